@@ -1,0 +1,162 @@
+//! Finds PHP, checks that it is thread-safe and embeddable, binds the shim's contract, compiles the shim and links libphp
+//! with a run path, so that the program finds it without environment variables.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The first and last minor version (as PHP's version number) whose engine the shim knows.
+const SUPPORTED: std::ops::Range<u32> = 80200..80700;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=build.rs");
+    #[cfg(feature = "php")]
+    php::build()?;
+    let _ = SUPPORTED;
+    Ok(())
+}
+
+#[cfg(feature = "php")]
+mod php {
+    use super::*;
+
+    const SOURCES: [&str; 10] = [
+        "c/copy.c", "c/engine.c", "c/enums.c", "c/functions.c", "c/interrupt.c", "c/layout.c", "c/request.c", "c/thread.c",
+        "c/vars.c", "c/worker.c",
+    ];
+
+    /// What `php-config` says of the build.
+    struct Php {
+        prefix: PathBuf,
+        includes: Vec<String>,
+        version: u32,
+        sanitized: bool,
+    }
+
+    pub(super) fn build() -> Result<(), Box<dyn Error>> {
+        println!("cargo:rerun-if-changed=c");
+        println!("cargo:rerun-if-env-changed=PHP_CONFIG");
+        println!("cargo:rerun-if-env-changed=PHP");
+        let php = Php::find()?;
+        php.check()?;
+        bind()?;
+        compile(&php)?;
+        link(&php);
+        Ok(())
+    }
+
+    impl Php {
+        fn find() -> Result<Self, Box<dyn Error>> {
+            let config = match std::env::var_os("PHP_CONFIG") {
+                Some(config) if !config.is_empty() => PathBuf::from(config),
+                _ => cached_php_config()?,
+            };
+            let ask = |option: &str| -> Result<String, Box<dyn Error>> {
+                let output = Command::new(&config)
+                    .arg(option)
+                    .output()
+                    .map_err(|error| format!("asking {} for {option}: {error}", config.display()))?;
+                Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+            };
+            Ok(Self {
+                prefix: ask("--prefix")?.into(),
+                includes: ask("--includes")?.split_whitespace().map(str::to_owned).collect(),
+                version: ask("--vernum")?.parse().map_err(|_| format!("{} is not a php-config", config.display()))?,
+                sanitized: ask("--configure-options")?.contains("--enable-address-sanitizer"),
+            })
+        }
+
+        /// Refuses a PHP that cannot work, with a sentence that helps.
+        fn check(&self) -> Result<(), Box<dyn Error>> {
+            let prefix = self.prefix.display();
+            if !SUPPORTED.contains(&self.version) {
+                return Err(format!("the PHP in {prefix} is version {}; igor supports 8.2 to 8.6", self.version).into());
+            }
+            let info = ext_php_rs_build::PHPInfo::get(&self.prefix.join("bin/php"))
+                .map_err(|error| format!("asking the PHP in {prefix} about itself: {error}"))?;
+            if !info.thread_safety().map_err(|error| error.to_string())? {
+                return Err(format!(
+                    "the PHP in {prefix} is not thread-safe; configure it with --enable-zts, or run `make php` to build one"
+                )
+                .into());
+            }
+            if !self.library_folder().join("libphp.so").exists() && !self.library_folder().join("libphp.dylib").exists() {
+                return Err(format!(
+                    "the PHP in {prefix} has no embed library (lib/libphp.so); configure it with --enable-embed=shared, or \
+                     run `make php` to build one"
+                )
+                .into());
+            }
+            Ok(())
+        }
+
+        fn library_folder(&self) -> PathBuf {
+            self.prefix.join("lib")
+        }
+    }
+
+    /// The PHP that `make php` built, when nobody named another.
+    fn cached_php_config() -> Result<PathBuf, Box<dyn Error>> {
+        let output = Command::new("scripts/php.sh").arg("print").output()?;
+        if !output.status.success() {
+            return Err("PHP_CONFIG is not set and no PHP has been built yet: run `make php`, or set PHP_CONFIG (and PHP) to \
+                        a thread-safe PHP with the embed library"
+                .into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().into())
+    }
+
+    fn out_dir() -> PathBuf {
+        PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default())
+    }
+
+    /// Rust's side of the contract. The engine's own types come from ext-php-rs.
+    fn bind() -> Result<(), Box<dyn Error>> {
+        bindgen::Builder::default()
+            .header("c/shim.h")
+            .allowlist_item("(igor|IGOR|shim)_.*")
+            .blocklist_type("_zval_struct")
+            .blocklist_type("_sapi_module_struct")
+            .raw_line("use ext_php_rs::ffi::{_sapi_module_struct, _zval_struct};")
+            .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+            .prepend_enum_name(false)
+            .derive_default(true)
+            .generate()?
+            .write_to_file(out_dir().join("shim.rs"))?;
+        Ok(())
+    }
+
+    fn compile(php: &Php) -> Result<(), Box<dyn Error>> {
+        let version = std::env::var("CARGO_PKG_VERSION")?;
+        let mut build = cc::Build::new();
+        build
+            .files(SOURCES)
+            .std("gnu11")
+            .warnings(true)
+            .flag("-fvisibility=hidden")
+            // PHP's own headers are not clean under these.
+            .flag("-Wno-unused-parameter")
+            .flag("-Wno-sign-compare")
+            .define("IGOR_VERSION", format!("\"{version}\"").as_str());
+        for include in &php.includes {
+            build.flag(include);
+        }
+        if php.sanitized {
+            build.flag("-fsanitize=address").flag("-fno-omit-frame-pointer");
+        }
+        build.try_compile("igor_shim")?;
+        Ok(())
+    }
+
+    fn link(php: &Php) {
+        let folder = php.library_folder();
+        println!("cargo:rustc-link-search=native={}", folder.display());
+        println!("cargo:rustc-link-lib=dylib=php");
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+        if php.sanitized {
+            println!("cargo:rustc-link-arg=-fsanitize=address");
+        }
+        println!("cargo:rustc-env=IGOR_PHP_PREFIX={}", php.prefix.display());
+        let _: &Path = &php.prefix;
+    }
+}

@@ -1,0 +1,86 @@
+/* Start and stop of the PHP engine: once per process, on one thread. */
+#include "internal.h"
+
+#include <php_main.h>
+#include <php_ini.h>
+#include <zend_extensions.h>
+#include <zend_observer.h>
+#include <TSRM.h>
+
+#include <string.h>
+
+/* Defined by php_ini.c, declared by no header. */
+extern PHPAPI char *php_ini_opened_path;
+
+/* Errors that can end a script are kept, so that a failed run can be explained. An observer sees them before any
+ * user-defined handler and whatever error_reporting says. */
+static void igor_observe_error(int type, zend_string *file, uint32_t line, zend_string *message)
+{
+	const int ending = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+
+	if (igor_self != NULL && (type & ending) != 0) {
+		host_script_error(igor_self->host, type, file ? ZSTR_VAL(file) : "", file ? ZSTR_LEN(file) : 0, line,
+			ZSTR_VAL(message), ZSTR_LEN(message));
+	}
+}
+
+/* Whether opcache really runs can only be asked of itself: it starts for listed SAPI names alone, and stays off without
+ * a word for every other. So one empty request asks opcache_get_status(). */
+static void igor_probe_opcache(igor_engine_info *info)
+{
+	zval function, arguments[1], status;
+
+	ZVAL_UNDEF(&status);
+	if (php_request_startup() == SUCCESS) {
+		zend_try {
+			ZVAL_STRING(&function, "opcache_get_status");
+			ZVAL_FALSE(&arguments[0]);
+			if (zend_hash_str_exists(CG(function_table), ZEND_STRL("opcache_get_status"))
+				&& call_user_function(NULL, NULL, &function, &status, 1, arguments) == SUCCESS
+				&& Z_TYPE(status) == IS_ARRAY) {
+				zval *enabled = zend_hash_str_find(Z_ARRVAL(status), ZEND_STRL("opcache_enabled"));
+				zval *jit = zend_hash_str_find(Z_ARRVAL(status), ZEND_STRL("jit"));
+				zval *on = jit && Z_TYPE_P(jit) == IS_ARRAY ? zend_hash_str_find(Z_ARRVAL_P(jit), ZEND_STRL("on")) : NULL;
+
+				info->opcache_enabled = enabled && Z_TYPE_P(enabled) == IS_TRUE;
+				info->jit_enabled = on && Z_TYPE_P(on) == IS_TRUE;
+			}
+			zval_ptr_dtor(&status);
+			zval_ptr_dtor(&function);
+		} zend_end_try();
+	}
+	php_request_shutdown(NULL);
+}
+
+int shim_engine_start(void *sapi_module_description, int threads, igor_engine_info *info)
+{
+	sapi_module_struct *sapi = sapi_module_description;
+
+	if (!php_tsrm_startup_ex(threads)) {
+		return -1;
+	}
+	zend_signal_startup();
+	sapi_startup(sapi);
+	if (php_module_startup(sapi, &igor_module_entry) == FAILURE) {
+		sapi_shutdown();
+		tsrm_shutdown();
+		return -1;
+	}
+	zend_observer_error_register(igor_observe_error);
+	igor_interrupt_install();
+
+	info->php_version = PHP_VERSION;
+	info->loaded_ini = php_ini_opened_path;
+	info->zts = true;
+	info->debug = ZEND_DEBUG;
+	info->opcache_loaded = zend_get_extension("Zend OPcache") != NULL;
+	igor_probe_opcache(info);
+	return 0;
+}
+
+void shim_engine_stop(void)
+{
+	php_module_shutdown();
+	sapi_shutdown();
+	tsrm_shutdown();
+}

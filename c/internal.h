@@ -1,0 +1,83 @@
+/* What the shim's own files share. Rust sees only shim.h. */
+#ifndef IGOR_INTERNAL_H
+#define IGOR_INTERNAL_H
+
+#include "compat.h"
+#include "shim.h"
+
+#include <SAPI.h>
+#include <zend.h>
+#include <zend_API.h>
+#include <zend_exceptions.h>
+#include <pthread.h>
+
+#define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
+
+/* One name of the reading cache: what the last read of it gave. */
+typedef struct {
+	const igor_slot *slot; /* NULL: empty */
+	uint64_t version;
+	zval value;
+} igor_cache_entry;
+
+/* A PHP thread. Lives on the C stack of shim_thread_run(), and is touched by its own thread only, except for
+ * `vm_interrupt` and `pthread`, which shim_thread_interrupt() uses under the interrupt slot's lock. */
+typedef struct igor_thread {
+	void *host; /* Rust's context of this thread */
+	igor_mode mode;
+	pthread_t pthread;
+	zend_atomic_bool *vm_interrupt;
+
+	char *argv[2];        /* of a background worker: its script and its name */
+	igor_request request; /* the job or run in hand */
+	bool has_job;         /* `request` is a job whose answer is still open */
+	bool handled;         /* this script run has called frankenphp_handle_request() */
+	bool in_callback;
+	bool stopping;        /* the server asked this script to end */
+	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
+	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
+
+	/* State that an HTTP worker script set up before its loop, restored after each request. */
+	HashTable *boot_ini;       /* name => value of directives changed during the boot */
+	HashTable *boot_shutdown;  /* shutdown functions registered outside of requests */
+	zval *boot_session;        /* user session handlers registered during the boot */
+
+	igor_cache_entry cache[IGOR_CACHE_SIZE];
+	uint32_t cached;
+} igor_thread;
+
+/* The thread that runs this code; NULL on threads that are not PHP threads of ours. */
+extern __thread igor_thread *igor_self;
+
+extern zend_module_entry igor_module_entry;
+
+/* request.c */
+void igor_request_info_fill(const igor_request *request);
+bool igor_request_failed(void);
+
+/* worker.c */
+void igor_job_close(igor_thread *self);
+void igor_boot_state_release(igor_thread *self);
+PHP_FUNCTION(frankenphp_handle_request);
+
+/* vars.c */
+void igor_cache_clear(igor_thread *self);
+PHP_FUNCTION(frankenphp_get_vars);
+PHP_FUNCTION(frankenphp_set_vars);
+
+/* copy.c */
+bool igor_copy_root(zval *into, const igor_reading *reading);
+
+/* enums.c */
+bool igor_enum_resolve(zval *into, const void *enum_case);
+
+/* functions.c */
+void igor_throw(igor_thread *self, igor_verdict verdict);
+void igor_throw_outside(const char *function);
+
+/* interrupt.c */
+void igor_interrupt_install(void);
+void igor_thread_publish(igor_thread *self);
+void igor_thread_withdraw(igor_thread *self);
+
+#endif

@@ -1,0 +1,186 @@
+/* The SAPI callbacks, in the order in which PHP calls them during a request. */
+#include "internal.h"
+
+#include <php_main.h>
+#include <php_variables.h>
+#include <php_content_types.h>
+
+#include <string.h>
+
+/* Points SG(request_info) at the request in hand. Must be done before php_request_startup(), whose sapi_activate()
+ * reads the body and the cookies. */
+void igor_request_info_fill(const igor_request *request)
+{
+	/* PHP declares some of these as writable but never writes to them. */
+	SG(request_info).request_method = request->method;
+	SG(request_info).query_string = (char *) request->query;
+	SG(request_info).request_uri = (char *) request->uri;
+	SG(request_info).path_translated = (char *) request->script;
+	SG(request_info).content_type = request->content_type;
+	SG(request_info).content_length = request->content_length < 0 ? 0 : (zend_long) request->content_length;
+	SG(request_info).cookie_data = NULL;
+	SG(request_info).auth_user = NULL;
+	SG(request_info).auth_password = NULL;
+	SG(request_info).auth_digest = NULL;
+	SG(request_info).argc = 0;
+	SG(request_info).argv = NULL;
+	SG(server_context) = request->has_job ? (void *) igor_self : NULL;
+	/* sapi_activate() keeps the code of the request before. */
+	SG(sapi_headers).http_response_code = 200;
+}
+
+/* Whether the script ended by a fatal error, an uncaught exception or a bailout. php_execute_script() swallows them
+ * all, so their traces are looked at. */
+bool igor_request_failed(void)
+{
+	return CG(unclean_shutdown) || EG(exit_status) == 255;
+}
+
+int shim_sapi_startup(struct _sapi_module_struct *module)
+{
+	return php_module_startup(module, &igor_module_entry);
+}
+
+/* Runs inside sapi_activate(), under php_request_startup()'s own catch: it may allocate. */
+int shim_sapi_activate(void)
+{
+	if (igor_self != NULL && SG(server_context) != NULL) {
+		SG(request_info).proto_num = igor_self->request.protocol;
+		if (igor_self->request.authorization != NULL) {
+			php_handle_auth_data(igor_self->request.authorization);
+		}
+	}
+	return SUCCESS;
+}
+
+char *shim_sapi_read_cookies(void)
+{
+	return igor_self != NULL ? (char *) igor_self->request.cookie : NULL;
+}
+
+size_t shim_sapi_read_post(char *into, size_t len)
+{
+	return igor_self != NULL && igor_self->has_job ? host_read_body(igor_self->host, into, len) : 0;
+}
+
+void shim_sapi_default_post_reader(void)
+{
+	php_default_post_reader();
+}
+
+void shim_sapi_treat_data(int arg, char *str, struct _zval_struct *into)
+{
+	php_default_treat_data(arg, str, into);
+}
+
+unsigned int shim_sapi_input_filter(int arg, const char *name, char **value, size_t len, size_t *new_len)
+{
+	return php_default_input_filter(arg, name, value, len, new_len);
+}
+
+char *shim_sapi_getenv(const char *name, size_t len)
+{
+	return igor_self != NULL ? (char *) host_getenv(igor_self->host, name, len) : NULL;
+}
+
+/* $_SERVER. Values pass PHP's input filter, as with every SAPI. */
+void shim_sapi_server_variables(struct _zval_struct *into)
+{
+	const igor_request *request;
+	size_t i;
+
+	if (igor_self == NULL) {
+		return;
+	}
+	request = &igor_self->request;
+	for (i = 0; i < request->server_vars_len; i++) {
+		const igor_pair *pair = &request->server_vars[i];
+		char *value = (char *) pair->value;
+		size_t len = pair->value_len;
+
+		if (sapi_module.input_filter(PARSE_SERVER, pair->name, &value, len, &len)) {
+			php_register_variable_safe(pair->name, value, len, into);
+		}
+	}
+	if (igor_self->mode != IGOR_CLASSIC) {
+		zval background;
+
+		ZVAL_BOOL(&background, igor_self->mode == IGOR_BACKGROUND);
+		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("FRANKENPHP_WORKER_BACKGROUND"), &background);
+	}
+	if (request->worker_name != NULL) {
+		zval arguments, count;
+
+		array_init_size(&arguments, 2);
+		add_next_index_string(&arguments, request->script);
+		add_next_index_string(&arguments, request->worker_name);
+		ZVAL_LONG(&count, 2);
+		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("argv"), &arguments);
+		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("argc"), &count);
+	}
+}
+
+size_t shim_sapi_write(const char *bytes, size_t len)
+{
+	if (igor_self == NULL) {
+		return len;
+	}
+	/* The verdict comes back before PHP may leave by a jump: php_handle_aborted_connection() can. */
+	if (host_write(igor_self->host, bytes, len) == IGOR_CLIENT_GONE) {
+		php_handle_aborted_connection();
+	}
+	return len;
+}
+
+void shim_sapi_flush(void *server_context)
+{
+	if (igor_self == NULL || !igor_self->has_job || igor_self->finished) {
+		return;
+	}
+	sapi_send_headers();
+	if (host_flush(igor_self->host) == IGOR_CLIENT_GONE) {
+		php_handle_aborted_connection();
+	}
+}
+
+int shim_sapi_send_headers(void *headers)
+{
+	sapi_headers_struct *list = headers;
+	zend_llist_position position;
+	sapi_header_struct *header;
+
+	if (igor_self == NULL || !igor_self->has_job) {
+		return SAPI_HEADER_SENT_SUCCESSFULLY;
+	}
+	for (header = zend_llist_get_first_ex(&list->headers, &position); header != NULL;
+		header = zend_llist_get_next_ex(&list->headers, &position)) {
+		host_header(igor_self->host, header->header, header->header_len);
+	}
+	if (list->send_default_content_type) {
+		sapi_header_struct content_type;
+
+		sapi_get_default_content_type_header(&content_type);
+		host_header(igor_self->host, content_type.header, content_type.header_len);
+		sapi_free_header(&content_type);
+	}
+	(void) host_head(igor_self->host, list->http_response_code);
+	return SAPI_HEADER_SENT_SUCCESSFULLY;
+}
+
+void shim_sapi_log(const char *message, int level)
+{
+	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, strlen(message));
+}
+
+/* PHP's own default writes to a stream that a server has closed. */
+void shim_sapi_error(int type, const char *format, ...)
+{
+	char message[1024];
+	va_list arguments;
+
+	(void) type;
+	va_start(arguments, format);
+	ap_php_vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	shim_sapi_log(message, 3);
+}

@@ -1,0 +1,197 @@
+/* The contract between the C shim and Rust.
+ *
+ * Direction is in the name: shim_* is C that Rust calls, host_* is Rust that C calls.
+ *
+ * The three laws (ARCHITECTURE.md has them in full):
+ *   1. No Rust frame under a jump. PHP leaves by longjmp. A host_* function is a leaf: it returns a verdict, and C
+ *      throws, allocates in the request heap or calls user code after it has returned. shim_thread_run() is the one
+ *      function that runs PHP above a Rust frame, and it catches every jump itself.
+ *   2. One owner per PHP thread. An igor_thread belongs to the thread that runs it. Other threads reach it only
+ *      through shim_thread_interrupt(), under the lock of the interrupt slot that published it.
+ *   3. A snapshot owns all of itself. C never writes to one, and never keeps a pointer into one past the request.
+ */
+#ifndef IGOR_SHIM_H
+#define IGOR_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a PHP thread does for its whole life. */
+typedef enum {
+	IGOR_CLASSIC = 0,     /* one PHP request per job */
+	IGOR_HTTP_WORKER = 1, /* one PHP request per script run, many jobs in it */
+	IGOR_BACKGROUND = 2   /* one PHP request per script run, no jobs */
+} igor_mode;
+
+/* What a PHP thread does next. */
+typedef enum { IGOR_STOP = 0, IGOR_RUN = 1 } igor_next;
+
+/* What C does after a host_* call. For the errors host_message() holds the text. */
+typedef enum {
+	IGOR_OK = 0,
+	IGOR_RUNTIME_EXCEPTION = 1,
+	IGOR_VALUE_ERROR = 2,
+	IGOR_LOGIC_EXCEPTION = 3,
+	IGOR_CLIENT_GONE = 4
+} igor_verdict;
+
+/* Where a script stands when it calls a function whose meaning depends on it (require). */
+typedef enum {
+	IGOR_PHASE_REQUEST = 0,  /* a classic request, or a background worker */
+	IGOR_PHASE_BOOT = 1,     /* an HTTP worker before its first frankenphp_handle_request() */
+	IGOR_PHASE_CALLBACK = 2  /* inside the callback of frankenphp_handle_request() */
+} igor_phase;
+
+typedef struct {
+	const char *name;
+	size_t name_len;
+	const char *value;
+	size_t value_len;
+} igor_pair;
+
+/* One request, or one run of a worker script. Rust owns every pointer and keeps it until host_request_end() or
+ * host_run_end(). Strings end with NUL. */
+typedef struct {
+	const char *script;
+	const char *method;
+	const char *uri;
+	const char *query;
+	const char *content_type;  /* NULL: none */
+	int64_t content_length;    /* -1: unknown */
+	const char *cookie;        /* NULL: none */
+	const char *authorization; /* NULL: none */
+	int32_t protocol;          /* 1000, 1001, 2000 */
+	const igor_pair *server_vars;
+	size_t server_vars_len;
+	const char *worker_name;   /* argv[1] of a background worker, else NULL */
+	bool has_job;              /* false: the boot of an HTTP worker, or a background run */
+} igor_request;
+
+/* How a script ended. */
+typedef struct {
+	int exit_status;
+	bool failed;    /* fatal error, uncaught exception, bailout or kill */
+	bool handled;   /* HTTP worker: the script has called frankenphp_handle_request() */
+} igor_outcome;
+
+/* The head of a slot: all that the reading cache looks at. Rust's vars::Slot begins with exactly this. */
+typedef struct {
+	uint64_t version;  /* atomic; 0 until the first publish; grows by one with each */
+	uint64_t name_hash;
+	const char *name;
+	size_t name_len;
+} igor_slot;
+
+/* What a read of a snapshot gives. */
+typedef struct {
+	const igor_slot *slot; /* stays valid until host_request_end()/host_run_end() of this PHP request */
+	uint64_t version;
+	const void *root;      /* an immutable zend_array inside the snapshot's arena */
+	bool copy;             /* deep-copy it into the request heap instead of exposing it */
+	bool shared;           /* some sub-array stands in more than one place */
+	bool enums;            /* holds enum cases: copy the arrays that lead to them, and resolve them */
+} igor_reading;
+
+struct _sapi_module_struct;
+struct _zval_struct;
+
+/* ---- C that Rust calls ------------------------------------------------------------------------------------- */
+
+/* What the engine says of itself once it is up. The strings live as long as the engine. */
+typedef struct {
+	const char *php_version;
+	const char *loaded_ini;    /* NULL: none */
+	bool zts;
+	bool debug;
+	bool opcache_loaded;
+	bool opcache_enabled;
+	bool jit_enabled;
+} igor_engine_info;
+
+/* Starts the engine for `sapi_module`, a sapi_module_struct that the caller keeps until shim_engine_stop(). `threads`
+ * is how many PHP threads will run at most. 0 on success. Must be called once, and stopped by the same thread. */
+int shim_engine_start(void *sapi_module, int threads, igor_engine_info *info);
+/* Stops the engine. Every PHP thread must have returned from shim_thread_run(). */
+void shim_engine_stop(void);
+
+/* Runs one PHP thread until host_next() says stop. Returns after the thread's PHP memory is gone. Catches every jump. */
+void shim_thread_run(void *host, igor_mode mode);
+
+/* Tells a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what
+ * host_interruptible() was given, and its slot's lock must be held. */
+void shim_thread_interrupt(void *thread);
+
+/* The names of an enum case; false when the object is none. Both live as long as the object. */
+bool shim_enum_case(const void *object, const void **class_name, const void **case_name);
+/* The object's class name, a zend_string. */
+const void *shim_class_name(const void *object);
+
+/* The callbacks of the SAPI module, for the description that Rust makes. */
+int shim_sapi_startup(struct _sapi_module_struct *module);
+int shim_sapi_activate(void);
+size_t shim_sapi_write(const char *bytes, size_t len);
+void shim_sapi_flush(void *server_context);
+int shim_sapi_send_headers(void *headers);
+size_t shim_sapi_read_post(char *into, size_t len);
+char *shim_sapi_read_cookies(void);
+char *shim_sapi_getenv(const char *name, size_t len);
+void shim_sapi_server_variables(struct _zval_struct *into);
+void shim_sapi_log(const char *message, int level);
+void shim_sapi_error(int type, const char *format, ...);
+void shim_sapi_default_post_reader(void);
+void shim_sapi_treat_data(int arg, char *str, struct _zval_struct *into);
+unsigned int shim_sapi_input_filter(int arg, const char *name, char **value, size_t len, size_t *new_len);
+
+/* ---- Rust that C calls: leaves, which never jump and never unwind ------------------------------------------- */
+
+/* Blocks until there is work. Fills `request` with the job, the boot of a worker script, or a background run. */
+igor_next host_next(void *host, igor_request *request);
+/* In an HTTP worker: blocks for the next job. IGOR_STOP: the script should end. */
+igor_next host_next_job(void *host, igor_request *request);
+/* The job in hand is over: its answer is completed and the exchange dropped. */
+void host_job_end(void *host, bool failed);
+/* The PHP request is over, after php_request_shutdown() has returned: pins, slots and the exchange are released. */
+void host_end(void *host, const igor_outcome *outcome);
+/* Publishes (thread != NULL) or clears the thread that shim_thread_interrupt() may be given. */
+void host_interruptible(void *host, void *thread);
+/* Asked by the interrupt handler: should the running script end now? The message says why. */
+bool host_kill_requested(void *host);
+
+igor_verdict host_write(void *host, const char *bytes, size_t len);
+igor_verdict host_flush(void *host);
+void host_header(void *host, const char *line, size_t len);
+igor_verdict host_head(void *host, int status);
+igor_verdict host_inform(void *host, int status);
+void host_finish(void *host);
+bool host_client_gone(void *host);
+size_t host_read_body(void *host, char *into, size_t len);
+/* The index-th request header; false when there is none. */
+bool host_request_header(void *host, size_t index, igor_pair *pair);
+/* The value of `name` in the running script's own environment, NULL when it has none; valid until the next host_*
+ * call of this thread. */
+const char *host_getenv(void *host, const char *name, size_t len);
+
+/* A PHP message for the log. `host` may be NULL (module startup). Level: a syslog number. */
+void host_log(void *host, int level, const char *message, size_t len);
+/* The last error that can end a script, kept to explain a failed run. */
+void host_script_error(void *host, int type, const char *file, size_t file_len, uint32_t line, const char *message,
+	size_t len);
+
+/* Text of the last verdict that was an error; valid until the next host_* call of this thread. */
+const char *host_message(void *host, size_t *len);
+
+igor_verdict host_worker_handle(void *host, int *fd);
+igor_verdict host_require(void *host, const char *name, size_t len, double timeout_s, igor_phase phase);
+/* One call per name, then host_ensure(): names are checked first and started together. */
+igor_verdict host_ensure_name(void *host, const char *name, size_t len);
+igor_verdict host_ensure(void *host, double timeout_s, igor_phase phase);
+void host_ensure_clear(void *host);
+
+/* `array` is a zend_array of the calling thread. */
+igor_verdict host_publish(void *host, const void *array);
+igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *reading);
+/* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
+void host_read_done(void *host, const void *root);
+
+#endif

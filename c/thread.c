@@ -1,0 +1,93 @@
+/* The loop of one PHP thread. Everything that can jump runs below this file's catches. */
+#include "internal.h"
+
+#include <php_main.h>
+#include <php_ini.h>
+#include <TSRM.h>
+
+__thread igor_thread *igor_self = NULL;
+
+/* A background worker has no time limit. Set for this PHP request only; the script may set one. */
+static void igor_lift_time_limit(void)
+{
+	zend_string *name = ZSTR_INIT_LITERAL("max_execution_time", 0);
+
+	zend_alter_ini_entry_chars(name, "0", 1, PHP_INI_USER, PHP_INI_STAGE_RUNTIME);
+	zend_string_release(name);
+	zend_unset_timeout();
+}
+
+static void igor_execute(igor_thread *self)
+{
+	zend_file_handle script;
+
+	zend_stream_init_filename(&script, self->request.script);
+	script.primary_script = 1;
+	if (self->mode == IGOR_BACKGROUND) {
+		igor_lift_time_limit();
+	}
+	php_execute_script(&script);
+	zend_destroy_file_handle(&script);
+}
+
+/* One PHP request from startup to shutdown: a classic request, or a whole run of a worker script. */
+static void igor_serve(igor_thread *self)
+{
+	igor_outcome outcome = {0};
+
+	self->has_job = self->request.has_job;
+	self->handled = false;
+	self->in_callback = false;
+	self->finished = false;
+	self->stopping = false;
+	self->shut_down = false;
+	igor_request_info_fill(&self->request);
+	if (self->request.worker_name != NULL) {
+		self->argv[0] = (char *) self->request.script;
+		self->argv[1] = (char *) self->request.worker_name;
+		SG(request_info).argc = 2;
+		SG(request_info).argv = self->argv;
+	}
+
+	if (php_request_startup() == SUCCESS) {
+		igor_thread_publish(self);
+		zend_try {
+			igor_execute(self);
+		} zend_end_try();
+		outcome.failed = igor_request_failed();
+		outcome.exit_status = CG(unclean_shutdown) && EG(exit_status) == 0 ? 255 : EG(exit_status);
+	} else {
+		outcome.failed = true;
+		outcome.exit_status = 255;
+	}
+	outcome.handled = self->handled;
+	igor_boot_state_release(self);
+
+	/* Shutdown functions and destructors run user code, which may be killed or may bail out. */
+	zend_try {
+		php_request_shutdown(NULL);
+	} zend_catch {
+		outcome.failed = true;
+	} zend_end_try();
+	igor_thread_withdraw(self);
+	self->has_job = false;
+	SG(server_context) = NULL;
+	host_end(self->host, &outcome);
+}
+
+void shim_thread_run(void *host, igor_mode mode)
+{
+	igor_thread self = {0};
+
+	(void) ts_resource(0);
+	self.host = host;
+	self.mode = mode;
+	self.pthread = pthread_self();
+	self.vm_interrupt = &EG(vm_interrupt);
+	igor_self = &self;
+	while (host_next(host, &self.request) == IGOR_RUN) {
+		igor_serve(&self);
+	}
+	igor_self = NULL;
+	ts_free_thread();
+}

@@ -1,0 +1,323 @@
+/* frankenphp_handle_request(): many HTTP requests inside the one PHP request of an HTTP worker script. What PHP makes
+ * anew at request startup is made anew here for each job, in the same order as in php_request_startup() and
+ * php_request_shutdown(); what the script set up before its loop stays. */
+#include "internal.h"
+
+#include <php_main.h>
+#include <php_output.h>
+#include <php_variables.h>
+#include <ext/standard/basic_functions.h>
+#include <ext/standard/php_filestat.h>
+#include <ext/session/php_session.h>
+#include <ext/spl/spl_exceptions.h>
+
+#define IGOR_SESSION_HANDLERS (sizeof(PS(mod_user_names)) / sizeof(zval))
+
+static void igor_free_value(zval *value)
+{
+	zend_string_release(Z_PTR_P(value));
+}
+
+/* ---- What the script set up before its loop ---------------------------------------------------------------- */
+
+static void igor_boot_ini_save(igor_thread *self)
+{
+	zend_string *name;
+	zend_ini_entry *entry;
+
+	ALLOC_HASHTABLE(self->boot_ini);
+	zend_hash_init(self->boot_ini, 8, NULL, igor_free_value, 0);
+	if (EG(modified_ini_directives) == NULL) {
+		return;
+	}
+	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(EG(modified_ini_directives), name, entry) {
+		if (entry->value != NULL) {
+			/* Copied, for the entry's own value may be freed by the next ini_set(). */
+			zend_hash_update_ptr(self->boot_ini, name, zend_string_init(ZSTR_VAL(entry->value), ZSTR_LEN(entry->value), 0));
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
+/* Takes back every ini_set() of the request: to the boot's value where the boot changed the directive, else to the
+ * configured one. */
+static void igor_boot_ini_restore(igor_thread *self)
+{
+	HashTable changed;
+	zend_string *name;
+	zend_ini_entry *entry;
+
+	if (EG(modified_ini_directives) == NULL || zend_hash_num_elements(EG(modified_ini_directives)) == 0) {
+		return;
+	}
+	/* Restoring removes from the table that would be walked. */
+	zend_hash_init(&changed, zend_hash_num_elements(EG(modified_ini_directives)), NULL, NULL, 0);
+	zend_hash_copy(&changed, EG(modified_ini_directives), NULL);
+	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(&changed, name, entry) {
+		zend_string *value = zend_hash_find_ptr(self->boot_ini, name);
+
+		if (value == NULL) {
+			zend_restore_ini_entry(name, PHP_INI_STAGE_DEACTIVATE);
+		} else if (entry->value == NULL || !zend_string_equals(entry->value, value)) {
+			zend_alter_ini_entry_ex(name, value, PHP_INI_USER, PHP_INI_STAGE_RUNTIME, true);
+		}
+	} ZEND_HASH_FOREACH_END();
+	zend_hash_destroy(&changed);
+}
+
+static void igor_boot_session_save(igor_thread *self)
+{
+	zval *handlers = (zval *) &PS(mod_user_names);
+	size_t i;
+
+	if (zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session")) == NULL || !PS(mod)
+		|| strcmp(PS(mod)->s_name, "user") != 0) {
+		return;
+	}
+	self->boot_session = emalloc(sizeof(PS(mod_user_names)));
+	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
+		ZVAL_COPY(&self->boot_session[i], &handlers[i]);
+	}
+}
+
+/* Ends the request's session and prepares the next one, as the module's own request functions do. */
+static void igor_session_renew(igor_thread *self)
+{
+	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
+	zval *handlers = (zval *) &PS(mod_user_names);
+	size_t i;
+
+	if (session == NULL) {
+		return;
+	}
+	session->request_shutdown_func(session->type, session->module_number);
+	session->request_startup_func(session->type, session->module_number);
+	if (self->boot_session != NULL) {
+		for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
+			ZVAL_COPY(&handlers[i], &self->boot_session[i]);
+		}
+		PS(mod) = _php_find_ps_module("user");
+	}
+}
+
+static void igor_boot_save(igor_thread *self)
+{
+	igor_boot_ini_save(self);
+	igor_boot_session_save(self);
+	self->boot_shutdown = BG(user_shutdown_function_names);
+	BG(user_shutdown_function_names) = NULL;
+}
+
+/* Gives the shutdown functions of the boot back to PHP, in front of those of a request that never ended, so that
+ * php_request_shutdown() runs all of them in the order of their registration. */
+static void igor_boot_shutdown_restore(igor_thread *self)
+{
+	HashTable *of_request = BG(user_shutdown_function_names);
+	php_shutdown_function_entry *entry;
+
+	if (self->boot_shutdown == NULL) {
+		return;
+	}
+	if (of_request != NULL) {
+		ZEND_HASH_FOREACH_PTR(of_request, entry) {
+			zend_hash_next_index_insert_mem(self->boot_shutdown, entry, sizeof(*entry));
+		} ZEND_HASH_FOREACH_END();
+	}
+	BG(user_shutdown_function_names) = self->boot_shutdown;
+	self->boot_shutdown = NULL;
+}
+
+/* Called when the script has ended, before php_request_shutdown(). */
+void igor_boot_state_release(igor_thread *self)
+{
+	size_t i;
+
+	if (!self->handled) {
+		return;
+	}
+	igor_boot_shutdown_restore(self);
+	if (self->boot_ini != NULL) {
+		zend_hash_destroy(self->boot_ini);
+		FREE_HASHTABLE(self->boot_ini);
+		self->boot_ini = NULL;
+	}
+	if (self->boot_session != NULL) {
+		for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
+			zval_ptr_dtor(&self->boot_session[i]);
+		}
+		efree(self->boot_session);
+		self->boot_session = NULL;
+	}
+}
+
+/* ---- One job ----------------------------------------------------------------------------------------------- */
+
+/* The script's own output between jobs goes to the log, through an output layer without a job. */
+static void igor_output_renew(void)
+{
+	php_output_end_all();
+	php_output_deactivate();
+	php_output_activate();
+}
+
+static void igor_output_start(void)
+{
+	igor_output_renew();
+	if (PG(output_handler) && PG(output_handler)[0]) {
+		zval handler;
+
+		ZVAL_STRING(&handler, PG(output_handler));
+		php_output_start_user(&handler, 0, PHP_OUTPUT_HANDLER_STDFLAGS);
+		zval_ptr_dtor(&handler);
+	} else if (PG(output_buffering)) {
+		php_output_start_user(NULL, PG(output_buffering) > 1 ? PG(output_buffering) : 0, PHP_OUTPUT_HANDLER_STDFLAGS);
+	} else if (PG(implicit_flush)) {
+		php_output_set_implicit_flush(1);
+	}
+}
+
+static void igor_forget_last_error(void)
+{
+	if (PG(last_error_message) != NULL) {
+		zend_string_release(PG(last_error_message));
+		PG(last_error_message) = NULL;
+	}
+	if (PG(last_error_file) != NULL) {
+		zend_string_release(PG(last_error_file));
+		PG(last_error_file) = NULL;
+	}
+}
+
+/* Makes the superglobals anew. Those that PHP fills on first sight at compile time ("just in time") are filled again
+ * only where the script has seen them: its code is compiled already and would not ask. */
+static void igor_superglobals_renew(void)
+{
+	zend_string *env = ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_ENV);
+	zend_string *request = ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_REQUEST);
+	int i;
+
+	for (i = 0; i < NUM_TRACK_VARS; i++) {
+		zval_ptr_dtor(&PG(http_globals)[i]);
+	}
+	php_hash_environment();
+	zend_is_auto_global(ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_SERVER));
+	if (zend_hash_exists(&EG(symbol_table), env)) {
+		zend_is_auto_global(env);
+	}
+	if (zend_hash_exists(&EG(symbol_table), request)) {
+		zend_is_auto_global(request);
+	}
+}
+
+static void igor_job_open(igor_thread *self)
+{
+	self->has_job = true;
+	self->finished = false;
+	igor_output_start();
+	PG(header_is_being_sent) = 0;
+	PG(connection_status) = PHP_CONNECTION_NORMAL;
+	EG(exit_status) = 0;
+	igor_forget_last_error();
+	php_clear_stat_cache(0, NULL, 0);
+
+	igor_request_info_fill(&self->request);
+	sapi_activate();
+	if (PG(expose_php)) {
+		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
+	}
+	igor_superglobals_renew();
+	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
+}
+
+/* Ends the job in hand: what PHP does at the end of a request, as far as it belongs to the job. User code runs in it
+ * (shutdown functions, output callbacks, session handlers); when that bails out, the rest is still done, and the bailout
+ * goes on to end the script. */
+void igor_job_close(igor_thread *self)
+{
+	bool failed;
+
+	if (!self->has_job) {
+		return;
+	}
+	php_call_shutdown_functions();
+	php_free_shutdown_functions();
+	zend_try {
+		php_output_end_all();
+	} zend_end_try();
+	zend_unset_timeout();
+	zend_try {
+		igor_session_renew(self);
+	} zend_end_try();
+	zend_try {
+		php_output_deactivate();
+	} zend_end_try();
+
+	/* php://input is a stream of its own, which only the end of the script would free. */
+	if (SG(request_info).request_body != NULL) {
+		zend_list_delete(SG(request_info).request_body->res);
+	}
+	zend_try {
+		sapi_deactivate();
+	} zend_end_try();
+	failed = CG(unclean_shutdown);
+	self->has_job = false;
+	SG(server_context) = NULL;
+	memset(&SG(request_info), 0, sizeof(SG(request_info)));
+	host_job_end(self->host, failed);
+	if (failed) {
+		zend_bailout();
+	}
+	igor_boot_ini_restore(self);
+	php_output_activate();
+}
+
+PHP_FUNCTION(frankenphp_handle_request)
+{
+	igor_thread *self = igor_self;
+	zend_fcall_info fci;
+	zend_fcall_info_cache fcc;
+	zval result;
+
+	ZEND_PARSE_PARAMETERS_START(1, 1)
+		Z_PARAM_FUNC(fci, fcc)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (self == NULL || self->mode != IGOR_HTTP_WORKER) {
+		zend_throw_exception(spl_ce_RuntimeException, self != NULL && self->mode == IGOR_BACKGROUND
+			? "frankenphp_handle_request() cannot be called in a background worker: it serves no HTTP requests"
+			: "frankenphp_handle_request() can only be called in an HTTP worker script", 0);
+		RETURN_THROWS();
+	}
+	if (self->in_callback) {
+		zend_throw_exception(spl_ce_RuntimeException,
+			"frankenphp_handle_request() cannot be called inside its own callback", 0);
+		RETURN_THROWS();
+	}
+	if (!self->handled) {
+		igor_boot_save(self);
+		zend_unset_timeout();
+		self->handled = true;
+		igor_output_renew();
+	}
+	/* A callback that threw left its job open, so that the exception's handler could still answer. */
+	igor_job_close(self);
+
+	if (host_next_job(self->host, &self->request) == IGOR_STOP) {
+		self->stopping = true;
+		RETURN_FALSE;
+	}
+	igor_job_open(self);
+
+	/* No zend_try around the callback: after a bailout the VM stack is gone and the script has to end. */
+	self->in_callback = true;
+	ZVAL_UNDEF(&result);
+	fci.size = sizeof(fci);
+	fci.retval = &result;
+	zend_call_function(&fci, &fcc);
+	zval_ptr_dtor(&result);
+	self->in_callback = false;
+	if (EG(exception) != NULL) {
+		RETURN_THROWS();
+	}
+	igor_job_close(self);
+	RETURN_TRUE;
+}

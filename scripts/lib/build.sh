@@ -1,0 +1,151 @@
+# shellcheck shell=bash
+# Configure, compile, install and check one build of PHP in the cache. Sourced
+# by scripts/php.sh.
+
+# build_find: the folder of the newest finished build that fits PHP_VERSION and
+# PHP_BUILD and was made by the current recipe, if any.
+build_find() {
+    local recipe stamp
+    recipe=$(recipe_key '' "$SERIES" "$KIND")
+    for stamp in "$CACHE/php/$WANTED_VERSION$recipe/.complete" "$CACHE/php/$WANTED_VERSION".*"$recipe/.complete"; do
+        [[ ! -f $stamp ]] || printf '%s\n' "${stamp%/.complete}"
+    done | sort --version-sort | tail -n 1
+}
+
+# build_ensure: builds unless it is done. Sets PREFIX.
+build_ensure() {
+    PREFIX=$(build_find)
+    if [[ -n $PREFIX && -z ${PHP_TARBALL:-} ]] && build_runs; then
+        return 0
+    fi
+    source_ensure
+    local version key
+    version=$(source_version "$SOURCE")
+    key=$(recipe_key "$version" "$SERIES" "$KIND")
+    PREFIX=$CACHE/php/$key
+    ! build_runs || return 0
+    take_lock "php-$key"
+    # Another process may have finished it while this one waited for the lock.
+    ! build_runs || return 0
+    [[ ! -f $PREFIX/.complete ]] || say "the PHP in $PREFIX does not run any more and is built again"
+    build_make "$version" "$CACHE/build/$key"
+}
+
+# build_runs: whether PREFIX holds a finished build that still runs. After an
+# upgrade of the system it may miss a shared library, and is then built again.
+build_runs() {
+    [[ -f $PREFIX/.complete ]] && clean_env "$PREFIX/bin/php" -v >/dev/null 2>&1
+}
+
+# build_make VERSION BUILD_FOLDER
+build_make() {
+    local version=$1 build=$2 started=$SECONDS continued=''
+    local missing
+    missing=$(packages_missing build)
+    [[ -z $missing ]] ||
+        fail "building PHP $version: Debian packages are missing ($missing); run scripts/php.sh install-packages"
+    # The compiler can go on where it was stopped; configure cannot.
+    if [[ -f $build/.configured ]]; then
+        continued=yes
+        say "PHP $version ($KIND): continuing the build in $build"
+    else
+        build_configure "$version" "$build"
+    fi
+    if ! build_compile "$version" "$build"; then
+        # A machine that lost its power may have left half a file behind.
+        [[ -n $continued ]] || fail_with_log "$build/make.log" "compiling PHP $version ($KIND)"
+        say 'the continued build failed; starting it afresh'
+        build_configure "$version" "$build"
+        build_compile "$version" "$build" ||
+            fail_with_log "$build/make.log" "compiling PHP $version ($KIND)"
+    fi
+    build_install "$version" "$build"
+    say "PHP $version ($KIND) is ready after $((SECONDS - started)) s: $PREFIX"
+}
+
+build_configure() {
+    local version=$1 build=$2
+    local compiler_flags
+    local -a flags
+    compiler_flags=$(recipe_compiler_flags "$KIND")
+    mapfile -t flags < <(recipe_configure_flags "$SERIES" "$KIND")
+    say "PHP $version ($KIND): $JOBS jobs, logs in $build"
+    rm -rf -- "$build"
+    mkdir -p -- "$build"
+    run_phase configure "$build/configure.log" "configuring PHP $version ($KIND)" \
+        in_folder "$build" clean_env CFLAGS="$compiler_flags" CXXFLAGS="$compiler_flags" \
+        "$SOURCE/configure" \
+        --enable-option-checking=fatal \
+        "--prefix=$PREFIX" \
+        "--with-config-file-path=$PREFIX/etc" \
+        "--with-config-file-scan-dir=$PREFIX/etc/conf.d" \
+        "${flags[@]}"
+    touch -- "$build/.configured"
+}
+
+build_compile() {
+    local build=$2 started=$SECONDS total
+    in_folder "$build" clean_env make --dry-run >"$build/dry-run.log" 2>"$build/make.log" || return 1
+    total=$(count_compiled "$build/dry-run.log")
+    rm -f -- "$build/dry-run.log"
+    run_watched compile "$build/make.log" "$total" \
+        in_folder "$build" clean_env make "--jobs=$JOBS" || return 1
+    phase_done compile "$started"
+}
+
+build_install() {
+    local version=$1 build=$2
+    rm -rf -- "$PREFIX"
+    mkdir -p -- "$PREFIX/etc/conf.d"
+    run_phase install "$build/install.log" "installing PHP $version ($KIND)" \
+        in_folder "$build" clean_env make install
+    build_write_ini
+    run_phase check "$build/check.log" "checking the new PHP $version ($KIND)" build_check "$build"
+    mkdir -p -- "$PREFIX/log"
+    cp -- "$build"/*.log "$PREFIX/log/"
+    {
+        printf 'php %s %s\n' "$version" "$KIND"
+        cat -- "$SOURCE.origin"
+    } >"$PREFIX/.complete.new"
+    mv -- "$PREFIX/.complete.new" "$PREFIX/.complete"
+    # Objects take ten times the room of what was installed.
+    rm -rf -- "$build"
+}
+
+# Before 8.5 opcache is a file that has to be named in an ini file.
+build_write_ini() {
+    version_at_least 8.5 "$SERIES" ||
+        printf 'zend_extension=opcache\n' >"$PREFIX/etc/conf.d/opcache.ini"
+}
+
+# build_check BUILD_FOLDER: what was installed runs, is thread-safe and has
+# opcache, and a program can be linked with its library.
+build_check() {
+    local build=$1 program
+    local -a includes sanitizer=()
+    php_config_check "$PREFIX/bin/php-config" || return 1
+    for program in php php-cgi; do
+        clean_env "$PREFIX/bin/$program" -v || return 1
+    done
+    # The words are PHP's.
+    # shellcheck disable=SC2016
+    clean_env "$PREFIX/bin/php" -r '
+        exit(PHP_ZTS && extension_loaded("Zend OPcache") ? 0 : 1);
+    ' || {
+        say 'php runs, but without thread safety or without opcache'
+        return 1
+    }
+    # A program that loads a sanitized library has to bring the sanitizer.
+    [[ $KIND != asan ]] || sanitizer=(-fsanitize=address)
+    read -r -a includes < <("$PREFIX/bin/php-config" --includes)
+    clean_env cc "${sanitizer[@]}" "${includes[@]}" -o "$build/embed-check" \
+        "$SCRIPTS/lib/embed-check.c" "-L$PREFIX/lib" "-Wl,-rpath,$PREFIX/lib" -lphp || return 1
+    clean_env "$build/embed-check" || {
+        say "the embed library was linked, but does not run"
+        return 1
+    }
+}
+
+in_folder() {
+    cd -- "$1" && shift && "$@"
+}

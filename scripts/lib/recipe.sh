@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# What is built: the configure flags and compiler flags of each PHP version and
+# kind of build, and the key under which the result is kept in the cache.
+# Sourced by scripts/php.sh.
+
+# Raise this when the way of building changes without a change of the flags, so
+# that builds made by an older script are not taken for current ones.
+readonly RECIPE_LEVEL=1
+
+# recipe_configure_flags SERIES KIND: one flag per line, without the prefix.
+recipe_configure_flags() {
+    local series=$1 kind=$2
+
+    # The engine, as a library that many threads share. A force-kill needs its
+    # own signals and one timer per thread, so PHP's deferred signals are off.
+    printf '%s\n' \
+        --enable-zts \
+        --enable-embed=shared \
+        --disable-zend-signals \
+        --enable-zend-max-execution-timers
+
+    # The programs: the tests compare with cli and cgi.
+    printf '%s\n' \
+        --enable-cli \
+        --enable-cgi \
+        --disable-phpdbg \
+        --without-pear
+
+    # From 8.5 on opcache is a fixed part of PHP and the switch is gone.
+    if version_at_least 8.5 "$series"; then
+        :
+    else
+        printf '%s\n' --enable-opcache
+    fi
+
+    # What frameworks ask for. libedit and not readline, whose licence (GPL)
+    # does not allow it to be linked with PHP in something that is passed on.
+    printf '%s\n' \
+        --enable-bcmath \
+        --enable-calendar \
+        --enable-exif \
+        --enable-ftp \
+        --enable-gd \
+        --enable-intl \
+        --enable-mbstring \
+        --enable-pcntl \
+        --enable-sockets \
+        --with-curl \
+        --with-freetype \
+        --with-jpeg \
+        --with-libedit \
+        --with-mysqli=mysqlnd \
+        --with-openssl \
+        --with-pdo-mysql=mysqlnd \
+        --with-pdo-pgsql \
+        --with-pdo-sqlite \
+        --with-pgsql \
+        --with-sodium \
+        --with-webp \
+        --with-zip \
+        --with-zlib
+
+    # zend_test is a separate file that only php-src's own tests load. Valgrind
+    # support tells Valgrind where the stacks of fibers are.
+    case $kind in
+        debug) printf '%s\n' --enable-debug --enable-zend-test=shared --with-valgrind ;;
+        asan) printf '%s\n' --enable-debug --enable-zend-test=shared --enable-address-sanitizer ;;
+    esac
+}
+
+# recipe_compiler_flags KIND: the value of CFLAGS and CXXFLAGS.
+recipe_compiler_flags() {
+    case $1 in
+        # Line tables cost nothing at run time and give perf and Valgrind names.
+        release) printf '%s\n' '-O2 -g1' ;;
+        # PHP's --enable-debug turns optimisation off by itself.
+        *) printf '%s\n' '-g -fno-omit-frame-pointer' ;;
+    esac
+}
+
+# recipe_key VERSION SERIES KIND: the name of the build's folder in the cache.
+recipe_key() {
+    local version=$1 series=$2 kind=$3 hash
+    hash=$(
+        {
+            printf 'level %s\n' "$RECIPE_LEVEL"
+            recipe_compiler_flags "$kind"
+            recipe_configure_flags "$series" "$kind"
+        } | sha256sum
+    )
+    printf '%s-%s-%s\n' "$version" "$kind" "${hash:0:12}"
+}

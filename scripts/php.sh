@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Obtains the PHP that this project is compiled against: a thread-safe build with
+# the embed library. See docs/php-builds.md.
+#
+#   scripts/php.sh build                    build PHP, or check the one in PHP_CONFIG
+#   scripts/php.sh print                    print the path of its php-config
+#   scripts/php.sh source                   print the path of its source tree
+#   scripts/php.sh packages [LIST]          print the Debian packages that are missing
+#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default) or test
+#
+# Environment:
+#   PHP_VERSION         8.4, 8.2, or an exact version such as 8.4.10; default: the
+#                       version in the name of PHP_TARBALL, else 8.4
+#   PHP_BUILD           release (default), debug or asan
+#   PHP_CONFIG          php-config of an own ZTS build; nothing is built then
+#   PHP_TARBALL         release tarball to build from instead of Debian's source package
+#   PHP_TARBALL_SHA256  what that tarball must hash to
+#   PHP_JOBS            parallel compiler jobs; default: one for each processor
+#   IGOR_CACHE          where builds are kept; default: ~/.cache/igor
+set -euo pipefail
+
+SCRIPTS=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib/common.sh
+source "$SCRIPTS/lib/common.sh"
+# shellcheck source=scripts/lib/recipe.sh
+source "$SCRIPTS/lib/recipe.sh"
+# shellcheck source=scripts/lib/source.sh
+source "$SCRIPTS/lib/source.sh"
+# shellcheck source=scripts/lib/build.sh
+source "$SCRIPTS/lib/build.sh"
+# shellcheck source=scripts/lib/check.sh
+source "$SCRIPTS/lib/check.sh"
+# shellcheck source=scripts/packages.sh
+source "$SCRIPTS/packages.sh"
+
+usage() {
+    # The description at the head of this file.
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}" >&2
+    exit 2
+}
+
+read_settings() {
+    WANTED_VERSION=${PHP_VERSION:-$(tarball_version)}
+    WANTED_VERSION=${WANTED_VERSION:-8.4}
+    [[ $WANTED_VERSION =~ ^8\.[2-6](\.[0-9][0-9A-Za-z-]*)?$ ]] ||
+        fail "reading PHP_VERSION: $WANTED_VERSION is not a supported version; use 8.2 to 8.6"
+    set_series
+    KIND=${PHP_BUILD:-release}
+    [[ $KIND == release || $KIND == debug || $KIND == asan ]] ||
+        fail "reading PHP_BUILD: there is no kind of build named $KIND; use release, debug or asan"
+    JOBS=${PHP_JOBS:-$(nproc)}
+    [[ $JOBS =~ ^[1-9][0-9]{0,3}$ ]] || fail "reading PHP_JOBS: $JOBS is no number of jobs"
+    if [[ -z ${IGOR_CACHE:-} && -z ${XDG_CACHE_HOME:-} && -z ${HOME:-} ]]; then
+        fail 'finding the cache folder: HOME is not set; set IGOR_CACHE'
+    fi
+    CACHE=${IGOR_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/igor}
+    # PHP's own build scripts do not quote paths.
+    [[ $CACHE =~ ^/[A-Za-z0-9_./+@%,=:~-]*$ ]] ||
+        fail "finding the cache folder: $CACHE must be an absolute path without spaces; set IGOR_CACHE"
+}
+
+# tarball_version: the version in the name of PHP_TARBALL, if it has one.
+tarball_version() {
+    [[ ! ${PHP_TARBALL:-} =~ [-_](8\.[0-9]+\.[0-9A-Za-z]+)(\.orig)?\.tar\.[a-z0-9]+$ ]] ||
+        printf '%s\n' "${BASH_REMATCH[1]}"
+}
+
+# set_series: 8.4 for 8.4.10.
+set_series() {
+    SERIES=$(cut -d . -f 1,2 <<<"$WANTED_VERSION")
+}
+
+command_build() {
+    if [[ -n ${PHP_CONFIG:-} ]]; then
+        php_config_check "$PHP_CONFIG" || exit 1
+        say "using PHP $("$PHP_CONFIG" --version) of $(php_config_path "$PHP_CONFIG")"
+        return
+    fi
+    mkdir -p -- "$CACHE/php" "$CACHE/build" "$CACHE/src" "$CACHE/apt"
+    build_ensure
+}
+
+command_print() {
+    if [[ -n ${PHP_CONFIG:-} ]]; then
+        command -v "$PHP_CONFIG" >/dev/null ||
+            fail "finding PHP: PHP_CONFIG names $PHP_CONFIG, which is no program; unset it and run make php"
+        php_config_path "$PHP_CONFIG"
+        return
+    fi
+    local prefix
+    prefix=$(build_find)
+    [[ -n $prefix ]] ||
+        fail "finding PHP: there is no $KIND build of PHP $WANTED_VERSION yet; run make php with the same PHP_VERSION and PHP_BUILD"
+    printf '%s\n' "$prefix/bin/php-config"
+}
+
+# The source must be that of the PHP in use, for its tests belong to its version.
+command_source() {
+    local prefix
+    if [[ -n ${PHP_CONFIG:-} ]]; then
+        php_config_check "$PHP_CONFIG" || exit 1
+        WANTED_VERSION=$("$PHP_CONFIG" --version)
+        set_series
+    else
+        prefix=$(build_find)
+        [[ -z $prefix ]] || WANTED_VERSION=$("$prefix/bin/php-config" --version)
+    fi
+    mkdir -p -- "$CACHE/src" "$CACHE/apt"
+    source_ensure
+    printf '%s\n' "$SOURCE"
+}
+
+main() {
+    (($# >= 1)) || usage
+    local command=$1
+    shift
+    install_traps
+    read_settings
+    case $command in
+        packages | install-packages) (($# <= 1)) || usage ;;
+        *) (($# == 0)) || usage ;;
+    esac
+    case $command in
+        build) command_build ;;
+        print) command_print ;;
+        source) command_source ;;
+        packages) packages_missing "${1:-build}" ;;
+        install-packages) packages_install "${1:-build}" ;;
+        *) usage ;;
+    esac
+}
+
+# The shell reads a script while it runs it; `exit` on the same line lets the
+# file be replaced meanwhile.
+main "$@"; exit

@@ -1,0 +1,107 @@
+//! What the command line accepts. Each flag can be given as an environment variable too.
+
+use crate::config::QuickOptions;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Runs PHP with background workers that publish live state to every request.
+#[derive(Debug, Parser)]
+#[command(name = "igor", disable_version_flag = true, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve what a Caddyfile describes
+    Run(RunArguments),
+    /// Serve a directory without a configuration file
+    PhpServer(PhpServerArguments),
+    /// Check a Caddyfile and say what is wrong with it
+    Validate(ValidateArguments),
+    /// Show the versions of igor and of the PHP in it
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The configuration file [default: ./Caddyfile]
+    #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Serve this directory when there is no Caddyfile
+    #[arg(long, value_name = "DIR", env = "IGOR_ROOT")]
+    pub(super) root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateArguments {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG", default_value = "Caddyfile")]
+    pub(super) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PhpServerArguments {
+    /// The document root
+    #[arg(long, short, value_name = "DIR", env = "IGOR_ROOT", default_value = ".")]
+    root: PathBuf,
+    /// An address to listen on, such as :8080 or 127.0.0.1:8080; may be repeated
+    #[arg(long, short, value_name = "ADDR", env = "IGOR_LISTEN", value_delimiter = ' ')]
+    listen: Vec<String>,
+    /// A script that takes requests with frankenphp_handle_request(), and how many threads run it; may be repeated
+    #[arg(long, short, value_name = "FILE[,N]", value_parser = worker)]
+    worker: Vec<(PathBuf, Option<usize>)>,
+    /// A script that runs beside the requests and publishes with frankenphp_set_vars(); N threads start with the server,
+    /// none on first demand; may be repeated
+    #[arg(long, short, value_name = "NAME=FILE[,N]", value_parser = background)]
+    background: Vec<(String, PathBuf, Option<usize>)>,
+}
+
+impl From<PhpServerArguments> for QuickOptions {
+    fn from(arguments: PhpServerArguments) -> Self {
+        let PhpServerArguments { root, listen, worker, background } = arguments;
+        Self { root, listen, workers: worker, background }
+    }
+}
+
+fn worker(text: &str) -> Result<(PathBuf, Option<usize>), String> {
+    let (file, number) = match text.rsplit_once(',') {
+        Some((file, number)) => (file, Some(threads(number)?)),
+        None => (text, None),
+    };
+    if file.is_empty() {
+        return Err("the file is missing; write FILE or FILE,N".into());
+    }
+    Ok((file.into(), number))
+}
+
+fn background(text: &str) -> Result<(String, PathBuf, Option<usize>), String> {
+    let (name, rest) = text.split_once('=').ok_or("write NAME=FILE or NAME=FILE,N")?;
+    let (file, number) = worker(rest)?;
+    Ok((name.to_owned(), file, number))
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number of threads; write FILE,N"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn workers_are_cut_at_the_last_comma() {
+        assert_eq!(worker("a,b.php,4"), Ok(("a,b.php".into(), Some(4))));
+        assert_eq!(worker("w.php"), Ok(("w.php".into(), None)));
+        assert!(worker("w.php,four").is_err());
+        assert_eq!(background("n=w.php,1"), Ok(("n".into(), "w.php".into(), Some(1))));
+        assert!(background("w.php").is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line.
+
+mod arguments;
+mod version;
+
+use crate::config::{self, Config, Diagnostic};
+use crate::server::{self, ServeError};
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit status for a wrong configuration or a server that did not start.
+const EXIT_FAILURE: u8 = 1;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let result = match command {
+        Command::Run(run) => serve(run_config(run.config, run.root)),
+        Command::PhpServer(quick) => serve(config::quick(quick.into())),
+        Command::Validate(validate) => return check(&validate.config),
+        Command::Version => version::print(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("igor: {message}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// `--config`, else `./Caddyfile`, else `--root` as for `php-server`.
+fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<Config, Vec<Diagnostic>> {
+    match (config, root) {
+        (Some(config), _) => config::load(&config),
+        (None, Some(root)) if !Path::new("Caddyfile").exists() => {
+            config::quick(config::QuickOptions { root, ..config::QuickOptions::default() })
+        }
+        (None, _) => config::load(Path::new("Caddyfile")),
+    }
+}
+
+fn serve(config: Result<Config, Vec<Diagnostic>>) -> Result<(), String> {
+    let config = config.map_err(|diagnostics| diagnosed(&diagnostics))?;
+    server::init_logging(&config.global.log, config.global.debug).map_err(|error| error.to_string())?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    server::run(&config).map_err(|error: ServeError| error.to_string())
+}
+
+fn check(path: &Path) -> ExitCode {
+    match config::load(path) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                println!("{warning}");
+            }
+            println!("{}: the configuration is valid", path.display());
+            ExitCode::SUCCESS
+        }
+        Err(diagnostics) => {
+            for diagnostic in &diagnostics {
+                println!("{diagnostic}");
+            }
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn diagnosed(diagnostics: &[Diagnostic]) -> String {
+    let mut message = String::from("the configuration has errors\n");
+    for diagnostic in diagnostics {
+        message.push_str(&format!("{diagnostic}\n"));
+    }
+    message.trim_end().to_owned()
+}

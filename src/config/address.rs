@@ -1,0 +1,172 @@
+//! The addresses of sites.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::context::Context;
+use super::directives::is_site_directive;
+use super::limits;
+use super::model::Address;
+use super::syntax::{Token, excerpt};
+
+/// What `auto_https` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Https {
+    /// An address means what it means to Caddy; what would be HTTPS is refused.
+    AsCaddy,
+    /// A host or IP without a scheme means plain HTTP.
+    Off,
+}
+
+const HTTPS_PORT: u16 = 443;
+
+/// An address cut into its parts.
+struct Parts<'a> {
+    scheme: Option<&'a str>,
+    host: &'a str,
+    port: Option<&'a str>,
+}
+
+/// Reads one address: `[http://][HOST][:PORT]`.
+pub(super) fn address(word: &Token, https: Https, context: &mut Context<'_>) -> Option<Address> {
+    let text = word.text.as_str();
+    if is_site_directive(text) {
+        let message = format!("`{text}` is a directive, but here stands the address of a site");
+        let hint = format!("write an address first, for example `:8080 {{`, and `{text}` inside its braces");
+        context.error_with_hint(&word.position, message, hint);
+        return None;
+    }
+    let parts = match cut(text) {
+        Ok(parts) => parts,
+        Err((reason, hint)) => {
+            context.error_with_hint(&word.position, format_args!("`{}` {reason}", excerpt(text)), hint);
+            return None;
+        }
+    };
+    let port = match parts.port.map(|port| (port, super::directives::parse_port(port))) {
+        None => None,
+        Some((_, Some(port))) => Some(port),
+        Some((port, None)) => {
+            let message = format!("`{}` is not a port in the address `{}`", excerpt(port), excerpt(text));
+            context.error_with_hint(&word.position, message, "write a number from 1 to 65535");
+            return None;
+        }
+    };
+    if needs_https(&parts, port, https) {
+        let message = format!("`{}` would be served by HTTPS, and igor serves plain HTTP only", excerpt(text));
+        context.error_with_hint(&word.position, message, plain_spelling(&parts, port));
+        return None;
+    }
+    let port = port.unwrap_or(limits::HTTP_PORT_DEFAULT);
+    let position = word.position.clone();
+    if parts.host.is_empty() {
+        return Some(Address { host: None, ip: None, port, position });
+    }
+    if let Ok(ip) = parts.host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Some(Address { host: None, ip: Some(ip), port, position });
+    }
+    match host(parts.host) {
+        Ok(host) => Some(Address { host: Some(host), ip: None, port, position }),
+        Err((reason, hint)) => {
+            context.error_with_hint(&word.position, format_args!("`{}` {reason}", excerpt(text)), hint);
+            None
+        }
+    }
+}
+
+/// What is wrong with an address, behind its text, and the way out.
+type Refusal = (&'static str, &'static str);
+
+const NOT_AN_ADDRESS: &str = "write for example `:8080`, `http://example.com` or `http://example.com:8080`";
+
+fn cut(text: &str) -> Result<Parts<'_>, Refusal> {
+    if text.contains('{') || text.contains('}') {
+        return Err(("has a placeholder, and addresses are fixed", "only `{$NAME:default}` can stand in an address"));
+    }
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
+        Some(_) => return Err(("has a scheme other than `http`", NOT_AN_ADDRESS)),
+        None => (None, text),
+    };
+    let authority = match rest.split_once('/') {
+        None | Some((_, "")) => rest.trim_end_matches('/'),
+        Some(_) => {
+            let hint = "remove the path, and match it in front of the directives (`php_server /path*`)";
+            return Err(("has a path, which is not supported in addresses", hint));
+        }
+    };
+    let (host, port) = if let Some(end) = authority.strip_prefix('[').and_then(|inner| inner.find(']')) {
+        let (host, behind) = authority.split_at(end + 2);
+        match (behind, behind.strip_prefix(':')) {
+            ("", _) => (host, None),
+            (_, Some(port)) => (host, Some(port)),
+            _ => return Err(("is not an address", NOT_AN_ADDRESS)),
+        }
+    } else {
+        match authority.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') => {
+                return Err(("has more than one colon", "write an IPv6 address in brackets: `http://[::1]:8080`"));
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    if scheme.is_none() && host.is_empty() && port.is_none() {
+        return Err(("is not an address", NOT_AN_ADDRESS));
+    }
+    Ok(Parts { scheme, host, port })
+}
+
+/// Whether Caddy would serve the address by HTTPS: by its scheme, its port, or because it has a host (which gets a
+/// certificate) and not the port of plain HTTP.
+fn needs_https(parts: &Parts<'_>, port: Option<u16>, https: Https) -> bool {
+    if parts.scheme == Some("https") || port == Some(HTTPS_PORT) {
+        return true;
+    }
+    let is_plain = parts.scheme.is_some() || parts.host.is_empty() || port == Some(limits::HTTP_PORT_DEFAULT);
+    !is_plain && https == Https::AsCaddy
+}
+
+/// How to write the address so that it is plain HTTP.
+fn plain_spelling(parts: &Parts<'_>, port: Option<u16>) -> String {
+    let is_explicit = parts.scheme.is_some() || port == Some(HTTPS_PORT);
+    let port = port.filter(|port| *port != HTTPS_PORT && *port != limits::HTTP_PORT_DEFAULT);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    if parts.host.is_empty() {
+        let port = if port.is_empty() { ":8080" } else { &port };
+        return format!("write `{port}`, or another port that is not {HTTPS_PORT}");
+    }
+    let written = format!("write `http://{}{port}` (or `:8080` for every host)", excerpt(parts.host));
+    if is_explicit {
+        return written;
+    }
+    format!("{written}; the global option `auto_https off` makes hosts without a scheme mean plain HTTP")
+}
+
+/// A host name in lower case, in which whole labels may be `*`.
+fn host(text: &str) -> Result<String, Refusal> {
+    const HOST_BYTES_MAX: usize = 253;
+    const LABEL_BYTES_MAX: usize = 63;
+    if !text.is_ascii() {
+        return Err(("has a host with letters beyond ASCII", "write it in Punycode (`xn--…`)"));
+    }
+    let is_label = |label: &str| {
+        let fits = !label.is_empty() && label.len() <= LABEL_BYTES_MAX;
+        fits && (label == "*" || label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+    };
+    if text.len() > HOST_BYTES_MAX || !text.split('.').all(is_label) {
+        return Err(("is not an address", NOT_AN_ADDRESS));
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// Whether two sockets cannot both be open: they differ, but one of them takes all interfaces of the other.
+pub(super) fn overlap(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
+    let covers = |all: Option<IpAddr>, other: Option<IpAddr>| match all {
+        // Without an IP, and with `::`, a socket takes IPv4 and IPv6.
+        None => true,
+        Some(ip) if ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => true,
+        Some(ip) if ip == IpAddr::V4(Ipv4Addr::UNSPECIFIED) => other.is_none_or(|other| other.is_ipv4()),
+        Some(_) => false,
+    };
+    a != b && (covers(a, b) || covers(b, a))
+}

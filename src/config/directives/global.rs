@@ -1,0 +1,162 @@
+//! The global options.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::super::context::Context;
+use super::super::limits;
+use super::super::settings::{Admin, Global};
+use super::super::syntax::{Node, Token, excerpt};
+use super::super::table::{Directive, Table, Times};
+use super::super::values;
+use super::frankenphp::frankenphp;
+use super::log::log;
+
+const NO_TLS: &str = "igor serves plain HTTP only";
+const PORT_IN_ADDRESS: &str = "write the port in the address of each site, for example `http://example.com:8080`";
+const HTTP_SERVER: &str = "remove it; igor has its own HTTP server with fixed limits";
+const FIXED_ORDER: &str = "remove it; the order of directives is fixed, see docs/configuration.md";
+
+/// The directives of the global options block.
+pub(super) static GLOBAL: Table<Global> = Table {
+    block: "the global options",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "frankenphp",
+            usage: "frankenphp { … }",
+            doc: "PHP threads, php.ini, global workers, snapshots.",
+            times: Times::Once,
+            apply: |global, node, context| global.frankenphp = frankenphp(node, context),
+        },
+        Directive {
+            name: "admin",
+            usage: "admin off|ADDRESS",
+            doc: "Where the admin interface listens.",
+            times: Times::Once,
+            apply: |global, node, context| {
+                if let Some(admin) = context.one(node).and_then(|word| admin(word, context)) {
+                    global.admin = admin;
+                }
+            },
+        },
+        Directive {
+            name: "grace_period",
+            usage: "grace_period DURATION",
+            doc: "How long requests and scripts have to end on shutdown, restart and reload.",
+            times: Times::Once,
+            apply: |global, node, context| {
+                if let Some(period) = context.one(node).and_then(|word| values::duration(word, context)) {
+                    global.grace_period = period;
+                }
+            },
+        },
+        Directive {
+            name: "log",
+            usage: "log [{ … }]",
+            doc: "The log of the process.",
+            times: Times::Once,
+            apply: |global, node, context| global.log = log(node, context),
+        },
+        Directive {
+            name: "auto_https",
+            usage: "auto_https off",
+            doc: "Lets addresses that Caddy would serve by HTTPS mean plain HTTP.",
+            times: Times::Once,
+            apply: |global, node, context| match context.one(node) {
+                Some(word) if word.text == "off" => global.auto_https_off = true,
+                Some(word) => {
+                    let message =
+                        format!("`auto_https {}` needs HTTPS, which igor does not serve yet", excerpt(&word.text));
+                    context.usage_error(&word.position, message);
+                }
+                None => {}
+            },
+        },
+        Directive {
+            name: "debug",
+            usage: "debug",
+            doc: "Sets the log level to `debug` unless `log` names another.",
+            times: Times::Once,
+            apply: |global, node, context| {
+                global.debug = true;
+                context.args(node, 0, 0);
+            },
+        },
+    ],
+    ignored: &[
+        ("acme_ca", NO_TLS),
+        ("email", NO_TLS),
+        ("local_certs", NO_TLS),
+        ("ocsp_stapling", NO_TLS),
+        ("skip_install_trust", NO_TLS),
+        ("persist_config", "igor keeps no copy of its configuration"),
+    ],
+    unsupported: &[
+        ("acme_ca_root", "remove it; igor serves plain HTTP only"),
+        ("acme_dns", "remove it; igor serves plain HTTP only"),
+        ("acme_eab", "remove it; igor serves plain HTTP only"),
+        ("cert_issuer", "remove it; igor serves plain HTTP only"),
+        ("cert_lifetime", "remove it; igor serves plain HTTP only"),
+        ("default_bind", "write `bind` in each site"),
+        ("default_sni", "remove it; igor serves plain HTTP only"),
+        ("dns", "remove it; igor serves plain HTTP only"),
+        ("ech", "remove it; igor serves plain HTTP only"),
+        ("events", "remove it"),
+        ("fallback_sni", "remove it; igor serves plain HTTP only"),
+        ("filesystem", "remove it; files are read from the disk"),
+        ("http_port", PORT_IN_ADDRESS),
+        ("https_port", PORT_IN_ADDRESS),
+        ("key_type", "remove it; igor serves plain HTTP only"),
+        ("layer4", "remove it; igor serves HTTP only"),
+        ("mercure", "run a Mercure hub beside igor"),
+        ("metrics", "remove it; the admin interface always serves `/metrics`"),
+        ("on_demand_tls", "remove it; igor serves plain HTTP only"),
+        ("order", FIXED_ORDER),
+        ("pki", "remove it; igor serves plain HTTP only"),
+        ("preferred_chains", "remove it; igor serves plain HTTP only"),
+        ("renew_interval", "remove it; igor serves plain HTTP only"),
+        ("servers", HTTP_SERVER),
+        ("shutdown_delay", "remove it; use `grace_period`"),
+        ("storage", "remove it; igor stores nothing"),
+        ("vulcain", "run it in a proxy in front of igor"),
+    ],
+};
+
+/// Reads the global options.
+pub(crate) fn apply_global(nodes: &[Node], context: &mut Context<'_>) -> Global {
+    let mut global = Global::default();
+    GLOBAL.apply(&mut global, nodes, context);
+    global
+}
+
+/// `off`, or an address: an IP or `localhost` with a port. Without a host it is every interface, as in Caddy.
+fn admin(word: &Token, context: &mut Context<'_>) -> Option<Admin> {
+    let text = word.text.as_str();
+    if text == "off" {
+        return Some(Admin::Off);
+    }
+    let address = if let Some(port) = text.strip_prefix("localhost:") {
+        parse_port(port).map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    } else if text == "localhost" {
+        Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), limits::ADMIN_PORT_DEFAULT))
+    } else if let Some(port) = text.strip_prefix(':') {
+        parse_port(port).map(|port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))
+    } else {
+        text.parse().ok()
+    };
+    let Some(address) = address else {
+        let message = format!("`{}` is not an address for the admin interface", excerpt(text));
+        context.error_with_hint(&word.position, message, "write `localhost:2019`, an IP with a port, or `off`");
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        let message = format!("the admin interface at {address} lets everybody who reaches it restart the workers");
+        context.warning(&word.position, message);
+    }
+    Some(Admin::Addr(address))
+}
+
+/// A port in digits only.
+pub(crate) fn parse_port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,67 @@
+//! The `header` directive.
+
+use super::super::context::Context;
+use super::super::model::{HeaderOp, HeaderRule};
+use super::super::syntax::{Node, Token};
+use super::super::values;
+use super::matchers::field_name;
+
+/// `header FIELD VALUE`, `header -FIELD`, or several of them in a block. `args` is what follows the matcher.
+pub(super) fn header(node: &Node, args: &[Token], context: &mut Context<'_>) -> HeaderRule {
+    let mut rule = HeaderRule { ops: Vec::new(), defer: false };
+    if !args.is_empty() {
+        change(&mut rule, args, context);
+    }
+    for child in node.children() {
+        context.no_block(child);
+        match child.words.as_slice() {
+            [word] if word.is_bare("defer") => rule.defer = true,
+            [] => context.usage_error(&child.position, "a block in a `header` block has no name"),
+            words => change(&mut rule, words, context),
+        }
+    }
+    if args.is_empty() && node.children().is_empty() {
+        context.usage_error(&node.position, "`header` needs a field");
+    }
+    rule
+}
+
+fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
+    let [name, values @ ..] = words else { return };
+    let (sign, field) = match name.text.chars().next() {
+        Some(sign @ ('+' | '-' | '?' | '>')) => (Some(sign), &name.text[1..]),
+        _ => (None, name.text.as_str()),
+    };
+    let Some(field) = field_name(name, field, context) else { return };
+    let op = match (sign, values) {
+        (Some('-'), []) => HeaderOp::Remove { field },
+        (Some('-'), [extra, ..]) => {
+            context.usage_error(&extra.position, "a header field that is removed has no value");
+            return;
+        }
+        (_, []) => {
+            context.usage_error(&name.position, format_args!("the header field `{field}` needs a value"));
+            return;
+        }
+        (_, [_, extra, ..]) => {
+            let message = "a header field takes one value; replacing a part of it is not supported yet";
+            context.error_with_hint(&extra.position, message, "quote a value that contains spaces");
+            return;
+        }
+        (sign, [value]) => {
+            if value.text.contains(['\r', '\n', '\0']) {
+                context.error(&value.position, "the value of a header field contains a line break or a NUL byte");
+                return;
+            }
+            let Some(value) = values::text(value, context) else { return };
+            match sign {
+                Some('+') => HeaderOp::Add { field, value },
+                Some('?') => HeaderOp::SetDefault { field, value },
+                _ => HeaderOp::Set { field, value },
+            }
+        }
+    };
+    // As in Caddy, what depends on the response's own headers waits for them.
+    rule.defer |= matches!(sign, Some('-' | '?' | '>'));
+    rule.ops.push(op);
+}

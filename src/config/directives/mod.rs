@@ -1,0 +1,35 @@
+//! The directives, one file for each family. Each file holds the table of its block and what its directives do.
+
+mod answers;
+mod frankenphp;
+mod global;
+mod header;
+mod log;
+mod matchers;
+mod php;
+mod site;
+mod vars;
+mod worker;
+
+pub(crate) use global::{apply_global, parse_port};
+pub(crate) use php::PhpDraft;
+pub(crate) use site::{apply_site, is_site_directive};
+pub(crate) use worker::{WorkerDraft, check_scope, worker_name};
+
+use super::table::DirectiveDoc;
+
+/// Every directive with its documentation.
+pub(crate) fn docs() -> Vec<DirectiveDoc> {
+    let mut docs = Vec::new();
+    docs.extend(global::GLOBAL.docs());
+    docs.extend(frankenphp::FRANKENPHP.docs());
+    docs.extend(vars::VARS.docs());
+    docs.extend(worker::WORKER.docs());
+    docs.extend(log::LOG.docs());
+    docs.extend(site::SITE.docs());
+    docs.extend(php::PHP_SERVER.docs());
+    docs.extend(answers::RESPOND.docs());
+    docs.extend(answers::FILE_SERVER.docs());
+    docs.extend(matchers::MATCHER.docs());
+    docs
+}

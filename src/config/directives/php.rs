@@ -1,0 +1,229 @@
+//! The `php_server` and `php` directives.
+
+use std::path::PathBuf;
+
+use super::super::context::Context;
+use super::super::diagnostic::Position;
+use super::super::model::{PhpServer, ScopeLabel};
+use super::super::syntax::{Node, Token, excerpt};
+use super::super::table::{Directive, Table, Times};
+use super::super::text::word_in_braces;
+use super::super::values;
+use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
+
+/// A `php_server` or `php` block as it was written, before what its site says is known.
+#[derive(Debug)]
+pub(crate) struct PhpDraft {
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) workers: Vec<WorkerDraft>,
+    name: Option<String>,
+    index: Vec<String>,
+    split: Vec<String>,
+    env: Vec<(String, String)>,
+    resolve_root_symlink: bool,
+    file_server: bool,
+    try_files: Option<Vec<String>>,
+    position: Position,
+}
+
+/// The directives of a `php_server` or `php` block.
+pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
+    block: "a `php_server` block",
+    origin: "FrankenPHP",
+    directives: &[
+        Directive {
+            name: "root",
+            usage: "root DIRECTORY",
+            doc: "The document root.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                if let Some(word) = context.one(node) {
+                    php.root = root(word, context);
+                }
+            },
+        },
+        Directive {
+            name: "name",
+            usage: "name NAME",
+            doc: "The label of the scope of workers, in messages and metrics.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                php.name = context.one(node).and_then(|word| scope_name(word, context));
+            },
+        },
+        Directive {
+            name: "index",
+            usage: "index FILE…|off",
+            doc: "The index files of directories, in order of preference.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                php.index = match context.args(node, 1, usize::MAX) {
+                    Some([word]) if word.text == "off" => Vec::new(),
+                    Some(words) => values::filled_all(words, "the index file", context),
+                    None => Vec::new(),
+                };
+            },
+        },
+        Directive {
+            name: "split_path",
+            usage: "split_path SUFFIX…",
+            doc: "The suffixes that end a script's name in a path; what follows is `PATH_INFO`.",
+            times: Times::Once,
+            apply: split,
+        },
+        Directive {
+            name: "split",
+            usage: "split SUFFIX…",
+            doc: "Another name of `split_path`.",
+            times: Times::Once,
+            apply: split,
+        },
+        Directive {
+            name: "env",
+            usage: "env NAME VALUE",
+            doc: "Sets an environment variable of the scripts and workers of the block.",
+            times: Times::Many,
+            apply: |php, node, context| set_variable(&mut php.env, node, context),
+        },
+        Directive {
+            name: "resolve_root_symlink",
+            usage: "resolve_root_symlink [on|off]",
+            doc: "Whether symbolic links in `root` are resolved before PHP sees the path.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                if let Some(resolve) = values::switch(node, context) {
+                    php.resolve_root_symlink = resolve;
+                }
+            },
+        },
+        Directive {
+            name: "file_server",
+            usage: "file_server [on|off]",
+            doc: "Whether `php_server` also serves files that are not scripts.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                if let Some(file_server) = values::switch(node, context) {
+                    php.file_server = file_server;
+                }
+            },
+        },
+        Directive {
+            name: "try_files",
+            usage: "try_files FILE…",
+            doc: "The files to try in turn for a request, where `{path}` is its path.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                if let Some(words) = context.args(node, 1, usize::MAX) {
+                    php.try_files = Some(words.iter().filter_map(|word| try_file(word, context)).collect());
+                }
+            },
+        },
+        Directive {
+            name: "worker",
+            usage: "worker FILE [COUNT] [{ … }]",
+            doc: "Declares a worker of this block's scope.",
+            times: Times::Many,
+            apply: |php, node, context| php.workers.extend(worker(node, context)),
+        },
+    ],
+    ignored: &[],
+    unsupported: &[
+        ("hot_reload", "use `watch` in a worker"),
+        ("mercure", "run a Mercure hub beside igor"),
+        ("request_body_timeout", "remove it"),
+    ],
+};
+
+impl PhpDraft {
+    /// A block without any setting.
+    pub(crate) fn new(position: Position) -> Self {
+        Self {
+            root: None,
+            workers: Vec::new(),
+            name: None,
+            index: vec!["index.php".to_owned()],
+            split: vec![".php".to_owned()],
+            env: Vec::new(),
+            resolve_root_symlink: true,
+            file_server: true,
+            try_files: None,
+            position,
+        }
+    }
+
+    /// The block of this node, whose arguments were read as its matcher.
+    pub(super) fn read(node: &Node, context: &mut Context<'_>) -> Self {
+        let mut draft = Self::new(node.position.clone());
+        PHP_SERVER.apply(&mut draft, node.children(), context);
+        draft
+    }
+
+    /// Completes the block with what its site says. `label` is the scope's label unless the block has a name.
+    pub(crate) fn finish(
+        self,
+        site_root: Option<&PathBuf>,
+        label: &ScopeLabel,
+        context: &mut Context<'_>,
+    ) -> PhpServer {
+        let scope = WorkerScope { own_root: self.root.as_deref(), env: &self.env, is_global: false };
+        let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
+        PhpServer {
+            scope: self.name.map_or_else(|| label.clone(), |name| ScopeLabel::new(&name)),
+            root: self.root.or_else(|| site_root.cloned()).unwrap_or_else(|| context.base_dir.to_path_buf()),
+            index: self.index,
+            split: self.split,
+            env: self.env,
+            resolve_root_symlink: self.resolve_root_symlink,
+            file_server: self.file_server,
+            try_files: self.try_files,
+            workers,
+            position: self.position,
+        }
+    }
+}
+
+/// A document root. It may be made later, so a missing one is a warning.
+pub(super) fn root(word: &Token, context: &mut Context<'_>) -> Option<PathBuf> {
+    let text = values::filled(word, "the document root", context)?;
+    if text.contains('{') {
+        let message =
+            format!("the document root `{}` has a placeholder; it must be the same for every request", excerpt(text));
+        context.error_with_hint(&word.position, message, "only `{$NAME:default}` and `{env.NAME}` can stand in a root");
+        return None;
+    }
+    let path = context.path(text);
+    if !path.is_dir() {
+        context.warning(&word.position, format_args!("the document root {} is no directory", path.display()));
+    }
+    Some(path)
+}
+
+fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
+    let Some(words) = context.args(node, 1, usize::MAX) else { return };
+    php.split = Vec::with_capacity(words.len());
+    for word in words {
+        if word.text.starts_with('.') && word.text.len() > 1 && word.text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            php.split.push(word.text.to_ascii_lowercase());
+        } else {
+            let message = format!("`{}` is not a suffix like `.php`", excerpt(&word.text));
+            context.usage_error(&word.position, message);
+        }
+    }
+}
+
+fn try_file(word: &Token, context: &mut Context<'_>) -> Option<String> {
+    let text = values::filled(word, "the file to try", context)?;
+    if text.starts_with('=') {
+        let message =
+            format!("`{}`: a status in `try_files` is a Caddy feature that igor does not support yet", excerpt(text));
+        context.error_with_hint(&word.position, message, "remove it; a request that no file fits gets a 404");
+        return None;
+    }
+    let mut placeholders = text.match_indices('{').filter_map(|(at, _)| word_in_braces(&text[at..]));
+    if let Some(other) = placeholders.find(|name| *name != "path") {
+        let message = format!("`{{{other}}}` cannot stand in `try_files`");
+        context.error_with_hint(&word.position, message, "the only placeholder here is `{path}`");
+        return None;
+    }
+    Some(text.to_owned())
+}

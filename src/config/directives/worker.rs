@@ -1,0 +1,401 @@
+//! The `worker` directive: background workers and HTTP workers.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::super::context::{Context, join};
+use super::super::diagnostic::Position;
+use super::super::limits;
+use super::super::matcher::PathPattern;
+use super::super::model::{ScopeLabel, WorkerDecl, WorkerKind};
+use super::super::syntax::{Node, Token, excerpt};
+use super::super::table::{Directive, Table, Times};
+use super::super::values;
+use super::super::watch::{WATCH_DEFAULT, WatchPattern};
+use super::matchers::path_pattern;
+
+/// A worker as it was written, before what its block says is known.
+#[derive(Debug)]
+pub(crate) struct WorkerDraft {
+    pub(crate) file: Option<Token>,
+    pub(crate) background: bool,
+    pub(crate) name: Option<String>,
+    pub(crate) num: Option<(usize, Position)>,
+    pub(crate) position: Position,
+    max_threads: Option<(usize, Position)>,
+    max_consecutive_failures: i32,
+    env: Vec<(String, String)>,
+    watch: Vec<WatchPattern>,
+    match_: Vec<PathPattern>,
+    match_position: Option<Position>,
+}
+
+/// What a worker takes from the block around it.
+pub(crate) struct WorkerScope<'a> {
+    /// The `root` that the block itself names; relative files of its workers start from it.
+    pub(crate) own_root: Option<&'a Path>,
+    /// The environment variables of the block.
+    pub(crate) env: &'a [(String, String)],
+    /// Whether this is the global scope.
+    pub(crate) is_global: bool,
+}
+
+/// The directives of a `worker` block.
+pub(super) static WORKER: Table<WorkerDraft> = Table {
+    block: "a `worker` block",
+    origin: "FrankenPHP",
+    directives: &[
+        Directive {
+            name: "file",
+            usage: "file PATH",
+            doc: "The script.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                if let Some(word) = context.one(node) {
+                    match &worker.file {
+                        None => worker.file = Some(word.clone()),
+                        Some(first) => {
+                            let hint = format!("the first one is at {}", first.position);
+                            context.error_with_hint(&word.position, "the worker has two files", hint);
+                        }
+                    }
+                }
+            },
+        },
+        Directive {
+            name: "background",
+            usage: "background",
+            doc: "Makes this a background worker.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                worker.background = true;
+                context.args(node, 0, 0);
+            },
+        },
+        Directive {
+            name: "name",
+            usage: "name NAME",
+            doc: "The name of the worker, unique in its scope; a background worker without one is the catch-all.",
+            times: Times::Once,
+            apply: |worker, node, context| worker.name = context.one(node).and_then(|word| worker_name(word, context)),
+        },
+        Directive {
+            name: "num",
+            usage: "num COUNT",
+            doc: "How many threads run the script from the start.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                if let Some(word) = context.one(node) {
+                    worker.num = threads(word, 0, context);
+                }
+            },
+        },
+        Directive {
+            name: "max_threads",
+            usage: "max_threads COUNT",
+            doc: "Up to how many threads the worker scales, or how many names a catch-all starts.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                if let Some(word) = context.one(node) {
+                    worker.max_threads = threads(word, 1, context);
+                }
+            },
+        },
+        Directive {
+            name: "max_consecutive_failures",
+            usage: "max_consecutive_failures COUNT",
+            doc: "After how many failures in a row the worker is given up; -1 is never.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                let count = context.one(node).and_then(|word| failures(word, context));
+                worker.max_consecutive_failures = count.unwrap_or(worker.max_consecutive_failures);
+            },
+        },
+        Directive {
+            name: "env",
+            usage: "env NAME VALUE",
+            doc: "Sets an environment variable of the script.",
+            times: Times::Many,
+            apply: |worker, node, context| set_variable(&mut worker.env, node, context),
+        },
+        Directive {
+            name: "watch",
+            usage: "watch [PATTERN…]",
+            doc: "Restarts the worker when a file that matches changes.",
+            times: Times::Many,
+            apply: watch,
+        },
+        Directive {
+            name: "match",
+            usage: "match PATH…",
+            doc: "Routes requests for these paths to this HTTP worker, wherever its file lies.",
+            times: Times::Many,
+            apply: |worker, node, context| {
+                worker.match_position = Some(node.position.clone());
+                if let Some(words) = context.args(node, 1, usize::MAX) {
+                    worker.match_.extend(words.iter().filter_map(|word| path_pattern(word, context)));
+                }
+            },
+        },
+    ],
+    ignored: &[],
+    unsupported: &[
+        ("boot_timeout", "remove it; the timeout of `frankenphp_require_background_worker()` bounds the wait"),
+        ("max_requests", "remove it; let the script end after so many requests, it is started again"),
+    ],
+};
+
+/// `worker FILE [COUNT] [{ … }]` or `worker { … }`.
+pub(super) fn worker(node: &Node, context: &mut Context<'_>) -> Option<WorkerDraft> {
+    let mut draft = WorkerDraft::new(node.position.clone());
+    let args = context.count_args(node, node.args(), 0, 2)?;
+    draft.file = args.first().cloned();
+    draft.num = args.get(1).and_then(|word| threads(word, 0, context));
+    let short_num = draft.num.clone();
+    WORKER.apply(&mut draft, node.children(), context);
+    if let (Some((_, first)), Some((_, second))) = (short_num, &draft.num)
+        && first != *second
+    {
+        let hint = format!("the first one is at {first}");
+        context.error_with_hint(second, "the worker has two numbers of threads", hint);
+    }
+    if draft.file.is_none() {
+        let hint = "write `worker FILE`, or `file FILE` inside the block";
+        context.error_with_hint(&node.position, "the worker has no file", hint);
+    }
+    Some(draft)
+}
+
+impl WorkerDraft {
+    /// A worker of which nothing is known but its place.
+    pub(crate) fn new(position: Position) -> Self {
+        Self {
+            file: None,
+            background: false,
+            name: None,
+            num: None,
+            position,
+            max_threads: None,
+            max_consecutive_failures: limits::CONSECUTIVE_FAILURES_DEFAULT,
+            env: Vec::new(),
+            watch: Vec::new(),
+            match_: Vec::new(),
+            match_position: None,
+        }
+    }
+
+    /// Checks the worker by itself and completes it with what its scope says.
+    pub(crate) fn finish(self, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<WorkerDecl> {
+        self.check_match(scope, context);
+        self.check_numbers(context);
+        let file = script(self.file.as_ref()?, scope, context)?;
+        let kind = if self.background { WorkerKind::Background } else { WorkerKind::Http { match_: self.match_ } };
+        let mut env = scope.env.to_vec();
+        for (name, value) in self.env {
+            set(&mut env, name, value);
+        }
+        Some(WorkerDecl {
+            file,
+            kind,
+            name: self.name,
+            num: self.num.map(|(num, _)| num),
+            max_threads: self.max_threads.map(|(max, _)| max),
+            max_consecutive_failures: self.max_consecutive_failures,
+            env,
+            watch: self.watch,
+            position: self.position,
+        })
+    }
+
+    fn check_match(&self, scope: &WorkerScope<'_>, context: &mut Context<'_>) {
+        let Some(position) = &self.match_position else { return };
+        if self.background {
+            let message = "`match` on a background worker: it serves no requests";
+            context.error_with_hint(position, message, "remove `match`, or remove `background`");
+        } else if scope.is_global {
+            let message = "`match` on a global worker: only a worker in a `php_server` block has paths";
+            context.error_with_hint(position, message, "move the worker into the `php_server` block of its site");
+        }
+    }
+
+    fn check_numbers(&self, context: &mut Context<'_>) {
+        if let (Some((num, position)), Some((max, _))) = (&self.num, &self.max_threads)
+            && num > max
+        {
+            let message = format!("`num` is {num}, but `max_threads` is {max}");
+            context.error_with_hint(position, message, "raise `max_threads`, or lower `num`");
+        }
+        if !self.background {
+            return;
+        }
+        match (&self.name, &self.num, &self.max_threads) {
+            (None, Some((1.., position)), _) => {
+                let message =
+                    "`num` on a catch-all: a background worker without a name is started for each name asked for";
+                context.error_with_hint(position, message, "add `name NAME`, or use `max_threads` to bound the names");
+            }
+            (Some(_), _, Some((_, position))) => {
+                let message = "`max_threads` has no effect on a background worker with a name; it bounds a catch-all";
+                context.warning(position, message);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Checks the workers of one scope against each other.
+pub(crate) fn check_scope(label: &ScopeLabel, workers: &[WorkerDecl], context: &mut Context<'_>) {
+    let mut names: HashMap<&str, &Position> = HashMap::new();
+    let mut http_files: HashMap<&Path, &Position> = HashMap::new();
+    let mut catch_all: Option<&Position> = None;
+    for worker in workers {
+        if let Some(name) = &worker.name {
+            match names.get(name.as_str()) {
+                Some(first) => {
+                    let message = format!("two workers of the scope `{label}` are named `{}`", excerpt(name));
+                    repeated(worker, first, message, context);
+                }
+                None => {
+                    names.insert(name, &worker.position);
+                }
+            }
+        }
+        if worker.is_catch_all() {
+            match catch_all {
+                Some(first) => {
+                    let message = format!(
+                        "two background workers of the scope `{label}` have no name; only one can be the catch-all"
+                    );
+                    repeated(worker, first, message, context);
+                }
+                None => catch_all = Some(&worker.position),
+            }
+        }
+        if !worker.is_background() {
+            match http_files.get(worker.file.as_path()) {
+                Some(first) => {
+                    let message =
+                        format!("two HTTP workers of the scope `{label}` run the file {}", worker.file.display());
+                    repeated(worker, first, message, context);
+                }
+                None => {
+                    http_files.insert(&worker.file, &worker.position);
+                }
+            }
+        }
+    }
+}
+
+fn repeated(worker: &WorkerDecl, first: &Position, message: String, context: &mut Context<'_>) {
+    context.error_with_hint(&worker.position, message, format_args!("the first one is at {first}"));
+}
+
+/// The script's absolute path. The file must exist.
+fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<PathBuf> {
+    let text = values::filled(word, "the file of the worker", context)?;
+    let path = match scope.own_root {
+        Some(root) => join(root, Path::new(text)),
+        None => context.path(text),
+    };
+    if path.is_file() {
+        return Some(path);
+    }
+    let shown = path.display();
+    if path.is_dir() {
+        context.error_with_hint(
+            &word.position,
+            format_args!("the worker file {shown} is a directory"),
+            "name a script",
+        );
+        return None;
+    }
+    let message = format!("the worker file {shown} does not exist");
+    let beside = context.path(text);
+    let hint = match scope.own_root {
+        _ if Path::new(text).is_absolute() => {
+            context.error(&word.position, message);
+            return None;
+        }
+        Some(_) if beside.is_file() => {
+            format!("relative paths start from the `root` of this block; write `{}`", beside.display())
+        }
+        Some(_) => "relative paths start from the `root` of this block".to_owned(),
+        None => "relative paths start from the directory of the Caddyfile".to_owned(),
+    };
+    context.error_with_hint(&word.position, message, hint);
+    None
+}
+
+/// A worker's name.
+pub(crate) fn worker_name(word: &Token, context: &mut Context<'_>) -> Option<String> {
+    label(word, "the name of the worker", context)
+}
+
+/// The name that a block gives to its scope.
+pub(super) fn scope_name(word: &Token, context: &mut Context<'_>) -> Option<String> {
+    label(word, "the name of the scope", context)
+}
+
+/// A name: not empty, bounded, without control characters, which would garble logs and metrics.
+fn label(word: &Token, what: &str, context: &mut Context<'_>) -> Option<String> {
+    let name = values::filled(word, what, context)?;
+    if name.len() > limits::WORKER_NAME_BYTES_MAX {
+        let max = limits::WORKER_NAME_BYTES_MAX;
+        context.error(&word.position, format_args!("{what} is longer than {max} bytes"));
+        return None;
+    }
+    if name.chars().any(char::is_control) {
+        context.error(&word.position, format_args!("{what} contains a control character"));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn threads(word: &Token, min: usize, context: &mut Context<'_>) -> Option<(usize, Position)> {
+    let count = values::count(word, min, limits::THREADS_MAX, context)?;
+    Some((count, word.position.clone()))
+}
+
+fn failures(word: &Token, context: &mut Context<'_>) -> Option<i32> {
+    match word.text.parse::<i32>() {
+        Ok(count) if count >= -1 => Some(count),
+        _ => {
+            let message = format!("`{}` is not a number of failures", excerpt(&word.text));
+            context.error_with_hint(&word.position, message, "write -1 for never, or a number from 0");
+            None
+        }
+    }
+}
+
+fn watch(worker: &mut WorkerDraft, node: &Node, context: &mut Context<'_>) {
+    context.no_block(node);
+    let fallback =
+        Token { text: WATCH_DEFAULT.to_owned(), quoted: false, from_env: false, position: node.position.clone() };
+    let words = if node.args().is_empty() { std::slice::from_ref(&fallback) } else { node.args() };
+    for word in words {
+        if values::filled(word, "the pattern", context).is_none() {
+            continue;
+        }
+        match WatchPattern::new(context.base_dir, &word.text) {
+            Ok(pattern) => worker.watch.push(pattern),
+            Err(reason) => {
+                let message = format!("`{}` is not a pattern of files: {reason}", excerpt(&word.text));
+                context.usage_error(&word.position, message);
+            }
+        }
+    }
+}
+
+/// `env NAME VALUE`, where a later one replaces an earlier one of the same name.
+pub(super) fn set_variable(env: &mut Vec<(String, String)>, node: &Node, context: &mut Context<'_>) {
+    if let Some((name, value)) = values::variable(node, context) {
+        set(env, name, value);
+    }
+}
+
+fn set(env: &mut Vec<(String, String)>, name: String, value: String) {
+    match env.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, old)) => *old = value,
+        None => env.push((name, value)),
+    }
+}

@@ -1,0 +1,78 @@
+//! Every bound of the configuration, each with its reason.
+
+use std::time::Duration;
+
+/// The largest configuration file, imported files included one by one. Thousands of sites fit; a wrong path (a log, a
+/// device) does not.
+pub const FILE_BYTES_MAX: u64 = 4 * MIB as u64;
+
+/// The most characters of one file after its environment variables were put in: a variable may hold whole blocks, and
+/// a file may name it often.
+pub(super) const EXPANDED_CHARS_MAX: usize = 8 * MIB;
+
+/// The most bytes that arguments of imports and `{env.NAME}` may add: arguments that repeat their own grow without
+/// end from import to import.
+pub(super) const FILLED_BYTES_MAX: usize = 8 * MIB;
+
+/// The most lines of configuration after all imports: snippets that import one another twice double at each step.
+pub(super) const NODES_MAX: usize = 100_000;
+
+/// The deepest nesting of blocks: no directive goes deeper than five; the parser recurses.
+pub(super) const BLOCK_DEPTH_MAX: usize = 32;
+
+/// The deepest chain of imports: enough for every layout seen in practice, and small enough for a readable message.
+pub(super) const IMPORT_DEPTH_MAX: usize = 16;
+
+/// The most files that one import pattern may name.
+pub(super) const IMPORT_FILES_MAX: usize = 1_000;
+
+/// The most findings of one run: beyond it nobody reads on.
+pub(super) const DIAGNOSTICS_MAX: usize = 100;
+
+/// The most threads of a pool: an idle PHP thread takes 0.4 MB and its stack 16 MiB of address space; more threads
+/// than this are a typing error on any machine of today.
+pub const THREADS_MAX: usize = 4096;
+
+/// The default of how many names a catch-all starts.
+pub const CATCH_ALL_NAMES_DEFAULT: usize = 16;
+
+/// The default number of failures in a row after which a worker is given up.
+pub const CONSECUTIVE_FAILURES_DEFAULT: i32 = 6;
+
+/// The longest name of a worker, in bytes: it becomes a metric label, a thread name and a log field.
+pub const WORKER_NAME_BYTES_MAX: usize = 255;
+
+/// The default time that scripts have to end on shutdown.
+pub const GRACE_PERIOD_DEFAULT: Duration = Duration::from_secs(5);
+
+/// The longest duration of any setting: a year. Longer ones overflow timers on some systems.
+pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Caddy's port for its admin interface.
+pub const ADMIN_PORT_DEFAULT: u16 = 2019;
+
+/// The port of an address that names none.
+pub const HTTP_PORT_DEFAULT: u16 = 80;
+
+/// The deepest nesting of a snapshot: the contract of `frankenphp_set_vars()`.
+pub const VARS_DEPTH_MAX: usize = 256;
+
+/// The default size up to which long-lived scripts copy a snapshot instead of sharing it: a copy of this size takes
+/// some tens of microseconds once per version.
+pub const VARS_COPY_MAX_BYTES_DEFAULT: usize = 64 * KIB;
+
+/// The default of the largest snapshot: a script that publishes more than this by mistake is told, before it takes
+/// the memory of the machine.
+pub const VARS_MAX_BYTES_DEFAULT: usize = 256 * MIB;
+
+/// The default of the bytes of replaced versions that one thread may keep alive.
+pub const VARS_THREAD_BUDGET_BYTES_DEFAULT: usize = 16 * MIB;
+
+/// The default of the bytes of replaced versions that all threads together may keep alive.
+pub const VARS_PROCESS_BUDGET_BYTES_DEFAULT: usize = 256 * MIB;
+
+/// The largest size of any setting in bytes: 1 TiB, beyond the memory of the machines this runs on.
+pub const SIZE_BYTES_MAX: u64 = 1 << 40;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;

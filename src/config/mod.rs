@@ -1,0 +1,95 @@
+//! The configuration: from a Caddyfile to a checked model.
+//!
+//! Reading goes through these steps, and each reports everything that it finds, so that a user sees all errors at once:
+//! [`syntax`] cuts the text into words, builds the tree of directives and puts imports in; [`directives`] reads each
+//! block by a table of the directives that can stand in it; [`assemble`] checks the sites against each other. The
+//! result, [`Config`], is plain data. Nothing here knows PHP threads, sockets or HTTP; the only thing asked of the
+//! world is whether files exist, and what imported files say.
+
+mod address;
+mod assemble;
+mod context;
+mod diagnostic;
+mod directives;
+pub mod limits;
+mod matcher;
+mod model;
+mod quick;
+mod request;
+mod settings;
+mod syntax;
+mod table;
+mod text;
+mod values;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use diagnostic::{Diagnostic, Position, Severity};
+pub use matcher::{Condition, Matcher, PathPattern, ValuePattern, host_matches};
+pub use model::{
+    Address, Config, FileServer, Handler, HeaderOp, HeaderRule, Listener, PhpServer, Redir, Respond, Route, Scope,
+    ScopeLabel, Site, WorkerDecl, WorkerKind,
+};
+pub use quick::{QuickOptions, quick};
+pub use request::RequestView;
+pub use settings::{
+    Admin, FrankenPhp, Global, LogFormat, LogLevel, LogOutput, LogSettings, MaxThreads, VarsMode, VarsSettings,
+};
+pub use table::DirectiveDoc;
+pub use text::Text;
+pub use watch::WatchPattern;
+
+use assemble::{assemble, check};
+use context::{Context, Findings, join};
+
+/// Reads the Caddyfile at `path` with the environment of the process.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    match syntax::read_file(path) {
+        Ok(text) => parse(&text, path, &|name| std::env::var(name).ok()),
+        Err(reason) => {
+            let position = Position::start_of(Arc::from(path));
+            Err(vec![Diagnostic::error(&position, format!("cannot read the configuration: {reason}"))])
+        }
+    }
+}
+
+/// Reads the text of a Caddyfile. `origin` is the path it came from: imports and relative paths start from its
+/// directory. `env` gives the values of environment variables.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Diagnostic>> {
+    let start = Position::start_of(Arc::from(origin));
+    let base_dir = base_dir(origin)
+        .map_err(|error| vec![Diagnostic::error(&start, format!("cannot find the working directory: {error}"))])?;
+    let mut findings = Findings::default();
+    let document = syntax::read_document(text, origin, env, &mut findings);
+    let sections = syntax::split_sections(document.nodes, &mut findings);
+    let mut context = Context { findings: &mut findings, base_dir: &base_dir, usage: "" };
+    let (global, sites) = assemble(sections, &start, &mut context);
+    let mut config =
+        Config { global, sites, warnings: Vec::new(), base_dir: base_dir.clone(), sources: document.sources };
+    check(&mut config, &mut context);
+    config.warnings = findings.into_result()?;
+    Ok(config)
+}
+
+/// Every directive that a configuration can have, block by block, with its syntax and meaning.
+#[must_use]
+pub fn directive_docs() -> Vec<DirectiveDoc> {
+    directives::docs()
+}
+
+/// The absolute path of the directory that holds the file `origin`.
+fn base_dir(origin: &Path) -> std::io::Result<PathBuf> {
+    let absolute = join(&std::env::current_dir()?, origin);
+    Ok(absolute.parent().unwrap_or(&absolute).to_path_buf())
+}

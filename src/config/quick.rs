@@ -1,0 +1,99 @@
+//! A configuration without a file: what the command `php-server` serves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::address::{Https, address};
+use super::assemble::{check, scope_label};
+use super::context::{Context, Findings, join};
+use super::diagnostic::{Diagnostic, Position};
+use super::directives::{PhpDraft, WorkerDraft, worker_name};
+use super::limits;
+use super::matcher::Matcher;
+use super::model::{Config, Handler, Route, Site};
+use super::settings::Global;
+use super::syntax::Token;
+
+/// What the command line of `php-server` says.
+#[derive(Debug, Clone, Default)]
+pub struct QuickOptions {
+    /// The document root; relative to the working directory, which an empty path means.
+    pub root: PathBuf,
+    /// The addresses, as in a Caddyfile; a host without a scheme means plain HTTP. None: `:80`.
+    pub listen: Vec<String>,
+    /// HTTP workers: the file, relative to the working directory, and the number of threads.
+    pub workers: Vec<(PathBuf, Option<usize>)>,
+    /// Background workers: the name, the file, and the number of threads.
+    pub background: Vec<(String, PathBuf, Option<usize>)>,
+}
+
+/// What stands for the file in findings about the command line.
+const COMMAND_LINE: &str = "command line";
+
+/// The configuration of one site with one `php_server`, whose scope holds the workers.
+///
+/// # Errors
+/// Everything that is wrong with the options, as [`super::parse`] finds it in a file.
+pub fn quick(options: QuickOptions) -> Result<Config, Vec<Diagnostic>> {
+    let position = Position::start_of(Arc::from(Path::new(COMMAND_LINE)));
+    let working_dir = std::env::current_dir()
+        .map_err(|error| vec![Diagnostic::error(&position, format!("cannot find the working directory: {error}"))])?;
+    let mut findings = Findings::default();
+    let mut context = Context {
+        findings: &mut findings,
+        base_dir: &working_dir,
+        usage: "igor php-server --root DIRECTORY --listen ADDRESS",
+    };
+    let site = quick_site(options, &position, &mut context);
+    let mut config = Config {
+        global: Global::default(),
+        sites: vec![site],
+        warnings: Vec::new(),
+        base_dir: working_dir.clone(),
+        sources: Vec::new(),
+    };
+    check(&mut config, &mut context);
+    config.warnings = findings.into_result()?;
+    Ok(config)
+}
+
+fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<'_>) -> Site {
+    let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
+    let listen =
+        if options.listen.is_empty() { vec![format!(":{}", limits::HTTP_PORT_DEFAULT)] } else { options.listen };
+    let addresses: Vec<_> = listen.into_iter().filter_map(|text| address(&word(text), Https::Off, context)).collect();
+    let label = scope_label(&addresses);
+
+    let root = join(context.base_dir, &options.root);
+    if !root.is_dir() {
+        context.error(position, format_args!("the document root {} is no directory", root.display()));
+    }
+    let mut php = PhpDraft::new(position.clone());
+    let http = options.workers.into_iter().map(|(file, num)| (None, file, num));
+    let background = options.background.into_iter().map(|(name, file, num)| (Some(name), file, num));
+    for (name, file, num) in http.chain(background) {
+        let mut worker = WorkerDraft::new(position.clone());
+        // An absolute path, so that it does not start from the document root; an empty one is reported as such.
+        let file = if file.as_os_str().is_empty() { file } else { join(context.base_dir, &file) };
+        worker.file = Some(word(file.to_string_lossy().into_owned()));
+        worker.background = name.is_some();
+        worker.name = name.and_then(|name| worker_name(&word(name), context));
+        if let Some(too_many) = num.filter(|num| *num > limits::THREADS_MAX) {
+            let message = format!("{too_many} threads are more than {}", limits::THREADS_MAX);
+            context.error(position, message);
+        }
+        worker.num = num.map(|num| (num, position.clone()));
+        php.workers.push(worker);
+    }
+    php.root = Some(root.clone());
+    let server = php.finish(None, &label, context);
+    let route = Route { matcher: Matcher::any(), handler: Handler::PhpServer(server), position: position.clone() };
+    Site {
+        addresses,
+        bind: Vec::new(),
+        root: Some(root),
+        routes: vec![route],
+        access_log: None,
+        position: position.clone(),
+    }
+}

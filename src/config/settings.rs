@@ -1,0 +1,175 @@
+//! The settings of the process: threads, php.ini, snapshots, the admin interface, logs.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::limits;
+use super::model::{ScopeLabel, WorkerDecl};
+
+/// The options of the process: the block without an address at the top of the file.
+#[derive(Debug, Clone)]
+pub struct Global {
+    /// The label of the global scope.
+    pub scope: ScopeLabel,
+    /// The `frankenphp` block: PHP threads, ini settings, global workers, snapshots.
+    pub frankenphp: FrankenPhp,
+    /// Where the admin address listens.
+    pub admin: Admin,
+    /// How long requests and scripts have to end on shutdown, restart and reload before they are interrupted.
+    pub grace_period: Duration,
+    /// Where the program's own log goes.
+    pub log: LogSettings,
+    /// Whether `auto_https off` allows addresses that Caddy would serve by HTTPS to mean plain HTTP.
+    pub auto_https_off: bool,
+    /// `debug`: the log level is `debug` unless `log` names another.
+    pub debug: bool,
+}
+
+impl Default for Global {
+    fn default() -> Self {
+        Self {
+            scope: ScopeLabel::new(ScopeLabel::GLOBAL),
+            frankenphp: FrankenPhp::default(),
+            admin: Admin::default(),
+            grace_period: limits::GRACE_PERIOD_DEFAULT,
+            log: LogSettings::default(),
+            auto_https_off: false,
+            debug: false,
+        }
+    }
+}
+
+/// The `frankenphp` block.
+#[derive(Debug, Clone, Default)]
+pub struct FrankenPhp {
+    /// How many PHP threads serve requests from the start. `None`: twice the number of processors.
+    pub num_threads: Option<usize>,
+    /// Up to how many the server may scale under load. `None`: it does not scale.
+    pub max_threads: Option<MaxThreads>,
+    /// How long a request may wait for a free PHP thread before it gets a 503. `None`: as long as the client waits.
+    pub max_wait_time: Option<Duration>,
+    /// php.ini settings, in the order of the file; a later one wins.
+    pub php_ini: Vec<(String, String)>,
+    /// The workers of the global scope.
+    pub workers: Vec<WorkerDecl>,
+    /// How snapshots are published and read.
+    pub vars: VarsSettings,
+}
+
+/// The upper bound of the number of PHP threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxThreads {
+    /// `auto`: derived from the memory of the machine and PHP's `memory_limit`.
+    Auto,
+    /// Exactly this many.
+    Count(usize),
+}
+
+/// How `frankenphp_get_vars()` hands a snapshot to a long-lived script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VarsMode {
+    /// Small snapshots are copied, large ones are shared while the budgets last.
+    #[default]
+    Auto,
+    /// Always shared: fastest, and every version that a long-lived script has seen stays in memory until it ends.
+    ZeroCopy,
+    /// Always copied into the memory of the reading script.
+    Copy,
+}
+
+/// The settings of snapshots (the `vars` block).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VarsSettings {
+    /// Whether a read shares or copies.
+    pub mode: VarsMode,
+    /// Whether published snapshots are made read-only by the memory protection of the processor.
+    pub hardened: bool,
+    /// In the mode `auto`, snapshots of up to this many bytes are copied in long-lived scripts.
+    pub copy_max_bytes: usize,
+    /// The largest snapshot that a worker may publish, in bytes.
+    pub max_bytes: usize,
+    /// The deepest nesting of arrays that a worker may publish.
+    pub max_depth: usize,
+    /// How many bytes of replaced versions one thread may keep alive before reads are copied.
+    pub thread_budget_bytes: usize,
+    /// How many bytes of replaced versions all threads together may keep alive before reads are copied.
+    pub process_budget_bytes: usize,
+}
+
+impl Default for VarsSettings {
+    fn default() -> Self {
+        Self {
+            mode: VarsMode::Auto,
+            hardened: false,
+            copy_max_bytes: limits::VARS_COPY_MAX_BYTES_DEFAULT,
+            max_bytes: limits::VARS_MAX_BYTES_DEFAULT,
+            max_depth: limits::VARS_DEPTH_MAX,
+            thread_budget_bytes: limits::VARS_THREAD_BUDGET_BYTES_DEFAULT,
+            process_budget_bytes: limits::VARS_PROCESS_BUDGET_BYTES_DEFAULT,
+        }
+    }
+}
+
+/// Where the admin interface (restart, reload, metrics, states) listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admin {
+    /// `admin off`: nowhere.
+    Off,
+    /// On this address.
+    Addr(SocketAddr),
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self::Addr(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), limits::ADMIN_PORT_DEFAULT))
+    }
+}
+
+/// Where a log goes, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// The least severe level that is written. `None`: `info`, or `debug` under the global option `debug`.
+    pub level: Option<LogLevel>,
+    /// Text for people or JSON for machines.
+    pub format: LogFormat,
+    /// Where the records go.
+    pub output: LogOutput,
+}
+
+/// How severe a log record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What happens in normal operation.
+    Info,
+    /// What somebody should look at.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+/// The format of log records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// One line of text a record.
+    #[default]
+    Text,
+    /// One JSON object a record.
+    Json,
+}
+
+/// Where log records go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LogOutput {
+    /// The standard error.
+    #[default]
+    Stderr,
+    /// The standard output.
+    Stdout,
+    /// Nowhere.
+    Discard,
+    /// Appended to this file.
+    File(PathBuf),
+}

@@ -1,0 +1,391 @@
+//! Reads a file with everything that it imports, and puts snippets in.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use globset::GlobBuilder;
+
+use super::super::context::{Findings, join};
+use super::super::diagnostic::{Diagnostic, Position};
+use super::super::limits;
+use super::lexer::{Environment, Token, tokenize};
+use super::tree::{Node, build, excerpt};
+
+/// A Caddyfile with its imports put in.
+pub(crate) struct Document {
+    /// The top of the file.
+    pub(crate) nodes: Vec<Node>,
+    /// Every file that was read.
+    pub(crate) sources: Vec<PathBuf>,
+}
+
+/// Reads the text of the file `origin`, and the files and snippets that it imports.
+pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, findings: &mut Findings) -> Document {
+    let mut importer = Importer {
+        env,
+        findings,
+        snippets: HashMap::new(),
+        chain: vec![Link::File(identity(origin))],
+        sources: vec![origin.to_path_buf()],
+        nodes_left: limits::NODES_MAX,
+        budget: Budget { bytes_left: limits::FILLED_BYTES_MAX, exceeded: false },
+    };
+    let nodes = importer.parse(text, origin);
+    let nodes = importer.expand(nodes, None);
+    Document { nodes, sources: importer.sources }
+}
+
+/// Reads a configuration file, which must be a regular file of bounded size in UTF-8.
+///
+/// # Errors
+/// What is wrong with the file, as the end of a sentence about it.
+pub(crate) fn read_file(path: &Path) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let is_file = file.metadata().map_err(|error| error.to_string())?.is_file();
+    if !is_file {
+        return Err("it is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(limits::FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > limits::FILE_BYTES_MAX {
+        return Err(format!("it is larger than {} bytes", limits::FILE_BYTES_MAX));
+    }
+    String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+}
+
+/// One step of a chain of imports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Link {
+    Snippet(String),
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Snippet(name) => write!(f, "({name})"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+struct Importer<'a, 'e> {
+    env: &'a Environment<'e>,
+    findings: &'a mut Findings,
+    snippets: HashMap<String, Arc<Vec<Node>>>,
+    chain: Vec<Link>,
+    sources: Vec<PathBuf>,
+    nodes_left: usize,
+    budget: Budget,
+}
+
+/// How much text may still be put in.
+struct Budget {
+    bytes_left: usize,
+    exceeded: bool,
+}
+
+impl Budget {
+    /// Whether `text` can be put in.
+    fn spend(&mut self, text: &str) -> bool {
+        // Empty values count too: there can be any number of them.
+        let cost = text.len() + 1;
+        self.exceeded |= cost > self.bytes_left;
+        self.bytes_left = self.bytes_left.saturating_sub(cost);
+        !self.exceeded
+    }
+}
+
+impl Importer<'_, '_> {
+    /// The tree of one file, without its snippets, which are kept.
+    fn parse(&mut self, text: &str, path: &Path) -> Vec<Node> {
+        let file: Arc<Path> = Arc::from(path);
+        let lines = match tokenize(text, &file, self.env) {
+            Ok(lines) => lines,
+            Err(error) => {
+                self.findings.report(error);
+                return Vec::new();
+            }
+        };
+        let mut nodes = build(lines, self.findings);
+        nodes.iter_mut().for_each(|node| self.fill_environment(node));
+        nodes.retain(|node| !self.take_snippet(node));
+        nodes
+    }
+
+    /// Puts `{env.NAME}` in. Caddy does so at run time; the environment of a server does not change while it runs.
+    fn fill_environment(&mut self, node: &mut Node) {
+        let env = self.env;
+        for word in &mut node.words {
+            if word.text.contains("{env.") {
+                word.from_env = word.text.starts_with("{env.");
+                word.text = fill(&word.text, "{env.", &mut self.budget, |name| Some(env(name).unwrap_or_default()));
+            }
+        }
+        node.block.iter_mut().flatten().for_each(|child| self.fill_environment(child));
+    }
+
+    /// Whether `node` is a snippet or named route, which are no part of the tree.
+    fn take_snippet(&mut self, node: &Node) -> bool {
+        let [word] = node.words.as_slice() else { return false };
+        if word.quoted || !word.text.ends_with(')') {
+            return false;
+        }
+        if word.text.starts_with("&(") {
+            let message = "named routes (`&(name)`) are a Caddy feature that igor does not support yet";
+            self.error(&word.position, message, "use a snippet: `(name) { … }` and `import name`");
+            return true;
+        }
+        let Some(name) = word.text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else { return false };
+        if name.is_empty() {
+            self.error(&word.position, "a snippet needs a name", "write `(name) {`");
+        } else if let Some(block) = &node.block {
+            if self.snippets.insert(name.to_owned(), Arc::new(block.clone())).is_some() {
+                let message = format!("the snippet `({})` is defined twice", excerpt(name));
+                self.error(&word.position, &message, "rename one of them");
+            }
+        } else {
+            let message = format!("the snippet `({})` has no block", excerpt(name));
+            self.error(&word.position, &message, "write `(name) {`, its directives, and `}`");
+        }
+        true
+    }
+
+    /// Puts arguments into `nodes` and replaces the imports in them.
+    fn expand(&mut self, nodes: Vec<Node>, arguments: Option<&[Token]>) -> Vec<Node> {
+        let mut expanded = Vec::with_capacity(nodes.len());
+        for mut node in nodes {
+            if !self.spend_node(&node.position) {
+                break;
+            }
+            if let Some(arguments) = arguments {
+                self.fill_arguments(&mut node.words, arguments);
+            }
+            if node.words.first().is_some_and(|word| word.is_bare("import")) {
+                expanded.extend(self.import(&node));
+                continue;
+            }
+            if let Some(block) = node.block.take() {
+                node.block = Some(self.expand(block, arguments));
+            }
+            expanded.push(node);
+        }
+        expanded
+    }
+
+    /// Counts a directive, and reports the first one that is too many or too much.
+    fn spend_node(&mut self, position: &Position) -> bool {
+        if self.budget.exceeded && self.nodes_left > 0 {
+            let message = format!("arguments and variables add more than {} bytes", limits::FILLED_BYTES_MAX);
+            self.error(position, &message, "look for imports whose arguments repeat their own arguments");
+            self.nodes_left = 0;
+        } else if self.nodes_left == 1 {
+            let message = format!("the configuration has more than {} lines with its imports", limits::NODES_MAX);
+            self.error(position, &message, "look for snippets that import each other more than once");
+        }
+        self.nodes_left = self.nodes_left.saturating_sub(1);
+        self.nodes_left > 0
+    }
+
+    fn import(&mut self, node: &Node) -> Vec<Node> {
+        let Some((target, arguments)) = node.args().split_first() else {
+            self.error(&node.position, "`import` needs a snippet or a file", "write `import NAME [ARGUMENT…]`");
+            return Vec::new();
+        };
+        if node.block.is_some() {
+            let message = "blocks behind `import` are a Caddy feature that igor does not support yet";
+            self.error(&node.position, message, "give the snippet arguments: `import NAME ARGUMENT…`");
+            return Vec::new();
+        }
+        if let Some(nodes) = self.snippets.get(&target.text).map(Arc::clone) {
+            let link = Link::Snippet(target.text.clone());
+            return self.follow(link, target, |importer| importer.expand(nodes.to_vec(), Some(arguments)));
+        }
+        let mut imported = Vec::new();
+        for path in self.files(target) {
+            let link = Link::File(identity(&path));
+            imported.extend(self.follow(link, target, |importer| importer.import_file(&path, target, arguments)));
+        }
+        imported
+    }
+
+    /// Runs `import` with `link` on the chain, unless that would never end.
+    fn follow(&mut self, link: Link, target: &Token, import: impl FnOnce(&mut Self) -> Vec<Node>) -> Vec<Node> {
+        if let Some(start) = self.chain.iter().position(|earlier| *earlier == link) {
+            let names: Vec<String> = self.chain[start..].iter().chain([&link]).map(Link::to_string).collect();
+            let message = format!("import cycle: {}", names.join(" → "));
+            self.findings.report(Diagnostic::error(&target.position, message));
+            return Vec::new();
+        }
+        if self.chain.len() > limits::IMPORT_DEPTH_MAX {
+            let message = format!("imports are nested more than {} deep here", limits::IMPORT_DEPTH_MAX);
+            self.findings.report(Diagnostic::error(&target.position, message));
+            return Vec::new();
+        }
+        self.chain.push(link);
+        let nodes = import(self);
+        self.chain.pop();
+        nodes
+    }
+
+    fn import_file(&mut self, path: &Path, target: &Token, arguments: &[Token]) -> Vec<Node> {
+        match read_file(path) {
+            Ok(text) => {
+                if !self.sources.iter().any(|source| source == path) {
+                    self.sources.push(path.to_path_buf());
+                }
+                let nodes = self.parse(&text, path);
+                self.expand(nodes, Some(arguments))
+            }
+            Err(reason) => {
+                let message = format!("cannot import `{}`: {reason}", path.display());
+                self.findings.report(Diagnostic::error(&target.position, message));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The files that an import names, which are looked for beside the file with the import.
+    fn files(&mut self, target: &Token) -> Vec<PathBuf> {
+        let directory = target.position.file.parent().unwrap_or(Path::new(""));
+        if !target.text.contains(['*', '?', '[']) {
+            let path = join(directory, Path::new(&target.text));
+            if !target.text.is_empty() && path.exists() {
+                return vec![path];
+            }
+            let mut known: Vec<&str> = self.snippets.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            let hint = if known.is_empty() {
+                format!("there is no file `{}`, and no snippet is defined", path.display())
+            } else {
+                format!("there is no file `{}`; the snippets are: {}", path.display(), known.join(", "))
+            };
+            self.error(&target.position, &format!("nothing to import is named `{}`", excerpt(&target.text)), &hint);
+            return Vec::new();
+        }
+        match matching_files(directory, &target.text) {
+            Ok(files) if files.is_empty() => {
+                let message = format!("no file matches the import `{}`", excerpt(&target.text));
+                self.findings.report(Diagnostic::warning(&target.position, message));
+                files
+            }
+            Ok(files) => files,
+            Err(reason) => {
+                let message = format!("cannot import `{}`: {reason}", excerpt(&target.text));
+                self.findings.report(Diagnostic::error(&target.position, message));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Puts `{args[N]}` in, and replaces a word `{args[A:B]}` by that range of arguments.
+    fn fill_arguments(&mut self, words: &mut Vec<Token>, arguments: &[Token]) {
+        let mut filled = Vec::with_capacity(words.len());
+        for mut word in words.drain(..) {
+            if !word.text.contains("{args") {
+                filled.push(word);
+                continue;
+            }
+            if let Some(range) = whole_range(&word, arguments.len()) {
+                for argument in &arguments[range] {
+                    if !self.budget.spend(&argument.text) {
+                        break;
+                    }
+                    filled.push(Token { position: word.position.clone(), ..argument.clone() });
+                }
+                continue;
+            }
+            let mut missing = None;
+            let mut pick = |index: &str| {
+                let index: usize = index.trim_end_matches(']').parse().ok()?;
+                let text = arguments.get(index).map(|argument| argument.text.clone());
+                if text.is_none() {
+                    missing = Some(index);
+                }
+                text
+            };
+            word.text = fill(&word.text, "{args[", &mut self.budget, &mut pick);
+            word.text = fill(&word.text, "{args.", &mut self.budget, &mut pick);
+            if let Some(index) = missing {
+                let message = format!("argument {index} was not given to this import");
+                let hint = format!("it was given {} of them, counted from 0", arguments.len());
+                self.error(&word.position, &message, &hint);
+            }
+            filled.push(word);
+        }
+        *words = filled;
+    }
+
+    fn error(&mut self, position: &Position, message: &str, hint: &str) {
+        self.findings.report(Diagnostic::error(position, message).with_hint(hint));
+    }
+}
+
+/// What a file is known by in a chain of imports, however it is spelled.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| join(Path::new(""), path))
+}
+
+/// Replaces each `{prefix…}` of `text` by what `value` gives for the part between; those without a value, and those
+/// beyond the budget, stay.
+fn fill(text: &str, prefix: &str, budget: &mut Budget, mut value: impl FnMut(&str) -> Option<String>) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(prefix) {
+        let (before, from) = rest.split_at(at);
+        filled.push_str(before);
+        let Some(end) = from.find('}') else {
+            rest = from;
+            break;
+        };
+        let value = if before.ends_with('\\') { None } else { value(&from[prefix.len()..end]) };
+        match value.filter(|value| budget.spend(value)) {
+            Some(value) => filled.push_str(&value),
+            None => filled.push_str(&from[..=end]),
+        }
+        rest = &from[end + 1..];
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// The range that a bare word `{args[A:B]}` stands for.
+fn whole_range(word: &Token, count: usize) -> Option<std::ops::Range<usize>> {
+    let range = word.text.strip_prefix("{args[")?.strip_suffix("]}")?;
+    let (from, to) = range.split_once(':').filter(|_| !word.quoted)?;
+    let from = if from.is_empty() { 0 } else { from.parse().ok()? };
+    let to = if to.is_empty() { count } else { to.parse().ok()? };
+    let to = to.min(count);
+    Some(from.min(to)..to)
+}
+
+/// The files that fit a pattern, sorted. Wildcards may stand in the last part of the path only.
+fn matching_files(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let full = join(directory, Path::new(pattern));
+    let name = full.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = full.parent().unwrap_or(Path::new(""));
+    if pattern.rsplit_once('/').is_some_and(|(folders, _)| folders.contains(['*', '?', '['])) {
+        return Err("wildcards can stand behind the last `/` only".to_owned());
+    }
+    let glob = GlobBuilder::new(name).literal_separator(true).build().map_err(|error| error.kind().to_string())?;
+    let glob = glob.compile_matcher();
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = std::fs::read_dir(listed) else { return Ok(Vec::new()) };
+    let hidden = name.starts_with('.');
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .filter(|entry| glob.is_match(entry) && (hidden || !entry.to_string_lossy().starts_with('.')))
+        .map(|entry| folder.join(entry))
+        .filter(|path| path.is_file())
+        .take(limits::IMPORT_FILES_MAX + 1)
+        .collect();
+    if files.len() > limits::IMPORT_FILES_MAX {
+        return Err(format!("more than {} files match it", limits::IMPORT_FILES_MAX));
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,150 @@
+//! The directives of a block as data: how each is looked up, listed, suggested, documented and applied.
+
+use std::collections::HashMap;
+
+use super::context::Context;
+use super::diagnostic::Position;
+use super::syntax::{Node, Token};
+
+/// One directive that can stand in a block whose settings are a `T`.
+pub(crate) struct Directive<T: 'static> {
+    /// The word that starts it.
+    pub(crate) name: &'static str,
+    /// How it is written.
+    pub(crate) usage: &'static str,
+    /// What it does, in one sentence.
+    pub(crate) doc: &'static str,
+    /// How often it can stand in one block.
+    pub(crate) times: Times,
+    /// Checks its arguments and puts them into the settings.
+    pub(crate) apply: fn(&mut T, &Node, &mut Context<'_>),
+}
+
+/// How often a directive can stand in one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Times {
+    Once,
+    Many,
+}
+
+/// What is read and has no effect here: its name, and why.
+pub(crate) type Ignored = (&'static str, &'static str);
+
+/// What Caddy or FrankenPHP has and Igor does not: its name, and what to do instead.
+pub(crate) type Unsupported = (&'static str, &'static str);
+
+/// All that can stand in one kind of block.
+pub(crate) struct Table<T: 'static> {
+    /// The block, as messages name it: "the `vars` block".
+    pub(crate) block: &'static str,
+    /// Whose syntax the block has: "Caddy" or "FrankenPHP".
+    pub(crate) origin: &'static str,
+    /// The directives.
+    pub(crate) directives: &'static [Directive<T>],
+    /// What is accepted with a warning.
+    pub(crate) ignored: &'static [Ignored],
+    /// What is refused with an explanation.
+    pub(crate) unsupported: &'static [Unsupported],
+}
+
+/// One directive, for documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectiveDoc {
+    /// The block it stands in.
+    pub block: &'static str,
+    /// The word that starts it.
+    pub name: &'static str,
+    /// How it is written.
+    pub usage: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// Longer lists of names are not printed.
+const NAMES_LISTED_MAX: usize = 16;
+
+/// The least similarity (Jaro-Winkler, 0 to 1) at which a name is suggested.
+const SIMILARITY_MIN: f64 = 0.8;
+
+impl<T> Table<T> {
+    /// Applies every directive of a block to `settings`.
+    pub(crate) fn apply(&self, settings: &mut T, nodes: &[Node], context: &mut Context<'_>) {
+        let mut seen: HashMap<&str, Position> = HashMap::new();
+        for node in nodes {
+            let Some(directive) = self.directives.iter().find(|directive| directive.name == node.name()) else {
+                self.report_other(node, context);
+                continue;
+            };
+            if directive.times == Times::Once {
+                if let Some(first) = seen.get(directive.name) {
+                    let message = format!("`{}` is given twice in {}", directive.name, self.block);
+                    context.error_with_hint(&node.position, message, format_args!("the first one is at {first}"));
+                    continue;
+                }
+                seen.insert(directive.name, node.position.clone());
+            }
+            let outer = std::mem::replace(&mut context.usage, directive.usage);
+            (directive.apply)(settings, node, context);
+            context.usage = outer;
+        }
+    }
+
+    /// The documentation of the block's directives.
+    pub(crate) fn docs(&self) -> impl Iterator<Item = DirectiveDoc> {
+        let block = self.block;
+        self.directives.iter().map(move |directive| DirectiveDoc {
+            block,
+            name: directive.name,
+            usage: directive.usage,
+            doc: directive.doc,
+        })
+    }
+
+    /// Whether `name` is a directive that is known here, supported or not.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.directives.iter().any(|directive| directive.name == name)
+            || self.unsupported.iter().chain(self.ignored).any(|(other, _)| *other == name)
+    }
+
+    fn report_other(&self, node: &Node, context: &mut Context<'_>) {
+        let name = node.name();
+        if let Some((_, reason)) = self.ignored.iter().find(|(ignored, _)| *ignored == name) {
+            context.warning(&node.position, format_args!("`{name}` has no effect: {reason}"));
+        } else if let Some((_, advice)) = self.unsupported.iter().find(|(unsupported, _)| *unsupported == name) {
+            let message = format!("`{name}` is a {} directive that igor does not support yet", self.origin);
+            context.error_with_hint(&node.position, message, advice);
+        } else if node.words.is_empty() {
+            context.error(&node.position, format_args!("a block in {} has no name", self.block));
+        } else {
+            let names: Vec<&str> = self.directives.iter().map(|directive| directive.name).collect();
+            unknown(&node.words[0], &format!("directive in {}", self.block), &names, context);
+        }
+    }
+}
+
+/// Reports a word that is none of `known`, with the nearest of them and the list of all where it is short.
+pub(crate) fn unknown(word: &Token, what: &str, known: &[&str], context: &mut Context<'_>) {
+    let message = format!("unknown {what}: `{}`", super::syntax::excerpt(&word.text));
+    let listed = (1..=NAMES_LISTED_MAX).contains(&known.len()).then(|| format!("known here: {}", known.join(", ")));
+    let nearest = nearest(&word.text, known).map(|name| format!("did you mean `{name}`?"));
+    let hint = match (nearest, listed) {
+        (Some(nearest), Some(listed)) => format!("{nearest} {listed}"),
+        (Some(hint), None) | (None, Some(hint)) => hint,
+        (None, None) => {
+            context.error(&word.position, message);
+            return;
+        }
+    };
+    context.error_with_hint(&word.position, message, hint);
+}
+
+/// The name that `text` was probably meant to be.
+fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+    let text = text.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&text, name), *name))
+        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,300 @@
+//! What users read when a configuration is wrong. Each snapshot holds configurations with their messages.
+
+use super::Fixture;
+
+/// Each configuration with its messages, as one text.
+fn report(cases: &[&str]) -> String {
+    let fixture = Fixture::new();
+    let mut report = String::new();
+    for case in cases {
+        let text = case.trim_start_matches('\n');
+        let errors = fixture.errors(text);
+        report.push_str(&format!("{}\n-----\n{errors}\n\n==========\n\n", text.trim_end()));
+    }
+    report
+}
+
+/// Compares with the snapshot of this name, which lies beside the tests.
+fn compare(name: &str, cases: &[&str]) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, report(cases)));
+}
+
+#[test]
+fn syntax() {
+    compare(
+        "syntax",
+        &[
+            "",
+            "# nothing\n",
+            ":80 {\n\trespond \"open\n}\n",
+            ":80 {\n\trespond `open\n}\n",
+            ":80 {\n\trespond <<END\n\t\ttext\n}\n",
+            ":80 {\n\trespond <<\n\t\ttext\n}\n",
+            ":80 {\n\trespond <<END\n\t\ttext\n\tmore\n\t\tEND\n}\n",
+            ":80 {\n\trespond ok\n",
+            ":80 {\n\trespond ok\n}\n}\n",
+            ":80 { respond ok }\n",
+            ":80{\n\trespond ok\n}\n",
+            ":80 {}\n",
+            ":80 {\n\tphp_server {\n\t} respond ok\n}\n",
+            ":80 {\n\trespond ok\n}\n{\n\tdebug\n}\n",
+            ":80 {\n\trespond ok\n}\nrespond ok\n",
+            ":80 {\n\t{\n\t\trespond ok\n\t}\n}\n",
+            ", {\n\trespond ok\n}\n",
+        ],
+    );
+}
+
+#[test]
+fn imports() {
+    compare(
+        "imports",
+        &[
+            ":80 {\n\timport\n}\n",
+            ":80 {\n\timport missing\n}\n",
+            "(one) {\n\trespond ok\n}\n:80 {\n\timport on\n}\n",
+            "(one) {\n\trespond {args[0]} {args[3]}\n}\n:80 {\n\timport one a b\n}\n",
+            "(one) {\n\trespond ok\n}\n(one) {\n\trespond no\n}\n()\n(two)\n:80 {\n\timport one\n}\n",
+            "(one) {\n\trespond ok\n}\n:80 {\n\timport one {\n\t\tx\n\t}\n\timport a*/b\n\timport [\n}\n",
+            "&(route) {\n\trespond ok\n}\n:80 {\n\tinvoke route\n}\n",
+        ],
+    );
+}
+
+#[test]
+fn addresses() {
+    compare(
+        "addresses",
+        &[
+            "example.com {\n\trespond ok\n}\n",
+            "localhost {\n\trespond ok\n}\n",
+            "localhost:8443, 127.0.0.1, https://a.example:8443, :443, http://b.example:443, [::1]:8080 {\n\trespond ok\n}\n",
+            "{\n\tauto_https off\n}\nhttps://a.example, a.example:443 {\n\trespond ok\n}\n",
+            ":0x50, :65536, :, http://a:b:c, ftp://a, http://a.example/path, http://bücher.example, http://a..b, {host} {\n\trespond ok\n}\n",
+            "php_server\n",
+            "http://a.example {\n\trespond 1\n}\nhttp://A.example:80 {\n\trespond 2\n}\n",
+            ":80, :80 {\n\trespond ok\n}\n",
+            ":80 {\n\trespond 1\n}\nhttp://127.0.0.1 {\n\trespond 2\n}\n",
+            ":2019 {\n\trespond 1\n}\nhttp://127.0.0.1:2019 {\n\trespond 2\n}\n",
+            ":80 {\n\tbind localhost\n\trespond ok\n}\n",
+        ],
+    );
+}
+
+#[test]
+fn workers() {
+    compare(
+        "workers",
+        &[
+            ":80 {\n\tphp_server {\n\t\tworker {\n\t\t\tname a\n\t\t}\n\t\tworker missing.php\n\t\tworker bin\n\t\tworker \"\"\n\t}\n}\n",
+            ":80 {\n\tphp_server {\n\t\troot public\n\t\tworker worker.php\n\t\tworker missing.php\n\t}\n}\n",
+            ":80 {\n\tphp_server {\n\t\tworker worker.php 2 {\n\t\t\tfile other.php\n\t\t\tnum 3\n\t\t}\n\t}\n}\n",
+            ":80 {\n\tphp_server {\n\t\tworker worker.php x\n\t\tworker other.php 1 2\n\t\tworker worker.php 4097\n\t}\n}\n",
+            "
+:80 {
+	php_server {
+		worker bin/feed.php {
+			background
+			name feed
+		}
+		worker worker.php {
+			name feed
+		}
+		worker bin/feed.php {
+			background
+		}
+		worker bin/console.php {
+			background
+		}
+		worker worker.php
+	}
+}
+",
+            "
+{
+	frankenphp {
+		worker worker.php {
+			match /x
+		}
+		worker bin/feed.php {
+			background
+			match /x
+			max_consecutive_failures -2
+			num two
+			max_threads 0
+			nmae feed
+			name \"\"
+			env A=B c
+			env A
+			watch [
+			boot_timeout 3s
+			background on
+		}
+		worker bin/feed.php 1 {
+			background
+		}
+		worker other.php {
+			num 4
+			max_threads 2
+			match api
+			match /a[b]
+		}
+	}
+}
+:80 {
+	respond ok
+}
+",
+        ],
+    );
+}
+
+#[test]
+fn global_options() {
+    compare(
+        "global_options",
+        &[
+            "
+{
+	admin everywhere
+	admin off
+	grace_period 5
+	auto_https disable_redirects
+	debug yes
+	servers {
+		trusted_proxies static private_ranges
+	}
+	order php_server before file_server
+	frankenfpp {
+	}
+	log access {
+		level loud
+		format xml
+		output net tcp/1.2.3.4:5
+		output stdout now
+		include x
+	}
+	frankenphp {
+		num_threads 0
+		num_threads many
+		max_threads -1
+		max_wait_time 3 s
+		max_idle_time 5s
+		php_ini memory_limit
+		php_ini {
+			a
+			b c d
+		}
+		vars {
+			mode slow
+			hardened maybe
+			copy_max_bytes 64XB
+			max_bytes 2TiB
+			max_depth 257
+			thread_budget_bytes 1GiB
+			copy_max 1
+		}
+	}
+}
+:80 {
+	respond ok
+}
+",
+            "{\n\tfrankenphp {\n\t\tnum_threads 8\n\t\tmax_threads 4\n\t}\n\tgrace_period 400d\n}\n:80 {\n\trespond ok\n}\n",
+        ],
+    );
+}
+
+#[test]
+fn site_directives() {
+    compare(
+        "site_directives",
+        &[
+            "
+:80 {
+	php_sever
+	phpserver
+	tls internal
+	encode gzip
+	reverse_proxy localhost:9000
+	handle /x {
+		respond ok
+	}
+	somethingelse
+	php_server now
+	php_server @unknown
+	php_server {
+		root
+		rot public
+		index
+		split_path php
+		env
+		resolve_root_symlink perhaps
+		try_files {path} {uri} =404
+		root public
+		root public
+		root /{host}
+		mercure {
+		}
+	}
+	root /x public
+}
+",
+            "
+:80 {
+	respond /x a b c
+	respond ok 99
+	respond {nothing}
+	respond ok {
+		close
+	}
+	redir /only
+	redir
+	redir * /x 200
+	redir * /x later
+	header
+	header Field
+	header \"Bad Field\" x
+	header -Field x
+	header Field a b
+	header Field \"a
+b\"
+	header {
+		X-Ok {unknown}
+		-A b
+	}
+	file_server browse
+	file_server {
+		precompressed gzip
+		hid *.md
+	}
+	log {
+	}
+	log
+}
+",
+            "
+:80 {
+	@a path x
+	@b methd GET
+	@c remote_ip 10.0.0.0/8
+	@d
+	@e header X
+	@f header !X y
+	@g path /x
+	@g path /y
+	@ path /x
+	@h {
+		path /[x]
+	}
+	@i expression `true`
+	respond @j ok
+	respond @g ok
+}
+",
+        ],
+    );
+}

@@ -1,0 +1,183 @@
+//! Matchers and placeholders on requests.
+
+use std::borrow::Cow;
+
+use super::super::text::UnknownPlaceholder;
+use super::super::{Handler, Matcher, PathPattern, RequestView, Text, ValuePattern, host_matches};
+use super::Fixture;
+
+struct Request {
+    method: &'static str,
+    host: &'static str,
+    path: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+}
+
+const GET: Request = Request {
+    method: "GET",
+    host: "www.example.com",
+    path: "/api/users",
+    headers: &[("accept", "text/html"), ("accept", "image/png"), ("x-id", "7")],
+};
+
+impl RequestView for Request {
+    fn method(&self) -> &str {
+        self.method
+    }
+
+    fn scheme(&self) -> &str {
+        "http"
+    }
+
+    fn host(&self) -> &str {
+        self.host
+    }
+
+    fn port(&self) -> u16 {
+        8080
+    }
+
+    fn path(&self) -> &str {
+        self.path
+    }
+
+    fn uri(&self) -> &str {
+        "/api/users?page=2"
+    }
+
+    fn query(&self) -> &str {
+        "page=2"
+    }
+
+    fn remote_host(&self) -> Cow<'_, str> {
+        Cow::Borrowed("192.0.2.7")
+    }
+
+    fn header(&self, name: &str) -> Vec<Cow<'_, str>> {
+        self.headers.iter().filter(|(field, _)| *field == name).map(|(_, value)| Cow::Borrowed(*value)).collect()
+    }
+}
+
+#[test]
+fn path_patterns() {
+    let table = [
+        ("/a", "/a", true),
+        ("/a", "/a/", false),
+        ("/A", "/a", true),
+        ("/a*", "/a/b/c", true),
+        ("/a/*", "/a", false),
+        ("*", "/anything", true),
+        ("*.php", "/x/y.PHP", true),
+        ("*.php", "/x.php/y", false),
+        ("*/secret/*", "/a/secret/b", true),
+        ("/a/*/c", "/a/b/c", true),
+        ("/a/*/c", "/a/b/b/c", false),
+        ("/a/*/c/*", "/a/b/c/d", true),
+        ("/a/*/c/*", "/a/b/c/d/e", false),
+        ("/*x/*y", "/axx/zy", true),
+        ("/*x/*y", "/ax/by/y", false),
+        ("/a**", "/a", true),
+        ("/ü*", "/üb", true),
+    ];
+    for (pattern, path, expected) in table {
+        assert_eq!(PathPattern::new(pattern).matches(path), expected, "{pattern} on {path}");
+    }
+}
+
+#[test]
+fn value_and_host_patterns() {
+    for (pattern, value, expected) in [
+        ("a", "a", true),
+        ("a", "A", false),
+        ("a*", "ab", true),
+        ("*b", "ab", true),
+        ("*a*", "xay", true),
+        ("*", "", true),
+    ] {
+        assert_eq!(ValuePattern::new(pattern).matches(value), expected, "{pattern} on {value}");
+    }
+    for (pattern, host, expected) in [
+        ("example.com", "Example.COM", true),
+        ("*.example.com", "a.example.com", true),
+        ("*.example.com", "a.b.example.com", false),
+        ("*.example.com", "example.com", false),
+        ("*.example.com", ".example.com", false),
+        ("*", "localhost", true),
+        ("a.*.c", "a.b.c", true),
+    ] {
+        assert_eq!(host_matches(pattern, host), expected, "{pattern} on {host}");
+    }
+}
+
+/// The matcher `@m` that this block defines.
+fn matcher(block: &str) -> Matcher {
+    let fixture = Fixture::new();
+    let config = fixture.config(&format!(":80 {{\n\t@m {block}\n\trespond @m ok\n}}\n"));
+    config.sites[0].routes[0].matcher.clone()
+}
+
+#[test]
+fn named_matchers() {
+    let table = [
+        ("path /api/* /v2/*", true),
+        ("path /v2/*", false),
+        ("{\n\t\tpath /v2/*\n\t\tpath /api/*\n\t}", true),
+        ("method get POST", true),
+        ("method PUT", false),
+        ("host *.example.com", true),
+        ("host example.com", false),
+        ("header X-Id 7", true),
+        ("header X-Id 8", false),
+        ("header Accept *png", true),
+        ("header !X-Other", true),
+        ("header !X-Id", false),
+        ("{\n\t\theader X-Id 8\n\t\theader X-Id 7\n\t}", true),
+        ("not path /api/*", false),
+        ("not method PUT", true),
+        ("not {\n\t\tpath /api/*\n\t\tmethod PUT\n\t}", true),
+        ("{\n\t\tnot path /x\n\t\tnot method GET\n\t}", false),
+        ("{\n\t\tpath /api/*\n\t\tmethod GET\n\t\thost www.example.com\n\t}", true),
+        ("{\n\t\tpath /api/*\n\t\tmethod POST\n\t}", false),
+    ];
+    for (block, expected) in table {
+        assert_eq!(matcher(block).matches(&GET), expected, "@m {block}");
+    }
+    assert!(Matcher::any().is_any());
+    assert!(Matcher::any().matches(&GET));
+}
+
+#[test]
+fn inline_matchers() {
+    let fixture = Fixture::new();
+    let config = fixture.config(":80 {\n\trespond /api/* 404\n\trespond * 403\n\trespond 200\n}\n");
+    let matches: Vec<bool> = config.sites[0].routes.iter().map(|route| route.matcher.matches(&GET)).collect();
+    assert_eq!(matches, [true, true, true]);
+    let statuses: Vec<u16> = config.sites[0]
+        .routes
+        .iter()
+        .map(|route| match &route.handler {
+            Handler::Respond(respond) => respond.status,
+            other => panic!("not a respond: {other:?}"),
+        })
+        .collect();
+    assert_eq!(statuses, [404, 403, 200], "the route with a path comes first");
+}
+
+#[test]
+fn placeholders_are_filled_in() {
+    let table = [
+        ("https://{host}{uri}", "https://www.example.com/api/users?page=2"),
+        ("{scheme}://{hostport}{path}?{query}", "http://www.example.com:8080/api/users?page=2"),
+        ("{method} {port} {remote_host}", "GET 8080 192.0.2.7"),
+        ("{header.Accept}|{header.None}", "text/html, image/png|"),
+        (r#"{"a": {"b": 1}}"#, r#"{"a": {"b": 1}}"#),
+        (r"\{host\} \x", r"{host} \x"),
+        ("{} { host} {", "{} { host} {"),
+    ];
+    for (source, expected) in table {
+        assert_eq!(Text::parse(source).expect("a text").render(&GET), expected, "{source}");
+    }
+    assert_eq!(Text::parse("a {hots}"), Err(UnknownPlaceholder("hots".to_owned())));
+    assert_eq!(Text::parse("plain").expect("a text").as_literal(), Some("plain"));
+    assert_eq!(Text::parse("{host}").expect("a text").as_literal(), None);
+}

@@ -1,0 +1,270 @@
+//! A whole configuration, and the defaults.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::*;
+use super::Fixture;
+
+const WHOLE: &str = r#"
+{
+	admin 127.0.0.1:2020
+	grace_period 1m30s
+	debug
+	log {
+		level warn
+		format json
+		output file logs/igor.log
+	}
+	frankenphp {
+		num_threads 4
+		max_threads auto
+		max_wait_time 250ms
+		php_ini memory_limit 256M
+		php_ini {
+			opcache.enable 1
+			error_log "a b"
+		}
+		worker bin/feed.php {
+			background
+			name feed
+			num 2
+			env A 1
+			watch
+		}
+		vars {
+			mode copy
+			hardened
+			copy_max_bytes 16KiB
+			max_bytes 10MB
+			max_depth 32
+			thread_budget_bytes 1MiB
+			process_budget_bytes 4MiB
+		}
+	}
+}
+http://example.com, http://*.example.com:8080 {
+	root public
+	log {
+		output stdout
+	}
+	redir /old https://{host}/new permanent
+	header -Server
+	respond /health "fine" 204
+	php_server /app/* {
+		env APP_ENV prod
+		index app.php index.php
+		split_path .php .phtml
+		resolve_root_symlink off
+		file_server off
+		try_files {path} app.php
+		worker {
+			file ../worker.php
+			match /api/* *.json
+			num 3
+			max_threads 5
+			max_consecutive_failures -1
+			env APP_ENV dev
+		}
+		worker ../bin/console.php {
+			background
+			max_threads 8
+		}
+		root public
+	}
+	file_server {
+		hide *.md
+		index start.html
+	}
+}
+"#;
+
+#[test]
+fn everything_arrives_in_the_model() {
+    let fixture = Fixture::new();
+    let config = fixture.config(WHOLE);
+    assert_eq!(fixture.shown(&config.warnings), "");
+    let global = &config.global;
+    assert_eq!(global.admin, Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2020))));
+    assert_eq!((global.grace_period, global.debug), (Duration::from_secs(90), true));
+    let output = LogOutput::File(fixture.path("logs/igor.log"));
+    assert_eq!(global.log, LogSettings { level: Some(LogLevel::Warn), format: LogFormat::Json, output });
+
+    let php = &global.frankenphp;
+    assert_eq!((php.num_threads, php.max_threads), (Some(4), Some(MaxThreads::Auto)));
+    assert_eq!(php.max_wait_time, Some(Duration::from_millis(250)));
+    let ini: Vec<(&str, &str)> = php.php_ini.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(ini, [("memory_limit", "256M"), ("opcache.enable", "1"), ("error_log", "a b")]);
+    let vars = VarsSettings {
+        mode: VarsMode::Copy,
+        hardened: true,
+        copy_max_bytes: 16_384,
+        max_bytes: 10_000_000,
+        max_depth: 32,
+        thread_budget_bytes: 1 << 20,
+        process_budget_bytes: 4 << 20,
+    };
+    assert_eq!(php.vars, vars);
+    let [feed] = php.workers.as_slice() else { panic!("not one global worker") };
+    assert_eq!((feed.name.as_deref(), feed.num, feed.is_background()), (Some("feed"), Some(2), true));
+    assert_eq!(feed.file, fixture.path("bin/feed.php"));
+    assert_eq!((feed.position.line, feed.position.column), (20, 3));
+    assert!(feed.watch[0].matches(&fixture.path("src/deep/a.php")));
+    assert!(!feed.watch[0].matches(&fixture.path("src/deep/a.log")));
+    assert_eq!(feed.watch[0].directory(), fixture.path(""));
+}
+
+#[test]
+fn a_site_has_its_routes_in_the_order_of_trial() {
+    let fixture = Fixture::new();
+    let config = fixture.config(WHOLE);
+    let [site] = config.sites.as_slice() else { panic!("not one site") };
+    assert_eq!(site.root, Some(fixture.path("public")));
+    assert_eq!(site.access_log.as_ref().map(|log| &log.output), Some(&LogOutput::Stdout));
+    let listeners: Vec<String> = site.listeners().iter().map(ToString::to_string).collect();
+    assert_eq!(listeners, [":80", ":8080"]);
+    let kinds: Vec<&str> = site
+        .routes
+        .iter()
+        .map(|route| match &route.handler {
+            Handler::PhpServer(_) => "php_server",
+            Handler::Php(_) => "php",
+            Handler::Respond(_) => "respond",
+            Handler::Redir(_) => "redir",
+            Handler::Header(_) => "header",
+            Handler::FileServer(_) => "file_server",
+        })
+        .collect();
+    assert_eq!(kinds, ["header", "redir", "respond", "php_server", "file_server"]);
+    let Handler::Header(header) = &site.routes[0].handler else { panic!("not a header") };
+    assert_eq!(*header, HeaderRule { ops: vec![HeaderOp::Remove { field: "server".to_owned() }], defer: true });
+    let Handler::Redir(redir) = &site.routes[1].handler else { panic!("not a redir") };
+    assert_eq!((redir.status, redir.to.as_literal()), (301, None));
+    let Handler::FileServer(files) = &site.routes[4].handler else { panic!("not a file server") };
+    assert_eq!(
+        *files,
+        FileServer {
+            root: fixture.path("public"),
+            index: vec!["start.html".to_owned()],
+            hide: vec!["*.md".to_owned()]
+        }
+    );
+}
+
+#[test]
+fn a_php_server_has_its_settings_and_workers() {
+    let fixture = Fixture::new();
+    let config = fixture.config(WHOLE);
+    let server = config.sites[0].php_servers().next().expect("a php_server");
+    assert_eq!(server.scope.as_str(), "example.com");
+    assert_eq!(server.root, fixture.path("public"));
+    assert_eq!(server.index, ["app.php", "index.php"]);
+    assert_eq!(server.split, [".php", ".phtml"]);
+    assert_eq!((server.resolve_root_symlink, server.file_server), (false, false));
+    assert_eq!(server.try_files.as_deref(), Some(&["{path}".to_owned(), "app.php".to_owned()][..]));
+    let [http, catch_all] = server.workers.as_slice() else { panic!("not two workers") };
+    let WorkerKind::Http { match_ } = &http.kind else { panic!("not an HTTP worker") };
+    assert_eq!(match_.iter().map(PathPattern::as_str).collect::<Vec<_>>(), ["/api/*", "*.json"]);
+    assert_eq!(http.file, fixture.path("worker.php"), "relative to the block's root, as in FrankenPHP");
+    assert_eq!((http.num, http.max_threads, http.max_consecutive_failures), (Some(3), Some(5), -1));
+    assert_eq!(http.env, [("APP_ENV".to_owned(), "dev".to_owned())], "the worker's own variable wins");
+    assert!(catch_all.is_catch_all());
+    assert_eq!(catch_all.names_max(), 8);
+    assert_eq!(catch_all.env, [("APP_ENV".to_owned(), "prod".to_owned())]);
+}
+
+#[test]
+fn defaults() {
+    let fixture = Fixture::new();
+    let config = fixture.config(":8080 {\n\tphp_server\n\tfile_server\n}\n");
+    assert_eq!(config.global.admin, Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2019))));
+    assert_eq!(config.global.grace_period, Duration::from_secs(5));
+    assert_eq!(config.global.log, LogSettings { level: None, format: LogFormat::Text, output: LogOutput::Stderr });
+    let php = &config.global.frankenphp;
+    assert_eq!((php.num_threads, php.max_threads, php.max_wait_time), (None, None, None));
+    assert_eq!(php.vars, VarsSettings::default());
+    assert_eq!((php.vars.copy_max_bytes, php.vars.max_depth, php.vars.hardened), (65_536, 256, false));
+    let server = config.sites[0].php_servers().next().expect("a php_server");
+    assert_eq!(server.root, fixture.path(""));
+    assert_eq!(
+        (server.index.as_slice(), server.split.as_slice()),
+        (&["index.php".to_owned()][..], &[".php".to_owned()][..])
+    );
+    assert_eq!((server.resolve_root_symlink, server.file_server, &server.try_files), (true, true, &None));
+    assert_eq!(server.scope.as_str(), ":8080");
+    let Handler::FileServer(files) = &config.sites[0].routes[1].handler else { panic!("not a file server") };
+    assert_eq!(files.index, ["index.html", "index.txt"]);
+}
+
+#[test]
+fn addresses_are_plain_http() {
+    let fixture = Fixture::new();
+    let table = [
+        (":8080", ":8080", None),
+        ("http://", ":80", None),
+        ("http://:81", ":81", None),
+        ("http://Example.com", ":80", Some("example.com")),
+        ("http://example.com:8080", ":8080", Some("example.com")),
+        ("http://example.com/", ":80", Some("example.com")),
+        ("example.com:80", ":80", Some("example.com")),
+        ("http://*.example.com", ":80", Some("*.example.com")),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", None),
+        ("http://[::1]:8080", "[::1]:8080", None),
+        ("http://localhost:0", ":0", Some("localhost")),
+    ];
+    for (text, listener, host) in table {
+        let config = fixture.config(&format!("{text} {{\n\trespond ok\n}}\n"));
+        let site = &config.sites[0];
+        assert_eq!(site.listeners().iter().map(ToString::to_string).collect::<Vec<_>>(), [listener], "{text}");
+        assert_eq!(site.addresses[0].host.as_deref(), host, "{text}");
+    }
+    for (text, listener, host) in [
+        ("example.com", ":80", Some("example.com")),
+        ("localhost:8080", ":8080", Some("localhost")),
+        ("127.0.0.1:8080", "127.0.0.1:8080", None),
+    ] {
+        let config = fixture.config(&format!("{{\n\tauto_https off\n}}\n{text} {{\n\trespond ok\n}}\n"));
+        let site = &config.sites[0];
+        assert_eq!(site.listeners().iter().map(ToString::to_string).collect::<Vec<_>>(), [listener], "{text}");
+        assert_eq!(site.addresses[0].host.as_deref(), host, "{text}");
+    }
+}
+
+#[test]
+fn the_usual_caddyfile_of_an_image_works() {
+    let fixture = Fixture::new();
+    let text = "{\n\tskip_install_trust\n\t{$CADDY_GLOBAL_OPTIONS}\n\n\tfrankenphp {\n\t\t{$FRANKENPHP_CONFIG}\n\t}\n}\n\n\
+                {$CADDY_EXTRA_CONFIG}\n\n{$SERVER_NAME:http://localhost} {\n\t# a comment\n\troot {$SERVER_ROOT:public/}\n\n\
+                \t{$CADDY_SERVER_EXTRA_DIRECTIVES}\n\n\tphp_server {\n\t\t#worker /path/to/your/worker.php\n\t}\n}\n";
+    let config = fixture.config(text);
+    assert_eq!(config.sites[0].addresses[0].to_string(), "localhost:80");
+    assert_eq!(config.sites[0].root, Some(fixture.path("public")));
+}
+
+#[test]
+fn bind_names_the_interfaces() {
+    let fixture = Fixture::new();
+    let config = fixture.config("http://a.example, :8081 {\n\tbind 127.0.0.1 ::1\n\trespond ok\n}\n");
+    let listeners: Vec<String> = config.sites[0].listeners().iter().map(ToString::to_string).collect();
+    assert_eq!(listeners, ["127.0.0.1:80", "[::1]:80", "127.0.0.1:8081", "[::1]:8081"]);
+}
+
+#[test]
+fn the_same_host_may_be_on_two_ports_and_a_port_may_have_many_hosts() {
+    let fixture = Fixture::new();
+    fixture
+        .config("http://a.example {\n\trespond 1\n}\nhttp://a.example:81 {\n\trespond 2\n}\n:80 {\n\trespond 3\n}\n");
+}
+
+#[test]
+fn what_has_no_effect_is_a_warning() {
+    let fixture = Fixture::new();
+    let config =
+        fixture.config("{\n\tskip_install_trust\n\tadmin :2019\n}\n:80 {\n\troot missing\n\tphp_server\n}\n:81 {\n}\n");
+    insta::assert_snapshot!(fixture.shown(&config.warnings), @"
+    Caddyfile:2:2: warning: `skip_install_trust` has no effect: igor serves plain HTTP only
+    Caddyfile:3:8: warning: the admin interface at [::]:2019 lets everybody who reaches it restart the workers
+    Caddyfile:6:7: warning: the document root missing is no directory
+    Caddyfile:9:1: warning: the site has no directives: every request gets an empty answer
+    ");
+}

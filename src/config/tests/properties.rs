@@ -1,0 +1,139 @@
+//! Whatever the text: reading it ends, and its errors point into it.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::super::parse;
+
+/// Words that get an arbitrary text past the first check of the parser.
+const WORDS: &[&str] = &[
+    "{",
+    "}",
+    "\n",
+    "\n",
+    "\n",
+    " ",
+    "\t",
+    "\\\n",
+    "\"",
+    "`",
+    "#",
+    "<<END",
+    "END",
+    ",",
+    "(s)",
+    "import",
+    "s",
+    "*",
+    "@m",
+    ":80",
+    "http://a.example",
+    "https://b",
+    "[::1]:8",
+    "{$A}",
+    "{$B:x y}",
+    "{env.A}",
+    "{args[0]}",
+    "{args[:]}",
+    "{args.1}",
+    "{host}",
+    "frankenphp",
+    "worker",
+    "php_server",
+    "php",
+    "root",
+    "file",
+    "background",
+    "name",
+    "num",
+    "max_threads",
+    "env",
+    "watch",
+    "match",
+    "path",
+    "not",
+    "header",
+    "respond",
+    "redir",
+    "file_server",
+    "log",
+    "admin",
+    "vars",
+    "bind",
+    "1",
+    "-1",
+    "30s",
+    "64KiB",
+    "99999999999999999999",
+    "/p/*",
+    "*.php",
+    "ü",
+    "\u{0}",
+    "\u{feff}",
+    "[",
+    "{a,b}",
+    "**",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        8 => prop::sample::select(WORDS).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    let separated = (word, prop::bool::weighted(0.7)).prop_map(|(word, space)| if space { word + " " } else { word });
+    prop::collection::vec(separated, 0..60).prop_map(|words| words.concat())
+}
+
+/// Whole lines inside a site, so that directives are reached.
+fn site() -> impl Strategy<Value = String> {
+    let line = prop::collection::vec(prop::sample::select(WORDS), 1..6).prop_map(|words| {
+        words.into_iter().filter(|word| !word.contains(['\n', '{', '}'])).collect::<Vec<_>>().join(" ")
+    });
+    let block = (line.clone(), prop::collection::vec(line, 0..5), any::<bool>())
+        .prop_map(|(head, lines, block)| if block { format!("{head} {{\n{}\n}}", lines.join("\n")) } else { head });
+    prop::collection::vec(block, 0..8).prop_map(|blocks| format!(":80 {{\n{}\n}}\n", blocks.join("\n")))
+}
+
+/// Parses `text`, and checks that every error is at a place that an editor can show.
+fn check(text: &str) -> Result<(), TestCaseError> {
+    let origin = Path::new("/nonexistent/Caddyfile");
+    let environment = |name: &str| (name == "A").then(|| "a {\nb".to_owned());
+    let Err(errors) = parse(text, origin, &environment) else { return Ok(()) };
+    prop_assert!(!errors.is_empty());
+    let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').collect();
+    for error in errors {
+        prop_assert_eq!(&*error.file, origin);
+        prop_assert!((1..=lines.len()).contains(&error.line), "{}", error);
+        let columns = lines[error.line - 1].chars().count() + 1;
+        prop_assert!((1..=columns).contains(&error.column), "{}", error);
+        prop_assert!(!error.message.is_empty());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_words_give_a_configuration_or_errors_with_a_place(text in text()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn arbitrary_directives_give_a_configuration_or_errors_with_a_place(text in site()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn arbitrary_characters_give_a_configuration_or_errors_with_a_place(text in any::<String>()) {
+        check(&text)?;
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_overflow() {
+    let text = format!(":80 {{\n{}", "a {\n".repeat(100_000));
+    let errors = parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None).expect_err("an error");
+    assert_eq!(errors[0].to_string(), "/nonexistent/Caddyfile:33:3: blocks are nested more than 32 deep here");
+}

@@ -1,0 +1,66 @@
+//! The configuration of the command `php-server`.
+
+use std::path::PathBuf;
+
+use super::super::{QuickOptions, quick};
+use super::Fixture;
+
+#[test]
+fn a_root_and_an_address_make_a_site() {
+    let fixture = Fixture::new();
+    let options = QuickOptions {
+        root: fixture.path("public"),
+        listen: vec![":8080".to_owned(), "localhost:8081".to_owned()],
+        workers: vec![(fixture.path("worker.php"), Some(2))],
+        background: vec![
+            ("feed".to_owned(), fixture.path("bin/feed.php"), None),
+            ("console".to_owned(), fixture.path("bin/console.php"), Some(1)),
+        ],
+    };
+    let config = quick(options).expect("a configuration");
+    let server = config.sites[0].php_servers().next().expect("a php_server");
+    assert_eq!(server.root, fixture.path("public"));
+    assert_eq!(server.scope.as_str(), "localhost");
+    let shown: Vec<_> =
+        server.workers.iter().map(|worker| (worker.name.as_deref(), worker.is_background(), worker.num)).collect();
+    assert_eq!(shown, [(None, false, Some(2)), (Some("feed"), true, None), (Some("console"), true, Some(1))]);
+}
+
+#[test]
+fn without_options_it_serves_the_working_directory_on_port_80() {
+    let config = quick(QuickOptions::default()).expect("a configuration");
+    assert_eq!(config.sites[0].listeners()[0].to_string(), ":80");
+    assert_eq!(config.sites[0].root, std::env::current_dir().ok());
+}
+
+#[test]
+fn all_mistakes_are_reported() {
+    let fixture = Fixture::new();
+    let feed = fixture.path("bin/feed.php");
+    let options = QuickOptions {
+        root: fixture.path("missing"),
+        listen: vec![":99999".to_owned(), "https://example.com".to_owned()],
+        workers: vec![(fixture.path("none.php"), Some(9999)), (PathBuf::new(), None)],
+        background: vec![
+            (String::new(), feed.clone(), None),
+            ("a".to_owned(), feed.clone(), None),
+            ("a".to_owned(), feed, None),
+        ],
+    };
+    let errors = quick(options).expect_err("errors");
+    insta::assert_snapshot!(fixture.shown(&errors), @"
+    command line:1:1: `99999` is not a port in the address `:99999`
+      hint: write a number from 1 to 65535
+    command line:1:1: `https://example.com` would be served by HTTPS, and igor serves plain HTTP only
+      hint: write `http://example.com` (or `:8080` for every host)
+    command line:1:1: the document root missing is no directory
+    command line:1:1: 9999 threads are more than 4096
+    command line:1:1: the name of the worker is empty
+      hint: write `igor php-server --root DIRECTORY --listen ADDRESS`
+    command line:1:1: the worker file none.php does not exist
+    command line:1:1: the file of the worker is empty
+      hint: write `igor php-server --root DIRECTORY --listen ADDRESS`
+    command line:1:1: two workers of the scope `unknown` are named `a`
+      hint: the first one is at command line:1:1
+    ");
+}

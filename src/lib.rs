@@ -1,0 +1,24 @@
+//! Igor: a thread-safe PHP embed SAPI with background workers that publish live state to every request.
+//!
+//! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`] and [`exchange`]; [`vars`] and [`config`], which
+//! need no PHP; `ffi` and [`php`]; [`pool`]; [`worker`]; beside them [`http`], which knows nothing of PHP; [`server`];
+//! [`cli`]. Arrows point down only; `tests/layers.rs` holds the table.
+
+#[cfg(all(feature = "php", feature = "http"))]
+pub mod cli;
+pub mod config;
+pub mod exchange;
+#[cfg(feature = "php")]
+mod ffi;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod limits;
+#[cfg(feature = "php")]
+pub mod php;
+#[cfg(feature = "php")]
+pub mod pool;
+#[cfg(all(feature = "php", feature = "http"))]
+pub mod server;
+pub mod vars;
+#[cfg(feature = "php")]
+pub mod worker;

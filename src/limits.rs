@@ -1,0 +1,96 @@
+//! Every bound of the program in one place, with its unit in the name and its reason beside it.
+
+// --- HTTP: bodies -------------------------------------------------------------------------------------------------
+
+/// PHP's output is gathered up to this size before the head is sent. Most pages with their markup compressed, and all
+/// API answers worth caching, fit: they leave as one message with a length. Also the size of a streamed chunk.
+pub const RESPONSE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// One `echo` of many megabytes is cut into pieces of this size, so that a slow client holds little memory.
+pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
+pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
+
+/// How long a PHP thread waits for the next piece of a request body before the client counts as gone. Without it one
+/// silent client would hold a PHP thread for ever. The value that nginx uses for `client_body_timeout`.
+pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
+
+/// How long a PHP thread waits for a client that takes no bytes at all. The value that nginx uses for `send_timeout`.
+pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
+
+// --- HTTP: queueing -----------------------------------------------------------------------------------------------
+
+/// How long a request waits for a place in a full queue when `max_wait_time` is not set: as long as common clients and
+/// proxies wait for a first byte, half over.
+pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
+
+/// What a refused client is told in `Retry-After`. Long enough to shed load, short enough not to look like an outage.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+// --- HTTP: connections --------------------------------------------------------------------------------------------
+
+/// How long a connection may take to send a request head, counted from the end of the answer before it; so this is also
+/// the keep-alive idle time. Longer than the idle times of the usual load balancers (60 s), so that they close first.
+pub const REQUEST_HEAD_SECONDS_MAX: u64 = 75;
+
+/// Request line and headers together. Apache refuses at 8 KiB a line, nginx at 32 KiB in all; large cookies need room.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What hyper buffers for one connection; must hold the largest head.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// Open connections of one listener. Beyond it new ones wait in the kernel's backlog. An idle connection costs about
+/// 10 KiB, so that is 160 MiB at worst.
+pub const CONNECTIONS_MAX: u32 = 16 * 1024;
+
+/// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// First and longest pause after `accept` failed for want of descriptors or memory: such an error repeats at once, and
+/// without a pause the loop would spin.
+pub const ACCEPT_BACKOFF_MS_MIN: u64 = 5;
+/// See [`ACCEPT_BACKOFF_MS_MIN`].
+pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1000;
+
+/// Informational responses (103) that wait for a client that does not read. More are dropped: they are only hints.
+pub const INTERIM_RESPONSE_BYTES_MAX: usize = 16 * 1024;
+
+// --- PHP threads --------------------------------------------------------------------------------------------------
+
+/// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:
+/// the kernel gives pages as they are touched.
+pub const PHP_THREAD_STACK_BYTES: usize = 16 << 20;
+
+/// Jobs that may wait in front of one group of PHP threads, for each of its threads; see [`QUEUE_JOBS_MIN`].
+pub const QUEUE_JOBS_PER_THREAD: usize = 64;
+
+/// Jobs that may wait in front of even a single thread: a burst of a page's requests from a few dozen clients.
+pub const QUEUE_JOBS_MIN: usize = 256;
+
+/// How long a classic thread above `num_threads` stays without work: long enough to outlive the pauses of a busy minute.
+pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
+
+/// How long scripts are interrupted after their grace period before the process ends without them. A script that can be
+/// interrupted leaves within milliseconds.
+pub const KILL_SECONDS_MAX: u64 = 5;
+
+/// Longest log record made of a script's output.
+pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Length of a background worker's name: it becomes a log field, a metric label and an argument.
+pub const WORKER_NAME_BYTES_MAX: usize = 1024;
+
+// --- Supervision of worker scripts --------------------------------------------------------------------------------
+
+/// Unit of the pause after a failure: the n-th one in a row waits n² times this.
+pub const BACKOFF_STEP_MS: u64 = 100;
+
+/// Longest pause after a failure.
+pub const BACKOFF_MS_MAX: u64 = 1000;
+
+/// A run that has been ready this long has recovered: the failures before it no longer count.
+pub const RECOVERED_SECONDS: u64 = 30;
+
+/// Shortest time between two starts of a script that keeps ending by itself: ten starts a second.
+pub const RESTART_INTERVAL_MS_MIN: u64 = 100;

@@ -1,0 +1,315 @@
+//! What one PHP thread owns. A jump out of PHP passes over no Rust frame that holds anything: the exchange, the pins and
+//! every buffer hang here, and [`Context::end`] clears them when the PHP request is over, however it ended.
+
+use super::interrupt::Interrupt;
+use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
+use crate::exchange::{Exchange, Flow, RequestHead, ResponseHead, ServerVar};
+use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
+use crate::vars::{Pins, Serve, Slot, Snapshot};
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::sync::Arc;
+
+/// The state behind the `host` pointer of one PHP thread. Boxed, so that its address stays.
+pub(super) struct Context {
+    pub(super) work: Box<dyn Work>,
+    pub(super) interrupt: Arc<Interrupt>,
+    pub(super) limits: crate::vars::Limits,
+    pins: Pins,
+    exchange: Option<Box<dyn Exchange>>,
+    run: Option<Run>,
+    scope: Option<Arc<dyn Scope>>,
+    /// `$_SERVER` as C reads it; points into the exchange's head or the run.
+    server_vars: Vec<igor_pair>,
+    head: ResponseHead,
+    error: Option<ScriptError>,
+    names: Vec<Vec<u8>>,
+    /// The text that C may still read after a host call returned.
+    text: Vec<u8>,
+}
+
+impl Context {
+    pub(super) fn new(work: Box<dyn Work>, interrupt: Arc<Interrupt>, pins: Pins, limits: crate::vars::Limits) -> Self {
+        Self {
+            work,
+            interrupt,
+            limits,
+            pins,
+            exchange: None,
+            run: None,
+            scope: None,
+            server_vars: Vec::new(),
+            head: ResponseHead::default(),
+            error: None,
+            names: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Takes up an HTTP request and describes it to C.
+    pub(super) fn open(&mut self, exchange: Box<dyn Exchange>, scope: Option<Arc<dyn Scope>>) -> igor_request {
+        if let Some(scope) = scope {
+            self.scope = Some(scope);
+        }
+        self.head = ResponseHead::default();
+        let request = self.describe(exchange.head());
+        self.exchange = Some(exchange);
+        request
+    }
+
+    fn describe(&mut self, head: &RequestHead) -> igor_request {
+        fill(&mut self.server_vars, &head.server_vars);
+        igor_request {
+            script: head.script.as_ptr(),
+            method: head.method.as_ptr(),
+            uri: head.uri.as_ptr(),
+            query: head.query.as_ptr(),
+            content_type: optional(head.content_type.as_ref()),
+            content_length: head.content_length,
+            cookie: optional(head.cookie.as_ref()),
+            authorization: optional(head.authorization.as_ref()),
+            protocol: head.protocol,
+            server_vars: self.server_vars.as_ptr(),
+            server_vars_len: self.server_vars.len(),
+            worker_name: ptr::null(),
+            has_job: true,
+        }
+    }
+
+    /// Takes up a run of a worker script and describes it to C.
+    pub(super) fn start(&mut self, run: Run) -> igor_request {
+        fill(&mut self.server_vars, &run.server_vars);
+        self.scope = Some(run.scope.clone());
+        let request = igor_request {
+            script: run.script.as_ptr(),
+            method: ptr::null(),
+            uri: c"".as_ptr(),
+            query: c"".as_ptr(),
+            content_type: ptr::null(),
+            content_length: 0,
+            cookie: ptr::null(),
+            authorization: ptr::null(),
+            protocol: 1000,
+            server_vars: self.server_vars.as_ptr(),
+            server_vars_len: self.server_vars.len(),
+            worker_name: optional(run.argument.as_ref()),
+            has_job: false,
+        };
+        self.run = Some(run);
+        request
+    }
+
+    /// Ends the job in hand; the answer is completed by the drop.
+    pub(super) fn close_job(&mut self, failed: bool) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.ended(failed);
+            drop(exchange);
+            self.work.job_ended();
+        }
+        self.server_vars.clear();
+    }
+
+    /// Ends the PHP request: `php_request_shutdown()` has returned.
+    pub(super) fn end(&mut self, outcome: &ffi::igor_outcome) {
+        self.close_job(outcome.failed);
+        self.pins.release();
+        self.run = None;
+        self.scope = None;
+        self.names.clear();
+        let error = self.error.take();
+        self.work.ended(Ended {
+            exit_status: outcome.exit_status,
+            failed: outcome.failed,
+            handled: outcome.handled,
+            error,
+        });
+    }
+
+    pub(super) fn script_error(&mut self, error: ScriptError) {
+        self.error = Some(error);
+    }
+
+    pub(super) fn exchange(&mut self) -> Option<&mut Box<dyn Exchange>> {
+        self.exchange.as_mut()
+    }
+
+    // ---- Responses ----
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> igor_verdict {
+        match self.exchange.as_mut() {
+            Some(exchange) => verdict(exchange.write(bytes)),
+            None => {
+                self.work.output(bytes);
+                igor_verdict::IGOR_OK
+            }
+        }
+    }
+
+    pub(super) fn header(&mut self, line: &[u8]) {
+        self.head.push_line(line);
+    }
+
+    pub(super) fn send_head(&mut self, status: u16) -> igor_verdict {
+        let mut head = std::mem::take(&mut self.head);
+        head.status = status;
+        self.exchange.as_mut().map_or(igor_verdict::IGOR_OK, |exchange| verdict(exchange.respond(head)))
+    }
+
+    pub(super) fn inform(&mut self, status: u16) -> igor_verdict {
+        let mut head = std::mem::take(&mut self.head);
+        head.status = status;
+        self.exchange.as_mut().map_or(igor_verdict::IGOR_OK, |exchange| verdict(exchange.inform(head)))
+    }
+
+    // ---- Text that C reads after the call ----
+
+    pub(super) fn fail(&mut self, failure: Failure) -> igor_verdict {
+        self.text = failure.message.into_bytes();
+        match failure.kind {
+            FailureKind::Runtime => igor_verdict::IGOR_RUNTIME_EXCEPTION,
+            FailureKind::Value => igor_verdict::IGOR_VALUE_ERROR,
+            FailureKind::Logic => igor_verdict::IGOR_LOGIC_EXCEPTION,
+        }
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The script's own environment is what its `$_SERVER` was made of.
+    pub(super) fn getenv(&mut self, name: &[u8]) -> *const c_char {
+        let vars: &[ServerVar] = match (&self.exchange, &self.run) {
+            (Some(exchange), _) => &exchange.head().server_vars,
+            (None, Some(run)) => &run.server_vars,
+            (None, None) => &[],
+        };
+        let Some(var) = vars.iter().find(|var| var.name.as_bytes() == name) else { return ptr::null() };
+        self.text.clear();
+        self.text.extend_from_slice(&var.value);
+        self.text.push(0);
+        self.text.as_ptr().cast()
+    }
+
+    // ---- Background workers ----
+
+    pub(super) fn clear_names(&mut self) {
+        self.names.clear();
+    }
+
+    pub(super) fn add_name(&mut self, name: &[u8]) {
+        self.names.push(name.to_vec());
+    }
+
+    pub(super) fn require(&mut self, name: &[u8], wait: Wait) -> igor_verdict {
+        let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
+        let caller = self.work.slot();
+        let result = scope.require(name, wait, caller.as_ref().map(|slot| slot.name()));
+        result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
+    }
+
+    pub(super) fn ensure(&mut self, wait: Wait) -> igor_verdict {
+        let names = std::mem::take(&mut self.names);
+        let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
+        let caller = self.work.slot();
+        let result = scope.ensure(&names, wait, caller.as_ref().map(|slot| slot.name()));
+        result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
+    }
+
+    pub(super) fn publish(&mut self, array: *const crate::vars::layout::ZArray) -> igor_verdict {
+        let Some(slot) = self.work.slot() else {
+            return self.fail(Failure::runtime("frankenphp_set_vars() can only be called in a background worker"));
+        };
+        let objects = super::objects::EngineObjects;
+        if let Some(current) = slot.current() {
+            // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
+            if unsafe { current.snapshot.equals(array, &objects) } {
+                slot.count_unchanged();
+                self.work.published(None);
+                return igor_verdict::IGOR_OK;
+            }
+        }
+        // SAFETY: as above.
+        match unsafe { Snapshot::copy_of(array, &objects, self.limits) } {
+            Ok(snapshot) => {
+                let (version, replaced) = slot.publish(snapshot);
+                if let Some(replaced) = replaced {
+                    crate::vars::retire(replaced.snapshot);
+                }
+                self.work.published(Some(version));
+                igor_verdict::IGOR_OK
+            }
+            Err(refusal) if refusal.is_value_error() => {
+                self.fail(Failure::value(format!("frankenphp_set_vars(): {refusal}")))
+            }
+            Err(refusal) => self.fail(Failure::runtime(format!("frankenphp_set_vars(): {refusal}"))),
+        }
+    }
+
+    pub(super) fn read(&mut self, name: &[u8]) -> Result<ffi::igor_reading, Failure> {
+        let scope = self.scope.as_ref().ok_or_else(no_scope)?;
+        let slot = scope.slot(name)?;
+        let Some((published, serve)) = self.pins.read(&slot) else {
+            return Err(scope.nothing_published(name));
+        };
+        if serve == Serve::CopiedForBudget {
+            self.work.log(4, &over_budget(name, &published.snapshot));
+        }
+        Ok(ffi::igor_reading {
+            slot: Slot::head(&slot).cast(),
+            version: published.version,
+            root: published.snapshot.root().cast(),
+            copy: serve != Serve::Exposed,
+            shared: published.snapshot.shared(),
+            enums: published.snapshot.enums(),
+        })
+    }
+
+    pub(super) fn read_done(&mut self, root: *const crate::vars::layout::ZArray) {
+        self.pins.copied(root);
+    }
+}
+
+fn verdict(flow: Flow) -> igor_verdict {
+    match flow {
+        Flow::Continue => igor_verdict::IGOR_OK,
+        Flow::ClientGone => igor_verdict::IGOR_CLIENT_GONE,
+    }
+}
+
+fn no_scope() -> Failure {
+    Failure::runtime("background workers cannot be used here: this script runs outside of every scope")
+}
+
+fn over_budget(name: &[u8], snapshot: &Snapshot) -> String {
+    format!(
+        "the snapshot of background worker \"{}\" ({} bytes) is copied for this worker script: replaced versions that it \
+         may still hold have used up their budget; raise thread_budget or process_budget in the vars block, or restart the \
+         script now and then",
+        String::from_utf8_lossy(name),
+        snapshot.bytes()
+    )
+}
+
+fn optional(string: Option<&CString>) -> *const c_char {
+    string.map_or(ptr::null(), |string| string.as_ptr())
+}
+
+fn fill(into: &mut Vec<igor_pair>, vars: &[ServerVar]) {
+    into.clear();
+    into.extend(vars.iter().map(|var| igor_pair {
+        name: var.name.as_ptr(),
+        name_len: var.name.as_bytes().len(),
+        value: var.value.as_ptr().cast(),
+        value_len: var.value.len(),
+    }));
+}
+
+impl Mode {
+    pub(super) fn to_ffi(self) -> ffi::igor_mode {
+        match self {
+            Self::Classic => ffi::igor_mode::IGOR_CLASSIC,
+            Self::HttpWorker => ffi::igor_mode::IGOR_HTTP_WORKER,
+            Self::Background => ffi::igor_mode::IGOR_BACKGROUND,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Start and stop of the PHP engine: once per process, on one thread.
+
+use crate::ffi;
+use ext_php_rs::ffi::sapi_module_struct;
+use std::ffi::{CStr, CString, NulError, c_char};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How the engine is set up.
+#[derive(Debug, Clone, Default)]
+pub struct EngineOptions {
+    /// php.ini directives that win over every file.
+    pub ini: Vec<(String, String)>,
+    /// The php.ini file, or the folder with one; `None`: PHP's own search.
+    pub ini_path: Option<PathBuf>,
+    /// Reads no php.ini at all (`php -n`).
+    pub ignore_ini: bool,
+    /// How many PHP threads will run at most.
+    pub threads: usize,
+}
+
+/// What the running engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// For example `8.4.10`.
+    pub php_version: String,
+    /// The php.ini that was read.
+    pub loaded_ini: Option<String>,
+    /// Whether PHP was configured with `--enable-debug`.
+    pub debug: bool,
+    /// Whether the opcache extension is there.
+    pub opcache_loaded: bool,
+    /// Whether opcache really caches scripts.
+    pub opcache_enabled: bool,
+    /// Whether the JIT compiles.
+    pub jit_enabled: bool,
+}
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is one engine per process.
+    #[error("starting PHP: the engine runs already in this process")]
+    AlreadyStarted,
+    /// PHP refused, and has said why on the log.
+    #[error("starting PHP: the engine refused to start; the messages before this one say why")]
+    Refused,
+    /// A setting cannot be handed to PHP.
+    #[error("starting PHP: a php.ini setting holds a NUL byte ({0})")]
+    Nul(#[from] NulError),
+}
+
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been joined
+/// by then.
+pub struct Engine {
+    info: EngineInfo,
+    /// PHP keeps pointers into these.
+    _kept: Box<Kept>,
+    _not_send: PhantomData<*const ()>,
+}
+
+struct Kept {
+    sapi: sapi_module_struct,
+    _ini: CString,
+    _ini_path: Option<CString>,
+    _executable: Option<CString>,
+}
+
+/// PHP's defaults that a server wants otherwise; php.ini and the configuration win over them where they are set later.
+const DEFAULTS: &str = "display_errors=0\nlog_errors=1\nhtml_errors=0\n";
+
+impl Engine {
+    /// Starts the engine on this thread.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn start(options: &EngineOptions) -> Result<Self, EngineError> {
+        let ini = CString::new(ini_text(&options.ini))?;
+        let ini_path = options.ini_path.as_ref().map(|path| CString::new(path.as_os_str().as_encoded_bytes()));
+        let ini_path = ini_path.transpose()?;
+        let executable = std::env::current_exe().ok().and_then(|path| CString::new(path.into_os_string().into_encoded_bytes()).ok());
+        if STARTED.swap(true, Ordering::SeqCst) {
+            return Err(EngineError::AlreadyStarted);
+        }
+        let sapi = sapi_module(&ini, ini_path.as_deref(), executable.as_deref(), options.ignore_ini);
+        let mut kept = Box::new(Kept { sapi, _ini: ini, _ini_path: ini_path, _executable: executable });
+        let mut info = ffi::igor_engine_info::default();
+        let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
+        // SAFETY: the description and its strings live in `kept` until the engine has stopped; this is the only start.
+        let started = unsafe { ffi::shim_engine_start((&raw mut kept.sapi).cast(), threads, &raw mut info) };
+        if started != 0 {
+            return Err(EngineError::Refused);
+        }
+        Ok(Self { info: EngineInfo::from(&info), _kept: kept, _not_send: PhantomData })
+    }
+
+    /// What the engine says of itself.
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // SAFETY: the engine was started by this thread (the value cannot leave it) and is stopped once.
+        unsafe { ffi::shim_engine_stop() };
+    }
+}
+
+/// Ends the process without running destructors or exit handlers: PHP threads that did not leave still run on the
+/// engine's memory.
+pub fn exit_at_once(status: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions.
+    unsafe { libc::_exit(status) }
+}
+
+impl From<&ffi::igor_engine_info> for EngineInfo {
+    fn from(info: &ffi::igor_engine_info) -> Self {
+        Self {
+            php_version: text(info.php_version).unwrap_or_default(),
+            loaded_ini: text(info.loaded_ini),
+            debug: info.debug,
+            opcache_loaded: info.opcache_loaded,
+            opcache_enabled: info.opcache_enabled,
+            jit_enabled: info.jit_enabled,
+        }
+    }
+}
+
+fn text(string: *const c_char) -> Option<String> {
+    // SAFETY: the engine's strings are NUL-terminated and live as long as the engine, which has just started.
+    (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned())
+}
+
+/// The settings in php.ini's syntax. A value that php.ini would take apart is quoted.
+fn ini_text(settings: &[(String, String)]) -> String {
+    let mut text = String::from(DEFAULTS);
+    for (name, value) in settings {
+        let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,+%&|~^() ".contains(&byte));
+        if plain {
+            text.push_str(&format!("{name}={value}\n"));
+        } else {
+            text.push_str(&format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\"")));
+        }
+    }
+    text
+}
+
+/// The SAPI as PHP sees it. Its name is `frankenphp`: opcache runs only for names that it knows, and libraries check
+/// `PHP_SAPI`.
+fn sapi_module(ini: &CStr, ini_path: Option<&CStr>, executable: Option<&CStr>, ignore_ini: bool) -> sapi_module_struct {
+    // SAFETY: every member of the structure is a number, a pointer or an optional function, for which zero is "none".
+    let mut module: sapi_module_struct = unsafe { std::mem::zeroed() };
+    module.name = c"frankenphp".as_ptr().cast_mut();
+    module.pretty_name = c"Igor".as_ptr().cast_mut();
+    module.startup = Some(ffi::shim_sapi_startup);
+    module.activate = Some(ffi::shim_sapi_activate);
+    module.ub_write = Some(ffi::shim_sapi_write);
+    module.flush = Some(ffi::shim_sapi_flush);
+    module.getenv = Some(ffi::shim_sapi_getenv);
+    module.send_headers = Some(sapi_send_headers);
+    module.read_post = Some(ffi::shim_sapi_read_post);
+    module.read_cookies = Some(ffi::shim_sapi_read_cookies);
+    module.register_server_variables = Some(ffi::shim_sapi_server_variables);
+    module.log_message = Some(ffi::shim_sapi_log);
+    module.sapi_error = Some(ffi::shim_sapi_error);
+    module.default_post_reader = Some(ffi::shim_sapi_default_post_reader);
+    module.treat_data = Some(ffi::shim_sapi_treat_data);
+    module.input_filter = Some(ffi::shim_sapi_input_filter);
+    module.ini_entries = ini.as_ptr().cast_mut();
+    module.php_ini_ignore = i32::from(ignore_ini);
+    module.php_ini_ignore_cwd = 1;
+    module.php_ini_path_override = ini_path.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
+    module.executable_location = executable.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
+    module
+}
+
+/// Gives the shim's function the type that PHP declares.
+unsafe extern "C" fn sapi_send_headers(headers: *mut ext_php_rs::ffi::sapi_headers_struct) -> i32 {
+    // SAFETY: PHP calls this on a PHP thread with its own headers, as the shim expects. This frame holds nothing, so a
+    // jump may pass it.
+    unsafe { ffi::shim_sapi_send_headers(headers.cast()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ini_text;
+
+    #[test]
+    fn ini_values_that_php_would_take_apart_are_quoted() {
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let text = ini_text(&[
+            setting("memory_limit", "128M"),
+            setting("error_reporting", "E_ALL & ~E_NOTICE"),
+            setting("session.name", "a;b\"c"),
+        ]);
+        assert!(text.ends_with("memory_limit=128M\nerror_reporting=E_ALL & ~E_NOTICE\nsession.name=\"a;b\\\"c\"\n"), "{text}");
+    }
+}

@@ -1,0 +1,321 @@
+//! The leaves that C calls (`host_*` in `c/shim.h`). Each one catches panics, touches nothing that can jump, and returns
+//! a verdict that C acts on afterwards (law 1).
+
+use super::context::Context;
+use super::work::{Next, Phase, ScriptError, Wait};
+use crate::ffi::{igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_verdict};
+use std::ffi::{c_char, c_int, c_void};
+use std::os::fd::IntoRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// Makes an exported C function of a body. A panic in it is logged and gives the named value instead.
+macro_rules! host_fn {
+    ($(#[$doc:meta])* fn $name:ident($context:ident $(, $argument:ident: $type:ty)* $(,)?) -> $result:ty,
+        on_panic $on_panic:expr, $body:block) => {
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) -> $result {
+            catch_unwind(AssertUnwindSafe(|| {
+                // SAFETY: C hands back the pointer that `thread::spawn` gave it: this thread's own context, which lives as
+                // long as the thread's loop and is used by one host call at a time.
+                let $context: &mut Context = unsafe { &mut *host.cast::<Context>() };
+                $body
+            }))
+            .unwrap_or_else(|_| {
+                tracing::error!(call = stringify!($name), "a panic in a call from PHP was caught; this is a defect of igor");
+                $on_panic
+            })
+        }
+    };
+}
+
+/// The bytes of a C string with its length.
+///
+/// # Safety
+/// `start` must point to `len` bytes that live and are not written during the call.
+unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: handed on from the caller.
+    unsafe { std::slice::from_raw_parts(start.cast(), len) }
+}
+
+/// Writes an answer to where C wants it.
+///
+/// # Safety
+/// `into` must be valid for a write.
+unsafe fn give<T>(into: *mut T, value: T) {
+    // SAFETY: handed on from the caller.
+    unsafe { into.write(value) };
+}
+
+// ---- The thread's loop ----
+
+host_fn! {
+    fn host_next(context, request: *mut igor_request) -> igor_next, on_panic igor_next::IGOR_STOP, {
+        let description = match context.work.next() {
+            Next::Stop => return igor_next::IGOR_STOP,
+            Next::Request { exchange, scope } => context.open(exchange, Some(scope)),
+            Next::Run(run) => context.start(run),
+        };
+        // SAFETY: C passes the request of its thread.
+        unsafe { give(request, description) };
+        igor_next::IGOR_RUN
+    }
+}
+
+host_fn! {
+    fn host_next_job(context, request: *mut igor_request) -> igor_next, on_panic igor_next::IGOR_STOP, {
+        let Some(exchange) = context.work.next_job() else { return igor_next::IGOR_STOP };
+        let description = context.open(exchange, None);
+        // SAFETY: C passes the request of its thread.
+        unsafe { give(request, description) };
+        igor_next::IGOR_RUN
+    }
+}
+
+host_fn! {
+    fn host_job_end(context, failed: bool) -> (), on_panic (), { context.close_job(failed) }
+}
+
+host_fn! {
+    fn host_end(context, outcome: *const igor_outcome) -> (), on_panic (), {
+        // SAFETY: C passes its own local value.
+        context.end(unsafe { &*outcome });
+    }
+}
+
+host_fn! {
+    fn host_interruptible(context, thread: *mut c_void) -> (), on_panic (), {
+        if thread.is_null() { context.interrupt.clear() } else { context.interrupt.publish(thread) }
+    }
+}
+
+host_fn! {
+    fn host_kill_requested(context) -> bool, on_panic false, { context.interrupt.kill_requested() }
+}
+
+// ---- Responses and requests ----
+
+host_fn! {
+    fn host_write(context, start: *const c_char, len: usize) -> igor_verdict, on_panic igor_verdict::IGOR_CLIENT_GONE, {
+        // SAFETY: PHP's output buffer lives during the call.
+        context.write(unsafe { bytes(start, len) })
+    }
+}
+
+host_fn! {
+    fn host_flush(context) -> igor_verdict, on_panic igor_verdict::IGOR_CLIENT_GONE, {
+        match context.exchange().map(|exchange| exchange.flush()) {
+            Some(crate::exchange::Flow::ClientGone) => igor_verdict::IGOR_CLIENT_GONE,
+            _ => igor_verdict::IGOR_OK,
+        }
+    }
+}
+
+host_fn! {
+    fn host_header(context, line: *const c_char, len: usize) -> (), on_panic (), {
+        // SAFETY: PHP's header line lives during the call.
+        context.header(unsafe { bytes(line, len) })
+    }
+}
+
+host_fn! {
+    fn host_head(context, status: c_int) -> igor_verdict, on_panic igor_verdict::IGOR_CLIENT_GONE, {
+        context.send_head(status_code(status))
+    }
+}
+
+host_fn! {
+    fn host_inform(context, status: c_int) -> igor_verdict, on_panic igor_verdict::IGOR_OK, {
+        context.inform(status_code(status))
+    }
+}
+
+/// PHP lets a script set any number; what HTTP cannot carry becomes 500.
+fn status_code(status: c_int) -> u16 {
+    if status == 0 { 200 } else { u16::try_from(status).ok().filter(|code| (100..1000).contains(code)).unwrap_or(500) }
+}
+
+host_fn! {
+    fn host_finish(context) -> (), on_panic (), {
+        if let Some(exchange) = context.exchange() {
+            exchange.finish();
+        }
+    }
+}
+
+host_fn! {
+    fn host_client_gone(context) -> bool, on_panic true, {
+        context.exchange().is_some_and(|exchange| exchange.client_gone())
+    }
+}
+
+host_fn! {
+    fn host_read_body(context, into: *mut c_char, len: usize) -> usize, on_panic 0, {
+        if len == 0 {
+            return 0;
+        }
+        // SAFETY: PHP's buffer has `len` bytes, and only this call writes to it.
+        let buffer = unsafe { std::slice::from_raw_parts_mut(into.cast::<u8>(), len) };
+        // An aborted upload ends the body early, as it does with every SAPI; the missing bytes show in its length.
+        context.exchange().map_or(0, |exchange| exchange.read_body(buffer).unwrap_or(0))
+    }
+}
+
+host_fn! {
+    fn host_request_header(context, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
+        let Some((name, value)) = context.exchange().and_then(|exchange| exchange.head().headers.get(index)) else {
+            return false;
+        };
+        let header = igor_pair {
+            name: name.as_ptr(),
+            name_len: name.as_bytes().len(),
+            value: value.as_ptr().cast(),
+            value_len: value.len(),
+        };
+        // SAFETY: C passes its own local value.
+        unsafe { give(pair, header) };
+        true
+    }
+}
+
+host_fn! {
+    fn host_getenv(context, name: *const c_char, len: usize) -> *const c_char, on_panic std::ptr::null(), {
+        // SAFETY: the name lives during the call.
+        context.getenv(unsafe { bytes(name, len) })
+    }
+}
+
+// ---- Log and errors ----
+
+/// Called with a null host while the engine starts and stops, so it stands outside of the macro.
+#[unsafe(no_mangle)]
+extern "C" fn host_log(host: *mut c_void, level: c_int, message: *const c_char, len: usize) {
+    let logged = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the message lives during the call.
+        let message = String::from_utf8_lossy(unsafe { bytes(message, len) });
+        // SAFETY: null or this thread's own context, as in `host_fn!`.
+        match unsafe { host.cast::<Context>().as_mut() } {
+            Some(context) => context.work.log(level, &message),
+            None if level <= 3 => tracing::error!(target: "php", "{message}"),
+            None => tracing::warn!(target: "php", "{message}"),
+        }
+    }));
+    if logged.is_err() {
+        eprintln!("igor: a panic while logging a message of PHP was caught; this is a defect of igor");
+    }
+}
+
+host_fn! {
+    fn host_script_error(context, kind: c_int, file: *const c_char, file_len: usize, line: u32,
+        message: *const c_char, message_len: usize) -> (), on_panic (), {
+        // SAFETY: both strings live during the call.
+        let (file, message) = unsafe { (bytes(file, file_len), bytes(message, message_len)) };
+        context.script_error(ScriptError {
+            level: level_name(kind),
+            message: String::from_utf8_lossy(message).into_owned(),
+            file: String::from_utf8_lossy(file).into_owned(),
+            line,
+        });
+    }
+}
+
+/// PHP's names of the error levels that can end a script.
+fn level_name(kind: c_int) -> &'static str {
+    match kind {
+        4 => "Parse error",
+        4096 => "Recoverable fatal error",
+        _ => "Fatal error",
+    }
+}
+
+host_fn! {
+    fn host_message(context, len: *mut usize) -> *const c_char, on_panic std::ptr::null(), {
+        // SAFETY: C passes its own local value.
+        unsafe { give(len, context.text().len()) };
+        context.text().as_ptr().cast()
+    }
+}
+
+// ---- Background workers ----
+
+host_fn! {
+    fn host_worker_handle(context, fd: *mut c_int) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        match context.work.handle() {
+            Ok(handle) => {
+                // SAFETY: C passes its own local value.
+                unsafe { give(fd, handle.into_raw_fd()) };
+                igor_verdict::IGOR_OK
+            }
+            Err(error) => context.fail(super::work::Failure::runtime(format!(
+                "frankenphp_get_worker_handle(): opening another descriptor of the worker's handle: {error}"
+            ))),
+        }
+    }
+}
+
+fn wait(timeout_s: f64, phase: igor_phase) -> Wait {
+    let phase = match phase {
+        igor_phase::IGOR_PHASE_BOOT => Phase::Boot,
+        igor_phase::IGOR_PHASE_CALLBACK => Phase::Callback,
+        _ => Phase::Request,
+    };
+    // C has checked that it is finite and positive; what is too long for a Duration is as good as its longest.
+    Wait { timeout: Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX), phase }
+}
+
+host_fn! {
+    fn host_require(context, name: *const c_char, len: usize, timeout_s: f64, phase: igor_phase) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the name is an argument of the running call.
+        context.require(unsafe { bytes(name, len) }, wait(timeout_s, phase))
+    }
+}
+
+host_fn! {
+    fn host_ensure_clear(context) -> (), on_panic (), { context.clear_names() }
+}
+
+host_fn! {
+    fn host_ensure_name(context, name: *const c_char, len: usize) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the name is part of an argument of the running call.
+        context.add_name(unsafe { bytes(name, len) });
+        igor_verdict::IGOR_OK
+    }
+}
+
+host_fn! {
+    fn host_ensure(context, timeout_s: f64, phase: igor_phase) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        context.ensure(wait(timeout_s, phase))
+    }
+}
+
+host_fn! {
+    fn host_publish(context, array: *const c_void) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        context.publish(array.cast())
+    }
+}
+
+host_fn! {
+    fn host_read(context, name: *const c_char, len: usize, reading: *mut igor_reading) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the name is an argument of the running call.
+        match context.read(unsafe { bytes(name, len) }) {
+            Ok(found) => {
+                // SAFETY: C passes its own local value.
+                unsafe { give(reading, found) };
+                igor_verdict::IGOR_OK
+            }
+            Err(failure) => context.fail(failure),
+        }
+    }
+}
+
+host_fn! {
+    fn host_read_done(context, root: *const c_void) -> (), on_panic (), { context.read_done(root.cast()) }
+}

@@ -1,0 +1,17 @@
+//! The PHP engine and its threads. `engine` starts and stops it, `thread` runs one PHP thread, `context` is what a thread
+//! owns, `host` holds the leaves that C calls, `work` is the door through which `worker` tells a thread what to do.
+#![allow(unsafe_code, reason = "talks to the shim and reads the engine's structures")]
+
+mod context;
+mod engine;
+mod host;
+mod interrupt;
+mod layout;
+mod objects;
+mod thread;
+mod work;
+
+pub use engine::{Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
+pub use interrupt::Interrupt;
+pub use thread::{ThreadOptions, spawn};
+pub use work::{Ended, Failure, FailureKind, Mode, Next, Phase, Run, Scope, ScriptError, Wait, Work};

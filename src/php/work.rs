@@ -1,0 +1,193 @@
+//! What a PHP thread does, as the layers above tell it. A thread's loop is in C; each of its questions comes here as a
+//! call on [`Work`] or [`Scope`], and each answer is a plain value that C acts on after Rust has returned (law 1).
+
+use crate::exchange::{Exchange, ServerVar};
+use crate::vars::Slot;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What kind of PHP thread it is, for its whole life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One PHP request per HTTP request.
+    Classic,
+    /// One PHP request per run of a worker script, which takes many HTTP requests.
+    HttpWorker,
+    /// One PHP request per run of a script that takes none.
+    Background,
+}
+
+/// What a thread does next.
+pub enum Next {
+    /// Leave the loop: the thread ends.
+    Stop,
+    /// Serve one HTTP request (classic threads).
+    Request {
+        /// The request and where its answer goes.
+        exchange: Box<dyn Exchange>,
+        /// Which background workers the script sees.
+        scope: Arc<dyn Scope>,
+    },
+    /// Run a worker script from its start.
+    Run(Run),
+}
+
+/// One run of a worker script.
+pub struct Run {
+    /// Absolute path of the script.
+    pub script: CString,
+    /// `argv[1]`: the name under which a background worker runs.
+    pub argument: Option<CString>,
+    /// `$_SERVER` entries.
+    pub server_vars: Vec<ServerVar>,
+    /// Which background workers the script sees.
+    pub scope: Arc<dyn Scope>,
+}
+
+/// The last error that could end a script.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScriptError {
+    /// PHP's name of the level, for example `Fatal error`.
+    pub level: &'static str,
+    /// The message; for an uncaught exception it begins with `Uncaught` and the class.
+    pub message: String,
+    /// The script file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // PHP adds the stack trace and "thrown"; the first line says what happened.
+        let first = self.message.lines().next().unwrap_or_default();
+        write!(f, "{}: {first} in {}:{}", self.level, self.file, self.line)
+    }
+}
+
+/// How a PHP request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// PHP's exit status; 255 after a fatal error or an uncaught exception.
+    pub exit_status: i32,
+    /// Whether it ended by a fatal error, an uncaught exception, a bailout or a kill.
+    pub failed: bool,
+    /// HTTP worker: whether the script got as far as `frankenphp_handle_request()`.
+    pub handled: bool,
+    /// The last error that could have ended it.
+    pub error: Option<ScriptError>,
+}
+
+/// Which class of exception a failure becomes in PHP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// `RuntimeException`
+    Runtime,
+    /// `ValueError`
+    Value,
+    /// `LogicException`
+    Logic,
+}
+
+/// A call that did not succeed, as PHP will see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class of the exception.
+    pub kind: FailureKind,
+    /// Its message.
+    pub message: String,
+}
+
+impl Failure {
+    /// A `RuntimeException`.
+    pub fn runtime(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Runtime, message: message.into() }
+    }
+
+    /// A `ValueError`.
+    pub fn value(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Value, message: message.into() }
+    }
+}
+
+/// Where in its life the calling script is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// A classic request, or a background worker.
+    Request,
+    /// An HTTP worker before its first `frankenphp_handle_request()`.
+    Boot,
+    /// Inside that function's callback.
+    Callback,
+}
+
+/// How long and in which way a script waits for background workers.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// The longest wait.
+    pub timeout: Duration,
+    /// Where the caller is in its life.
+    pub phase: Phase,
+}
+
+/// The background workers that one script sees. Called on PHP threads, which it may block.
+pub trait Scope: Send + Sync {
+    /// The slot of a worker for `frankenphp_get_vars()`: never starts one, never waits.
+    ///
+    /// # Errors
+    /// The worker is not known in this scope.
+    fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure>;
+
+    /// Says why a worker that is known has nothing to read yet.
+    fn nothing_published(&self, name: &[u8]) -> Failure;
+
+    /// `frankenphp_require_background_worker()`. `caller` is the background worker that asks, if it is one.
+    ///
+    /// # Errors
+    /// The worker is not declared, failed, gave up, or was not ready in time.
+    fn require(&self, name: &[u8], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure>;
+
+    /// `frankenphp_ensure_background_worker()`: starts all, then awaits all within one deadline.
+    ///
+    /// # Errors
+    /// As for [`require`](Self::require), for the first name that failed.
+    fn ensure(&self, names: &[Vec<u8>], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure>;
+}
+
+/// What the owner of a PHP thread makes it do. One value per thread; called on that thread only.
+pub trait Work: Send {
+    /// The kind of thread.
+    fn mode(&self) -> Mode;
+
+    /// Blocks until there is something to do.
+    fn next(&mut self) -> Next;
+
+    /// HTTP worker: blocks until there is a job. `None`: the script should end.
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>>;
+
+    /// The job in hand is over.
+    fn job_ended(&mut self);
+
+    /// The PHP request is over and everything of it is released.
+    fn ended(&mut self, ended: Ended);
+
+    /// Background worker: the slot that `frankenphp_set_vars()` writes to.
+    fn slot(&self) -> Option<Arc<Slot>>;
+
+    /// Background worker: something was published under this version, or (`None`) published again unchanged.
+    fn published(&mut self, version: Option<u64>);
+
+    /// Background worker: a new descriptor that becomes readable (end of file) when the script should end.
+    ///
+    /// # Errors
+    /// The system gave no descriptor.
+    fn handle(&mut self) -> std::io::Result<OwnedFd>;
+
+    /// A whole or partial line that the script printed while no response was open.
+    fn output(&mut self, bytes: &[u8]);
+
+    /// A message of PHP's log. The level is a syslog number: 3 error, 4 warning, 6 information, 7 debug.
+    fn log(&mut self, level: i32, message: &str);
+}

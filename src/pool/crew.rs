@@ -1,0 +1,117 @@
+//! A group of PHP threads that is started, interrupted and joined together.
+
+use crate::php::{Interrupt, ThreadOptions, Work, spawn};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often a leaving group is looked at. Short beside any grace period, long beside the cost of a look.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often a script that was told to end is told again: its shutdown functions run after the first time and may block.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
+
+/// A group of PHP threads of one kind.
+pub struct Crew {
+    options: ThreadOptions,
+    numbers: AtomicUsize,
+    /// Protects the list; threads are joined after it is released.
+    members: Mutex<Vec<Member>>,
+}
+
+struct Member {
+    name: String,
+    interrupt: Arc<Interrupt>,
+    handle: JoinHandle<()>,
+}
+
+/// A thread that could not be made to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// The thread's name.
+    pub thread: String,
+}
+
+impl Crew {
+    /// An empty group. Its threads are named after `options.name` with a number.
+    pub fn new(options: ThreadOptions) -> Self {
+        Self { options, numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
+    }
+
+    /// Starts a thread. `make` is given its number, counted from 0 and never used twice.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn hire(&self, make: impl FnOnce(usize) -> Box<dyn Work>) -> io::Result<()> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{number}", self.options.name);
+        let options = ThreadOptions { name: name.clone(), ..self.options.clone() };
+        let interrupt = Arc::new(Interrupt::default());
+        let handle = spawn(options, make(number), interrupt.clone())?;
+        let mut members = self.members();
+        // Threads that ended on their own are let go here, so the list stays as long as the group is large.
+        members.retain(|member| !member.handle.is_finished());
+        members.push(Member { name, interrupt, handle });
+        Ok(())
+    }
+
+    /// How many threads have not ended.
+    pub fn alive(&self) -> usize {
+        self.members().iter().filter(|member| !member.handle.is_finished()).count()
+    }
+
+    /// Tells every running script to end at once.
+    pub fn interrupt(&self) {
+        for member in self.members().iter() {
+            if let Some(generation) = member.interrupt.generation() {
+                member.interrupt.kill(generation);
+            }
+        }
+    }
+
+    /// Waits until every thread has left, which they were told to: on their own until `grace` has passed, interrupted
+    /// again and again from then on, at most for `kill` longer. Gives the threads that are still there. Blocks.
+    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
+        let mut interrupted = None;
+        loop {
+            if self.alive() == 0 {
+                self.join();
+                return Vec::new();
+            }
+            let now = Instant::now();
+            if now >= grace + kill {
+                return self.stuck();
+            }
+            if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
+                if interrupted.is_none() {
+                    for stuck in self.stuck() {
+                        tracing::warn!(thread = stuck.thread, "interrupting a script that did not end in its grace period");
+                    }
+                }
+                self.interrupt();
+                interrupted = Some(now);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn stuck(&self) -> Vec<Stuck> {
+        let members = self.members();
+        let alive = members.iter().filter(|member| !member.handle.is_finished());
+        alive.map(|member| Stuck { thread: member.name.clone() }).collect()
+    }
+
+    fn join(&self) {
+        let members = std::mem::take(&mut *self.members());
+        for member in members {
+            if member.handle.join().is_err() {
+                tracing::error!(thread = member.name, "a PHP thread ended by a panic; this is a defect of igor");
+            }
+        }
+    }
+
+    fn members(&self) -> std::sync::MutexGuard<'_, Vec<Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

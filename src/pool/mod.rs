@@ -1,0 +1,11 @@
+//! PHP threads as a group, and the queue in front of them: what `worker` has in common for all three kinds of threads.
+
+mod crew;
+mod lines;
+mod queue;
+pub mod scale;
+
+pub use crew::{Crew, Stuck};
+pub use lines::LineLog;
+pub use queue::JobQueue;
+pub(crate) use queue::Taken;

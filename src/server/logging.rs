@@ -1,0 +1,47 @@
+//! The program's own log.
+
+use crate::config::{LogFormat, LogLevel, LogOutput, LogSettings};
+use std::fs::OpenOptions;
+use std::io;
+use std::sync::Mutex;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+/// Starts logging. `IGOR_LOG` (tracing's filter syntax, for example `debug` or `igor_php=debug,access=off`) wins over
+/// the configured level. A second call does nothing.
+///
+/// # Errors
+/// The log file cannot be opened.
+pub fn init(settings: &LogSettings, debug: bool) -> io::Result<()> {
+    let level = match settings.level {
+        Some(LogLevel::Debug) => "debug",
+        Some(LogLevel::Info) => "info",
+        Some(LogLevel::Warn) => "warn",
+        Some(LogLevel::Error) => "error",
+        None if debug => "debug",
+        None => "info",
+    };
+    let filter = EnvFilter::try_from_env("IGOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let writer = writer(&settings.output)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    // An already started log is kept: a reload does not change it.
+    let _ = match settings.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+fn writer(output: &LogOutput) -> io::Result<BoxMakeWriter> {
+    Ok(match output {
+        LogOutput::Stderr => BoxMakeWriter::new(io::stderr),
+        LogOutput::Stdout => BoxMakeWriter::new(io::stdout),
+        LogOutput::Discard => BoxMakeWriter::new(io::sink),
+        LogOutput::File(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                io::Error::new(error.kind(), format!("opening the log file {}: {error}", path.display()))
+            })?;
+            BoxMakeWriter::new(Mutex::new(file))
+        }
+    })
+}

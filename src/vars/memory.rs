@@ -1,0 +1,107 @@
+//! The one allocation of a snapshot. In hardened mode it is a mapping of its own: read-only once it is published, and
+//! made inaccessible instead of freed, so that a stray write or a late read dies at the guilty line.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Alignment of every arena: that of the engine's own allocator, which its strings and arrays rely on.
+const ALIGNMENT: usize = 8;
+
+static HARDENED: AtomicBool = AtomicBool::new(false);
+
+/// Turns hardened mode on or off for the snapshots that are made from now on.
+pub fn set_hardened(on: bool) {
+    HARDENED.store(on, Ordering::Relaxed);
+}
+
+/// Whether hardened mode is on.
+pub fn hardened() -> bool {
+    HARDENED.load(Ordering::Relaxed)
+}
+
+/// A block of memory that other threads may read once it is sealed.
+pub(super) struct Memory {
+    base: NonNull<u8>,
+    bytes: usize,
+    mapped: bool,
+}
+
+// SAFETY: the memory belongs to whoever holds this value, and nothing writes to it after `seal`.
+unsafe impl Send for Memory {}
+// SAFETY: as above: shared access is read-only.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// Zeroed or not, the content is undefined until it is written. `None`: the system has no memory.
+    pub(super) fn allocate(bytes: usize) -> Option<Self> {
+        if hardened() { Self::map(bytes) } else { Self::from_heap(bytes) }
+    }
+
+    fn from_heap(bytes: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(bytes.max(ALIGNMENT), ALIGNMENT).ok()?;
+        // SAFETY: the layout's size is not zero.
+        let base = NonNull::new(unsafe { alloc(layout) })?;
+        Some(Self { base, bytes, mapped: false })
+    }
+
+    #[cfg(not(miri))]
+    fn map(bytes: usize) -> Option<Self> {
+        // SAFETY: an anonymous private mapping touches nothing that exists.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes.max(ALIGNMENT),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return None;
+        }
+        Some(Self { base: NonNull::new(base.cast())?, bytes, mapped: true })
+    }
+
+    #[cfg(miri)]
+    fn map(bytes: usize) -> Option<Self> {
+        Self::from_heap(bytes)
+    }
+
+    /// Where the memory starts.
+    pub(super) fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    /// Ends the writing: from now on the memory is only read.
+    pub(super) fn seal(&self) {
+        if self.mapped {
+            // SAFETY: the mapping is ours and as long as given.
+            let result = unsafe { libc::mprotect(self.base.as_ptr().cast(), self.bytes.max(ALIGNMENT), libc::PROT_READ) };
+            assert_eq!(result, 0, "protecting a published snapshot: {}", std::io::Error::last_os_error());
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.mapped {
+            // SAFETY: the mapping is ours. It stays reserved without access, and gives its pages back: a late reader
+            // faults instead of finding somebody else's data.
+            unsafe {
+                libc::mmap(
+                    self.base.as_ptr().cast(),
+                    self.bytes.max(ALIGNMENT),
+                    libc::PROT_NONE,
+                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE,
+                    -1,
+                    0,
+                );
+            }
+        } else if let Ok(layout) = Layout::from_size_align(self.bytes.max(ALIGNMENT), ALIGNMENT) {
+            // SAFETY: allocated with this very layout.
+            unsafe { dealloc(self.base.as_ptr(), layout) };
+        }
+    }
+}

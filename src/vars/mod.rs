@@ -1,0 +1,31 @@
+//! Snapshots: arrays that one PHP thread publishes and every other reads for nothing.
+//!
+//! A publish copies the array into one arena ([`snapshot`], by [`plan`] and [`arena`]) and swaps it into a [`slot`]. A
+//! read pins the newest version ([`pins`]) and exposes the arena itself, or has it copied. Everything here is plain memory
+//! work that needs no PHP, so it is tested without one.
+#![allow(unsafe_code, reason = "reads the engine's arrays and writes arenas in the engine's layout")]
+
+mod arena;
+mod compare;
+pub mod layout;
+mod memory;
+mod pins;
+mod plan;
+mod pointer_map;
+mod reaper;
+mod refusal;
+mod slot;
+mod snapshot;
+mod source;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use memory::{hardened, set_hardened};
+pub use pins::{Ledger, Mode, Pins, Policy, Serve};
+pub use plan::{Limits, MAX_DEPTH};
+pub use reaper::retire;
+pub use refusal::{Reason, Refusal};
+pub use slot::{Counters, Published, Slot};
+pub use snapshot::Snapshot;
+pub use source::Objects;

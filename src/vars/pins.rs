@@ -1,0 +1,199 @@
+//! What one PHP request holds of the snapshots that it has read.
+//!
+//! A zero-copy value may be kept by the script until `php_request_shutdown()` has returned, and nothing counts such
+//! references, so everything that was exposed is pinned until then. In a classic request that is one HTTP request. A
+//! worker script is one PHP request for its whole life, so there the bytes of *replaced* versions that it pins are
+//! bounded: small snapshots are copied into the request heap, large ones exposed until the budget is used up, and copied
+//! from then on (see [`Policy`]).
+
+use super::slot::{Published, Slot};
+use super::snapshot::Snapshot;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// How values reach a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// By the rules below.
+    #[default]
+    Auto,
+    /// Always exposed; a worker script's pins are unbounded.
+    ZeroCopy,
+    /// Always copied.
+    Copy,
+}
+
+/// The switch points between exposing and copying.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Which rules apply.
+    pub mode: Mode,
+    /// Snapshots of at most this many bytes are copied for worker scripts.
+    pub copy_bytes_max: usize,
+    /// Bytes of replaced versions that one worker script may keep pinned.
+    pub thread_budget_bytes: usize,
+    /// The same for all worker scripts together.
+    pub process_budget_bytes: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Auto,
+            copy_bytes_max: 64 << 10,
+            thread_budget_bytes: 64 << 20,
+            process_budget_bytes: 256 << 20,
+        }
+    }
+}
+
+/// What all threads' pins share: the budget of the process, and what the metrics show.
+#[derive(Default)]
+pub struct Ledger {
+    replaced_bytes: AtomicUsize,
+    copies_forced: AtomicU64,
+}
+
+impl Ledger {
+    /// Bytes of replaced versions that worker scripts pin now.
+    pub fn replaced_bytes(&self) -> usize {
+        self.replaced_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Reads that were copied because a budget was used up.
+    pub fn copies_forced(&self) -> u64 {
+        self.copies_forced.load(Ordering::Relaxed)
+    }
+}
+
+/// How one read is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serve {
+    /// The script sees the arena.
+    Exposed,
+    /// The script gets a copy; its pin goes when the copy is done.
+    Copied,
+    /// The same, because a budget is used up.
+    CopiedForBudget,
+}
+
+/// One version that the script may still look at.
+struct Pin {
+    slot: *const Slot,
+    snapshot: Arc<Snapshot>,
+}
+
+/// The pins of one PHP thread for the PHP request in hand.
+pub struct Pins {
+    long_lived: bool,
+    policy: Policy,
+    ledger: Arc<Ledger>,
+    /// Slots that the C side's cache may point to.
+    slots: Vec<Arc<Slot>>,
+    exposed: Vec<Pin>,
+    /// Snapshots that are being copied; a copy may run user code that reads again, so there can be several.
+    copying: Vec<Arc<Snapshot>>,
+    replaced_bytes: usize,
+}
+
+// SAFETY: the slot pointers in the pins are only compared, and `slots` keeps them alive.
+unsafe impl Send for Pins {}
+
+impl Pins {
+    /// Pins of a thread that runs worker scripts (`long_lived`) or classic requests.
+    pub fn new(long_lived: bool, policy: Policy, ledger: Arc<Ledger>) -> Self {
+        Self {
+            long_lived,
+            policy,
+            ledger,
+            slots: Vec::new(),
+            exposed: Vec::new(),
+            copying: Vec::new(),
+            replaced_bytes: 0,
+        }
+    }
+
+    /// Pins the newest version of the slot, *before* anything points to it, and decides how it is served. `None`:
+    /// nothing has been published yet.
+    pub fn read(&mut self, slot: &Arc<Slot>) -> Option<(Published, Serve)> {
+        let published = slot.current()?;
+        slot.counters().reads.fetch_add(1, Ordering::Relaxed);
+        if !self.slots.iter().any(|held| Arc::ptr_eq(held, slot)) {
+            self.slots.push(slot.clone());
+        }
+        let serve = self.decide(slot, &published.snapshot);
+        if published.snapshot.enums() || serve != Serve::Exposed {
+            self.copying.push(published.snapshot.clone());
+        }
+        if serve == Serve::Exposed {
+            self.expose(slot, &published.snapshot);
+        }
+        Some((published, serve))
+    }
+
+    fn decide(&self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
+        match self.policy.mode {
+            Mode::ZeroCopy => return Serve::Exposed,
+            Mode::Copy => return Serve::Copied,
+            Mode::Auto if !self.long_lived || self.is_exposed(snapshot) => return Serve::Exposed,
+            Mode::Auto => {}
+        }
+        if snapshot.bytes() <= self.policy.copy_bytes_max {
+            return Serve::Copied;
+        }
+        let replaced = self.newest_exposed(slot).map_or(0, |old| old.snapshot.bytes());
+        let over = self.replaced_bytes + replaced > self.policy.thread_budget_bytes
+            || self.ledger.replaced_bytes() + replaced > self.policy.process_budget_bytes;
+        if over {
+            self.ledger.copies_forced.fetch_add(1, Ordering::Relaxed);
+            Serve::CopiedForBudget
+        } else {
+            Serve::Exposed
+        }
+    }
+
+    fn is_exposed(&self, snapshot: &Arc<Snapshot>) -> bool {
+        self.exposed.iter().any(|pin| Arc::ptr_eq(&pin.snapshot, snapshot))
+    }
+
+    fn newest_exposed(&self, slot: &Arc<Slot>) -> Option<&Pin> {
+        self.exposed.iter().rev().find(|pin| std::ptr::eq(pin.slot, Arc::as_ptr(slot)))
+    }
+
+    fn expose(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) {
+        if self.is_exposed(snapshot) {
+            return;
+        }
+        if self.long_lived
+            && let Some(replaced) = self.newest_exposed(slot).map(|pin| pin.snapshot.bytes())
+        {
+            self.replaced_bytes += replaced;
+            self.ledger.replaced_bytes.fetch_add(replaced, Ordering::Relaxed);
+        }
+        self.exposed.push(Pin { slot: Arc::as_ptr(slot), snapshot: snapshot.clone() });
+    }
+
+    /// The copy of the snapshot with this root has ended.
+    pub fn copied(&mut self, root: *const super::layout::ZArray) {
+        if let Some(position) = self.copying.iter().rposition(|snapshot| std::ptr::eq(snapshot.root(), root)) {
+            self.copying.swap_remove(position);
+        }
+    }
+
+    /// Ends the PHP request: `php_request_shutdown()` has returned, nothing of it points anywhere any more.
+    pub fn release(&mut self) {
+        self.ledger.replaced_bytes.fetch_sub(self.replaced_bytes, Ordering::Relaxed);
+        self.replaced_bytes = 0;
+        self.copying.clear();
+        for pin in self.exposed.drain(..) {
+            super::reaper::retire(pin.snapshot);
+        }
+        self.slots.clear();
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -1,0 +1,120 @@
+//! Why a publish was refused, and at which value.
+
+use std::fmt;
+
+/// A value that cannot be published, or a limit that was passed. Shown to PHP as the message of the error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The way to the value, innermost key last.
+    path: Vec<PathKey>,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum PathKey {
+    Index(i64),
+    Name(Vec<u8>),
+}
+
+/// What was wrong with the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// An object that is not an enum case, of this class.
+    Object(String),
+    /// A resource, open or closed.
+    Resource,
+    /// A reference that a variable still shares.
+    SharedReference,
+    /// Arrays nested deeper than this many levels.
+    TooDeep(usize),
+    /// The copy would need more bytes than this.
+    TooLarge(usize),
+    /// The system gave no memory for this many bytes.
+    OutOfMemory(usize),
+    /// A type of value that only the engine's internals use.
+    Internal(u8),
+}
+
+/// Path keys beyond this many are left out in the middle of the message: 256 levels would hide the reason.
+const PATH_KEYS_SHOWN: usize = 24;
+/// Bytes of one key shown in a message.
+const KEY_BYTES_SHOWN: usize = 64;
+
+impl Refusal {
+    pub(super) fn new(reason: Reason) -> Self {
+        Self { path: Vec::new(), reason }
+    }
+
+    /// Adds the key that leads to the offending value, while the walk unwinds: innermost first.
+    pub(super) fn at_index(mut self, index: i64) -> Self {
+        self.path.insert(0, PathKey::Index(index));
+        self
+    }
+
+    pub(super) fn at_name(mut self, name: &[u8]) -> Self {
+        self.path.insert(0, PathKey::Name(name[..name.len().min(KEY_BYTES_SHOWN)].to_vec()));
+        self
+    }
+
+    /// What was wrong.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Whether the fault is in the value (PHP's `ValueError`) and not in the machine.
+    pub fn is_value_error(&self) -> bool {
+        !matches!(self.reason, Reason::OutOfMemory(_))
+    }
+
+    /// The place of the value as PHP would write it: `$vars['db'][3]`.
+    pub fn place(&self) -> String {
+        let mut place = String::from("$vars");
+        for (position, key) in self.path.iter().enumerate() {
+            if self.path.len() > PATH_KEYS_SHOWN && position == PATH_KEYS_SHOWN / 2 {
+                place.push('…');
+            }
+            if self.path.len() > PATH_KEYS_SHOWN
+                && (PATH_KEYS_SHOWN / 2..self.path.len() - PATH_KEYS_SHOWN / 2).contains(&position)
+            {
+                continue;
+            }
+            match key {
+                PathKey::Index(index) => place.push_str(&format!("[{index}]")),
+                PathKey::Name(name) => {
+                    let name = String::from_utf8_lossy(name).replace('\\', "\\\\").replace('\'', "\\'");
+                    place.push_str(&format!("['{name}']"));
+                }
+            }
+        }
+        place
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.place();
+        match &self.reason {
+            Reason::Object(class) => write!(
+                f,
+                "{place} is an object of class {class}; only null, bool, int, float, string, array and enum cases can be \
+                 published"
+            ),
+            Reason::Resource => write!(
+                f,
+                "{place} is a resource; only null, bool, int, float, string, array and enum cases can be published"
+            ),
+            Reason::SharedReference => write!(
+                f,
+                "{place} is a reference that a variable still shares; unset() that variable or publish a copy of the value"
+            ),
+            Reason::TooDeep(levels) => write!(f, "{place} is nested deeper than {levels} levels"),
+            Reason::TooLarge(bytes) => write!(
+                f,
+                "the array needs more than {bytes} bytes at {place}; publish less, or raise max_bytes in the vars block of \
+                 the configuration"
+            ),
+            Reason::OutOfMemory(bytes) => write!(f, "the system gave no memory for a snapshot of {bytes} bytes"),
+            Reason::Internal(kind) => write!(f, "{place} is of the engine's internal type {kind}, which cannot be published"),
+        }
+    }
+}

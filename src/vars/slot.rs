@@ -1,0 +1,125 @@
+//! Where the snapshots of one worker are published and read.
+//!
+//! The head of a slot is what the C side looks at on every read (`igor_slot` in `c/shim.h`): the version, and the name
+//! for the reading cache. States of the version: 0 before the first publish, then one more with each; it never falls,
+//! also across crashes, restarts and give-ups. Only [`Slot::publish`] writes it, under the lock, after the snapshot it
+//! stands for is in place: a reader that sees a new version with `Acquire` and then takes the lock gets that snapshot or
+//! a newer one. The lock protects the pointer alone; it is never held while memory is copied or freed, nor across a call
+//! into the engine.
+
+use super::layout::hash_bytes;
+use super::snapshot::Snapshot;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A snapshot with the version under which it was published.
+#[derive(Clone)]
+pub struct Published {
+    /// Counts from 1.
+    pub version: u64,
+    /// What was published.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// The place of one worker's snapshots.
+#[repr(C)]
+pub struct Slot {
+    version: AtomicU64,
+    name_hash: u64,
+    name_start: *const u8,
+    name_len: usize,
+    /// Owns the bytes that `name_start` points to.
+    name: Box<[u8]>,
+    /// Protects the newest snapshot and the time of its publish.
+    current: Mutex<Option<(Published, Instant)>>,
+    counters: Counters,
+}
+
+/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nobody synchronises by.
+#[derive(Default)]
+pub struct Counters {
+    /// Publishes that changed something.
+    pub publishes: AtomicU64,
+    /// Publishes of what was already there.
+    pub unchanged: AtomicU64,
+    /// Reads that missed the reading cache.
+    pub reads: AtomicU64,
+}
+
+// SAFETY: `name_start` points into `name`, which is never changed.
+unsafe impl Send for Slot {}
+// SAFETY: as above; everything else is atomic or locked.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Bytes of the head that C reads.
+    pub const HEAD_BYTES: usize = std::mem::offset_of!(Slot, name);
+
+    /// The address of the head that C reads; valid as long as the slot.
+    pub fn head(slot: &Arc<Self>) -> *const Self {
+        Arc::as_ptr(slot)
+    }
+
+    /// Counts a publish that changed nothing.
+    pub fn count_unchanged(&self) {
+        self.counters.unchanged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An empty slot.
+    pub fn new(name: &[u8]) -> Arc<Self> {
+        let name: Box<[u8]> = name.into();
+        Arc::new(Self {
+            version: AtomicU64::new(0),
+            name_hash: hash_bytes(&name),
+            name_start: name.as_ptr(),
+            name_len: name.len(),
+            name,
+            current: Mutex::new(None),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The worker's name.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The newest version; 0 before the first publish.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The newest snapshot.
+    pub fn current(&self) -> Option<Published> {
+        self.locked().as_ref().map(|(published, _)| published.clone())
+    }
+
+    /// How long ago the newest snapshot was published.
+    pub fn age(&self) -> Option<Duration> {
+        self.locked().as_ref().map(|(_, at)| at.elapsed())
+    }
+
+    /// Publishes a snapshot and gives its version. The one that it replaces is given back, to be dropped by the caller
+    /// where that costs nobody anything.
+    pub fn publish(&self, snapshot: Snapshot) -> (u64, Option<Published>) {
+        let snapshot = Arc::new(snapshot);
+        let mut current = self.locked();
+        let version = self.version.load(Ordering::Relaxed) + 1;
+        let replaced = current.replace((Published { version, snapshot }, Instant::now()));
+        self.version.store(version, Ordering::Release);
+        drop(current);
+        self.counters.publishes.fetch_add(1, Ordering::Relaxed);
+        (version, replaced.map(|(published, _)| published))
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Option<(Published, Instant)>> {
+        // A panic cannot leave the pair half-written, so a poisoned lock is as good as another.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

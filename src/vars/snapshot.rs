@@ -1,0 +1,76 @@
+//! One published array. It owns every byte of itself (law 3), is never written after it was sealed, and is freed by its
+//! last holder by plain memory work, on any thread.
+
+use super::arena;
+use super::compare;
+use super::layout::ZArray;
+use super::memory::Memory;
+use super::plan::{self, Limits, MAX_DEPTH};
+use super::refusal::Refusal;
+use super::source::Objects;
+use super::walk;
+
+/// An immutable deep copy of an array, in the engine's own form.
+pub struct Snapshot {
+    memory: Memory,
+    bytes: usize,
+    shared: bool,
+    enums: bool,
+}
+
+impl Snapshot {
+    /// Copies `source`. Allocates nothing in PHP's request heap and runs nothing of the user's.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the value and its place.
+    ///
+    /// # Safety
+    /// `source` and everything that it holds must live, unwritten, during the call.
+    pub unsafe fn copy_of(source: *const ZArray, objects: &dyn Objects, limits: Limits) -> Result<Self, Refusal> {
+        // SAFETY: handed on from the caller.
+        let plan = unsafe { plan::plan(source, objects, limits)? };
+        // SAFETY: the source was planned just now, and nothing of the user's ran since.
+        let memory = unsafe { arena::write(source, &plan, objects)? };
+        memory.seal();
+        let snapshot = Self { memory, bytes: plan.bytes, shared: plan.shared, enums: plan.enums };
+        if cfg!(debug_assertions) || super::memory::hardened() {
+            walk::check(&snapshot);
+        }
+        Ok(snapshot)
+    }
+
+    /// Whether publishing `source` again would change nothing (see [`compare`]).
+    ///
+    /// # Safety
+    /// As for [`copy_of`](Self::copy_of).
+    pub unsafe fn equals(&self, source: *const ZArray, objects: &dyn Objects) -> bool {
+        // SAFETY: handed on from the caller; the root is part of this arena.
+        unsafe { compare::same(source, self.root(), objects, MAX_DEPTH + 1) }
+    }
+
+    /// The array. Readers must hold the snapshot for as long as they use anything of it.
+    pub fn root(&self) -> *const ZArray {
+        self.memory.base().cast_const().cast()
+    }
+
+    /// Bytes of the arena.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether some array stands in more than one place.
+    pub fn shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Whether it holds enum cases, which each reader resolves for itself.
+    pub fn enums(&self) -> bool {
+        self.enums
+    }
+
+    /// The addresses of the arena, for the walker.
+    pub(super) fn range(&self) -> std::ops::Range<usize> {
+        let base = self.memory.base() as usize;
+        base..base + self.bytes
+    }
+}

@@ -1,0 +1,179 @@
+//! Classic threads: each request is a PHP request of its own. One group serves every block of the process; the scope
+//! comes with the job.
+
+use crate::exchange::{Exchange, Gate};
+use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
+use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
+use crate::pool::scale::{self, Load};
+use crate::pool::{Crew, JobQueue, LineLog, Stuck, Taken};
+use crate::vars::Slot;
+use crossbeam_channel::{Receiver, never};
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many classic threads there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declaration {
+    /// Threads from the start.
+    pub threads: usize,
+    /// Threads at most, under load.
+    pub threads_max: usize,
+}
+
+/// The classic threads of the process.
+pub struct Classic {
+    declaration: Declaration,
+    queue: Arc<JobQueue>,
+    crew: Crew,
+    /// Threads that are in the loop or about to be.
+    threads: AtomicUsize,
+}
+
+impl Classic {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn start(declaration: Declaration, options: ThreadOptions) -> io::Result<Arc<Self>> {
+        let capacity = (declaration.threads_max * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN);
+        let classic = Arc::new(Self {
+            declaration,
+            queue: JobQueue::new(capacity),
+            crew: Crew::new(ThreadOptions { name: "php".into(), ..options }),
+            threads: AtomicUsize::new(0),
+        });
+        for _ in 0..declaration.threads {
+            classic.threads.fetch_add(1, Ordering::AcqRel);
+            classic.hire()?;
+        }
+        Ok(classic)
+    }
+
+    /// The gate of one block.
+    pub fn gate(self: &Arc<Self>, scope: Arc<dyn Scope>) -> Arc<dyn Gate> {
+        let may_grow = self.declaration.threads_max > self.declaration.threads;
+        let grow: Option<Arc<dyn Fn() + Send + Sync>> = may_grow.then(|| {
+            let classic = self.clone();
+            Arc::new(move || classic.grow()) as _
+        });
+        self.queue.gate(scope, grow)
+    }
+
+    /// Threads that have not ended.
+    pub fn threads(&self) -> usize {
+        self.threads.load(Ordering::Acquire)
+    }
+
+    /// Threads that wait for a request.
+    pub fn idle_threads(&self) -> usize {
+        self.queue.idle_threads()
+    }
+
+    /// Requests that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.queue.depth()
+    }
+
+    /// Tells the threads to end when the queue is empty.
+    pub fn stop(&self) {
+        self.queue.close();
+    }
+
+    /// Waits until they have left. See [`Crew::leave`].
+    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
+        self.crew.leave(grace, kill)
+    }
+
+    fn hire(self: &Arc<Self>) -> io::Result<()> {
+        self.crew.hire(|number| {
+            Box::new(ClassicWork { classic: self.clone(), number, output: LineLog::default(), not_stopped: never() })
+        })
+    }
+
+    /// Called on the async side after a job was queued.
+    fn grow(self: &Arc<Self>) {
+        let load = Load { threads: self.threads(), idle: self.queue.idle_threads(), waiting: self.queue.depth() };
+        if !scale::grow(load, self.declaration.threads_max) {
+            return;
+        }
+        // The place is taken first, so that two callers do not both pass the bound.
+        if self.threads.fetch_add(1, Ordering::AcqRel) >= self.declaration.threads_max {
+            self.threads.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+        if let Err(error) = self.hire() {
+            self.threads.fetch_sub(1, Ordering::AcqRel);
+            tracing::warn!("one more PHP thread was wanted: {error}");
+        }
+    }
+
+    /// Whether a surplus thread may end; takes it off the count.
+    fn shrink(&self) -> bool {
+        let step = |threads| scale::shrink(threads, self.declaration.threads).then(|| threads - 1);
+        self.threads.fetch_update(Ordering::AcqRel, Ordering::Acquire, step).is_ok()
+    }
+}
+
+struct ClassicWork {
+    classic: Arc<Classic>,
+    number: usize,
+    output: LineLog,
+    not_stopped: Receiver<Infallible>,
+}
+
+impl Work for ClassicWork {
+    fn mode(&self) -> Mode {
+        Mode::Classic
+    }
+
+    fn next(&mut self) -> Next {
+        let idle = Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS);
+        loop {
+            match self.classic.queue.take(Some(idle), &self.not_stopped) {
+                Taken::Job(exchange, scope) => return Next::Request { exchange, scope },
+                Taken::Idle if !self.classic.shrink() => {}
+                Taken::Idle | Taken::Stop => return Next::Stop,
+            }
+        }
+    }
+
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
+        None
+    }
+
+    fn job_ended(&mut self) {}
+
+    fn ended(&mut self, _ended: Ended) {
+        let thread = self.number;
+        self.output.flush(|line| tracing::info!(target: "php", thread, "{line}"));
+    }
+
+    fn slot(&self) -> Option<Arc<Slot>> {
+        None
+    }
+
+    fn published(&mut self, _version: Option<u64>) {}
+
+    fn handle(&mut self) -> io::Result<OwnedFd> {
+        Err(io::Error::other("a classic thread has no handle"))
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        let thread = self.number;
+        self.output.push(bytes, |line| tracing::info!(target: "php", thread, "{line}"));
+    }
+
+    fn log(&mut self, level: i32, message: &str) {
+        let thread = self.number;
+        match level {
+            ..=3 => tracing::error!(target: "php", thread, "{message}"),
+            4 => tracing::warn!(target: "php", thread, "{message}"),
+            5 | 6 => tracing::info!(target: "php", thread, "{message}"),
+            _ => tracing::debug!(target: "php", thread, "{message}"),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! HTTP workers: a script that is started once and takes many requests by `frankenphp_handle_request()`.
+//!
+//! A thread is *booting* until its script has asked for its first job, and *serving* from then on. A script that ends
+//! while serving is restarted; one that fails in its boot is tried again by the rules of `supervise`, and given up at the
+//! cap: with no thread left the queue refuses, and its requests get a 503.
+
+use super::environment::{script_path, server_vars};
+use super::messages::{self, LastFailure};
+use super::supervise::{Failures, Next as After, RunEnd};
+use crate::exchange::{Exchange, Gate};
+use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
+use crate::php::{Ended, Mode, Next, Run, Scope, ThreadOptions, Work};
+use crate::pool::{Crew, JobQueue, LineLog, Stuck, Taken};
+use crate::vars::Slot;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a block declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// The name in logs and metrics.
+    pub name: String,
+    /// The script: absolute.
+    pub file: PathBuf,
+    /// Threads.
+    pub threads: usize,
+    /// Failed boots in a row after which a thread gives up; `None`: never.
+    pub failures_max: Option<u32>,
+    /// The script's environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// An HTTP worker.
+pub struct HttpWorker {
+    declaration: Declaration,
+    scope: Arc<dyn Scope>,
+    queue: Arc<JobQueue>,
+    crew: Crew,
+    /// Protects what `wait_booted` looks at.
+    boot: Mutex<Boot>,
+    changed: Condvar,
+    /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone.
+    stop: Mutex<Option<Sender<Infallible>>>,
+    stopped: Receiver<Infallible>,
+}
+
+#[derive(Default)]
+struct Boot {
+    live: usize,
+    served: usize,
+    failure: Option<(u32, LastFailure)>,
+}
+
+impl HttpWorker {
+    /// Starts the worker's threads; they boot on their own.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn start(declaration: Declaration, scope: Arc<dyn Scope>, options: &ThreadOptions) -> io::Result<Arc<Self>> {
+        let (stop, stopped) = bounded(0);
+        let name = format!("http-{}", declaration.name.rsplit('/').next().unwrap_or_default());
+        let worker = Arc::new(Self {
+            queue: JobQueue::new((declaration.threads * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN)),
+            crew: Crew::new(ThreadOptions { name, ..options.clone() }),
+            scope,
+            declaration,
+            boot: Mutex::default(),
+            changed: Condvar::new(),
+            stop: Mutex::new(Some(stop)),
+            stopped,
+        });
+        for _ in 0..worker.declaration.threads {
+            worker.locked().live += 1;
+            worker.crew.hire(|number| Box::new(HttpWork::new(worker.clone(), number)))?;
+        }
+        Ok(worker)
+    }
+
+    /// Its declaration.
+    pub fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    /// Threads that have not given up.
+    pub fn threads(&self) -> usize {
+        self.locked().live
+    }
+
+    /// Threads that wait for a request.
+    pub fn idle_threads(&self) -> usize {
+        self.queue.idle_threads()
+    }
+
+    /// Requests that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.queue.depth()
+    }
+
+    /// Where the block sends requests.
+    pub fn gate(&self) -> Arc<dyn Gate> {
+        self.queue.gate(self.scope.clone(), None)
+    }
+
+    /// Waits until every thread has asked for its first job or given up. Blocks.
+    ///
+    /// # Errors
+    /// No thread is left; says why.
+    pub fn wait_booted(&self) -> Result<(), String> {
+        let mut boot = self.locked();
+        while boot.served < boot.live {
+            boot = self.changed.wait(boot).unwrap_or_else(PoisonError::into_inner);
+        }
+        match &boot.failure {
+            Some((attempts, last)) if boot.live == 0 => Err(format!(
+                "worker \"{}\" ({}) cannot be started: {}",
+                self.declaration.name,
+                self.declaration.file.display(),
+                messages::boot_failed_of_http(*attempts, last)
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the scripts to end after the request in hand.
+    pub fn stop(&self) {
+        self.queue.close();
+        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Waits until the threads have left. See [`Crew::leave`].
+    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
+        self.crew.leave(grace, kill)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Boot> {
+        self.boot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct HttpWork {
+    worker: Arc<HttpWorker>,
+    number: usize,
+    failures: Failures,
+    pause: Duration,
+    run: u64,
+    started: Instant,
+    /// When this run asked for its first job.
+    serving_at: Option<Instant>,
+    /// Whether any run has; the boot is over then.
+    served: bool,
+    output: LineLog,
+    given_up: bool,
+}
+
+impl HttpWork {
+    fn new(worker: Arc<HttpWorker>, number: usize) -> Self {
+        Self {
+            worker,
+            number,
+            failures: Failures::default(),
+            pause: Duration::ZERO,
+            run: 0,
+            started: Instant::now(),
+            serving_at: None,
+            served: false,
+            output: LineLog::default(),
+            given_up: false,
+        }
+    }
+
+    fn note_serving(&mut self) {
+        if self.serving_at.is_some() {
+            return;
+        }
+        self.serving_at = Some(Instant::now());
+        if !std::mem::replace(&mut self.served, true) {
+            self.worker.locked().served += 1;
+            self.worker.changed.notify_all();
+        }
+        let name = &self.worker.declaration.name;
+        tracing::info!(worker = name, thread = self.number, run = self.run, "worker script ready");
+    }
+
+    fn give_up(&mut self, last: LastFailure) {
+        self.given_up = true;
+        let attempts = self.failures.count();
+        let mut boot = self.worker.locked();
+        boot.live -= 1;
+        if self.served {
+            boot.served -= 1;
+        }
+        boot.failure = Some((attempts, last));
+        if boot.live == 0 {
+            self.worker.queue.set_closed(true);
+        }
+        drop(boot);
+        self.worker.changed.notify_all();
+    }
+}
+
+impl Work for HttpWork {
+    fn mode(&self) -> Mode {
+        Mode::HttpWorker
+    }
+
+    fn next(&mut self) -> Next {
+        if self.given_up || self.worker.stopped.recv_timeout(self.pause).is_err_and(|error| error.is_disconnected()) {
+            return Next::Stop;
+        }
+        self.run += 1;
+        self.started = Instant::now();
+        self.serving_at = None;
+        let Declaration { name, file, env, .. } = &self.worker.declaration;
+        tracing::debug!(worker = name, thread = self.number, run = self.run, "worker script started");
+        Next::Run(Run {
+            script: script_path(file),
+            argument: None,
+            server_vars: server_vars(file, name, "1", env),
+            scope: self.worker.scope.clone(),
+        })
+    }
+
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
+        self.note_serving();
+        match self.worker.queue.take(None, &self.worker.stopped) {
+            Taken::Job(exchange, _) => Some(exchange),
+            Taken::Stop | Taken::Idle => None,
+        }
+    }
+
+    fn job_ended(&mut self) {}
+
+    fn ended(&mut self, ended: Ended) {
+        let name = self.worker.declaration.name.clone();
+        let (thread, run) = (self.number, self.run);
+        self.output.flush(|line| tracing::info!(target: "php", worker = name, thread, run, "{line}"));
+        let end = RunEnd {
+            success: ended.exit_status == 0 && !ended.failed,
+            ready_for: self.serving_at.map(|at| at.elapsed()),
+            lasted: self.started.elapsed(),
+        };
+        // A request that failed must not take the worker down: only failed boots count.
+        let cap = if self.serving_at.is_some() { None } else { self.worker.declaration.failures_max };
+        let decision = self.failures.decide(end, cap);
+        let exit_status = if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status };
+        let last = LastFailure { exit_status, error: ended.error };
+        match decision {
+            After::Restart { pause } => {
+                self.pause = pause;
+                tracing::debug!(worker = name, thread, run, "worker script ended, restarting it");
+            }
+            After::Retry { .. } if self.serving_at.is_some() => {
+                self.failures = Failures::default();
+                self.pause = Duration::ZERO;
+                tracing::warn!(worker = name, thread, run, exit_status, "worker script failed in a request, restarting it");
+            }
+            After::Retry { pause } => {
+                self.pause = pause;
+                let attempt = self.failures.count();
+                tracing::warn!(
+                    worker = name, thread, run, attempt, exit_status, pause_ms = pause.as_millis() as u64,
+                    "worker script failed to boot, trying again: {}", messages::boot_failed_of_http(attempt, &last)
+                );
+            }
+            After::GiveUp => {
+                let attempt = self.failures.count();
+                tracing::error!(worker = name, thread, run, attempt, exit_status, "worker script given up: {}", messages::boot_failed_of_http(attempt, &last));
+                self.give_up(last);
+            }
+        }
+    }
+
+    fn slot(&self) -> Option<Arc<Slot>> {
+        None
+    }
+
+    fn published(&mut self, _version: Option<u64>) {}
+
+    fn handle(&mut self) -> io::Result<OwnedFd> {
+        Err(io::Error::other("an HTTP worker has no handle"))
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        let (worker, thread, run) = (&self.worker.declaration.name, self.number, self.run);
+        self.output.push(bytes, |line| tracing::info!(target: "php", worker, thread, run, "{line}"));
+    }
+
+    fn log(&mut self, level: i32, message: &str) {
+        let (worker, thread) = (&self.worker.declaration.name, self.number);
+        match level {
+            ..=3 => tracing::error!(target: "php", worker, thread, "{message}"),
+            4 => tracing::warn!(target: "php", worker, thread, "{message}"),
+            5 | 6 => tracing::info!(target: "php", worker, thread, "{message}"),
+            _ => tracing::debug!(target: "php", worker, thread, "{message}"),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a failed wait says (contract lines B17 to B21). The texts are part of the interface; tests keep them.
+
+use crate::php::{Failure, ScriptError};
+use std::path::Path;
+use std::time::Duration;
+
+/// What is known of the last failed run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LastFailure {
+    pub(super) exit_status: i32,
+    pub(super) error: Option<ScriptError>,
+}
+
+/// What all messages about one worker name.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a Path,
+    pub(super) scope: &'a str,
+}
+
+/// B17
+pub(super) fn not_declared(name: &str, scope: &str, declared: &[String]) -> Failure {
+    let known = match declared {
+        [] => "no background workers are declared there".to_owned(),
+        names => format!("declared there: {}", quoted(names)),
+    };
+    Failure::runtime(format!(
+        "background worker \"{name}\" is not declared in scope \"{scope}\" ({known}); declare it with `worker {{ file … \
+         background name {name} }}` in the php_server block or in the global frankenphp block, or declare a worker without \
+         a name as catch-all"
+    ))
+}
+
+/// B18, B19
+pub(super) fn timed_out(subject: Subject<'_>, waited: Duration, attempts: u32, last: Option<&LastFailure>) -> Failure {
+    let Subject { name, file, scope } = subject;
+    let seconds = seconds(waited);
+    Failure::runtime(match last {
+        None => format!(
+            "background worker \"{name}\" ({}) in scope \"{scope}\" was not ready after {seconds}: the script runs, but has \
+             not called frankenphp_set_vars() yet",
+            file.display()
+        ),
+        Some(last) => format!(
+            "background worker \"{name}\" ({}) in scope \"{scope}\" was not ready after {seconds}: {}",
+            file.display(),
+            failed(attempts, last)
+        ),
+    })
+}
+
+/// B10 (a), B19
+pub(super) fn boot_failed(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
+    let Subject { name, file, scope } = subject;
+    let why = failed(attempts, last);
+    Failure::runtime(format!("background worker \"{name}\" ({}) in scope \"{scope}\" failed to boot: {why}", file.display()))
+}
+
+/// B20
+pub(super) fn gave_up(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
+    let Subject { name, file, scope } = subject;
+    Failure::runtime(format!(
+        "background worker \"{name}\" ({}) in scope \"{scope}\" has been given up: {}; see max_consecutive_failures",
+        file.display(),
+        failed(attempts, last)
+    ))
+}
+
+/// B10 (b)
+pub(super) fn not_running(subject: Subject<'_>) -> Failure {
+    let Subject { name, file, scope } = subject;
+    Failure::runtime(format!(
+        "background worker \"{name}\" ({}) in scope \"{scope}\" is not running, and a request of an HTTP worker does not \
+         start one: call frankenphp_require_background_worker() before the loop of frankenphp_handle_request(), or declare \
+         the worker with `num 1`",
+        file.display()
+    ))
+}
+
+/// B16
+pub(super) fn cycle(names: &[String]) -> Failure {
+    Failure::runtime(format!("background workers wait for each other in a circle: {}", quoted(names).replace(", ", " -> ")))
+}
+
+/// B21
+pub(super) fn cap_reached(name: &str, scope: &str, cap: usize) -> Failure {
+    Failure::runtime(format!(
+        "background worker \"{name}\" cannot be started: the catch-all of scope \"{scope}\" runs {cap} names already; raise \
+         its max_threads"
+    ))
+}
+
+/// B21
+pub(super) fn stopping(name: &str) -> Failure {
+    Failure::runtime(format!("background worker \"{name}\" is not available: the server is stopping"))
+}
+
+/// B31
+pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
+    let Subject { name, file, scope } = subject;
+    let hint = if runs {
+        "it runs, but has not called frankenphp_set_vars() yet; wait for it with frankenphp_ensure_background_worker()"
+    } else {
+        "it has not been started; call frankenphp_ensure_background_worker() first, or declare it with `num 1`"
+    };
+    Failure::runtime(format!("background worker \"{name}\" ({}) in scope \"{scope}\" has published nothing: {hint}", file.display()))
+}
+
+/// A system that gives no thread.
+pub(super) fn no_thread(name: &str, error: &std::io::Error) -> Failure {
+    Failure::runtime(format!("background worker \"{name}\" cannot be started: the system gave no thread: {error}"))
+}
+
+/// The part of B19 that logs share, for a background worker.
+pub(super) fn failed(attempts: u32, last: &LastFailure) -> String {
+    failed_before(attempts, last, "frankenphp_set_vars()")
+}
+
+/// The same for an HTTP worker's boot.
+pub(super) fn boot_failed_of_http(attempts: u32, last: &LastFailure) -> String {
+    failed_before(attempts, last, "frankenphp_handle_request()")
+}
+
+fn failed_before(attempts: u32, last: &LastFailure, readying_call: &str) -> String {
+    let times = if attempts == 1 { "1 failed attempt".to_owned() } else { format!("{attempts} failed attempts") };
+    let status = last.exit_status;
+    match &last.error {
+        Some(error) => format!("{times}, last exit status {status}, last error: {error}"),
+        None if status == 0 => format!("{times}, last exit status 0: the script ended before it called {readying_call}"),
+        None => format!("{times}, last exit status {status}, no PHP error"),
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", (duration.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> Subject<'static> {
+        Subject { name: "redis", file: Path::new("/app/redis.php"), scope: "example.com" }
+    }
+
+    fn failure() -> LastFailure {
+        let error = ScriptError {
+            level: "Fatal error",
+            message: "Uncaught RedisException: refused in /app/redis.php:3\nStack trace:\n#0 {main}\n  thrown".into(),
+            file: "/app/redis.php".into(),
+            line: 3,
+        };
+        LastFailure { exit_status: 255, error: Some(error) }
+    }
+
+    /// B10, B16 to B21, B31: every message with all that it must name.
+    #[test]
+    fn messages() {
+        let last = failure();
+        let silent = LastFailure { exit_status: 0, error: None };
+        let all = [
+            not_declared("cache", "example.com", &["redis".into(), "flags".into()]),
+            not_declared("cache", "global", &[]),
+            timed_out(subject(), Duration::from_micros(500_400), 0, None),
+            timed_out(subject(), Duration::from_secs(30), 3, Some(&last)),
+            boot_failed(subject(), 1, &silent),
+            gave_up(subject(), 6, &LastFailure { exit_status: 3, error: None }),
+            not_running(subject()),
+            cycle(&["a".into(), "b".into(), "a".into()]),
+            cap_reached("seventeen", "example.com", 16),
+            stopping("redis"),
+            nothing_published(subject(), true),
+            nothing_published(subject(), false),
+        ];
+        let text: Vec<&str> = all.iter().map(|failure| failure.message.as_str()).collect();
+        insta::assert_snapshot!(text.join("\n\n"));
+    }
+}

@@ -1,0 +1,95 @@
+//! Who waits for whom, so that a background worker which waits for itself, directly or through others, is told so instead
+//! of running into its timeout (contract line B16).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// A background worker in the graph: its address is its identity.
+pub(super) type Node = usize;
+
+/// The waits of all background workers of the process.
+#[derive(Default)]
+pub struct Waits {
+    /// Worker => those it waits for now. Protects the map alone; never held across a wait.
+    edges: Mutex<HashMap<Node, Vec<Edge>>>,
+}
+
+struct Edge {
+    to: Node,
+    from_name: String,
+    to_name: String,
+}
+
+impl Waits {
+    /// Notes that `from` waits for `to`. `Err` with the names along the cycle when that would never end.
+    pub(super) fn add(&self, from: (Node, &str), to: (Node, &str)) -> Result<(), Vec<String>> {
+        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = path(&edges, to, from.0) {
+            return Err(std::iter::once(from.1.to_owned()).chain(path).collect());
+        }
+        let edge = Edge { to: to.0, from_name: from.1.to_owned(), to_name: to.1.to_owned() };
+        edges.entry(from.0).or_default().push(edge);
+        Ok(())
+    }
+
+    /// The wait is over, well or not.
+    pub(super) fn remove(&self, from: Node, to: Node) {
+        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(list) = edges.get_mut(&from) {
+            if let Some(position) = list.iter().position(|edge| edge.to == to) {
+                list.swap_remove(position);
+            }
+            if list.is_empty() {
+                edges.remove(&from);
+            }
+        }
+    }
+}
+
+/// The names from `start` to `goal`, both included, if there is a way.
+fn path(edges: &HashMap<Node, Vec<Edge>>, start: (Node, &str), goal: Node) -> Option<Vec<String>> {
+    if start.0 == goal {
+        return Some(vec![start.1.to_owned()]);
+    }
+    let mut came_from: HashMap<Node, (Node, String)> = HashMap::new();
+    let mut names: HashMap<Node, String> = HashMap::from([(start.0, start.1.to_owned())]);
+    let mut open = vec![start.0];
+    while let Some(node) = open.pop() {
+        for edge in edges.get(&node).into_iter().flatten() {
+            debug_assert!(names.get(&node).is_none_or(|name| *name == edge.from_name));
+            if edge.to == start.0 || came_from.contains_key(&edge.to) {
+                continue;
+            }
+            came_from.insert(edge.to, (node, edge.to_name.clone()));
+            names.insert(edge.to, edge.to_name.clone());
+            open.push(edge.to);
+        }
+    }
+    let mut way = Vec::new();
+    let mut node = goal;
+    while let Some((before, name)) = came_from.get(&node) {
+        way.push(name.clone());
+        node = *before;
+    }
+    (node == start.0 && !way.is_empty()).then(|| {
+        way.push(start.1.to_owned());
+        way.reverse();
+        way
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_are_named_and_ended_waits_forgotten() {
+        let waits = Waits::default();
+        assert_eq!(waits.add((1, "a"), (1, "a")), Err(vec!["a".into(), "a".into()]));
+        assert_eq!(waits.add((1, "a"), (2, "b")), Ok(()));
+        assert_eq!(waits.add((2, "b"), (3, "c")), Ok(()));
+        assert_eq!(waits.add((3, "c"), (1, "a")), Err(vec!["c".into(), "a".into(), "b".into(), "c".into()]));
+        waits.remove(1, 2);
+        assert_eq!(waits.add((3, "c"), (1, "a")), Ok(()));
+    }
+}
