@@ -1,0 +1,110 @@
+//! One record for each request, written when its response has ended: target `access`, level info.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request};
+use http_body::{Body, SizeHint};
+
+use super::body::ResponseBody;
+use super::service::ConnectionInfo;
+
+/// What nginx logs for a client that hung up before there was an answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Who answered.
+#[derive(Clone, Copy, Default)]
+pub(super) enum HandledBy<'s> {
+    /// No handler of the site was for this request, or it panicked.
+    #[default]
+    Nobody,
+    /// The handler of this directive.
+    Directive(&'static str),
+    /// The HTTP worker of this name.
+    Worker(&'s str),
+}
+
+/// What is known of a request and its response; logged when it is dropped.
+pub(super) struct AccessRecord {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    host: Option<HeaderValue>,
+    remote: SocketAddr,
+    site: String,
+    started: Instant,
+    handler: String,
+    status: u16,
+    bytes: u64,
+    /// How long the body will be; `None` when only its end tells.
+    expected: Option<u64>,
+    ended: bool,
+}
+
+impl AccessRecord {
+    /// Starts a record. `None`, and nothing allocated, when nobody listens to the target.
+    pub(super) fn start(parts: &request::Parts, connection: &ConnectionInfo, site: &str) -> Option<Box<Self>> {
+        tracing::enabled!(target: "access", tracing::Level::INFO).then(|| {
+            Box::new(Self {
+                method: parts.method.clone(),
+                uri: parts.uri.clone(),
+                version: parts.version,
+                host: parts.headers.get(header::HOST).cloned(),
+                remote: connection.remote,
+                site: site.to_owned(),
+                started: Instant::now(),
+                handler: String::new(),
+                status: CLIENT_CLOSED_REQUEST,
+                bytes: 0,
+                expected: Some(0),
+                ended: false,
+            })
+        })
+    }
+
+    /// Notes the head of the response and what will tell its end.
+    pub(super) fn note_response(&mut self, response: &http::Response<ResponseBody>, handled_by: HandledBy<'_>) {
+        self.handler = match handled_by {
+            HandledBy::Nobody => String::new(),
+            HandledBy::Directive(name) => name.to_owned(),
+            HandledBy::Worker(name) => format!("worker:{name}"),
+        };
+        self.status = response.status().as_u16();
+        let promised =
+            response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let is_bodiless = self.method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
+        self.expected =
+            if is_bodiless { Some(0) } else { promised.or_else(|| SizeHint::exact(&response.body().size_hint())) };
+    }
+
+    pub(super) fn add_bytes(&mut self, count: usize) {
+        self.bytes += count as u64;
+    }
+
+    pub(super) fn mark_ended(&mut self) {
+        self.ended = true;
+    }
+
+    fn is_complete(&self) -> bool {
+        self.status != CLIENT_CLOSED_REQUEST && self.expected.map_or(self.ended, |expected| self.bytes >= expected)
+    }
+}
+
+impl Drop for AccessRecord {
+    fn drop(&mut self) {
+        tracing::info!(
+            target: "access",
+            site = %self.site,
+            remote = %self.remote,
+            method = %self.method,
+            host = self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            uri = %self.uri,
+            protocol = ?self.version,
+            status = self.status,
+            bytes = self.bytes,
+            duration_us = self.started.elapsed().as_micros() as u64,
+            handler = %self.handler,
+            complete = self.is_complete(),
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! The body of a response, whoever produces it, and the bookkeeping that ends with it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::mpsc;
+use tower_http::services::fs::ServeFileSystemResponseBody;
+
+use super::access_log::AccessRecord;
+
+/// Why a response body ended before it was complete. The connection is closed then, so that the client does not take
+/// half a page for a whole one.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponseBodyError {
+    /// The script ended before it had written what its `Content-Length` promised, or the client stopped reading.
+    #[error("the response ended before all of it was written")]
+    Truncated,
+    /// A static file could not be read to its end.
+    #[error("reading the static file: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// Where the bytes of a response come from.
+pub(super) enum Source {
+    /// Nothing.
+    Empty,
+    /// One piece; its length becomes the `Content-Length`.
+    Whole(Bytes),
+    /// What a PHP thread writes while it runs.
+    Stream(Chunks),
+    /// A static file.
+    File(ServeFileSystemResponseBody),
+}
+
+/// The receiving end of a streamed response.
+pub(super) struct Chunks {
+    pub(super) receiver: mpsc::Receiver<Bytes>,
+    /// Set by the writer before it hangs up when the response is incomplete.
+    pub(super) truncated: Arc<AtomicBool>,
+}
+
+/// The body of every response of [`super::service::HttpService`].
+pub struct ResponseBody {
+    source: Source,
+    /// Logged when this body is dropped; absent when access logging is off.
+    record: Option<Box<AccessRecord>>,
+}
+
+impl ResponseBody {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, record: None }
+    }
+
+    /// Makes the drop of this body the moment when `record` is logged.
+    pub(super) fn set_record(&mut self, record: Box<AccessRecord>) {
+        self.record = Some(record);
+    }
+}
+
+impl From<Bytes> for ResponseBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) })
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = ResponseBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        let this = &mut *self;
+        let next = match &mut this.source {
+            Source::Empty => None,
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.source = Source::Empty;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Source::Stream(chunks) => match ready!(chunks.receiver.poll_recv(context)) {
+                Some(bytes) => Some(Ok(Frame::data(bytes))),
+                None if chunks.truncated.load(Ordering::Acquire) => Some(Err(ResponseBodyError::Truncated)),
+                None => None,
+            },
+            Source::File(body) => {
+                ready!(Pin::new(body).poll_frame(context)).map(|frame| frame.map_err(ResponseBodyError::from))
+            }
+        };
+        if let Some(record) = &mut this.record {
+            match &next {
+                Some(Ok(frame)) => record.add_bytes(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => {}
+                None => record.mark_ended(),
+            }
+        }
+        Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Whole(_) | Source::Stream(_) => false,
+            Source::File(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stream(_) => SizeHint::default(),
+            Source::File(body) => body.size_hint(),
+        }
+    }
+}

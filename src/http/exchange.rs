@@ -1,0 +1,503 @@
+//! One HTTP request on a PHP thread: the [`Exchange`] over a hyper request.
+//!
+//! **Request body.** The PHP thread polls the body itself (see `block`): nothing is read before PHP asks, so
+//! `Expect: 100-continue` is answered at the first read, and the socket's own buffers are the back-pressure.
+//!
+//! **Response.** The head is held back while the output fits one buffer, so that a usual page is one message with a
+//! known length and one wake-up of the async side. What is larger, or flushed, streams over a bounded channel.
+//!
+//! States of [`Answer`]; only the PHP thread changes them:
+//!
+//! | from        | by                                | to          |
+//! |-------------|-----------------------------------|-------------|
+//! | `Pending`   | the buffer overflows, `flush`     | `Streaming`; `Finished` for a response without body |
+//! | `Pending`   | `finish`, `drop`                  | `Finished`  |
+//! | `Streaming` | `finish`, `drop`                  | `Finished`  |
+//! | any but `Finished` | the receiver is gone       | `Gone`      |
+
+use std::cell::OnceCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::{Method, Response, StatusCode, Version};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::sync::{mpsc, oneshot};
+
+use super::block::block_on;
+use super::body::{Chunks, Source};
+use super::cgi::{self, CgiRequest};
+use super::interim::InterimSender;
+use super::response_head::{self, Head};
+use crate::exchange::{BodyAborted, Exchange, Flow, RequestHead, ResponseHead};
+use crate::limits;
+
+/// What the PHP thread hands back: a head and where its body comes from.
+pub(super) type Reply = Response<Source>;
+
+/// A request body that its two possible owners share: the PHP thread that runs the job, or the waiter that withdrew it
+/// and lets hyper have the connection back. The job's claim decides who it is, so the lock is never contended.
+pub(super) struct BodySlot<B>(Mutex<Option<B>>);
+
+impl<B> BodySlot<B> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops the body: hyper then drains or closes the connection.
+    pub(super) fn discard(&self) {
+        drop(self.lock().take());
+    }
+}
+
+/// How the reading of a request body stands.
+enum BodyState {
+    /// There may be more.
+    Open,
+    /// All of it was read, or the answer is finished and nobody can send more.
+    Ended,
+    Aborted,
+}
+
+enum Answer {
+    /// Nothing was sent. `head` is set by `respond`.
+    Pending { reply: oneshot::Sender<Reply>, head: Option<Head>, buffer: Vec<u8> },
+    /// The head was sent and the body follows.
+    Streaming(Streaming),
+    /// The client has, or will get, all of it.
+    Finished,
+    /// Nobody reads.
+    Gone,
+}
+
+struct Streaming {
+    chunks: mpsc::Sender<Bytes>,
+    buffer: Vec<u8>,
+    /// How much of the promised length is missing; `None` when nothing was promised.
+    remaining: Option<u64>,
+    truncated: Arc<AtomicBool>,
+}
+
+/// The [`Exchange`] of one HTTP request.
+pub struct HttpExchange<B> {
+    request: CgiRequest,
+    /// Made when PHP first asks for it.
+    head: OnceCell<RequestHead>,
+    body: Option<Arc<BodySlot<B>>>,
+    body_state: BodyState,
+    /// What PHP has not yet taken of the last frame.
+    unread: Bytes,
+    answer: Answer,
+    /// A response to HEAD carries no body; its bytes are only counted.
+    is_head_request: bool,
+    counted: u64,
+    /// Where informational responses go; absent when this connection cannot send them.
+    interim: Option<InterimSender>,
+}
+
+/// An exchange and the ends of it that stay on the async side.
+pub(super) struct Opened<B> {
+    pub(super) exchange: HttpExchange<B>,
+    pub(super) reply: oneshot::Receiver<Reply>,
+    pub(super) body: Option<Arc<BodySlot<B>>>,
+}
+
+impl<B> HttpExchange<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    /// Makes the exchange of a request whose body is `body`.
+    pub(super) fn open(request: CgiRequest, body: B, interim: Option<InterimSender>) -> Opened<B> {
+        let is_head_request = request.parts.method == Method::HEAD;
+        // An HTTP/1.0 client would take the first 1xx for the answer (RFC 9110, 15.2).
+        let interim = interim.filter(|_| request.parts.version >= Version::HTTP_11);
+        let (sender, reply) = oneshot::channel();
+        let body = (!body.is_end_stream()).then(|| Arc::new(BodySlot(Mutex::new(Some(body)))));
+        let exchange = Self {
+            request,
+            head: OnceCell::new(),
+            body: body.clone(),
+            body_state: if body.is_some() { BodyState::Open } else { BodyState::Ended },
+            unread: Bytes::new(),
+            answer: Answer::Pending { reply: sender, head: None, buffer: Vec::new() },
+            is_head_request,
+            counted: 0,
+            interim,
+        };
+        Opened { exchange, reply, body }
+    }
+
+    /// Waits for the next bytes of the body. `None`: there are no more, and `body_state` says why.
+    fn next_bytes(&mut self) -> Option<Bytes> {
+        let slot = self.body.as_ref()?;
+        let mut guard = slot.lock();
+        let body = guard.as_mut()?;
+        let limit = Duration::from_secs(limits::BODY_READ_IDLE_SECONDS_MAX);
+        loop {
+            let Some(frame) = block_on(body.frame(), limit) else {
+                tracing::info!(
+                    seconds = limit.as_secs(),
+                    "reading the request body: the client sent nothing for too long"
+                );
+                self.body_state = BodyState::Aborted;
+                break;
+            };
+            match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) if bytes.is_empty() => {}
+                    Ok(bytes) => return Some(bytes),
+                    // Trailers: PHP has no place for them.
+                    Err(_) => {}
+                },
+                Some(Err(_)) => {
+                    self.body_state = BodyState::Aborted;
+                    break;
+                }
+                None => {
+                    self.body_state = BodyState::Ended;
+                    break;
+                }
+            }
+        }
+        *guard = None;
+        None
+    }
+}
+
+impl<B> HttpExchange<B> {
+    fn has_no_body(&self, head: &Head) -> bool {
+        self.is_head_request || head.is_bodiless()
+    }
+
+    /// Sends the head and turns to streaming. Called with a head in place.
+    fn start_streaming(&mut self) -> Flow {
+        let Answer::Pending { reply, head: Some(mut head), buffer } = std::mem::replace(&mut self.answer, Answer::Gone)
+        else {
+            return Flow::ClientGone;
+        };
+        if self.has_no_body(&head) {
+            return self.send_without_body(reply, head, None);
+        }
+        let (chunks, receiver) = mpsc::channel(limits::RESPONSE_CHUNKS_IN_FLIGHT_MAX);
+        let truncated = Arc::new(AtomicBool::new(false));
+        if let Some(length) = head.content_length {
+            head.set_content_length(length);
+        }
+        let remaining = head.content_length;
+        let source = Source::Stream(Chunks { receiver, truncated: Arc::clone(&truncated) });
+        if reply.send(head.response.map(|()| source)).is_err() {
+            return Flow::ClientGone;
+        }
+        let mut streaming = Streaming { chunks, buffer: Vec::new(), remaining, truncated };
+        let flow = streaming.send_all(&buffer);
+        self.settle(streaming, flow)
+    }
+
+    /// Sends a head that no body follows; `length` is what a GET would have got, if known.
+    fn send_without_body(&mut self, reply: oneshot::Sender<Reply>, mut head: Head, length: Option<u64>) -> Flow {
+        if self.is_head_request
+            && !head.is_bodiless()
+            && let Some(length) = head.content_length.or(length)
+        {
+            head.set_content_length(length);
+        }
+        match reply.send(head.response.map(|()| Source::Empty)) {
+            Ok(()) => {
+                self.answer = Answer::Finished;
+                Flow::Continue
+            }
+            Err(_) => {
+                self.answer = Answer::Gone;
+                Flow::ClientGone
+            }
+        }
+    }
+
+    fn settle(&mut self, streaming: Streaming, flow: Flow) -> Flow {
+        self.answer = if flow == Flow::Continue { Answer::Streaming(streaming) } else { Answer::Gone };
+        flow
+    }
+
+    /// Sends a response of which everything is known.
+    fn send_whole(&mut self, reply: oneshot::Sender<Reply>, mut head: Head, mut buffer: Vec<u8>) {
+        if self.has_no_body(&head) {
+            let counted = self.counted;
+            let _ = self.send_without_body(reply, head, (counted > 0).then_some(counted));
+            return;
+        }
+        let source = match head.content_length {
+            Some(promised) if promised > buffer.len() as u64 => {
+                // The client must see that something is missing, so the promise stands and the body breaks off.
+                warn_of_length(promised, buffer.len() as u64);
+                head.set_content_length(promised);
+                let (chunks, receiver) = mpsc::channel(1);
+                let truncated = Arc::new(AtomicBool::new(true));
+                if !buffer.is_empty() {
+                    let _ = chunks.try_send(Bytes::from(buffer));
+                }
+                Source::Stream(Chunks { receiver, truncated })
+            }
+            promised => {
+                if let Some(promised) = promised.filter(|&promised| promised < buffer.len() as u64) {
+                    warn_of_length(promised, buffer.len() as u64);
+                    buffer.truncate(promised as usize);
+                }
+                if buffer.is_empty() { Source::Empty } else { Source::Whole(Bytes::from(buffer)) }
+            }
+        };
+        self.answer = match reply.send(head.response.map(|()| source)) {
+            Ok(()) => Answer::Finished,
+            Err(_) => Answer::Gone,
+        };
+    }
+
+    /// Ends the answer. `head` is what to send when PHP never said anything.
+    fn close(&mut self) {
+        match std::mem::replace(&mut self.answer, Answer::Finished) {
+            Answer::Pending { reply, head: Some(head), buffer } => self.send_whole(reply, head, buffer),
+            Answer::Pending { reply, head: None, .. } => {
+                let mut response = Response::new(Source::Empty);
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                if reply.send(response).is_err() {
+                    self.answer = Answer::Gone;
+                }
+            }
+            Answer::Streaming(mut streaming) => {
+                if streaming.flush() == Flow::ClientGone {
+                    self.answer = Answer::Gone;
+                } else if let Some(missing) = streaming.remaining.filter(|&missing| missing > 0) {
+                    tracing::warn!(missing, "ending the response: the script wrote less than its Content-Length");
+                    streaming.truncated.store(true, Ordering::Release);
+                }
+            }
+            Answer::Finished => {}
+            Answer::Gone => self.answer = Answer::Gone,
+        }
+    }
+}
+
+impl Streaming {
+    /// Gathers small writes and sends what fills a chunk.
+    fn write(&mut self, bytes: &[u8]) -> Flow {
+        if self.buffer.len() + bytes.len() < limits::RESPONSE_BUFFER_BYTES {
+            self.buffer.extend_from_slice(bytes);
+            return if self.is_abandoned() { Flow::ClientGone } else { Flow::Continue };
+        }
+        match self.flush() {
+            Flow::Continue if bytes.len() < limits::RESPONSE_BUFFER_BYTES => {
+                self.buffer.extend_from_slice(bytes);
+                Flow::Continue
+            }
+            Flow::Continue => self.send_all(bytes),
+            Flow::ClientGone => Flow::ClientGone,
+        }
+    }
+
+    fn flush(&mut self) -> Flow {
+        let buffer = std::mem::take(&mut self.buffer);
+        if buffer.is_empty() {
+            return if self.is_abandoned() { Flow::ClientGone } else { Flow::Continue };
+        }
+        self.send(Bytes::from(buffer))
+    }
+
+    fn send_all(&mut self, bytes: &[u8]) -> Flow {
+        for piece in bytes.chunks(limits::RESPONSE_CHUNK_BYTES_MAX) {
+            if self.send(Bytes::copy_from_slice(piece)) == Flow::ClientGone {
+                return Flow::ClientGone;
+            }
+        }
+        Flow::Continue
+    }
+
+    /// Sends one chunk, and no more than was promised: further bytes would be read as the next response.
+    fn send(&mut self, mut bytes: Bytes) -> Flow {
+        if let Some(remaining) = &mut self.remaining {
+            if *remaining < bytes.len() as u64 {
+                tracing::warn!(
+                    "sending the response: the script wrote more than its Content-Length, the rest is dropped"
+                );
+                bytes.truncate(*remaining as usize);
+            }
+            *remaining -= bytes.len() as u64;
+        }
+        if bytes.is_empty() {
+            return Flow::Continue;
+        }
+        let bytes = match self.chunks.try_send(bytes) {
+            Ok(()) => return Flow::Continue,
+            Err(mpsc::error::TrySendError::Closed(_)) => return Flow::ClientGone,
+            Err(mpsc::error::TrySendError::Full(bytes)) => bytes,
+        };
+        let limit = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
+        match block_on(self.chunks.send(bytes), limit) {
+            Some(Ok(())) => Flow::Continue,
+            Some(Err(_)) => Flow::ClientGone,
+            None => {
+                tracing::info!(seconds = limit.as_secs(), "sending the response: the client took nothing for too long");
+                self.truncated.store(true, Ordering::Release);
+                Flow::ClientGone
+            }
+        }
+    }
+
+    /// Whether the receiver left early. After the promised length it leaves because it is done.
+    fn is_abandoned(&self) -> bool {
+        self.chunks.is_closed() && self.remaining != Some(0)
+    }
+}
+
+fn warn_of_length(promised: u64, written: u64) {
+    tracing::warn!(promised, written, "sending the response: the script's Content-Length is not what it wrote");
+}
+
+impl<B> Exchange for HttpExchange<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    fn head(&self) -> &RequestHead {
+        self.head.get_or_init(|| cgi::request_head(&self.request))
+    }
+
+    fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted> {
+        if self.unread.is_empty() && matches!(self.body_state, BodyState::Open) {
+            self.unread = self.next_bytes().unwrap_or_default();
+        }
+        if self.unread.is_empty() {
+            return if matches!(self.body_state, BodyState::Aborted) { Err(BodyAborted) } else { Ok(0) };
+        }
+        let count = self.unread.len().min(into.len());
+        self.unread.copy_to_slice(&mut into[..count]);
+        Ok(count)
+    }
+
+    fn respond(&mut self, new: ResponseHead) -> Flow {
+        match &mut self.answer {
+            Answer::Pending { reply, head, .. } => {
+                *head = Some(response_head::from_php(&new));
+                if reply.is_closed() { Flow::ClientGone } else { Flow::Continue }
+            }
+            Answer::Streaming(_) | Answer::Finished => Flow::Continue,
+            Answer::Gone => Flow::ClientGone,
+        }
+    }
+
+    fn inform(&mut self, head: ResponseHead) -> Flow {
+        match &self.answer {
+            Answer::Pending { reply, .. } if reply.is_closed() => Flow::ClientGone,
+            Answer::Pending { .. } => {
+                if let Some(interim) = &self.interim {
+                    interim.send(&head);
+                }
+                Flow::Continue
+            }
+            // Too late: the final head is on its way.
+            Answer::Streaming(_) | Answer::Finished => Flow::Continue,
+            Answer::Gone => Flow::ClientGone,
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Flow {
+        if matches!(&self.answer, Answer::Pending { head: None, .. })
+            && self.respond(ResponseHead::new(200)) == Flow::ClientGone
+        {
+            self.answer = Answer::Gone;
+        }
+        let is_head_request = self.is_head_request;
+        match &mut self.answer {
+            Answer::Pending { reply, head, buffer } => {
+                if reply.is_closed() {
+                    self.answer = Answer::Gone;
+                    return Flow::ClientGone;
+                }
+                if is_head_request || head.as_ref().is_some_and(Head::is_bodiless) {
+                    self.counted += bytes.len() as u64;
+                    return Flow::Continue;
+                }
+                if buffer.len() + bytes.len() <= limits::RESPONSE_BUFFER_BYTES {
+                    buffer.extend_from_slice(bytes);
+                    return Flow::Continue;
+                }
+                match self.start_streaming() {
+                    Flow::Continue => self.write(bytes),
+                    Flow::ClientGone => Flow::ClientGone,
+                }
+            }
+            Answer::Streaming(streaming) => {
+                let flow = streaming.write(bytes);
+                if flow == Flow::ClientGone {
+                    self.answer = Answer::Gone;
+                }
+                flow
+            }
+            Answer::Finished => Flow::Continue,
+            Answer::Gone => Flow::ClientGone,
+        }
+    }
+
+    fn flush(&mut self) -> Flow {
+        match &mut self.answer {
+            // PHP flushes before it has said anything, too; there is nothing to send.
+            Answer::Pending { head: None, reply, .. } => {
+                if reply.is_closed() {
+                    Flow::ClientGone
+                } else {
+                    Flow::Continue
+                }
+            }
+            Answer::Pending { .. } => self.start_streaming(),
+            Answer::Streaming(streaming) => {
+                let flow = streaming.flush();
+                if flow == Flow::ClientGone {
+                    self.answer = Answer::Gone;
+                }
+                flow
+            }
+            Answer::Finished => Flow::Continue,
+            Answer::Gone => Flow::ClientGone,
+        }
+    }
+
+    fn finish(&mut self) {
+        if matches!(&self.answer, Answer::Pending { head: None, .. }) {
+            let _ = self.respond(ResponseHead::new(200));
+        }
+        self.close();
+        // Nobody waits for the rest of the request either; the connection can serve the next one.
+        if let Some(slot) = self.body.take() {
+            slot.discard();
+        }
+        if matches!(self.body_state, BodyState::Open) {
+            self.body_state = BodyState::Ended;
+        }
+    }
+
+    fn client_gone(&self) -> bool {
+        match &self.answer {
+            Answer::Pending { reply, .. } => reply.is_closed(),
+            Answer::Streaming(streaming) => streaming.is_abandoned(),
+            Answer::Finished => false,
+            Answer::Gone => true,
+        }
+    }
+
+    fn ended(&mut self, failed: bool) {
+        if !failed {
+            return;
+        }
+        if let Answer::Pending { head: Some(head), buffer, .. } = &mut self.answer {
+            // A script that died before it printed anything did not succeed, whatever its last status was.
+            if buffer.is_empty() && self.counted == 0 && head.response.status().is_success() {
+                *head.response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            }
+        }
+    }
+}
+
+impl<B> Drop for HttpExchange<B> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

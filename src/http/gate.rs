@@ -1,0 +1,169 @@
+//! The async side of a queue of PHP threads: places, waiting, and giving up.
+//!
+//! A request holds one *place* from before it is offered until a PHP thread has taken it, so the queue itself never
+//! overflows. Whoever waits too long, or hangs up, withdraws its job; one compare-and-swap in the job's
+//! [`Claim`] decides between it and a PHP thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::exchange::Reply;
+use crate::exchange::{Claim, Exchange, Gate, Job};
+use crate::limits;
+
+/// Why a request was not run. All of them answer 503.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The queue was full for as long as the request may wait.
+    #[error("every place in the queue stayed taken")]
+    Full,
+    /// No PHP thread took the job in time.
+    #[error("no thread became free in time")]
+    TimedOut,
+    /// The PHP threads behind the gate are gone, or going.
+    #[error("the threads are stopping")]
+    Stopped,
+}
+
+/// A [`Gate`] with its waiting room. One for each gate, shared by all who send requests through it.
+pub struct Queue {
+    gate: Arc<dyn Gate>,
+    places: Arc<Semaphore>,
+    capacity: usize,
+    max_wait: Option<Duration>,
+    refused: AtomicU64,
+}
+
+impl Queue {
+    /// A waiting room for `gate`. A request waits at most `max_wait` in all for a thread. With `None` it waits for a
+    /// thread without limit, once it has a place; for the place it waits [`limits::PLACE_WAIT_SECONDS_MAX`].
+    pub fn new(gate: Arc<dyn Gate>, max_wait: Option<Duration>) -> Arc<Self> {
+        let capacity = gate.capacity().clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            places: Arc::new(Semaphore::new(capacity)),
+            gate,
+            capacity,
+            max_wait,
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// How many jobs wait for a PHP thread now, withdrawn ones included until a thread has skipped them.
+    pub fn depth(&self) -> usize {
+        self.capacity - self.places.available_permits()
+    }
+
+    /// How many requests were refused with 503 since the start.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Runs the exchange that `open` makes once there is a place for it, and waits for its reply. `open` also gives
+    /// what to do when no PHP thread will ever see it: after waiting too long, or because this future was dropped (the
+    /// client hung up).
+    pub(super) async fn run<E, W>(
+        &self,
+        open: impl FnOnce() -> (E, oneshot::Receiver<Reply>, W),
+    ) -> Result<Reply, Refusal>
+    where
+        E: Exchange + 'static,
+        W: FnOnce(),
+    {
+        let outcome = match self.place().await {
+            Ok(place) => {
+                let (exchange, reply, on_withdrawn) = open();
+                self.offer(place, Box::new(exchange), reply, on_withdrawn).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = &outcome {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("queueing a request for PHP: {refusal}; answered 503");
+        }
+        outcome
+    }
+
+    /// Waits for a place.
+    async fn place(&self) -> Result<Place, Refusal> {
+        // The usual case needs neither a clock nor a timer.
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(Place { permit, deadline: self.max_wait.map(|limit| Instant::now() + limit) });
+        }
+        let started = Instant::now();
+        let limit = self.max_wait.unwrap_or(Duration::from_secs(limits::PLACE_WAIT_SECONDS_MAX));
+        match tokio::time::timeout_at(started + limit, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Place { permit, deadline: self.max_wait.map(|limit| started + limit) }),
+            Ok(Err(_)) => Err(Refusal::Stopped),
+            Err(_) => Err(Refusal::Full),
+        }
+    }
+
+    async fn offer(
+        &self,
+        place: Place,
+        exchange: Box<dyn Exchange>,
+        mut reply: oneshot::Receiver<Reply>,
+        on_withdrawn: impl FnOnce(),
+    ) -> Result<Reply, Refusal> {
+        let Place { permit, deadline } = place;
+        let job = Job::new(exchange, Some(Box::new(move || drop(permit))));
+        let waiting = Waiting { claim: job.claim(), on_withdrawn: Some(on_withdrawn) };
+        if let Err(job) = self.gate.offer(job) {
+            drop(job);
+            return Err(Refusal::Stopped);
+        }
+        if let Some(deadline) = deadline {
+            match tokio::time::timeout_at(deadline, &mut reply).await {
+                Ok(outcome) => return waiting.conclude(outcome.ok()),
+                Err(_) if waiting.claim.withdraw() => {
+                    waiting.withdrawn();
+                    return Err(Refusal::TimedOut);
+                }
+                // A thread has it: from here on the script's own time limit counts.
+                Err(_) => {}
+            }
+        }
+        let outcome = reply.await;
+        waiting.conclude(outcome.ok())
+    }
+}
+
+/// A place in the queue.
+struct Place {
+    permit: OwnedSemaphorePermit,
+    deadline: Option<Instant>,
+}
+
+/// A job in the queue, seen from its waiter. Dropped with the waiter, it takes the job back.
+struct Waiting<F: FnOnce()> {
+    claim: Claim,
+    on_withdrawn: Option<F>,
+}
+
+impl<F: FnOnce()> Waiting<F> {
+    fn withdrawn(mut self) {
+        if let Some(on_withdrawn) = self.on_withdrawn.take() {
+            on_withdrawn();
+        }
+    }
+
+    /// A job that ends without a PHP thread having taken it was dropped with its queue.
+    fn conclude(mut self, reply: Option<Reply>) -> Result<Reply, Refusal> {
+        self.on_withdrawn = None;
+        reply.filter(|_| self.claim.is_taken()).ok_or(Refusal::Stopped)
+    }
+}
+
+impl<F: FnOnce()> Drop for Waiting<F> {
+    fn drop(&mut self) {
+        if let Some(on_withdrawn) = self.on_withdrawn.take()
+            && self.claim.withdraw()
+        {
+            on_withdrawn();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Informational responses (103 Early Hints) on HTTP/1.1, beside hyper, which cannot send them.
+//!
+//! An informational response may stand wherever a response may begin, so its bytes must not land inside another one.
+//! [`InterimIo`] sits between hyper and the socket and knows when the stream is *at rest*: hyper flushes only when it
+//! has written every byte that it holds, and while a script runs it holds nothing of that script's answer yet. At rest
+//! the waiting bytes go out; they are finished before hyper's next byte. A pipelining client that has not yet taken the
+//! previous answer finds the stream not at rest when the final head is ready: [`InterimSlot::seal`] drops the hint then.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use http::StatusCode;
+use http::header;
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+use super::response_head;
+use crate::exchange::ResponseHead;
+use crate::limits;
+
+#[derive(Default)]
+struct Pending {
+    /// Whole informational responses, except that `written` bytes of the first have left.
+    bytes: Vec<u8>,
+    written: usize,
+    /// Everything that hyper wrote has left, and no response is open.
+    at_rest: bool,
+    /// The connection's task.
+    waker: Option<Waker>,
+}
+
+/// What a connection and the exchanges on it share.
+#[derive(Default)]
+pub(super) struct InterimSlot {
+    /// Protects the order of bytes on the connection; held for a few instructions, never across a system call.
+    pending: Mutex<Pending>,
+    /// Spares the usual write the lock.
+    any: AtomicBool,
+}
+
+impl InterimSlot {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Told on the connection's task when a final response is ready: what cannot be sent before it is dropped.
+    pub(super) fn seal(&self) {
+        if self.any.load(Ordering::Acquire) {
+            let mut pending = self.lock();
+            if !pending.at_rest {
+                pending.bytes.clear();
+                self.any.store(false, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// Sends informational responses for one request.
+pub(super) struct InterimSender(Arc<InterimSlot>);
+
+impl InterimSender {
+    pub(super) fn new(slot: &Arc<InterimSlot>) -> Self {
+        Self(Arc::clone(slot))
+    }
+
+    /// Queues the response. It is dropped when it is none that a script may send, or when the client does not read.
+    pub(super) fn send(&self, head: &ResponseHead) {
+        let Some(bytes) = serialize(head) else {
+            tracing::debug!(status = head.status, "sending an informational response: not one that a script may send");
+            return;
+        };
+        let waker = {
+            let mut pending = self.0.lock();
+            if pending.bytes.len() + bytes.len() > limits::INTERIM_RESPONSE_BYTES_MAX {
+                return;
+            }
+            pending.bytes.extend_from_slice(&bytes);
+            self.0.any.store(true, Ordering::Release);
+            pending.waker.clone()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// 100 is hyper's to send and 101 would change the protocol; the other 1xx may be sent.
+fn serialize(head: &ResponseHead) -> Option<Vec<u8>> {
+    let status = StatusCode::from_u16(head.status).ok().filter(|status| (102..200).contains(&status.as_u16()))?;
+    let mut fields = ResponseHead::new(200);
+    for (name, value) in head.headers() {
+        fields.push_line(&[name, b":", value].concat());
+    }
+    let fields = response_head::from_php(&fields);
+    let mut bytes =
+        format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("Informational"))
+            .into_bytes();
+    for (name, value) in fields.response.headers() {
+        if *name == header::CONNECTION {
+            continue;
+        }
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    Some(bytes)
+}
+
+/// A connection's stream with a place for informational responses.
+pub(super) struct InterimIo<S> {
+    stream: S,
+    slot: Arc<InterimSlot>,
+}
+
+impl<S: Write + Unpin> InterimIo<S> {
+    pub(super) fn new(stream: S, slot: Arc<InterimSlot>) -> Self {
+        slot.lock().at_rest = true;
+        Self { stream, slot }
+    }
+
+    /// Writes what waits, if the stream is at rest.
+    fn poll_pending(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.slot.any.load(Ordering::Acquire) {
+            let next = {
+                let pending = self.slot.lock();
+                if !pending.at_rest {
+                    break;
+                }
+                pending.bytes[pending.written..].to_vec()
+            };
+            let count = ready!(Pin::new(&mut self.stream).poll_write(context, &next))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let mut pending = self.slot.lock();
+            pending.written += count;
+            if pending.written == pending.bytes.len() {
+                pending.bytes.clear();
+                pending.written = 0;
+                self.slot.any.store(false, Ordering::Release);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Read + Unpin> Read for InterimIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: Write + Unpin> Write for InterimIo<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pending(context))?;
+        self.slot.lock().at_rest = false;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pending(context))?;
+        self.slot.lock().at_rest = false;
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        {
+            let mut pending = self.slot.lock();
+            pending.at_rest = true;
+            match &mut pending.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => pending.waker = Some(context.waker().clone()),
+            }
+        }
+        ready!(self.poll_pending(context))?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,285 @@
+//! Sockets: binding, accepting, connections, and how they end.
+//!
+//! A listener outlives a configuration: on a reload it keeps its socket and its connections, and their next requests go
+//! to the new [`HttpService`]. So no request is refused, and none changes its handler on the way.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::interim::{InterimIo, InterimSlot};
+use super::service::{ConnectionInfo, HttpService};
+use crate::limits;
+
+/// Why an address cannot be listened on. The message names the address and the way out.
+#[derive(Debug, thiserror::Error)]
+#[error("listening on {address}: {reason}")]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    reason: String,
+    #[source]
+    source: io::Error,
+}
+
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        let way_out = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!(
+                    "; stop the program that uses it (`ss -ltnp 'sport = :{}'` shows it) or choose another port",
+                    address.port()
+                )
+            }
+            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+                "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose a port above".to_owned()
+            }
+            io::ErrorKind::AddrNotAvailable => "; no interface of this machine has this address".to_owned(),
+            _ => String::new(),
+        };
+        Self { address, reason: format!("{source}{way_out}"), source }
+    }
+}
+
+/// A bound socket that does not accept yet. All addresses of a configuration are bound before any of them serves.
+#[derive(Debug)]
+pub struct BoundListener {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl BoundListener {
+    /// Binds the address. Port 0 takes any free port.
+    ///
+    /// # Errors
+    /// When the address is taken, not this machine's, or not allowed.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        Self::try_bind(address).map_err(|error| BindError::new(address, error))
+    }
+
+    fn try_bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the connections of the last run to time out in the kernel.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(limits::LISTEN_BACKLOG)?;
+        let socket = std::net::TcpListener::from(socket);
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address that was bound, with the port that the kernel chose.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to accept. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the socket.
+    pub fn serve(self, service: HttpService) -> Result<RunningListener, BindError> {
+        let listener = TcpListener::from_std(self.socket).map_err(|error| BindError::new(self.address, error))?;
+        let (service, services) = watch::channel(service);
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX as usize));
+        let acceptor = Acceptor { listener, places: Arc::clone(&places), services, phases };
+        let accepting = tokio::spawn(acceptor.run());
+        Ok(RunningListener { address: self.address, service, phase, places, accepting })
+    }
+}
+
+/// How a listener's life goes: only forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// Nothing new; connections end with their current response.
+    Draining,
+    /// Connections end now.
+    Closed,
+}
+
+/// A listener at work. Dropping it closes the socket and all connections at once.
+#[derive(Debug)]
+pub struct RunningListener {
+    address: SocketAddr,
+    service: watch::Sender<HttpService>,
+    phase: watch::Sender<Phase>,
+    places: Arc<Semaphore>,
+    accepting: JoinHandle<()>,
+}
+
+impl RunningListener {
+    /// The address that it listens on.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets all requests that begin from now on go to `service`, also those on open connections.
+    pub fn replace_service(&self, service: HttpService) {
+        self.service.send_replace(service);
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        limits::CONNECTIONS_MAX as usize - self.places.available_permits()
+    }
+
+    /// Stops accepting at once, tells clients to close their connections, and waits for the running responses; those
+    /// that are not done within `grace` are cut off. Returns how many were.
+    pub async fn shut_down(mut self, grace: Duration) -> usize {
+        self.phase.send_replace(Phase::Draining);
+        self.accepting.abort();
+        let _ = (&mut self.accepting).await;
+        let ended = tokio::time::timeout(grace, self.places.acquire_many(limits::CONNECTIONS_MAX)).await;
+        if ended.is_ok() {
+            return 0;
+        }
+        let cut_off = self.connections();
+        self.phase.send_replace(Phase::Closed);
+        let _ = self.places.acquire_many(limits::CONNECTIONS_MAX).await;
+        cut_off
+    }
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    services: watch::Receiver<HttpService>,
+    phases: watch::Receiver<Phase>,
+}
+
+impl Acceptor {
+    async fn run(mut self) {
+        let mut backoff_ms = limits::ACCEPT_BACKOFF_MS_MIN;
+        let mut phases = self.phases.clone();
+        loop {
+            let next = tokio::select! {
+                biased;
+                // Also when the `RunningListener` was dropped.
+                _ = phases.wait_for(|phase| *phase != Phase::Serving) => return,
+                next = self.next() => next,
+            };
+            match next {
+                Ok(()) => backoff_ms = limits::ACCEPT_BACKOFF_MS_MIN,
+                Err(error) if is_of_one_connection(&error) => {
+                    tracing::debug!("accepting a connection: {error}");
+                }
+                Err(error) => {
+                    tracing::error!(
+                        backoff_ms,
+                        "accepting connections: {error}; if descriptors ran out, raise the limit (`ulimit -n`)"
+                    );
+                    tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
+                    backoff_ms = (backoff_ms * 2).min(limits::ACCEPT_BACKOFF_MS_MAX);
+                }
+            }
+        }
+    }
+
+    /// Accepts one connection and lets it run.
+    async fn next(&mut self) -> io::Result<()> {
+        let (stream, remote) = self.listener.accept().await?;
+        // The semaphore is never closed.
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
+        let connection = accepted(&stream, remote)?;
+        let (services, phases) = (self.services.clone(), self.phases.clone());
+        tokio::spawn(async move {
+            serve_connection(stream, connection, services, phases).await;
+            drop(place);
+        });
+        Ok(())
+    }
+}
+
+fn accepted(stream: &TcpStream, remote: SocketAddr) -> io::Result<ConnectionInfo> {
+    // A small response is one write; Nagle's algorithm would only delay the end of larger ones.
+    stream.set_nodelay(true)?;
+    Ok(ConnectionInfo { remote, local: stream.local_addr()?, tls: false })
+}
+
+/// Errors of a client that was gone before it was accepted; the next `accept` may work.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Serves the requests of one connection until either side ends it.
+async fn serve_connection<S>(
+    stream: S,
+    info: ConnectionInfo,
+    services: watch::Receiver<HttpService>,
+    mut phases: watch::Receiver<Phase>,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let interim = Arc::new(InterimSlot::default());
+    let stream = InterimIo::new(TokioIo::new(stream), Arc::clone(&interim));
+    let current = RefCell::new(CurrentService::new(services));
+    let handler = service_fn(move |request| {
+        let service = current.borrow_mut().get();
+        let interim = Arc::clone(&interim);
+        async move { Ok::<_, Infallible>(service.handle_on(info, Some(&interim), request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX))
+        .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
+        .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
+        .serve_connection(stream, handler);
+    let mut connection = std::pin::pin!(connection);
+    let mut outcome = tokio::select! {
+        outcome = connection.as_mut() => Some(outcome),
+        _ = phases.wait_for(|phase| *phase != Phase::Serving) => None,
+    };
+    if outcome.is_none() {
+        connection.as_mut().graceful_shutdown();
+        outcome = tokio::select! {
+            outcome = connection => Some(outcome),
+            // Dropping the connection tells PHP that the client is gone.
+            _ = phases.wait_for(|phase| *phase == Phase::Closed) => None,
+        };
+    }
+    if let Some(Err(error)) = outcome {
+        tracing::debug!(remote = %info.remote, "serving a connection: {error}");
+    }
+}
+
+/// The service of a connection's next request: the newest. Looking for a newer one is one atomic load.
+struct CurrentService {
+    services: watch::Receiver<HttpService>,
+    service: HttpService,
+}
+
+impl CurrentService {
+    fn new(mut services: watch::Receiver<HttpService>) -> Self {
+        let service = services.borrow_and_update().clone();
+        Self { services, service }
+    }
+
+    fn get(&mut self) -> HttpService {
+        if self.services.has_changed().unwrap_or(false) {
+            self.service = self.services.borrow_and_update().clone();
+        }
+        self.service.clone()
+    }
+}

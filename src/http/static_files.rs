@@ -1,0 +1,119 @@
+//! Files that are served as they are: ranges, validators and media types by `tower-http`, what may be seen by us.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use tower_http::services::ServeFile;
+
+use super::answer;
+use super::body::{ResponseBody, Source};
+use super::paths;
+use super::routing::{self, FileKind, FileSystem};
+use super::service::FileSettings;
+
+/// Serves the file at the normalized `path`; for a directory its index file.
+pub(super) async fn serve(
+    settings: &FileSettings,
+    parts: &request::Parts,
+    path: &[u8],
+    files: &dyn FileSystem,
+) -> Response<ResponseBody> {
+    match find(settings, path, files) {
+        Found::File(file) => send(&file, parts).await,
+        Found::AddSlash => answer::redirect_to_directory(parts, path),
+        Found::Nothing => answer::plain(StatusCode::NOT_FOUND, ""),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    File(PathBuf),
+    AddSlash,
+    Nothing,
+}
+
+fn find(settings: &FileSettings, path: &[u8], files: &dyn FileSystem) -> Found {
+    let file = routing::below(&settings.root, path);
+    let visible = |file: &Path| !is_hidden(settings, file);
+    match files.kind(&file) {
+        Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) => Found::File(file),
+        Some(FileKind::Directory) => {
+            let index = settings
+                .index
+                .iter()
+                .map(|name| file.join(name))
+                .find(|index| visible(index) && files.kind(index) == Some(FileKind::File));
+            match index {
+                Some(_) if !path.ends_with(b"/") => Found::AddSlash,
+                Some(index) => Found::File(index),
+                None => Found::Nothing,
+            }
+        }
+        _ => Found::Nothing,
+    }
+}
+
+/// Whether clients are told that there is no such file. See [`FileSettings::hide`].
+fn is_hidden(settings: &FileSettings, file: &Path) -> bool {
+    let whole = file.as_os_str().as_bytes();
+    if routing::is_script_name(whole, &[]) {
+        return true;
+    }
+    let relative = file.strip_prefix(&settings.root).unwrap_or(file);
+    settings.hide.iter().any(|pattern| {
+        if pattern.contains('/') {
+            file.starts_with(pattern) || paths::path_matches(pattern, whole)
+        } else {
+            relative.iter().any(|part| paths::path_matches(pattern, part.as_bytes()))
+        }
+    })
+}
+
+async fn send(file: &Path, parts: &request::Parts) -> Response<ResponseBody> {
+    let mut request = Request::new(());
+    request.method_mut().clone_from(&parts.method);
+    // Only what decides about the answer: copying all headers would be waste.
+    for name in [
+        header::RANGE,
+        header::IF_RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+    ] {
+        for value in parts.headers.get_all(&name) {
+            request.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    match ServeFile::new(file).try_call(request).await {
+        Ok(mut response) => {
+            name_charset(response.headers_mut());
+            response.map(|body| ResponseBody::new(Source::File(body)))
+        }
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            answer::plain(StatusCode::NOT_FOUND, "")
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            tracing::warn!(file = %file.display(), "opening a static file: {error}; the server's user needs read access");
+            answer::plain(StatusCode::FORBIDDEN, "")
+        }
+        Err(error) => {
+            tracing::error!(file = %file.display(), "opening a static file: {error}");
+            answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "")
+        }
+    }
+}
+
+/// Text without a charset is read as Latin-1 by some clients; files on disk are UTF-8 today.
+fn name_charset(headers: &mut http::HeaderMap) {
+    let Some(value) = headers.get_mut(header::CONTENT_TYPE) else { return };
+    let bytes = value.as_bytes();
+    if bytes.starts_with(b"text/") && !bytes.contains(&b';') {
+        let with_charset = Bytes::from([bytes, b"; charset=utf-8"].concat());
+        if let Ok(with_charset) = HeaderValue::from_maybe_shared(with_charset) {
+            *value = with_charset;
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What PHP is told of a request.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use http::{Request, Version, request};
+
+use super::*;
+use crate::exchange::RequestHead;
+use crate::http::cgi::{CgiRequest, request_head};
+use crate::http::routing::Script;
+use crate::http::service::ConnectionInfo;
+
+fn parts(builder: request::Builder) -> request::Parts {
+    builder.body(()).expect("a valid request").into_parts().0
+}
+
+struct Fixture {
+    tls: bool,
+    path_info: &'static str,
+    remote: &'static str,
+    env: Vec<(String, String)>,
+}
+
+impl Default for Fixture {
+    fn default() -> Self {
+        Self { tls: false, path_info: "", remote: "192.0.2.7:5000", env: Vec::new() }
+    }
+}
+
+impl Fixture {
+    fn head(&self, builder: request::Builder) -> RequestHead {
+        let script = Script {
+            file: PathBuf::from("/site/index.php"),
+            name: b"/index.php".to_vec(),
+            path_info: self.path_info.as_bytes().to_vec(),
+            worker: None,
+        };
+        let connection = ConnectionInfo {
+            remote: self.remote.parse().expect("an address"),
+            local: "198.51.100.1:8080".parse().expect("an address"),
+            tls: self.tls,
+        };
+        let queue = Queue::new(FakeGate::without_threads(1).0, None);
+        let settings = PhpSettings { env: self.env.clone(), ..php_settings(Path::new("/site"), &queue) };
+        request_head(&CgiRequest {
+            parts: parts(builder),
+            connection,
+            host: "example.com".to_owned(),
+            is_chunked: false,
+            script,
+            settings: Arc::new(settings),
+        })
+    }
+
+    fn vars(&self, builder: request::Builder) -> BTreeMap<String, String> {
+        let head = self.head(builder);
+        let count = head.server_vars.len();
+        let vars: BTreeMap<_, _> = head
+            .server_vars
+            .into_iter()
+            .map(|var| (var.name.into_string().expect("text"), String::from_utf8_lossy(&var.value).into_owned()))
+            .collect();
+        assert_eq!(vars.len(), count, "no key twice");
+        vars
+    }
+}
+
+fn assert_vars(vars: &BTreeMap<String, String>, expected: &[(&str, Option<&str>)]) {
+    for &(name, value) in expected {
+        assert_eq!(vars.get(name).map(String::as_str), value, "{name}");
+    }
+}
+
+#[test]
+fn the_usual_variables() {
+    let builder = Request::post("/a%20b?c=d%20e")
+        .header("host", "example.com:8080")
+        .header("content-type", "text/plain")
+        .header("content-length", "12");
+    let vars = Fixture { path_info: "/info", ..Fixture::default() }.vars(builder);
+    assert_vars(
+        &vars,
+        &[
+            ("GATEWAY_INTERFACE", Some("CGI/1.1")),
+            ("SERVER_PROTOCOL", Some("HTTP/1.1")),
+            ("SERVER_NAME", Some("example.com")),
+            ("SERVER_PORT", Some("8080")),
+            ("SERVER_ADDR", Some("198.51.100.1")),
+            ("REMOTE_ADDR", Some("192.0.2.7")),
+            ("REMOTE_HOST", Some("192.0.2.7")),
+            ("REMOTE_PORT", Some("5000")),
+            ("REQUEST_METHOD", Some("POST")),
+            ("REQUEST_URI", Some("/a%20b?c=d%20e")),
+            ("QUERY_STRING", Some("c=d%20e")),
+            ("REQUEST_SCHEME", Some("http")),
+            ("HTTPS", None),
+            ("SCRIPT_NAME", Some("/index.php")),
+            ("SCRIPT_FILENAME", Some("/site/index.php")),
+            ("DOCUMENT_ROOT", Some("/site")),
+            ("PATH_INFO", Some("/info")),
+            ("PATH_TRANSLATED", Some("/site/info")),
+            ("PHP_SELF", Some("/index.php/info")),
+            ("CONTENT_TYPE", Some("text/plain")),
+            ("CONTENT_LENGTH", Some("12")),
+            ("HTTP_HOST", Some("example.com:8080")),
+            ("HTTP_CONTENT_TYPE", None),
+            ("HTTP_CONTENT_LENGTH", None),
+        ],
+    );
+    assert!(vars["SERVER_SOFTWARE"].starts_with("Igor/"));
+}
+
+#[test]
+fn variables_that_depend_on_the_request() {
+    let vars = Fixture { tls: true, ..Fixture::default() }.vars(Request::get("/").version(Version::HTTP_10));
+    assert_vars(
+        &vars,
+        &[
+            ("HTTPS", Some("on")),
+            ("REQUEST_SCHEME", Some("https")),
+            ("SERVER_PROTOCOL", Some("HTTP/1.0")),
+            ("QUERY_STRING", Some("")),
+            ("PATH_INFO", None),
+            ("PATH_TRANSLATED", None),
+            ("CONTENT_TYPE", None),
+            ("CONTENT_LENGTH", None),
+        ],
+    );
+    let vars =
+        Fixture { remote: "[::ffff:192.0.2.7]:1", ..Fixture::default() }.vars(Request::get("http://example.com/x?y"));
+    assert_vars(&vars, &[("REMOTE_ADDR", Some("192.0.2.7")), ("REQUEST_URI", Some("/x?y"))]);
+}
+
+#[test]
+fn headers_become_variables_unless_they_lie() {
+    let builder = Request::get("/")
+        .header("x-two", "a")
+        .header("x-two", "b")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .header("proxy", "evil.test:3128")
+        .header("x_forwarded_for", "203.0.113.1")
+        .header("authorization", "Basic YTpi")
+        .header("x-latin", &b"caf\xe9"[..]);
+    let head = Fixture::default().head(builder);
+    assert_eq!(head.cookie.as_deref(), Some(c"a=1; b=2"));
+    assert_eq!(head.authorization.as_deref(), Some(c"Basic YTpi"));
+    let var =
+        |name: &str| head.server_vars.iter().find(|var| var.name.to_str() == Ok(name)).map(|var| var.value.as_slice());
+    for (name, value) in [
+        ("HTTP_X_TWO", Some(b"a, b".as_slice())),
+        ("HTTP_COOKIE", Some(b"a=1; b=2")),
+        ("HTTP_PROXY", None),
+        ("HTTP_X_FORWARDED_FOR", None),
+        ("HTTP_AUTHORIZATION", Some(b"Basic YTpi")),
+        ("HTTP_X_LATIN", Some(b"caf\xe9")),
+    ] {
+        assert_eq!(var(name), value, "{name}");
+    }
+    // `getallheaders()` sees what was sent.
+    assert!(head.headers.iter().any(|(name, value)| name.as_c_str() == c"x-two" && value == b"a, b"));
+    assert!(head.headers.iter().any(|(name, _)| name.as_c_str() == c"x_forwarded_for"));
+}
+
+#[test]
+fn the_environment_of_the_block_comes_last_and_wins() {
+    let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let env = vec![
+        env("APP_ENV", "prod"),
+        env("SERVER_NAME", "public.example"),
+        env("A", "1"),
+        env("A", "2"),
+        env("N\0X", "3"),
+    ];
+    let vars = Fixture { env, ..Fixture::default() }.vars(Request::get("/"));
+    assert_vars(
+        &vars,
+        &[("APP_ENV", Some("prod")), ("SERVER_NAME", Some("public.example")), ("A", Some("2")), ("N", Some("3"))],
+    );
+}
+
+#[test]
+fn what_the_engine_is_told() {
+    let head =
+        Fixture::default().head(Request::put("/x?y").header("content-length", "7").header("content-type", "a/b"));
+    assert_eq!(
+        (head.script.as_c_str(), head.method.as_c_str(), head.uri.as_c_str()),
+        (c"/site/index.php", c"PUT", c"/x?y")
+    );
+    assert_eq!((head.query.as_c_str(), head.content_type.as_deref()), (c"y", Some(c"a/b")));
+    assert_eq!((head.content_length, head.protocol), (7, 1001));
+    assert_eq!((head.cookie, head.authorization), (None, None));
+}

@@ -1,0 +1,287 @@
+//! The HTTP side through the front door: a real socket, and a gate whose threads play PHP.
+
+mod access_log;
+mod cgi;
+mod connections;
+mod exchange;
+mod queue;
+mod routing;
+mod sites;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use super::gate::Queue;
+use super::listener::{BoundListener, RunningListener};
+use super::matcher::Matcher;
+use super::service::{FileSettings, Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings};
+use crate::exchange::{Exchange, Flow, Gate, Job, ResponseHead};
+
+/// A deadlock guard for everything that a test waits for; never a measure of speed.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a fake PHP thread does with a request.
+type PhpScript = dyn Fn(&mut dyn Exchange) + Send + Sync;
+
+/// A gate with its own threads, each of which runs `script` for every job.
+struct FakeGate {
+    jobs: Sender<Job>,
+    capacity: usize,
+}
+
+impl FakeGate {
+    fn start(capacity: usize, threads: usize, script: impl Fn(&mut dyn Exchange) + Send + Sync + 'static) -> Arc<Self> {
+        let (gate, jobs) = Self::without_threads(capacity);
+        let script: Arc<PhpScript> = Arc::new(script);
+        for _ in 0..threads {
+            let (jobs, script) = (jobs.clone(), Arc::clone(&script));
+            std::thread::spawn(move || {
+                for mut exchange in jobs.iter().filter_map(Job::take) {
+                    script(exchange.as_mut());
+                    exchange.ended(false);
+                }
+            });
+        }
+        gate
+    }
+
+    fn without_threads(capacity: usize) -> (Arc<Self>, Receiver<Job>) {
+        let (jobs, queue) = crossbeam_channel::bounded(capacity);
+        (Arc::new(Self { jobs, capacity }), queue)
+    }
+}
+
+impl Gate for FakeGate {
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn offer(&self, job: Job) -> Result<(), Job> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
+        })
+    }
+}
+
+fn respond(exchange: &mut dyn Exchange, status: u16, lines: &[&str]) -> Flow {
+    let mut head = ResponseHead::new(status);
+    for line in lines {
+        assert!(head.push_line(line.as_bytes()), "{line}");
+    }
+    exchange.respond(head)
+}
+
+fn uri(exchange: &dyn Exchange) -> String {
+    exchange.head().uri.to_string_lossy().into_owned()
+}
+
+/// Reads the whole request body.
+fn read_all(exchange: &mut dyn Exchange) -> Result<Vec<u8>, crate::exchange::BodyAborted> {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match exchange.read_body(&mut buffer)? {
+            0 => return Ok(all),
+            count => all.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+fn route(handler: Handler) -> Route {
+    Route { matcher: Matcher::default(), handler }
+}
+
+fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
+    SiteSettings {
+        label: hosts.first().copied().unwrap_or("*").to_owned(),
+        hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+        routes,
+        access_log: false,
+    }
+}
+
+fn file_settings(root: &Path) -> FileSettings {
+    FileSettings { root: root.to_owned(), index: vec!["index.html".to_owned()], hide: Vec::new() }
+}
+
+fn php_settings(root: &Path, queue: &Arc<Queue>) -> PhpSettings {
+    PhpSettings {
+        mode: PhpMode::Server,
+        root: root.to_owned(),
+        index: "index.php".to_owned(),
+        split_path: vec![".php".to_owned()],
+        env: Vec::new(),
+        files: Some(file_settings(root)),
+        classic: Arc::clone(queue),
+        workers: Vec::new(),
+    }
+}
+
+/// A document root with a front controller, so that every path that is no file reaches the fake PHP.
+fn document_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(root.path().join("index.php"), "<?php").expect("the front controller is written");
+    root
+}
+
+/// A running server in front of a gate.
+struct Server {
+    runtime: tokio::runtime::Runtime,
+    listener: Option<RunningListener>,
+    address: SocketAddr,
+    queue: Arc<Queue>,
+    _root: tempfile::TempDir,
+}
+
+impl Server {
+    fn new(gate: Arc<dyn Gate>, max_wait: Option<Duration>) -> Self {
+        let root = document_root();
+        let queue = Queue::new(gate, max_wait);
+        let site = site(&[], vec![route(Handler::Php(php_settings(root.path(), &queue)))]);
+        Self::with(root, queue, vec![site])
+    }
+
+    /// A server whose two PHP threads run `script` for everything.
+    fn running(script: impl Fn(&mut dyn Exchange) + Send + Sync + 'static) -> Self {
+        Self::new(FakeGate::start(64, 2, script), None)
+    }
+
+    fn with(root: tempfile::TempDir, queue: Arc<Queue>, sites: Vec<SiteSettings>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let bound = BoundListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("any free port");
+        let address = bound.local_address();
+        let listener = {
+            let _entered = runtime.enter();
+            bound.serve(HttpService::new(sites)).expect("the socket is watched")
+        };
+        Self { runtime, listener: Some(listener), address, queue, _root: root }
+    }
+
+    fn client(&self) -> Client {
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout can be set");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout can be set");
+        Client { reader: BufReader::new(stream) }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        let mut client = self.client();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        client.answer()
+    }
+
+    fn listener(&self) -> &RunningListener {
+        self.listener.as_ref().expect("the server runs")
+    }
+}
+
+/// A response as it came over the wire.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+}
+
+/// A client that says exactly what it is told to.
+struct Client {
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    fn send_bytes(&mut self, bytes: &[u8]) {
+        self.reader.get_mut().write_all(bytes).expect("the server takes the request");
+    }
+
+    fn answer(&mut self) -> Answer {
+        self.answer_to("GET").expect("a whole response")
+    }
+
+    fn line(&mut self) -> std::io::Result<String> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end_matches("\r\n").to_owned())
+    }
+
+    /// Reads status line and headers.
+    fn head(&mut self) -> std::io::Result<Answer> {
+        let line = self.line()?;
+        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let mut answer = Answer { status: status.expect("a status line"), headers: Vec::new(), body: Vec::new() };
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                return Ok(answer);
+            }
+            let (name, value) = line.split_once(": ").expect("a header line");
+            answer.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+    }
+
+    fn answer_to(&mut self, method: &str) -> std::io::Result<Answer> {
+        let mut answer = self.head()?;
+        if method == "HEAD" || answer.status < 200 || matches!(answer.status, 204 | 304) {
+            return Ok(answer);
+        }
+        if answer.header("transfer-encoding") == Some("chunked") {
+            loop {
+                let size = usize::from_str_radix(&self.line()?, 16).expect("a chunk size");
+                let mut chunk = vec![0; size];
+                self.reader.read_exact(&mut chunk)?;
+                assert_eq!(self.line()?, "");
+                if size == 0 {
+                    return Ok(answer);
+                }
+                answer.body.append(&mut chunk);
+            }
+        }
+        match answer.header("content-length").map(str::to_owned) {
+            Some(length) => {
+                answer.body = vec![0; length.parse().expect("a length")];
+                self.reader.read_exact(&mut answer.body)?;
+            }
+            None => {
+                self.reader.read_to_end(&mut answer.body)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Whether the server has closed the connection; waits for it or for a byte.
+    fn is_closed(&mut self) -> bool {
+        match self.reader.read(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// Waits for a condition that another thread brings about.
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < DEADLINE, "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,104 @@
+//! Waiting for a PHP thread, and giving up.
+
+use super::*;
+
+fn hello(exchange: &mut dyn Exchange) {
+    let _ = exchange.write(b"hello");
+}
+
+fn ask(server: &Server) -> Client {
+    let mut client = server.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client
+}
+
+fn assert_refused(client: &mut Client) {
+    let answer = client.answer();
+    assert_eq!(answer.status, 503);
+    let retry_after = answer.header("retry-after").and_then(|value| value.parse::<u32>().ok());
+    assert!(retry_after.is_some_and(|seconds| seconds > 0), "{answer:?}");
+}
+
+#[test]
+fn a_full_queue_and_a_long_wait_answer_503_with_retry_after() {
+    let (gate, jobs) = FakeGate::without_threads(1);
+    let server = Server::new(gate, Some(Duration::from_millis(50)));
+    let mut first = ask(&server);
+    wait_until("the first request has the only place", || server.queue.depth() == 1);
+    let mut second = ask(&server);
+    assert_refused(&mut first);
+    assert_refused(&mut second);
+    assert_eq!(server.queue.refused(), 2);
+    // Both are withdrawn: whatever is still queued does not run.
+    assert_eq!(jobs.try_iter().filter_map(Job::take).count(), 0);
+    assert_eq!(server.queue.depth(), 0, "skipped jobs give their places back");
+}
+
+#[test]
+fn a_refused_connection_serves_the_next_request() {
+    let (gate, jobs) = FakeGate::without_threads(1);
+    let server = Server::new(gate, Some(Duration::from_millis(50)));
+    let mut client = server.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    assert_refused(&mut client);
+    assert_eq!(jobs.try_iter().filter_map(Job::take).count(), 0);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let job = jobs.recv_timeout(DEADLINE).expect("the next request is queued");
+    hello(job.take().expect("nobody withdrew it").as_mut());
+    assert_eq!(client.answer().text(), "hello");
+}
+
+#[test]
+fn who_waits_for_a_place_gets_it() {
+    let (gate, jobs) = FakeGate::without_threads(1);
+    let server = Server::new(gate, None);
+    let mut first = ask(&server);
+    let first_job = jobs.recv_timeout(DEADLINE).expect("the first is queued");
+    let mut second = ask(&server);
+    // Taking the first job is what frees the place for the second.
+    hello(first_job.take().expect("nobody withdrew it").as_mut());
+    hello(jobs.recv_timeout(DEADLINE).expect("the second is queued").take().expect("nobody withdrew it").as_mut());
+    assert_eq!((first.answer().status, second.answer().status), (200, 200));
+}
+
+#[test]
+fn a_request_that_runs_is_never_given_up() {
+    let (gate, jobs) = FakeGate::without_threads(1);
+    let limit = Duration::from_millis(20);
+    let server = Server::new(gate, Some(limit));
+    let mut client = ask(&server);
+    let mut exchange = jobs.recv_timeout(DEADLINE).expect("it is queued").take().expect("nobody withdrew it");
+    // Longer than anyone may wait for a thread; but this request has one.
+    std::thread::sleep(limit * 5);
+    hello(exchange.as_mut());
+    drop(exchange);
+    assert_eq!(client.answer().text(), "hello");
+}
+
+#[test]
+fn a_client_that_hangs_up_while_it_waits_is_not_run() {
+    let (gate, jobs) = FakeGate::without_threads(4);
+    let server = Server::new(gate, None);
+    let client = ask(&server);
+    let job = jobs.recv_timeout(DEADLINE).expect("it is queued");
+    let claim = job.claim();
+    drop(client);
+    // Withdrawing is what the server does; that it did shows in that nobody else can.
+    wait_until("the server noticed", || server.listener().connections() == 0);
+    assert!(!claim.withdraw());
+    assert!(job.take().is_none());
+    assert_eq!(server.queue.depth(), 0);
+}
+
+#[test]
+fn without_threads_the_answer_is_503() {
+    let (gate, jobs) = FakeGate::without_threads(4);
+    let server = Server::new(gate, None);
+    // A queue that is dropped with a job in it.
+    let mut client = ask(&server);
+    drop(jobs.recv_timeout(DEADLINE).expect("it is queued"));
+    assert_refused(&mut client);
+    // A gate that takes nothing any more.
+    drop(jobs);
+    assert_refused(&mut ask(&server));
+}

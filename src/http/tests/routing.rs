@@ -1,0 +1,230 @@
+//! Where requests go, as tables over a fake file system.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::http::paths;
+use crate::http::routing::{FileKind, FileSystem, Script, Target, host_without_port, route as route_path, select_site};
+use crate::http::service::{Site, WorkerRoute};
+
+struct FakeFiles(HashMap<PathBuf, FileKind>);
+
+impl FakeFiles {
+    fn new(entries: &[&str]) -> Self {
+        let entry = |path: &&str| match path.strip_suffix('/') {
+            Some(directory) => (PathBuf::from(directory), FileKind::Directory),
+            None => (PathBuf::from(path), FileKind::File),
+        };
+        Self(entries.iter().map(entry).collect())
+    }
+}
+
+impl FileSystem for FakeFiles {
+    fn kind(&self, path: &Path) -> Option<FileKind> {
+        let text = path.to_str()?;
+        let kind = self.0.get(Path::new(text.trim_end_matches('/'))).copied()?;
+        // As `stat` does: a file with a slash behind it is an error.
+        (kind == FileKind::Directory || !text.ends_with('/')).then_some(kind)
+    }
+}
+
+fn queue() -> Arc<Queue> {
+    Queue::new(FakeGate::without_threads(1).0, None)
+}
+
+fn settings() -> PhpSettings {
+    php_settings(Path::new("/site"), &queue())
+}
+
+fn worker(name: &str, script: &str, patterns: &[&str]) -> WorkerRoute {
+    WorkerRoute {
+        name: name.to_owned(),
+        script: PathBuf::from(script),
+        paths: patterns.iter().map(|&pattern| pattern.to_owned()).collect(),
+        queue: queue(),
+    }
+}
+
+/// Routes the raw path, and writes the outcome down shortly.
+fn outcome(settings: &PhpSettings, raw: &str, files: &dyn FileSystem) -> String {
+    let path = paths::normalize(raw).expect("a valid path");
+    match route_path(settings, &path, files) {
+        Target::Script(Script { file, name, path_info, worker }) => {
+            let (name, info) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&path_info));
+            let worker = worker.map(|index| format!(" worker {}", settings.workers[index].name)).unwrap_or_default();
+            format!("{} as {name} + {info:?}{worker}", file.display())
+        }
+        Target::File => "file".to_owned(),
+        Target::AddSlash => "slash".to_owned(),
+        Target::NotFound => "404".to_owned(),
+    }
+}
+
+const SITE: &[&str] = &[
+    "/site/",
+    "/site/index.php",
+    "/site/app.php",
+    "/site/UPPER.PHP",
+    "/site/style.css",
+    "/site/.env",
+    "/site/blog/",
+    "/site/blog/index.php",
+    "/site/assets/",
+    "/site/assets/index.html",
+    "/site/dir.php/",
+    "/etc/passwd",
+];
+
+#[test]
+fn php_server_finds_what_caddy_finds() {
+    let front = |info: &str| format!("/site/index.php as /index.php + {info:?}");
+    let cases: &[(&str, String)] = &[
+        ("/", front("")),
+        ("/index.php", front("")),
+        ("/index.php/", front("/")),
+        ("/index.php/a/b", front("/a/b")),
+        ("/app.php", "/site/app.php as /app.php + \"\"".to_owned()),
+        ("/app.php/x.php", "/site/app.php as /app.php + \"/x.php\"".to_owned()),
+        ("/UPPER.PHP/x", "/site/UPPER.PHP as /UPPER.PHP + \"/x\"".to_owned()),
+        ("/style.css", "file".to_owned()),
+        ("//style.css", "file".to_owned()),
+        ("/style%2ecss", "file".to_owned()),
+        ("/style.css/", front("")),
+        ("/.env", "file".to_owned()),
+        ("/blog", "slash".to_owned()),
+        ("/blog/", "/site/blog/index.php as /blog/index.php + \"\"".to_owned()),
+        ("/blog/post/1", front("")),
+        ("/assets", front("")),
+        ("/assets/", front("")),
+        ("/missing", front("")),
+        ("/missing.php", front("")),
+        ("/dir.php", front("")),
+        ("/../../etc/passwd", front("")),
+        ("/%2e%2e/%2e%2e/etc/passwd", front("")),
+    ];
+    let (settings, files) = (settings(), FakeFiles::new(SITE));
+    for (path, expected) in cases {
+        assert_eq!(&outcome(&settings, path, &files), expected, "{path}");
+    }
+}
+
+#[test]
+fn without_a_front_controller_what_is_missing_is_404() {
+    let files = FakeFiles::new(&["/site/", "/site/a.txt", "/site/docs/", "/site/x.php"]);
+    let cases = [
+        ("/", "file"),
+        ("/docs/", "file"),
+        ("/a.txt", "file"),
+        ("/b.txt", "404"),
+        ("/y.php", "404"),
+        ("/x.php", "/site/x.php as /x.php + \"\""),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(outcome(&settings(), path, &files), expected, "{path}");
+    }
+    let no_files = PhpSettings { files: None, ..settings() };
+    assert_eq!(outcome(&no_files, "/a.txt", &files), "404");
+}
+
+#[test]
+fn php_alone_runs_scripts_and_nothing_else() {
+    let settings = PhpSettings { mode: PhpMode::ScriptsOnly, ..settings() };
+    let files = FakeFiles::new(SITE);
+    let cases = [
+        ("/app.php/x", "/site/app.php as /app.php + \"/x\""),
+        ("/missing.php", "404"),
+        ("/style.css", "404"),
+        ("/", "404"),
+        ("/blog/", "404"),
+        ("/dir.php", "404"),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(outcome(&settings, path, &files), expected, "{path}");
+    }
+}
+
+#[test]
+fn workers_get_their_script_and_their_patterns() {
+    let workers = vec![worker("front", "/site/index.php", &[]), worker("api", "/apps/api.php", &["/api/*", "/v1"])];
+    let settings = PhpSettings { workers, ..settings() };
+    let files = FakeFiles::new(&["/site/", "/site/style.css", "/site/api/", "/site/api/real.css", "/site/other.php"]);
+    let cases = [
+        ("/", "/site/index.php as /index.php + \"\" worker front"),
+        ("/index.php/a", "/site/index.php as /index.php + \"/a\" worker front"),
+        ("/any/path", "/site/index.php as /index.php + \"\" worker front"),
+        ("/style.css", "file"),
+        // A script of its own, for example a background worker's, is not the worker's business (B9).
+        ("/other.php", "/site/other.php as /other.php + \"\""),
+        ("/api/real.css", "/apps/api.php as /api.php + \"\" worker api"),
+        ("/api/../style.css", "file"),
+        ("/V1", "/apps/api.php as /api.php + \"\" worker api"),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(outcome(&settings, path, &files), expected, "{path}");
+    }
+}
+
+#[test]
+fn the_site_is_the_one_that_names_the_host_best() {
+    let sites = [site(&[], vec![]), site(&["*.example.com"], vec![]), site(&["www.example.com", "b.test"], vec![])]
+        .map(Site::from);
+    let cases = [
+        ("www.example.com", "www.example.com"),
+        ("WWW.Example.COM", "www.example.com"),
+        ("b.test", "www.example.com"),
+        ("api.example.com", "*.example.com"),
+        ("a.b.example.com", "*"),
+        ("example.com", "*"),
+        ("", "*"),
+    ];
+    for (host, expected) in cases {
+        assert_eq!(select_site(&sites, host).map(|site| site.label.as_str()), Some(expected), "{host}");
+    }
+    assert!(select_site(&sites[1..], "other.test").is_none());
+}
+
+#[test]
+fn hosts_lose_their_port() {
+    for (authority, expected) in
+        [("a", "a"), ("a:80", "a"), ("a.:80", "a"), ("[::1]", "[::1]"), ("[::1]:80", "[::1]"), ("", "")]
+    {
+        assert_eq!(host_without_port(authority), expected);
+    }
+}
+
+/// A file system in which everything exists: the worst case for a path that tries to get out.
+struct Everything(FileKind);
+
+impl FileSystem for Everything {
+    fn kind(&self, _: &Path) -> Option<FileKind> {
+        Some(self.0)
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_path_leads_out_of_the_root(raw in "(/|\\.\\.|\\.|%2e%2e|%2E|%2f|%5c|\\\\|a|\\.php|index\\.php|[^\0])*", is_file: bool) {
+        let kind = if is_file { FileKind::File } else { FileKind::Directory };
+        let Ok(path) = paths::normalize(&raw) else { return Ok(()) };
+        for mode in [PhpMode::Server, PhpMode::ScriptsOnly] {
+            let settings = PhpSettings { mode, ..settings() };
+            let file = match route_path(&settings, &path, &Everything(kind)) {
+                Target::Script(script) => script.file,
+                Target::File => crate::http::routing::below(&settings.root, &path),
+                Target::AddSlash | Target::NotFound => continue,
+            };
+            prop_assert!(file.starts_with("/site"), "{raw:?} gave {}", file.display());
+            prop_assert!(!file.components().any(|part| part == std::path::Component::ParentDir), "{raw:?} gave {}", file.display());
+        }
+    }
+
+    #[test]
+    fn no_script_is_served_as_a_file(stem in "[a-z/.]{0,8}", extension in "\\.[pP][hH][pP]") {
+        let Ok(path) = paths::normalize(&format!("/{stem}{extension}")) else { return Ok(()) };
+        let target = route_path(&settings(), &path, &Everything(FileKind::File));
+        prop_assert_ne!(target, Target::File);
+    }
+}
