@@ -153,6 +153,8 @@ mod php {
         println!("cargo:rustc-link-search=native={}", folder.display());
         println!("cargo:rustc-link-lib=dylib=php");
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+        // libphp and its libraries must resolve to our poll() (see c/interrupt.c).
+        println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol=poll");
         if php.sanitized {
             println!("cargo:rustc-link-arg=-fsanitize=address");
         }

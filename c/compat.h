@@ -12,13 +12,11 @@
 # error "Igor needs a thread-safe PHP (configure --enable-zts)"
 #endif
 
-/* 8.3 gave each thread its stack limits, read at thread start. */
-#if PHP_VERSION_ID >= 80300
-# define IGOR_CALL_STACK_INIT() zend_call_stack_init()
+/* 8.2 and 8.3 declare the SAPI's ini entries as writable, and never write to them. */
+#if PHP_VERSION_ID >= 80400
+# define IGOR_INI_ENTRIES(text) (text)
 #else
-# define IGOR_CALL_STACK_INIT() ((void)0)
+# define IGOR_INI_ENTRIES(text) ((char *) (text))
 #endif
-
-/* 8.4 took the array (and object) handling out of the exit construct and made it a function; unwind_exit stayed. */
 
 #endif

@@ -55,12 +55,15 @@ static void igor_probe_opcache(igor_engine_info *info)
 int shim_engine_start(void *sapi_module_description, int threads, igor_engine_info *info)
 {
 	sapi_module_struct *sapi = sapi_module_description;
+	const char *ini_entries = sapi->ini_entries;
 
 	if (!php_tsrm_startup_ex(threads)) {
 		return -1;
 	}
 	zend_signal_startup();
 	sapi_startup(sapi);
+	/* sapi_startup() forgets them. */
+	sapi->ini_entries = IGOR_INI_ENTRIES(ini_entries);
 	if (php_module_startup(sapi, &igor_module_entry) == FAILURE) {
 		sapi_shutdown();
 		tsrm_shutdown();

@@ -2,6 +2,10 @@
 #ifndef IGOR_INTERNAL_H
 #define IGOR_INTERNAL_H
 
+#ifndef _GNU_SOURCE
+# define _GNU_SOURCE /* ppoll() */
+#endif
+
 #include "compat.h"
 #include "shim.h"
 
@@ -35,6 +39,8 @@ typedef struct igor_thread {
 	bool in_callback;
 	bool stopping;        /* the server asked this script to end */
 	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
+	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
+	uint32_t place_line;
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
 	/* State that an HTTP worker script set up before its loop, restored after each request. */

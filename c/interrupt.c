@@ -1,16 +1,45 @@
 /* Ending a script from another thread: a flag that the VM looks at, and a signal that wakes a blocking call. */
 #include "internal.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 /* The signal's only effect is EINTR. SIGRTMIN belongs to PHP's own timers. */
 #define IGOR_WAKE_SIGNAL (SIGRTMIN + 3)
 
 static void (*igor_previous_interrupt)(zend_execute_data *execute_data);
 
+/* Notes where the script is. Only reads, on the thread that runs the script, so it works when the VM is stuck inside a
+ * C function; the file name is copied because it may go with the request. */
+static void igor_note_place(igor_thread *self)
+{
+	const zend_execute_data *frame = EG(current_execute_data);
+	const zend_string *file;
+	size_t len;
+
+	while (frame != NULL && (frame->func == NULL || !ZEND_USER_CODE(frame->func->type))) {
+		frame = frame->prev_execute_data;
+	}
+	if (frame == NULL || frame->opline == NULL) {
+		return;
+	}
+	file = frame->func->op_array.filename;
+	len = ZSTR_LEN(file) < sizeof(self->place_file) ? ZSTR_LEN(file) : sizeof(self->place_file) - 1;
+	memcpy(self->place_file, ZSTR_VAL(file), len);
+	self->place_file[len] = '\0';
+	__atomic_store_n(&self->place_line, frame->opline->lineno, __ATOMIC_RELEASE);
+}
+
 static void igor_wake(int signal)
 {
 	(void) signal;
+	if (igor_self != NULL) {
+		igor_note_place(igor_self);
+	}
 }
 
 /* Runs in the VM at loop heads and calls, where the engine itself may leave by a jump (zend_timeout() does). */
@@ -39,6 +68,7 @@ void igor_interrupt_install(void)
 
 void igor_thread_publish(igor_thread *self)
 {
+	self->place_line = 0;
 	host_interruptible(self->host, self);
 }
 
@@ -53,4 +83,37 @@ void shim_thread_interrupt(void *thread)
 
 	zend_atomic_bool_store_ex(self->vm_interrupt, true);
 	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+}
+
+uint32_t shim_thread_place(void *thread, char *file, size_t size)
+{
+	igor_thread *self = thread;
+	uint32_t line = __atomic_load_n(&self->place_line, __ATOMIC_ACQUIRE);
+
+	if (line != 0 && size > 0) {
+		strncpy(file, self->place_file, size - 1);
+		file[size - 1] = '\0';
+	}
+	return line;
+}
+
+/* PHP's streams, and most C libraries, wait for a socket with poll() and call it again after EINTR, so the signal alone
+ * wakes nobody for good. The executable exports this poll(), which libphp and the libraries resolve to before libc's:
+ * once its thread was told to leave, it shuts the sockets down that it was asked to wait for. The caller then reads an
+ * end of file. */
+__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	struct timespec timeout = {timeout_ms / 1000, (long) (timeout_ms % 1000) * 1000000L};
+	int ready = ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+	nfds_t i;
+
+	if (ready < 0 && errno == EINTR && igor_self != NULL && host_kill_requested(igor_self->host)) {
+		for (i = 0; i < count; i++) {
+			if (fds[i].fd >= 0) {
+				shutdown(fds[i].fd, SHUT_RDWR); /* fails for what is no socket: those waits are not repeated */
+			}
+		}
+		errno = EINTR;
+	}
+	return ready;
 }

@@ -121,6 +121,9 @@ void shim_thread_run(void *host, igor_mode mode);
 /* Tells a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what
  * host_interruptible() was given, and its slot's lock must be held. */
 void shim_thread_interrupt(void *thread);
+/* Where the script of an interrupted thread was: the line, and its file as a C string; 0 when it is not known. The
+ * slot's lock must be held, as for shim_thread_interrupt(). */
+uint32_t shim_thread_place(void *thread, char *file, size_t size);
 
 /* The names of an enum case; false when the object is none. Both live as long as the object. */
 bool shim_enum_case(const void *object, const void **class_name, const void **case_name);

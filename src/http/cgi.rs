@@ -1,7 +1,6 @@
 //! A request as PHP sees it (pure): the head and `$_SERVER`.
 
 use std::ffi::{CStr, CString};
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -188,11 +187,14 @@ fn server_port(request: &CgiRequest) -> u16 {
     }
 }
 
-fn protocol_name(version: Version) -> String {
-    let mut name = String::with_capacity("HTTP/1.1".len());
-    // Writing to a String cannot fail.
-    let _ = write!(name, "{version:?}");
-    name
+fn protocol_name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
 }
 
 fn protocol_number(version: Version) -> i32 {

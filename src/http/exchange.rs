@@ -15,7 +15,7 @@
 //! | `Streaming` | `finish`, `drop`                  | `Finished`  |
 //! | any but `Finished` | the receiver is gone       | `Gone`      |
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -82,7 +82,9 @@ struct Streaming {
 
 /// The [`Exchange`] of one HTTP request.
 pub struct HttpExchange<B> {
-    request: CgiRequest,
+    /// What the head is made of, until it is made. Dropped then: hyper can use its read buffer again, in which the
+    /// header values lie.
+    request: Cell<Option<CgiRequest>>,
     /// Made when PHP first asks for it.
     head: OnceCell<RequestHead>,
     body: Option<Arc<BodySlot<B>>>,
@@ -116,7 +118,7 @@ where
         let (sender, reply) = oneshot::channel();
         let body = (!body.is_end_stream()).then(|| Arc::new(BodySlot(Mutex::new(Some(body)))));
         let exchange = Self {
-            request,
+            request: Cell::new(Some(request)),
             head: OnceCell::new(),
             body: body.clone(),
             body_state: if body.is_some() { BodyState::Open } else { BodyState::Ended },
@@ -358,7 +360,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     fn head(&self) -> &RequestHead {
-        self.head.get_or_init(|| cgi::request_head(&self.request))
+        self.head.get_or_init(|| self.request.take().map(|request| cgi::request_head(&request)).unwrap_or_default())
     }
 
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted> {

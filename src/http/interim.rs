@@ -196,3 +196,129 @@ impl<S: Write + Unpin> Write for InterimIo<S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n";
+
+    /// A socket that takes so many bytes and then no more.
+    #[derive(Default)]
+    struct Socket {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Socket {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Poll::Pending;
+            }
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    struct Fixture {
+        stream: InterimIo<Socket>,
+        slot: Arc<InterimSlot>,
+    }
+
+    impl Fixture {
+        fn new(room: usize) -> Self {
+            let slot = Arc::new(InterimSlot::default());
+            Self { stream: InterimIo::new(Socket { room, ..Socket::default() }, Arc::clone(&slot)), slot }
+        }
+
+        fn hint(&self) {
+            let mut head = ResponseHead::new(103);
+            head.push_line(b"Link: </a.css>");
+            InterimSender::new(&self.slot).send(&head);
+        }
+
+        /// Writes as hyper does; returns how much was taken.
+        fn write(&mut self, bytes: &[u8]) -> usize {
+            match Pin::new(&mut self.stream).poll_write(&mut Context::from_waker(Waker::noop()), bytes) {
+                Poll::Ready(count) => count.expect("the socket has no errors"),
+                Poll::Pending => 0,
+            }
+        }
+
+        fn flush(&mut self) {
+            let _ = Pin::new(&mut self.stream).poll_flush(&mut Context::from_waker(Waker::noop()));
+        }
+
+        fn taken(&self) -> &[u8] {
+            &self.stream.stream.taken
+        }
+    }
+
+    #[test]
+    fn at_rest_a_hint_leaves_at_once_and_before_the_response() {
+        let mut connection = Fixture::new(1000);
+        connection.hint();
+        connection.flush();
+        assert_eq!(connection.taken(), HINT);
+        connection.hint();
+        connection.slot.seal();
+        assert_eq!(connection.write(b"response"), 8);
+        assert_eq!(connection.taken(), [HINT, HINT, b"response"].concat());
+    }
+
+    #[test]
+    fn a_hint_waits_for_the_response_before_it() {
+        let mut connection = Fixture::new(4);
+        assert_eq!(connection.write(b"previous"), 4);
+        connection.hint();
+        connection.stream.stream.room = 1000;
+        assert_eq!(connection.write(b"ious"), 4);
+        assert_eq!(connection.taken(), b"previous");
+        connection.flush();
+        assert_eq!(connection.taken(), [b"previous", HINT].concat());
+    }
+
+    #[test]
+    fn a_hint_that_would_come_too_late_is_dropped() {
+        let mut connection = Fixture::new(4);
+        assert_eq!(connection.write(b"previous"), 4);
+        connection.hint();
+        connection.slot.seal();
+        connection.stream.stream.room = 1000;
+        assert_eq!(connection.write(b"ious, response"), 14);
+        connection.flush();
+        assert_eq!(connection.taken(), b"previous, response");
+    }
+
+    #[test]
+    fn a_hint_is_finished_before_the_next_byte() {
+        let mut connection = Fixture::new(5);
+        connection.hint();
+        connection.flush();
+        assert_eq!(connection.taken(), &HINT[..5]);
+        connection.slot.seal();
+        assert_eq!(connection.write(b"response"), 0);
+        connection.stream.stream.room = 1000;
+        assert_eq!(connection.write(b"response"), 8);
+        assert_eq!(connection.taken(), [HINT, b"response"].concat());
+    }
+
+    #[test]
+    fn hints_that_nobody_takes_are_bounded() {
+        let connection = Fixture::new(0);
+        for _ in 0..limits::INTERIM_RESPONSE_BYTES_MAX {
+            connection.hint();
+        }
+        assert!(connection.slot.lock().bytes.len() <= limits::INTERIM_RESPONSE_BYTES_MAX);
+    }
+}

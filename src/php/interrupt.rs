@@ -63,6 +63,17 @@ impl Interrupt {
         true
     }
 
+    /// Where the script was when it was last interrupted, as `file:line`.
+    pub fn place(&self) -> Option<String> {
+        let running = self.running();
+        let thread = running.thread.as_ref()?;
+        let mut file = [0u8; 256];
+        // SAFETY: the C thread is published, and cannot clear itself while the lock is held; the buffer is ours.
+        let line = unsafe { ffi::shim_thread_place(thread.0, file.as_mut_ptr().cast(), file.len()) };
+        let file = std::ffi::CStr::from_bytes_until_nul(&file).ok()?.to_string_lossy();
+        (line > 0).then(|| format!("{file}:{line}"))
+    }
+
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

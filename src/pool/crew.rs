@@ -29,8 +29,36 @@ struct Member {
 /// A thread that could not be made to leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stuck {
-    /// The thread's name.
+    /// The thread's name, which names the worker.
     pub thread: String,
+    /// The script and line where it hangs, if that is known.
+    pub place: Option<String>,
+}
+
+/// Waits until every thread of all groups has left, which they were told to: on their own until `grace`, interrupted
+/// again and again from then on, for `kill` at most. Gives the threads that are still there. Blocks.
+pub fn leave(crews: &[&Crew], grace: Instant, kill: Duration) -> Vec<Stuck> {
+    let mut interrupted: Option<Instant> = None;
+    loop {
+        if crews.iter().all(|crew| crew.alive() == 0) {
+            crews.iter().for_each(|crew| crew.join());
+            return Vec::new();
+        }
+        let now = Instant::now();
+        if now >= grace + kill {
+            return crews.iter().flat_map(|crew| crew.stuck()).collect();
+        }
+        if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
+            if interrupted.is_none() {
+                for stuck in crews.iter().flat_map(|crew| crew.stuck()) {
+                    tracing::warn!(thread = stuck.thread, "interrupting a script that did not end in its grace period");
+                }
+            }
+            crews.iter().for_each(|crew| crew.interrupt());
+            interrupted = Some(now);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 impl Crew {
@@ -70,36 +98,10 @@ impl Crew {
         }
     }
 
-    /// Waits until every thread has left, which they were told to: on their own until `grace` has passed, interrupted
-    /// again and again from then on, at most for `kill` longer. Gives the threads that are still there. Blocks.
-    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        let mut interrupted = None;
-        loop {
-            if self.alive() == 0 {
-                self.join();
-                return Vec::new();
-            }
-            let now = Instant::now();
-            if now >= grace + kill {
-                return self.stuck();
-            }
-            if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-                if interrupted.is_none() {
-                    for stuck in self.stuck() {
-                        tracing::warn!(thread = stuck.thread, "interrupting a script that did not end in its grace period");
-                    }
-                }
-                self.interrupt();
-                interrupted = Some(now);
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-    }
-
     fn stuck(&self) -> Vec<Stuck> {
         let members = self.members();
         let alive = members.iter().filter(|member| !member.handle.is_finished());
-        alive.map(|member| Stuck { thread: member.name.clone() }).collect()
+        alive.map(|member| Stuck { thread: member.name.clone(), place: member.interrupt.place() }).collect()
     }
 
     fn join(&self) {

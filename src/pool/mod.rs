@@ -5,7 +5,7 @@ mod lines;
 mod queue;
 pub mod scale;
 
-pub use crew::{Crew, Stuck};
+pub use crew::{Crew, Stuck, leave};
 pub use lines::LineLog;
 pub use queue::JobQueue;
 pub(crate) use queue::Taken;

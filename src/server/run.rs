@@ -69,7 +69,8 @@ type Stuck = Vec<crate::pool::Stuck>;
 /// Ends the process under PHP threads that do not leave: stopping the engine would take the memory they run on.
 fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
     for thread in stuck {
-        tracing::error!(thread = thread.thread, "a PHP thread could not be interrupted; the process ends without it");
+        let place = thread.place.as_deref().unwrap_or("unknown");
+        tracing::error!(thread = thread.thread, place, "a PHP thread could not be interrupted; the process ends without it");
     }
     crate::php::exit_at_once(EXIT_STUCK)
 }

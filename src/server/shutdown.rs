@@ -3,7 +3,7 @@
 use super::assemble::Threads;
 use crate::http::listener::RunningListener;
 use crate::limits::KILL_SECONDS_MAX;
-use crate::pool::Stuck;
+use crate::pool::{self, Stuck};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,10 +34,9 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, threads: Arc<Thre
 
 /// All groups share one deadline, so they leave side by side.
 fn leave(threads: &Threads, grace: Instant, kill: Duration) -> Vec<Stuck> {
-    std::thread::scope(|scope| {
-        let mut leaving = vec![scope.spawn(|| threads.classic.leave(grace, kill))];
-        leaving.extend(threads.http.iter().map(|(_, worker, _)| scope.spawn(move || worker.leave(grace, kill))));
-        leaving.extend(threads.background.values().map(|declared| scope.spawn(move || declared.leave(grace, kill))));
-        leaving.into_iter().flat_map(|group| group.join().unwrap_or_default()).collect()
-    })
+    let background: Vec<_> = threads.background.values().flat_map(|declared| declared.workers()).collect();
+    let mut crews = vec![threads.classic.crew()];
+    crews.extend(threads.http.iter().map(|(_, worker, _)| worker.crew()));
+    crews.extend(background.iter().map(|worker| worker.crew()));
+    pool::leave(&crews, grace, kill)
 }

@@ -11,7 +11,7 @@ use super::supervise::{Failures, Next as After, RunEnd};
 use super::waits::Waits;
 use crate::exchange::Exchange;
 use crate::php::{Ended, Failure, Mode, Next, Phase, Run, Scope, ThreadOptions, Wait, Work};
-use crate::pool::{Crew, LineLog, Stuck};
+use crate::pool::{Crew, LineLog};
 use crate::vars::Slot;
 use std::ffi::CString;
 use std::io;
@@ -186,9 +186,9 @@ impl Background {
         drop(handles);
     }
 
-    /// Waits until the threads have left, as [`Crew::leave`] does.
-    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        self.crew.leave(grace, kill)
+    /// The threads, to be awaited with [`leave`](crate::pool::leave).
+    pub fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     /// Waits until the worker is ready (see `frankenphp_require_background_worker()` for the rules of each phase). Must

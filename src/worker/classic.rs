@@ -5,7 +5,7 @@ use crate::exchange::{Exchange, Gate};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
 use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
 use crate::pool::scale::{self, Load};
-use crate::pool::{Crew, JobQueue, LineLog, Stuck, Taken};
+use crate::pool::{Crew, JobQueue, LineLog, Taken};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many classic threads there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +83,9 @@ impl Classic {
         self.queue.close();
     }
 
-    /// Waits until they have left. See [`Crew::leave`].
-    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        self.crew.leave(grace, kill)
+    /// The threads, to be awaited with [`leave`](crate::pool::leave).
+    pub fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     fn hire(self: &Arc<Self>) -> io::Result<()> {

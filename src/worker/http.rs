@@ -10,7 +10,7 @@ use super::supervise::{Failures, Next as After, RunEnd};
 use crate::exchange::{Exchange, Gate};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
 use crate::php::{Ended, Mode, Next, Run, Scope, ThreadOptions, Work};
-use crate::pool::{Crew, JobQueue, LineLog, Stuck, Taken};
+use crate::pool::{Crew, JobQueue, LineLog, Taken};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::convert::Infallible;
@@ -132,9 +132,9 @@ impl HttpWorker {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Waits until the threads have left. See [`Crew::leave`].
-    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        self.crew.leave(grace, kill)
+    /// The threads, to be awaited with [`leave`](crate::pool::leave).
+    pub fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     fn locked(&self) -> MutexGuard<'_, Boot> {

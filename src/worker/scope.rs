@@ -5,11 +5,10 @@ use super::background::{Background, Declaration, Shared};
 use super::messages;
 use crate::php::{Failure, Phase, Scope, Wait};
 use crate::limits::WORKER_NAME_BYTES_MAX;
-use crate::pool::Stuck;
 use crate::vars::Slot;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The catch-all of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +71,6 @@ impl Declared {
         for worker in self.workers() {
             worker.stop();
         }
-    }
-
-    /// Waits until every worker has left. See [`Crew::leave`](crate::pool::Crew::leave).
-    pub fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        self.workers().iter().flat_map(|worker| worker.leave(grace, kill)).collect()
     }
 
     /// The scope as its own workers see it.
