@@ -2,23 +2,24 @@
 //! with a run path, so that the program finds it without environment variables.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "php")]
+use std::path::PathBuf;
+#[cfg(feature = "php")]
 use std::process::Command;
-
-/// The first and last minor version (as PHP's version number) whose engine the shim knows.
-const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     #[cfg(feature = "php")]
     php::build()?;
-    let _ = SUPPORTED;
     Ok(())
 }
 
 #[cfg(feature = "php")]
 mod php {
     use super::*;
+
+    /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
+    const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
     const SOURCES: [&str; 10] = [
         "c/copy.c", "c/engine.c", "c/enums.c", "c/functions.c", "c/interrupt.c", "c/layout.c", "c/request.c", "c/thread.c",
@@ -41,8 +42,7 @@ mod php {
         php.check()?;
         bind()?;
         compile(&php)?;
-        link(&php);
-        Ok(())
+        link(&php)
     }
 
     impl Php {
@@ -148,17 +148,27 @@ mod php {
         Ok(())
     }
 
-    fn link(php: &Php) {
+    fn link(php: &Php) -> Result<(), Box<dyn Error>> {
         let folder = php.library_folder();
         println!("cargo:rustc-link-search=native={}", folder.display());
+        if php.sanitized {
+            link_address_sanitizer()?;
+        }
         println!("cargo:rustc-link-lib=dylib=php");
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
         // libphp and its libraries must resolve to our poll() (see c/interrupt.c).
         println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol=poll");
-        if php.sanitized {
-            println!("cargo:rustc-link-arg=-fsanitize=address");
-        }
         println!("cargo:rustc-env=IGOR_PHP_PREFIX={}", php.prefix.display());
-        let _: &Path = &php.prefix;
+        Ok(())
+    }
+
+    /// The sanitizer's runtime has to come before libphp, and to be initialised before anything else of the process: late,
+    /// it finds glibc's locks in use and hangs at exit. rustc links without the compiler's default libraries, so
+    /// `-fsanitize=address` alone would do nothing.
+    fn link_address_sanitizer() -> Result<(), Box<dyn Error>> {
+        println!("cargo:rustc-link-lib=dylib=asan");
+        let output = Command::new("cc").arg("-print-file-name=libasan_preinit.o").output()?;
+        println!("cargo:rustc-link-arg={}", String::from_utf8(output.stdout)?.trim());
+        Ok(())
     }
 }

@@ -2,8 +2,8 @@
 # PHP's source: from Debian's signed source packages, or from a tarball that the
 # user names. Sourced by scripts/php.sh.
 #
-# Only the upstream tarball is unpacked. Debian's patches change paths and the
-# layout of an installed PHP, which a private build does not want.
+# Only the upstream tarball is unpacked. Most of Debian's patches fit PHP to
+# Debian's own paths and habits, which a private build does not want.
 
 # The Debian release whose archive carries a PHP series.
 debian_suite_of() {
