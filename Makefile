@@ -52,8 +52,8 @@ phpt: php ## The .phpt suites, run by PHP's own run-tests.php
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
 
 bench: php ## Requests per second and the cost of a read, as ratios measured in one run
-	$(WITH_PHP) cargo build --release --bins --examples
-	$(WITH_PHP) scripts/bench.sh $(TARGET)/release
+	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
+	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
 
 clean: ## Remove what cargo built (PHP stays in its cache)
 	cargo clean

@@ -21,9 +21,18 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 10] = [
-        "c/copy.c", "c/engine.c", "c/enums.c", "c/functions.c", "c/interrupt.c", "c/layout.c", "c/request.c", "c/thread.c",
-        "c/vars.c", "c/worker.c",
+    const SOURCES: [&str; 11] = [
+        "c/command.c",
+        "c/copy.c",
+        "c/engine.c",
+        "c/enums.c",
+        "c/functions.c",
+        "c/interrupt.c",
+        "c/layout.c",
+        "c/request.c",
+        "c/thread.c",
+        "c/vars.c",
+        "c/worker.c",
     ];
 
     /// What `php-config` says of the build.
@@ -80,7 +89,8 @@ mod php {
                 )
                 .into());
             }
-            if !self.library_folder().join("libphp.so").exists() && !self.library_folder().join("libphp.dylib").exists() {
+            if !self.library_folder().join("libphp.so").exists() && !self.library_folder().join("libphp.dylib").exists()
+            {
                 return Err(format!(
                     "the PHP in {prefix} has no embed library (lib/libphp.so); configure it with --enable-embed=shared, or \
                      run `make php` to build one"
@@ -99,9 +109,11 @@ mod php {
     fn cached_php_config() -> Result<PathBuf, Box<dyn Error>> {
         let output = Command::new("scripts/php.sh").arg("print").output()?;
         if !output.status.success() {
-            return Err("PHP_CONFIG is not set and no PHP has been built yet: run `make php`, or set PHP_CONFIG (and PHP) to \
+            return Err(
+                "PHP_CONFIG is not set and no PHP has been built yet: run `make php`, or set PHP_CONFIG (and PHP) to \
                         a thread-safe PHP with the embed library"
-                .into());
+                    .into(),
+            );
         }
         Ok(String::from_utf8(output.stdout)?.trim().into())
     }
@@ -138,6 +150,9 @@ mod php {
             .flag("-Wno-unused-parameter")
             .flag("-Wno-sign-compare")
             .define("IGOR_VERSION", format!("\"{version}\"").as_str());
+        if std::env::var_os("CARGO_FEATURE_BENCH").is_some() {
+            build.define("IGOR_BENCH", None);
+        }
         for include in &php.includes {
             build.flag(include);
         }

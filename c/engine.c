@@ -24,6 +24,23 @@ static void igor_observe_error(int type, zend_string *file, uint32_t line, zend_
 	}
 }
 
+static void igor_ini_default(HashTable *configuration, const char *name, const char *value)
+{
+	zval entry;
+
+	/* Persistent, as php.ini's own values, which replace it. */
+	ZVAL_NEW_STR(&entry, zend_string_init(value, strlen(value), 1));
+	zend_hash_str_update(configuration, name, strlen(name), &entry);
+}
+
+/* What a server wants otherwise than PHP's command line. Comes before php.ini, which wins. */
+void shim_sapi_ini_defaults(void *configuration)
+{
+	igor_ini_default(configuration, "display_errors", "0");
+	igor_ini_default(configuration, "log_errors", "1");
+	igor_ini_default(configuration, "html_errors", "0");
+}
+
 /* Whether opcache really runs can only be asked of itself: it starts for listed SAPI names alone, and stays off without
  * a word for every other. So one empty request asks opcache_get_status(). */
 static void igor_probe_opcache(igor_engine_info *info)
@@ -78,6 +95,8 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	info->debug = ZEND_DEBUG;
 	info->opcache_loaded = zend_get_extension("Zend OPcache") != NULL;
 	igor_probe_opcache(info);
+	/* What PHP displayed while it started waits in a buffer of the C library. */
+	fflush(stdout);
 	return 0;
 }
 

@@ -32,7 +32,6 @@ typedef struct igor_thread {
 	pthread_t pthread;
 	zend_atomic_bool *vm_interrupt;
 
-	char *argv[2];        /* of a background worker: its script and its name */
 	igor_request request; /* the job or run in hand */
 	bool has_job;         /* `request` is a job whose answer is still open */
 	bool handled;         /* this script run has called frankenphp_handle_request() */
@@ -60,6 +59,9 @@ extern zend_module_entry igor_module_entry;
 /* request.c */
 void igor_request_info_fill(const igor_request *request);
 bool igor_request_failed(void);
+
+/* command.c */
+void igor_define_standard_streams(void);
 
 /* worker.c */
 void igor_job_close(igor_thread *self);

@@ -22,8 +22,8 @@ void igor_request_info_fill(const igor_request *request)
 	SG(request_info).auth_user = NULL;
 	SG(request_info).auth_password = NULL;
 	SG(request_info).auth_digest = NULL;
-	SG(request_info).argc = 0;
-	SG(request_info).argv = NULL;
+	SG(request_info).argc = request->argc;
+	SG(request_info).argv = (char **) request->argv;
 	SG(server_context) = request->has_job ? (void *) igor_self : NULL;
 	/* sapi_activate() keeps the code of the request before. */
 	SG(sapi_headers).http_response_code = 200;
@@ -93,6 +93,9 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 		return;
 	}
 	request = &igor_self->request;
+	if (request->command_line) {
+		php_import_environment_variables(into);
+	}
 	for (i = 0; i < request->server_vars_len; i++) {
 		const igor_pair *pair = &request->server_vars[i];
 		char *value = (char *) pair->value;
@@ -108,13 +111,15 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 		ZVAL_BOOL(&background, igor_self->mode == IGOR_BACKGROUND);
 		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("FRANKENPHP_WORKER_BACKGROUND"), &background);
 	}
-	if (request->worker_name != NULL) {
+	if (request->argc > 0) {
 		zval arguments, count;
+		int32_t argument;
 
-		array_init_size(&arguments, 2);
-		add_next_index_string(&arguments, request->script);
-		add_next_index_string(&arguments, request->worker_name);
-		ZVAL_LONG(&count, 2);
+		array_init_size(&arguments, request->argc);
+		for (argument = 0; argument < request->argc; argument++) {
+			add_next_index_string(&arguments, request->argv[argument]);
+		}
+		ZVAL_LONG(&count, request->argc);
 		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("argv"), &arguments);
 		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("argc"), &count);
 	}
@@ -172,15 +177,15 @@ void shim_sapi_log(const char *message, int level)
 	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, strlen(message));
 }
 
-/* PHP's own default writes to a stream that a server has closed. */
+/* The errors of PHP's own SAPI layer, such as header() after the first output, are errors of the script like any other:
+ * they reach its error handler. */
 void shim_sapi_error(int type, const char *format, ...)
 {
 	char message[1024];
 	va_list arguments;
 
-	(void) type;
 	va_start(arguments, format);
 	ap_php_vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	shim_sapi_log(message, 3);
+	zend_error(type, "%s", message);
 }

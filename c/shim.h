@@ -53,7 +53,7 @@ typedef struct {
 /* One request, or one run of a worker script. Rust owns every pointer and keeps it until host_request_end() or
  * host_run_end(). Strings end with NUL. */
 typedef struct {
-	const char *script;
+	const char *script;        /* absolute; empty: the standard input */
 	const char *method;
 	const char *uri;
 	const char *query;
@@ -64,7 +64,10 @@ typedef struct {
 	int32_t protocol;          /* 1000, 1001, 2000 */
 	const igor_pair *server_vars;
 	size_t server_vars_len;
-	const char *worker_name;   /* argv[1] of a background worker, else NULL */
+	const char *const *argv;   /* of a background worker or a command-line script; NULL: none */
+	int32_t argc;
+	const char *code;          /* PHP code that runs instead of the script (`php -r`); NULL: none */
+	bool command_line;         /* as on PHP's command line: STDIN and its siblings, the environment in $_SERVER */
 	bool has_job;              /* false: the boot of an HTTP worker, or a background run */
 } igor_request;
 
@@ -132,6 +135,7 @@ const void *shim_class_name(const void *object);
 
 /* The callbacks of the SAPI module, for the description that Rust makes. */
 int shim_sapi_startup(struct _sapi_module_struct *module);
+void shim_sapi_ini_defaults(void *configuration);
 int shim_sapi_activate(void);
 size_t shim_sapi_write(const char *bytes, size_t len);
 void shim_sapi_flush(void *server_context);

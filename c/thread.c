@@ -21,8 +21,21 @@ static void igor_execute(igor_thread *self)
 {
 	zend_file_handle script;
 
-	zend_stream_init_filename(&script, self->request.script);
+	if (self->request.command_line) {
+		igor_define_standard_streams();
+	}
+	if (self->request.code != NULL) {
+		zend_eval_string_ex(self->request.code, NULL, "Command line code", true);
+		return;
+	}
+	if (self->request.script[0] != '\0') {
+		zend_stream_init_filename(&script, self->request.script);
+	} else {
+		zend_stream_init_fp(&script, stdin, "Standard input code");
+	}
 	script.primary_script = 1;
+	/* A worker may be a program that a shell can start too, which begins with "#!". */
+	CG(skip_shebang) = true;
 	if (self->mode == IGOR_BACKGROUND) {
 		igor_lift_time_limit();
 	}
@@ -42,14 +55,10 @@ static void igor_serve(igor_thread *self)
 	self->stopping = false;
 	self->shut_down = false;
 	igor_request_info_fill(&self->request);
-	if (self->request.worker_name != NULL) {
-		self->argv[0] = (char *) self->request.script;
-		self->argv[1] = (char *) self->request.worker_name;
-		SG(request_info).argc = 2;
-		SG(request_info).argv = self->argv;
-	}
 
 	if (php_request_startup() == SUCCESS) {
+		/* PHP's startup keeps the status of the request before. */
+		EG(exit_status) = 0;
 		igor_thread_publish(self);
 		zend_try {
 			igor_execute(self);

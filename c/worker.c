@@ -90,6 +90,8 @@ static void igor_session_renew(igor_thread *self)
 		return;
 	}
 	session->request_shutdown_func(session->type, session->module_number);
+	/* The module leaves the variable to the end of the script; the next request must not see this one's data. */
+	zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
 	session->request_startup_func(session->type, session->module_number);
 	if (self->boot_session != NULL) {
 		for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
@@ -187,6 +189,16 @@ static void igor_forget_last_error(void)
 	}
 }
 
+/* The filter extension keeps copies of the raw input, which the next sapi_activate() would only lose sight of. */
+static void igor_filter_forget(void)
+{
+	zend_module_entry *filter = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("filter"));
+
+	if (filter != NULL) {
+		filter->request_shutdown_func(filter->type, filter->module_number);
+	}
+}
+
 /* Makes the superglobals anew. Those that PHP fills on first sight at compile time ("just in time") are filled again
  * only where the script has seen them: its code is compiled already and would not ask. */
 static void igor_superglobals_renew(void)
@@ -219,6 +231,10 @@ static void igor_job_open(igor_thread *self)
 	igor_forget_last_error();
 	php_clear_stat_cache(0, NULL, 0);
 
+	/* sapi_activate() frees nothing: headers of the boot, or of output between jobs, go before it. There is no server
+	 * context yet, so the new job's body is left alone. */
+	igor_filter_forget();
+	sapi_deactivate();
 	igor_request_info_fill(&self->request);
 	sapi_activate();
 	if (PG(expose_php)) {
@@ -233,13 +249,16 @@ static void igor_job_open(igor_thread *self)
  * goes on to end the script. */
 void igor_job_close(igor_thread *self)
 {
-	bool failed;
+	bool failed, threw;
 
 	if (!self->has_job) {
 		return;
 	}
 	php_call_shutdown_functions();
 	php_free_shutdown_functions();
+	/* What they threw is put aside: with an exception in the air no user code would run for the rest. */
+	threw = EG(exception) != NULL;
+	zend_exception_save();
 	zend_try {
 		php_output_end_all();
 	} zend_end_try();
@@ -262,12 +281,13 @@ void igor_job_close(igor_thread *self)
 	self->has_job = false;
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
-	host_job_end(self->host, failed);
+	host_job_end(self->host, failed || threw);
 	if (failed) {
 		zend_bailout();
 	}
 	igor_boot_ini_restore(self);
 	php_output_activate();
+	zend_exception_restore();
 }
 
 PHP_FUNCTION(frankenphp_handle_request)
@@ -300,6 +320,9 @@ PHP_FUNCTION(frankenphp_handle_request)
 	}
 	/* A callback that threw left its job open, so that the exception's handler could still answer. */
 	igor_job_close(self);
+	if (EG(exception) != NULL) {
+		RETURN_THROWS();
+	}
 
 	if (host_next_job(self->host, &self->request) == IGOR_STOP) {
 		self->stopping = true;
@@ -319,5 +342,8 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_THROWS();
 	}
 	igor_job_close(self);
+	if (EG(exception) != NULL) {
+		RETURN_THROWS();
+	}
 	RETURN_TRUE;
 }

@@ -32,7 +32,8 @@ pub struct ServerVar {
 /// long as the request lasts; whoever makes them drops bytes after a NUL or refuses the request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestHead {
-    /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP).
+    /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP). Empty, which only the command
+    /// line may give: the standard input.
     pub script: CString,
     /// `GET`, `POST`, …
     pub method: CString,
@@ -54,6 +55,18 @@ pub struct RequestHead {
     pub server_vars: Vec<ServerVar>,
     /// The request's headers as they came, for `getallheaders()`.
     pub headers: Vec<(CString, Vec<u8>)>,
+    /// Set when the script is run from the command line: what PHP's own command line gives a script beyond a request.
+    pub command: Option<CommandLine>,
+}
+
+/// What a script that is run from the command line is given. It also has the process's environment in its `$_SERVER`, and
+/// the constants `STDIN`, `STDOUT` and `STDERR`.
+#[derive(Debug, Clone, Default)]
+pub struct CommandLine {
+    /// `$argv`, beginning with the script's name.
+    pub arguments: Vec<CString>,
+    /// PHP code, without an opening tag, that runs instead of the script.
+    pub code: Option<CString>,
 }
 
 /// The status and header lines of a response, in the order in which PHP sent them.

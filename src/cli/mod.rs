@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod script;
 mod version;
 
 use crate::config::{self, Config, Diagnostic};
@@ -13,8 +14,11 @@ use std::process::ExitCode;
 /// Exit status for a wrong configuration or a server that did not start.
 const EXIT_FAILURE: u8 = 1;
 
-/// Runs the program.
+/// Runs the program. Called by the name `igor-php` it runs a single script, as PHP's own command line does.
 pub fn main() -> ExitCode {
+    if script::is_wanted() {
+        return script::main();
+    }
     let command = Arguments::parse().command;
     let result = match command {
         Command::Run(run) => serve(run_config(run.config, run.root)),

@@ -4,7 +4,8 @@ use crate::php::{Engine, EngineOptions};
 
 /// Starts the engine, for only it knows whether opcache runs.
 pub(super) fn print() -> Result<(), String> {
-    let engine = Engine::start(&EngineOptions { threads: 1, ..EngineOptions::default() }).map_err(|error| error.to_string())?;
+    let engine =
+        Engine::start(&EngineOptions { threads: 1, ..EngineOptions::default() }).map_err(|error| error.to_string())?;
     let info = engine.info();
     let on = |value: bool| if value { "on" } else { "off" };
     println!("igor {}", env!("CARGO_PKG_VERSION"));

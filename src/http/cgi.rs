@@ -46,6 +46,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
             .keys()
             .filter_map(|name| Some((c_string(name.as_str().as_bytes()), joined(headers, name)?)))
             .collect(),
+        command: None,
     }
 }
 

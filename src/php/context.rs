@@ -21,6 +21,8 @@ pub(super) struct Context {
     scope: Option<Arc<dyn Scope>>,
     /// `$_SERVER` as C reads it; points into the exchange's head or the run.
     server_vars: Vec<igor_pair>,
+    /// `argv` as C reads it; points there too.
+    argv: Vec<*const c_char>,
     head: ResponseHead,
     error: Option<ScriptError>,
     names: Vec<Vec<u8>>,
@@ -39,6 +41,7 @@ impl Context {
             run: None,
             scope: None,
             server_vars: Vec::new(),
+            argv: Vec::new(),
             head: ResponseHead::default(),
             error: None,
             names: Vec::new(),
@@ -59,6 +62,12 @@ impl Context {
 
     fn describe(&mut self, head: &RequestHead) -> igor_request {
         fill(&mut self.server_vars, &head.server_vars);
+        if let Some(run) = &self.run {
+            extend(&mut self.server_vars, &run.request_vars);
+        }
+        let command = head.command.as_ref();
+        self.argv.clear();
+        self.argv.extend(command.iter().flat_map(|command| &command.arguments).map(|argument| argument.as_ptr()));
         igor_request {
             script: head.script.as_ptr(),
             method: head.method.as_ptr(),
@@ -71,7 +80,10 @@ impl Context {
             protocol: head.protocol,
             server_vars: self.server_vars.as_ptr(),
             server_vars_len: self.server_vars.len(),
-            worker_name: ptr::null(),
+            argv: self.argv.as_ptr(),
+            argc: self.argv.len() as i32,
+            code: command.map_or(ptr::null(), |command| optional(command.code.as_ref())),
+            command_line: command.is_some(),
             has_job: true,
         }
     }
@@ -80,6 +92,10 @@ impl Context {
     pub(super) fn start(&mut self, run: Run) -> igor_request {
         fill(&mut self.server_vars, &run.server_vars);
         self.scope = Some(run.scope.clone());
+        self.argv.clear();
+        if let Some(argument) = &run.argument {
+            self.argv.extend([run.script.as_ptr(), argument.as_ptr()]);
+        }
         let request = igor_request {
             script: run.script.as_ptr(),
             method: ptr::null(),
@@ -92,7 +108,10 @@ impl Context {
             protocol: 1000,
             server_vars: self.server_vars.as_ptr(),
             server_vars_len: self.server_vars.len(),
-            worker_name: optional(run.argument.as_ref()),
+            argv: self.argv.as_ptr(),
+            argc: self.argv.len() as i32,
+            code: ptr::null(),
+            command_line: false,
             has_job: false,
         };
         self.run = Some(run);
@@ -178,12 +197,12 @@ impl Context {
 
     /// The script's own environment is what its `$_SERVER` was made of.
     pub(super) fn getenv(&mut self, name: &[u8]) -> *const c_char {
-        let vars: &[ServerVar] = match (&self.exchange, &self.run) {
-            (Some(exchange), _) => &exchange.head().server_vars,
-            (None, Some(run)) => &run.server_vars,
-            (None, None) => &[],
-        };
-        let Some(var) = vars.iter().find(|var| var.name.as_bytes() == name) else { return ptr::null() };
+        let of_request = self.exchange.as_ref().map_or(&[][..], |exchange| &exchange.head().server_vars);
+        let of_run = self.run.as_ref().map_or(&[][..], |run| &run.server_vars);
+        // What is declared for the script wins over what the client sent.
+        let own = self.run.as_ref().map_or(&[][..], |run| &run.request_vars);
+        let mut vars = own.iter().chain(of_request).chain(of_run);
+        let Some(var) = vars.find(|var| var.name.as_bytes() == name) else { return ptr::null() };
         self.text.clear();
         self.text.extend_from_slice(&var.value);
         self.text.push(0);
@@ -296,6 +315,10 @@ fn optional(string: Option<&CString>) -> *const c_char {
 
 fn fill(into: &mut Vec<igor_pair>, vars: &[ServerVar]) {
     into.clear();
+    extend(into, vars);
+}
+
+fn extend(into: &mut Vec<igor_pair>, vars: &[ServerVar]) {
     into.extend(vars.iter().map(|var| igor_pair {
         name: var.name.as_ptr(),
         name_len: var.name.as_bytes().len(),

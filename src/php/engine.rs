@@ -12,10 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct EngineOptions {
     /// php.ini directives that win over every file.
     pub ini: Vec<(String, String)>,
+    /// Lines in php.ini's syntax, which win over `ini`.
+    pub ini_lines: Vec<String>,
     /// The php.ini file, or the folder with one; `None`: PHP's own search.
     pub ini_path: Option<PathBuf>,
     /// Reads no php.ini at all (`php -n`).
     pub ignore_ini: bool,
+    /// `phpinfo()` writes plain text, for a terminal.
+    pub text_info: bool,
     /// How many PHP threads will run at most.
     pub threads: usize,
 }
@@ -69,23 +73,22 @@ struct Kept {
     _executable: Option<CString>,
 }
 
-/// PHP's defaults that a server wants otherwise; php.ini and the configuration win over them where they are set later.
-const DEFAULTS: &str = "display_errors=0\nlog_errors=1\nhtml_errors=0\n";
-
 impl Engine {
     /// Starts the engine on this thread.
     ///
     /// # Errors
     /// See [`EngineError`].
     pub fn start(options: &EngineOptions) -> Result<Self, EngineError> {
-        let ini = CString::new(ini_text(&options.ini))?;
+        let ini = CString::new(ini_text(&options.ini, &options.ini_lines))?;
         let ini_path = options.ini_path.as_ref().map(|path| CString::new(path.as_os_str().as_encoded_bytes()));
         let ini_path = ini_path.transpose()?;
-        let executable = std::env::current_exe().ok().and_then(|path| CString::new(path.into_os_string().into_encoded_bytes()).ok());
+        let executable =
+            std::env::current_exe().ok().and_then(|path| CString::new(path.into_os_string().into_encoded_bytes()).ok());
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EngineError::AlreadyStarted);
         }
-        let sapi = sapi_module(&ini, ini_path.as_deref(), executable.as_deref(), options.ignore_ini);
+        let mut sapi = sapi_module(&ini, ini_path.as_deref(), executable.as_deref(), options.ignore_ini);
+        sapi.phpinfo_as_text = i32::from(options.text_info);
         let mut kept = Box::new(Kept { sapi, _ini: ini, _ini_path: ini_path, _executable: executable });
         let mut info = ffi::igor_engine_info::default();
         let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
@@ -136,8 +139,8 @@ fn text(string: *const c_char) -> Option<String> {
 }
 
 /// The settings in php.ini's syntax. A value that php.ini would take apart is quoted.
-fn ini_text(settings: &[(String, String)]) -> String {
-    let mut text = String::from(DEFAULTS);
+fn ini_text(settings: &[(String, String)], lines: &[String]) -> String {
+    let mut text = String::new();
     for (name, value) in settings {
         let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,+%&|~^() ".contains(&byte));
         if plain {
@@ -145,6 +148,10 @@ fn ini_text(settings: &[(String, String)]) -> String {
         } else {
             text.push_str(&format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\"")));
         }
+    }
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
     }
     text
 }
@@ -170,12 +177,19 @@ fn sapi_module(ini: &CStr, ini_path: Option<&CStr>, executable: Option<&CStr>, i
     module.default_post_reader = Some(ffi::shim_sapi_default_post_reader);
     module.treat_data = Some(ffi::shim_sapi_treat_data);
     module.input_filter = Some(ffi::shim_sapi_input_filter);
+    module.ini_defaults = Some(sapi_ini_defaults);
     module.ini_entries = ini.as_ptr().cast_mut();
     module.php_ini_ignore = i32::from(ignore_ini);
     module.php_ini_ignore_cwd = 1;
     module.php_ini_path_override = ini_path.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
     module.executable_location = executable.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
     module
+}
+
+/// Gives the shim's function the type that PHP declares.
+unsafe extern "C" fn sapi_ini_defaults(configuration: *mut ext_php_rs::ffi::HashTable) {
+    // SAFETY: PHP calls this while it starts, with its own table, as the shim expects. This frame holds nothing.
+    unsafe { ffi::shim_sapi_ini_defaults(configuration.cast()) };
 }
 
 /// Gives the shim's function the type that PHP declares.
@@ -192,11 +206,15 @@ mod tests {
     #[test]
     fn ini_values_that_php_would_take_apart_are_quoted() {
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let text = ini_text(&[
+        let settings = [
             setting("memory_limit", "128M"),
             setting("error_reporting", "E_ALL & ~E_NOTICE"),
             setting("session.name", "a;b\"c"),
-        ]);
-        assert!(text.ends_with("memory_limit=128M\nerror_reporting=E_ALL & ~E_NOTICE\nsession.name=\"a;b\\\"c\"\n"), "{text}");
+        ];
+        let text = ini_text(&settings, &[]);
+        assert!(
+            text.ends_with("memory_limit=128M\nerror_reporting=E_ALL & ~E_NOTICE\nsession.name=\"a;b\\\"c\"\n"),
+            "{text}"
+        );
     }
 }

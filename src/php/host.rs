@@ -160,8 +160,18 @@ host_fn! {
         }
         // SAFETY: PHP's buffer has `len` bytes, and only this call writes to it.
         let buffer = unsafe { std::slice::from_raw_parts_mut(into.cast::<u8>(), len) };
-        // An aborted upload ends the body early, as it does with every SAPI; the missing bytes show in its length.
-        context.exchange().map_or(0, |exchange| exchange.read_body(buffer).unwrap_or(0))
+        let Some(exchange) = context.exchange() else { return 0 };
+        // PHP takes a read that does not fill its buffer for the end of the body.
+        let mut filled = 0;
+        while filled < len {
+            match exchange.read_body(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                // An aborted upload ends the body early, as it does with every SAPI; the missing bytes show in its length.
+                Err(_) => break,
+            }
+        }
+        filled
     }
 }
 
@@ -200,8 +210,8 @@ extern "C" fn host_log(host: *mut c_void, level: c_int, message: *const c_char, 
         // SAFETY: null or this thread's own context, as in `host_fn!`.
         match unsafe { host.cast::<Context>().as_mut() } {
             Some(context) => context.work.log(level, &message),
-            None if level <= 3 => tracing::error!(target: "php", "{message}"),
-            None => tracing::warn!(target: "php", "{message}"),
+            None if level <= 3 => tracing::error!(target: "php::startup", "{message}"),
+            None => tracing::warn!(target: "php::startup", "{message}"),
         }
     }));
     if logged.is_err() {

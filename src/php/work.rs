@@ -42,6 +42,8 @@ pub struct Run {
     pub argument: Option<CString>,
     /// `$_SERVER` entries.
     pub server_vars: Vec<ServerVar>,
+    /// HTTP worker: what every request finds in `$_SERVER` beside its own entries.
+    pub request_vars: Vec<ServerVar>,
     /// Which background workers the script sees.
     pub scope: Arc<dyn Scope>,
 }

@@ -30,6 +30,22 @@ impl LineLog {
     }
 }
 
+/// Logs a message of PHP with the given fields, a record a line: a message with line breaks must not look like several
+/// records. The level is a syslog number: 3 error, 4 warning, 5 and 6 information, 7 debug.
+macro_rules! log_php {
+    ($level:expr, $message:expr, $($fields:tt)*) => {
+        for line in $message.lines().filter(|line| !line.is_empty()) {
+            match $level {
+                ..=3 => tracing::error!(target: "php", $($fields)*, "{line}"),
+                4 => tracing::warn!(target: "php", $($fields)*, "{line}"),
+                5 | 6 => tracing::info!(target: "php", $($fields)*, "{line}"),
+                _ => tracing::debug!(target: "php", $($fields)*, "{line}"),
+            }
+        }
+    };
+}
+pub(crate) use log_php;
+
 #[cfg(test)]
 mod tests {
     use super::*;

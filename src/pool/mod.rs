@@ -7,5 +7,6 @@ pub mod scale;
 
 pub use crew::{Crew, Stuck, leave};
 pub use lines::LineLog;
+pub(crate) use lines::log_php;
 pub use queue::JobQueue;
 pub(crate) use queue::Taken;

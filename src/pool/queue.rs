@@ -100,7 +100,11 @@ impl JobQueue {
     }
 
     /// The gate through which one block offers jobs. `on_offer` is told of each one that was queued; it must not block.
-    pub fn gate(self: &Arc<Self>, scope: Arc<dyn Scope>, on_offer: Option<Arc<dyn Fn() + Send + Sync>>) -> Arc<dyn Gate> {
+    pub fn gate(
+        self: &Arc<Self>,
+        scope: Arc<dyn Scope>,
+        on_offer: Option<Arc<dyn Fn() + Send + Sync>>,
+    ) -> Arc<dyn Gate> {
         Arc::new(QueueGate { queue: self.clone(), scope, on_offer })
     }
 }

@@ -24,12 +24,12 @@ pub(super) struct Threads {
 
 /// What the engine needs to know before it starts.
 pub(super) fn engine_options(config: &Config) -> EngineOptions {
-    let background: usize = config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
+    let background: usize =
+        config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
     EngineOptions {
         ini: config.global.frankenphp.php_ini.clone(),
-        ini_path: None,
-        ignore_ini: false,
         threads: classic_threads(config).threads_max + background,
+        ..EngineOptions::default()
     }
 }
 
@@ -51,7 +51,10 @@ fn classic_threads(config: &Config) -> classic::Declaration {
 }
 
 fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerDecl)> {
-    config.scopes().flat_map(|scope| scope.workers.iter().map(move |worker| (scope.label, worker))).filter(|(_, worker)| !worker.is_background())
+    config
+        .scopes()
+        .flat_map(|scope| scope.workers.iter().map(move |worker| (scope.label, worker)))
+        .filter(|(_, worker)| !worker.is_background())
 }
 
 fn processors() -> usize {
@@ -64,21 +67,9 @@ impl Threads {
     /// # Errors
     /// The system gave no thread, or a message says what else is wrong.
     pub(super) fn start(config: &Config) -> io::Result<Self> {
-        let vars = &config.global.frankenphp.vars;
-        // Once on it stays on: snapshots of an older configuration must not lose their protection.
-        if vars.hardened {
-            set_hardened(true);
-        }
-        let options = ThreadOptions {
-            name: String::new(),
-            policy: policy(vars),
-            ledger: Arc::new(Ledger::default()),
-            limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
-        };
+        let options = thread_options(&config.global.frankenphp.vars);
         let stopping = Arc::new(AtomicBool::new(false));
-        let shared = Shared { options: options.clone(), waits: Arc::new(Waits::default()), stopping: stopping.clone() };
-        let background: HashMap<ScopeLabel, Arc<Declared>> =
-            config.scopes().map(|scope| (scope.label.clone(), declared(scope.label, scope.workers, &shared))).collect();
+        let background = declared_scopes(config, &options, &stopping);
         let global = background[&config.global.scope].clone();
         let mut threads = Self {
             classic: Classic::start(classic_threads(config), options.clone())?,
@@ -101,7 +92,7 @@ impl Threads {
     /// What the scripts of a block see.
     pub(super) fn scope(&self, label: &ScopeLabel) -> Arc<dyn Scope> {
         let own = self.background.get(label).unwrap_or(&self.global);
-        ScopeView::new(own, &self.global)
+        ScopeView::of(own, &self.global)
     }
 
     /// The HTTP workers that a block's requests can reach: its own and the global ones.
@@ -128,6 +119,30 @@ impl Threads {
     }
 }
 
+/// What every PHP thread is given.
+pub(super) fn thread_options(vars: &VarsSettings) -> ThreadOptions {
+    // Once on it stays on: snapshots of an older configuration must not lose their protection.
+    if vars.hardened {
+        set_hardened(true);
+    }
+    ThreadOptions {
+        name: String::new(),
+        policy: policy(vars),
+        ledger: Arc::new(Ledger::default()),
+        limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
+    }
+}
+
+/// The background workers of every scope; none runs yet.
+pub(super) fn declared_scopes(
+    config: &Config,
+    options: &ThreadOptions,
+    stopping: &Arc<AtomicBool>,
+) -> HashMap<ScopeLabel, Arc<Declared>> {
+    let shared = Shared { options: options.clone(), waits: Arc::new(Waits::default()), stopping: stopping.clone() };
+    config.scopes().map(|scope| (scope.label.clone(), declared(scope.label, scope.workers, &shared))).collect()
+}
+
 fn policy(vars: &VarsSettings) -> Policy {
     Policy {
         mode: match vars.mode {
@@ -143,13 +158,11 @@ fn policy(vars: &VarsSettings) -> Policy {
 
 fn declared(label: &ScopeLabel, workers: &[WorkerDecl], shared: &Shared) -> Arc<Declared> {
     let background = || workers.iter().filter(|worker| worker.is_background());
-    let named = background()
-        .filter_map(|worker| Some((worker.name.clone()?, background_declaration(worker))))
-        .collect();
-    let catch_all = background().find(|worker| worker.is_catch_all()).map(|worker| CatchAll {
-        declaration: background_declaration(worker),
-        names_max: worker.names_max(),
-    });
+    let named =
+        background().filter_map(|worker| Some((worker.name.clone()?, background_declaration(worker)))).collect();
+    let catch_all = background()
+        .find(|worker| worker.is_catch_all())
+        .map(|worker| CatchAll { declaration: background_declaration(worker), names_max: worker.names_max() });
     Declared::new(label.as_str(), named, catch_all, shared.clone())
 }
 

@@ -21,7 +21,24 @@ pub fn init(settings: &LogSettings, debug: bool) -> io::Result<()> {
         None if debug => "debug",
         None => "info",
     };
-    let filter = EnvFilter::try_from_env("IGOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    start(settings, level)
+}
+
+/// Starts the log of a single script, whose standard output and error are its user's: only what PHP says when it does not
+/// start as it should, unless the configuration has a `log` block or `IGOR_LOG` asks for more.
+///
+/// # Errors
+/// The log file cannot be opened.
+pub fn init_for_script(settings: &LogSettings, debug: bool) -> io::Result<()> {
+    if *settings == LogSettings::default() && !debug {
+        start(settings, "off,php::startup=warn")
+    } else {
+        init(settings, debug)
+    }
+}
+
+fn start(settings: &LogSettings, default_filter: &str) -> io::Result<()> {
+    let filter = EnvFilter::try_from_env("IGOR_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
     let writer = writer(&settings.output)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     // An already started log is kept: a reload does not change it.

@@ -3,8 +3,10 @@
 mod assemble;
 mod logging;
 mod run;
+mod script;
 mod shutdown;
 mod sites;
 
-pub use logging::init as init_logging;
+pub use logging::{init as init_logging, init_for_script as init_script_logging};
 pub use run::{ServeError, run};
+pub use script::{ScriptError, run_script};

@@ -70,7 +70,11 @@ type Stuck = Vec<crate::pool::Stuck>;
 fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
     for thread in stuck {
         let place = thread.place.as_deref().unwrap_or("unknown");
-        tracing::error!(thread = thread.thread, place, "a PHP thread could not be interrupted; the process ends without it");
+        tracing::error!(
+            thread = thread.thread,
+            place,
+            "a PHP thread could not be interrupted; the process ends without it"
+        );
     }
     crate::php::exit_at_once(EXIT_STUCK)
 }
@@ -117,9 +121,8 @@ fn listen(config: &Config, bound: Vec<BoundListener>, threads: &Threads) -> Resu
 
 async fn wait_booted(threads: &Arc<Threads>) -> Result<(), String> {
     let threads = threads.clone();
-    let booted = tokio::task::spawn_blocking(move || {
-        threads.http.iter().try_for_each(|(_, worker, _)| worker.wait_booted())
-    });
+    let booted =
+        tokio::task::spawn_blocking(move || threads.http.iter().try_for_each(|(_, worker, _)| worker.wait_booted()));
     booted.await.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}")))
 }
 
@@ -127,11 +130,18 @@ async fn wait_for_signal() -> io::Result<&'static str> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut quit = signal(SignalKind::quit())?;
-    Ok(tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-        _ = quit.recv() => "SIGQUIT",
-    })
+    // A closing terminal must not end a server without its grace period.
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok("SIGINT"),
+            _ = terminate.recv() => return Ok("SIGTERM"),
+            _ = quit.recv() => return Ok("SIGQUIT"),
+            _ = hangup.recv() => {
+                tracing::warn!("SIGHUP: the configuration cannot be reloaded while the server runs yet; restart it instead");
+            }
+        }
+    }
 }
 
 fn log_engine(engine: &Engine) {

@@ -3,7 +3,9 @@
 use super::assemble::Threads;
 use crate::config::{self, Config, Listener, PhpServer, Site};
 use crate::http::gate::Queue;
-use crate::http::service::{FileSettings, Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
+use crate::http::service::{
+    FileSettings, Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute,
+};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -54,7 +56,9 @@ impl WorkerQueues {
 }
 
 fn settings(site: &Site, listener: Listener, routes: Vec<Route>) -> SiteSettings {
-    let on_it = |address: &&config::Address| address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip);
+    let on_it = |address: &&config::Address| {
+        address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip)
+    };
     let hosts: Vec<Option<String>> = site.addresses.iter().filter(on_it).map(|address| address.host.clone()).collect();
     // One address without a host makes the site answer every host of this listener.
     let named = if hosts.iter().any(Option::is_none) { Vec::new() } else { hosts.into_iter().flatten().collect() };
@@ -70,17 +74,29 @@ fn convert(route: &config::Route, threads: &Threads, queues: &WorkerQueues, max_
     let handler = match &route.handler {
         config::Handler::PhpServer(server) => Handler::Php(php(server, PhpMode::Server, threads, queues, max_wait)),
         config::Handler::Php(server) => Handler::Php(php(server, PhpMode::ScriptsOnly, threads, queues, max_wait)),
-        config::Handler::Respond(respond) => Handler::Respond { status: respond.status, body: respond.body.as_literal().unwrap_or_default().to_owned() },
-        config::Handler::Redir(redir) => Handler::Redir { to: redir.to.as_literal().unwrap_or_default().to_owned(), status: redir.status },
-        config::Handler::Header(_) => Handler::Headers(Vec::new()),
-        config::Handler::FileServer(files) => {
-            Handler::Files(FileSettings { root: files.root.clone(), index: files.index.clone(), hide: files.hide.clone() })
+        config::Handler::Respond(respond) => {
+            Handler::Respond { status: respond.status, body: respond.body.as_literal().unwrap_or_default().to_owned() }
         }
+        config::Handler::Redir(redir) => {
+            Handler::Redir { to: redir.to.as_literal().unwrap_or_default().to_owned(), status: redir.status }
+        }
+        config::Handler::Header(_) => Handler::Headers(Vec::new()),
+        config::Handler::FileServer(files) => Handler::Files(FileSettings {
+            root: files.root.clone(),
+            index: files.index.clone(),
+            hide: files.hide.clone(),
+        }),
     };
     Route { matcher: crate::http::matcher::Matcher::default(), handler }
 }
 
-fn php(server: &PhpServer, mode: PhpMode, threads: &Threads, queues: &WorkerQueues, max_wait: Option<Duration>) -> PhpSettings {
+fn php(
+    server: &PhpServer,
+    mode: PhpMode,
+    threads: &Threads,
+    queues: &WorkerQueues,
+    max_wait: Option<Duration>,
+) -> PhpSettings {
     let root = if server.resolve_root_symlink {
         server.root.canonicalize().unwrap_or_else(|_| server.root.clone())
     } else {
@@ -103,7 +119,11 @@ fn php(server: &PhpServer, mode: PhpMode, threads: &Threads, queues: &WorkerQueu
         index: server.index.first().cloned().unwrap_or_default(),
         split_path: server.split.clone(),
         env: server.env.clone(),
-        files: server.file_server.then(|| FileSettings { root: root.clone(), index: server.index.clone(), hide: Vec::new() }),
+        files: server.file_server.then(|| FileSettings {
+            root: root.clone(),
+            index: server.index.clone(),
+            hide: Vec::new(),
+        }),
         root,
         classic: Queue::new(threads.classic.gate(threads.scope(&server.scope)), max_wait),
         workers,

@@ -9,7 +9,12 @@ use super::source::{Elements, Key, Objects, may_recur, plain};
 ///
 /// # Safety
 /// Both arrays must live, unwritten, during the call. `published` must come from an arena.
-pub(super) unsafe fn same(source: *const ZArray, published: *const ZArray, objects: &dyn Objects, depth: usize) -> bool {
+pub(super) unsafe fn same(
+    source: *const ZArray,
+    published: *const ZArray,
+    objects: &dyn Objects,
+    depth: usize,
+) -> bool {
     let mut comparison = Comparison { objects, known: PointerMap::default() };
     // SAFETY: handed on from the caller.
     unsafe { comparison.arrays(source, published, depth) }
@@ -85,8 +90,10 @@ impl Comparison<'_> {
 unsafe fn keys(left: Key, right: Key) -> bool {
     match (left, right) {
         (Key::Index(left), Key::Index(right)) => left == right,
-        // SAFETY: handed on from the caller.
-        (Key::Name(left, left_hash), Key::Name(right, right_hash)) => left_hash == right_hash && unsafe { strings(left, right) },
+        (Key::Name(left, left_hash), Key::Name(right, right_hash)) => {
+            // SAFETY: handed on from the caller.
+            left_hash == right_hash && unsafe { strings(left, right) }
+        }
         _ => false,
     }
 }

@@ -4,7 +4,7 @@
 //! bindings, so that the arena builds and tests without PHP (under Miri, for one); `php::layout` asserts at compile time
 //! that they agree with the headers of the PHP that is linked.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 /// `IS_UNDEF`: an empty place of a packed array.
@@ -191,11 +191,12 @@ impl ZString {
     }
 }
 
-/// PHP's string hash (`zend_inline_hash_func`): DJBX33A with the top bit set, so that 0 can mean "not computed".
+/// PHP's string hash (`zend_inline_hash_func`): DJBX33A with the top bit set, so that 0 can mean "not computed". PHP adds
+/// C's `char`, whose sign depends on the platform.
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
     let mut hash: u64 = 5381;
     for &byte in bytes {
-        hash = hash.wrapping_mul(33).wrapping_add(u64::from(byte));
+        hash = hash.wrapping_mul(33).wrapping_add(byte as c_char as u64);
     }
     hash | 0x8000_0000_0000_0000
 }

@@ -78,7 +78,8 @@ impl Memory {
     pub(super) fn seal(&self) {
         if self.mapped {
             // SAFETY: the mapping is ours and as long as given.
-            let result = unsafe { libc::mprotect(self.base.as_ptr().cast(), self.bytes.max(ALIGNMENT), libc::PROT_READ) };
+            let result =
+                unsafe { libc::mprotect(self.base.as_ptr().cast(), self.bytes.max(ALIGNMENT), libc::PROT_READ) };
             assert_eq!(result, 0, "protecting a published snapshot: {}", std::io::Error::last_os_error());
         }
     }

@@ -114,7 +114,9 @@ impl fmt::Display for Refusal {
                  the configuration"
             ),
             Reason::OutOfMemory(bytes) => write!(f, "the system gave no memory for a snapshot of {bytes} bytes"),
-            Reason::Internal(kind) => write!(f, "{place} is of the engine's internal type {kind}, which cannot be published"),
+            Reason::Internal(kind) => {
+                write!(f, "{place} is of the engine's internal type {kind}, which cannot be published")
+            }
         }
     }
 }

@@ -54,7 +54,11 @@ impl Walker {
         assert!(header.table_size.is_power_of_two() && header.table_size >= MIN_TABLE_SIZE, "an array's table size");
         assert!(header.count <= header.used && header.used <= header.table_size, "an array's counts");
         let has_hash = !packed && header.count > 0;
-        assert_eq!(header.mask, if has_hash { (header.table_size * 2).wrapping_neg() } else { MIN_MASK }, "an array's mask");
+        assert_eq!(
+            header.mask,
+            if has_hash { (header.table_size * 2).wrapping_neg() } else { MIN_MASK },
+            "an array's mask"
+        );
         assert!(header.destructor.is_none(), "an array's destructor");
         let element = if packed { size_of::<Zval>() } else { size_of::<Bucket>() };
         if header.used > 0 {

@@ -10,8 +10,8 @@ use super::messages::{self, LastFailure, Subject};
 use super::supervise::{Failures, Next as After, RunEnd};
 use super::waits::Waits;
 use crate::exchange::Exchange;
-use crate::php::{Ended, Failure, Mode, Next, Phase, Run, Scope, ThreadOptions, Wait, Work};
-use crate::pool::{Crew, LineLog};
+use crate::php::{Ended, Failure, Mode, Next, Phase, Run, Scope, ScriptError, ThreadOptions, Wait, Work};
+use crate::pool::{Crew, LineLog, log_php};
 use crate::vars::Slot;
 use std::ffi::CString;
 use std::io;
@@ -245,8 +245,13 @@ impl Background {
     }
 
     pub(super) fn nothing_published(&self) -> Failure {
-        let runs = self.locked().live > 0;
-        messages::nothing_published(self.subject(), runs)
+        let state = self.locked();
+        match &state.last_failure {
+            Some(last) if state.live == 0 && state.give_ups > 0 => {
+                messages::gave_up(self.subject(), state.attempts, last)
+            }
+            _ => messages::nothing_published(self.subject(), state.live > 0),
+        }
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -336,6 +341,7 @@ impl BackgroundWork {
             script: script_path(&declaration.file),
             argument: CString::new(name.as_str()).ok(),
             server_vars: server_vars(&declaration.file, name, name, &declaration.env),
+            request_vars: Vec::new(),
             scope: self.scope.clone(),
         }))
     }
@@ -346,6 +352,19 @@ impl BackgroundWork {
             return;
         }
         self.worker.locked().live -= 1;
+        self.worker.changed.notify_all();
+    }
+
+    /// The thread leaves its loop because of a failure that has been noted. The last thread of a pool gives the worker up;
+    /// before that the others may still publish.
+    fn give_up(&mut self) {
+        self.left = true;
+        let mut state = self.worker.locked();
+        state.live -= 1;
+        if state.live == 0 {
+            state.give_ups += 1;
+        }
+        drop(state);
         self.worker.changed.notify_all();
     }
 
@@ -372,7 +391,19 @@ impl Work for BackgroundWork {
                 Ok(None) => {}
                 Err(error) => {
                     let Background { name, scope, .. } = &*self.worker;
-                    tracing::error!(worker = name, scope, thread = self.number, "the worker ends: making its handle: {error}");
+                    tracing::error!(
+                        worker = name,
+                        scope,
+                        thread = self.number,
+                        "the worker is given up: making its handle: {error}"
+                    );
+                    let error = ScriptError {
+                        level: "System error",
+                        message: format!("making the worker's handle: {error}"),
+                        ..ScriptError::default()
+                    };
+                    self.note_failure(Ended { exit_status: 255, failed: true, handled: false, error: Some(error) });
+                    self.give_up();
                 }
             }
         }
@@ -397,7 +428,14 @@ impl Work for BackgroundWork {
             state.stopping
         };
         if stopping {
-            tracing::info!(worker = name, scope, thread, run, exit_status = ended.exit_status, "background worker stopped");
+            tracing::info!(
+                worker = name,
+                scope,
+                thread,
+                run,
+                exit_status = ended.exit_status,
+                "background worker stopped"
+            );
             return;
         }
         let end = RunEnd {
@@ -409,31 +447,44 @@ impl Work for BackgroundWork {
             After::Restart { pause } => {
                 self.pause = pause;
                 worker.locked().attempts = 0;
-                tracing::info!(worker = name, scope, thread, run, exit_status = 0, "background worker ended, restarting it");
+                tracing::info!(
+                    worker = name,
+                    scope,
+                    thread,
+                    run,
+                    exit_status = 0,
+                    "background worker ended, restarting it"
+                );
             }
             After::Retry { pause } => {
                 self.pause = pause;
                 let last = self.note_failure(ended);
                 tracing::warn!(
-                    worker = name, scope, thread, run, attempt = self.failures.count(), exit_status = last.exit_status,
+                    worker = name,
+                    scope,
+                    thread,
+                    run,
+                    attempt = self.failures.count(),
+                    exit_status = last.exit_status,
                     pause_ms = pause.as_millis() as u64,
-                    "background worker failed, restarting it: {}", messages::failed(self.failures.count(), &last)
+                    "background worker failed, restarting it: {}",
+                    messages::failed(self.failures.count(), &last)
                 );
                 worker.changed.notify_all();
             }
             After::GiveUp => {
                 let last = self.note_failure(ended);
                 tracing::error!(
-                    worker = name, scope, thread, run, attempt = self.failures.count(), exit_status = last.exit_status,
-                    "background worker given up: {}", messages::failed(self.failures.count(), &last)
+                    worker = name,
+                    scope,
+                    thread,
+                    run,
+                    attempt = self.failures.count(),
+                    exit_status = last.exit_status,
+                    "background worker given up: {}",
+                    messages::failed(self.failures.count(), &last)
                 );
-                // The last thread of a pool gives the worker up; before that the others may still publish.
-                let mut state = worker.locked();
-                if state.live == 1 {
-                    state.give_ups += 1;
-                }
-                drop(state);
-                self.leave();
+                self.give_up();
             }
         }
     }
@@ -469,12 +520,7 @@ impl Work for BackgroundWork {
     fn log(&mut self, level: i32, message: &str) {
         let Background { name, scope, .. } = &*self.worker;
         let (thread, run) = (self.number, self.run);
-        match level {
-            ..=3 => tracing::error!(target: "php", worker = name, scope, thread, run, "{message}"),
-            4 => tracing::warn!(target: "php", worker = name, scope, thread, run, "{message}"),
-            5 | 6 => tracing::info!(target: "php", worker = name, scope, thread, run, "{message}"),
-            _ => tracing::debug!(target: "php", worker = name, scope, thread, run, "{message}"),
-        }
+        log_php!(level, message, worker = name, scope, thread, run);
     }
 }
 

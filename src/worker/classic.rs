@@ -5,7 +5,7 @@ use crate::exchange::{Exchange, Gate};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
 use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
 use crate::pool::scale::{self, Load};
-use crate::pool::{Crew, JobQueue, LineLog, Taken};
+use crate::pool::{Crew, JobQueue, LineLog, Taken, log_php};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;
@@ -169,11 +169,6 @@ impl Work for ClassicWork {
 
     fn log(&mut self, level: i32, message: &str) {
         let thread = self.number;
-        match level {
-            ..=3 => tracing::error!(target: "php", thread, "{message}"),
-            4 => tracing::warn!(target: "php", thread, "{message}"),
-            5 | 6 => tracing::info!(target: "php", thread, "{message}"),
-            _ => tracing::debug!(target: "php", thread, "{message}"),
-        }
+        log_php!(level, message, thread);
     }
 }

@@ -17,12 +17,23 @@ pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String,
         push(&mut vars, key.as_ref(), script.as_bytes());
     }
     push(&mut vars, "DOCUMENT_ROOT".as_ref(), b"");
-    for (key, value) in env {
-        push(&mut vars, key.as_ref(), value.as_bytes());
-    }
-    push(&mut vars, "FRANKENPHP_WORKER".as_ref(), worker.as_bytes());
-    push(&mut vars, "FRANKENPHP_WORKER_NAME".as_ref(), name.as_bytes());
+    add_own(&mut vars, name, worker, env);
     vars
+}
+
+/// What each request of an HTTP worker finds beside its own variables.
+pub(super) fn request_vars(name: &str, worker: &str, env: &[(String, String)]) -> Vec<ServerVar> {
+    let mut vars = Vec::new();
+    add_own(&mut vars, name, worker, env);
+    vars
+}
+
+fn add_own(vars: &mut Vec<ServerVar>, name: &str, worker: &str, env: &[(String, String)]) {
+    for (key, value) in env {
+        push(vars, key.as_ref(), value.as_bytes());
+    }
+    push(vars, "FRANKENPHP_WORKER".as_ref(), worker.as_bytes());
+    push(vars, "FRANKENPHP_WORKER_NAME".as_ref(), name.as_bytes());
 }
 
 /// A later entry replaces an earlier one: `getenv()` takes the first that it finds.

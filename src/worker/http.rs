@@ -4,13 +4,13 @@
 //! while serving is restarted; one that fails in its boot is tried again by the rules of `supervise`, and given up at the
 //! cap: with no thread left the queue refuses, and its requests get a 503.
 
-use super::environment::{script_path, server_vars};
+use super::environment::{request_vars, script_path, server_vars};
 use super::messages::{self, LastFailure};
 use super::supervise::{Failures, Next as After, RunEnd};
 use crate::exchange::{Exchange, Gate};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
 use crate::php::{Ended, Mode, Next, Run, Scope, ThreadOptions, Work};
-use crate::pool::{Crew, JobQueue, LineLog, Taken};
+use crate::pool::{Crew, JobQueue, LineLog, Taken, log_php};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::convert::Infallible;
@@ -128,8 +128,9 @@ impl HttpWorker {
 
     /// Tells the scripts to end after the request in hand.
     pub fn stop(&self) {
-        self.queue.close();
+        // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.queue.close();
     }
 
     /// The threads, to be awaited with [`leave`](crate::pool::leave).
@@ -221,6 +222,7 @@ impl Work for HttpWork {
             script: script_path(file),
             argument: None,
             server_vars: server_vars(file, name, "1", env),
+            request_vars: request_vars(name, "1", env),
             scope: self.worker.scope.clone(),
         })
     }
@@ -257,19 +259,39 @@ impl Work for HttpWork {
             After::Retry { .. } if self.serving_at.is_some() => {
                 self.failures = Failures::default();
                 self.pause = Duration::ZERO;
-                tracing::warn!(worker = name, thread, run, exit_status, "worker script failed in a request, restarting it");
+                tracing::warn!(
+                    worker = name,
+                    thread,
+                    run,
+                    exit_status,
+                    "worker script failed in a request, restarting it"
+                );
             }
             After::Retry { pause } => {
                 self.pause = pause;
                 let attempt = self.failures.count();
                 tracing::warn!(
-                    worker = name, thread, run, attempt, exit_status, pause_ms = pause.as_millis() as u64,
-                    "worker script failed to boot, trying again: {}", messages::boot_failed_of_http(attempt, &last)
+                    worker = name,
+                    thread,
+                    run,
+                    attempt,
+                    exit_status,
+                    pause_ms = pause.as_millis() as u64,
+                    "worker script failed to boot, trying again: {}",
+                    messages::boot_failed_of_http(attempt, &last)
                 );
             }
             After::GiveUp => {
                 let attempt = self.failures.count();
-                tracing::error!(worker = name, thread, run, attempt, exit_status, "worker script given up: {}", messages::boot_failed_of_http(attempt, &last));
+                tracing::error!(
+                    worker = name,
+                    thread,
+                    run,
+                    attempt,
+                    exit_status,
+                    "worker script given up: {}",
+                    messages::boot_failed_of_http(attempt, &last)
+                );
                 self.give_up(last);
             }
         }
@@ -292,11 +314,6 @@ impl Work for HttpWork {
 
     fn log(&mut self, level: i32, message: &str) {
         let (worker, thread) = (&self.worker.declaration.name, self.number);
-        match level {
-            ..=3 => tracing::error!(target: "php", worker, thread, "{message}"),
-            4 => tracing::warn!(target: "php", worker, thread, "{message}"),
-            5 | 6 => tracing::info!(target: "php", worker, thread, "{message}"),
-            _ => tracing::debug!(target: "php", worker, thread, "{message}"),
-        }
+        log_php!(level, message, worker, thread);
     }
 }

@@ -54,7 +54,10 @@ pub(super) fn timed_out(subject: Subject<'_>, waited: Duration, attempts: u32, l
 pub(super) fn boot_failed(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
     let Subject { name, file, scope } = subject;
     let why = failed(attempts, last);
-    Failure::runtime(format!("background worker \"{name}\" ({}) in scope \"{scope}\" failed to boot: {why}", file.display()))
+    Failure::runtime(format!(
+        "background worker \"{name}\" ({}) in scope \"{scope}\" failed to boot: {why}",
+        file.display()
+    ))
 }
 
 /// B20
@@ -80,7 +83,10 @@ pub(super) fn not_running(subject: Subject<'_>) -> Failure {
 
 /// B16
 pub(super) fn cycle(names: &[String]) -> Failure {
-    Failure::runtime(format!("background workers wait for each other in a circle: {}", quoted(names).replace(", ", " -> ")))
+    Failure::runtime(format!(
+        "background workers wait for each other in a circle: {}",
+        quoted(names).replace(", ", " -> ")
+    ))
 }
 
 /// B21
@@ -104,7 +110,10 @@ pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
     } else {
         "it has not been started; call frankenphp_ensure_background_worker() first, or declare it with `num 1`"
     };
-    Failure::runtime(format!("background worker \"{name}\" ({}) in scope \"{scope}\" has published nothing: {hint}", file.display()))
+    Failure::runtime(format!(
+        "background worker \"{name}\" ({}) in scope \"{scope}\" has published nothing: {hint}",
+        file.display()
+    ))
 }
 
 /// A system that gives no thread.
@@ -127,7 +136,9 @@ fn failed_before(attempts: u32, last: &LastFailure, readying_call: &str) -> Stri
     let status = last.exit_status;
     match &last.error {
         Some(error) => format!("{times}, last exit status {status}, last error: {error}"),
-        None if status == 0 => format!("{times}, last exit status 0: the script ended before it called {readying_call}"),
+        None if status == 0 => {
+            format!("{times}, last exit status 0: the script ended before it called {readying_call}")
+        }
         None => format!("{times}, last exit status {status}, no PHP error"),
     }
 }

@@ -3,8 +3,8 @@
 
 use super::background::{Background, Declaration, Shared};
 use super::messages;
-use crate::php::{Failure, Phase, Scope, Wait};
 use crate::limits::WORKER_NAME_BYTES_MAX;
+use crate::php::{Failure, Phase, Scope, Wait};
 use crate::vars::Slot;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,13 +31,16 @@ pub struct Declared {
 
 impl Declared {
     /// The workers of a scope; none runs yet.
-    pub fn new(label: &str, named: Vec<(String, Declaration)>, catch_all: Option<CatchAll>, shared: Shared) -> Arc<Self> {
+    pub fn new(
+        label: &str,
+        named: Vec<(String, Declaration)>,
+        catch_all: Option<CatchAll>,
+        shared: Shared,
+    ) -> Arc<Self> {
         let names = named.iter().map(|(name, _)| name.clone()).collect();
         let workers = named
             .into_iter()
-            .map(|(name, declaration)| {
-                (name.as_bytes().into(), Background::new(&name, label, declaration, &shared))
-            })
+            .map(|(name, declaration)| (name.as_bytes().into(), Background::new(&name, label, declaration, &shared)))
             .collect();
         Arc::new(Self { label: label.to_owned(), shared, names, catch_all, workers: RwLock::new(workers) })
     }
@@ -96,11 +99,12 @@ impl Declared {
             return Ok(worker);
         }
         let Some(catch_all) = &self.catch_all else { return Err(self.not_declared(name)) };
-        let text = std::str::from_utf8(name).ok().filter(|text| text.len() <= WORKER_NAME_BYTES_MAX).ok_or_else(|| {
-            Failure::value(format!(
-                "the name of a background worker must be valid UTF-8 of at most {WORKER_NAME_BYTES_MAX} bytes"
-            ))
-        })?;
+        let text =
+            std::str::from_utf8(name).ok().filter(|text| text.len() <= WORKER_NAME_BYTES_MAX).ok_or_else(|| {
+                Failure::value(format!(
+                    "the name of a background worker must be valid UTF-8 of at most {WORKER_NAME_BYTES_MAX} bytes"
+                ))
+            })?;
         let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(worker) = workers.get(name) {
             return Ok(worker.clone());
@@ -121,7 +125,7 @@ pub struct ScopeView {
 
 impl ScopeView {
     /// What a block's scripts see: its own workers if it declares any, else the global ones.
-    pub fn new(own: &Arc<Declared>, global: &Arc<Declared>) -> Arc<dyn Scope> {
+    pub fn of(own: &Arc<Declared>, global: &Arc<Declared>) -> Arc<dyn Scope> {
         Arc::new(Self { declared: if own.is_empty() { global.clone() } else { own.clone() } })
     }
 
@@ -131,7 +135,11 @@ impl ScopeView {
 
     /// Starts the worker where the phase allows it.
     fn begin(&self, worker: &Arc<Background>, phase: Phase) -> Result<(), Failure> {
-        if phase == Phase::Callback || worker.is_ready() { Ok(()) } else { worker.start(&self.declared.view()) }
+        if phase == Phase::Callback {
+            return Ok(());
+        }
+        // A worker that was ready stays ready, also after it was given up; it is started again, and nobody waits for that.
+        worker.start(&self.declared.view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
     }
 
     fn await_ready(
@@ -147,10 +155,7 @@ impl ScopeView {
         }
         let Some(caller) = caller else { return worker.wait(wait, deadline, since) };
         let (from, to) = (Arc::as_ptr(caller) as usize, Arc::as_ptr(worker) as usize);
-        worker
-            .waits()
-            .add((from, caller.name()), (to, worker.name()))
-            .map_err(|names| messages::cycle(&names))?;
+        worker.waits().add((from, caller.name()), (to, worker.name())).map_err(|names| messages::cycle(&names))?;
         let result = worker.wait(wait, deadline, since);
         worker.waits().remove(from, to);
         result

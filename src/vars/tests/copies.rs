@@ -107,7 +107,8 @@ fn equality_is_identity_with_float_bits() {
 fn order_and_key_types_count() {
     let mut heap = Heap::default();
     let text = |name: &str| Name::Text(name.as_bytes().to_vec());
-    let map = |pairs: &[(Name, i64)]| Data::Map(pairs.iter().map(|(name, value)| (name.clone(), int(*value))).collect());
+    let map =
+        |pairs: &[(Name, i64)]| Data::Map(pairs.iter().map(|(name, value)| (name.clone(), int(*value))).collect());
     let first = heap.array(&map(&[(text("a"), 1), (text("b"), 2)]));
     let swapped = heap.array(&map(&[(text("b"), 2), (text("a"), 1)]));
     let numbered = heap.array(&map(&[(Name::Index(8), 1)]));

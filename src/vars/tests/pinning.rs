@@ -50,7 +50,8 @@ fn a_replaced_snapshot_lives_as_long_as_its_pins() {
 #[test]
 fn classic_requests_always_see_the_arena() {
     let slot = Slot::new(b"name");
-    let (mut pins, ledger) = pins(false, Policy { copy_bytes_max: usize::MAX, thread_budget_bytes: 0, ..Policy::default() });
+    let (mut pins, ledger) =
+        pins(false, Policy { copy_bytes_max: usize::MAX, thread_budget_bytes: 0, ..Policy::default() });
     for bytes in [1, 1 << 20] {
         slot.publish(snapshot(bytes));
         assert_eq!(serve(&mut pins, &slot), Serve::Exposed);
@@ -61,7 +62,8 @@ fn classic_requests_always_see_the_arena() {
 /// NASTY 14: what a long-lived script pins is bounded, by thread and for the process.
 #[test]
 fn worker_scripts_stay_within_their_budgets() {
-    let policy = Policy { copy_bytes_max: 1000, thread_budget_bytes: 25_000, process_budget_bytes: 35_000, mode: Mode::Auto };
+    let policy =
+        Policy { copy_bytes_max: 1000, thread_budget_bytes: 25_000, process_budget_bytes: 35_000, mode: Mode::Auto };
     let slot = Slot::new(b"name");
     let ledger = Arc::new(Ledger::default());
     let mut one = Pins::new(true, policy, ledger.clone());

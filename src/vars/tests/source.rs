@@ -93,7 +93,8 @@ impl Heap {
     }
 
     pub(super) fn object(&mut self, class: &str, case: &str, is_enum: bool) -> Zval {
-        let case = Case { class_name: self.string(class.as_bytes(), 2), case_name: self.string(case.as_bytes(), 2), is_enum };
+        let case =
+            Case { class_name: self.string(class.as_bytes(), 2), case_name: self.string(case.as_bytes(), 2), is_enum };
         let place: *mut Case = self.block(size_of::<Case>()).cast();
         // SAFETY: the block is as large as a `Case`.
         unsafe { place.write(case) };
@@ -117,7 +118,8 @@ impl Heap {
                 self.packed(&items, 1)
             }
             Data::Map(pairs) => {
-                let pairs: Vec<(Name, Zval)> = pairs.iter().map(|(name, item)| (name.clone(), self.value(item))).collect();
+                let pairs: Vec<(Name, Zval)> =
+                    pairs.iter().map(|(name, item)| (name.clone(), self.value(item))).collect();
                 self.hash(&pairs, 1)
             }
             other => panic!("{other:?} is no array"),

@@ -1,0 +1,86 @@
+<?php
+
+/** What both benchmarks need: servers that are started and stopped, requests, and medians with their spread. */
+final class Server
+{
+    /** @var resource */
+    private $process;
+
+    /** Starts a program that listens on the port, and waits until it does. */
+    public function __construct(array $command, private int $port, array $env = [])
+    {
+        $log = tempnam(sys_get_temp_dir(), 'igor-bench-');
+        $this->process = proc_open($command, [['file', '/dev/null', 'r'], ['file', $log, 'a'], ['file', $log, 'a']], $pipes,
+            null, $env + getenv());
+        $deadline = microtime(true) + 30;
+        while (!($socket = @fsockopen('127.0.0.1', $port))) {
+            if (microtime(true) > $deadline || !proc_get_status($this->process)['running']) {
+                fwrite(STDERR, "starting " . implode(' ', $command) . " failed:\n" . file_get_contents($log));
+                exit(1);
+            }
+            usleep(20_000);
+        }
+        fclose($socket);
+    }
+
+    public function get(string $path): array
+    {
+        $body = file_get_contents("http://127.0.0.1:$this->port$path");
+
+        return json_decode($body, true, 512, JSON_THROW_ON_ERROR);
+    }
+
+    public function pid(): int
+    {
+        return proc_get_status($this->process)['pid'];
+    }
+
+    public function __destruct()
+    {
+        proc_terminate($this->process, SIGINT);
+        proc_close($this->process);
+    }
+}
+
+function free_port(): int
+{
+    $socket = stream_socket_server('tcp://127.0.0.1:0');
+    $port = (int) substr(strrchr(stream_socket_get_name($socket, false), ':'), 1);
+    fclose($socket);
+
+    return $port;
+}
+
+function median(array $values): float
+{
+    sort($values);
+    $middle = intdiv(count($values), 2);
+
+    return count($values) % 2 ? $values[$middle] : ($values[$middle - 1] + $values[$middle]) / 2;
+}
+
+/** Half the distance between the quartiles, in percent of the median. */
+function spread(array $values): float
+{
+    sort($values);
+    $quarter = intdiv(count($values), 4);
+    $median = median($values);
+
+    return $median == 0 ? 0.0 : ($values[count($values) - 1 - $quarter] - $values[$quarter]) / 2 / $median * 100;
+}
+
+/** Median and spread of `$values` divided, round by round, by `$yardstick`. */
+function ratio(array $values, array $yardstick): string
+{
+    $ratios = array_map(static fn (float $value, float $by): float => $value / $by, $values, $yardstick);
+
+    return sprintf('%8.2f  ±%4.1f %%', median($ratios), spread($ratios));
+}
+
+function machine(): string
+{
+    preg_match('/^model name\s*:\s*(.+)$/m', (string) @file_get_contents('/proc/cpuinfo'), $cpu);
+
+    return sprintf('%s, %d cores, PHP %s, load %s', $cpu[1] ?? php_uname('m'), (int) shell_exec('nproc'), PHP_VERSION,
+        implode(' ', array_map(static fn (float $load): string => sprintf('%.1f', $load), sys_getloadavg())));
+}

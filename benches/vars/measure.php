@@ -1,0 +1,35 @@
+<?php
+
+/** Nanoseconds of one call of `$run`, which makes `$times` of them, without the loop around it. */
+function per_call(callable $run, int $times): float
+{
+    $start = hrtime(true);
+    $run($times);
+    $took = hrtime(true) - $start;
+    $start = hrtime(true);
+    for ($i = 0; $i < $times; $i++) {
+    }
+
+    return max(0.0, ($took - (hrtime(true) - $start)) / $times);
+}
+
+/** What one thread measures of repeated reads: the yardstick and a read of each size, in one round. */
+function measure_reads(array $sizes, int $times): array
+{
+    $round = ['nothing' => per_call(static function (int $times): void {
+        for ($i = 0; $i < $times; $i++) {
+            igor_bench_nothing('size-10');
+        }
+    }, $times)];
+    foreach ($sizes as $size) {
+        $name = "size-$size";
+        frankenphp_get_vars($name);
+        $round["read-$size"] = per_call(static function (int $times) use ($name): void {
+            for ($i = 0; $i < $times; $i++) {
+                frankenphp_get_vars($name);
+            }
+        }, $times);
+    }
+
+    return $round;
+}

@@ -1,0 +1,2 @@
+<?php
+require $_SERVER['FRANKENPHP_WORKER_NAME'];

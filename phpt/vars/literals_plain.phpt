@@ -1,0 +1,33 @@
+--TEST--
+Values 9 (B27): constant arrays, without opcache
+--EXTENSIONS--
+opcache
+--INI--
+igor.config={PWD}/../include/Caddyfile
+opcache.enable=0
+--FILE--
+<?php
+require __DIR__ . '/../include/literals.inc';
+
+$opcache = in_worker() ? null : opcache_get_status(false);
+in_worker() || print('opcache ' . ($opcache ? 'on' : 'off') . ', JIT ' . (($opcache['jit']['on'] ?? false) ? 'on' : 'off') . "\n");
+literals();
+?>
+--EXPECT--
+opcache off, JIT off
+literal: same
+empty literal: same
+nested empty literals: same
+global constant: same
+class constant: same
+computed class constant: same
+static property: same
+default value: same
+literal with a changed copy: same
+literal, many times: same
+interned and other texts: same
+bool(true)
+bool(true)
+bool(true)
+NULL
+bool(true)

@@ -1,0 +1,18 @@
+--TEST--
+B2, B4, B21: a catch-all serves any name, up to its cap
+--INI--
+igor.config={PWD}/catch_all.Caddyfile
+--FILE--
+<?php
+require __DIR__ . '/../include/wait.inc';
+
+failure(fn () => frankenphp_get_vars('one'));
+frankenphp_ensure_background_worker(['one', '2', 'named']);
+var_dump(frankenphp_get_vars(['one', '2', 'named']));
+failure(fn () => frankenphp_require_background_worker('three'));
+failure(fn () => frankenphp_ensure_background_worker(['one', 'three']));
+failure(fn () => frankenphp_get_vars('three'));
+frankenphp_require_background_worker('one');
+?>
+--EXPECT--
+x

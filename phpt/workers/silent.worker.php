@@ -1,0 +1,3 @@
+<?php
+// Never publishes.
+fgets(frankenphp_get_worker_handle());

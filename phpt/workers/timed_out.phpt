@@ -1,0 +1,18 @@
+--TEST--
+B15, B18: a worker that is not ready in time
+--INI--
+igor.config={PWD}/unpublished.Caddyfile
+--FILE--
+<?php
+require __DIR__ . '/../include/wait.inc';
+
+foreach ([0.0005, 0.02, 0.25] as $timeout) {
+    $before = hrtime(true);
+    failure(fn () => frankenphp_require_background_worker('silent', $timeout));
+    $waited = (hrtime(true) - $before) / 1e9;
+    var_dump($waited >= $timeout, $waited < 10);
+}
+failure(fn () => frankenphp_ensure_background_worker(['feed', 'silent'], 0.2));
+?>
+--EXPECTF--
+x

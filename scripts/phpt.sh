@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Runs .phpt suites under this SAPI, by PHP's own run-tests.php. See phpt/README.md.
+#
+#   scripts/phpt.sh BINARY [OPTION…] [PATH…]
+#
+# BINARY is the program igor. Options, which begin with a dash, go to run-tests.php; a path is a .phpt file or a folder
+# of them (default: phpt). The last line says how many passed and failed; the exit status is 0 when none failed.
+#
+# Environment:
+#   PHP_CONFIG  php-config of the PHP that BINARY was compiled against; default: the one that `make php` built
+#   PHPT_JOBS   tests at a time (default 2)
+set -euo pipefail
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# Options of run-tests.php that take a value.
+readonly VALUE_OPTIONS='^-[cdFgluwrW]$|^--(context|set-timeout|temp-source|temp-target|file-cache-use|diff)$'
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# Where run-tests.php lies: beside phpize where PHP was installed with it, else in the source tree.
+find_run_tests() {
+    local installed
+    installed=$("$PHP_CONFIG" --prefix)/lib/php/build/run-tests.php
+    if [[ -f $installed ]]; then
+        printf '%s\n' "$installed"
+    else
+        printf '%s/run-tests.php\n' "$("$ROOT/scripts/php.sh" source)"
+    fi
+}
+
+# A hard link, not a symbolic one: PHP_BINARY is the resolved path, and tests call it.
+link_program() {
+    ln -- "$(readlink -f -- "$1")" "$2" 2>/dev/null || cp -- "$1" "$2"
+}
+
+# read_arguments ARGUMENT…: fills OPTIONS and PATHS.
+read_arguments() {
+    OPTIONS=() PATHS=()
+    while (($# > 0)); do
+        if [[ $1 =~ $VALUE_OPTIONS ]]; then
+            (($# > 1)) || fail "reading the arguments: $1 needs a value"
+            OPTIONS+=("$1" "$2")
+            shift
+        elif [[ $1 == -* ]]; then
+            OPTIONS+=("$1")
+        elif [[ -e $1 ]]; then
+            PATHS+=("$(realpath -- "$1")")
+        else
+            fail "finding tests: there is no $1"
+        fi
+        shift
+    done
+    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT/phpt")
+}
+
+# count RESULT…: how many tests have one of these results.
+count() {
+    local pattern
+    pattern=$(IFS='|' && printf '%s' "$*")
+    cut -f 1 -- "$WORK/results" | grep --count --extended-regexp "^($pattern)$" || true
+}
+
+main() {
+    (($# > 0)) || fail 'usage: scripts/phpt.sh BINARY [OPTION…] [PATH…]'
+    local binary=$1 php run_tests status=0 passed failed
+    shift
+    [[ -x $binary && -f $binary ]] || fail "finding the program: $binary is no program; run make build"
+    PHP_CONFIG=${PHP_CONFIG:-$("$ROOT/scripts/php.sh" print)}
+    php=$(dirname -- "$PHP_CONFIG")/php
+    [[ -x $php ]] || fail "finding the php that runs run-tests.php: there is no $php beside php-config"
+    run_tests=$(find_run_tests)
+    read_arguments "$@"
+
+    WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$binary")")/phpt.XXXXXX")
+    trap 'rm -rf -- "$WORK"' EXIT
+    link_program "$binary" "$WORK/igor-php"
+    # It writes beside itself.
+    cp -- "$run_tests" "$WORK/run-tests.php"
+    touch -- "$WORK/results"
+
+    cd -- "$ROOT"
+    # Write protection of opcache's memory is switched by one thread under the others.
+    TEST_PHP_EXECUTABLE=$WORK/igor-php NO_INTERACTION=1 SKIP_ONLINE_TESTS=1 \
+        "$php" -n "$WORK/run-tests.php" -q -j"${PHPT_JOBS:-2}" --show-diff --no-progress -W "$WORK/results" \
+        -d opcache.protect_memory=0 ${OPTIONS[@]+"${OPTIONS[@]}"} "${PATHS[@]}" || status=$?
+
+    passed=$(count PASSED XFAILED)
+    failed=$(count FAILED LEAKED BORKED WARNED)
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    ((status == 0 && failed == 0 && passed > 0))
+}
+
+main "$@"

@@ -1,0 +1,45 @@
+//! What all tests share: starting the program, talking HTTP to it, reading its log.
+
+mod http;
+mod log;
+mod puppet;
+mod server;
+
+pub(crate) use http::{Connection, Request, Response};
+pub(crate) use puppet::{Outcome, Puppet};
+pub(crate) use server::{Igor, Server, igor};
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that is expected to happen. Far more than is needed on a loaded machine with a debug
+/// build of PHP: reaching it is a failure.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often a condition is looked at that nothing announces.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Waits until `probe` gives something.
+///
+/// # Panics
+/// When it has not after [`DEADLINE`]; `what` says what was waited for.
+pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited {DEADLINE:?} for {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits until `condition` holds. See [`wait_for`].
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// The folder with the PHP scripts of the tests.
+pub(crate) fn php_tests() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("php-tests")
+}

@@ -1,0 +1,278 @@
+//! Starting the program, and proving at its end that it ended well.
+
+use super::log::Log;
+use super::{Connection, DEADLINE, Outcome, Puppet, Request, Response, php_tests};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// The built program, without the settings that the caller's environment may hold for it.
+pub(crate) fn igor() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
+    for name in ["IGOR_CONFIG", "IGOR_ROOT", "IGOR_LISTEN", "IGOR_LOG"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A server to be started: the parts of its Caddyfile, in which `{$PHP_TESTS}` is the folder of the test scripts and
+/// `{$DIR}` a folder of this server alone.
+pub(crate) struct Igor {
+    dir: TempDir,
+    global: String,
+    frankenphp: String,
+    sites: String,
+    listeners: usize,
+}
+
+impl Igor {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("a temporary folder can be made"),
+            global: String::from("admin off\n"),
+            frankenphp: String::new(),
+            sites: String::new(),
+            listeners: 0,
+        }
+    }
+
+    /// Adds lines to the global options.
+    pub(crate) fn global(mut self, lines: &str) -> Self {
+        self.global += &format!("{lines}\n");
+        self
+    }
+
+    /// Adds lines to the `frankenphp` block.
+    pub(crate) fn frankenphp(mut self, lines: &str) -> Self {
+        self.frankenphp += &format!("{lines}\n");
+        self
+    }
+
+    /// Adds a site on a free port of the loopback interface.
+    pub(crate) fn site(mut self, lines: &str) -> Self {
+        self.listeners += 1;
+        self.sites += &format!("http://127.0.0.1:0 {{\n{lines}\n}}\n");
+        self
+    }
+
+    /// Adds sites by their host names, which share one free port of the loopback interface.
+    pub(crate) fn hosts(mut self, sites: &[(&str, &str)]) -> Self {
+        self.listeners += 1;
+        for (host, lines) in sites {
+            self.sites += &format!("http://{host}:0 {{\nbind 127.0.0.1\n{lines}\n}}\n");
+        }
+        self
+    }
+
+    /// Puts a file into the folder of this server.
+    pub(crate) fn file(self, name: &str, content: &str) -> Self {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file has a folder")).expect("folders can be made");
+        fs::write(path, content).expect("files can be written");
+        self
+    }
+
+    /// Starts the server and waits until it listens.
+    pub(crate) fn start(self) -> Server {
+        let listeners = self.listeners;
+        let mut server = self.launch();
+        let addresses = server.log.try_wait("its listeners", |lines| {
+            let found: Vec<SocketAddr> = lines.iter().filter_map(|line| listening(line)).collect();
+            (found.len() >= listeners).then_some(found)
+        });
+        match addresses {
+            Some(addresses) => server.addresses = addresses,
+            None => panic!("the server did not start:\n{}", server.log.text()),
+        }
+        server
+    }
+
+    /// Starts a server that cannot start, and waits for its end.
+    pub(crate) fn start_fails(self) -> Stopped {
+        self.launch().ended()
+    }
+
+    fn launch(self) -> Server {
+        let Self { dir, global, frankenphp, sites, .. } = self;
+        let caddyfile = dir.path().join("Caddyfile");
+        fs::write(&caddyfile, format!("{{\n{global}frankenphp {{\n{frankenphp}}}\n}}\n{sites}"))
+            .expect("files can be written");
+        let mut command = igor();
+        command.arg("run").arg("--config").arg(caddyfile);
+        Server::spawn(command, dir)
+    }
+}
+
+/// The address in a log record about a listener.
+fn listening(line: &str) -> Option<SocketAddr> {
+    line.split_once(" listening ")?.1.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
+}
+
+/// A running server. When the test is over it is stopped by SIGINT; it must end well, and its log must report no defect.
+pub(crate) struct Server {
+    child: Option<Child>,
+    pub(crate) log: Log,
+    addresses: Vec<SocketAddr>,
+    dir: TempDir,
+}
+
+/// What is left of a server.
+pub(crate) struct Stopped {
+    pub(crate) status: ExitStatus,
+    pub(crate) log: String,
+}
+
+impl Server {
+    /// Runs a command that serves. Its standard error is the log.
+    pub(crate) fn spawn(mut command: Command, dir: TempDir) -> Self {
+        command.env("PHP_TESTS", php_tests()).env("DIR", dir.path());
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program can be started");
+        let log = Log::collect(child.stderr.take().expect("the standard error is a pipe"));
+        Self { child: Some(child), log, addresses: Vec::new(), dir }
+    }
+
+    /// Waits until a server that was made by [`Server::spawn`] listens.
+    pub(crate) fn wait_listening(mut self) -> Self {
+        let address = self.log.wait("its listener", |lines| lines.iter().find_map(|line| listening(line)));
+        self.addresses = vec![address];
+        self
+    }
+
+    /// The folder of this server alone.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A path in that folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Where the first site listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Where each site listens.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect("the server has not been stopped"))
+    }
+
+    /// A new connection to the first site.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address())
+    }
+
+    /// Asks on a connection of its own.
+    pub(crate) fn send(&self, request: &Request) -> Response {
+        self.connect().send(request)
+    }
+
+    /// `GET` on a connection of its own.
+    pub(crate) fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target))
+    }
+
+    /// Runs PHP code in a classic request, by `php-tests/eval.php`.
+    pub(crate) fn eval(&self, code: &str) -> Outcome {
+        Outcome::of_response(&self.send(&Request::post("/eval.php", code)))
+    }
+
+    /// Runs PHP code in a request of the HTTP worker `php-tests/worker.php`.
+    pub(crate) fn eval_in_worker(&self, code: &str) -> Outcome {
+        Outcome::of_response(&self.send(&Request::post("/worker.php", code)))
+    }
+
+    /// Runs PHP code in a request for a host name.
+    pub(crate) fn eval_at(&self, host: &str, code: &str) -> Outcome {
+        Outcome::of_response(&self.send(&Request::post("/eval.php", code).header("host", host)))
+    }
+
+    /// The background worker `name`, which runs `php-tests/puppet.php`.
+    pub(crate) fn puppet(&self, name: &str) -> Puppet {
+        self.puppet_thread(name, 0)
+    }
+
+    /// One thread of a pool of puppets.
+    pub(crate) fn puppet_thread(&self, name: &str, number: usize) -> Puppet {
+        Puppet::connect(&self.path(&format!("{name}.{number}.sock")))
+    }
+
+    /// Waits until a line of the log holds all of `parts`, and gives it.
+    pub(crate) fn wait_log(&self, parts: &[&str]) -> String {
+        let holds = |line: &&String| parts.iter().all(|part| line.contains(part));
+        self.log.wait(&format!("a line with {parts:?}"), |lines| lines.iter().find(holds).cloned())
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the server can be signalled");
+    }
+
+    /// Stops the server by SIGINT, and proves that it ended well.
+    pub(crate) fn stop(mut self) -> Stopped {
+        self.stop_by(Signal::INT)
+    }
+
+    /// Stops the server by a signal, and proves that it ended well.
+    pub(crate) fn stop_by(&mut self, signal: Signal) -> Stopped {
+        self.signal(signal);
+        let stopped = self.reap();
+        assert!(stopped.status.success(), "the server ended by {}:\n{}", stopped.status, stopped.log);
+        stopped
+    }
+
+    /// Waits for the end of a server that ends on its own or has been signalled.
+    pub(crate) fn ended(mut self) -> Stopped {
+        self.reap()
+    }
+
+    fn reap(&mut self) -> Stopped {
+        let mut child = self.child.take().expect("the server is stopped once");
+        let until = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("the server is our child") {
+                break status;
+            }
+            if Instant::now() >= until {
+                child.kill().expect("a child can be killed");
+                child.wait().expect("a child can be waited for");
+                panic!("the server had not ended after {DEADLINE:?}:\n{}", self.log.finish());
+            }
+            std::thread::sleep(super::LOOK_EVERY);
+        };
+        let log = self.log.finish();
+        let defects = self.log.defects();
+        assert!(defects.is_empty(), "the log reports defects:\n{}\n\nin\n{log}", defects.join("\n"));
+        Stopped { status, log }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.is_none() {
+            return;
+        }
+        if !std::thread::panicking() {
+            self.stop_by(Signal::INT);
+            return;
+        }
+        // The test has failed already: show what the server said, and leave nothing behind.
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        eprintln!("--- the server's log\n{}\n---", self.log.finish());
+    }
+}

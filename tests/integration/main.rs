@@ -1,0 +1,16 @@
+//! Tests through the front door: the built program, a socket, the log. One module for each noun that users know.
+//!
+//! Each test starts a server of its own on a free port, so that all of them may run at the same time. The doc comment
+//! of a test names the lines of the behaviour contract that it proves (`B12`).
+
+mod common;
+
+mod background;
+mod classic;
+mod cli;
+mod consistency;
+mod examples;
+mod http_worker;
+mod layers;
+mod shutdown;
+mod vars;
