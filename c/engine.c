@@ -19,7 +19,7 @@ static void igor_observe_error(int type, zend_string *file, uint32_t line, zend_
 	const int ending = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
 	if (igor_self != NULL && (type & ending) != 0) {
-		host_script_error(igor_self->host, type, file ? ZSTR_VAL(file) : "", file ? ZSTR_LEN(file) : 0, line,
+		host_script_error(igor_self->host, type & E_ALL, file ? ZSTR_VAL(file) : "", file ? ZSTR_LEN(file) : 0, line,
 			ZSTR_VAL(message), ZSTR_LEN(message));
 	}
 }
@@ -88,6 +88,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	}
 	zend_observer_error_register(igor_observe_error);
 	igor_interrupt_install();
+	igor_fork_install();
 
 	info->php_version = PHP_VERSION;
 	info->loaded_ini = php_ini_opened_path;

@@ -56,6 +56,10 @@ extern __thread igor_thread *igor_self;
 
 extern zend_module_entry igor_module_entry;
 
+/* thread.c */
+void igor_fork_install(void);
+bool igor_in_forked_server(void);
+
 /* request.c */
 void igor_request_info_fill(const igor_request *request);
 bool igor_request_failed(void);

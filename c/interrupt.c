@@ -34,6 +34,11 @@ static void igor_note_place(igor_thread *self)
 	__atomic_store_n(&self->place_line, frame->opline->lineno, __ATOMIC_RELEASE);
 }
 
+static void igor_ignore(int signal)
+{
+	(void) signal;
+}
+
 static void igor_wake(int signal)
 {
 	(void) signal;
@@ -61,6 +66,12 @@ void igor_interrupt_install(void)
 	action.sa_handler = igor_wake;
 	sigemptyset(&action.sa_mask);
 	sigaction(IGOR_WAKE_SIGNAL, &action, NULL);
+
+	/* Writing to a closed pipe must not end the server. A handler does what ignoring would, and, unlike ignoring, is not
+	 * inherited by the programs that scripts start. */
+	action.sa_handler = igor_ignore;
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGPIPE, &action, NULL);
 
 	igor_previous_interrupt = zend_interrupt_function;
 	zend_interrupt_function = igor_interrupt;

@@ -5,7 +5,9 @@
 #include <php_variables.h>
 #include <php_content_types.h>
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Points SG(request_info) at the request in hand. Must be done before php_request_startup(), whose sapi_activate()
  * reads the body and the cookies. */
@@ -127,7 +129,7 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 
 size_t shim_sapi_write(const char *bytes, size_t len)
 {
-	if (igor_self == NULL) {
+	if (igor_self == NULL || igor_in_forked_server()) {
 		return len;
 	}
 	/* The verdict comes back before PHP may leave by a jump: php_handle_aborted_connection() can. */
@@ -139,7 +141,7 @@ size_t shim_sapi_write(const char *bytes, size_t len)
 
 void shim_sapi_flush(void *server_context)
 {
-	if (igor_self == NULL || !igor_self->has_job || igor_self->finished) {
+	if (igor_self == NULL || !igor_self->has_job || igor_self->finished || igor_in_forked_server()) {
 		return;
 	}
 	sapi_send_headers();
@@ -154,7 +156,7 @@ int shim_sapi_send_headers(void *headers)
 	zend_llist_position position;
 	sapi_header_struct *header;
 
-	if (igor_self == NULL || !igor_self->has_job) {
+	if (igor_self == NULL || !igor_self->has_job || igor_in_forked_server()) {
 		return SAPI_HEADER_SENT_SUCCESSFULLY;
 	}
 	for (header = zend_llist_get_first_ex(&list->headers, &position); header != NULL;
@@ -174,6 +176,11 @@ int shim_sapi_send_headers(void *headers)
 
 void shim_sapi_log(const char *message, int level)
 {
+	/* The log's locks may have been held by a thread that a forked child does not have. */
+	if (igor_in_forked_server()) {
+		dprintf(STDERR_FILENO, "%s\n", message);
+		return;
+	}
 	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, strlen(message));
 }
 

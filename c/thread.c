@@ -5,7 +5,28 @@
 #include <php_ini.h>
 #include <TSRM.h>
 
+#include <unistd.h>
+
 __thread igor_thread *igor_self = NULL;
+static bool igor_forked = false;
+
+/* A fork copies the calling thread alone. The child goes on in its script, but it must not touch the connection, which is
+ * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
+static void igor_note_fork(void)
+{
+	igor_forked = true;
+}
+
+/* A script from the command line owns its output, also in a child. */
+bool igor_in_forked_server(void)
+{
+	return igor_forked && igor_self != NULL && !igor_self->request.command_line;
+}
+
+void igor_fork_install(void)
+{
+	pthread_atfork(NULL, NULL, igor_note_fork);
+}
 
 /* A background worker has no time limit. Set for this PHP request only; the script may set one. */
 static void igor_lift_time_limit(void)
@@ -78,6 +99,9 @@ static void igor_serve(igor_thread *self)
 	} zend_catch {
 		outcome.failed = true;
 	} zend_end_try();
+	if (igor_in_forked_server()) {
+		_exit(outcome.exit_status);
+	}
 	igor_thread_withdraw(self);
 	self->has_job = false;
 	SG(server_context) = NULL;

@@ -318,6 +318,10 @@ PHP_FUNCTION(frankenphp_handle_request)
 		self->handled = true;
 		igor_output_renew();
 	}
+	/* A forked child serves no requests: its script ends, and the process with it. */
+	if (igor_in_forked_server()) {
+		RETURN_FALSE;
+	}
 	/* A callback that threw left its job open, so that the exception's handler could still answer. */
 	igor_job_close(self);
 	if (EG(exception) != NULL) {

@@ -6,6 +6,8 @@
 //! [`Claim::withdraw`], which never block.
 
 use std::ffi::CString;
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -19,13 +21,92 @@ pub enum Flow {
     ClientGone,
 }
 
-/// One `$_SERVER` entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerVar {
-    /// The key, for example `REMOTE_ADDR`.
-    pub name: CString,
-    /// The value as bytes. It may hold any byte: PHP strings are not text.
-    pub value: Vec<u8>,
+/// Names and values in one piece of memory, in order: a request has dozens of them, and each on its own would cost two
+/// allocations. Both may hold any byte, because PHP strings are not text. A NUL that does not count follows each, so that
+/// C reads them in place.
+#[derive(Clone, Default)]
+pub struct Pairs {
+    bytes: Vec<u8>,
+    /// Where each name and its value stand in `bytes`.
+    entries: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Pairs {
+    /// Without any pair, and with room for so many of them that take so many bytes together.
+    pub fn with_capacity(pairs: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), entries: Vec::with_capacity(pairs) }
+    }
+
+    /// Adds a pair behind the others.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_built(|bytes| bytes.extend_from_slice(name), |bytes| bytes.extend_from_slice(value));
+    }
+
+    /// Adds a pair behind the others; each of the functions appends its half to the bytes that it is given.
+    pub fn push_built(&mut self, name: impl FnOnce(&mut Vec<u8>), value: impl FnOnce(&mut Vec<u8>)) {
+        let entry = (self.append(name), self.append(value));
+        self.entries.push(entry);
+    }
+
+    /// Gives the first pair of this name another value; adds the pair if there is none.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        match self.entries.iter().position(|(other, _)| self.bytes[other.clone()] == *name) {
+            Some(at) => self.entries[at].1 = self.append(|bytes| bytes.extend_from_slice(value)),
+            None => self.push(name, value),
+        }
+    }
+
+    /// The value of the first pair of this name.
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find_map(|(other, value)| (other == name).then_some(value))
+    }
+
+    /// The pair at this place, counted from 0.
+    pub fn at(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        self.entries.get(index).map(|entry| self.pair(entry))
+    }
+
+    /// The pairs, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|entry| self.pair(entry))
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn pair(&self, (name, value): &(Range<usize>, Range<usize>)) -> (&[u8], &[u8]) {
+        (&self.bytes[name.clone()], &self.bytes[value.clone()])
+    }
+
+    fn append(&mut self, build: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.bytes.len();
+        build(&mut self.bytes);
+        let end = self.bytes.len();
+        self.bytes.push(0);
+        start..end
+    }
+}
+
+impl PartialEq for Pairs {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Pairs {}
+
+impl fmt::Debug for Pairs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        formatter.debug_map().entries(self.iter().map(|(name, value)| (text(name), text(value)))).finish()
+    }
 }
 
 /// What PHP is told of a request before it runs. The strings are C strings because PHP keeps pointers into them for as
@@ -52,9 +133,9 @@ pub struct RequestHead {
     /// 1000 for HTTP/1.0, 1001 for HTTP/1.1, 2000 for HTTP/2.
     pub protocol: i32,
     /// Everything that goes into `$_SERVER`, in order. PHP adds `PHP_SELF` and the request times itself when missing.
-    pub server_vars: Vec<ServerVar>,
+    pub server_vars: Pairs,
     /// The request's headers as they came, for `getallheaders()`.
-    pub headers: Vec<(CString, Vec<u8>)>,
+    pub headers: Pairs,
     /// Set when the script is run from the command line: what PHP's own command line gives a script beyond a request.
     pub command: Option<CommandLine>,
 }
@@ -74,37 +155,26 @@ pub struct CommandLine {
 pub struct ResponseHead {
     /// The status code, 100 to 599.
     pub status: u16,
-    bytes: Vec<u8>,
-    /// For each header: where the name ends and where the value ends in `bytes`; the next one starts there.
-    ends: Vec<(u32, u32)>,
+    headers: Pairs,
 }
 
 impl ResponseHead {
     /// An empty head with this status.
     pub fn new(status: u16) -> Self {
-        Self { status, ..Self::default() }
+        Self { status, headers: Pairs::default() }
     }
 
     /// Adds a header line of the form `Name: value`, as PHP keeps it. A line without a colon is dropped: it cannot be
     /// sent. Returns whether it was taken.
     pub fn push_line(&mut self, line: &[u8]) -> bool {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else { return false };
-        let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
-        self.bytes.extend_from_slice(name);
-        let name_end = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(value);
-        self.ends.push((name_end, self.bytes.len() as u32));
+        self.headers.push(line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
         true
     }
 
     /// The headers, name and value, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(name_end, value_end)| {
-            let pair = (&self.bytes[start..name_end as usize], &self.bytes[name_end as usize..value_end as usize]);
-            start = value_end as usize;
-            pair
-        })
+        self.headers.iter()
     }
 }
 
@@ -215,4 +285,50 @@ pub trait Gate: Send + Sync {
     /// # Errors
     /// Gives the job back when the queue is full or the threads behind it are gone.
     fn offer(&self, job: Job) -> Result<(), Job>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_keep_their_order_and_take_any_byte() {
+        let mut pairs = Pairs::default();
+        pairs.push(b"a", b"1");
+        pairs.push(b"b", b"\0\xff");
+        pairs.push(b"a", b"");
+        pairs.set(b"a", b"longer than before");
+        pairs.set(b"c", b"3");
+        pairs.push_built(|name| name.extend_from_slice(b"HTTP_X"), |value| value.extend_from_slice(b"4"));
+        let expected: [(&[u8], &[u8]); 5] =
+            [(b"a", b"longer than before"), (b"b", b"\0\xff"), (b"a", b""), (b"c", b"3"), (b"HTTP_X", b"4")];
+        assert!(pairs.iter().eq(expected), "{pairs:?}");
+        assert_eq!((pairs.len(), pairs.at(1), pairs.at(5)), (5, Some(expected[1]), None));
+        assert_eq!((pairs.get(b"a"), pairs.get(b"HTTP_"), pairs.get(b"")), (Some(expected[0].1), None, None));
+    }
+
+    #[test]
+    fn a_nul_follows_every_name_and_value() {
+        let mut pairs = Pairs::default();
+        pairs.push(b"", b"");
+        pairs.push(b"name", b"value");
+        pairs.set(b"name", b"other");
+        let base = pairs.bytes.as_ptr() as usize;
+        for (name, value) in pairs.iter() {
+            for half in [name, value] {
+                assert_eq!(pairs.bytes[half.as_ptr() as usize - base + half.len()], 0);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_pairs_are_equal_however_they_were_made() {
+        let (mut one, mut other) = (Pairs::default(), Pairs::with_capacity(1, 100));
+        one.push(b"a", b"0");
+        one.set(b"a", b"1");
+        other.push(b"a", b"1");
+        assert_eq!(one, other);
+        other.push(b"a", b"1");
+        assert_ne!(one, other);
+    }
 }

@@ -11,7 +11,7 @@ another
 --FILE--
 <?php
 var_dump(array_slice($argv, 1), $argc, $_SERVER['argv'] === $argv, $argv[0] === __FILE__, $_SERVER['SCRIPT_NAME'] === __FILE__);
-var_dump(PHP_SAPI, basename(PHP_BINARY), 1 / 3, ini_get('error_prepend_string'), ini_get('igor.config'));
+var_dump(PHP_SAPI, basename(PHP_BINARY), (string) (1 / 3), ini_get('error_prepend_string'), ini_get('igor.config'));
 var_dump(fgets(STDIN), stream_get_contents(fopen('php://stdin', 'r')), file_get_contents('php://input'));
 fwrite(STDOUT, "written\n");
 
@@ -36,4 +36,58 @@ $run('-d igor.config=no/such/Caddyfile -r 1;');
 $run("-v");
 ?>
 --EXPECTF--
-x
+array(5) {
+  [0]=>
+  string(3) "one"
+  [1]=>
+  string(2) "-d"
+  [2]=>
+  string(3) "two"
+  [3]=>
+  string(7) "--three"
+  [4]=>
+  string(10) "four words"
+}
+int(6)
+bool(true)
+bool(true)
+bool(true)
+string(10) "frankenphp"
+string(8) "igor-php"
+string(7) "0.33333"
+string(3) "<i>"
+bool(false)
+string(7) "a line
+"
+string(0) ""
+string(0) ""
+written
+Standard input code 1
+3
+Standard input code a b
+0
+Standard input code a -btext
+0
+0.333Europe/Berlin
+0
+Fatal error: Uncaught DomainException: no in Command line code:1
+Stack trace:
+#0 {main}
+  thrown in Command line code on line 1
+255
+Notice: logged in Command line code on line 1
+0
+PHP Notice:  logged in Command line code on line 1
+0
+igor-php: opening the script no_such_file.php: there is no such file
+1
+igor-php: there is no option --no-such-option; -h lists the options
+1
+igor-php: the option -d needs a value
+1
+igor-php: the configuration has errors
+no/such/Caddyfile:1:1: cannot read the configuration: No such file or directory (os error 2)
+1
+PHP %s (frankenphp) (ZTS%S)
+Zend Engine v%s
+0

@@ -21,4 +21,19 @@ echo "nobody reads this\n";
 file_put_contents('php://stdout', 'finished twice: ' . json_encode(fastcgi_finish_request()) . "\n");
 ?>
 --EXPECTF--
-x
+int(1)
+bool(false)
+int(0)
+bool(true)
+int(3)
+bool(true)
+array(3) {
+  ["X-One"]=>
+  string(1) "1"
+  ["X-Two"]=>
+  string(1) "3"
+  ["Content-type"]=>
+  string(24) "text/plain;charset=UTF-8"
+}
+caught: Cannot modify header information - headers already sent
+finished twice: false

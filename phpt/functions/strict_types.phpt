@@ -30,4 +30,12 @@ attempt(function () {
 });
 ?>
 --EXPECT--
-x
+TypeError: frankenphp_require_background_worker(): Argument #1 ($name) must be of type string, int given
+TypeError: frankenphp_require_background_worker(): Argument #2 ($timeout) must be of type float, string given
+TypeError: frankenphp_ensure_background_worker(): Argument #1 ($name) must be of type array|string, float given
+TypeError: frankenphp_get_vars(): Argument #1 ($name) must be of type array|string, int given
+TypeError: headers_send(): Argument #1 ($status) must be of type int, string given
+ValueError: frankenphp_require_background_worker(): Argument #2 ($timeout) must be a finite number of seconds greater than 0
+ValueError: frankenphp_ensure_background_worker(): Argument #1 ($name) must not be empty
+Error: Unknown named parameter $names
+ValueError: frankenphp_ensure_background_worker(): Argument #1 ($name) must not name a background worker twice ("a")

@@ -8,8 +8,6 @@ $calls = [
     fn () => frankenphp_ensure_background_worker(['feed', 'prices'], 0.5),
     fn () => frankenphp_get_vars('feed'),
     fn () => frankenphp_get_vars(['feed']),
-    fn () => frankenphp_get_vars(''),
-    fn () => frankenphp_get_vars("\xff\0"),
 ];
 foreach ($calls as $call) {
     try {
@@ -21,4 +19,10 @@ foreach ($calls as $call) {
 var_dump(frankenphp_get_vars([]));
 ?>
 --EXPECT--
-x
+background worker "feed" is not declared in scope "global" (no background workers are declared there); declare it with `worker { file … background name feed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+background worker "feed" is not declared in scope "global" (no background workers are declared there); declare it with `worker { file … background name feed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+background worker "feed" is not declared in scope "global" (no background workers are declared there); declare it with `worker { file … background name feed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+background worker "feed" is not declared in scope "global" (no background workers are declared there); declare it with `worker { file … background name feed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+background worker "feed" is not declared in scope "global" (no background workers are declared there); declare it with `worker { file … background name feed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+array(0) {
+}

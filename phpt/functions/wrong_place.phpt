@@ -25,5 +25,17 @@ foreach (['handle_request', 'finish_request', 'request headers', 'response heade
     echo $step, ': ', json_encode($perform($step)), "\n";
 }
 ?>
---EXPECT--
-x
+--EXPECTF--
+In a request:
+string(81) "RuntimeException: frankenphp_set_vars() can only be called in a background worker"
+string(90) "RuntimeException: frankenphp_get_worker_handle() can only be called in a background worker"
+string(89) "RuntimeException: frankenphp_handle_request() can only be called in an HTTP worker script"
+array(0) {
+}
+In a background worker:
+handle_request: "RuntimeException: frankenphp_handle_request() cannot be called in a background worker: it serves no HTTP requests"
+finish_request: false
+request headers: []
+response headers: {"X-Powered-By":"PHP\/%s"}
+headers_send: 3
+log: null

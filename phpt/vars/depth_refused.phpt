@@ -30,4 +30,7 @@ refusals([
 ]);
 ?>
 --EXPECT--
-x
+257 levels: ValueError: frankenphp_set_vars(): $vars[0][0][0][0][0][0][0][0][0][0][0][0]…[0][0][0][0][0][0][0][0][0][0][0][0] is nested deeper than 256 levels
+10,000 levels: ValueError: frankenphp_set_vars(): $vars[0][0][0][0][0][0][0][0][0][0][0][0]…[0][0][0][0][0][0][0][0][0][0][0][0] is nested deeper than 256 levels
+1,000,000 levels: ValueError: frankenphp_set_vars(): $vars[0][0][0][0][0][0][0][0][0][0][0][0]…[0][0][0][0][0][0][0][0][0][0][0][0] is nested deeper than 256 levels
+257 levels, behind keys: ValueError: frankenphp_set_vars(): $vars['level 1']['level 2']['level 3']['level 4']['level 5']['level 6']['level 7']['level 8']['level 9']['level 10']['level 11']['level 12']…['level 245']['level 246']['level 247']['level 248']['level 249']['level 250']['level 251']['level 252']['level 253']['level 254']['level 255']['level 256'] is nested deeper than 256 levels

@@ -66,5 +66,24 @@ $default = (new ReflectionFunction('parameter'))->getParameters()[0]->getDefault
 var_dump($default === published());
 var_dump(count((new ReflectionObject((object) published()))->getProperties()));
 ?>
---EXPECT--
-x
+--EXPECTF--
+bool(true)
+bool(true)
+bool(true)
+bool(true)
+array(2)%sinterned {
+  [0]=>
+  int(1)
+  [1]=>
+  array(2)%sinterned {
+    [0]=>
+    int(2)
+    [1]=>
+    array(1)%sinterned {
+      [0]=>
+      int(3)
+    }
+  }
+}
+bool(true)
+int(10)

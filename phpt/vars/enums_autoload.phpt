@@ -48,4 +48,18 @@ var_dump($read['suit'] === Lazy\Suit::Hearts, $read['again'][0] === $read['suit'
 var_dump($read === published());
 ?>
 --EXPECT--
-x
+autoload Lazy\Suit, depth 1
+  frankenphp_get_vars(): the snapshot holds the enum case Lazy\Suit::Hearts, but this script cannot load that enum
+bool(true)
+bool(true)
+bool(true)
+bool(true)
+array(3) {
+  [0]=>
+  int(1)
+  [1]=>
+  int(2)
+  [2]=>
+  int(3)
+}
+bool(true)

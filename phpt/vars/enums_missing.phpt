@@ -46,4 +46,31 @@ foreach (array_keys($values) as $name) {
 }
 ?>
 --EXPECT--
-x
+class missing:
+autoload Gone
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case Gone::One, but this script cannot load that enum
+autoload Gone
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case Gone::One, but this script cannot load that enum
+case kept:
+array(1) {
+  [0]=>
+  enum(Changed::Kept)
+}
+array(1) {
+  [0]=>
+  enum(Changed::Kept)
+}
+case removed:
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case Changed::Removed, but in this script the enum has no such case
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case Changed::Removed, but in this script the enum has no such case
+name is a class:
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case NowAClass::One, but in this script that name is not an enum
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case NowAClass::One, but in this script that name is not an enum
+name is a constant:
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case NowAConstant::One, but in this script the enum has no such case
+  LogicException: frankenphp_get_vars(): the snapshot holds the enum case NowAConstant::One, but in this script the enum has no such case
+autoloader throws:
+autoload Broken
+  DomainException: the autoloader says no
+autoload Broken
+  DomainException: the autoloader says no

@@ -61,4 +61,7 @@ for ($i = 0; $i < 1000; $i++) {
 var_dump(gc_collect_cycles() > 0, published()['name']);
 ?>
 --EXPECT--
-x
+first1 first1 first2 first2 first3
+second
+bool(true)
+string(5) "first"

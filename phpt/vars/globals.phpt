@@ -38,4 +38,33 @@ var_dump($publish('$GLOBALS'));
 var_dump($publish('$GLOBALS, what can be published'), published());
 ?>
 --EXPECT--
-x
+NULL
+array(3) {
+  ["a"]=>
+  int(1)
+  ["b"]=>
+  array(1) {
+    ["two"]=>
+    array(1) {
+      [0]=>
+      float(2)
+    }
+  }
+  ["c"]=>
+  NULL
+}
+string(143) "ValueError: frankenphp_set_vars(): $vars['a'] is a reference that a variable still shares; unset() that variable or publish a copy of the value"
+NULL
+bool(true)
+NULL
+bool(true)
+NULL
+bool(true)
+string(176) "ValueError: frankenphp_set_vars(): $vars['steps']['defined variables'] is an object of class Closure; only null, bool, int, float, string, array and enum cases can be published"
+NULL
+array(2) {
+  ["argc"]=>
+  int(2)
+  ["held"]=>
+  int(1)
+}

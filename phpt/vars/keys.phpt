@@ -51,4 +51,29 @@ round_trip([
 ]);
 ?>
 --EXPECT--
-x
+a hole: same
+a hole at the start: same
+a hole at the end: same
+emptied: same
+emptied hash: same
+hash with holes: same
+nested holes: same
+shift and pop: same
+out of order: same
+negative key: same
+negative key, nested: same
+negative key removed: same
+largest key: same
+largest key removed: same
+nearly largest key: same
+smallest key: same
+large gap: same
+nearly integers: same
+integers as text: same
+other types as keys: same
+empty key: same
+key with NUL: same
+key of 1 MiB: same
+key of invalid UTF-8: same
+keys of one byte: same
+index and name: same

@@ -70,4 +70,10 @@ $publish('replace');
 unset($publish, $kept);
 ?>
 --EXPECT--
-x
+session handler: first, vars|a:3:{i:0;s:1:"a";i:1;s:1:"b";i:2;s:1:"c";}, now second
+A text
+shutdown function: first, now second
+c
+destructor of A globAl: first Abc, now second
+destructor of A stAtic: first Abc, now second
+output callback: first, now second

@@ -67,4 +67,22 @@ refusals([
 ]);
 ?>
 --EXPECT--
-x
+stdClass: ValueError: frankenphp_set_vars(): $vars[0] is an object of class stdClass; only null, bool, int, float, string, array and enum cases can be published
+closure: ValueError: frankenphp_set_vars(): $vars['on']['change'] is an object of class Closure; only null, bool, int, float, string, array and enum cases can be published
+first-class callable: ValueError: frankenphp_set_vars(): $vars[0] is an object of class Closure; only null, bool, int, float, string, array and enum cases can be published
+generator: ValueError: frankenphp_set_vars(): $vars[0] is an object of class Generator; only null, bool, int, float, string, array and enum cases can be published
+fiber: ValueError: frankenphp_set_vars(): $vars[0] is an object of class Fiber; only null, bool, int, float, string, array and enum cases can be published
+resource: ValueError: frankenphp_set_vars(): $vars['db']['conn'] is a resource; only null, bool, int, float, string, array and enum cases can be published
+closed resource: ValueError: frankenphp_set_vars(): $vars[1] is a resource; only null, bool, int, float, string, array and enum cases can be published
+WeakMap: ValueError: frankenphp_set_vars(): $vars[0] is an object of class WeakMap; only null, bool, int, float, string, array and enum cases can be published
+WeakReference: ValueError: frankenphp_set_vars(): $vars[0] is an object of class WeakReference; only null, bool, int, float, string, array and enum cases can be published
+ArrayObject: ValueError: frankenphp_set_vars(): $vars[0] is an object of class ArrayObject; only null, bool, int, float, string, array and enum cases can be published
+ArrayIterator: ValueError: frankenphp_set_vars(): $vars[0] is an object of class ArrayIterator; only null, bool, int, float, string, array and enum cases can be published
+DateTime: ValueError: frankenphp_set_vars(): $vars['at'] is an object of class DateTimeImmutable; only null, bool, int, float, string, array and enum cases can be published
+exception: ValueError: frankenphp_set_vars(): $vars[0] is an object of class Exception; only null, bool, int, float, string, array and enum cases can be published
+anonymous class: ValueError: frankenphp_set_vars(): $vars[0] is an object of class class@anonymous; only null, bool, int, float, string, array and enum cases can be published
+anonymous subclass: ValueError: frankenphp_set_vars(): $vars[0] is an object of class ArrayObject@anonymous; only null, bool, int, float, string, array and enum cases can be published
+overloaded: ValueError: frankenphp_set_vars(): $vars[0] is an object of class Loud; only null, bool, int, float, string, array and enum cases can be published
+overloaded, deep: ValueError: frankenphp_set_vars(): $vars['a'][0][0]['b'] is an object of class Loud; only null, bool, int, float, string, array and enum cases can be published
+the first of several: ValueError: frankenphp_set_vars(): $vars['x'] is an object of class stdClass; only null, bool, int, float, string, array and enum cases can be published
+after a million values, at 200 levels: ValueError: frankenphp_set_vars(): $vars['bad'][0][0][0][0][0][0][0][0][0][0][0]…[0][0][0][0][0][0][0][0][0][0][0][0] is an object of class Loud; only null, bool, int, float, string, array and enum cases can be published

@@ -41,4 +41,9 @@ refusals([
 ]);
 ?>
 --EXPECT--
-x
+recursion: ValueError: frankenphp_set_vars(): $vars['self']['self']['self']['self']['self']['self']['self']['self']['self']['self']['self']['self']…['self']['self']['self']['self']['self']['self']['self']['self']['self']['self']['self']['self'] is nested deeper than 256 levels
+recursion below: ValueError: frankenphp_set_vars(): $vars['list'][1]['again']['again']['again']['again']['again']['again']['again']['again']['again']['again']…['again']['again']['again']['again']['again']['again']['again']['again']['again']['again']['again']['again'] is nested deeper than 256 levels
+shared with a variable: ValueError: frankenphp_set_vars(): $vars['deep']['er'][1] is a reference that a variable still shares; unset() that variable or publish a copy of the value
+shared with another slot: ValueError: frankenphp_set_vars(): $vars[0] is a reference that a variable still shares; unset() that variable or publish a copy of the value
+left by foreach and still held: ValueError: frankenphp_set_vars(): $vars[1] is a reference that a variable still shares; unset() that variable or publish a copy of the value
+a key with a quote and a backslash: ValueError: frankenphp_set_vars(): $vars['it\'s']['back\\slash'] is a reference that a variable still shares; unset() that variable or publish a copy of the value

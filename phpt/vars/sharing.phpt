@@ -43,4 +43,16 @@ var_dump($publish('the same text as key and value'), strlen(array_key_first(publ
 var_dump($publish('too large'), $publish('two different texts'));
 ?>
 --EXPECT--
-x
+one array a thousand times: same
+one text a thousand times: same
+one constant array a thousand times: same
+doubled 8 times: same
+NULL
+array(1) {
+  [0]=>
+  string(4) "leaf"
+}
+NULL
+int(100000)
+string(165) "ValueError: frankenphp_set_vars(): the array needs more than 262144 bytes at $vars['x']['y']; publish less, or raise max_bytes in the vars block of the configuration"
+string(158) "ValueError: frankenphp_set_vars(): the array needs more than 262144 bytes at $vars[1]; publish less, or raise max_bytes in the vars block of the configuration"

@@ -38,7 +38,12 @@ with NUL: same
 UTF-8: same
 lengths around the padding: same
 numbers as text: same
+texts whose hash nobody has asked for: same
 invalid UTF-8: same
+bool(true)
+bool(true)
+bool(true)
+bool(true)
 bool(false)
 string(56) "Malformed UTF-8 characters, possibly incorrectly encoded"
 bool(false)

@@ -39,7 +39,7 @@ foreach (array_keys($values) as $name) {
 ?>
 --EXPECT--
 zero              equal to the one before, then unchanged
-minus zero        equal to the one before, then unchanged
+minus zero        new, then unchanged
 NAN               new, then unchanged
 other bits of NAN new, then unchanged
 int               new, then unchanged
@@ -47,5 +47,5 @@ float             new, then unchanged
 text              new, then unchanged
 other order       new, then unchanged
 nested            new, then unchanged
-other next index  new, then unchanged
+other next index  equal to the one before, then unchanged
 empty             new, then unchanged

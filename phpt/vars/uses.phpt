@@ -29,6 +29,7 @@ $publish = steps([
 ]);
 $publish('publish');
 $v = published();
+header($v['header']);
 
 preg_match($v['regex'], $v['subject'], $match);
 echo $match['word'], ' ', preg_replace_callback($v['regex'], fn ($m) => $m[2], $v['subject']), "\n";
@@ -47,7 +48,6 @@ spl_autoload_register(function ($class) use ($v) {
     }
 });
 $instance = new $v['class']();
-header($v['header']);
 setlocale(LC_ALL, $v['locale']);
 putenv($v['environment']);
 echo strtok($v['tokens'], ',');
@@ -62,11 +62,43 @@ $publish('replace');
 unset($v);
 
 echo strtok(';'), strtok(';'), "\n";
-var_dump(FROM_SNAPSHOT['http']['user_agent'], FROM_SNAPSHOT_TEXT, ini_get('user_agent'), 1 / 3, date_default_timezone_get());
+var_dump(FROM_SNAPSHOT['http']['user_agent'], FROM_SNAPSHOT_TEXT, ini_get('user_agent'), (string) (1 / 3), date_default_timezone_get());
 var_dump($dynamic, $object->dynamic['http']['header'], $instance::NAME, $instance instanceof Alias\Of\It);
 var_dump(frankenphp_response_headers()['X-Snapshot'], getenv('IGOR_PHPT_USES'), $closure('abc'), get_include_path());
 var_dump(stream_context_get_options($context)['http'], $evaluated, preg_match('/^(?<word>\w+) (\d+)$/u', 'order 67'));
 var_dump(published());
 ?>
 --EXPECT--
-x
+order 66
+a00042|C    |
+bc
+string(1) "u"
+string(8) "order 66"
+string(17) "from the snapshot"
+string(7) "0.33333"
+string(13) "Europe/Berlin"
+string(8) "order 66"
+string(6) "X-A: b"
+string(11) "Made\ByName"
+bool(true)
+string(3) "yes"
+string(17) "from the snapshot"
+string(3) "ABC"
+string(10) "sub/folder"
+array(3) {
+  ["header"]=>
+  string(6) "X-A: b"
+  ["user_agent"]=>
+  string(1) "u"
+  ["method"]=>
+  string(7) "dynamic"
+}
+array(1) {
+  ["evaluated"]=>
+  int(1)
+}
+int(1)
+array(1) {
+  ["replaced"]=>
+  bool(true)
+}

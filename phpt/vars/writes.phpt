@@ -150,4 +150,19 @@ foreach ($writes as $name => $write) {
 var_dump($first === published());
 ?>
 --EXPECT--
-x
+foreach by reference: the snapshot is the same
+foreach by reference, nested: the snapshot is the same
+sorts: the snapshot is the same
+array_walk: the snapshot is the same
+extract by reference: the snapshot is the same
+splice, push, pop, shift, unshift: the snapshot is the same
+append at every level: the snapshot is the same
+unset at every level: the snapshot is the same
+references into it: the snapshot is the same
+pointer of the array: the snapshot is the same
+offsets of the text: the snapshot is the same
+list, spread and swap: the snapshot is the same
+operators and functions that may write in place: the snapshot is the same
+generators and closures: the snapshot is the same
+statics, properties, globals: the snapshot is the same
+bool(true)

@@ -15,4 +15,24 @@ failure(fn () => frankenphp_get_vars('three'));
 frankenphp_require_background_worker('one');
 ?>
 --EXPECT--
-x
+RuntimeException: background worker "one" has published nothing: it has not been started; call frankenphp_ensure_background_worker("one") first
+array(3) {
+  ["one"]=>
+  array(1) {
+    ["name"]=>
+    string(3) "one"
+  }
+  [2]=>
+  array(1) {
+    ["name"]=>
+    string(1) "2"
+  }
+  ["named"]=>
+  array(1) {
+    ["name"]=>
+    string(5) "named"
+  }
+}
+RuntimeException: background worker "three" cannot be started: the catch-all of scope ":0" runs 2 names already; raise its max_threads
+RuntimeException: background worker "three" cannot be started: the catch-all of scope ":0" runs 2 names already; raise its max_threads
+RuntimeException: background worker "three" has published nothing: it has not been started; call frankenphp_ensure_background_worker("three") first

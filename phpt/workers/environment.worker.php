@@ -7,7 +7,7 @@ function from_function(): array
     return $argv;
 }
 $keys = ['FRANKENPHP_WORKER', 'FRANKENPHP_WORKER_NAME', 'FRANKENPHP_WORKER_BACKGROUND', 'OF_BLOCK', 'OF_WORKER', 'OF_BOTH',
-    'IGOR_PHPT', 'REQUEST_METHOD', 'argv', 'argc', 'SCRIPT_FILENAME', 'PHP_SELF'];
+    'IGOR_PHPT', 'argv', 'argc', 'SCRIPT_FILENAME', 'PHP_SELF'];
 frankenphp_set_vars([
     'server' => array_intersect_key($_SERVER, array_flip($keys)),
     'argv' => [$argv, $argc, from_function()],

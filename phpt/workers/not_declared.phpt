@@ -13,5 +13,9 @@ failure(fn () => frankenphp_get_vars(['fed']));
 // Nothing was started by a call that failed its check.
 failure(fn () => frankenphp_get_vars('feed'));
 ?>
---EXPECT--
-x
+--EXPECTF--
+RuntimeException: background worker "fed" is not declared in scope ":0" (declared there: "feed", "prices"); declare it with `worker { file … background name fed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+RuntimeException: background worker "fed" is not declared in scope ":0" (declared there: "feed", "prices"); declare it with `worker { file … background name fed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+RuntimeException: background worker "fed" is not declared in scope ":0" (declared there: "feed", "prices"); declare it with `worker { file … background name fed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+RuntimeException: background worker "fed" is not declared in scope ":0" (declared there: "feed", "prices"); declare it with `worker { file … background name fed }` in the php_server block or in the global frankenphp block, or declare a worker without a name as catch-all
+RuntimeException: background worker "feed" (%s/workers/feed.worker.php) in scope ":0" has published nothing: it has not been started; call frankenphp_ensure_background_worker() first, or declare it with `num 1`

@@ -18,4 +18,12 @@ foreach ($log as $record) {
 }
 ?>
 --EXPECTF--
-x
+array(1) {
+  [0]=>
+  string(10) "the script"
+}
+INFO php: one line worker="talking" scope=":0" thread=0 run=1
+INFO php: another line worker="talking" scope=":0" thread=0 run=1
+WARN php: PHP Warning:  Undefined variable $undefined in %s/workers/talking.worker.php on line 5 worker="talking" scope=":0" thread=0 run=1
+WARN php: logged {"id":5} worker="talking" scope=":0" thread=0 run=1
+INFO php: by error_log worker="talking" scope=":0" thread=0 run=1

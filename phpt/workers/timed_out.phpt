@@ -15,4 +15,13 @@ foreach ([0.0005, 0.02, 0.25] as $timeout) {
 failure(fn () => frankenphp_ensure_background_worker(['feed', 'silent'], 0.2));
 ?>
 --EXPECTF--
-x
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" was not ready after %f s: the script runs, but has not called frankenphp_set_vars() yet
+bool(true)
+bool(true)
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" was not ready after %f s: the script runs, but has not called frankenphp_set_vars() yet
+bool(true)
+bool(true)
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" was not ready after %f s: the script runs, but has not called frankenphp_set_vars() yet
+bool(true)
+bool(true)
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" was not ready after %f s: the script runs, but has not called frankenphp_set_vars() yet

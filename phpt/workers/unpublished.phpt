@@ -13,4 +13,7 @@ frankenphp_require_background_worker('feed');
 failure(fn () => frankenphp_get_vars(['feed', 'silent']));
 ?>
 --EXPECTF--
-x
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" has published nothing: it has not been started; call frankenphp_ensure_background_worker() first, or declare it with `num 1`
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" was not ready after %f s: the script runs, but has not called frankenphp_set_vars() yet
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" has published nothing: it runs, but has not called frankenphp_set_vars() yet; wait for it with frankenphp_ensure_background_worker()
+RuntimeException: background worker "silent" (%s/workers/silent.worker.php) in scope ":0" has published nothing: it runs, but has not called frankenphp_set_vars() yet; wait for it with frankenphp_ensure_background_worker()

@@ -48,7 +48,7 @@ fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<Config, 
 
 fn serve(config: Result<Config, Vec<Diagnostic>>) -> Result<(), String> {
     let config = config.map_err(|diagnostics| diagnosed(&diagnostics))?;
-    server::init_logging(&config.global.log, config.global.debug).map_err(|error| error.to_string())?;
+    server::init_logging(&config).map_err(|error| error.to_string())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -3,7 +3,7 @@
 
 use super::EXIT_FAILURE;
 use crate::config::{self, Config};
-use crate::exchange::{CommandLine, RequestHead, ServerVar};
+use crate::exchange::{CommandLine, Pairs, RequestHead};
 use crate::php::EngineOptions;
 use crate::server;
 use std::ffi::{CString, NulError, OsStr, OsString};
@@ -219,6 +219,11 @@ impl Invocation {
             print!("{USAGE}");
             return Ok(0);
         }
+        if let Source::File(file) = &self.source
+            && !Path::new(file).exists()
+        {
+            return Err(format!("opening the script {}: there is no such file", file.display()));
+        }
         let config = self.config.as_deref().map(load).transpose()?;
         let global = config.as_ref().map(|config| config.global.clone()).unwrap_or_default();
         server::init_script_logging(&global.log, global.debug).map_err(|error| error.to_string())?;
@@ -241,15 +246,17 @@ impl Invocation {
             Source::Code(code) => (OsStr::new(NO_FILE), PathBuf::new(), Some(code.as_bytes())),
             Source::StandardInput => (OsStr::new(NO_FILE), PathBuf::new(), None),
         };
-        let script_vars = [c"PHP_SELF", c"SCRIPT_NAME", c"SCRIPT_FILENAME", c"PATH_TRANSLATED"]
-            .map(|key| ServerVar { name: key.to_owned(), value: name.as_bytes().to_vec() });
-        let root = ServerVar { name: c"DOCUMENT_ROOT".to_owned(), value: Vec::new() };
+        let mut server_vars = Pairs::default();
+        for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
+            server_vars.push(key.as_bytes(), name.as_bytes());
+        }
+        server_vars.push(b"DOCUMENT_ROOT", b"");
         let arguments = std::iter::once(name).chain(self.arguments.iter().map(OsString::as_os_str));
         Ok(RequestHead {
             script: CString::new(file.into_os_string().into_vec())?,
             method: c"GET".to_owned(),
             protocol: 1000,
-            server_vars: script_vars.into_iter().chain([root]).collect(),
+            server_vars,
             command: Some(CommandLine {
                 arguments: arguments.map(|argument| CString::new(argument.as_bytes())).collect::<Result<_, _>>()?,
                 code: code.map(CString::new).transpose()?,

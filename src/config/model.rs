@@ -379,3 +379,11 @@ pub struct FileServer {
     /// Patterns of files that are answered as if they did not exist.
     pub hide: Vec<String>,
 }
+
+impl FileServer {
+    /// The file server of a directory, with the index files that it has unless it names others.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, index: vec!["index.html".to_owned(), "index.txt".to_owned()], hide: Vec::new() }
+    }
+}

@@ -1,4 +1,4 @@
-//! One record for each request, written when its response has ended: target `access`, level info.
+//! One record for each request, written when its response has ended: level info, and error for a 5xx.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -12,6 +12,12 @@ use super::service::ConnectionInfo;
 /// What nginx logs for a client that hung up before there was an answer.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+/// The target of the records.
+pub const TARGET: &str = "access";
+
+/// The field of a record that names its site.
+pub const SITE_FIELD: &str = "site";
+
 /// Who answered.
 #[derive(Clone, Copy, Default)]
 pub(super) enum HandledBy<'s> {
@@ -20,8 +26,17 @@ pub(super) enum HandledBy<'s> {
     Nobody,
     /// The handler of this directive.
     Directive(&'static str),
+    /// A script on a classic thread.
+    Classic,
     /// The HTTP worker of this name.
     Worker(&'s str),
+}
+
+impl HandledBy<'_> {
+    /// Whether the response is that of a PHP script.
+    pub(super) fn is_script(self) -> bool {
+        matches!(self, Self::Classic | Self::Worker(_))
+    }
 }
 
 /// What is known of a request and its response; logged when it is dropped.
@@ -44,7 +59,7 @@ pub(super) struct AccessRecord {
 impl AccessRecord {
     /// Starts a record. `None`, and nothing allocated, when nobody listens to the target.
     pub(super) fn start(parts: &request::Parts, connection: &ConnectionInfo, site: &str) -> Option<Box<Self>> {
-        tracing::enabled!(target: "access", tracing::Level::INFO).then(|| {
+        tracing::enabled!(target: TARGET, tracing::Level::ERROR).then(|| {
             Box::new(Self {
                 method: parts.method.clone(),
                 uri: parts.uri.clone(),
@@ -67,6 +82,7 @@ impl AccessRecord {
         self.handler = match handled_by {
             HandledBy::Nobody => String::new(),
             HandledBy::Directive(name) => name.to_owned(),
+            HandledBy::Classic => "php".to_owned(),
             HandledBy::Worker(name) => format!("worker:{name}"),
         };
         self.status = response.status().as_u16();
@@ -90,21 +106,34 @@ impl AccessRecord {
     }
 }
 
+/// Emits the record; a macro, because a level is part of the place in the code.
+macro_rules! record {
+    ($record:ident, $level:expr) => {
+        tracing::event!(
+            target: TARGET,
+            $level,
+            { SITE_FIELD } = $record.site.as_str(),
+            remote = %$record.remote,
+            method = %$record.method,
+            host = $record.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            uri = %$record.uri,
+            protocol = ?$record.version,
+            status = $record.status,
+            bytes = $record.bytes,
+            duration_us = $record.started.elapsed().as_micros() as u64,
+            handler = %$record.handler,
+            complete = $record.is_complete(),
+        )
+    };
+}
+
 impl Drop for AccessRecord {
     fn drop(&mut self) {
-        tracing::info!(
-            target: "access",
-            site = %self.site,
-            remote = %self.remote,
-            method = %self.method,
-            host = self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
-            uri = %self.uri,
-            protocol = ?self.version,
-            status = self.status,
-            bytes = self.bytes,
-            duration_us = self.started.elapsed().as_micros() as u64,
-            handler = %self.handler,
-            complete = self.is_complete(),
-        );
+        // As in Caddy, what failed on this side is an error.
+        if self.status >= 500 {
+            record!(self, tracing::Level::ERROR);
+        } else {
+            record!(self, tracing::Level::INFO);
+        }
     }
 }

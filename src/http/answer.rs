@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header, request};
 use http_body::Body;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
@@ -16,16 +16,17 @@ use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::exchange::{HttpExchange, Opened};
 use super::gate::Refusal;
+use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
-use super::matcher::Subject;
 use super::routing::{self, Disk, Script, Target};
-use super::service::{Action, ConnectionInfo, HeaderOp, PhpSettings, Site};
+use super::service::{ConnectionInfo, Handler, PhpSettings, SiteSettings};
+use super::view::View;
 use super::{paths, static_files};
 use crate::limits;
 
 /// Everything but the request itself that an answer depends on.
 pub(super) struct RequestContext<'s> {
-    pub(super) site: &'s Site,
+    pub(super) site: &'s SiteSettings,
     pub(super) connection: &'s ConnectionInfo,
     /// The host that the client asked for, without port.
     pub(super) host: &'s str,
@@ -46,59 +47,39 @@ impl<'s> RequestContext<'s> {
         let Ok(path) = paths::normalize(parts.uri.path()) else {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
-        let mut header_ops: Vec<&'s [HeaderOp]> = Vec::new();
-        let mut chosen = None;
-        {
-            let subject = Subject { path: &path, method: &parts.method, host: self.host, headers: &parts.headers };
-            for (matcher, action) in &self.site.routes {
-                match action {
-                    _ if !matcher.matches(&subject) => {}
-                    Action::Headers(ops) => header_ops.push(ops),
-                    action => {
-                        chosen = Some(action);
-                        break;
-                    }
-                }
+        let view = View::new(&parts, &path, self.host, self.connection);
+        let (changes, handler) = self.choose(&view);
+        let mut response = match handler {
+            Some(Handler::Php(settings)) => self.php(settings, parts, &path, body).await,
+            Some(Handler::Files(files)) => {
+                self.handled_by = HandledBy::Directive("file_server");
+                static_files::serve(files, &parts, &path, &Disk).await
             }
-        }
-        let mut response = match chosen {
-            Some(action) => self.act(action, parts, &path, body).await,
-            None => plain(StatusCode::NOT_FOUND, ""),
+            Some(Handler::Redir(redir)) => {
+                self.handled_by = HandledBy::Directive("redir");
+                redirect(redir.status, redir.to.render(&view).as_bytes())
+            }
+            Some(Handler::Respond(respond)) => {
+                self.handled_by = HandledBy::Directive("respond");
+                let status = StatusCode::from_u16(respond.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                plain(status, &respond.body.render(&view))
+            }
+            Some(Handler::Header(_)) | None => plain(StatusCode::NOT_FOUND, ""),
         };
-        for op in header_ops.into_iter().flatten() {
-            op.apply(response.headers_mut());
-        }
+        changes.apply(response.headers_mut(), self.handled_by.is_script());
         response
     }
 
-    async fn act<B>(
-        &mut self,
-        action: &'s Action,
-        parts: request::Parts,
-        path: &[u8],
-        body: B,
-    ) -> Response<ResponseBody>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-    {
-        match action {
-            Action::Php(settings) => self.php(settings, parts, path, body).await,
-            Action::Files(settings) => {
-                self.handled_by = HandledBy::Directive("file_server");
-                static_files::serve(settings, &parts, path, &Disk).await
+    /// The first handler that is for the request, and the header changes of those before it.
+    fn choose(&self, view: &View<'_>) -> (HeaderChanges, Option<&'s Handler>) {
+        let mut changes = HeaderChanges::default();
+        for route in self.site.routes.iter().filter(|route| route.matcher.matches(view)) {
+            match &route.handler {
+                Handler::Header(rule) => changes.add(rule, view),
+                handler => return (changes, Some(handler)),
             }
-            Action::Redir { to, status } => {
-                self.handled_by = HandledBy::Directive("redir");
-                redirect(*status, self.expand(to, &parts).as_bytes())
-            }
-            Action::Respond { status, body } => {
-                self.handled_by = HandledBy::Directive("respond");
-                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                plain(status, &self.expand(body, &parts))
-            }
-            // They were collected before, and never answer.
-            Action::Headers(_) => plain(StatusCode::NOT_FOUND, ""),
         }
+        (changes, None)
     }
 
     async fn php<B>(
@@ -113,12 +94,12 @@ impl<'s> RequestContext<'s> {
     {
         match (routing::route(settings, path, &Disk), &settings.files) {
             (Target::Script(script), _) => self.run(settings, script, parts, body).await,
-            (Target::File, Some(files)) => {
+            (Target::File(file), Some(files)) => {
                 self.handled_by = HandledBy::Directive("file_server");
-                static_files::serve(files, &parts, path, &Disk).await
+                static_files::serve(files, &parts, &file, &Disk).await
             }
             (Target::AddSlash, _) => redirect_to_directory(&parts, path),
-            (Target::NotFound, _) | (Target::File, None) => plain(StatusCode::NOT_FOUND, ""),
+            (Target::NotFound, _) | (Target::File(_), None) => plain(StatusCode::NOT_FOUND, ""),
         }
     }
 
@@ -139,7 +120,7 @@ impl<'s> RequestContext<'s> {
                 &worker.queue
             }
             None => {
-                self.handled_by = HandledBy::Directive("php");
+                self.handled_by = HandledBy::Classic;
                 &settings.classic
             }
         };
@@ -166,61 +147,6 @@ impl<'s> RequestContext<'s> {
             Err(refusal) => refused(refusal),
         }
     }
-
-    /// Replaces the placeholders of a setting. Unknown ones stay as they are.
-    fn expand(&self, template: &str, parts: &request::Parts) -> String {
-        let mut expanded = String::with_capacity(template.len());
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('{') {
-            expanded.push_str(before);
-            match after.split_once('}').and_then(|(name, tail)| Some((self.placeholder(name, parts)?, tail))) {
-                Some((value, tail)) => {
-                    expanded.push_str(&value);
-                    rest = tail;
-                }
-                None => {
-                    expanded.push('{');
-                    rest = after;
-                }
-            }
-        }
-        expanded.push_str(rest);
-        expanded
-    }
-
-    fn placeholder(&self, name: &str, parts: &request::Parts) -> Option<String> {
-        let uri = &parts.uri;
-        Some(match name {
-            "host" | "http.request.host" => self.host.to_owned(),
-            "hostport" | "http.request.hostport" => requested_authority(parts).unwrap_or_default().to_owned(),
-            "method" | "http.request.method" => parts.method.to_string(),
-            "path" | "http.request.uri.path" => uri.path().to_owned(),
-            "query" | "http.request.uri.query" => uri.query().unwrap_or_default().to_owned(),
-            "uri" | "http.request.uri" => uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            "scheme" | "http.request.scheme" => if self.connection.tls { "https" } else { "http" }.to_owned(),
-            "remote_host" | "http.request.remote.host" => self.connection.remote.ip().to_canonical().to_string(),
-            _ => return None,
-        })
-    }
-}
-
-impl HeaderOp {
-    fn apply(&self, headers: &mut HeaderMap) {
-        match self {
-            Self::Set(name, value) => {
-                headers.insert(name.clone(), value.clone());
-            }
-            Self::Add(name, value) => {
-                headers.append(name.clone(), value.clone());
-            }
-            Self::Delete(name) => {
-                headers.remove(name);
-            }
-            Self::Default(name, value) => {
-                headers.entry(name.clone()).or_insert_with(|| value.clone());
-            }
-        }
-    }
 }
 
 /// The host that the request is for, without port.
@@ -240,11 +166,16 @@ pub(super) fn requested_host(parts: &request::Parts) -> Result<&str, &'static st
 }
 
 /// The URI's authority, which wins (RFC 9112, 3.2.2), or the `Host` header.
-fn requested_authority(parts: &request::Parts) -> Option<&str> {
+pub(super) fn requested_authority(parts: &request::Parts) -> Option<&str> {
     match parts.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => parts.headers.get(header::HOST)?.to_str().ok(),
     }
+}
+
+/// The path and query; for a proxy-style request (`GET http://host/path`) without scheme and host.
+pub(super) fn requested_uri(parts: &request::Parts) -> &str {
+    parts.uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
 /// What a host and port may consist of: the host of RFC 3986 and no user name, no slash, no blank.

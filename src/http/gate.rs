@@ -29,7 +29,7 @@ pub(super) enum Refusal {
     Stopped,
 }
 
-/// A [`Gate`] with its waiting room. One for each gate, shared by all who send requests through it.
+/// A [`Gate`] with its waiting room: one for each gate, shared by all who send requests through it.
 pub struct Queue {
     gate: Arc<dyn Gate>,
     places: Arc<Semaphore>,
@@ -52,12 +52,24 @@ impl Queue {
         })
     }
 
+    /// The waiting room of another gate to the same PHP threads. The two share their places, because their jobs share one
+    /// queue.
+    pub fn sharing(&self, gate: Arc<dyn Gate>) -> Arc<Self> {
+        Arc::new(Self {
+            gate,
+            places: Arc::clone(&self.places),
+            capacity: self.capacity,
+            max_wait: self.max_wait,
+            refused: AtomicU64::new(0),
+        })
+    }
+
     /// How many jobs wait for a PHP thread now, withdrawn ones included until a thread has skipped them.
     pub fn depth(&self) -> usize {
         self.capacity - self.places.available_permits()
     }
 
-    /// How many requests were refused with 503 since the start.
+    /// How many requests for this gate were refused with 503 since the start.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

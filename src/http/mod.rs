@@ -1,11 +1,11 @@
 //! The HTTP side: from a socket to a job for a PHP thread, and from what PHP wrote back to the socket.
 //!
 //! It runs on the async runtime and knows nothing of PHP: requests leave through [`gate::Queue`] as
-//! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. It knows nothing of
-//! the configuration file either: whoever starts it fills the settings in [`service`].
+//! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
+//! in the settings of [`service`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `service`, `answer`, `matcher`, `routing` (pure), `cgi` (pure), `gate`,
-//! `exchange`, `response_head` (pure), `body`, `access_log`.
+//! In the order in which a request meets them: `listener`, `service`, `answer`, `view` (pure), `routing` (pure), `cgi`
+//! (pure), `gate`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
 pub mod body;
@@ -13,16 +13,17 @@ pub mod cgi;
 pub mod exchange;
 pub mod gate;
 pub mod listener;
-pub mod matcher;
 pub mod routing;
 pub mod service;
 
 mod answer;
 mod block;
+mod header_rules;
 mod interim;
 mod paths;
 mod response_head;
 mod static_files;
+mod view;
 
 #[cfg(test)]
 mod tests;

@@ -83,7 +83,7 @@ fn keep_close(headers: &mut HeaderMap, value: &HeaderValue) {
 }
 
 /// The fields that only concern one hop (RFC 9110, 7.6.1).
-fn is_connection_field(name: &HeaderName) -> bool {
+pub(super) fn is_connection_field(name: &HeaderName) -> bool {
     *name == header::TRANSFER_ENCODING
         || *name == header::TE
         || *name == header::TRAILER

@@ -1,15 +1,17 @@
 //! Where a request goes (pure): which site, and which file, script or worker in it.
 //!
-//! The rule of `php_server` is Caddy's: an existing file is served; a directory is its index script, after a redirect
-//! that adds the slash; a script may be followed by path info; everything else is the front controller's.
+//! The rule of `php_server` is FrankenPHP's: the first of the files to try that exists answers. A script runs, and may be
+//! followed by path info; another file is served. Unless told otherwise these are the path itself, its index script (after
+//! a redirect that adds the slash of a directory), and the root's index script, the front controller.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::matcher::host_matches;
 use super::paths;
-use super::service::{PhpMode, PhpSettings, Site};
+use super::service::{PhpMode, PhpSettings, SiteSettings};
+use crate::config::host_matches;
 
 /// What a path in the file system is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +63,8 @@ pub struct Script {
 pub enum Target {
     /// Runs a script.
     Script(Script),
-    /// The file server answers.
-    File,
+    /// The file server answers, with what is at this normalized path.
+    File(Vec<u8>),
     /// Redirects to the same path with a slash at the end.
     AddSlash,
     /// Nothing here: 404.
@@ -70,8 +72,8 @@ pub enum Target {
 }
 
 /// The first site that names `host` exactly, else the first with a matching wildcard, else the first for every host.
-pub(super) fn select_site<'s>(sites: &'s [Site], host: &str) -> Option<&'s Site> {
-    let find = |wanted: &dyn Fn(&Site) -> bool| sites.iter().find(|site| wanted(site));
+pub(super) fn select_site<'s>(sites: &'s [SiteSettings], host: &str) -> Option<&'s SiteSettings> {
+    let find = |wanted: &dyn Fn(&SiteSettings) -> bool| sites.iter().find(|site| wanted(site));
     find(&|site| site.hosts.iter().any(|name| name.eq_ignore_ascii_case(host)))
         .or_else(|| find(&|site| site.hosts.iter().any(|name| host_matches(name, host))))
         .or_else(|| find(&|site| site.hosts.is_empty()))
@@ -90,74 +92,137 @@ pub(super) fn host_without_port(authority: &str) -> &str {
 /// Decides what becomes of a request for `path`, which must be normalized. Every file in the answer lies below the root,
 /// or is a worker's script.
 pub(super) fn route(settings: &PhpSettings, path: &[u8], files: &dyn FileSystem) -> Target {
-    if let Some(target) = matched_worker(settings, path) {
-        return target;
-    }
+    let router = Router { settings, path, files };
     match settings.mode {
-        PhpMode::Server => route_server(settings, path, files),
-        PhpMode::ScriptsOnly => match paths::split_script(path, &settings.split_path) {
-            Some((name, info)) => script(settings, name, info, files).unwrap_or(Target::NotFound),
-            None => Target::NotFound,
-        },
+        PhpMode::Server => router.server(),
+        PhpMode::ScriptsOnly => router.matched_worker().or_else(|| router.script(path)).unwrap_or(Target::NotFound),
     }
 }
 
-fn route_server(settings: &PhpSettings, path: &[u8], files: &dyn FileSystem) -> Target {
-    let is_directory_path = path.ends_with(b"/");
-    if let Some((name, info)) = paths::split_script(path, &settings.split_path)
-        && let Some(target) = script(settings, name, info, files)
-    {
-        return target;
+/// What the decision about one request looks at.
+struct Router<'r> {
+    settings: &'r PhpSettings,
+    path: &'r [u8],
+    files: &'r dyn FileSystem,
+}
+
+impl Router<'_> {
+    fn server(&self) -> Target {
+        let kind = OnceCell::new();
+        let kind = || *kind.get_or_init(|| self.kind(self.path));
+        if let Some(target) = self.matched_worker() {
+            // As in FrankenPHP, a worker's patterns do not take the static files away.
+            return if self.is_static(self.path, kind) { self.as_file() } else { target };
+        }
+        let itself = || self.file_or_script(self.path, kind);
+        let index_files = self.settings.index.iter();
+        let found = match &self.settings.try_files {
+            Some(patterns) => patterns.iter().find_map(|pattern| self.pattern(pattern)).or_else(itself),
+            None => itself()
+                .or_else(|| {
+                    let mut of_directory = index_files.clone().take_while(|_| kind() == Some(FileKind::Directory));
+                    of_directory.find_map(|index| self.index_of_directory(index))
+                })
+                .or_else(|| index_files.clone().find_map(|index| self.existing(&[b"/", index.as_bytes()].concat()))),
+        };
+        found.unwrap_or_else(|| match kind() {
+            // The file server has index files of its own.
+            Some(FileKind::Directory) if self.settings.files.is_some() => self.as_file(),
+            _ => Target::NotFound,
+        })
     }
-    let kind = if path == b"/" { Some(FileKind::Directory) } else { files.kind(&below(&settings.root, path)) };
-    match kind {
-        Some(FileKind::File)
-            if settings.files.is_some() && !is_directory_path && !is_script_name(path, &settings.split_path) =>
+
+    /// One of the files to try.
+    fn pattern(&self, pattern: &str) -> Option<Target> {
+        let settings = self.settings;
+        let own_path = self.path.strip_suffix(b"/").unwrap_or(self.path);
+        if let Some(index) =
+            pattern.strip_prefix("{path}/").filter(|name| settings.index.iter().any(|index| index == name))
         {
-            return Target::File;
+            return self.index_of_directory(index);
         }
-        Some(FileKind::Directory) => {
-            let mut name = path.to_vec();
-            if !is_directory_path {
-                name.push(b'/');
+        let mut path = vec![b'/'];
+        for (number, literal) in pattern.split("{path}").enumerate() {
+            if number > 0 {
+                path.extend_from_slice(own_path);
             }
-            name.extend_from_slice(settings.index.as_bytes());
-            if let Some(target) = script(settings, &name, b"", files) {
-                return if is_directory_path { target } else { Target::AddSlash };
-            }
+            path.extend_from_slice(literal.as_bytes());
         }
-        _ => {}
+        let path = paths::clean(&path);
+        if !pattern.ends_with('/') {
+            return self.existing(&path);
+        }
+        let is_directory = settings.files.is_some() && self.kind(&path) == Some(FileKind::Directory);
+        // For the directory that was asked for, the file server redirects if the slash is missing.
+        let is_own = path.strip_suffix(b"/") == Some(own_path);
+        is_directory.then(|| if is_own { self.as_file() } else { Target::File(path) })
     }
-    let front_controller = [b"/", settings.index.as_bytes()].concat();
-    if let Some(target) = script(settings, &front_controller, b"", files) {
-        return target;
-    }
-    if settings.files.is_some() && kind == Some(FileKind::Directory) { Target::File } else { Target::NotFound }
-}
 
-/// The worker that claims this path by a pattern.
-fn matched_worker(settings: &PhpSettings, path: &[u8]) -> Option<Target> {
-    let claims = |paths: &[String]| paths.iter().any(|pattern| paths::path_matches(pattern, path));
-    let index = settings.workers.iter().position(|worker| claims(&worker.paths))?;
-    let file = settings.workers[index].script.clone();
-    // Its name in the URL: below the root as the script stands there, else just its file name.
-    let name = match file.strip_prefix(&settings.root) {
-        Ok(relative) => [b"/", relative.as_os_str().as_bytes()].concat(),
-        Err(_) => [b"/", file.file_name().unwrap_or_default().as_bytes()].concat(),
-    };
-    let path_info =
-        path.strip_prefix(name.as_slice()).filter(|info| info.starts_with(b"/")).unwrap_or_default().to_vec();
-    Some(Target::Script(Script { file, name, path_info, worker: Some(index) }))
-}
-
-/// The script at `name`, if it exists. A worker's script is not looked for: it was there when the worker started.
-fn script(settings: &PhpSettings, name: &[u8], info: &[u8], files: &dyn FileSystem) -> Option<Target> {
-    let file = below(&settings.root, name);
-    let worker = settings.workers.iter().position(|worker| worker.script == file);
-    if worker.is_none() && files.kind(&file) != Some(FileKind::File) {
-        return None;
+    /// The index file of the directory at the request's path.
+    fn index_of_directory(&self, index: &str) -> Option<Target> {
+        let is_directory_path = self.path.ends_with(b"/");
+        let slash: &[u8] = if is_directory_path { b"" } else { b"/" };
+        let target = self.existing(&[self.path, slash, index.as_bytes()].concat())?;
+        Some(if is_directory_path { target } else { Target::AddSlash })
     }
-    Some(Target::Script(Script { file, name: name.to_vec(), path_info: info.to_vec(), worker }))
+
+    /// The worker that claims the request's path by a pattern.
+    fn matched_worker(&self) -> Option<Target> {
+        let workers = &self.settings.workers;
+        if workers.iter().all(|worker| worker.paths.is_empty()) {
+            return None;
+        }
+        let text = String::from_utf8_lossy(self.path);
+        let index = workers.iter().position(|worker| worker.paths.iter().any(|pattern| pattern.matches(&text)))?;
+        let file = workers[index].script.clone();
+        // Its name in the URL: below the root as the script stands there, else just its file name.
+        let name = match file.strip_prefix(&self.settings.root) {
+            Ok(relative) => [b"/", relative.as_os_str().as_bytes()].concat(),
+            Err(_) => [b"/", file.file_name().unwrap_or_default().as_bytes()].concat(),
+        };
+        let path_info = self.path.strip_prefix(name.as_slice()).filter(|info| info.starts_with(b"/"));
+        let path_info = path_info.unwrap_or_default().to_vec();
+        Some(Target::Script(Script { file, name, path_info, worker: Some(index) }))
+    }
+
+    /// The script or static file at `path`, if it exists.
+    fn existing(&self, path: &[u8]) -> Option<Target> {
+        self.file_or_script(path, || self.kind(path))
+    }
+
+    fn file_or_script(&self, path: &[u8], kind: impl FnOnce() -> Option<FileKind>) -> Option<Target> {
+        self.script(path).or_else(|| self.is_static(path, kind).then(|| Target::File(path.to_vec())))
+    }
+
+    /// The script that `path` names, if it exists. A worker's script is not looked for: it was there when the worker
+    /// started.
+    fn script(&self, path: &[u8]) -> Option<Target> {
+        let settings = self.settings;
+        let (name, info) = paths::split_script(path, &settings.split_path)?;
+        let file = below(&settings.root, name);
+        let worker = settings.workers.iter().position(|worker| worker.script == file);
+        if worker.is_none() && self.files.kind(&file) != Some(FileKind::File) {
+            return None;
+        }
+        Some(Target::Script(Script { file, name: name.to_vec(), path_info: info.to_vec(), worker }))
+    }
+
+    fn kind(&self, path: &[u8]) -> Option<FileKind> {
+        // Whether the root exists is not asked again and again.
+        if path == b"/" { Some(FileKind::Directory) } else { self.files.kind(&below(&self.settings.root, path)) }
+    }
+
+    /// Whether the file server answers for the file at `path`.
+    fn is_static(&self, path: &[u8], kind: impl FnOnce() -> Option<FileKind>) -> bool {
+        self.settings.files.is_some()
+            && !path.ends_with(b"/")
+            && !is_script_name(path, &self.settings.split_path)
+            && kind() == Some(FileKind::File)
+    }
+
+    fn as_file(&self) -> Target {
+        Target::File(self.path.to_vec())
+    }
 }
 
 /// The file at a normalized path below `root`.

@@ -1,8 +1,5 @@
 //! The handler: a [`tower::Service`] over a list of sites, usable below our own listener and in any tower stack.
-//!
-//! The settings are plain structs. They know nothing of the configuration file; whoever builds them fills in everything.
 
-use std::cmp::Reverse;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -13,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 
 use super::access_log::{AccessRecord, HandledBy};
@@ -21,19 +18,18 @@ use super::answer::{self, RequestContext};
 use super::body::ResponseBody;
 use super::gate::Queue;
 use super::interim::InterimSlot;
-use super::matcher::Matcher;
 use super::routing;
+use crate::config::{FileServer, HeaderRule, Matcher, PathPattern, Redir, Respond};
 
 /// One site: what answers for some hosts.
 #[derive(Clone)]
 pub struct SiteSettings {
     /// The site in the logs.
     pub label: String,
-    /// Host names without port, compared without regard to case; `*.example.com` stands for one label. Empty: every
-    /// host that no other site names.
+    /// Host names without port, in lower case; a label `*` stands for any one label. Empty: every host that no other site
+    /// names.
     pub hosts: Vec<String>,
-    /// The handlers. They are tried in the order of the directives, not of this list: `header`, `redir`, `respond`,
-    /// `php`, `php_server`, `file_server`; within one kind the longer path pattern first.
+    /// The handlers, in the order in which they are tried; see [`crate::config::Site::routes`].
     pub routes: Vec<Route>,
     /// Whether each request is logged with the target `access`.
     pub access_log: bool,
@@ -42,7 +38,7 @@ pub struct SiteSettings {
 /// One handler and the requests that it is for.
 #[derive(Clone)]
 pub struct Route {
-    /// Which requests. The default matches all.
+    /// Which requests.
     pub matcher: Matcher,
     /// What to do with them.
     pub handler: Handler,
@@ -52,52 +48,15 @@ pub struct Route {
 #[derive(Clone)]
 pub enum Handler {
     /// `header`: changes the response of whatever handler answers.
-    Headers(Vec<HeaderOp>),
-    /// `redir`: answers with a `Location`. The target may hold placeholders such as `{host}` and `{uri}`.
-    Redir {
-        /// The value of `Location`.
-        to: String,
-        /// 301, 302, 303, 307 or 308.
-        status: u16,
-    },
-    /// `respond`: answers with a fixed text, in which placeholders are replaced.
-    Respond {
-        /// The status code.
-        status: u16,
-        /// The text; empty for none.
-        body: String,
-    },
-    /// `php` and `php_server`.
-    Php(PhpSettings),
+    Header(HeaderRule),
+    /// `redir`: answers with a `Location`.
+    Redir(Redir),
+    /// `respond`: answers with a fixed text.
+    Respond(Respond),
+    /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.
+    Php(Arc<PhpSettings>),
     /// `file_server`.
-    Files(FileSettings),
-}
-
-impl Handler {
-    /// The place in the order of directives.
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Headers(_) => 0,
-            Self::Redir { .. } => 1,
-            Self::Respond { .. } => 2,
-            Self::Php(PhpSettings { mode: PhpMode::ScriptsOnly, .. }) => 3,
-            Self::Php(PhpSettings { mode: PhpMode::Server, .. }) => 4,
-            Self::Files(_) => 5,
-        }
-    }
-}
-
-/// One change to the headers of a response, made when the response begins.
-#[derive(Clone, Debug)]
-pub enum HeaderOp {
-    /// `name value`: replaces what is there.
-    Set(HeaderName, HeaderValue),
-    /// `+name value`: adds a line.
-    Add(HeaderName, HeaderValue),
-    /// `-name`: removes all lines of this name.
-    Delete(HeaderName),
-    /// `?name value`: sets it if the response has none.
-    Default(HeaderName, HeaderValue),
+    Files(FileServer),
 }
 
 /// Which requests reach PHP.
@@ -116,19 +75,22 @@ pub struct PhpSettings {
     pub mode: PhpMode,
     /// The document root: absolute, without symbolic links if the block resolves them.
     pub root: PathBuf,
-    /// The script of a directory and the front controller, `index.php`.
-    pub index: String,
+    /// The scripts of a directory and, in the root, the front controllers; the first that exists counts.
+    pub index: Vec<String>,
+    /// The files to try in turn, where `{path}` stands for the path of the request. `None`: the path itself, its index
+    /// files, the root's index files. Only used by [`PhpMode::Server`].
+    pub try_files: Option<Vec<String>>,
     /// What ends the script in a path like `/app.php/info`: usually just `.php`. Compared without regard to case.
     pub split_path: Vec<String>,
     /// Appended to `$_SERVER`, in order; an existing key is replaced.
     pub env: Vec<(String, String)>,
     /// How existing files that are no scripts are served, with the same root; `None`: not at all. Only used by
     /// [`PhpMode::Server`].
-    pub files: Option<FileSettings>,
+    pub files: Option<FileServer>,
     /// The classic threads of this block's scope.
     pub classic: Arc<Queue>,
-    /// The HTTP workers of this block. Background workers do not belong here: a request for the path of their script
-    /// is an ordinary one.
+    /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers do
+    /// not belong here: a request for the path of their script is an ordinary one.
     pub workers: Vec<WorkerRoute>,
 }
 
@@ -137,24 +99,13 @@ pub struct PhpSettings {
 pub struct WorkerRoute {
     /// The worker's name, for the access log.
     pub name: String,
-    /// Its script: absolute. A request that routing sends to this script goes to the worker.
+    /// Its script, below the document root of the block if it lies there. A request that routing sends to this script goes
+    /// to the worker.
     pub script: PathBuf,
-    /// Path patterns that send a request to this worker whatever files there are.
-    pub paths: Vec<String>,
+    /// Patterns of paths that are sent to this worker, unless they are those of a static file.
+    pub paths: Vec<PathPattern>,
     /// The worker's threads.
     pub queue: Arc<Queue>,
-}
-
-/// The settings of a `file_server`.
-#[derive(Clone)]
-pub struct FileSettings {
-    /// The directory that is served: absolute.
-    pub root: PathBuf,
-    /// What answers for a directory, in order: `index.html`, `index.txt`.
-    pub index: Vec<String>,
-    /// Files that do not exist for clients: a pattern without `/` is compared with each part of the path, one with `/`
-    /// with the beginning of the absolute path. PHP sources are hidden always.
-    pub hide: Vec<String>,
 }
 
 /// The two ends of the connection that a request came in on. In a tower stack of your own, put one into the request's
@@ -176,55 +127,32 @@ impl Default for ConnectionInfo {
     }
 }
 
-/// The handler for a list of sites. Cloning is cheap; clones share everything.
-#[derive(Clone)]
-pub struct HttpService {
-    sites: Arc<[Site]>,
-}
+impl ConnectionInfo {
+    /// `http` or `https`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
 
-/// A site as the handler keeps it: its routes in the order in which they are tried.
-pub(super) struct Site {
-    pub(super) label: String,
-    pub(super) hosts: Vec<String>,
-    pub(super) access_log: bool,
-    pub(super) routes: Vec<(Matcher, Action)>,
-}
-
-/// A [`Handler`] as the handler keeps it: a running request shares the settings of its block with the service, because
-/// it may outlive it in a reload.
-pub(super) enum Action {
-    Headers(Vec<HeaderOp>),
-    Redir { to: String, status: u16 },
-    Respond { status: u16, body: String },
-    Php(Arc<PhpSettings>),
-    Files(FileSettings),
-}
-
-impl From<Handler> for Action {
-    fn from(handler: Handler) -> Self {
-        match handler {
-            Handler::Headers(ops) => Self::Headers(ops),
-            Handler::Redir { to, status } => Self::Redir { to, status },
-            Handler::Respond { status, body } => Self::Respond { status, body },
-            Handler::Php(settings) => Self::Php(Arc::new(settings)),
-            Handler::Files(settings) => Self::Files(settings),
+    /// The port that the client connected to; the usual one where it is not known.
+    pub(super) fn local_port(&self) -> u16 {
+        match self.local.port() {
+            0 if self.tls => 443,
+            0 => 80,
+            port => port,
         }
     }
 }
 
-impl From<SiteSettings> for Site {
-    fn from(settings: SiteSettings) -> Self {
-        let SiteSettings { label, hosts, mut routes, access_log } = settings;
-        routes.sort_by_key(|route| (route.handler.rank(), Reverse(route.matcher.path_length())));
-        let routes = routes.into_iter().map(|route| (route.matcher, route.handler.into())).collect();
-        Self { label, hosts, access_log, routes }
-    }
+/// The handler for a list of sites. Cloning is cheap; clones share everything.
+#[derive(Clone)]
+pub struct HttpService {
+    sites: Arc<[SiteSettings]>,
 }
 
 impl HttpService {
     /// Makes the handler. Which site answers is decided by the host; see [`SiteSettings::hosts`].
     pub fn new(sites: Vec<SiteSettings>) -> Self {
-        Self { sites: sites.into_iter().map(Site::from).collect() }
+        Self { sites: sites.into() }
     }
 
     /// Answers one request. It never fails: whatever goes wrong is a response, also a panic in a handler.

@@ -9,13 +9,12 @@ use tower_http::services::ServeFile;
 
 use super::answer;
 use super::body::{ResponseBody, Source};
-use super::paths;
 use super::routing::{self, FileKind, FileSystem};
-use super::service::FileSettings;
+use crate::config::{FileServer, PathPattern};
 
 /// Serves the file at the normalized `path`; for a directory its index file.
 pub(super) async fn serve(
-    settings: &FileSettings,
+    settings: &FileServer,
     parts: &request::Parts,
     path: &[u8],
     files: &dyn FileSystem,
@@ -34,7 +33,7 @@ enum Found {
     Nothing,
 }
 
-fn find(settings: &FileSettings, path: &[u8], files: &dyn FileSystem) -> Found {
+fn find(settings: &FileServer, path: &[u8], files: &dyn FileSystem) -> Found {
     let file = routing::below(&settings.root, path);
     let visible = |file: &Path| !is_hidden(settings, file);
     match files.kind(&file) {
@@ -55,18 +54,20 @@ fn find(settings: &FileSettings, path: &[u8], files: &dyn FileSystem) -> Found {
     }
 }
 
-/// Whether clients are told that there is no such file. See [`FileSettings::hide`].
-fn is_hidden(settings: &FileSettings, file: &Path) -> bool {
-    let whole = file.as_os_str().as_bytes();
-    if routing::is_script_name(whole, &[]) {
+/// Whether clients are told that there is no such file: it is a script, whose source nobody may see, or one of the
+/// `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
+/// slash with the absolute path, of which it may be the beginning.
+fn is_hidden(settings: &FileServer, file: &Path) -> bool {
+    if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
     }
     let relative = file.strip_prefix(&settings.root).unwrap_or(file);
-    settings.hide.iter().any(|pattern| {
-        if pattern.contains('/') {
-            file.starts_with(pattern) || paths::path_matches(pattern, whole)
+    settings.hide.iter().any(|hidden| {
+        let pattern = PathPattern::new(hidden);
+        if hidden.contains('/') {
+            file.starts_with(hidden) || pattern.matches(&file.to_string_lossy())
         } else {
-            relative.iter().any(|part| paths::path_matches(pattern, part.as_bytes()))
+            relative.iter().any(|part| pattern.matches(&part.to_string_lossy()))
         }
     })
 }

@@ -3,7 +3,7 @@
 
 use super::interrupt::Interrupt;
 use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
-use crate::exchange::{Exchange, Flow, RequestHead, ResponseHead, ServerVar};
+use crate::exchange::{Exchange, Flow, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
 use crate::vars::{Pins, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
@@ -183,7 +183,8 @@ impl Context {
     // ---- Text that C reads after the call ----
 
     pub(super) fn fail(&mut self, failure: Failure) -> igor_verdict {
-        self.text = failure.message.into_bytes();
+        // PHP takes the message as a C string; names in it may hold anything.
+        self.text = failure.message.replace('\0', "\\0").into_bytes();
         match failure.kind {
             FailureKind::Runtime => igor_verdict::IGOR_RUNTIME_EXCEPTION,
             FailureKind::Value => igor_verdict::IGOR_VALUE_ERROR,
@@ -196,17 +197,14 @@ impl Context {
     }
 
     /// The script's own environment is what its `$_SERVER` was made of.
-    pub(super) fn getenv(&mut self, name: &[u8]) -> *const c_char {
-        let of_request = self.exchange.as_ref().map_or(&[][..], |exchange| &exchange.head().server_vars);
-        let of_run = self.run.as_ref().map_or(&[][..], |run| &run.server_vars);
+    pub(super) fn getenv(&self, name: &[u8]) -> *const c_char {
+        let of_request = self.exchange.as_ref().map(|exchange| &exchange.head().server_vars);
+        let of_run = self.run.as_ref().map(|run| &run.server_vars);
         // What is declared for the script wins over what the client sent.
-        let own = self.run.as_ref().map_or(&[][..], |run| &run.request_vars);
-        let mut vars = own.iter().chain(of_request).chain(of_run);
-        let Some(var) = vars.find(|var| var.name.as_bytes() == name) else { return ptr::null() };
-        self.text.clear();
-        self.text.extend_from_slice(&var.value);
-        self.text.push(0);
-        self.text.as_ptr().cast()
+        let own = self.run.as_ref().map(|run| &run.request_vars);
+        let value = [own, of_request, of_run].into_iter().flatten().find_map(|vars| vars.get(name));
+        // A NUL follows the value.
+        value.map_or(ptr::null(), |value| value.as_ptr().cast())
     }
 
     // ---- Background workers ----
@@ -313,18 +311,18 @@ fn optional(string: Option<&CString>) -> *const c_char {
     string.map_or(ptr::null(), |string| string.as_ptr())
 }
 
-fn fill(into: &mut Vec<igor_pair>, vars: &[ServerVar]) {
+fn fill(into: &mut Vec<igor_pair>, vars: &Pairs) {
     into.clear();
     extend(into, vars);
 }
 
-fn extend(into: &mut Vec<igor_pair>, vars: &[ServerVar]) {
-    into.extend(vars.iter().map(|var| igor_pair {
-        name: var.name.as_ptr(),
-        name_len: var.name.as_bytes().len(),
-        value: var.value.as_ptr().cast(),
-        value_len: var.value.len(),
-    }));
+fn extend(into: &mut Vec<igor_pair>, vars: &Pairs) {
+    into.extend(vars.iter().map(|(name, value)| pair(name, value)));
+}
+
+/// One of [`Pairs`] as C reads it.
+pub(super) fn pair(name: &[u8], value: &[u8]) -> igor_pair {
+    igor_pair { name: name.as_ptr().cast(), name_len: name.len(), value: value.as_ptr().cast(), value_len: value.len() }
 }
 
 impl Mode {

@@ -177,15 +177,10 @@ host_fn! {
 
 host_fn! {
     fn host_request_header(context, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
-        let Some((name, value)) = context.exchange().and_then(|exchange| exchange.head().headers.get(index)) else {
+        let Some((name, value)) = context.exchange().and_then(|exchange| exchange.head().headers.at(index)) else {
             return false;
         };
-        let header = igor_pair {
-            name: name.as_ptr(),
-            name_len: name.as_bytes().len(),
-            value: value.as_ptr().cast(),
-            value_len: value.len(),
-        };
+        let header = super::context::pair(name, value);
         // SAFETY: C passes its own local value.
         unsafe { give(pair, header) };
         true

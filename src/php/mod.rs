@@ -8,10 +8,12 @@ mod host;
 mod interrupt;
 mod layout;
 mod objects;
+mod signals;
 mod thread;
 mod work;
 
 pub use engine::{Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
+pub use signals::SignalMask;
 pub use thread::{ThreadOptions, spawn};
 pub use work::{Ended, Failure, FailureKind, Mode, Next, Phase, Run, Scope, ScriptError, Wait, Work};

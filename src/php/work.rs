@@ -1,7 +1,7 @@
 //! What a PHP thread does, as the layers above tell it. A thread's loop is in C; each of its questions comes here as a
 //! call on [`Work`] or [`Scope`], and each answer is a plain value that C acts on after Rust has returned (law 1).
 
-use crate::exchange::{Exchange, ServerVar};
+use crate::exchange::{Exchange, Pairs};
 use crate::vars::Slot;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -41,9 +41,9 @@ pub struct Run {
     /// `argv[1]`: the name under which a background worker runs.
     pub argument: Option<CString>,
     /// `$_SERVER` entries.
-    pub server_vars: Vec<ServerVar>,
+    pub server_vars: Pairs,
     /// HTTP worker: what every request finds in `$_SERVER` beside its own entries.
-    pub request_vars: Vec<ServerVar>,
+    pub request_vars: Pairs,
     /// Which background workers the script sees.
     pub scope: Arc<dyn Scope>,
 }
@@ -63,9 +63,10 @@ pub struct ScriptError {
 
 impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // PHP adds the stack trace and "thrown"; the first line says what happened.
+        // PHP adds the stack trace and "thrown"; the first line says what happened, and of an uncaught exception also where.
         let first = self.message.lines().next().unwrap_or_default();
-        write!(f, "{}: {first} in {}:{}", self.level, self.file, self.line)
+        let place = format!(" in {}:{}", self.file, self.line);
+        write!(f, "{}: {}{place}", self.level, first.strip_suffix(&place).unwrap_or(first))
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the checked configuration to PHP threads: which groups there are, and how large.
 
-use crate::config::{Config, PhpServer, ScopeLabel, VarsMode, VarsSettings, WorkerDecl, WorkerKind};
+use crate::config::{Config, PathPattern, PhpServer, ScopeLabel, VarsMode, VarsSettings, WorkerDecl, WorkerKind};
 use crate::php::{EngineOptions, Scope, ThreadOptions};
 use crate::vars::{Ledger, Limits, Mode, Policy, set_hardened};
 use crate::worker::background::{Declaration, Shared};
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// All PHP threads of a configuration.
 pub(super) struct Threads {
     pub(super) classic: Arc<Classic>,
-    pub(super) http: Vec<(ScopeLabel, Arc<HttpWorker>, Vec<String>)>,
+    pub(super) http: Vec<(ScopeLabel, Arc<HttpWorker>, Vec<PathPattern>)>,
     pub(super) background: HashMap<ScopeLabel, Arc<Declared>>,
     global: Arc<Declared>,
     stopping: Arc<AtomicBool>,
@@ -95,11 +95,12 @@ impl Threads {
         ScopeView::of(own, &self.global)
     }
 
-    /// The HTTP workers that a block's requests can reach: its own and the global ones.
-    pub(super) fn http_of(&self, server: &PhpServer) -> impl Iterator<Item = (&Arc<HttpWorker>, &[String])> {
+    /// The HTTP workers that a block's requests can reach, with their path patterns: its own, and then the global ones.
+    pub(super) fn http_of(&self, server: &PhpServer) -> impl Iterator<Item = (&Arc<HttpWorker>, &[PathPattern])> {
         let scope = server.scope.clone();
-        let of_block = move |label: &ScopeLabel| *label == scope || label.is_global();
-        self.http.iter().filter(move |(label, ..)| of_block(label)).map(|(_, worker, paths)| (worker, paths.as_slice()))
+        let own = self.http.iter().filter(move |(label, ..)| *label == scope);
+        let global = self.http.iter().filter(|(label, ..)| label.is_global());
+        own.chain(global).map(|(_, worker, paths)| (worker, paths.as_slice()))
     }
 
     /// Tells all background workers to stop; no new one starts.
@@ -190,9 +191,9 @@ fn failures_max(worker: &WorkerDecl) -> Option<u32> {
     u32::try_from(worker.max_consecutive_failures).ok()
 }
 
-fn match_patterns(worker: &WorkerDecl) -> Vec<String> {
+fn match_patterns(worker: &WorkerDecl) -> Vec<PathPattern> {
     match &worker.kind {
-        WorkerKind::Http { match_ } => match_.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        WorkerKind::Http { match_ } => match_.clone(),
         WorkerKind::Background => Vec::new(),
     }
 }

@@ -8,7 +8,7 @@ use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::php::{Engine, EngineError};
 use std::io;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,14 +87,19 @@ async fn serve(config: &Config, bound: Vec<BoundListener>) -> Result<Stuck, (Ser
     if let Err(error) = wait_booted(&threads).await {
         return Err((ServeError::Worker(error), shut_down(Vec::new(), threads, grace).await));
     }
+    // Before anybody can see that the server is up: a signal must not end the process without its phases from then on.
+    let mut signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => {
+            let error = ServeError::System { doing: "listening for signals", error };
+            return Err((error, shut_down(Vec::new(), threads, grace).await));
+        }
+    };
     let listeners = match listen(config, bound, &threads) {
         Ok(listeners) => listeners,
         Err(error) => return Err((error, shut_down(Vec::new(), threads, grace).await)),
     };
-    match wait_for_signal().await {
-        Ok(name) => tracing::info!(signal = name, "stopping"),
-        Err(error) => tracing::error!("listening for signals: {error}; stopping"),
-    }
+    tracing::info!(signal = signals.wait().await, "stopping");
     Ok(shut_down(listeners, threads, grace).await)
 }
 
@@ -126,19 +131,36 @@ async fn wait_booted(threads: &Arc<Threads>) -> Result<(), String> {
     booted.await.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}")))
 }
 
-async fn wait_for_signal() -> io::Result<&'static str> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut quit = signal(SignalKind::quit())?;
-    // A closing terminal must not end a server without its grace period.
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok("SIGINT"),
-            _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = quit.recv() => return Ok("SIGQUIT"),
-            _ = hangup.recv() => {
-                tracing::warn!("SIGHUP: the configuration cannot be reloaded while the server runs yet; restart it instead");
+/// The signals that mean something to the server.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    quit: Signal,
+    /// A closing terminal must not end a server without its grace period.
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Takes the signals from the system's own handling of them.
+    fn catch() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one that ends the server, and gives its name.
+    async fn wait(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.quit.recv() => return "SIGQUIT",
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP: the configuration cannot be reloaded while the server runs yet; restart it instead");
+                }
             }
         }
     }

@@ -128,11 +128,13 @@ fn run_request(threads: &ThreadOptions, scope: Arc<dyn Scope>, head: RequestHead
     let work =
         ScriptWork { request: Some((Box::new(exchange), scope)), process: std::process::id(), exit_status: sender };
     let options = ThreadOptions { name: "script".into(), ..threads.clone() };
+    let signals = SignalMask::block_all();
     let thread = php::spawn(options, Box::new(work), Arc::new(Interrupt::default()))
         .map_err(|error| ScriptError::System { doing: "starting the PHP thread of the script", error })?;
     // A thread that is gone without a word has panicked, and the panic has been printed.
     let status = receiver.recv().unwrap_or(PHP_FAILED);
     let _ = thread.join();
+    signals.apply();
     Ok(status)
 }
 

@@ -1,12 +1,10 @@
 //! From the checked configuration to the HTTP layer's settings.
 
 use super::assemble::Threads;
-use crate::config::{self, Config, Listener, PhpServer, Site};
+use crate::config::{self, Config, FileServer, Listener, PhpServer, Site};
 use crate::http::gate::Queue;
-use crate::http::service::{
-    FileSettings, Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute,
-};
-use std::collections::HashMap;
+use crate::http::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
+use crate::worker::http::HttpWorker;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,11 +12,10 @@ use std::time::Duration;
 
 /// For each socket that the configuration needs, the handler of the sites on it.
 pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, HttpService)> {
-    let max_wait = config.global.frankenphp.max_wait_time;
-    let queues = WorkerQueues::new(threads, max_wait);
+    let assembly = Assembly::new(config, threads);
     let mut sites: Vec<(Listener, Vec<SiteSettings>)> = Vec::new();
     for site in &config.sites {
-        let routes: Vec<Route> = site.routes.iter().map(|route| convert(route, threads, &queues, max_wait)).collect();
+        let routes: Vec<Route> = site.routes.iter().map(|route| assembly.route(route)).collect();
         for listener in site.listeners() {
             let settings = settings(site, listener, routes.clone());
             match sites.iter_mut().find(|(known, _)| *known == listener) {
@@ -35,24 +32,9 @@ pub(super) fn socket_address(listener: Listener) -> SocketAddr {
     SocketAddr::new(listener.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), listener.port)
 }
 
-/// One queue per HTTP worker, however many blocks reach it: its places are counted once.
-struct WorkerQueues(HashMap<PathBuf, Vec<(String, Arc<Queue>)>>);
-
-impl WorkerQueues {
-    fn new(threads: &Threads, max_wait: Option<Duration>) -> Self {
-        let mut queues: HashMap<PathBuf, Vec<(String, Arc<Queue>)>> = HashMap::new();
-        for (label, worker, _) in &threads.http {
-            let queue = Queue::new(worker.gate(), max_wait);
-            queues.entry(worker.declaration().file.clone()).or_default().push((label.to_string(), queue));
-        }
-        Self(queues)
-    }
-
-    fn get(&self, file: &Path, scope: &str) -> Option<Arc<Queue>> {
-        let queues = self.0.get(file)?;
-        let own = queues.iter().find(|(label, _)| label == scope).or_else(|| queues.first());
-        own.map(|(_, queue)| queue.clone())
-    }
+/// The site in the access log.
+pub(super) fn label(site: &Site) -> String {
+    site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
 fn settings(site: &Site, listener: Listener, routes: Vec<Route>) -> SiteSettings {
@@ -62,70 +44,124 @@ fn settings(site: &Site, listener: Listener, routes: Vec<Route>) -> SiteSettings
     let hosts: Vec<Option<String>> = site.addresses.iter().filter(on_it).map(|address| address.host.clone()).collect();
     // One address without a host makes the site answer every host of this listener.
     let named = if hosts.iter().any(Option::is_none) { Vec::new() } else { hosts.into_iter().flatten().collect() };
-    SiteSettings {
-        label: site.addresses.first().map(ToString::to_string).unwrap_or_default(),
-        hosts: named,
-        routes,
-        access_log: site.access_log.is_some(),
+    SiteSettings { label: label(site), hosts: named, routes, access_log: site.access_log.is_some() }
+}
+
+/// What the settings of all sites are made of.
+struct Assembly<'c> {
+    threads: &'c Threads,
+    /// The waiting room of the classic threads. Every block has its own gate to them, and shares its places.
+    classic: Arc<Queue>,
+    /// One waiting room for each HTTP worker, however many blocks reach it.
+    workers: Vec<(Arc<HttpWorker>, Arc<Queue>)>,
+    /// The files of the configuration: nobody may read them where they lie below a root.
+    secret: Vec<PathBuf>,
+}
+
+impl<'c> Assembly<'c> {
+    fn new(config: &'c Config, threads: &'c Threads) -> Self {
+        let max_wait: Option<Duration> = config.global.frankenphp.max_wait_time;
+        let queue_of = |worker: &Arc<HttpWorker>| (worker.clone(), Queue::new(worker.gate(), max_wait));
+        let resolved = config.sources.iter().filter_map(|source| source.canonicalize().ok());
+        Self {
+            threads,
+            classic: Queue::new(threads.classic.gate(threads.scope(&config.global.scope)), max_wait),
+            workers: threads.http.iter().map(|(_, worker, _)| queue_of(worker)).collect(),
+            secret: config.sources.iter().cloned().chain(resolved).collect(),
+        }
+    }
+
+    fn route(&self, route: &config::Route) -> Route {
+        let handler = match &route.handler {
+            config::Handler::PhpServer(server) => Handler::Php(Arc::new(self.php(server, PhpMode::Server))),
+            config::Handler::Php(server) => Handler::Php(Arc::new(self.php(server, PhpMode::ScriptsOnly))),
+            config::Handler::Respond(respond) => Handler::Respond(respond.clone()),
+            config::Handler::Redir(redir) => Handler::Redir(redir.clone()),
+            config::Handler::Header(rule) => Handler::Header(rule.clone()),
+            config::Handler::FileServer(files) => Handler::Files(self.hiding(files.clone())),
+        };
+        Route { matcher: route.matcher.clone(), handler }
+    }
+
+    fn php(&self, server: &PhpServer, mode: PhpMode) -> PhpSettings {
+        let root = if server.resolve_root_symlink { resolved(&server.root) } else { server.root.clone() };
+        PhpSettings {
+            mode,
+            index: server.index.clone(),
+            try_files: server.try_files.clone(),
+            split_path: server.split.clone(),
+            env: server.env.clone(),
+            files: server.file_server.then(|| self.hiding(FileServer::new(root.clone()))),
+            classic: self.classic.sharing(self.threads.classic.gate(self.threads.scope(&server.scope))),
+            workers: self.workers(server, &root),
+            root,
+        }
+    }
+
+    fn workers(&self, server: &PhpServer, root: &Path) -> Vec<WorkerRoute> {
+        let route = |(worker, paths): (&Arc<HttpWorker>, &[config::PathPattern])| {
+            let declaration = worker.declaration();
+            let (_, queue) = self.workers.iter().find(|(known, _)| Arc::ptr_eq(known, worker))?;
+            Some(WorkerRoute {
+                name: declaration.name.clone(),
+                script: if server.resolve_root_symlink {
+                    script_below(root, &server.root, &declaration.file)
+                } else {
+                    declaration.file.clone()
+                },
+                paths: paths.to_vec(),
+                queue: queue.clone(),
+            })
+        };
+        self.threads.http_of(server).filter_map(route).collect()
+    }
+
+    fn hiding(&self, mut files: FileServer) -> FileServer {
+        files.hide.extend(self.secret.iter().map(|path| path.to_string_lossy().into_owned()));
+        files
     }
 }
 
-fn convert(route: &config::Route, threads: &Threads, queues: &WorkerQueues, max_wait: Option<Duration>) -> Route {
-    let handler = match &route.handler {
-        config::Handler::PhpServer(server) => Handler::Php(php(server, PhpMode::Server, threads, queues, max_wait)),
-        config::Handler::Php(server) => Handler::Php(php(server, PhpMode::ScriptsOnly, threads, queues, max_wait)),
-        config::Handler::Respond(respond) => {
-            Handler::Respond { status: respond.status, body: respond.body.as_literal().unwrap_or_default().to_owned() }
-        }
-        config::Handler::Redir(redir) => {
-            Handler::Redir { to: redir.to.as_literal().unwrap_or_default().to_owned(), status: redir.status }
-        }
-        config::Handler::Header(_) => Handler::Headers(Vec::new()),
-        config::Handler::FileServer(files) => Handler::Files(FileSettings {
-            root: files.root.clone(),
-            index: files.index.clone(),
-            hide: files.hide.clone(),
-        }),
-    };
-    Route { matcher: crate::http::matcher::Matcher::default(), handler }
+/// The directory without symbolic links; itself when it does not exist yet.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn php(
-    server: &PhpServer,
-    mode: PhpMode,
-    threads: &Threads,
-    queues: &WorkerQueues,
-    max_wait: Option<Duration>,
-) -> PhpSettings {
-    let root = if server.resolve_root_symlink {
-        server.root.canonicalize().unwrap_or_else(|_| server.root.clone())
-    } else {
-        server.root.clone()
-    };
-    let workers = threads
-        .http_of(server)
-        .filter_map(|(worker, paths)| {
-            let declaration = worker.declaration();
-            Some(WorkerRoute {
-                name: declaration.name.clone(),
-                script: declaration.file.clone(),
-                paths: paths.to_vec(),
-                queue: queues.get(&declaration.file, server.scope.as_str())?,
-            })
-        })
-        .collect();
-    PhpSettings {
-        mode,
-        index: server.index.first().cloned().unwrap_or_default(),
-        split_path: server.split.clone(),
-        env: server.env.clone(),
-        files: server.file_server.then(|| FileSettings {
-            root: root.clone(),
-            index: server.index.clone(),
-            hide: Vec::new(),
-        }),
-        root,
-        classic: Queue::new(threads.classic.gate(threads.scope(&server.scope)), max_wait),
-        workers,
+/// The worker's script as routing spells it: below the resolved root, whichever way the declaration names it. Links below
+/// the root stay, because routing does not resolve them either.
+fn script_below(root: &Path, named_root: &Path, file: &Path) -> PathBuf {
+    match file.strip_prefix(named_root) {
+        Ok(relative) => root.join(relative),
+        Err(_) if file.starts_with(root) => file.to_owned(),
+        Err(_) => resolved(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_worker_is_found_behind_every_way_to_its_root() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| directory.path().canonicalize().expect("it exists").join(name);
+        std::fs::create_dir_all(path("releases/5")).expect("a directory");
+        std::fs::write(path("releases/5/index.php"), "<?php").expect("a file");
+        std::fs::write(path("shared.php"), "<?php").expect("a file");
+        symlink(path("releases/5"), path("current")).expect("a link");
+        symlink(path("shared.php"), path("releases/5/linked.php")).expect("a link");
+        let root = resolved(&path("current"));
+        assert_eq!(root, path("releases/5"));
+        for (named_root, file, expected) in [
+            ("current", "current/index.php", "releases/5/index.php"),
+            ("current", "releases/5/index.php", "releases/5/index.php"),
+            ("releases/5", "current/index.php", "releases/5/index.php"),
+            ("current", "current/linked.php", "releases/5/linked.php"),
+            ("releases/5", "releases/5/linked.php", "releases/5/linked.php"),
+            ("current", "shared.php", "shared.php"),
+        ] {
+            assert_eq!(script_below(&root, &path(named_root), &path(file)), path(expected), "{named_root} {file}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::environment::{script_path, server_vars};
 use super::messages::{self, LastFailure, Subject};
 use super::supervise::{Failures, Next as After, RunEnd};
 use super::waits::Waits;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Pairs};
 use crate::php::{Ended, Failure, Mode, Next, Phase, Run, Scope, ScriptError, ThreadOptions, Wait, Work};
 use crate::pool::{Crew, LineLog, log_php};
 use crate::vars::Slot;
@@ -341,7 +341,7 @@ impl BackgroundWork {
             script: script_path(&declaration.file),
             argument: CString::new(name.as_str()).ok(),
             server_vars: server_vars(&declaration.file, name, name, &declaration.env),
-            request_vars: Vec::new(),
+            request_vars: Pairs::default(),
             scope: self.scope.clone(),
         }))
     }

@@ -1,49 +1,40 @@
 //! What a worker script finds in `$_SERVER` and `getenv()` (contract line B41).
 
-use crate::exchange::ServerVar;
-use std::ffi::{CString, OsStr};
+use crate::exchange::Pairs;
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The variables of one run of a worker script: the process's environment, as PHP's command line has it, the script's
 /// path, the declared environment, and what says which worker it is.
-pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String, String)]) -> Vec<ServerVar> {
-    let mut vars = Vec::new();
+pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String, String)]) -> Pairs {
+    // A later entry replaces an earlier one: `getenv()` takes the first that it finds.
+    let mut vars = Pairs::default();
     for (key, value) in std::env::vars_os() {
-        push(&mut vars, &key, value.as_bytes());
+        vars.set(key.as_bytes(), value.as_bytes());
     }
-    let script = file.as_os_str();
+    let script = file.as_os_str().as_bytes();
     for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
-        push(&mut vars, key.as_ref(), script.as_bytes());
+        vars.set(key.as_bytes(), script);
     }
-    push(&mut vars, "DOCUMENT_ROOT".as_ref(), b"");
+    vars.set(b"DOCUMENT_ROOT", b"");
     add_own(&mut vars, name, worker, env);
     vars
 }
 
 /// What each request of an HTTP worker finds beside its own variables.
-pub(super) fn request_vars(name: &str, worker: &str, env: &[(String, String)]) -> Vec<ServerVar> {
-    let mut vars = Vec::new();
+pub(super) fn request_vars(name: &str, worker: &str, env: &[(String, String)]) -> Pairs {
+    let mut vars = Pairs::default();
     add_own(&mut vars, name, worker, env);
     vars
 }
 
-fn add_own(vars: &mut Vec<ServerVar>, name: &str, worker: &str, env: &[(String, String)]) {
+fn add_own(vars: &mut Pairs, name: &str, worker: &str, env: &[(String, String)]) {
     for (key, value) in env {
-        push(vars, key.as_ref(), value.as_bytes());
+        vars.set(key.as_bytes(), value.as_bytes());
     }
-    push(vars, "FRANKENPHP_WORKER".as_ref(), worker.as_bytes());
-    push(vars, "FRANKENPHP_WORKER_NAME".as_ref(), name.as_bytes());
-}
-
-/// A later entry replaces an earlier one: `getenv()` takes the first that it finds.
-fn push(vars: &mut Vec<ServerVar>, key: &OsStr, value: &[u8]) {
-    let Ok(name) = CString::new(key.as_bytes()) else { return };
-    let value = value.to_vec();
-    match vars.iter_mut().find(|var| var.name == name) {
-        Some(var) => var.value = value,
-        None => vars.push(ServerVar { name, value }),
-    }
+    vars.set(b"FRANKENPHP_WORKER", worker.as_bytes());
+    vars.set(b"FRANKENPHP_WORKER_NAME", name.as_bytes());
 }
 
 /// A path as PHP takes it. Paths with a NUL cannot come out of the configuration.

@@ -1,1 +1,217 @@
-//! To come.
+//! The command line: what it prints, and with which status it ends, for good and for bad input.
+
+use crate::common::{Igor, Server, igor, php_tests};
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A folder with a Caddyfile and a script.
+fn folder(caddyfile: &str) -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(dir.path().join("Caddyfile"), caddyfile).expect("files can be written");
+    fs::write(dir.path().join("w.php"), "<?php frankenphp_set_vars([]);").expect("files can be written");
+    dir
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().expect("the program can be started");
+    (status.code(), String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+fn validate(dir: &Path) -> (Option<i32>, String) {
+    let (code, stdout, stderr) = run(igor().arg("validate").arg("--config").arg(dir.join("Caddyfile")));
+    (code, stdout + &stderr)
+}
+
+#[test]
+fn version() {
+    let (code, stdout, stderr) = run(igor().arg("version"));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with(&format!("igor {}\n", env!("CARGO_PKG_VERSION"))), "{stdout}");
+    for part in ["\nPHP ", "ZTS", "opcache: "] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    for arguments in [
+        vec![],
+        vec!["nonsense"],
+        vec!["run", "--nonsense"],
+        vec!["php-server", "--worker", "w.php,many"],
+        vec!["php-server", "--background", "w.php"],
+    ] {
+        let (code, stdout, stderr) = run(igor().args(&arguments));
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.contains("Usage") || stderr.contains("error: "), "{arguments:?}: {stderr}");
+    }
+    let (code, stdout, _) = run(igor().arg("--help"));
+    assert_eq!(code, Some(0));
+    for command in ["run", "php-server", "validate", "version"] {
+        assert!(stdout.contains(command), "{stdout}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    for arguments in [vec!["run"], vec!["validate"], vec!["run", "--config", "elsewhere/Caddyfile"]] {
+        let (code, stdout, stderr) = run(igor().args(&arguments).current_dir(dir.path()));
+        assert_eq!(code, Some(1), "{arguments:?}");
+        assert!((stdout.clone() + &stderr).contains("Caddyfile"), "{arguments:?}: {stdout}{stderr}");
+    }
+}
+
+#[test]
+fn a_valid_configuration() {
+    let dir = folder("{\nadmin off\n}\n:0 {\nphp_server {\nworker w.php {\nbackground\nname w\n}\n}\n}\n");
+    let (code, output) = validate(dir.path());
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains("the configuration is valid"), "{output}");
+}
+
+/// B5, B6: each mistake is reported with its place, and keeps the server from starting.
+#[test]
+fn mistakes_in_a_configuration_have_a_place() {
+    let cases = [
+        ("worker w.php {\nbackground\nnmae w\n}", "5:1", &["unknown directive", "nmae", "did you mean `name`"][..]),
+        ("worker missing.php {\nbackground\n}", "3:8", &["missing.php", "does not exist"]),
+        ("worker {\nbackground\nname w\n}", "3:1", &["file"]),
+        (
+            "worker w.php {\nbackground\nname w\n}\nworker w.php {\nbackground\nname w\n}",
+            "7:1",
+            &["two workers", "`w`"],
+        ),
+        ("worker w.php {\nbackground\n}\nworker w.php {\nbackground\n}", "6:1", &["catch-all"]),
+        ("worker w.php {\nbackground\nmatch /x\n}", "5:1", &["match", "background"]),
+        (
+            "worker w.php {\nbackground\nname w\nmax_consecutive_failures -2\n}",
+            "6:26",
+            &["`-2`", "number of failures", "write -1 for never"],
+        ),
+        ("worker w.php {\nbackground\nname w\nnum many\n}", "6:5", &["many"]),
+        ("nonsense", "3:1", &["nonsense"]),
+        ("env ONLY_A_NAME", "3:1", &["env"]),
+    ];
+    for (lines, place, parts) in cases {
+        let dir = folder(&format!(":0 {{\nphp_server {{\n{lines}\n}}\n}}\n"));
+        let expected = format!("Caddyfile:{place}: ");
+        let (code, output) = validate(dir.path());
+        assert_eq!(code, Some(1), "{lines}: {output}");
+        assert!(output.contains(&expected), "{expected} is not in: {output}");
+        for part in parts {
+            assert!(output.contains(part), "{part:?} is not in: {output}");
+        }
+        let (code, stdout, stderr) = run(igor().arg("run").arg("--config").arg(dir.path().join("Caddyfile")));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{lines}");
+        assert!(stderr.contains(&expected) && !stderr.contains("PHP started"), "{stderr}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let dir = folder(":0 {\nphp_server {\nnonsense\nworker missing.php\n}\nmore nonsense\n}\n");
+    let (code, output) = validate(dir.path());
+    assert_eq!(code, Some(1));
+    for place in ["Caddyfile:3:1: ", "Caddyfile:4:8: ", "Caddyfile:6:1: "] {
+        assert!(output.contains(place), "{place} is not in: {output}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let dir = folder(&format!("{{\nadmin off\n}}\nhttp://{address} {{\nphp_server\n}}\n"));
+    let (code, _, stderr) = run(igor().arg("run").arg("--config").arg(dir.path().join("Caddyfile")));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains(&address) && stderr.contains("in use"), "{stderr}");
+}
+
+#[test]
+fn php_server_serves_a_folder_with_workers() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut command = igor();
+    let scripts = php_tests();
+    let path = |name: &str| scripts.join(name).display().to_string();
+    command.args(["php-server", "--listen", "127.0.0.1:0", "--root"]).arg(&scripts);
+    command.arg("--worker").arg(format!("{},1", path("worker.php")));
+    command.arg("--background").arg(format!("lazy={}", path("puppet.php")));
+    command.arg("--background").arg(format!("eager={},1", path("puppet.php")));
+    let server = Server::spawn(command, dir).wait_listening();
+    server.puppet("eager").eval("frankenphp_set_vars(['eager']);").value();
+    assert_eq!(server.eval("return frankenphp_get_vars('eager');").value(), serde_json::json!(["eager"]));
+    assert_eq!(server.eval_in_worker("return $state->requests;").value(), 1);
+    assert_eq!(server.eval_in_worker("return $state->requests;").value(), 2);
+    let lazy = server.eval("frankenphp_get_vars('lazy');").thrown("RuntimeException");
+    assert!(lazy.contains("has not been started"), "{lazy}");
+}
+
+#[test]
+fn php_server_refuses_what_is_not_there() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    for (flag, value) in [
+        ("--root", "missing"),
+        ("--worker", "missing.php"),
+        ("--background", "w=missing.php"),
+        ("--listen", "nowhere:port"),
+    ] {
+        let (code, _, stderr) = run(igor().args(["php-server", flag, value]).current_dir(dir.path()));
+        assert_eq!(code, Some(1), "{flag} {value}: {stderr}");
+        assert!(stderr.contains("missing") || stderr.contains("nowhere"), "{flag} {value}: {stderr}");
+    }
+}
+
+/// B58: the message names the file and the line.
+#[test]
+fn a_syntax_error_in_an_http_worker() {
+    let stopped = Igor::new()
+        .file("w.php", "<?php\n\nthis is no php\n")
+        .site("php_server {\nworker {$DIR}/w.php 1 {\nmax_consecutive_failures 1\n}\n}")
+        .start_fails();
+    assert_eq!(stopped.status.code(), Some(1));
+    let message = stopped.log.lines().rfind(|line| line.starts_with("igor: ")).unwrap_or_default().to_owned();
+    assert!(message.contains("syntax error") && message.contains("w.php:3"), "{message}");
+}
+
+/// B19
+#[test]
+fn a_syntax_error_in_a_background_worker() {
+    let server = Igor::new()
+        .file("w.php", "<?php\n\nthis is no php\n")
+        .site("root {$PHP_TESTS}\nphp_server {\nworker {$DIR}/w.php {\nbackground\nname w\nmax_consecutive_failures 1\n}\n}")
+        .start();
+    let message = server.eval("frankenphp_ensure_background_worker('w');").thrown("RuntimeException");
+    assert!(message.contains("syntax error") && message.contains("w.php:3"), "{message}");
+}
+
+/// B24: who publishes an object finds it in the log by its path.
+#[test]
+fn a_worker_that_publishes_an_object() {
+    let server = Igor::new()
+        .file("w.php", "<?php\nfrankenphp_set_vars(['app' => ['db' => ['conn' => new stdClass]]]);\n")
+        .site("root {$PHP_TESTS}\nphp_server {\nworker {$DIR}/w.php {\nbackground\nname w\nmax_consecutive_failures 1\n}\n}")
+        .start();
+    let message = server.eval("frankenphp_ensure_background_worker('w');").thrown("RuntimeException");
+    for text in [&message, &server.wait_log(&["given up", "worker=\"w\""])] {
+        assert!(
+            text.contains("$vars['app']['db']['conn']") && text.contains("stdClass") && text.contains("w.php:2"),
+            "{text}"
+        );
+    }
+}
+
+/// A script that was there when the server started, and is no more.
+#[test]
+fn a_worker_script_that_was_removed() {
+    let server = Igor::new()
+        .file("w.php", "<?php frankenphp_set_vars([]);")
+        .site("root {$PHP_TESTS}\nphp_server {\nworker {$DIR}/w.php {\nbackground\nname w\nmax_consecutive_failures 1\n}\n}")
+        .start();
+    fs::remove_file(server.path("w.php")).expect("files can be removed");
+    let message = server.eval("frankenphp_ensure_background_worker('w');").thrown("RuntimeException");
+    assert!(message.contains("w.php") && message.contains("Failed opening"), "{message}");
+}

@@ -13,4 +13,5 @@ mod examples;
 mod http_worker;
 mod layers;
 mod shutdown;
+mod supervision;
 mod vars;

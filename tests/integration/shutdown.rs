@@ -1,1 +1,221 @@
-//! To come.
+//! How the server stops: by which signals, what may end by itself, and what is interrupted.
+
+use crate::common::{Igor, Request, Server, wait_until};
+use rustix::process::Signal;
+use std::fs;
+use std::net::TcpListener;
+
+/// Scripts are interrupted soon after the signal.
+const SHORT: &str = "grace_period 100ms";
+
+fn igor(workers: &str) -> Igor {
+    Igor::new()
+        .frankenphp("num_threads 2")
+        .site(&format!("root {{$PHP_TESTS}}\nphp_server {{\nenv DIR {{$DIR}}\n{workers}\n}}"))
+}
+
+/// What a script may hang in. All of it must be interrupted.
+const HANGS: &[(&str, &str)] = &[
+    ("busy loop", "while (true);"),
+    ("busy loop with calls", "while (true) { strlen(str_repeat('x', 10)); }"),
+    ("sleep", "while (true) { sleep(3600); }"),
+    ("usleep", "while (true) { usleep(100000); }"),
+    (
+        "select",
+        "$pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); while (true) { $r = [$pair[0]]; $w = $e = null; @stream_select($r, $w, $e, null); }",
+    ),
+    (
+        "lock",
+        "$one = fopen(getenv('DIR') . '/lock', 'c'); flock($one, LOCK_EX); $two = fopen(getenv('DIR') . '/lock', 'c'); while (true) { flock($two, LOCK_EX); }",
+    ),
+    (
+        "socket read",
+        "$s = stream_socket_server('tcp://127.0.0.1:0'); $c = stream_socket_client('tcp://' . stream_socket_get_name($s, false)); stream_set_timeout($c, 3600); while (true) { fgets($c); }",
+    ),
+    ("catching", "while (true) { try { while (true); } catch (Throwable) {} finally { sleep(1); } }"),
+];
+
+/// Stops a server in which a script hangs, and proves that the script was interrupted.
+fn assert_interrupted(mut server: Server, what: &str) {
+    let stopped = server.stop_by(Signal::TERM);
+    assert!(
+        stopped.log.contains("interrupting a script that did not end in its grace period"),
+        "{what}: {}",
+        stopped.log
+    );
+}
+
+/// B49
+#[test]
+fn signals_that_stop_the_server() {
+    for signal in [Signal::INT, Signal::TERM, Signal::QUIT] {
+        let mut server = igor("").start();
+        assert_eq!(server.eval("return 1;").value(), 1);
+        let address = server.address();
+        let stopped = server.stop_by(signal);
+        assert!(stopped.log.contains("stopping"), "{}", stopped.log);
+        assert!(!stopped.log.contains("interrupting"), "nothing had to be interrupted: {}", stopped.log);
+        TcpListener::bind(address).expect("the port is free again");
+    }
+}
+
+/// B49
+#[test]
+fn a_running_request_completes() {
+    let server = igor("").global("grace_period 30s").start();
+    let mut connection = server.connect();
+    connection.write(&Request::get("/classic/pause.php"));
+    connection.read_head();
+    assert_eq!(connection.read_chunk().expect("a chunk"), Some(b"first".to_vec()));
+    server.signal(Signal::TERM);
+    server.wait_log(&["stopping", "SIGTERM"]);
+    fs::write(server.path("go"), "").expect("files can be written");
+    assert_eq!(connection.read_chunk().expect("a chunk"), Some(b"second".to_vec()));
+    assert_eq!(connection.read_chunk().expect("the end"), None);
+    let stopped = server.ended();
+    assert!(stopped.status.success() && !stopped.log.contains("interrupting"), "{}", stopped.log);
+}
+
+/// B49
+#[test]
+fn a_running_request_of_an_http_worker_completes() {
+    let server = igor("worker {$PHP_TESTS}/worker.php 1").global("grace_period 30s").start();
+    let mut connection = server.connect();
+    let code = "touch(getenv('DIR') . '/waiting'); while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); } return 'done';";
+    connection.write(&Request::post("/worker.php", code));
+    wait_until("the request", || server.path("waiting").exists());
+    server.signal(Signal::TERM);
+    server.wait_log(&["stopping", "SIGTERM"]);
+    fs::write(server.path("go"), "").expect("files can be written");
+    assert_eq!(connection.read(false).json()["value"], "done");
+    assert!(server.ended().status.success());
+}
+
+/// B49
+#[test]
+fn idle_connections_do_not_hold_the_server() {
+    let server = igor("").global("grace_period 30s").start();
+    let mut connections: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    for connection in &mut connections[..5] {
+        assert_eq!(connection.send(&Request::get("/classic/show.php")).status, 200);
+    }
+    assert!(!server.stop().log.contains("cut off"));
+}
+
+/// B49
+#[test]
+fn a_background_worker_that_heeds_its_handle_is_not_interrupted() {
+    let worker = "worker {$PHP_TESTS}/puppet.php 2 {\nbackground\nname w\nenv BOOT \"register_shutdown_function(fn () => file_put_contents(getenv('DIR') . '/ended', '.', FILE_APPEND)); frankenphp_set_vars([]);\"\n}";
+    let mut server = igor(worker).start();
+    server.wait_log(&["background worker ready"]);
+    drop((server.puppet_thread("w", 0), server.puppet_thread("w", 1)));
+    let stopped = server.stop_by(Signal::TERM);
+    assert_eq!(fs::read_to_string(server.path("ended")).expect("the shutdown functions ran"), "..");
+    assert!(!stopped.log.contains("interrupting"), "{}", stopped.log);
+    assert_eq!(stopped.log.matches("background worker stopped").count(), 2);
+}
+
+/// B49
+#[test]
+fn a_hanging_background_worker_is_interrupted() {
+    for (what, code) in HANGS {
+        let server = igor("worker {$DIR}/w.php 1 {\nbackground\nname w\n}")
+            .global(SHORT)
+            .file("w.php", &format!("<?php frankenphp_set_vars([]); touch(getenv('DIR') . '/hangs'); {code}"))
+            .start();
+        wait_until(what, || server.path("hangs").exists());
+        assert_interrupted(server, what);
+    }
+}
+
+/// B49
+#[test]
+fn a_hanging_request_is_interrupted() {
+    for (what, code) in HANGS {
+        let server = igor("").global(SHORT).start();
+        let mut connection = server.connect();
+        connection.write(&Request::post(
+            "/eval.php?raw",
+            format!("set_time_limit(0); touch(getenv('DIR') . '/hangs'); {code}"),
+        ));
+        wait_until(what, || server.path("hangs").exists());
+        assert_interrupted(server, what);
+    }
+}
+
+/// B49
+#[test]
+fn a_hanging_request_of_an_http_worker_is_interrupted() {
+    for (what, code) in HANGS {
+        let server = igor("worker {$PHP_TESTS}/worker.php 1").global(SHORT).start();
+        let mut connection = server.connect();
+        connection.write(&Request::post(
+            "/worker.php?raw",
+            format!("set_time_limit(0); touch(getenv('DIR') . '/hangs'); {code}"),
+        ));
+        wait_until(what, || server.path("hangs").exists());
+        assert_interrupted(server, what);
+    }
+}
+
+/// B49: a shutdown function runs after the interruption, and may hang again.
+#[test]
+fn a_shutdown_function_that_hangs_is_interrupted_too() {
+    let server = igor("worker {$DIR}/w.php 1 {\nbackground\nname w\n}")
+        .global(SHORT)
+        .file(
+            "w.php",
+            "<?php register_shutdown_function(function () { while (true) { sleep(3600); } });
+             class D { function __destruct() { while (true); } } $d = new D;
+             frankenphp_set_vars([]); touch(getenv('DIR') . '/hangs'); while (true);",
+        )
+        .start();
+    wait_until("the loop", || server.path("hangs").exists());
+    assert_interrupted(server, "shutdown function");
+}
+
+/// B49: what cannot be interrupted is named, and the process ends without it.
+#[test]
+fn a_script_that_cannot_be_interrupted_does_not_hold_the_process() {
+    let server = igor("worker {$DIR}/w.php 1 {\nbackground\nname w\n}")
+        .global(SHORT)
+        .file(
+            "w.php",
+            "<?php\nfrankenphp_set_vars([]);\nini_set('pcre.jit', '0');\nini_set('pcre.backtrack_limit', '9223372036854775807');\n\
+             touch(getenv('DIR') . '/hangs');\npreg_match('/^(a+)+$/', str_repeat('a', 100) . 'b');\n",
+        )
+        .start();
+    wait_until("the runaway regex", || server.path("hangs").exists());
+    server.signal(Signal::TERM);
+    let stopped = server.ended();
+    assert_eq!(stopped.status.code(), Some(70), "{}", stopped.log);
+    let record =
+        stopped.log.lines().find(|line| line.contains("could not be interrupted")).expect("a record").to_owned();
+    assert!(record.contains("ERROR") && record.contains("w.php:6"), "{record}");
+}
+
+/// B21, B49: whoever waits for a worker is told that the server stops.
+#[test]
+fn waits_end_when_the_server_stops() {
+    let server = igor("worker {$PHP_TESTS}/puppet.php 1 {\nbackground\nname w\n}").global("grace_period 30s").start();
+    let mut waiting = server.connect();
+    waiting.write(&Request::post(
+        "/eval.php",
+        "touch(getenv('DIR') . '/waits'); frankenphp_ensure_background_worker('w', 3600);",
+    ));
+    wait_until("the wait", || server.path("waits").exists());
+    server.signal(Signal::TERM);
+    let message = crate::common::Outcome::of_response(&waiting.read(false)).thrown("RuntimeException");
+    assert!(message.contains("\"w\"") && message.contains("the server is stopping"), "{message}");
+    assert!(server.ended().status.success());
+}
+
+/// B47, B49: a server whose workers crash in a loop stops as well.
+#[test]
+fn a_crash_loop_does_not_hold_the_server() {
+    let server = igor("worker {$DIR}/w.php 4 {\nbackground\nname w\nmax_consecutive_failures -1\n}")
+        .file("w.php", "<?php exit(1);")
+        .start();
+    server.wait_log(&["background worker failed", "attempt=2 "]);
+    assert!(!server.stop().log.contains("interrupting"));
+}

@@ -49,10 +49,10 @@ fn values_are_the_same_for_every_reader() {
             assert_eq!(outcome.value(), json!(null), "mode {mode}");
         }
         let as_any_array = "require_once __DIR__ . '/vars/values.php'; $v = frankenphp_get_vars('w'); unset($v['floats'][3]); $e = exact_values(); unset($e['floats'][3]);
-            return [$v === $e, serialize($v) === serialize($e), var_export($v, true) === var_export($e, true), difference(unserialize(serialize($v)), $v),
+            return [$v === $e, serialize($v) === serialize($e), var_export($v, true) === var_export($e, true), unserialize(serialize($v)) === $v,
                     preg_match('/./u', $v['strings'][3]), preg_match('/./u', $v['strings'][4]), json_encode($v['literal']) === json_encode($e['literal'])];";
         for outcome in everywhere(&server, as_any_array) {
-            assert_eq!(outcome.value(), json!([true, true, true, null, false, 1, true]), "mode {mode}");
+            assert_eq!(outcome.value(), json!([true, true, true, true, false, 1, true]), "mode {mode}");
         }
     }
 }
@@ -156,14 +156,14 @@ fn changes_that_only_an_exact_comparison_sees() {
     }
 }
 
-/// B29: what is too large is refused, and the snapshot before it stays.
+/// B24: what is too large is refused, and the snapshot before it stays.
 #[test]
 fn a_snapshot_that_is_too_large_is_refused() {
     let server = server_with("vars {\nmax_bytes 1MiB\n}");
     publish(&server, "['kept']");
     let mut puppet = server.puppet("w");
-    let message = puppet.eval("frankenphp_set_vars([str_repeat('x', 2 << 20)]);").thrown("RuntimeException");
-    assert!(message.contains("max_bytes") || message.contains("bytes"), "{message}");
+    let message = puppet.eval("frankenphp_set_vars([str_repeat('x', 2 << 20)]);").thrown("ValueError");
+    assert!(message.contains("1048576 bytes") && message.contains("max_bytes"), "{message}");
     assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!(["kept"]));
     puppet.eval("frankenphp_set_vars([str_repeat('x', 500000)]);").value();
 }
@@ -361,17 +361,21 @@ fn an_enum_that_the_reader_does_not_have() {
 #[test]
 fn the_memory_limit_in_the_middle_of_a_read() {
     let server = server_with("vars {\nhardened on\nmode copy\n}");
-    publish(&server, "['list' => array_map(fn ($n) => ['n' => $n, 'text' => \"text $n\"], range(1, 50000))]");
-    for _ in 0..3 {
+    let list = |n: u32| format!("['list' => array_map(fn ($n) => ['n' => $n, 'text' => \"{n} $n\"], range(1, 50000))]");
+    let count = "return count(frankenphp_get_vars('w')['list']);";
+    for n in 0..3 {
+        publish(&server, &list(2 * n));
+        assert_eq!(server.eval_in_worker(count).value(), 50_000);
+        // The copy takes more than 20 MB; this script holds the one of the version before.
+        publish(&server, &list(2 * n + 1));
         let response = server.send(&Request::post(
             "/worker.php?raw",
-            "ini_set('memory_limit', '6M'); frankenphp_get_vars('w'); echo 'read';",
+            "ini_set('memory_limit', '32M'); frankenphp_get_vars('w'); echo 'read';",
         ));
         assert_eq!((response.status, response.text().as_str()), (500, ""));
-        assert_eq!(server.eval_in_worker("return count(frankenphp_get_vars('w')['list']);").value(), 50000);
-        assert_eq!(server.eval("return count(frankenphp_get_vars('w')['list']);").value(), 50000);
+        assert_eq!(server.eval(count).value(), 50_000);
     }
-    publish(&server, "[]");
+    server.wait_log(&["Allowed memory size of 33554432 bytes exhausted"]);
 }
 
 /// B27: an opcache reset between publish and read, with a publisher that published constants of its script.

@@ -33,11 +33,11 @@ pub(super) static RESPOND: Table<Respond> = Table {
 pub(super) fn respond(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Respond> {
     let mut respond = Respond { status: 200, body: Text::default() };
     match context.count_args(node, args, 0, 2)? {
-        [only] if !only.quoted && is_status(&only.text) => respond.status = status(only, 100, context)?,
+        [only] if !only.quoted && is_status(&only.text) => respond.status = status(only, 200, context)?,
         [body] => respond.body = values::text(body, context)?,
         [body, code] => {
             respond.body = values::text(body, context)?;
-            respond.status = status(code, 100, context)?;
+            respond.status = status(code, 200, context)?;
         }
         _ => {}
     }
@@ -169,10 +169,8 @@ pub(super) fn file_server(node: &Node, args: &[Token], context: &mut Context<'_>
 impl FileServerDraft {
     /// Completes the directive with the root of its site.
     pub(super) fn finish(self, site_root: Option<&PathBuf>, context: &Context<'_>) -> FileServer {
-        FileServer {
-            root: self.root.or_else(|| site_root.cloned()).unwrap_or_else(|| context.base_dir.to_path_buf()),
-            index: self.index.unwrap_or_else(|| vec!["index.html".to_owned(), "index.txt".to_owned()]),
-            hide: self.hide,
-        }
+        let root = self.root.or_else(|| site_root.cloned()).unwrap_or_else(|| context.base_dir.to_path_buf());
+        let server = FileServer::new(root);
+        FileServer { index: self.index.unwrap_or(server.index), hide: self.hide, root: server.root }
     }
 }

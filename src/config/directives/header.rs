@@ -6,6 +6,10 @@ use super::super::syntax::{Node, Token};
 use super::super::values;
 use super::matchers::field_name;
 
+/// The fields that frame a message or belong to the connection. A wrong one would garble the next response.
+const FRAMING: [&str; 8] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
 /// `header FIELD VALUE`, `header -FIELD`, or several of them in a block. `args` is what follows the matcher.
 pub(super) fn header(node: &Node, args: &[Token], context: &mut Context<'_>) -> HeaderRule {
     let mut rule = HeaderRule { ops: Vec::new(), defer: false };
@@ -33,6 +37,10 @@ fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
         _ => (None, name.text.as_str()),
     };
     let Some(field) = field_name(name, field, context) else { return };
+    if FRAMING.contains(&field.as_str()) {
+        let message = format!("the header field `{field}` is the server's own: this change has no effect");
+        context.warning(&name.position, message);
+    }
     let op = match (sign, values) {
         (Some('-'), []) => HeaderOp::Remove { field },
         (Some('-'), [extra, ..]) => {

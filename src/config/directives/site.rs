@@ -121,7 +121,7 @@ pub(super) static SITE: Table<SiteDraft> = Table {
         Directive {
             name: "file_server",
             usage: "file_server [MATCHER] [{ … }]",
-            doc: "Serves the files under the root; scripts too, as text.",
+            doc: "Serves the files under the root, except PHP scripts.",
             times: Times::Many,
             apply: |site, node, context| {
                 let (matcher, args) = split_matcher(node, &site.named, context);
@@ -214,7 +214,7 @@ pub(crate) fn apply_site(
     matchers.iter().for_each(|node| define(&mut draft.named, node, context));
     SITE.apply(&mut draft, &directives, context);
     if directives.is_empty() {
-        context.warning(&position, "the site has no directives: every request gets an empty answer");
+        context.warning(&position, "the site has no directives: every request gets a 404");
     }
     let SiteDraft { root, bind, routes, access_log, .. } = draft;
     let mut routes: Vec<Route> = routes.into_iter().map(|route| route.finish(root.as_ref(), label, context)).collect();

@@ -49,8 +49,9 @@ fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
 }
 
 fn service() -> HttpService {
-    let handler = Handler::Respond { status: 201, body: "hello".to_owned() };
-    HttpService::new(vec![SiteSettings { access_log: true, ..site(&["example.com"], vec![route(handler)]) }])
+    let failing = Route { matcher: Matcher::paths(vec![config::PathPattern::new("/fails")]), handler: text(500, "") };
+    let routes = vec![failing, route(text(201, "hello"))];
+    HttpService::new(vec![SiteSettings { access_log: true, ..site(&["example.com"], routes) }])
 }
 
 #[test]
@@ -65,11 +66,12 @@ fn one_record_for_each_request_when_its_response_ends() {
             response.into_body().collect().await.expect("a whole body");
             drop(service().handle(ConnectionInfo::default(), request("GET", "/dropped")).await);
             drop(service().handle(ConnectionInfo::default(), request("HEAD", "/head")).await);
+            drop(service().handle(ConnectionInfo::default(), request("GET", "/fails")).await);
         });
     });
     let records = captured.records();
     let field = |index: usize, name: &str| records[index]["fields"][name].clone();
-    assert_eq!(records.len(), 3);
+    assert_eq!(records.len(), 4);
     assert!(records.iter().all(|record| record["target"] == "access"));
     for (name, expected) in [
         ("method", serde_json::json!("GET")),
@@ -86,6 +88,7 @@ fn one_record_for_each_request_when_its_response_ends() {
     }
     assert_eq!((field(1, "complete"), field(1, "bytes")), (false.into(), 0.into()));
     assert_eq!(field(2, "complete"), true);
+    assert_eq!((&records[2]["level"], &records[3]["level"]), (&"INFO".into(), &"ERROR".into()));
 }
 
 #[test]

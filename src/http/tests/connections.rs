@@ -8,9 +8,8 @@ fn hello(exchange: &mut dyn Exchange) {
     let _ = exchange.write(format!("hello {}", uri(exchange)).as_bytes());
 }
 
-fn respond_with(text: &str) -> HttpService {
-    let handler = Handler::Respond { status: 200, body: text.to_owned() };
-    HttpService::new(vec![site(&[], vec![route(handler)])])
+fn respond_with(body: &str) -> HttpService {
+    HttpService::new(vec![site(&[], vec![route(text(200, body))])])
 }
 
 #[test]

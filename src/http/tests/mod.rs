@@ -18,8 +18,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::gate::Queue;
 use super::listener::{BoundListener, RunningListener};
-use super::matcher::Matcher;
-use super::service::{FileSettings, Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings};
+use super::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings};
+use crate::config::{self, FileServer, Matcher, Respond, Text};
 use crate::exchange::{Exchange, Flow, Gate, Job, ResponseHead};
 
 /// A deadlock guard for everything that a test waits for; never a measure of speed.
@@ -92,7 +92,40 @@ fn read_all(exchange: &mut dyn Exchange) -> Result<Vec<u8>, crate::exchange::Bod
 }
 
 fn route(handler: Handler) -> Route {
-    Route { matcher: Matcher::default(), handler }
+    Route { matcher: Matcher::any(), handler }
+}
+
+/// `respond` with a fixed text.
+fn text(status: u16, body: &str) -> Handler {
+    Handler::Respond(Respond { status, body: Text::literal(body) })
+}
+
+fn php(settings: PhpSettings) -> Handler {
+    Handler::Php(Arc::new(settings))
+}
+
+/// The routes of a site with these directives. Those of `php_server` and `php` run on `queue`, in front of `root`.
+fn routes(directives: &str, root: &Path, queue: &Arc<Queue>) -> Vec<Route> {
+    let caddyfile = format!(":80 {{\nroot {}\n{directives}\n}}\n", root.display());
+    let mut config = match config::parse(&caddyfile, &root.join("Caddyfile"), &|_| None) {
+        Ok(config) => config,
+        Err(errors) => panic!("{caddyfile}\n{errors:?}"),
+    };
+    let handler = |handler: config::Handler| match handler {
+        config::Handler::PhpServer(server) => php(PhpSettings {
+            index: server.index,
+            try_files: server.try_files,
+            files: server.file_server.then(|| FileServer::new(root.to_owned())),
+            ..php_settings(root, queue)
+        }),
+        config::Handler::Php(_) => php(PhpSettings { mode: PhpMode::ScriptsOnly, ..php_settings(root, queue) }),
+        config::Handler::Respond(respond) => Handler::Respond(respond),
+        config::Handler::Redir(redir) => Handler::Redir(redir),
+        config::Handler::Header(rule) => Handler::Header(rule),
+        config::Handler::FileServer(files) => Handler::Files(files),
+    };
+    let routes = config.sites.remove(0).routes.into_iter();
+    routes.map(|route| Route { matcher: route.matcher, handler: handler(route.handler) }).collect()
 }
 
 fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
@@ -104,18 +137,15 @@ fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
     }
 }
 
-fn file_settings(root: &Path) -> FileSettings {
-    FileSettings { root: root.to_owned(), index: vec!["index.html".to_owned()], hide: Vec::new() }
-}
-
 fn php_settings(root: &Path, queue: &Arc<Queue>) -> PhpSettings {
     PhpSettings {
         mode: PhpMode::Server,
         root: root.to_owned(),
-        index: "index.php".to_owned(),
+        index: vec!["index.php".to_owned()],
+        try_files: None,
         split_path: vec![".php".to_owned()],
         env: Vec::new(),
-        files: Some(file_settings(root)),
+        files: Some(FileServer::new(root.to_owned())),
         classic: Arc::clone(queue),
         workers: Vec::new(),
     }
@@ -141,7 +171,7 @@ impl Server {
     fn new(gate: Arc<dyn Gate>, max_wait: Option<Duration>) -> Self {
         let root = document_root();
         let queue = Queue::new(gate, max_wait);
-        let site = site(&[], vec![route(Handler::Php(php_settings(root.path(), &queue)))]);
+        let site = site(&[], vec![route(php(php_settings(root.path(), &queue)))]);
         Self::with(root, queue, vec![site])
     }
 

@@ -102,3 +102,26 @@ fn without_threads_the_answer_is_503() {
     drop(jobs);
     assert_refused(&mut ask(&server));
 }
+
+#[test]
+fn gates_to_one_queue_share_its_places() {
+    let (gate, jobs) = FakeGate::without_threads(1);
+    let root = document_root();
+    let queue = Queue::new(gate.clone(), Some(Duration::from_millis(50)));
+    let other = queue.sharing(gate);
+    let sites = [("a", &queue), ("b", &other)]
+        .map(|(host, queue)| site(&[host], vec![route(php(php_settings(root.path(), queue)))]));
+    let server = Server::with(root, Arc::clone(&queue), sites.into());
+    let mut first = ask(&server);
+    let job = jobs.recv_timeout(DEADLINE).expect("it is queued");
+    let exchange = job.take().expect("nobody withdrew it");
+    let second = ask(&server);
+    wait_until("the second request has the only place", || queue.depth() == 1);
+    assert_eq!(other.depth(), 1, "it is the same place");
+    let mut third = server.client();
+    third.send("GET / HTTP/1.1\r\nHost: b\r\n\r\n");
+    assert_refused(&mut third);
+    assert_eq!(other.refused(), 1);
+    drop((exchange, second));
+    assert_eq!(first.answer().status, 500);
+}

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::http::paths;
 use crate::http::routing::{FileKind, FileSystem, Script, Target, host_without_port, route as route_path, select_site};
-use crate::http::service::{Site, WorkerRoute};
+use crate::http::service::WorkerRoute;
 
 struct FakeFiles(HashMap<PathBuf, FileKind>);
 
@@ -43,7 +43,7 @@ fn worker(name: &str, script: &str, patterns: &[&str]) -> WorkerRoute {
     WorkerRoute {
         name: name.to_owned(),
         script: PathBuf::from(script),
-        paths: patterns.iter().map(|&pattern| pattern.to_owned()).collect(),
+        paths: patterns.iter().map(|pattern| config::PathPattern::new(pattern)).collect(),
         queue: queue(),
     }
 }
@@ -57,7 +57,7 @@ fn outcome(settings: &PhpSettings, raw: &str, files: &dyn FileSystem) -> String 
             let worker = worker.map(|index| format!(" worker {}", settings.workers[index].name)).unwrap_or_default();
             format!("{} as {name} + {info:?}{worker}", file.display())
         }
-        Target::File => "file".to_owned(),
+        Target::File(file) => format!("file {}", String::from_utf8_lossy(&file)),
         Target::AddSlash => "slash".to_owned(),
         Target::NotFound => "404".to_owned(),
     }
@@ -89,11 +89,11 @@ fn php_server_finds_what_caddy_finds() {
         ("/app.php", "/site/app.php as /app.php + \"\"".to_owned()),
         ("/app.php/x.php", "/site/app.php as /app.php + \"/x.php\"".to_owned()),
         ("/UPPER.PHP/x", "/site/UPPER.PHP as /UPPER.PHP + \"/x\"".to_owned()),
-        ("/style.css", "file".to_owned()),
-        ("//style.css", "file".to_owned()),
-        ("/style%2ecss", "file".to_owned()),
+        ("/style.css", "file /style.css".to_owned()),
+        ("//style.css", "file /style.css".to_owned()),
+        ("/style%2ecss", "file /style.css".to_owned()),
         ("/style.css/", front("")),
-        ("/.env", "file".to_owned()),
+        ("/.env", "file /.env".to_owned()),
         ("/blog", "slash".to_owned()),
         ("/blog/", "/site/blog/index.php as /blog/index.php + \"\"".to_owned()),
         ("/blog/post/1", front("")),
@@ -115,9 +115,10 @@ fn php_server_finds_what_caddy_finds() {
 fn without_a_front_controller_what_is_missing_is_404() {
     let files = FakeFiles::new(&["/site/", "/site/a.txt", "/site/docs/", "/site/x.php"]);
     let cases = [
-        ("/", "file"),
-        ("/docs/", "file"),
-        ("/a.txt", "file"),
+        ("/", "file /"),
+        ("/docs", "file /docs"),
+        ("/docs/", "file /docs/"),
+        ("/a.txt", "file /a.txt"),
         ("/b.txt", "404"),
         ("/y.php", "404"),
         ("/x.php", "/site/x.php as /x.php + \"\""),
@@ -127,6 +128,83 @@ fn without_a_front_controller_what_is_missing_is_404() {
     }
     let no_files = PhpSettings { files: None, ..settings() };
     assert_eq!(outcome(&no_files, "/a.txt", &files), "404");
+}
+
+#[test]
+fn several_index_files_are_tried_in_order() {
+    let files = FakeFiles::new(&[
+        "/site/",
+        "/site/start.php",
+        "/site/both/",
+        "/site/both/app.php",
+        "/site/both/index.html",
+        "/site/static/",
+        "/site/static/index.html",
+        "/site/empty/",
+    ]);
+    let index = ["app.php", "index.html", "start.php"].map(str::to_owned).to_vec();
+    let settings = PhpSettings { index, ..settings() };
+    let cases = [
+        ("/both/", "/site/both/app.php as /both/app.php + \"\""),
+        ("/both", "slash"),
+        ("/static", "slash"),
+        ("/static/", "file /static/index.html"),
+        ("/empty/", "/site/start.php as /start.php + \"\""),
+        ("/", "/site/start.php as /start.php + \"\""),
+        ("/none", "/site/start.php as /start.php + \"\""),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(outcome(&settings, path, &files), expected, "{path}");
+    }
+    let off = PhpSettings { index: Vec::new(), ..settings };
+    let cases = [
+        ("/", "file /"),
+        ("/static", "file /static"),
+        ("/none", "404"),
+        ("/start.php/x", "/site/start.php as /start.php + \"/x\""),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(outcome(&off, path, &files), expected, "{path} without an index");
+    }
+}
+
+#[test]
+fn files_to_try_are_tried_in_order() {
+    let files = FakeFiles::new(&[
+        "/site/",
+        "/site/app.php",
+        "/site/index.php",
+        "/site/page.html",
+        "/site/blog/",
+        "/site/blog/index.php",
+        "/site/docs/",
+        "/site/cache/a.css",
+        "/etc/passwd",
+    ]);
+    let cases: &[(&[&str], &str, &str)] = &[
+        (&["{path}", "app.php"], "/page.html", "file /page.html"),
+        (&["{path}", "app.php"], "/none", "/site/app.php as /app.php + \"\""),
+        (&["{path}", "app.php"], "/index.php/x", "/site/index.php as /index.php + \"/x\""),
+        (&["{path}", "app.php"], "/blog", "/site/app.php as /app.php + \"\""),
+        (&["{path}", "{path}/index.php", "app.php"], "/blog", "slash"),
+        (&["{path}", "{path}/index.php", "app.php"], "/blog/", "/site/blog/index.php as /blog/index.php + \"\""),
+        (&["{path}.html", "app.php"], "/page", "file /page.html"),
+        (&["/cache{path}", "app.php"], "/a.css", "file /cache/a.css"),
+        (&["{path}/", "app.php"], "/docs", "file /docs"),
+        (&["{path}/", "app.php"], "/docs/", "file /docs/"),
+        (&["docs/", "app.php"], "/none", "file /docs/"),
+        (&["page.html"], "/app.php", "file /page.html"),
+        // Where none fits, the path stands as it is.
+        (&["none.php"], "/app.php", "/site/app.php as /app.php + \"\""),
+        (&["none.php"], "/page.html", "file /page.html"),
+        (&["none.php"], "/none", "404"),
+        (&["../../etc/passwd", "app.php"], "/none", "/site/app.php as /app.php + \"\""),
+    ];
+    for (patterns, path, expected) in cases {
+        let try_files = Some(patterns.iter().map(|&pattern| pattern.to_owned()).collect());
+        let settings = PhpSettings { try_files, ..settings() };
+        assert_eq!(&outcome(&settings, path, &files), expected, "{patterns:?} {path}");
+    }
 }
 
 #[test]
@@ -155,22 +233,25 @@ fn workers_get_their_script_and_their_patterns() {
         ("/", "/site/index.php as /index.php + \"\" worker front"),
         ("/index.php/a", "/site/index.php as /index.php + \"/a\" worker front"),
         ("/any/path", "/site/index.php as /index.php + \"\" worker front"),
-        ("/style.css", "file"),
+        ("/style.css", "file /style.css"),
         // A script of its own, for example a background worker's, is not the worker's business (B9).
         ("/other.php", "/site/other.php as /other.php + \"\""),
-        ("/api/real.css", "/apps/api.php as /api.php + \"\" worker api"),
-        ("/api/../style.css", "file"),
+        // As in FrankenPHP, a worker's patterns leave the static files alone.
+        ("/api/real.css", "file /api/real.css"),
+        ("/api/users", "/apps/api.php as /api.php + \"\" worker api"),
+        ("/api/../style.css", "file /style.css"),
         ("/V1", "/apps/api.php as /api.php + \"\" worker api"),
     ];
     for (path, expected) in cases {
         assert_eq!(outcome(&settings, path, &files), expected, "{path}");
     }
+    let no_files = PhpSettings { files: None, ..settings };
+    assert_eq!(outcome(&no_files, "/api/real.css", &files), "/apps/api.php as /api.php + \"\" worker api");
 }
 
 #[test]
 fn the_site_is_the_one_that_names_the_host_best() {
-    let sites = [site(&[], vec![]), site(&["*.example.com"], vec![]), site(&["www.example.com", "b.test"], vec![])]
-        .map(Site::from);
+    let sites = [site(&[], vec![]), site(&["*.example.com"], vec![]), site(&["www.example.com", "b.test"], vec![])];
     let cases = [
         ("www.example.com", "www.example.com"),
         ("WWW.Example.COM", "www.example.com"),
@@ -209,11 +290,12 @@ proptest! {
     fn no_path_leads_out_of_the_root(raw in "(/|\\.\\.|\\.|%2e%2e|%2E|%2f|%5c|\\\\|a|\\.php|index\\.php|[^\0])*", is_file: bool) {
         let kind = if is_file { FileKind::File } else { FileKind::Directory };
         let Ok(path) = paths::normalize(&raw) else { return Ok(()) };
-        for mode in [PhpMode::Server, PhpMode::ScriptsOnly] {
-            let settings = PhpSettings { mode, ..settings() };
+        let own = ["x{path}", "../{path}.html", "{path}/../"].map(str::to_owned).to_vec();
+        for (mode, try_files) in [(PhpMode::Server, None), (PhpMode::Server, Some(own)), (PhpMode::ScriptsOnly, None)] {
+            let settings = PhpSettings { mode, try_files, ..settings() };
             let file = match route_path(&settings, &path, &Everything(kind)) {
                 Target::Script(script) => script.file,
-                Target::File => crate::http::routing::below(&settings.root, &path),
+                Target::File(path) => crate::http::routing::below(&settings.root, &path),
                 Target::AddSlash | Target::NotFound => continue,
             };
             prop_assert!(file.starts_with("/site"), "{raw:?} gave {}", file.display());
@@ -225,6 +307,6 @@ proptest! {
     fn no_script_is_served_as_a_file(stem in "[a-z/.]{0,8}", extension in "\\.[pP][hH][pP]") {
         let Ok(path) = paths::normalize(&format!("/{stem}{extension}")) else { return Ok(()) };
         let target = route_path(&settings(), &path, &Everything(FileKind::File));
-        prop_assert_ne!(target, Target::File);
+        prop_assert!(!matches!(target, Target::File(_)), "{target:?}");
     }
 }

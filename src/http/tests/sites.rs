@@ -1,10 +1,6 @@
 //! Handlers other than PHP, and which of them answers.
 
-use http::{HeaderName, HeaderValue};
-
 use super::*;
-use crate::http::matcher::{HeaderMatch, HeaderPattern};
-use crate::http::service::HeaderOp;
 
 /// A server for `sites`, whose PHP prints what it runs.
 fn server(make_sites: impl FnOnce(&Path, &Arc<Queue>) -> Vec<SiteSettings>) -> Server {
@@ -19,61 +15,87 @@ fn server(make_sites: impl FnOnce(&Path, &Arc<Queue>) -> Vec<SiteSettings>) -> S
     Server::with(root, queue, sites)
 }
 
-fn text(body: &str) -> Handler {
-    Handler::Respond { status: 200, body: body.to_owned() }
-}
-
-fn on_path(pattern: &str, handler: Handler) -> Route {
-    Route { matcher: Matcher { paths: vec![pattern.to_owned()], ..Matcher::default() }, handler }
-}
-
-fn name(name: &'static str) -> HeaderName {
-    HeaderName::from_static(name)
-}
-
-fn value(value: &'static str) -> HeaderValue {
-    HeaderValue::from_static(value)
-}
-
 #[test]
-fn handlers_are_tried_in_the_order_of_directives() {
-    let server = server(|root, queue| {
-        vec![site(
-            &[],
-            vec![
-                route(Handler::Php(php_settings(root, queue))),
-                on_path("/said/*", text("said {path} {host} {nothing}")),
-                on_path("/said/more/*", text("more")),
-                on_path("/said/moved", Handler::Redir { to: "{scheme}://new.test{uri}".to_owned(), status: 302 }),
-                route(Handler::Headers(vec![
-                    HeaderOp::Set(name("x-set"), value("1")),
-                    HeaderOp::Add(name("x-set"), value("2")),
-                    HeaderOp::Delete(name("x-from")),
-                    HeaderOp::Default(name("content-type"), value("text/other")),
-                    HeaderOp::Default(name("x-default"), value("3")),
-                ])),
-            ],
-        )]
-    });
-    let answer = server.get("/said/x?y");
-    assert_eq!(answer.text(), "said /said/x localhost {nothing}");
+fn directives_are_tried_in_their_order() {
+    let directives = "php_server
+        respond /said/* `said {path} {host} {header.X-A}`
+        respond /said/more/* more
+        redir /said/moved {scheme}://new.test{uri} 302
+        respond /not-json `{\"a\": 1}` 404";
+    let server = server(|root, queue| vec![site(&[], routes(directives, root, queue))]);
+    let mut client = server.client();
+    client.send("GET /said/x?y HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
+    assert_eq!(client.answer().text(), "said /said/x localhost 1, 2");
     assert_eq!(server.get("/said/more/x").text(), "more");
     let answer = server.get("/said/moved?a=b");
     assert_eq!((answer.status, answer.header("location")), (302, Some("http://new.test/said/moved?a=b")));
-    let answer = server.get("/else");
-    assert!(answer.text().starts_with("php "), "{}", answer.text());
-    let set: Vec<&str> =
-        answer.headers.iter().filter(|(name, _)| name == "x-set").map(|(_, value)| value.as_str()).collect();
-    assert_eq!(set, ["1", "2"]);
-    assert_eq!(answer.header("x-from"), None);
-    assert_eq!(answer.header("content-type"), Some("text/plain"));
-    assert_eq!(answer.header("x-default"), Some("3"));
+    let answer = server.get("/not-json");
+    assert_eq!((answer.status, answer.text()), (404, "{\"a\": 1}"));
+    assert!(server.get("/else").text().starts_with("php "));
+}
+
+/// The values of the fields `x-…` and `content-type`, in the order of their names.
+fn fields(answer: &Answer) -> String {
+    let shown = |name: &str| name.starts_with("x-") || name == "content-type";
+    let mut fields: Vec<_> = answer.headers.iter().filter(|(name, _)| shown(name)).collect();
+    fields.sort_by_key(|(name, _)| name.clone());
+    fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn header_changes_before_the_handler_and_after_it() {
+    // The script sends `X-From: php` and `Content-Type: text/plain`.
+    let cases = [
+        ("header X-A 1", "content-type=text/plain x-a=1 x-from=php"),
+        ("header X-From igor", "content-type=text/plain x-from=php"),
+        ("header +X-From igor", "content-type=text/plain x-from=php x-from=igor"),
+        ("header >X-From igor", "content-type=text/plain x-from=igor"),
+        ("header {\nX-From igor\ndefer\n}", "content-type=text/plain x-from=igor"),
+        ("header -X-From", "content-type=text/plain"),
+        ("header -X-*", "content-type=text/plain"),
+        ("header -*from", "content-type=text/plain"),
+        ("header ?X-From igor", "content-type=text/plain x-from=php"),
+        ("header ?X-A 1", "content-type=text/plain x-a=1 x-from=php"),
+        ("header {\nX-A 1\n+X-A 2\n}", "content-type=text/plain x-a=1 x-a=2 x-from=php"),
+        ("header X-A 1\nheader X-A 2", "content-type=text/plain x-a=2 x-from=php"),
+        // Each deferred change wraps the ones behind it.
+        ("header >X-A 1\nheader >X-A 2", "content-type=text/plain x-a=1 x-from=php"),
+        ("header /page X-A 1\nheader /other X-A 2", "content-type=text/plain x-a=1 x-from=php"),
+        ("header X-A {method}{path}", "content-type=text/plain x-a=GET/page x-from=php"),
+        // What frames the message is not theirs to change.
+        (
+            "header >Content-Length 3\nheader -Content-Length\nheader >Transfer-Encoding gzip",
+            "content-type=text/plain x-from=php",
+        ),
+    ];
+    for (directives, expected) in cases {
+        let directives = format!("php_server\n{directives}");
+        let server = server(|root, queue| vec![site(&[], routes(&directives, root, queue))]);
+        let answer = server.get("/page");
+        assert_eq!(fields(&answer), expected, "{directives}");
+        assert!(answer.text().starts_with("php "), "{directives}");
+    }
+}
+
+#[test]
+fn header_changes_of_answers_that_are_no_scripts() {
+    // Files and fixed texts only fill in what is missing, so that a media type can be set without `defer`.
+    let directives = "header Content-Type text/x-own\nheader ?X-A 1\nrespond /text text\nfile_server";
+    let server = server(|root, queue| {
+        std::fs::write(root.join("page.html"), "page").expect("a file");
+        vec![site(&[], routes(directives, root, queue))]
+    });
+    for (path, status) in [("/text", 200), ("/page.html", 200), ("/none", 404)] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, fields(&answer).as_str()), (status, "content-type=text/x-own x-a=1"), "{path}");
+    }
 }
 
 #[test]
 fn sites_are_chosen_by_host() {
     let server = server(|_, _| {
-        vec![site(&["a.test"], vec![route(text("a"))]), site(&["*.wild.test"], vec![on_path("/w", text("wild"))])]
+        let wild = Route { matcher: Matcher::paths(vec![config::PathPattern::new("/w")]), handler: text(200, "wild") };
+        vec![site(&["a.test"], vec![route(text(200, "a"))]), site(&["*.wild.test"], vec![wild])]
     });
     for (host, path, status, body) in [
         ("a.test", "/", 200, "a"),
@@ -90,45 +112,48 @@ fn sites_are_chosen_by_host() {
 }
 
 #[test]
-fn matchers() {
-    let header = |header: &'static str, pattern: &str| HeaderMatch {
-        name: name(header),
-        value: HeaderPattern::Value(pattern.to_owned()),
-    };
-    let absent = |header: &'static str| HeaderMatch { name: name(header), value: HeaderPattern::Absent };
-    let methods = Matcher { methods: vec!["POST".to_owned(), "PUT".to_owned()], ..Matcher::default() };
-    let hosts = Matcher { hosts: vec!["*.test".to_owned()], ..Matcher::default() };
-    let headers = |headers: Vec<HeaderMatch>| Matcher { headers, ..Matcher::default() };
-    let not = |not: Vec<Matcher>| Matcher { not, ..Matcher::default() };
-    let cases: &[(Matcher, bool, &str)] = &[
-        (Matcher::default(), true, "nothing asked"),
-        (methods.clone(), true, "one of the methods"),
-        (Matcher { methods: vec!["GET".to_owned()], ..Matcher::default() }, false, "another method"),
-        (hosts.clone(), true, "host"),
-        (Matcher { paths: vec!["/b".to_owned(), "/a*".to_owned()], ..Matcher::default() }, true, "one of the paths"),
-        (
-            Matcher { paths: vec!["/a*".to_owned()], hosts: vec!["other".to_owned()], ..Matcher::default() },
-            false,
-            "all kinds",
-        ),
-        (headers(vec![header("x-a", "*")]), true, "any value"),
-        (headers(vec![header("x-a", "b"), header("x-a", "on*")]), true, "one of the values"),
-        (headers(vec![header("x-a", "one"), header("x-b", "*")]), false, "all fields"),
-        (headers(vec![absent("x-b"), header("x-a", "two")]), true, "absent, and a second line"),
-        (headers(vec![absent("x-a")]), false, "present"),
-        (not(vec![methods.clone()]), false, "not"),
-        (not(vec![headers(vec![header("x-b", "*")])]), true, "not what is not"),
+fn matchers_see_the_request() {
+    let directives = "@all {
+            method POST
+            path /ab*
+            host *.test
+            header X-A two
+            header !X-B
+            not path *.png
+        }
+        respond @all yes
+        respond no";
+    let server = server(|root, queue| vec![site(&[], routes(directives, root, queue))]);
+    let cases = [
+        ("POST /abc HTTP/1.1\r\nHost: www.test:8080\r\nX-A: one\r\nX-A: two\r\n", "yes"),
+        ("POST /x/../%61bc HTTP/1.1\r\nHost: www.test\r\nX-A: two\r\n", "yes"),
+        ("GET /abc HTTP/1.1\r\nHost: www.test\r\nX-A: two\r\n", "no"),
+        ("POST /x HTTP/1.1\r\nHost: www.test\r\nX-A: two\r\n", "no"),
+        ("POST /abc HTTP/1.1\r\nHost: test\r\nX-A: two\r\n", "no"),
+        ("POST /abc HTTP/1.1\r\nHost: www.test\r\nX-A: one\r\n", "no"),
+        ("POST /abc HTTP/1.1\r\nHost: www.test\r\nX-A: two\r\nX-B: \r\n", "no"),
+        ("POST /ab.png HTTP/1.1\r\nHost: www.test\r\nX-A: two\r\n", "no"),
     ];
-    let (parts, ()) =
-        http::Request::post("/abc").header("x-a", "one").header("x-a", "two").body(()).expect("valid").into_parts();
-    let subject = crate::http::matcher::Subject {
-        path: b"/abc",
-        method: &parts.method,
-        host: "www.test",
-        headers: &parts.headers,
-    };
-    for (matcher, expected, what) in cases {
-        assert_eq!(matcher.matches(&subject), *expected, "{what}");
+    for (request, expected) in cases {
+        let mut client = server.client();
+        client.send(&format!("{request}Content-Length: 0\r\n\r\n"));
+        assert_eq!(client.answer().text(), expected, "{request}");
+    }
+}
+
+#[test]
+fn placeholders_of_address_and_query() {
+    let directives = "respond `{hostport} {port} {remote_host} {query} {uri} {scheme}`";
+    let server = server(|root, queue| vec![site(&[], routes(directives, root, queue))]);
+    let own_port = server.address.port();
+    for (target, host, expected) in [
+        ("/p?a=%20", "b.test:81", "b.test:81 81 127.0.0.1 a=%20 /p?a=%20 http".to_owned()),
+        ("http://c.test/p", "b.test", format!("c.test:{own_port} {own_port} 127.0.0.1  /p http")),
+        ("/", "[::1]", format!("[::1]:{own_port} {own_port} 127.0.0.1  / http")),
+    ] {
+        let mut client = server.client();
+        client.send(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(client.answer().text(), expected, "{target} {host}");
     }
 }
 
@@ -144,9 +169,13 @@ fn static_site() -> Server {
         std::fs::write(root.join("docs/tool.PHP"), "<?php secret").expect("a file");
         std::fs::create_dir(root.join("app")).expect("a directory");
         std::fs::write(root.join("app/index.php"), "<?php").expect("a file");
-        let files = FileSettings { hide: vec!["secret*".to_owned()], ..file_settings(root) };
-        let php = PhpSettings { files: Some(files.clone()), ..php_settings(root, queue) };
-        vec![site(&["files.test"], vec![route(Handler::Files(files))]), site(&[], vec![route(Handler::Php(php))])]
+        std::fs::create_dir(root.join("app/private")).expect("a directory");
+        std::fs::write(root.join("app/private/key.txt"), "secret").expect("a file");
+        let whole_path = root.join("app/private").to_string_lossy().into_owned();
+        let hide = vec!["secret*".to_owned(), whole_path];
+        let files = FileServer { hide, ..FileServer::new(root.to_owned()) };
+        let settings = PhpSettings { files: Some(files.clone()), ..php_settings(root, queue) };
+        vec![site(&["files.test"], vec![route(Handler::Files(files))]), site(&[], vec![route(php(settings))])]
     })
 }
 
@@ -187,7 +216,9 @@ fn static_files_know_ranges_and_validators() {
 fn what_must_not_be_seen_is_not_there() {
     let server = static_site();
     for host in ["files.test", "a"] {
-        assert_eq!(ask(&server, "GET", host, "/secret.txt", "").status, 404, "{host}");
+        for path in ["/secret.txt", "/app/private/key.txt"] {
+            assert_eq!(ask(&server, "GET", host, path, "").status, 404, "{host}{path}");
+        }
     }
     for path in ["/index.php", "/docs/tool.PHP", "/docs/tool%2ephp", "/none", "/../../etc/hostname"] {
         assert_eq!(ask(&server, "GET", "files.test", path, "").status, 404, "{path}");
@@ -214,7 +245,9 @@ fn a_tower_stack_can_hold_the_service() {
     use http_body_util::{BodyExt, Empty};
     use tower::ServiceExt;
 
-    let service = HttpService::new(vec![site(&[], vec![route(text("from {remote_host}"))])]);
+    let root = document_root();
+    let queue = Queue::new(FakeGate::without_threads(1).0, None);
+    let service = HttpService::new(vec![site(&[], routes("respond `from {remote_host}`", root.path(), &queue))]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let body = runtime.block_on(async {
         let mut request = http::Request::get("http://a/").body(Empty::<bytes::Bytes>::new()).expect("valid");

@@ -4,6 +4,7 @@ mod http;
 mod log;
 mod puppet;
 mod server;
+pub(crate) mod workers;
 
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use puppet::{Outcome, Puppet};

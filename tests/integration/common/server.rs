@@ -273,6 +273,6 @@ impl Drop for Server {
             let _ = child.kill();
             let _ = child.wait();
         }
-        eprintln!("--- the server's log\n{}\n---", self.log.finish());
+        eprintln!("--- the server's log\n{}\n---", self.log.text());
     }
 }

@@ -1,0 +1,120 @@
+//! What `header` directives do to a response (pure).
+//!
+//! Caddy makes a change before the handler runs, or, deferred, when the response begins. Here both happen when there is a
+//! response, and the difference is who wins: a script may replace what was set before it, but not what is deferred. The
+//! handlers that are no scripts only fill in what is missing, so before them both are the same.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::response_head::is_connection_field;
+use crate::config::{HeaderOp, HeaderRule, RequestView, ValuePattern};
+
+/// The changes of all `header` directives that are for one request, with their placeholders filled in.
+#[derive(Default)]
+pub(super) struct HeaderChanges {
+    /// Set before the handler: a script's own field of the name replaces it.
+    preset: HeaderMap,
+    /// Added before the handler: stands beside the fields of the script.
+    added: HeaderMap,
+    /// Made when the response begins. In reverse order, which is Caddy's: the directive that comes first wins.
+    deferred: Vec<Change>,
+}
+
+enum Change {
+    Set(HeaderName, HeaderValue),
+    Add(HeaderName, HeaderValue),
+    SetDefault(HeaderName, HeaderValue),
+    Remove(HeaderName),
+    RemoveMatching(ValuePattern),
+}
+
+impl HeaderChanges {
+    /// Takes up one more directive.
+    pub(super) fn add(&mut self, rule: &HeaderRule, request: &dyn RequestView) {
+        let mut deferred = Vec::new();
+        for change in rule.ops.iter().filter_map(|op| Change::new(op, request)) {
+            match change {
+                Change::Set(name, value) if !rule.defer => {
+                    self.added.remove(&name);
+                    self.preset.insert(name, value);
+                }
+                Change::Add(name, value) if !rule.defer => {
+                    self.added.append(name, value);
+                }
+                // What looks at the response's own fields has to wait for them.
+                change => deferred.push(change),
+            }
+        }
+        self.deferred.splice(0..0, deferred);
+    }
+
+    /// Changes the response that a script (`by_script`) or another handler has made.
+    pub(super) fn apply(self, headers: &mut HeaderMap, by_script: bool) {
+        for (name, value) in &self.preset {
+            if !by_script || !headers.contains_key(name) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        for (name, value) in &self.added {
+            headers.append(name.clone(), value.clone());
+        }
+        self.deferred.iter().for_each(|change| change.make(headers));
+    }
+}
+
+impl Change {
+    /// `None` for what cannot be sent, and for what frames the message: a wrong length would be read as the next response.
+    fn new(op: &HeaderOp, request: &dyn RequestView) -> Option<Self> {
+        let (HeaderOp::Set { field, .. }
+        | HeaderOp::Add { field, .. }
+        | HeaderOp::SetDefault { field, .. }
+        | HeaderOp::Remove { field }) = op;
+        let value = match op {
+            HeaderOp::Set { value, .. } | HeaderOp::Add { value, .. } | HeaderOp::SetDefault { value, .. } => value,
+            HeaderOp::Remove { field } if field.contains('*') => {
+                return Some(Self::RemoveMatching(ValuePattern::new(field)));
+            }
+            HeaderOp::Remove { field } => return settable(field).map(Self::Remove),
+        };
+        let name = settable(field)?;
+        let Ok(value) = HeaderValue::try_from(value.render(request)) else {
+            tracing::debug!(header = field, "changing a response: the value holds bytes that HTTP does not allow");
+            return None;
+        };
+        Some(match op {
+            HeaderOp::Add { .. } => Self::Add(name, value),
+            HeaderOp::SetDefault { .. } => Self::SetDefault(name, value),
+            HeaderOp::Set { .. } | HeaderOp::Remove { .. } => Self::Set(name, value),
+        })
+    }
+
+    fn make(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Set(name, value) => {
+                headers.insert(name.clone(), value.clone());
+            }
+            Self::Add(name, value) => {
+                headers.append(name.clone(), value.clone());
+            }
+            Self::SetDefault(name, value) => {
+                headers.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            Self::Remove(name) => {
+                headers.remove(name);
+            }
+            Self::RemoveMatching(pattern) => {
+                let doomed = |name: &&HeaderName| pattern.matches(name.as_str()) && !is_servers_own(name);
+                let doomed: Vec<HeaderName> = headers.keys().filter(doomed).cloned().collect();
+                doomed.iter().for_each(|name| drop(headers.remove(name)));
+            }
+        }
+    }
+}
+
+fn settable(field: &str) -> Option<HeaderName> {
+    HeaderName::try_from(field).ok().filter(|name| !is_servers_own(name))
+}
+
+fn is_servers_own(name: &HeaderName) -> bool {
+    *name == header::CONTENT_LENGTH || *name == header::CONNECTION || is_connection_field(name)
+}

@@ -1,0 +1,39 @@
+//! Declarations of background workers, and what nearly every test does with one.
+
+use super::{Igor, Outcome, Server};
+
+/// One block with these workers, beside the scripts of the tests.
+pub(crate) fn block(workers: &str) -> Igor {
+    Igor::new().site(&site(workers))
+}
+
+pub(crate) fn site(workers: &str) -> String {
+    format!("root {{$PHP_TESTS}}\nphp_server {{\nenv DIR {{$DIR}}\n{workers}\n}}")
+}
+
+/// The declaration of a background worker that runs `puppet.php`.
+pub(crate) fn puppet(name: &str, lines: &str) -> String {
+    script("{$PHP_TESTS}/puppet.php", name, lines)
+}
+
+/// The declaration of a background worker that runs another script.
+pub(crate) fn script(file: &str, name: &str, lines: &str) -> String {
+    format!("worker {file} {{\nbackground\nname {name}\n{lines}\n}}\n")
+}
+
+/// A puppet that is ready as soon as it runs.
+pub(crate) const READY: &str = "env BOOT \"frankenphp_set_vars(['pid' => getmypid(), 'run' => hrtime(true)]);\"";
+
+pub(crate) fn read(server: &Server, name: &str) -> Outcome {
+    server.eval(&format!("return frankenphp_get_vars('{name}');"))
+}
+
+pub(crate) fn ensure(server: &Server, name: &str) {
+    server.eval(&format!("frankenphp_ensure_background_worker('{name}');")).value();
+}
+
+pub(crate) fn assert_holds(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
