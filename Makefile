@@ -18,7 +18,7 @@ WITH_PHP = PHP_CONFIG="$$(scripts/php.sh print)" && export PHP_CONFIG && PHP="$$
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
-.PHONY: help php build serve test lint unit phpt test-packages bench clean
+.PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ phpt: php ## The .phpt suites, run by PHP's own run-tests.php
 bench: php ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
+
+bench-vars: php ## What snapshots cost, beside what the request would do without them
+	$(WITH_PHP) cargo build --release --features bench --bins
+	$(WITH_PHP) $$PHP benches/vars.php $(TARGET)/release
 
 clean: ## Remove what cargo built (PHP stays in its cache)
 	cargo clean

@@ -20,6 +20,9 @@
 /* One name of the reading cache: what the last read of it gave. */
 typedef struct {
 	const igor_slot *slot; /* NULL: empty */
+	/* The name as it was last asked for, if it was interned: such a string keeps its address and content for the request,
+	 * so the same address with the same hash is the same name. Only compared, never read. */
+	const zend_string *interned_name;
 	uint64_t version;
 	zval value;
 } igor_cache_entry;

@@ -31,9 +31,9 @@ void igor_cache_clear(igor_thread *self)
 	self->cached = 0;
 }
 
-static void igor_cache_store(igor_thread *self, zend_ulong hash, const igor_reading *reading, zval *value)
+static void igor_cache_store(igor_thread *self, zend_string *name, const igor_reading *reading, zval *value)
 {
-	igor_cache_entry *entry = igor_cache_at(self, hash);
+	igor_cache_entry *entry = igor_cache_at(self, zend_string_hash_val(name));
 
 	if (self->shut_down) {
 		return;
@@ -46,6 +46,7 @@ static void igor_cache_store(igor_thread *self, zend_ulong hash, const igor_read
 		zval_ptr_dtor(&old);
 	}
 	ZVAL_COPY(&entry->value, value);
+	entry->interned_name = ZSTR_IS_INTERNED(name) ? name : NULL;
 	entry->version = reading->version;
 	entry->slot = reading->slot;
 	self->cached++;
@@ -56,9 +57,13 @@ static bool igor_cache_find(igor_thread *self, zend_string *name, zval *into)
 	zend_ulong hash = zend_string_hash_val(name);
 	igor_cache_entry *entry = igor_cache_at(self, hash);
 
-	if (entry->slot == NULL || entry->slot->name_hash != hash || entry->slot->name_len != ZSTR_LEN(name)
-		|| memcmp(entry->slot->name, ZSTR_VAL(name), ZSTR_LEN(name)) != 0
-		|| __atomic_load_n(&entry->slot->version, __ATOMIC_ACQUIRE) != entry->version) {
+	if (UNEXPECTED(entry->slot == NULL || entry->slot->name_hash != hash || entry->slot->name_len != ZSTR_LEN(name))) {
+		return false;
+	}
+	if (UNEXPECTED(entry->interned_name != name) && memcmp(entry->slot->name, ZSTR_VAL(name), ZSTR_LEN(name)) != 0) {
+		return false;
+	}
+	if (UNEXPECTED(__atomic_load_n(&entry->slot->version, __ATOMIC_ACQUIRE) != entry->version)) {
 		return false;
 	}
 	ZVAL_COPY(into, &entry->value);
@@ -91,7 +96,7 @@ static bool igor_read(igor_thread *self, zend_string *name, zval *into)
 		Z_ARR_P(into) = (zend_array *) reading.root;
 		Z_TYPE_INFO_P(into) = IS_ARRAY;
 	}
-	igor_cache_store(self, zend_string_hash_val(name), &reading, into);
+	igor_cache_store(self, name, &reading, into);
 	return true;
 }
 

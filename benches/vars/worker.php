@@ -8,6 +8,6 @@ foreach ([10, 1000, 100000] as $size) {
     frankenphp_ensure_background_worker("size-$size");
 }
 while (frankenphp_handle_request(static function (): void {
-    echo json_encode(measure_reads([10, 1000, 100000], 200_000));
+    echo json_encode(measure_reads([10, 1000, 100000], 50_000));
 })) {
 }

@@ -11,14 +11,14 @@ impl SignalMask {
     /// Blocks every signal on this thread, so that the process's signals go to its other threads, and gives what was
     /// blocked before. Threads that are started meanwhile inherit the block.
     pub fn block_all() -> Self {
-        let mut before = MaybeUninit::zeroed();
         let mut all = MaybeUninit::zeroed();
-        // SAFETY: both sets are this function's own; the first call fills one, the second the other. Neither can fail.
-        unsafe {
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-            Self(before.assume_init())
-        }
+        // SAFETY: the set is this function's own.
+        unsafe { libc::sigfillset(all.as_mut_ptr()) };
+        let mut before = MaybeUninit::zeroed();
+        // SAFETY: the first set was filled by the call before, the second is this function's own.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+        // SAFETY: the call before, which cannot fail with these arguments, has filled it.
+        Self(unsafe { before.assume_init() })
     }
 
     /// Makes this the mask of the calling thread.

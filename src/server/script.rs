@@ -5,7 +5,7 @@ use super::assemble::{declared_scopes, engine_options, thread_options};
 use crate::config::{Config, Global, ScopeLabel, Site};
 use crate::exchange::{BodyAborted, Exchange, Flow, RequestHead, ResponseHead};
 use crate::limits::KILL_SECONDS_MAX;
-use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, ThreadOptions, Work};
+use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, SignalMask, ThreadOptions, Work};
 use crate::pool;
 use crate::vars::Slot;
 use crate::worker::{Declared, ScopeView};
@@ -120,21 +120,31 @@ impl Workers {
     }
 }
 
-/// Runs the request on a thread of its own and gives its exit status.
+/// Runs the request on a thread of its own and gives its exit status. That thread takes the signals of the process, so that
+/// handlers of `pcntl_signal()` run as in a process of one thread.
 fn run_request(threads: &ThreadOptions, scope: Arc<dyn Scope>, head: RequestHead) -> Result<i32, ScriptError> {
-    let exchange =
-        StdExchange::new(head).map_err(|error| ScriptError::System { doing: "opening the standard output", error })?;
-    let (sender, receiver) = mpsc::channel();
-    let work =
-        ScriptWork { request: Some((Box::new(exchange), scope)), process: std::process::id(), exit_status: sender };
-    let options = ThreadOptions { name: "script".into(), ..threads.clone() };
     let signals = SignalMask::block_all();
+    let result = run_on_thread(threads, scope, head, signals);
+    signals.apply();
+    result
+}
+
+fn run_on_thread(
+    threads: &ThreadOptions,
+    scope: Arc<dyn Scope>,
+    head: RequestHead,
+    signals: SignalMask,
+) -> Result<i32, ScriptError> {
+    let exchange = StdExchange::new(head).map_err(|error| ScriptError::System { doing: "opening the standard output", error })?;
+    let (exit_status, receiver) = mpsc::channel();
+    let request = Some((Box::new(exchange) as Box<dyn Exchange>, scope));
+    let work = ScriptWork { request, signals, process: std::process::id(), exit_status };
+    let options = ThreadOptions { name: "script".into(), ..threads.clone() };
     let thread = php::spawn(options, Box::new(work), Arc::new(Interrupt::default()))
         .map_err(|error| ScriptError::System { doing: "starting the PHP thread of the script", error })?;
     // A thread that is gone without a word has panicked, and the panic has been printed.
     let status = receiver.recv().unwrap_or(PHP_FAILED);
     let _ = thread.join();
-    signals.apply();
     Ok(status)
 }
 
@@ -144,6 +154,8 @@ const PHP_FAILED: i32 = 255;
 /// A PHP thread with one request.
 struct ScriptWork {
     request: Option<(Box<dyn Exchange>, Arc<dyn Scope>)>,
+    /// The signals that the script's thread, and those that it starts, block.
+    signals: SignalMask,
     /// The process that runs the script. A child that the script forked runs this work to its end too.
     process: u32,
     exit_status: mpsc::Sender<i32>,
@@ -155,6 +167,7 @@ impl Work for ScriptWork {
     }
 
     fn next(&mut self) -> Next {
+        self.signals.apply();
         match self.request.take() {
             Some((exchange, scope)) => Next::Request { exchange, scope },
             None => Next::Stop,

@@ -2,7 +2,7 @@
 //! is a change and the same NAN again is none. Compares the live source with the published arena, without a copy.
 
 use super::layout::*;
-use super::pointer_map::PointerMap;
+use super::pointer_map::PairSet;
 use super::source::{Elements, Key, Objects, may_recur, plain};
 
 /// Whether the live array equals a published one.
@@ -15,15 +15,15 @@ pub(super) unsafe fn same(
     objects: &dyn Objects,
     depth: usize,
 ) -> bool {
-    let mut comparison = Comparison { objects, known: PointerMap::default() };
+    let mut comparison = Comparison { objects, known: PairSet::default() };
     // SAFETY: handed on from the caller.
     unsafe { comparison.arrays(source, published, depth) }
 }
 
 struct Comparison<'a> {
     objects: &'a dyn Objects,
-    /// Source array => the published array that it was found to equal, so that a shared one is compared once.
-    known: PointerMap,
+    /// Arrays that were found to equal each other, so that a shared pair is compared once.
+    known: PairSet,
 }
 
 impl Comparison<'_> {
@@ -38,7 +38,7 @@ impl Comparison<'_> {
         if counts.0 != counts.1 || depth == 0 {
             return false;
         }
-        if may_recur(gc) && self.known.get(source as usize) == Some(published as usize) {
+        if may_recur(gc) && self.known.contains((source as usize, published as usize)) {
             return true;
         }
         // SAFETY: both live and nobody writes to them.
@@ -51,7 +51,7 @@ impl Comparison<'_> {
             }
         }
         if may_recur(gc) {
-            self.known.insert(source as usize, published as usize);
+            self.known.insert((source as usize, published as usize));
         }
         true
     }

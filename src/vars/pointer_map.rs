@@ -1,19 +1,60 @@
 //! A map from addresses to numbers, for one walk. Addresses are not chosen by an attacker, so a multiplication is hash
-//! enough; a general hash would cost more than the rest of the walk.
+//! enough; a general hash would cost more than the rest of the walk. Small arrays, which most are, need no allocation: the
+//! first entries stand in line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
+/// Entries that stand in line: as many as are found faster by looking at each than by hashing.
+const IN_LINE: usize = 12;
+
 #[derive(Default)]
-pub(super) struct PointerMap(HashMap<usize, usize, BuildHasherDefault<AddressHasher>>);
+pub(super) struct PointerMap {
+    line: [(usize, usize); IN_LINE],
+    used: usize,
+    more: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
+}
 
 impl PointerMap {
     pub(super) fn get(&self, address: usize) -> Option<usize> {
-        self.0.get(&address).copied()
+        let in_line = self.line[..self.used].iter().find(|(known, _)| *known == address).map(|(_, number)| *number);
+        if in_line.is_some() || self.more.is_empty() {
+            return in_line;
+        }
+        self.more.get(&address).copied()
     }
 
+    /// Adds an address that is not there yet.
     pub(super) fn insert(&mut self, address: usize, number: usize) {
-        self.0.insert(address, number);
+        if self.used < IN_LINE {
+            self.line[self.used] = (address, number);
+            self.used += 1;
+        } else {
+            self.more.insert(address, number);
+        }
+    }
+}
+
+/// A set of pairs of addresses, made the same way.
+#[derive(Default)]
+pub(super) struct PairSet {
+    line: [(usize, usize); IN_LINE],
+    used: usize,
+    more: HashSet<(usize, usize), BuildHasherDefault<AddressHasher>>,
+}
+
+impl PairSet {
+    pub(super) fn contains(&self, pair: (usize, usize)) -> bool {
+        self.line[..self.used].contains(&pair) || (!self.more.is_empty() && self.more.contains(&pair))
+    }
+
+    pub(super) fn insert(&mut self, pair: (usize, usize)) {
+        if self.used < IN_LINE {
+            self.line[self.used] = pair;
+            self.used += 1;
+        } else {
+            self.more.insert(pair);
+        }
     }
 }
 
@@ -31,7 +72,22 @@ impl Hasher for AddressHasher {
 
     fn write_usize(&mut self, address: usize) {
         // Fibonacci hashing; the fold brings the well-mixed high bits down to where the table looks.
-        let mixed = (address as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0.rotate_left(29) ^ (address as u64 >> 3)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_found_in_line_and_beyond() {
+        let mut map = PointerMap::default();
+        for number in 0..1000 {
+            assert_eq!(map.get(number * 8 + 8), None);
+            map.insert(number * 8 + 8, number);
+        }
+        assert!((0..1000).all(|number| map.get(number * 8 + 8) == Some(number)));
     }
 }

@@ -1,6 +1,6 @@
 //! Background workers: how they are declared, demanded and waited for.
 
-use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, script, site};
+use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Outcome, Request, wait_until};
 use serde_json::json;
 use std::fs;

@@ -109,7 +109,8 @@ fn nesting() {
     for outcome in everywhere(&server, depth) {
         assert_eq!(outcome.value(), 256);
     }
-    for levels in [257, 10_000, 300_000] {
+    // Still deeper arrays overflow the stack when PHP itself frees them, in a build with debugging at 300,000.
+    for levels in [257, 10_000, 100_000] {
         let message = puppet.eval(&nest(levels)).thrown("ValueError");
         assert!(message.contains("256"), "{message}");
     }

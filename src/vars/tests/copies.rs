@@ -65,6 +65,23 @@ fn thirty_levels_of_pairs_stay_small() {
     assert!(unsafe { snapshot.equals(array, &TestObjects) });
 }
 
+/// Sharing that differs between source and published copy does not make the comparison explode.
+#[test]
+fn differently_shared_pairs_are_compared_quickly() {
+    let mut heap = Heap::default();
+    let one = heap.value(&int(1));
+    let mut shared = heap.packed(&[one, one], 2);
+    let (mut left, mut right) = (heap.packed(&[one, one], 2), heap.packed(&[one, one], 2));
+    for _ in 0..30 {
+        shared = heap.packed(&[array_value(shared), array_value(shared)], 2);
+        let pair = [array_value(left), array_value(right)];
+        (left, right) = (heap.packed(&pair, 2), heap.packed(&pair, 2));
+    }
+    let snapshot = copy(left);
+    // SAFETY: heap and snapshot live.
+    assert!(unsafe { snapshot.equals(shared, &TestObjects) });
+}
+
 /// Keys that thousands of records share are stored once.
 #[test]
 fn a_shared_string_is_copied_once() {

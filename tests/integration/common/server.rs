@@ -159,11 +159,6 @@ impl Server {
         self.addresses[0]
     }
 
-    /// Where each site listens.
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
     /// The process.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(self.child.as_ref().expect("the server has not been stopped"))
