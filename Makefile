@@ -19,6 +19,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
 .PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean
+.PHONY: asan asan-tests valgrind valgrind-tests two-requests model miri launder
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,50 @@ unit: ## Unit and integration tests
 phpt: php ## The .phpt suites, run by PHP's own run-tests.php
 	$(WITH_PHP) cargo build
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
+
+asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim are instrumented, Rust's allocations watched
+	@$(MAKE) --no-print-directory PHP_BUILD=asan asan-tests
+
+# PHP's allocator is set aside, so that each value is an allocation that the sanitizer knows; tracked, so that what a
+# fatal error leaves behind is freed as PHP's allocator would. The compiler's helpers and PHP's own programs are not
+# what is tested: leaks are looked for in ours alone. rustc's own sanitizer needs a nightly toolchain and is not used.
+ASAN_ENV = USE_ZEND_ALLOC=0 USE_TRACKED_ALLOC=1 ASAN_OPTIONS=detect_leaks=1 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
+asan-tests: php
+	$(WITH_PHP) ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests
+	$(WITH_PHP) $(ASAN_ENV) $(RUN_TESTS) --test integration
+	$(WITH_PHP) $(ASAN_ENV) scripts/phpt.sh $(TARGET)/debug/igor --asan
+
+# A dozen that together publish, read, copy, crash, restart and end.
+VALGRIND_SAMPLE = vars/enums vars/enums_autoload vars/keys vars/late_readers vars/objects_refused vars/references \
+	vars/strings vars/uses vars/writes workers/basic workers/crashing workers/handle workers/restart
+VALGRIND_TESTS = $(if $(SAMPLE),$(VALGRIND_SAMPLE:%=phpt/%.phpt),phpt)
+valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen of them)
+	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-tests
+
+valgrind-tests: php
+	$(WITH_PHP) cargo build
+	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="--suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 \
+		--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite" \
+		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
+
+two-requests: php ## Nothing keeps a snapshot's texts beyond the request; and a build that does crashes
+	$(WITH_PHP) $(RUN_TESTS) --test integration two_requests
+	$(WITH_PHP) CARGO_TARGET_DIR=$(TARGET)/teeth $(RUN_TESTS) --features teeth --test integration two_requests
+
+launder: php ## php-src's own tests with every constant sent through publish and get (SAMPLE=1: some of them)
+	$(WITH_PHP) cargo build --features launder --bins
+	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/launder.sh $(TARGET)/debug/igor
+
+model: ## Slots, pins and budgets in every order of the threads' steps, by loom
+	CARGO_TARGET_DIR=$(TARGET)/model RUSTFLAGS="--cfg loom" \
+		cargo test --release --no-default-features --lib vars::tests::model
+
+miri: ## The snapshot code under Miri, which needs a nightly toolchain
+	@cargo +nightly miri --version >/dev/null 2>&1 || { \
+		echo 'error: Miri is not installed; install it by: rustup toolchain install nightly --component miri' >&2; exit 1; }
+	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation \
+		cargo +nightly miri test --no-default-features --lib vars::
 
 bench: php ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper

@@ -153,6 +153,9 @@ mod php {
         if std::env::var_os("CARGO_FEATURE_BENCH").is_some() {
             build.define("IGOR_BENCH", None);
         }
+        if std::env::var_os("CARGO_FEATURE_LAUNDER").is_some() {
+            build.file("c/launder.c").define("IGOR_LAUNDER", None);
+        }
         for include in &php.includes {
             build.flag(include);
         }

@@ -12,6 +12,13 @@
 # error "Igor needs a thread-safe PHP (configure --enable-zts)"
 #endif
 
+/* 8.3 takes the number of threads, to size its table of them; 8.2 lets the table grow. */
+#if PHP_VERSION_ID >= 80300
+# define IGOR_TSRM_STARTUP(threads) php_tsrm_startup_ex(threads)
+#else
+# define IGOR_TSRM_STARTUP(threads) ((void) (threads), php_tsrm_startup())
+#endif
+
 /* 8.2 and 8.3 declare the SAPI's ini entries as writable, and never write to them. */
 #if PHP_VERSION_ID >= 80400
 # define IGOR_INI_ENTRIES(text) (text)

@@ -74,10 +74,13 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	sapi_module_struct *sapi = sapi_module_description;
 	const char *ini_entries = sapi->ini_entries;
 
-	if (!php_tsrm_startup_ex(threads)) {
+	if (!IGOR_TSRM_STARTUP(threads)) {
 		return -1;
 	}
 	zend_signal_startup();
+#ifdef IGOR_LAUNDER
+	igor_launder_install();
+#endif
 	sapi_startup(sapi);
 	/* sapi_startup() forgets them. */
 	sapi->ini_entries = IGOR_INI_ENTRIES(ini_entries);

@@ -331,6 +331,23 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_bench_nothing, 0, 1, IS_VOI
 ZEND_END_ARG_INFO()
 #endif
 
+#ifdef IGOR_LAUNDER
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_launder_array, 0, 2, IS_ARRAY, 0)
+	ZEND_ARG_TYPE_INFO(0, value, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO(0, site, IS_LONG, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_launder_constant, 0, 2, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO(0, value, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO(0, site, IS_LONG, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_launder_string, 0, 2, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, value, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO(0, site, IS_LONG, 0)
+ZEND_END_ARG_INFO()
+#endif
+
 /* ---- The module ---------------------------------------------------------------------------------------------- */
 
 static const zend_function_entry igor_functions[] = {
@@ -351,6 +368,11 @@ static const zend_function_entry igor_functions[] = {
 	PHP_FE(frankenphp_log, arginfo_frankenphp_log)
 #ifdef IGOR_BENCH
 	PHP_FE(igor_bench_nothing, arginfo_igor_bench_nothing)
+#endif
+#ifdef IGOR_LAUNDER
+	PHP_FE(igor_launder_array, arginfo_igor_launder_array)
+	PHP_FE(igor_launder_constant, arginfo_igor_launder_constant)
+	PHP_FE(igor_launder_string, arginfo_igor_launder_string)
 #endif
 	PHP_FE_END
 };

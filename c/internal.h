@@ -90,6 +90,14 @@ bool igor_enum_resolve(zval *into, const void *enum_case);
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
 
+#ifdef IGOR_LAUNDER
+/* launder.c */
+void igor_launder_install(void);
+PHP_FUNCTION(igor_launder_array);
+PHP_FUNCTION(igor_launder_constant);
+PHP_FUNCTION(igor_launder_string);
+#endif
+
 /* interrupt.c */
 void igor_interrupt_install(void);
 void igor_thread_publish(igor_thread *self);

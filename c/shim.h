@@ -201,4 +201,10 @@ igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *r
 /* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
 void host_read_done(void *host, const void *root);
 
+#ifdef IGOR_LAUNDER
+/* Tests only (launder.c): publishes `array`, a zend_array of the calling thread, into the slot of a place in a script,
+ * and reads it again. False: it cannot be published. */
+bool host_launder(void *host, uint64_t site, const void *array, igor_reading *reading);
+#endif
+
 #endif

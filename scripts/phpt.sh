@@ -15,25 +15,12 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 # Options of run-tests.php that take a value.
 readonly VALUE_OPTIONS='^-[cdFgluwrW]$|^--(context|set-timeout|temp-source|temp-target|file-cache-use|diff)$'
 
+# shellcheck source=lib/phpt.sh
+source "$ROOT/scripts/lib/phpt.sh"
+
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1
-}
-
-# Where run-tests.php lies: beside phpize where PHP was installed with it, else in the source tree.
-find_run_tests() {
-    local installed
-    installed=$("$PHP_CONFIG" --prefix)/lib/php/build/run-tests.php
-    if [[ -f $installed ]]; then
-        printf '%s\n' "$installed"
-    else
-        printf '%s/run-tests.php\n' "$("$ROOT/scripts/php.sh" source)"
-    fi
-}
-
-# A hard link, not a symbolic one: PHP_BINARY is the resolved path, and tests call it.
-link_program() {
-    ln -- "$(readlink -f -- "$1")" "$2" 2>/dev/null || cp -- "$1" "$2"
 }
 
 # read_arguments ARGUMENT…: fills OPTIONS and PATHS.

@@ -2,6 +2,10 @@
 
 // Uses strings in every way in which the engine may keep them longer than the script that gave them.
 
+class Worn
+{
+}
+
 function wear_out(array $vars): void
 {
     foreach ($vars['words'] as $word) {
@@ -36,7 +40,7 @@ function wear_out(array $vars): void
         $GLOBALS['kept'][] = $vars;
         include_path($word);
     }
-    class_alias(stdClass::class, 'Alias' . $vars['words'][0]);
+    class_alias(Worn::class, 'Alias' . $vars['words'][0]);
 }
 
 function include_path(string $word): void

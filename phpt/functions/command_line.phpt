@@ -15,7 +15,7 @@ var_dump(PHP_SAPI, basename(PHP_BINARY), (string) (1 / 3), ini_get('error_prepen
 var_dump(fgets(STDIN), stream_get_contents(fopen('php://stdin', 'r')), file_get_contents('php://input'));
 fwrite(STDOUT, "written\n");
 
-$php = getenv('TEST_PHP_EXECUTABLE_ESCAPED') . ' -n';
+$php = escapeshellarg(getenv('TEST_PHP_EXECUTABLE')) . ' -n';
 $run = function (string $arguments, string $input = '') use ($php): void {
     $process = proc_open("$php $arguments", [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes);
     fwrite($pipes[0], $input);

@@ -15,11 +15,11 @@ pcntl_signal(SIGUSR1, function (int $signal) {
     echo 'caught ', $signal === SIGUSR1 ? 'SIGUSR1' : $signal, "\n";
 });
 for ($i = 0; $i < 3; $i++) {
-    posix_kill(getpid(), SIGUSR1);
+    posix_kill(getmypid(), SIGUSR1);
     echo $perform('nothing'), "\n";
 }
 pcntl_async_signals(false);
-posix_kill(getpid(), SIGUSR1);
+posix_kill(getmypid(), SIGUSR1);
 echo "before the dispatch\n";
 pcntl_signal_dispatch();
 ?>

@@ -33,7 +33,7 @@ $writers = [
     'serialize' => serialize(...),
     'json_encode' => fn ($a) => json_encode($a, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_PRETTY_PRINT),
     'http_build_query' => http_build_query(...),
-    'debug_zval_refcount' => fn ($a) => preg_replace('/ (refcount\(\d+\)|interned)/', '', captured(debug_zval_dump(...), $a)),
+    'debug_zval_refcount' => fn ($a) => preg_replace('/ (refcount\(\d+\)|interned) ?/', '', captured(debug_zval_dump(...), $a)),
     'count' => fn ($a) => count($a) . ' ' . count($a, COUNT_RECURSIVE),
     'foreach' => function ($a) {
         $text = '';

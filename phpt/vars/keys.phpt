@@ -31,6 +31,11 @@ round_trip([
     },
     'out of order' => fn () => [3 => 'c', 1 => 'a', 2 => 'b'],
     'negative key' => fn () => [-5 => 'minus'],
+    'negative key, assigned' => function () {
+        $list = [];
+        $list[-5] = 'minus';
+        return ['nested' => $list] + $list;
+    },
     'negative key, nested' => fn () => [[-5 => 'minus'], [-1 => 0], [PHP_INT_MIN => 1]],
     'negative key removed' => fn () => without([-5 => 1, -3 => 2], -3),
     'largest key' => fn () => [PHP_INT_MAX => 'last'],
@@ -61,6 +66,7 @@ nested holes: same
 shift and pop: same
 out of order: same
 negative key: same
+negative key, assigned: same
 negative key, nested: same
 negative key removed: same
 largest key: same

@@ -6,7 +6,11 @@ igor.config={PWD}/../include/Caddyfile
 <?php
 require __DIR__ . '/../include/steps.inc';
 
-$publish = steps(['publish' => fn () => frankenphp_set_vars(['negative' => [-5 => 'minus'], 'largest' => [PHP_INT_MAX => 1]])]);
+$publish = steps(['publish' => function () {
+    $negative = [];
+    $negative[-5] = 'minus';
+    frankenphp_set_vars(['negative' => $negative, 'largest' => [PHP_INT_MAX => 1]]);
+}]);
 $publish('publish');
 ['negative' => $negative, 'largest' => $largest] = published();
 $negative[] = 'next';

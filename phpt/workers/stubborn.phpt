@@ -5,7 +5,7 @@ igor.config={PWD}/stubborn.Caddyfile
 --FILE--
 <?php
 $config = __DIR__ . '/stubborn.Caddyfile';
-$php = getenv('TEST_PHP_EXECUTABLE_ESCAPED') . ' -n -d igor.config=' . escapeshellarg($config);
+$php = escapeshellarg(getenv('TEST_PHP_EXECUTABLE')) . ' -n -d igor.config=' . escapeshellarg($config);
 foreach (['loop', 'sleep', 'select', 'read'] as $name) {
     $code = "frankenphp_require_background_worker('$name'); echo '$name'; exit(3);";
     $started = hrtime(true);

@@ -6,7 +6,7 @@ igor.config={PWD}/talking.Caddyfile
 <?php
 $config = escapeshellarg(__DIR__ . '/talking.Caddyfile');
 $code = escapeshellarg("frankenphp_require_background_worker('talking'); echo 'the script';");
-$command = getenv('TEST_PHP_EXECUTABLE_ESCAPED') . " -n -d log_errors=1 -d display_errors=0 -d igor.config=$config -r $code";
+$command = escapeshellarg(getenv('TEST_PHP_EXECUTABLE')) . " -n -d log_errors=1 -d display_errors=0 -d igor.config=$config -r $code";
 
 exec("$command 2>&1", $quiet);
 var_dump($quiet);

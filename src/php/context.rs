@@ -28,6 +28,8 @@ pub(super) struct Context {
     names: Vec<Vec<u8>>,
     /// The text that C may still read after a host call returned.
     text: Vec<u8>,
+    #[cfg(feature = "launder")]
+    laundry: super::launder::Laundry,
 }
 
 impl Context {
@@ -46,6 +48,8 @@ impl Context {
             error: None,
             names: Vec::new(),
             text: Vec::new(),
+            #[cfg(feature = "launder")]
+            laundry: super::launder::Laundry::default(),
         }
     }
 
@@ -132,6 +136,8 @@ impl Context {
     pub(super) fn end(&mut self, outcome: &ffi::igor_outcome) {
         self.close_job(outcome.failed);
         self.pins.release();
+        #[cfg(feature = "launder")]
+        self.laundry.clear();
         self.run = None;
         self.scope = None;
         self.names.clear();
@@ -279,6 +285,16 @@ impl Context {
             shared: published.snapshot.shared(),
             enums: published.snapshot.enums(),
         })
+    }
+
+    #[cfg(feature = "launder")]
+    pub(super) fn launder(
+        &mut self,
+        site: u64,
+        array: *const crate::vars::layout::ZArray,
+    ) -> Option<ffi::igor_reading> {
+        // SAFETY: the array belongs to the running call on this thread: it lives, and nobody writes to it.
+        unsafe { self.laundry.launder(site, array, self.limits, &mut self.pins) }
     }
 
     pub(super) fn read_done(&mut self, root: *const crate::vars::layout::ZArray) {

@@ -324,3 +324,13 @@ host_fn! {
 host_fn! {
     fn host_read_done(context, root: *const c_void) -> (), on_panic (), { context.read_done(root.cast()) }
 }
+
+#[cfg(feature = "launder")]
+host_fn! {
+    fn host_launder(context, site: u64, array: *const c_void, reading: *mut igor_reading) -> bool, on_panic false, {
+        let Some(found) = context.launder(site, array.cast()) else { return false };
+        // SAFETY: C passes its own local value.
+        unsafe { give(reading, found) };
+        true
+    }
+}

@@ -6,6 +6,8 @@ mod context;
 mod engine;
 mod host;
 mod interrupt;
+#[cfg(feature = "launder")]
+mod launder;
 mod layout;
 mod objects;
 mod signals;

@@ -5,7 +5,9 @@ use super::assemble::{declared_scopes, engine_options, thread_options};
 use crate::config::{Config, Global, ScopeLabel, Site};
 use crate::exchange::{BodyAborted, Exchange, Flow, RequestHead, ResponseHead};
 use crate::limits::KILL_SECONDS_MAX;
-use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, SignalMask, ThreadOptions, Work};
+use crate::php::{
+    self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, SignalMask, ThreadOptions, Work,
+};
 use crate::pool;
 use crate::vars::Slot;
 use crate::worker::{Declared, ScopeView};
@@ -135,7 +137,8 @@ fn run_on_thread(
     head: RequestHead,
     signals: SignalMask,
 ) -> Result<i32, ScriptError> {
-    let exchange = StdExchange::new(head).map_err(|error| ScriptError::System { doing: "opening the standard output", error })?;
+    let exchange =
+        StdExchange::new(head).map_err(|error| ScriptError::System { doing: "opening the standard output", error })?;
     let (exit_status, receiver) = mpsc::channel();
     let request = Some((Box::new(exchange) as Box<dyn Exchange>, scope));
     let work = ScriptWork { request, signals, process: std::process::id(), exit_status };

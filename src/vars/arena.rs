@@ -18,7 +18,9 @@ use std::ptr;
 /// `GC_ARRAY` with the flags of an array that nobody may write to.
 const IMMUTABLE_ARRAY: u32 = IS_ARRAY as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE;
 /// `GC_STRING` with the flags of an interned string.
-const INTERNED_STRING: u32 = IS_STRING as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE;
+const INTERNED_STRING: u32 = IS_STRING as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE | TEETH;
+/// A defect on purpose, in no normal build: with permanent strings the test of two requests on one thread has to crash.
+pub(super) const TEETH: u32 = if cfg!(feature = "teeth") { STR_PERMANENT } else { 0 };
 /// What the engine gives to everything that it never counts.
 const UNCOUNTED: u32 = 2;
 

@@ -17,6 +17,7 @@ mod refusal;
 mod slot;
 mod snapshot;
 mod source;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod walk;

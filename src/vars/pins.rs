@@ -8,8 +8,7 @@
 
 use super::slot::{Published, Slot};
 use super::snapshot::Snapshot;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use super::sync::{Arc, AtomicU64, AtomicUsize, Ordering};
 
 /// How values reach a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

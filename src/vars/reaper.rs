@@ -2,9 +2,9 @@
 //! wait. Small ones are freed on the spot.
 
 use super::snapshot::Snapshot;
+use super::sync::Arc;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use once_cell::sync::Lazy;
-use std::sync::Arc;
 
 /// From this size on a free is handed over: below it costs less than the hand-over.
 const HAND_OVER_BYTES_MIN: usize = 256 << 10;

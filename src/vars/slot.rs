@@ -9,8 +9,8 @@
 
 use super::layout::hash_bytes;
 use super::snapshot::Snapshot;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use super::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
+use std::sync::{PoisonError, atomic};
 use std::time::{Duration, Instant};
 
 /// A snapshot with the version under which it was published.
@@ -36,15 +36,16 @@ pub struct Slot {
     counters: Counters,
 }
 
-/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nobody synchronises by.
+/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nobody synchronises by, and therefore no
+/// part of the models either.
 #[derive(Default)]
 pub struct Counters {
     /// Publishes that changed something.
-    pub publishes: AtomicU64,
+    pub publishes: atomic::AtomicU64,
     /// Publishes of what was already there.
-    pub unchanged: AtomicU64,
+    pub unchanged: atomic::AtomicU64,
     /// Reads that missed the reading cache.
-    pub reads: AtomicU64,
+    pub reads: atomic::AtomicU64,
 }
 
 // SAFETY: `name_start` points into `name`, which is never changed.
@@ -118,7 +119,7 @@ impl Slot {
         (version, replaced.map(|(published, _)| published))
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Option<(Published, Instant)>> {
+    fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {
         // A panic cannot leave the pair half-written, so a poisoned lock is as good as another.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,7 @@
 //! The arena walker: checks every rule of the form (see [`arena`](super::arena)) after a publish, in debug builds and in
 //! hardened mode. A broken rule is a defect of ours that would damage readers, so it stops the process's publish at once.
 
+use super::arena::TEETH;
 use super::layout::*;
 use super::snapshot::Snapshot;
 use super::source::{Elements, Key};
@@ -132,7 +133,7 @@ impl Walker {
             let bytes = ZString::bytes(string);
             assert_eq!((*string).gc.refcount, 2, "a string's reference count");
             let utf8 = if std::str::from_utf8(bytes).is_ok() { STR_VALID_UTF8 } else { 0 };
-            let flags = u32::from(IS_STRING) | GC_NOT_COLLECTABLE | GC_IMMUTABLE | utf8;
+            let flags = u32::from(IS_STRING) | GC_NOT_COLLECTABLE | GC_IMMUTABLE | TEETH | utf8;
             assert_eq!((*string).gc.type_info, flags, "a string's flags (permanent is bit 8)");
             assert_eq!((*string).hash, hash_bytes(bytes), "a string's hash");
             assert_eq!(bytes.as_ptr().add(bytes.len()).read(), 0, "a string's final NUL");

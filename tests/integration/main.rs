@@ -14,4 +14,5 @@ mod http_worker;
 mod layers;
 mod shutdown;
 mod supervision;
+mod two_requests;
 mod vars;

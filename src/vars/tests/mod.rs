@@ -2,7 +2,13 @@
 
 mod source;
 
+#[cfg(not(loom))]
 mod copies;
+#[cfg(loom)]
+mod model;
+#[cfg(not(loom))]
 mod pinning;
+#[cfg(not(loom))]
 mod properties;
+#[cfg(not(loom))]
 mod refusals;

@@ -13,6 +13,7 @@ const DEFECTS: &[&str] = &[
     "zend_mm_heap corrupted",
     "Assertion `",
     "AddressSanitizer",
+    "LeakSanitizer",
     "this is a defect of igor",
     "panicked at",
 ];

@@ -113,7 +113,7 @@ fn without_any_sentinel_the_page_says_that_it_is_not_available() {
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert!(!answer.text().contains("127.0.0.1"), "the client is told about the inside: {}", answer.text());
-    server.wait_log(&["\"redis-master\"", "was not ready after 5 s"]);
+    server.wait_log(&["\"redis-master\"", "was not ready after 5"]);
 }
 
 /// Stops everybody when one of them fails, so that the failure is reported and not waited for.

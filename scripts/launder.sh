@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Runs php-src's own tests with every constant string and array of their scripts sent through publish and get, in
+# hardened mode, without opcache, with it, with its memory protected, and with both kinds of the JIT. See
+# docs/testing-snapshots.md.
+#
+#   scripts/launder.sh BINARY [SUITE…]
+#
+# BINARY is the program igor, built with the feature `launder`. A SUITE is a folder or a .phpt file of php-src
+# (default: the list below). Every test that does not pass is run again without laundering. The exit status is 0 when no
+# test crashed because of laundering, and all others that end differently are listed in phpt/launder-differences.txt.
+#
+# Environment:
+#   PHP_CONFIG    php-config of the PHP that BINARY was compiled against; default: the one that `make php` built
+#   PHPT_JOBS     tests at a time (default 2)
+#   MODES         which modes to run (default: plain opcache protected function tracing)
+#   SAMPLE        N: only some N of the tests, spread evenly (1 means 300)
+#   LAUNDER_KEEP  a folder that does not exist yet: tests, outputs and results stay there
+set -euo pipefail
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+readonly DIFFERENCES=$ROOT/phpt/launder-differences.txt
+readonly SUITES=(Zend/tests tests/lang ext/standard/tests/array ext/standard/tests/strings ext/standard/tests/serialize
+    ext/json/tests ext/pcre/tests ext/spl/tests)
+readonly SAMPLE_TESTS=300
+# What run-tests.php calls the ends of a test that hurt.
+readonly FAILURES='FAILED|LEAKED|BORKED|WARNED'
+
+# shellcheck source=lib/phpt.sh
+source "$ROOT/scripts/lib/phpt.sh"
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# settings MODE: the php.ini settings of a mode, one a line.
+settings() {
+    case $1 in
+        plain) printf '%s\n' opcache.enable=0 ;;
+        opcache) printf '%s\n' opcache.enable=1 opcache.jit=disable opcache.protect_memory=0 ;;
+        protected) printf '%s\n' opcache.enable=1 opcache.jit=disable opcache.protect_memory=1 ;;
+        function | tracing) printf '%s\n' opcache.enable=1 "opcache.jit=$1" opcache.jit_buffer_size=64M \
+            opcache.protect_memory=0 ;;
+        *) fail "choosing the modes: there is no mode $1" ;;
+    esac
+}
+
+# copy_suites SUITE…: run-tests.php writes beside the tests, and they write beside themselves.
+copy_suites() {
+    local source suite
+    source=$("$ROOT/scripts/php.sh" source)
+    for suite in "$@"; do
+        [[ -e $source/$suite ]] || fail "copying the tests: there is no $suite in $source"
+        mkdir -p -- "$(dirname -- "$WORK/tests/$suite")"
+        cp -R -- "$source/$suite" "$(dirname -- "$WORK/tests/$suite")/"
+    done
+    find "$WORK/tests" -name '*.phpt' -printf '%P\n' | LC_ALL=C sort >"$WORK/list.all"
+}
+
+# choose_tests: the list of all, or an even sample of it.
+choose_tests() {
+    local wanted=${SAMPLE:-0} all
+    all=$(wc -l <"$WORK/list.all")
+    ((wanted != 1)) || wanted=$SAMPLE_TESTS
+    if ((wanted == 0 || wanted >= all)); then
+        cp -- "$WORK/list.all" "$WORK/list"
+    else
+        awk -v all="$all" -v wanted="$wanted" 'int(NR * wanted / all) != int((NR - 1) * wanted / all)' \
+            "$WORK/list.all" >"$WORK/list"
+    fi
+}
+
+# run MODE IGOR_LAUNDER LIST RESULTS: runs the listed tests and writes lines of result and test.
+run() {
+    local mode=$1 launder=$2 list=$3 results=$4 setting
+    local options=()
+    while read -r setting; do
+        options+=(-d "$setting")
+    done < <(settings "$mode")
+    : >"$results.raw"
+    if [[ -s $list ]]; then
+        # Its own exit status says only that something failed.
+        (cd -- "$WORK/tests" && IGOR_LAUNDER=$launder TEST_PHP_EXECUTABLE=$WORK/igor-php NO_INTERACTION=1 \
+            SKIP_ONLINE_TESTS=1 SKIP_SLOW_TESTS=1 \
+            "$PHP" -n "$WORK/run-tests.php" -q -j"${PHPT_JOBS:-2}" --no-progress -W "$results.raw" "${options[@]}" \
+            -r "$list") >"$results.log" 2>&1 || true
+    fi
+    sed "s|\t$WORK/tests/|\t|" "$results.raw" | LC_ALL=C sort -t $'\t' -k 2 >"$results"
+    (($(wc -l <"$results") == $(wc -l <"$list"))) ||
+        fail "running the tests ($mode): run-tests.php did not come to its end; see $results.log"
+}
+
+# crashed LIST: those of the listed tests whose program was ended by a signal in the run before.
+crashed() {
+    local test
+    while read -r test; do
+        if grep -q --text 'Termsig=' "$WORK/tests/${test%.phpt}.out" 2>/dev/null; then
+            printf '%s\n' "$test"
+        fi
+    done <"$1"
+}
+
+# tests_with PATTERN RESULTS
+tests_with() {
+    awk -F '\t' -v pattern="^($1)\$" '$1 ~ pattern { print $2 }' "$2" | LC_ALL=C sort
+}
+
+# is_listed TEST MODE: whether the file of differences knows the test in this mode.
+is_listed() {
+    awk -v test="$1" -v mode="$2" '
+        $1 == test { count = split($2, modes, ","); for (i = 1; i <= count; i++) if (modes[i] == mode || modes[i] == "*") found = 1 }
+        END { exit !found }' "$DIFFERENCES"
+}
+
+# compare MODE: what the two runs differ in; fills MODE.different and MODE.crashes.
+compare() {
+    local at=$WORK/$1
+    # Passed without laundering, and not with it: failed, or skipped by a condition that laundering changed.
+    LC_ALL=C comm -13 <(tests_with 'PASSED|XFAILED' "$at.laundered") <(tests_with 'PASSED|XFAILED' "$at.bare") >"$at.suspects"
+    # Once more, so that a test that does not always pass is not taken for a difference.
+    run "$1" 1 "$at.suspects" "$at.again"
+    tests_with "$FAILURES|SKIPPED" "$at.again" >"$at.different"
+}
+
+# report MODE: prints the differences and gives how many of them are no listed ones.
+report() {
+    local at=$WORK/$1 test unknown=0
+    while read -r test; do
+        printf '  crash: %s\n' "$test"
+        unknown=$((unknown + 1))
+    done <"$at.crashes"
+    while read -r test; do
+        is_listed "$test" "$1" || { printf '  different: %s\n' "$test" && unknown=$((unknown + 1)); }
+    done <"$at.different"
+    UNKNOWN=$((UNKNOWN + unknown))
+    printf '%-10s %5d tests: %d passed, %d skipped, %d failed; %d differ, %d crashed with laundering alone; %d not listed\n' \
+        "$1" "$(wc -l <"$WORK/list")" "$(tests_with 'PASSED|XFAILED' "$at.laundered" | wc -l)" \
+        "$(tests_with SKIPPED "$at.laundered" | wc -l)" "$(tests_with "$FAILURES" "$at.laundered" | wc -l)" \
+        "$(wc -l <"$at.different")" "$(wc -l <"$at.crashes")" "$unknown"
+}
+
+# run_mode MODE
+run_mode() {
+    local at=$WORK/$1
+    run "$1" 1 "$WORK/list" "$at.laundered"
+    tests_with "$FAILURES" "$at.laundered" >"$at.failed"
+    crashed "$at.failed" >"$at.crashes.laundered"
+    LC_ALL=C sort "$at.failed" <(tests_with SKIPPED "$at.laundered") >"$at.list"
+    run "$1" 0 "$at.list" "$at.bare"
+    crashed "$at.crashes.laundered" >"$at.crashes.bare"
+    LC_ALL=C comm -23 "$at.crashes.laundered" "$at.crashes.bare" >"$at.crashes"
+    compare "$1"
+    report "$1"
+}
+
+# A build without the feature would pass for no reason.
+check_program() {
+    [[ $("$WORK/igor-php" -n -r 'echo (int) function_exists("igor_launder_array");') == 1 ]] ||
+        fail "checking the program: $1 was built without the feature launder; run make launder"
+}
+
+main() {
+    (($# > 0)) || fail 'usage: scripts/launder.sh BINARY [SUITE…]'
+    local binary=$1 mode modes
+    shift
+    [[ -x $binary && -f $binary ]] || fail "finding the program: $binary is no program; run make launder"
+    (($# > 0)) || set -- "${SUITES[@]}"
+    read -ra modes <<<"${MODES:-plain opcache protected function tracing}"
+    for mode in "${modes[@]}"; do
+        settings "$mode" >/dev/null
+    done
+    PHP_CONFIG=${PHP_CONFIG:-$("$ROOT/scripts/php.sh" print)}
+    PHP=$(dirname -- "$PHP_CONFIG")/php
+    [[ -x $PHP ]] || fail "finding the php that runs run-tests.php: there is no $PHP beside php-config"
+
+    if [[ -n ${LAUNDER_KEEP:-} ]]; then
+        mkdir -- "$LAUNDER_KEEP"
+        WORK=$(realpath -- "$LAUNDER_KEEP")
+    else
+        WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$binary")")/launder.XXXXXX")
+        trap 'rm -rf -- "$WORK"' EXIT
+    fi
+    link_program "$binary" "$WORK/igor-php"
+    check_program "$binary"
+    cp -- "$(find_run_tests)" "$WORK/run-tests.php"
+    copy_suites "$@"
+    choose_tests
+
+    UNKNOWN=0
+    for mode in "${modes[@]}"; do
+        run_mode "$mode"
+    done
+    printf '%d differences that are not listed\n' "$UNKNOWN"
+    ((UNKNOWN == 0))
+}
+
+main "$@"

@@ -1,0 +1,126 @@
+//! Models that loom runs in every order of their threads' steps (`make model`): what readers get of a slot that is being
+//! published to, versions of several publishers, and the budget that worker scripts share.
+//!
+//! Snapshots are hardened here: a look at one that has been freed ends the process.
+
+use super::super::layout::Zval;
+use super::super::memory::set_hardened;
+use super::super::pins::{Ledger, Pins, Policy};
+use super::super::plan::Limits;
+use super::super::slot::Slot;
+use super::super::snapshot::Snapshot;
+use super::super::sync::{Arc, Ordering};
+use super::source::*;
+use loom::sync::atomic::AtomicUsize;
+use loom::thread;
+
+/// A snapshot that says which one it is.
+fn numbered(number: u64) -> Snapshot {
+    let mut heap = Heap::default();
+    let array = heap.array(&Data::List(vec![Data::Int(number as i64)]));
+    // SAFETY: the heap lives during the copy.
+    unsafe { Snapshot::copy_of(array, &TestObjects, Limits::default()) }.expect("a number can be published")
+}
+
+/// What a script reads of such a snapshot: memory, with nothing but a pin to keep it.
+fn number(root: *const super::super::layout::ZArray) -> u64 {
+    // SAFETY: the caller's pins hold the snapshot, which is a packed array with one integer.
+    unsafe { (*(*root).data.cast::<Zval>()).value.long as u64 }
+}
+
+fn budget(bytes: usize) -> Policy {
+    Policy { copy_bytes_max: 0, thread_budget_bytes: usize::MAX / 2, process_budget_bytes: bytes, ..Policy::default() }
+}
+
+/// A reader that has seen version n gets the snapshot of n or a newer one, never an older one than before, and what it
+/// got stays until it lets go, however often it is replaced.
+#[test]
+fn a_reader_and_a_publisher() {
+    set_hardened(true);
+    loom::model(|| {
+        let slot = Slot::new(b"name");
+        slot.publish(numbered(1));
+        let publishing = slot.clone();
+        let publisher = thread::spawn(move || {
+            for version in 2..=3 {
+                let (given, replaced) = publishing.publish(numbered(version));
+                assert_eq!((given, replaced.map(|old| old.version)), (version, Some(version - 1)));
+            }
+        });
+        let mut pins = Pins::new(false, Policy::default(), Arc::new(Ledger::default()));
+        let mut exposed = vec![];
+        for _ in 0..2 {
+            let seen = slot.version();
+            let (published, _) = pins.read(&slot).expect("version 1 was there before the reader");
+            let newest = exposed.last().map_or(seen, |(version, _)| seen.max(*version));
+            assert!(published.version >= newest, "version {} after {newest}", published.version);
+            exposed.push((published.version, published.snapshot.root()));
+        }
+        publisher.join().expect("the publisher ends");
+        for (version, root) in exposed {
+            assert_eq!(number(root), version);
+        }
+        pins.release();
+        assert_eq!(slot.current().map(|newest| newest.version), Some(3));
+    });
+}
+
+/// Every publish has a version of its own, one more than the one before, whoever publishes; and each replaced snapshot is
+/// given back once.
+#[test]
+fn two_publishers() {
+    set_hardened(true);
+    loom::model(|| {
+        let slot = Slot::new(b"name");
+        let publish_twice = |slot: Arc<Slot>| {
+            move || {
+                [(); 2].map(|()| {
+                    let (version, replaced) = slot.publish(numbered(0));
+                    (version, replaced.map_or(0, |old| old.version))
+                })
+            }
+        };
+        let other = thread::spawn(publish_twice(slot.clone()));
+        let ours = publish_twice(slot.clone())();
+        let others = other.join().expect("the publisher ends");
+        assert!(ours[0].0 < ours[1].0 && others[0].0 < others[1].0);
+        let mut all = [ours, others].concat();
+        all.sort_unstable();
+        assert_eq!(all, [(1, 0), (2, 1), (3, 2), (4, 3)], "version, and the version that it replaced");
+        assert_eq!(slot.version(), 4);
+    });
+}
+
+/// Two worker scripts that read while versions go by. The budget of the process is looked at and used in two steps, so
+/// each script but one may be over it by one snapshot, and not by more; and when the scripts have ended it is all there
+/// again.
+#[test]
+fn two_scripts_and_one_budget() {
+    set_hardened(true);
+    loom::model(|| {
+        let first = numbered(1);
+        let bytes = first.bytes();
+        let slot = Slot::new(b"name");
+        let ledger = Arc::new(Ledger::default());
+        let most = Arc::new(AtomicUsize::new(0));
+        let mut scripts = [(); 2].map(|()| Pins::new(true, budget(bytes), ledger.clone()));
+        slot.publish(first);
+        scripts.each_mut().map(|pins| pins.read(&slot).map(drop));
+        slot.publish(numbered(2));
+        let threads = scripts.map(|mut pins| {
+            let (slot, ledger, most) = (slot.clone(), ledger.clone(), most.clone());
+            thread::spawn(move || {
+                let (published, _) = pins.read(&slot).expect("something is published");
+                assert_eq!(number(published.snapshot.root()), published.version);
+                most.fetch_max(ledger.replaced_bytes(), Ordering::Relaxed);
+                slot.publish(numbered(published.version + 1));
+            })
+        });
+        for thread in threads {
+            thread.join().expect("the script ends");
+        }
+        let most = most.load(Ordering::Relaxed);
+        assert!((bytes..=2 * bytes).contains(&most), "{most} bytes were pinned with a budget of {bytes}");
+        assert_eq!(ledger.replaced_bytes(), 0);
+    });
+}
