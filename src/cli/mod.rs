@@ -52,6 +52,9 @@ fn serve(config: Result<Config, Vec<Diagnostic>>) -> Result<(), String> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    for sentence in server::not_yet(&config) {
+        tracing::warn!("{sentence}");
+    }
     server::run(&config).map_err(|error: ServeError| error.to_string())
 }
 
@@ -60,6 +63,9 @@ fn check(path: &Path) -> ExitCode {
         Ok(config) => {
             for warning in &config.warnings {
                 println!("{warning}");
+            }
+            for sentence in server::not_yet(&config) {
+                println!("{sentence}");
             }
             println!("{}: the configuration is valid", path.display());
             ExitCode::SUCCESS

@@ -2,11 +2,13 @@
 
 mod assemble;
 mod logging;
+mod not_yet;
 mod run;
 mod script;
 mod shutdown;
 mod sites;
 
 pub use logging::{init as init_logging, init_for_script as init_script_logging};
+pub use not_yet::not_yet;
 pub use run::{ServeError, run};
 pub use script::{ScriptError, run_script};
