@@ -18,20 +18,26 @@ static void (*igor_previous_interrupt)(zend_execute_data *execute_data);
 static void igor_note_place(igor_thread *self)
 {
 	const zend_execute_data *frame = EG(current_execute_data);
+	const zend_op_array *code;
 	const zend_string *file;
+	uint32_t line;
 	size_t len;
 
 	while (frame != NULL && (frame->func == NULL || !ZEND_USER_CODE(frame->func->type))) {
 		frame = frame->prev_execute_data;
 	}
-	if (frame == NULL || frame->opline == NULL) {
+	if (frame == NULL) {
 		return;
 	}
-	file = frame->func->op_array.filename;
+	code = &frame->func->op_array;
+	/* The VM keeps the instruction in a register and saves it where that may be needed. Until the first such place the
+	 * frame holds whatever lay there before, which must not be followed. */
+	line = frame->opline >= code->opcodes && frame->opline < code->opcodes + code->last ? frame->opline->lineno : code->line_start;
+	file = code->filename;
 	len = ZSTR_LEN(file) < sizeof(self->place_file) ? ZSTR_LEN(file) : sizeof(self->place_file) - 1;
 	memcpy(self->place_file, ZSTR_VAL(file), len);
 	self->place_file[len] = '\0';
-	__atomic_store_n(&self->place_line, frame->opline->lineno, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->place_line, line, __ATOMIC_RELEASE);
 }
 
 static void igor_ignore(int signal)

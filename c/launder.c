@@ -1,8 +1,9 @@
 /* Laundering, for tests only (cargo feature `launder`, switched on by the environment variable IGOR_LAUNDER): every
  * constant string and array that a script uses as a value goes through publish and get first. A value position of the
  * syntax tree that holds a constant is wrapped into a call of igor_launder_string(), igor_launder_array() or, where only
- * its name is known, igor_launder_constant(), before the engine compiles it. So the engine, opcache and the JIT see what they see of frankenphp_get_vars(): the result of an
- * internal function with a declared type, which points into an arena. docs/testing-snapshots.md says what this covers. */
+ * its name is known, igor_launder_constant(), before the engine compiles it. So the engine, opcache and the JIT see what
+ * they see of frankenphp_get_vars(): the result of an internal function with a declared type, which points into an
+ * arena. docs/testing-snapshots.md says what this covers. */
 #include "internal.h"
 
 #include <zend_ast.h>
@@ -131,7 +132,8 @@ static bool igor_is_value_position(const zend_ast *parent, uint32_t child)
 	}
 }
 
-/* There a call means something else than a constant: it could be passed, returned or yielded by reference. */
+/* There a call means something else than a constant: it could be passed, returned, yielded or taken apart by
+ * reference. */
 static bool igor_may_be_by_reference(const zend_ast *parent)
 {
 	switch (parent->kind) {
@@ -140,6 +142,8 @@ static bool igor_may_be_by_reference(const zend_ast *parent)
 		case ZEND_AST_RETURN:
 		case ZEND_AST_YIELD:
 			return true;
+		case ZEND_AST_ASSIGN:
+			return parent->child[0]->kind == ZEND_AST_ARRAY;
 		default:
 			return false;
 	}

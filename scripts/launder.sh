@@ -22,10 +22,11 @@ readonly DIFFERENCES=$ROOT/phpt/launder-differences.txt
 readonly SUITES=(Zend/tests tests/lang ext/standard/tests/array ext/standard/tests/strings ext/standard/tests/serialize
     ext/json/tests ext/pcre/tests ext/spl/tests)
 readonly SAMPLE_TESTS=300
+readonly OWN_TEST=launder/run.phpt
 # What run-tests.php calls the ends of a test that hurt.
 readonly FAILURES='FAILED|LEAKED|BORKED|WARNED'
 
-# shellcheck source=lib/phpt.sh
+# shellcheck source=scripts/lib/phpt.sh
 source "$ROOT/scripts/lib/phpt.sh"
 
 fail() {
@@ -68,6 +69,7 @@ choose_tests() {
         awk -v all="$all" -v wanted="$wanted" 'int(NR * wanted / all) != int((NR - 1) * wanted / all)' \
             "$WORK/list.all" >"$WORK/list"
     fi
+    printf '%s\n' "$OWN_TEST" >>"$WORK/list"
 }
 
 # run MODE IGOR_LAUNDER LIST RESULTS: runs the listed tests and writes lines of result and test.
@@ -78,12 +80,14 @@ run() {
         options+=(-d "$setting")
     done < <(settings "$mode")
     : >"$results.raw"
+    # A test that names its own folder gets it from the path that it was called by.
+    sed "s|^|$WORK/tests/|" "$list" >"$results.paths"
     if [[ -s $list ]]; then
         # Its own exit status says only that something failed.
         (cd -- "$WORK/tests" && IGOR_LAUNDER=$launder TEST_PHP_EXECUTABLE=$WORK/igor-php NO_INTERACTION=1 \
             SKIP_ONLINE_TESTS=1 SKIP_SLOW_TESTS=1 \
             "$PHP" -n "$WORK/run-tests.php" -q -j"${PHPT_JOBS:-2}" --no-progress -W "$results.raw" "${options[@]}" \
-            -r "$list") >"$results.log" 2>&1 || true
+            -r "$results.paths") >"$results.log" 2>&1 || true
     fi
     sed "s|\t$WORK/tests/|\t|" "$results.raw" | LC_ALL=C sort -t $'\t' -k 2 >"$results"
     (($(wc -l <"$results") == $(wc -l <"$list"))) ||
@@ -112,14 +116,14 @@ is_listed() {
         END { exit !found }' "$DIFFERENCES"
 }
 
-# compare MODE: what the two runs differ in; fills MODE.different and MODE.crashes.
+# compare MODE: what the two runs differ in, crashes aside; fills MODE.different.
 compare() {
     local at=$WORK/$1
     # Passed without laundering, and not with it: failed, or skipped by a condition that laundering changed.
     LC_ALL=C comm -13 <(tests_with 'PASSED|XFAILED' "$at.laundered") <(tests_with 'PASSED|XFAILED' "$at.bare") >"$at.suspects"
     # Once more, so that a test that does not always pass is not taken for a difference.
     run "$1" 1 "$at.suspects" "$at.again"
-    tests_with "$FAILURES|SKIPPED" "$at.again" >"$at.different"
+    LC_ALL=C comm -23 <(tests_with "$FAILURES|SKIPPED" "$at.again") "$at.crashes" >"$at.different"
 }
 
 # report MODE: prints the differences and gives how many of them are no listed ones.
@@ -142,7 +146,12 @@ report() {
 # run_mode MODE
 run_mode() {
     local at=$WORK/$1
+    write_own_test "$1"
+    # Nothing that a mode before left behind may be taken for a crash of this one.
+    find "$WORK/tests" -name '*.out' -delete
     run "$1" 1 "$WORK/list" "$at.laundered"
+    grep -q "^PASSED"$'\t'"$OWN_TEST\$" "$at.laundered" ||
+        fail "running the tests ($1): they were not run as they should be: $(cat -- "$WORK/tests/${OWN_TEST%.phpt}.out" 2>&1)"
     tests_with "$FAILURES" "$at.laundered" >"$at.failed"
     crashed "$at.failed" >"$at.crashes.laundered"
     LC_ALL=C sort "$at.failed" <(tests_with SKIPPED "$at.laundered") >"$at.list"
@@ -153,10 +162,37 @@ run_mode() {
     report "$1"
 }
 
-# A build without the feature would pass for no reason.
-check_program() {
-    [[ $("$WORK/igor-php" -n -r 'echo (int) function_exists("igor_launder_array");') == 1 ]] ||
-        fail "checking the program: $1 was built without the feature launder; run make launder"
+# A run that launders nothing would pass for no reason: neither a program without the feature, nor a test without the
+# variable. Without opcache the array of this script is a counted one, unless it comes out of a snapshot.
+check_laundering() {
+    local counted laundered
+    local options=(-n -d opcache.enable=0 -r 'debug_zval_dump([1]);')
+    counted=$(IGOR_LAUNDER=0 "$WORK/igor-php" "${options[@]}")
+    laundered=$(IGOR_LAUNDER=1 "$WORK/igor-php" "${options[@]}")
+    [[ $counted == *refcount* && $laundered == *interned* ]] ||
+        fail "checking the program: $1 does not launder; build it with --features launder"
+}
+
+# write_own_test MODE: a test that passes only when run-tests.php hands on the variable and the mode's settings.
+write_own_test() {
+    local expected
+    case $1 in
+        plain) expected='laundered, opcache off, jit off' ;;
+        opcache | protected) expected='laundered, opcache on, jit off' ;;
+        *) expected='laundered, opcache on, jit on' ;;
+    esac
+    mkdir -p -- "$(dirname -- "$WORK/tests/$OWN_TEST")"
+    cat >"$WORK/tests/$OWN_TEST" <<END
+--TEST--
+The run is what it claims to be
+--FILE--
+<?php
+\$opcache = function_exists('opcache_get_status') ? opcache_get_status(false) : false;
+printf('%s, opcache %s, jit %s', getenv('IGOR_LAUNDER') === '1' ? 'laundered' : 'bare',
+    \$opcache['opcache_enabled'] ?? false ? 'on' : 'off', \$opcache['jit']['on'] ?? false ? 'on' : 'off');
+--EXPECT--
+$expected
+END
 }
 
 main() {
@@ -181,7 +217,7 @@ main() {
         trap 'rm -rf -- "$WORK"' EXIT
     fi
     link_program "$binary" "$WORK/igor-php"
-    check_program "$binary"
+    check_laundering "$binary"
     cp -- "$(find_run_tests)" "$WORK/run-tests.php"
     copy_suites "$@"
     choose_tests

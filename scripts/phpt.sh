@@ -15,7 +15,7 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 # Options of run-tests.php that take a value.
 readonly VALUE_OPTIONS='^-[cdFgluwrW]$|^--(context|set-timeout|temp-source|temp-target|file-cache-use|diff)$'
 
-# shellcheck source=lib/phpt.sh
+# shellcheck source=scripts/lib/phpt.sh
 source "$ROOT/scripts/lib/phpt.sh"
 
 fail() {

@@ -30,6 +30,7 @@ function names(string $folder): array
         'filter' => 'two.requests.*',
         'include' => ['folder' => __DIR__, 'file' => 'included.php'],
         'callback' => 'strtoupper',
+        'output' => 'mb_output_handler',
         'format' => '%05d|%-5s|',
     ];
 }

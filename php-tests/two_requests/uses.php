@@ -97,7 +97,7 @@ function use_response(array $names): array
     header($names['header'][0] . '-Too: ' . $names['subject']);
     setcookie(...$names['cookie']);
     header_register_callback(static fn () => $names);
-    ob_start($names['callback']);
+    ob_start($names['output']);
     echo $names['subject'];
     ob_end_clean();
     register_shutdown_function($names['callback'], $names['subject']);

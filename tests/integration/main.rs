@@ -3,6 +3,10 @@
 //! Each test starts a server of its own on a free port, so that all of them may run at the same time. The doc comment
 //! of a test names the lines of the behaviour contract that it proves (`B12`).
 
+// With a sanitized PHP this program needs the sanitizer's runtime too, as the first of its libraries; the library of ours
+// brings it.
+use igor_php as _;
+
 mod common;
 
 mod background;

@@ -9,6 +9,7 @@ use crate::common::{Connection, Igor, Request, Server};
 use serde_json::Value;
 
 /// How often a snapshot is replaced and thereby retired.
+#[cfg(not(feature = "teeth"))]
 const GENERATIONS: usize = 20;
 /// Requests after each of them.
 const REQUESTS: usize = 50;
