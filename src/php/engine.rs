@@ -1,9 +1,10 @@
 //! Start and stop of the PHP engine: once per process, on one thread.
 
 use crate::ffi;
-use ext_php_rs::ffi::sapi_module_struct;
-use std::ffi::{CStr, CString, NulError, c_char};
+use ext_php_rs::ffi::{HashTable, sapi_headers_struct, sapi_module_struct};
+use std::ffi::{CStr, CString, NulError, c_char, c_int, c_void};
 use std::marker::PhantomData;
+use std::mem::transmute;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -168,7 +169,13 @@ fn sapi_module(ini: &CStr, ini_path: Option<&CStr>, executable: Option<&CStr>, i
     module.ub_write = Some(ffi::shim_sapi_write);
     module.flush = Some(ffi::shim_sapi_flush);
     module.getenv = Some(ffi::shim_sapi_getenv);
-    module.send_headers = Some(sapi_send_headers);
+    // SAFETY: PHP passes a pointer, the shim takes a pointer: only the name of what it points to differs. A function of
+    // Rust between them would be a frame under the shim's jumps (law 1).
+    module.send_headers = Some(unsafe {
+        transmute::<unsafe extern "C" fn(*mut c_void) -> c_int, unsafe extern "C" fn(*mut sapi_headers_struct) -> c_int>(
+            ffi::shim_sapi_send_headers,
+        )
+    });
     module.read_post = Some(ffi::shim_sapi_read_post);
     module.read_cookies = Some(ffi::shim_sapi_read_cookies);
     module.register_server_variables = Some(ffi::shim_sapi_server_variables);
@@ -177,26 +184,18 @@ fn sapi_module(ini: &CStr, ini_path: Option<&CStr>, executable: Option<&CStr>, i
     module.default_post_reader = Some(ffi::shim_sapi_default_post_reader);
     module.treat_data = Some(ffi::shim_sapi_treat_data);
     module.input_filter = Some(ffi::shim_sapi_input_filter);
-    module.ini_defaults = Some(sapi_ini_defaults);
+    // SAFETY: as for `send_headers`.
+    module.ini_defaults = Some(unsafe {
+        transmute::<unsafe extern "C" fn(*mut c_void), unsafe extern "C" fn(*mut HashTable)>(
+            ffi::shim_sapi_ini_defaults,
+        )
+    });
     module.ini_entries = ini.as_ptr().cast_mut();
     module.php_ini_ignore = i32::from(ignore_ini);
     module.php_ini_ignore_cwd = 1;
     module.php_ini_path_override = ini_path.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
     module.executable_location = executable.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
     module
-}
-
-/// Gives the shim's function the type that PHP declares.
-unsafe extern "C" fn sapi_ini_defaults(configuration: *mut ext_php_rs::ffi::HashTable) {
-    // SAFETY: PHP calls this while it starts, with its own table, as the shim expects. This frame holds nothing.
-    unsafe { ffi::shim_sapi_ini_defaults(configuration.cast()) };
-}
-
-/// Gives the shim's function the type that PHP declares.
-unsafe extern "C" fn sapi_send_headers(headers: *mut ext_php_rs::ffi::sapi_headers_struct) -> i32 {
-    // SAFETY: PHP calls this on a PHP thread with its own headers, as the shim expects. This frame holds nothing, so a
-    // jump may pass it.
-    unsafe { ffi::shim_sapi_send_headers(headers.cast()) }
 }
 
 #[cfg(test)]
