@@ -99,7 +99,9 @@ async fn serve(config: &Config, bound: Vec<BoundListener>) -> Result<Stuck, (Ser
         Ok(listeners) => listeners,
         Err(error) => return Err((error, shut_down(Vec::new(), threads, grace).await)),
     };
-    tracing::info!(signal = signals.wait().await, "stopping");
+    // Outside of the record: its fields are not evaluated where the log's level leaves it out.
+    let signal = signals.wait().await;
+    tracing::info!(signal, "stopping");
     Ok(shut_down(listeners, threads, grace).await)
 }
 

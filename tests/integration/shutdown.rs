@@ -1,9 +1,9 @@
 //! How the server stops: by which signals, what may end by itself, and what is interrupted.
 
-use crate::common::{Igor, Request, Server, wait_until};
-use rustix::process::Signal;
+use crate::common::{Connection, Igor, Request, Server, igor as igor_command, wait_until};
+use rustix::process::{Pid, Signal};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// Scripts are interrupted soon after the signal.
 const SHORT: &str = "grace_period 100ms";
@@ -218,4 +218,26 @@ fn a_crash_loop_does_not_hold_the_server() {
         .start();
     server.wait_log(&["background worker failed", "attempt=2 "]);
     assert!(!server.stop().log.contains("interrupting"));
+}
+
+/// The log's level changes nothing but the log: a server that logs errors alone serves until it is told to stop.
+#[test]
+fn a_server_whose_log_is_silent_serves_until_the_signal() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    let config =
+        format!("{{\nadmin off\nlog {{\nlevel ERROR\n}}\n}}\nhttp://127.0.0.1:{port} {{\nroot .\nphp_server\n}}\n");
+    fs::write(dir.path().join("Caddyfile"), config).expect("writing the configuration");
+    fs::write(dir.path().join("index.php"), "<?php echo 'served';").expect("writing the script");
+    let mut server = igor_command().arg("run").current_dir(dir.path()).spawn().expect("starting igor");
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    // A connection to a free port of one's own can meet itself.
+    let with_another = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
+    wait_until("the server accepts", || TcpStream::connect(address).is_ok_and(with_another));
+    for _ in 0..20 {
+        assert_eq!(Connection::open(address).send(&Request::get("/")).text(), "served");
+    }
+    assert_eq!(server.try_wait().expect("asking for the server"), None, "it runs until it is told to stop");
+    rustix::process::kill_process(Pid::from_child(&server), Signal::INT).expect("sending the signal");
+    assert_eq!(server.wait().expect("waiting for the server").code(), Some(0));
 }
