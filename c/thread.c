@@ -91,7 +91,12 @@ static void igor_serve(igor_thread *self)
 		outcome.exit_status = 255;
 	}
 	outcome.handled = self->handled;
-	igor_boot_state_release(self);
+	/* Allocates, and may free values with destructors: both can bail out, with nothing of PHP's own to catch it here. */
+	zend_try {
+		igor_boot_state_release(self);
+	} zend_catch {
+		outcome.failed = true;
+	} zend_end_try();
 
 	/* Shutdown functions and destructors run user code, which may be killed or may bail out. */
 	zend_try {
@@ -103,6 +108,10 @@ static void igor_serve(igor_thread *self)
 		_exit(outcome.exit_status);
 	}
 	igor_thread_withdraw(self);
+	/* They were of the request heap, which is gone, also where their release was cut short. */
+	self->boot_ini = NULL;
+	self->boot_shutdown = NULL;
+	self->boot_session = NULL;
 	self->has_job = false;
 	SG(server_context) = NULL;
 	host_end(self->host, &outcome);
