@@ -56,6 +56,17 @@ pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1000;
 /// Informational responses (103) that wait for a client that does not read. More are dropped: they are only hints.
 pub const INTERIM_RESPONSE_BYTES_MAX: usize = 16 * 1024;
 
+// --- Control ------------------------------------------------------------------------------------------------------
+
+/// Reloads that wait for the one in hand. More make their callers wait, which is the same to them.
+pub const CONTROL_REQUESTS_MAX: usize = 16;
+
+/// How long watched files must not change before workers restart: longer than the gaps in a save or an unpacked archive.
+pub const WATCH_QUIET_MS: u64 = 200;
+
+/// How long a burst of changes may put the restart off: files that change all the time must not prevent it.
+pub const WATCH_BURST_MS_MAX: u64 = 5000;
+
 // --- PHP threads --------------------------------------------------------------------------------------------------
 
 /// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:

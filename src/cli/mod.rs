@@ -21,8 +21,8 @@ pub fn main() -> ExitCode {
     }
     let command = Arguments::parse().command;
     let result = match command {
-        Command::Run(run) => serve(run_config(run.config, run.root)),
-        Command::PhpServer(quick) => serve(config::quick(quick.into())),
+        Command::Run(run) => run_config(run.config, run.root),
+        Command::PhpServer(quick) => serve(config::quick(quick.into()), None),
         Command::Validate(validate) => return check(&validate.config),
         Command::Version => version::print(),
     };
@@ -35,18 +35,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// `--config`, else `./Caddyfile`, else `--root` as for `php-server`.
-fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<Config, Vec<Diagnostic>> {
-    match (config, root) {
-        (Some(config), _) => config::load(&config),
+/// Serves `--config`, else `./Caddyfile`, else `--root` as for `php-server`.
+fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<(), String> {
+    let file = match (config, root) {
+        (Some(config), _) => config,
         (None, Some(root)) if !Path::new("Caddyfile").exists() => {
-            config::quick(config::QuickOptions { root, ..config::QuickOptions::default() })
+            let options = config::QuickOptions { root, ..config::QuickOptions::default() };
+            return serve(config::quick(options), None);
         }
-        (None, _) => config::load(Path::new("Caddyfile")),
-    }
+        (None, _) => PathBuf::from("Caddyfile"),
+    };
+    serve(config::load(&file), Some(&file))
 }
 
-fn serve(config: Result<Config, Vec<Diagnostic>>) -> Result<(), String> {
+fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Result<(), String> {
     let config = config.map_err(|diagnostics| diagnosed(&diagnostics))?;
     server::init_logging(&config).map_err(|error| error.to_string())?;
     for warning in &config.warnings {
@@ -55,7 +57,7 @@ fn serve(config: Result<Config, Vec<Diagnostic>>) -> Result<(), String> {
     for sentence in server::not_yet(&config) {
         tracing::warn!("{sentence}");
     }
-    server::run(&config).map_err(|error: ServeError| error.to_string())
+    server::run(config, source).map_err(|error: ServeError| error.to_string())
 }
 
 fn check(path: &Path) -> ExitCode {

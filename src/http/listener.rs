@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::interim::{InterimIo, InterimSlot};
-use super::service::{ConnectionInfo, HttpService};
+use super::service::{ConnectionInfo, HttpService, Leased};
 use crate::limits;
 
 /// Why an address cannot be listened on. The message names the address and the way out.
@@ -264,7 +264,7 @@ async fn serve_connection<S>(
     }
 }
 
-/// The service of a connection's next request: the newest. Looking for a newer one is one atomic load.
+/// The service of a connection's next request: the newest. Looking for a newer one costs two atomic operations.
 struct CurrentService {
     services: watch::Receiver<HttpService>,
     service: HttpService,
@@ -276,10 +276,13 @@ impl CurrentService {
         Self { services, service }
     }
 
-    fn get(&mut self) -> HttpService {
-        if self.services.has_changed().unwrap_or(false) {
+    fn get(&mut self) -> Leased {
+        loop {
+            let leased = self.service.lease();
+            if !self.services.has_changed().unwrap_or(false) {
+                return leased;
+            }
             self.service = self.services.borrow_and_update().clone();
         }
-        self.service.clone()
     }
 }

@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -147,12 +149,46 @@ impl ConnectionInfo {
 #[derive(Clone)]
 pub struct HttpService {
     sites: Arc<[SiteSettings]>,
+    /// Requests that a listener has taken for this service and that have no response yet.
+    in_hand: Arc<AtomicUsize>,
+}
+
+/// The service of one request, counted until it is dropped.
+pub(super) struct Leased(HttpService);
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        self.0.in_hand.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Deref for Leased {
+    type Target = HttpService;
+
+    fn deref(&self) -> &HttpService {
+        &self.0
+    }
 }
 
 impl HttpService {
     /// Makes the handler. Which site answers is decided by the host; see [`SiteSettings::hosts`].
     pub fn new(sites: Vec<SiteSettings>) -> Self {
-        Self { sites: sites.into() }
+        Self { sites: sites.into(), in_hand: Arc::default() }
+    }
+
+    /// How many requests listeners have taken for this service that have no response yet. After it has been replaced on
+    /// every listener and this has been 0, nobody offers a job to the queues that only it reaches.
+    pub fn in_hand(&self) -> usize {
+        fence(Ordering::SeqCst);
+        self.in_hand.load(Ordering::SeqCst)
+    }
+
+    /// Counts a request. Sequentially consistent with the look for a newer service that must follow it: either that look
+    /// sees the newer one, or whoever replaced this one sees the count.
+    pub(super) fn lease(&self) -> Leased {
+        self.in_hand.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        Leased(self.clone())
     }
 
     /// Answers one request. It never fails: whatever goes wrong is a response, also a panic in a handler.

@@ -23,6 +23,13 @@ pub struct ThreadOptions {
     pub limits: Limits,
 }
 
+impl ThreadOptions {
+    /// Whether threads with these options behave alike; their names do not count.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.policy == other.policy && self.limits == other.limits && Arc::ptr_eq(&self.ledger, &other.ledger)
+    }
+}
+
 /// Starts a PHP thread. The engine must be running, and must not be stopped before the thread has been joined.
 ///
 /// # Errors

@@ -61,6 +61,47 @@ pub fn leave(crews: &[&Crew], grace: Instant, kill: Duration) -> Vec<Stuck> {
     }
 }
 
+/// Scripts that ran at one moment.
+#[derive(Default)]
+pub struct Runs(Vec<OneRun>);
+
+struct OneRun {
+    thread: String,
+    interrupt: Arc<Interrupt>,
+    generation: u64,
+}
+
+impl OneRun {
+    fn goes_on(&self) -> bool {
+        self.interrupt.generation() == Some(self.generation)
+    }
+}
+
+/// Waits until these runs have ended, which their scripts were told to: on their own until `grace`, interrupted again and
+/// again from then on, for `kill` at most. What runs after them on the same threads is left alone. Gives the threads whose
+/// scripts go on all the same. Blocks.
+pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
+    let mut runs = runs.0;
+    let mut interrupted: Option<Instant> = None;
+    loop {
+        runs.retain(OneRun::goes_on);
+        let now = Instant::now();
+        if runs.is_empty() || now >= grace + kill {
+            return runs.iter().map(|run| Stuck { thread: run.thread.clone(), place: run.interrupt.place() }).collect();
+        }
+        if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
+            for run in &runs {
+                if interrupted.is_none() {
+                    tracing::warn!(thread = run.thread, "interrupting a script that did not end in its grace period");
+                }
+                run.interrupt.kill(run.generation);
+            }
+            interrupted = Some(now);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 impl Crew {
     /// An empty group. Its threads are named after `options.name` with a number.
     pub fn new(options: ThreadOptions) -> Self {
@@ -87,6 +128,15 @@ impl Crew {
     /// How many threads have not ended.
     pub fn alive(&self) -> usize {
         self.members().iter().filter(|member| !member.handle.is_finished()).count()
+    }
+
+    /// Adds the scripts that run now.
+    pub fn runs(&self, into: &mut Runs) {
+        let run = |member: &Member| {
+            let (thread, interrupt) = (member.name.clone(), member.interrupt.clone());
+            Some(OneRun { generation: interrupt.generation()?, thread, interrupt })
+        };
+        into.0.extend(self.members().iter().filter_map(run));
     }
 
     /// Tells every running script to end at once.

@@ -5,7 +5,7 @@ mod lines;
 mod queue;
 pub mod scale;
 
-pub use crew::{Crew, Stuck, leave};
+pub use crew::{Crew, Runs, Stuck, end_runs, leave};
 pub use lines::LineLog;
 pub(crate) use lines::log_php;
 pub use queue::JobQueue;

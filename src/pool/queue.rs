@@ -61,17 +61,27 @@ impl JobQueue {
 
     /// Tells the threads to end once the queue is empty, and refuses new jobs.
     pub fn close(&self) {
+        let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Release);
-        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(stop.take());
     }
 
-    /// Refuses new jobs while there are no threads, and takes them again.
-    pub fn set_closed(&self, closed: bool) {
-        self.closed.store(closed, Ordering::Release);
+    /// Refuses new jobs while there are no threads.
+    pub fn refuse(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 
-    /// Blocks until there is a job, the queue is closed, or the thread has been idle for `idle`.
-    pub(crate) fn take(&self, idle: Option<Duration>, also_stop: &Receiver<Infallible>) -> Taken {
+    /// Takes jobs again after [`refuse`](Self::refuse), unless the queue was closed.
+    pub fn reopen(&self) {
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        if stop.is_some() {
+            self.closed.store(false, Ordering::Release);
+        }
+    }
+
+    /// Blocks until there is a job, the queue is closed, one of `also_stop` is disconnected, or the thread has been idle for
+    /// `idle`.
+    pub(crate) fn take(&self, idle: Option<Duration>, also_stop: [&Receiver<Infallible>; 2]) -> Taken {
         loop {
             self.waiting_threads.fetch_add(1, Ordering::Relaxed);
             let taken = self.wait(idle, also_stop);
@@ -89,12 +99,13 @@ impl JobQueue {
         }
     }
 
-    fn wait(&self, idle: Option<Duration>, also_stop: &Receiver<Infallible>) -> Result<Queued, RecvTimeoutError> {
+    fn wait(&self, idle: Option<Duration>, also_stop: [&Receiver<Infallible>; 2]) -> Result<Queued, RecvTimeoutError> {
         let timeout = idle.map_or_else(never, crossbeam_channel::after);
         select_biased! {
             recv(self.receiver) -> queued => queued.map_err(|_| RecvTimeoutError::Disconnected),
             recv(self.stopped) -> _ => Err(RecvTimeoutError::Disconnected),
-            recv(also_stop) -> _ => Err(RecvTimeoutError::Disconnected),
+            recv(also_stop[0]) -> _ => Err(RecvTimeoutError::Disconnected),
+            recv(also_stop[1]) -> _ => Err(RecvTimeoutError::Disconnected),
             recv(timeout) -> _ => Err(RecvTimeoutError::Timeout),
         }
     }

@@ -1,25 +1,45 @@
 //! From the checked configuration to PHP threads: which groups there are, and how large.
 
+use super::control::Live;
 use crate::config::{Config, PathPattern, PhpServer, ScopeLabel, VarsMode, VarsSettings, WorkerDecl, WorkerKind};
+use crate::http::gate::Queue;
 use crate::php::{EngineOptions, Scope, ThreadOptions};
+use crate::pool::{self, Runs, Stuck};
 use crate::vars::{Ledger, Limits, Mode, Policy, set_hardened};
-use crate::worker::background::{Declaration, Shared};
+use crate::worker::background::{Background, Declaration, Shared};
 use crate::worker::classic::{self, Classic};
 use crate::worker::http::{self, HttpWorker};
-use crate::worker::scope::CatchAll;
+use crate::worker::scope::{CatchAll, Declarations};
 use crate::worker::{Declared, ScopeView, Waits};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-/// All PHP threads of a configuration.
+/// All PHP threads of a configuration. A reload makes the next value from this one: groups of threads that are declared as
+/// before are in both, and so are the scopes that still exist.
 pub(super) struct Threads {
     pub(super) classic: Arc<Classic>,
-    pub(super) http: Vec<(ScopeLabel, Arc<HttpWorker>, Vec<PathPattern>)>,
+    /// The waiting room of the classic threads. Every block has its own gate to them, and shares its places.
+    pub(super) classic_queue: Arc<Queue>,
+    pub(super) http: Vec<HttpGroup>,
     pub(super) background: HashMap<ScopeLabel, Arc<Declared>>,
     global: Arc<Declared>,
+    options: ThreadOptions,
+    waits: Arc<Waits>,
     stopping: Arc<AtomicBool>,
+}
+
+/// The threads of one HTTP worker.
+#[derive(Clone)]
+pub(super) struct HttpGroup {
+    pub(super) scope: ScopeLabel,
+    pub(super) worker: Arc<HttpWorker>,
+    /// One waiting room, however many blocks reach the worker.
+    pub(super) queue: Arc<Queue>,
+    /// The paths that are sent to it beside that of its script.
+    pub(super) paths: Vec<PathPattern>,
 }
 
 /// What the engine needs to know before it starts.
@@ -67,26 +87,155 @@ impl Threads {
     /// # Errors
     /// The system gave no thread, or a message says what else is wrong.
     pub(super) fn start(config: &Config) -> io::Result<Self> {
-        let options = thread_options(&config.global.frankenphp.vars);
+        let options = thread_options(&config.global.frankenphp.vars, Arc::default());
         let stopping = Arc::new(AtomicBool::new(false));
-        let background = declared_scopes(config, &options, &stopping);
-        let global = background[&config.global.scope].clone();
-        let mut threads = Self {
-            classic: Classic::start(classic_threads(config), options.clone())?,
-            http: Vec::new(),
-            background,
-            global,
-            stopping,
-        };
+        let shared = Shared { options: options.clone(), waits: Arc::default(), stopping: stopping.clone() };
+        let background = declared_scopes(config, &shared);
+        let mut threads = Self::without_http(config, None, background, shared)?;
         for declared in threads.background.values() {
             declared.start_eager().map_err(|failure| io::Error::other(failure.message))?;
         }
-        for (label, worker) in http_workers(config) {
-            let scope = threads.scope(label);
-            let started = HttpWorker::start(http_declaration(worker), scope, &options)?;
-            threads.http.push((label.clone(), started, match_patterns(worker)));
-        }
+        threads.start_http(config, None)?;
         Ok(threads)
+    }
+
+    /// The threads of another configuration, before it takes effect: what is new in it starts, what `old` has is shared,
+    /// and nothing of `old` ends or changes. Then either [`commit`](Self::commit) or [`withdraw`](Self::withdraw).
+    ///
+    /// # Errors
+    /// The system gave no thread. What was started has been told to stop, and is given with the error.
+    pub(super) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
+        let Live { config: old_config, threads: old } = old;
+        let options = thread_options(&config.global.frankenphp.vars, old.options.ledger.clone());
+        let shared = Shared { options, waits: old.waits.clone(), stopping: old.stopping.clone() };
+        let mut background = HashMap::new();
+        for scope in config.scopes() {
+            let declarations = declarations(scope.workers);
+            let declared = match old.background.get(scope.label) {
+                Some(declared) => {
+                    declared.add(&declarations);
+                    declared.clone()
+                }
+                None => Declared::new(scope.label.as_str(), declarations, shared.clone()),
+            };
+            background.insert(scope.label.clone(), declared);
+        }
+        let same_wait = old_config.global.frankenphp.max_wait_time == config.global.frankenphp.max_wait_time;
+        let kept = Some(&**old).filter(|old| same_wait && old.options.same_as(&shared.options));
+        let mut threads = match Self::without_http(config, kept, background, shared) {
+            Ok(threads) => threads,
+            Err(error) => return Err((error, old.restore(old_config))),
+        };
+        match threads.start_http(config, kept) {
+            Ok(()) => Ok(threads),
+            Err(error) => Err((error, threads.withdraw(old, old_config))),
+        }
+    }
+
+    fn without_http(
+        config: &Config,
+        kept: Option<&Self>,
+        background: HashMap<ScopeLabel, Arc<Declared>>,
+        shared: Shared,
+    ) -> io::Result<Self> {
+        let Shared { options, waits, stopping } = shared;
+        let global = background[&config.global.scope].clone();
+        let declaration = classic_threads(config);
+        let (classic, classic_queue) = match kept.filter(|kept| kept.classic.declaration() == declaration) {
+            Some(kept) => (kept.classic.clone(), kept.classic_queue.clone()),
+            None => {
+                let classic = Classic::start(declaration, options.clone())?;
+                let gate = classic.gate(ScopeView::of(&global, &global));
+                (classic, Queue::new(gate, config.global.frankenphp.max_wait_time))
+            }
+        };
+        Ok(Self { classic, classic_queue, http: Vec::new(), background, global, options, waits, stopping })
+    }
+
+    fn start_http(&mut self, config: &Config, kept: Option<&Self>) -> io::Result<()> {
+        for (label, worker) in http_workers(config) {
+            let declaration = http_declaration(worker);
+            let known = |group: &&HttpGroup| group.scope == *label && *group.worker.declaration() == declaration;
+            let paths = match_patterns(worker);
+            let group = match kept.and_then(|kept| kept.http.iter().find(known)) {
+                Some(group) => HttpGroup { paths, ..group.clone() },
+                None => {
+                    let worker = HttpWorker::start(declaration, self.scope(label), &self.options)?;
+                    let queue = Queue::new(worker.gate(), config.global.frankenphp.max_wait_time);
+                    HttpGroup { scope: label.clone(), worker, queue, paths }
+                }
+            };
+            self.http.push(group);
+        }
+        Ok(())
+    }
+
+    /// Waits until the HTTP workers that `old` does not have serve. Blocks.
+    ///
+    /// # Errors
+    /// The script of one does not boot; says why.
+    pub(super) fn wait_booted(&self, old: Option<&Self>) -> Result<(), String> {
+        let known = |group: &HttpGroup| {
+            old.is_some_and(|old| old.http.iter().any(|other| Arc::ptr_eq(&other.worker, &group.worker)))
+        };
+        self.http.iter().filter(|group| !known(group)).try_for_each(|group| group.worker.wait_booted())
+    }
+
+    /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is told to end, what
+    /// they declare otherwise starts anew. Gives what is to end, with what is only in `old`.
+    pub(super) fn commit(&self, old: &Self, config: &Config) -> Leaving {
+        let mut leaving = self.not_in(old);
+        for scope in config.scopes() {
+            let declared = &self.background[scope.label];
+            let replaced = declared.replace(declarations(scope.workers), self.shared());
+            retire(&replaced.retired, &mut leaving);
+            let view = declared.view();
+            let started = replaced.restarted.iter().map(|worker| worker.start(&view)).chain([declared.start_eager()]);
+            for failure in started.filter_map(Result::err) {
+                tracing::error!(scope = scope.label.as_str(), "{}", failure.message);
+            }
+        }
+        for (label, declared) in &old.background {
+            if !self.background.contains_key(label) {
+                retire(&declared.clear(), &mut leaving);
+            }
+        }
+        leaving
+    }
+
+    /// Gives up what [`succeed`](Self::succeed) has started; `old` is as it was before. Gives what is to end.
+    pub(super) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
+        let mut leaving = old.not_in(self);
+        leaving.extend(old.restore(old_config));
+        for (label, declared) in &self.background {
+            if !old.background.contains_key(label) {
+                retire(&declared.clear(), &mut leaving);
+            }
+        }
+        leaving.stop_serving();
+        leaving
+    }
+
+    /// Takes out of the scopes what a reload has added to them.
+    fn restore(&self, config: &Config) -> Leaving {
+        let mut leaving = Leaving::default();
+        for scope in config.scopes() {
+            let replaced = self.background[scope.label].replace(declarations(scope.workers), self.shared());
+            retire(&replaced.retired, &mut leaving);
+        }
+        leaving
+    }
+
+    /// The groups of request threads of `other` that are not among these.
+    fn not_in(&self, other: &Self) -> Leaving {
+        let classic = (!Arc::ptr_eq(&self.classic, &other.classic)).then(|| other.classic.clone());
+        let here = |group: &&HttpGroup| self.http.iter().any(|own| Arc::ptr_eq(&own.worker, &group.worker));
+        let http = other.http.iter().filter(|group| !here(group)).map(|group| group.worker.clone()).collect();
+        Leaving { classic, http, background: Vec::new() }
+    }
+
+    fn shared(&self) -> Shared {
+        Shared { options: self.options.clone(), waits: self.waits.clone(), stopping: self.stopping.clone() }
     }
 
     /// What the scripts of a block see.
@@ -95,12 +244,36 @@ impl Threads {
         ScopeView::of(own, &self.global)
     }
 
-    /// The HTTP workers that a block's requests can reach, with their path patterns: its own, and then the global ones.
-    pub(super) fn http_of(&self, server: &PhpServer) -> impl Iterator<Item = (&Arc<HttpWorker>, &[PathPattern])> {
+    /// The HTTP workers that a block's requests can reach: its own, and then the global ones.
+    pub(super) fn http_of(&self, server: &PhpServer) -> impl Iterator<Item = &HttpGroup> {
         let scope = server.scope.clone();
-        let own = self.http.iter().filter(move |(label, ..)| *label == scope);
-        let global = self.http.iter().filter(|(label, ..)| label.is_global());
-        own.chain(global).map(|(_, worker, paths)| (worker, paths.as_slice()))
+        let own = self.http.iter().filter(move |group| group.scope == scope);
+        let global = self.http.iter().filter(|group| group.scope.is_global());
+        own.chain(global)
+    }
+
+    /// Lets the workers of the chosen scopes start anew. Gives how many there are, and the scripts that are to end for it.
+    pub(super) fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> (usize, Runs) {
+        let mut runs = Runs::default();
+        let mut restarted = 0;
+        for group in self.http.iter().filter(|group| scopes(&group.scope)) {
+            group.worker.crew().runs(&mut runs);
+            restarted += 1;
+            if let Err(error) = group.worker.restart() {
+                tracing::error!(worker = group.worker.declaration().name, "restarting: {error}");
+            }
+        }
+        for (_, declared) in self.background.iter().filter(|(label, _)| scopes(label)) {
+            let view = declared.view();
+            for worker in declared.workers() {
+                worker.crew().runs(&mut runs);
+                match worker.restart(&view) {
+                    Ok(runs) => restarted += usize::from(runs),
+                    Err(failure) => tracing::error!(worker = worker.name(), "restarting: {}", failure.message),
+                }
+            }
+        }
+        (restarted, runs)
     }
 
     /// Tells all background workers to stop; no new one starts.
@@ -111,17 +284,62 @@ impl Threads {
         }
     }
 
-    /// Tells the threads that serve requests to end when nothing waits any more.
-    pub(super) fn stop_serving(&self) {
-        self.classic.stop();
-        for (_, worker, _) in &self.http {
-            worker.stop();
+    /// All threads, which are to end: see [`Leaving`].
+    pub(super) fn leaving(&self) -> Leaving {
+        Leaving {
+            classic: Some(self.classic.clone()),
+            http: self.http.iter().map(|group| group.worker.clone()).collect(),
+            background: self.background.values().flat_map(|declared| declared.workers()).collect(),
         }
     }
 }
 
+fn retire(workers: &[Arc<Background>], leaving: &mut Leaving) {
+    for worker in workers {
+        worker.retire();
+        leaving.background.push(worker.clone());
+    }
+}
+
+/// Groups of threads that are to end.
+#[derive(Default)]
+pub(super) struct Leaving {
+    classic: Option<Arc<Classic>>,
+    http: Vec<Arc<HttpWorker>>,
+    background: Vec<Arc<Background>>,
+}
+
+impl Leaving {
+    /// Adds the groups of another.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.http.extend(other.http);
+        self.background.extend(other.background);
+        debug_assert!(self.classic.is_none() || other.classic.is_none());
+        self.classic = self.classic.take().or(other.classic);
+    }
+
+    /// Tells the threads that serve requests to end when nothing waits any more.
+    pub(super) fn stop_serving(&self) {
+        if let Some(classic) = &self.classic {
+            classic.stop();
+        }
+        for worker in &self.http {
+            worker.stop();
+        }
+    }
+
+    /// Waits until all have left, which they were told to: see [`pool::leave`]. Blocks.
+    pub(super) fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
+        let classic = self.classic.iter().map(|classic| classic.crew());
+        let http = self.http.iter().map(|worker| worker.crew());
+        let background = self.background.iter().map(|worker| worker.crew());
+        let crews: Vec<_> = classic.chain(http).chain(background).collect();
+        pool::leave(&crews, grace, kill)
+    }
+}
+
 /// What every PHP thread is given.
-pub(super) fn thread_options(vars: &VarsSettings) -> ThreadOptions {
+pub(super) fn thread_options(vars: &VarsSettings, ledger: Arc<Ledger>) -> ThreadOptions {
     // Once on it stays on: snapshots of an older configuration must not lose their protection.
     if vars.hardened {
         set_hardened(true);
@@ -129,19 +347,17 @@ pub(super) fn thread_options(vars: &VarsSettings) -> ThreadOptions {
     ThreadOptions {
         name: String::new(),
         policy: policy(vars),
-        ledger: Arc::new(Ledger::default()),
+        ledger,
         limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
     }
 }
 
 /// The background workers of every scope; none runs yet.
-pub(super) fn declared_scopes(
-    config: &Config,
-    options: &ThreadOptions,
-    stopping: &Arc<AtomicBool>,
-) -> HashMap<ScopeLabel, Arc<Declared>> {
-    let shared = Shared { options: options.clone(), waits: Arc::new(Waits::default()), stopping: stopping.clone() };
-    config.scopes().map(|scope| (scope.label.clone(), declared(scope.label, scope.workers, &shared))).collect()
+pub(super) fn declared_scopes(config: &Config, shared: &Shared) -> HashMap<ScopeLabel, Arc<Declared>> {
+    let declared = |scope: crate::config::Scope<'_>| {
+        Declared::new(scope.label.as_str(), declarations(scope.workers), shared.clone())
+    };
+    config.scopes().map(|scope| (scope.label.clone(), declared(scope))).collect()
 }
 
 fn policy(vars: &VarsSettings) -> Policy {
@@ -157,14 +373,14 @@ fn policy(vars: &VarsSettings) -> Policy {
     }
 }
 
-fn declared(label: &ScopeLabel, workers: &[WorkerDecl], shared: &Shared) -> Arc<Declared> {
+fn declarations(workers: &[WorkerDecl]) -> Declarations {
     let background = || workers.iter().filter(|worker| worker.is_background());
     let named =
         background().filter_map(|worker| Some((worker.name.clone()?, background_declaration(worker)))).collect();
     let catch_all = background()
         .find(|worker| worker.is_catch_all())
         .map(|worker| CatchAll { declaration: background_declaration(worker), names_max: worker.names_max() });
-    Declared::new(label.as_str(), named, catch_all, shared.clone())
+    Declarations { named, catch_all }
 }
 
 fn background_declaration(worker: &WorkerDecl) -> Declaration {

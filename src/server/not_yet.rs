@@ -9,15 +9,6 @@ pub fn not_yet(config: &Config) -> Vec<String> {
     if config.global.admin != Admin::Off && config.global.admin != Admin::default() {
         sentences.push("`admin` has no effect yet: the admin interface is not served".to_owned());
     }
-    for worker in config.scopes().flat_map(|scope| scope.workers).filter(|worker| !worker.watch.is_empty()) {
-        let position = &worker.position;
-        sentences.push(format!(
-            "{}:{}:{}: `watch` has no effect yet: restart the server when a file of this worker changes",
-            position.file.display(),
-            position.line,
-            position.column
-        ));
-    }
     sentences
 }
 
@@ -37,14 +28,7 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_is_named() {
         assert_eq!(sentences(":8080 {\n\tphp_server\n}\n"), Vec::<String>::new());
-        let asked =
-            "{\n\tadmin localhost:3000\n}\n:8080 {\n\tphp_server {\n\t\tworker w.php {\n\t\t\twatch\n\t\t}\n\t}\n}\n";
-        assert_eq!(
-            sentences(asked),
-            [
-                "`admin` has no effect yet: the admin interface is not served",
-                "Caddyfile:6:3: `watch` has no effect yet: restart the server when a file of this worker changes",
-            ]
-        );
+        let asked = "{\n\tadmin localhost:3000\n}\n:8080 {\n\tphp_server\n}\n";
+        assert_eq!(sentences(asked), ["`admin` has no effect yet: the admin interface is not served"]);
     }
 }

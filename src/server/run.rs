@@ -1,14 +1,21 @@
 //! One life of the server: engine, threads, listeners; then signals; then the way down.
 
 use super::assemble::{Threads, engine_options};
+use super::control::{Control, Controlled, Live, Reloaded, Request, StopSignal};
+use super::reload::absolute;
 use super::shutdown::shut_down;
-use super::sites;
-use crate::config::Config;
+use super::watch::Watcher;
+use super::{sites, systemd};
+use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
+use crate::http::service::HttpService;
 use crate::php::{Engine, EngineError};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,22 +39,23 @@ pub enum ServeError {
     Worker(String),
 }
 
-/// Serves the configuration until a signal ends it. Returns after everything has been taken down. If a PHP thread cannot
-/// be made to leave, the process ends here, with a log record that names it.
+/// Serves the configuration until a signal ends it. `source` is the file it came from, which a reload reads again. Returns
+/// after everything has been taken down. If a PHP thread cannot be made to leave, the process ends here, with a log record
+/// that names it.
 ///
 /// # Errors
 /// Says why the server did not start; nothing half-started stays behind.
-pub fn run(config: &Config) -> Result<(), ServeError> {
+pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     // Addresses first: a port in use must not cost a start of PHP.
-    let bound = bind(config)?;
-    let engine = Engine::start(&engine_options(config))?;
+    let bound = bind(&config)?;
+    let engine = Engine::start(&engine_options(&config))?;
     log_engine(&engine);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("igor-async")
         .build()
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
-    let result = runtime.block_on(serve(config, bound));
+    let result = runtime.block_on(serve(config, source.map(absolute), bound));
     runtime.shutdown_background();
     match result {
         Ok(stuck) if !stuck.is_empty() => leave_without(&engine, &stuck),
@@ -79,58 +87,122 @@ fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
     crate::php::exit_at_once(EXIT_STUCK)
 }
 
-async fn serve(config: &Config, bound: Vec<BoundListener>) -> Result<Stuck, (ServeError, Stuck)> {
-    let threads = Threads::start(config)
+/// What the loop of a running server holds.
+pub(super) struct Server {
+    /// The configuration file: absolute.
+    pub(super) source: Option<PathBuf>,
+    pub(super) live: watch::Sender<Arc<Live>>,
+    pub(super) listeners: Vec<Listening>,
+    /// What the last reload has replaced, on its way out.
+    pub(super) retiring: Option<JoinHandle<Stuck>>,
+    /// Threads of earlier configurations that could not be made to leave.
+    pub(super) stuck: Stuck,
+}
+
+/// A listener and the handler of its next requests.
+pub(super) struct Listening {
+    pub(super) listener: Listener,
+    pub(super) running: RunningListener,
+    pub(super) service: HttpService,
+}
+
+impl Listening {
+    /// Starts to accept.
+    pub(super) fn start(listener: Listener, socket: BoundListener, service: HttpService) -> Result<Self, BindError> {
+        let address = socket.local_address();
+        let running = socket.serve(service.clone())?;
+        tracing::info!(%listener, %address, "listening");
+        Ok(Self { listener, running, service })
+    }
+}
+
+async fn serve(
+    config: Config,
+    source: Option<PathBuf>,
+    bound: Vec<(Listener, BoundListener)>,
+) -> Result<Stuck, (ServeError, Stuck)> {
+    let mut stop = StopSignal::new();
+    // Before any PHP thread runs: a signal must not end the process without its phases from then on.
+    let signals =
+        Signals::catch().map_err(|error| (ServeError::System { doing: "listening for signals", error }, Vec::new()))?;
+    let threads = Threads::start(&config)
         .map(Arc::new)
         .map_err(|error| (ServeError::System { doing: "starting PHP threads", error }, Vec::new()))?;
-    let grace = config.global.grace_period;
-    if let Err(error) = wait_booted(&threads).await {
-        return Err((ServeError::Worker(error), shut_down(Vec::new(), threads, grace).await));
+    let live = Arc::new(Live { config, threads });
+    let (control, Controlled { mut requests, live }) = Control::new(live, &stop);
+    tokio::spawn(signals.forward(control.clone()));
+    let mut server = Server { source, live, listeners: Vec::new(), retiring: None, stuck: Vec::new() };
+    let booted = tokio::select! {
+        booted = server.booted() => booted.map_err(ServeError::Worker),
+        reason = stop.wait() => return Ok(server.stop(reason).await),
+    };
+    if let Err(error) = booted.and_then(|()| server.listen(bound)) {
+        return Err((error, server.shut_down().await));
     }
-    // Before anybody can see that the server is up: a signal must not end the process without its phases from then on.
-    let mut signals = match Signals::catch() {
-        Ok(signals) => signals,
-        Err(error) => {
-            let error = ServeError::System { doing: "listening for signals", error };
-            return Err((error, shut_down(Vec::new(), threads, grace).await));
+    let mut watcher = Watcher::start(&control);
+    tokio::spawn(systemd::keep_alive());
+    systemd::ready();
+    let reason = loop {
+        tokio::select! {
+            reason = stop.wait() => break reason,
+            Some(Request::Reload { text, reply }) = requests.recv() => {
+                systemd::reloading();
+                let result = server.reload(text, &mut stop).await;
+                match &result {
+                    Ok(Reloaded { warnings }) => {
+                        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                        watcher.follow();
+                        tracing::info!("the configuration was reloaded");
+                    }
+                    Err(error) => tracing::error!("the configuration was not reloaded, and the running one goes on: {error}"),
+                }
+                systemd::ready();
+                // Nobody is told where nobody waits, as after a signal.
+                let _ = reply.send(result);
+            }
         }
     };
-    let listeners = match listen(config, bound, &threads) {
-        Ok(listeners) => listeners,
-        Err(error) => return Err((error, shut_down(Vec::new(), threads, grace).await)),
-    };
-    // Outside of the record: its fields are not evaluated where the log's level leaves it out.
-    let signal = signals.wait().await;
-    tracing::info!(signal, "stopping");
-    Ok(shut_down(listeners, threads, grace).await)
+    Ok(server.stop(reason).await)
 }
 
-fn bind(config: &Config) -> Result<Vec<BoundListener>, BindError> {
-    let mut listeners = Vec::new();
-    for listener in config.sites.iter().flat_map(crate::config::Site::listeners) {
-        if !listeners.contains(&listener) {
-            listeners.push(listener);
+impl Server {
+    /// Waits until the HTTP workers serve.
+    async fn booted(&self) -> Result<(), String> {
+        let live = self.live.borrow().clone();
+        let booted = tokio::task::spawn_blocking(move || live.threads.wait_booted(None));
+        booted.await.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}")))
+    }
+
+    fn listen(&mut self, mut bound: Vec<(Listener, BoundListener)>) -> Result<(), ServeError> {
+        let live = self.live.borrow().clone();
+        for (listener, service) in sites::listeners(&live.config, &live.threads) {
+            if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
+                let (_, socket) = bound.swap_remove(position);
+                self.listeners.push(Listening::start(listener, socket, service)?);
+            }
         }
+        Ok(())
     }
-    listeners.into_iter().map(|listener| BoundListener::bind(sites::socket_address(listener))).collect()
+
+    async fn stop(self, reason: &'static str) -> Stuck {
+        tracing::info!(signal = reason, "stopping");
+        self.shut_down().await
+    }
+
+    async fn shut_down(mut self) -> Stuck {
+        systemd::stopping();
+        let live = self.live.borrow().clone();
+        let listeners = std::mem::take(&mut self.listeners).into_iter().map(|listening| listening.running).collect();
+        let stuck = shut_down(listeners, live).await;
+        self.retired().await;
+        self.stuck.extend(stuck);
+        self.stuck
+    }
 }
 
-fn listen(config: &Config, bound: Vec<BoundListener>, threads: &Threads) -> Result<Vec<RunningListener>, ServeError> {
-    let services = sites::listeners(config, threads);
-    let mut running = Vec::new();
-    for (socket, (listener, service)) in bound.into_iter().zip(services) {
-        let address = socket.local_address();
-        running.push(socket.serve(service)?);
-        tracing::info!(%listener, %address, "listening");
-    }
-    Ok(running)
-}
-
-async fn wait_booted(threads: &Arc<Threads>) -> Result<(), String> {
-    let threads = threads.clone();
-    let booted =
-        tokio::task::spawn_blocking(move || threads.http.iter().try_for_each(|(_, worker, _)| worker.wait_booted()));
-    booted.await.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}")))
+fn bind(config: &Config) -> Result<Vec<(Listener, BoundListener)>, BindError> {
+    let bind = |listener| Ok((listener, BoundListener::bind(sites::socket_address(listener))?));
+    sites::sockets(config).into_iter().map(bind).collect()
 }
 
 /// The signals that mean something to the server.
@@ -138,7 +210,6 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     quit: Signal,
-    /// A closing terminal must not end a server without its grace period.
     hangup: Signal,
 }
 
@@ -153,15 +224,18 @@ impl Signals {
         })
     }
 
-    /// Waits for one that ends the server, and gives its name.
-    async fn wait(&mut self) -> &'static str {
+    /// Passes them on, for as long as the process lives.
+    async fn forward(mut self, control: Control) {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.quit.recv() => return "SIGQUIT",
+                _ = self.interrupt.recv() => control.stop("SIGINT"),
+                _ = self.terminate.recv() => control.stop("SIGTERM"),
+                _ = self.quit.recv() => control.stop("SIGQUIT"),
                 _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: the configuration cannot be reloaded while the server runs yet; restart it instead");
+                    tracing::info!(signal = "SIGHUP", "reloading the configuration");
+                    // The server's loop logs what comes of it. Not awaited here, so that a stop gets through.
+                    let control = control.clone();
+                    tokio::spawn(async move { control.reload(None).await.err() });
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::php::{
 };
 use crate::pool;
 use crate::vars::Slot;
+use crate::worker::background::Shared;
 use crate::worker::{Declared, ScopeView};
 use std::collections::HashMap;
 use std::fs::File;
@@ -53,7 +54,7 @@ pub fn run_script(config: Option<Config>, mut options: EngineOptions, head: Requ
     options.threads = of_config.threads;
     let _engine = Engine::start(&options)?;
 
-    let threads = thread_options(&config.global.frankenphp.vars);
+    let threads = thread_options(&config.global.frankenphp.vars, Arc::default());
     let workers = Workers::start(&config, &threads)?;
     let status = run_request(&threads, workers.scope(), head)?;
     if workers.stop() {
@@ -87,7 +88,8 @@ struct Workers {
 impl Workers {
     fn start(config: &Config, threads: &ThreadOptions) -> Result<Self, ScriptError> {
         let stopping = Arc::new(AtomicBool::new(false));
-        let declared = declared_scopes(config, threads, &stopping);
+        let shared = Shared { options: threads.clone(), waits: Arc::default(), stopping: stopping.clone() };
+        let declared = declared_scopes(config, &shared);
         let first_block = config.sites.iter().flat_map(Site::php_servers).next();
         let own = declared[first_block.map_or(&config.global.scope, |block| &block.scope)].clone();
         let global = declared[&config.global.scope].clone();

@@ -1,19 +1,20 @@
 //! Taking the server down, as a list of phases. Each is logged when it begins, so that a stop that hangs shows where.
 
-use super::assemble::Threads;
+use super::control::Live;
 use crate::http::listener::RunningListener;
 use crate::limits::KILL_SECONDS_MAX;
-use crate::pool::{self, Stuck};
+use crate::pool::Stuck;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted. Gives the
 /// threads that could not be made to leave: the engine must not be stopped under them.
-pub(super) async fn shut_down(listeners: Vec<RunningListener>, threads: Arc<Threads>, grace: Duration) -> Vec<Stuck> {
+pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) -> Vec<Stuck> {
+    let grace = live.config.global.grace_period;
     let until = Instant::now() + grace;
 
     tracing::info!(grace_ms = grace.as_millis() as u64, "stopping: background workers are told to end");
-    threads.stop_background();
+    live.threads.stop_background();
 
     tracing::debug!("stopping: no new connections, running requests end");
     let draining = listeners.into_iter().map(|listener| tokio::spawn(listener.shut_down(grace)));
@@ -27,16 +28,9 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, threads: Arc<Thre
     }
 
     tracing::debug!("stopping: PHP threads leave");
-    threads.stop_serving();
-    let leaving = tokio::task::spawn_blocking(move || leave(&threads, until, Duration::from_secs(KILL_SECONDS_MAX)));
-    leaving.await.unwrap_or_default()
-}
-
-/// All groups share one deadline, so they leave side by side.
-fn leave(threads: &Threads, grace: Instant, kill: Duration) -> Vec<Stuck> {
-    let background: Vec<_> = threads.background.values().flat_map(|declared| declared.workers()).collect();
-    let mut crews = vec![threads.classic.crew()];
-    crews.extend(threads.http.iter().map(|(_, worker, _)| worker.crew()));
-    crews.extend(background.iter().map(|worker| worker.crew()));
-    pool::leave(&crews, grace, kill)
+    let leaving = live.threads.leaving();
+    leaving.stop_serving();
+    // All groups share one deadline, so they leave side by side.
+    let leave = move || leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+    tokio::task::spawn_blocking(leave).await.unwrap_or_default()
 }

@@ -1,14 +1,11 @@
 //! From the checked configuration to the HTTP layer's settings.
 
-use super::assemble::Threads;
+use super::assemble::{HttpGroup, Threads};
 use crate::config::{self, Config, FileServer, Listener, PhpServer, Site};
-use crate::http::gate::Queue;
 use crate::http::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
-use crate::worker::http::HttpWorker;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// For each socket that the configuration needs, the handler of the sites on it.
 pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, HttpService)> {
@@ -25,6 +22,17 @@ pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
         }
     }
     sites.into_iter().map(|(listener, list)| (listener, HttpService::new(list))).collect()
+}
+
+/// The sockets that the configuration needs, without repetition.
+pub(super) fn sockets(config: &Config) -> Vec<Listener> {
+    let mut sockets = Vec::new();
+    for listener in config.sites.iter().flat_map(Site::listeners) {
+        if !sockets.contains(&listener) {
+            sockets.push(listener);
+        }
+    }
+    sockets
 }
 
 /// The address to bind. All interfaces means IPv6 and, through it, IPv4.
@@ -50,25 +58,14 @@ fn settings(site: &Site, listener: Listener, routes: Vec<Route>) -> SiteSettings
 /// What the settings of all sites are made of.
 struct Assembly<'c> {
     threads: &'c Threads,
-    /// The waiting room of the classic threads. Every block has its own gate to them, and shares its places.
-    classic: Arc<Queue>,
-    /// One waiting room for each HTTP worker, however many blocks reach it.
-    workers: Vec<(Arc<HttpWorker>, Arc<Queue>)>,
     /// The files of the configuration: nobody may read them where they lie below a root.
     secret: Vec<PathBuf>,
 }
 
 impl<'c> Assembly<'c> {
     fn new(config: &'c Config, threads: &'c Threads) -> Self {
-        let max_wait: Option<Duration> = config.global.frankenphp.max_wait_time;
-        let queue_of = |worker: &Arc<HttpWorker>| (worker.clone(), Queue::new(worker.gate(), max_wait));
         let resolved = config.sources.iter().filter_map(|source| source.canonicalize().ok());
-        Self {
-            threads,
-            classic: Queue::new(threads.classic.gate(threads.scope(&config.global.scope)), max_wait),
-            workers: threads.http.iter().map(|(_, worker, _)| queue_of(worker)).collect(),
-            secret: config.sources.iter().cloned().chain(resolved).collect(),
-        }
+        Self { threads, secret: config.sources.iter().cloned().chain(resolved).collect() }
     }
 
     fn route(&self, route: &config::Route) -> Route {
@@ -92,28 +89,27 @@ impl<'c> Assembly<'c> {
             split_path: server.split.clone(),
             env: server.env.clone(),
             files: server.file_server.then(|| self.hiding(FileServer::new(root.clone()))),
-            classic: self.classic.sharing(self.threads.classic.gate(self.threads.scope(&server.scope))),
+            classic: self.threads.classic_queue.sharing(self.threads.classic.gate(self.threads.scope(&server.scope))),
             workers: self.workers(server, &root),
             root,
         }
     }
 
     fn workers(&self, server: &PhpServer, root: &Path) -> Vec<WorkerRoute> {
-        let route = |(worker, paths): (&Arc<HttpWorker>, &[config::PathPattern])| {
-            let declaration = worker.declaration();
-            let (_, queue) = self.workers.iter().find(|(known, _)| Arc::ptr_eq(known, worker))?;
-            Some(WorkerRoute {
+        let route = |group: &HttpGroup| {
+            let declaration = group.worker.declaration();
+            WorkerRoute {
                 name: declaration.name.clone(),
                 script: if server.resolve_root_symlink {
                     script_below(root, &server.root, &declaration.file)
                 } else {
                     declaration.file.clone()
                 },
-                paths: paths.to_vec(),
-                queue: queue.clone(),
-            })
+                paths: group.paths.clone(),
+                queue: group.queue.clone(),
+            }
         };
-        self.threads.http_of(server).filter_map(route).collect()
+        self.threads.http_of(server).map(route).collect()
     }
 
     fn hiding(&self, mut files: FileServer) -> FileServer {

@@ -23,7 +23,7 @@ pub enum Mode {
 }
 
 /// The switch points between exposing and copying.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Which rules apply.
     pub mode: Mode,

@@ -14,7 +14,7 @@ use std::mem::size_of;
 pub const MAX_DEPTH: usize = 256;
 
 /// The bounds of one snapshot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the arena.
     pub bytes: usize,

@@ -2,7 +2,8 @@
 //!
 //! The head of a slot is what the C side looks at on every read (`igor_slot` in `c/shim.h`): the version, and the name
 //! for the reading cache. States of the version: 0 before the first publish, then one more with each; it never falls,
-//! also across crashes, restarts and give-ups. Only [`Slot::publish`] writes it, under the lock, after the snapshot it
+//! also across crashes, restarts and give-ups. Only [`Slot::publish`] (and [`Slot::withdraw`], which ends
+//! a slot's life) writes it, under the lock, after the snapshot it
 //! stands for is in place: a reader that sees a new version with `Acquire` and then takes the lock gets that snapshot or
 //! a newer one. The lock protects the pointer alone; it is never held while memory is copied or freed, nor across a call
 //! into the engine.
@@ -117,6 +118,14 @@ impl Slot {
         drop(current);
         self.counters.publishes.fetch_add(1, Ordering::Relaxed);
         (version, replaced.map(|(published, _)| published))
+    }
+
+    /// The worker is declared no more: every script that reads by this slot must look its name up again. What was published
+    /// stays in memory until the slot goes.
+    pub fn withdraw(&self) {
+        let _current = self.locked();
+        let version = self.version.load(Ordering::Relaxed) + 1;
+        self.version.store(version, Ordering::Release);
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {

@@ -53,6 +53,11 @@ impl Classic {
         Ok(classic)
     }
 
+    /// How many threads there are to be.
+    pub fn declaration(&self) -> Declaration {
+        self.declaration
+    }
+
     /// The gate of one block.
     pub fn gate(self: &Arc<Self>, scope: Arc<dyn Scope>) -> Arc<dyn Gate> {
         let may_grow = self.declaration.threads_max > self.declaration.threads;
@@ -133,7 +138,7 @@ impl Work for ClassicWork {
     fn next(&mut self) -> Next {
         let idle = Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS);
         loop {
-            match self.classic.queue.take(Some(idle), &self.not_stopped) {
+            match self.classic.queue.take(Some(idle), [&self.not_stopped; 2]) {
                 Taken::Job(exchange, scope) => return Next::Request { exchange, scope },
                 Taken::Idle if !self.classic.shrink() => {}
                 Taken::Idle | Taken::Stop => return Next::Stop,

@@ -12,7 +12,7 @@ use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
 use crate::php::{Ended, Mode, Next, Run, Scope, ThreadOptions, Work};
 use crate::pool::{Crew, JobQueue, LineLog, Taken, log_php};
 use crate::vars::Slot;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -47,6 +47,21 @@ pub struct HttpWorker {
     /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone.
     stop: Mutex<Option<Sender<Infallible>>>,
     stopped: Receiver<Infallible>,
+    /// Ends the runs that began under it; a restart puts a new one in its place. Protects the pair alone.
+    restart: Mutex<RestartSignal>,
+}
+
+/// A sender that is dropped as the signal, and its other end.
+struct RestartSignal {
+    _sender: Sender<Infallible>,
+    receiver: Receiver<Infallible>,
+}
+
+impl RestartSignal {
+    fn new() -> Self {
+        let (sender, receiver) = bounded(0);
+        Self { _sender: sender, receiver }
+    }
 }
 
 #[derive(Default)]
@@ -73,12 +88,44 @@ impl HttpWorker {
             changed: Condvar::new(),
             stop: Mutex::new(Some(stop)),
             stopped,
+            restart: Mutex::new(RestartSignal::new()),
         });
-        for _ in 0..worker.declaration.threads {
-            worker.locked().live += 1;
-            worker.crew.hire(|number| Box::new(HttpWork::new(worker.clone(), number)))?;
-        }
+        worker.fill_up().inspect_err(|_| worker.stop())?;
         Ok(worker)
+    }
+
+    /// Starts the threads that the declaration asks for and that are not there.
+    fn fill_up(self: &Arc<Self>) -> io::Result<()> {
+        loop {
+            {
+                let mut boot = self.locked();
+                if boot.live >= self.declaration.threads {
+                    return Ok(());
+                }
+                boot.live += 1;
+            }
+            if let Err(error) = self.crew.hire(|number| Box::new(HttpWork::new(self.clone(), number))) {
+                self.locked().live -= 1;
+                return Err(error);
+            }
+        }
+    }
+
+    /// Lets the script of every thread end after the request in hand, and start anew; requests wait in the queue meanwhile.
+    /// Threads that were given up are started again. A script that does not end is for the caller to interrupt, see
+    /// [`end_runs`](crate::pool::end_runs).
+    ///
+    /// # Errors
+    /// The system gave no thread for one that was given up.
+    pub fn restart(self: &Arc<Self>) -> io::Result<()> {
+        *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
+        self.fill_up()?;
+        self.queue.reopen();
+        Ok(())
+    }
+
+    fn restart_signal(&self) -> Receiver<Infallible> {
+        self.restart.lock().unwrap_or_else(PoisonError::into_inner).receiver.clone()
     }
 
     /// Its declaration.
@@ -149,6 +196,8 @@ struct HttpWork {
     failures: Failures,
     pause: Duration,
     run: u64,
+    /// Disconnected when this run is to end for a restart.
+    restart: Receiver<Infallible>,
     started: Instant,
     /// When this run asked for its first job.
     serving_at: Option<Instant>,
@@ -161,6 +210,7 @@ struct HttpWork {
 impl HttpWork {
     fn new(worker: Arc<HttpWorker>, number: usize) -> Self {
         Self {
+            restart: worker.restart_signal(),
             worker,
             number,
             failures: Failures::default(),
@@ -172,6 +222,20 @@ impl HttpWork {
             output: LineLog::default(),
             given_up: false,
         }
+    }
+
+    /// Waits until the script may start; `false` when the worker stops.
+    fn pause(&self) -> bool {
+        let pause = crossbeam_channel::after(self.pause);
+        select_biased! {
+            recv(self.worker.stopped) -> _ => false,
+            recv(self.restart) -> _ => true,
+            recv(pause) -> _ => true,
+        }
+    }
+
+    fn is_to_restart(&self) -> bool {
+        self.restart.try_recv().is_err_and(|error| error == TryRecvError::Disconnected)
     }
 
     fn note_serving(&mut self) {
@@ -197,7 +261,7 @@ impl HttpWork {
         }
         boot.failure = Some((attempts, last));
         if boot.live == 0 {
-            self.worker.queue.set_closed(true);
+            self.worker.queue.refuse();
         }
         drop(boot);
         self.worker.changed.notify_all();
@@ -210,9 +274,13 @@ impl Work for HttpWork {
     }
 
     fn next(&mut self) -> Next {
-        if self.given_up || self.worker.stopped.recv_timeout(self.pause).is_err_and(|error| error.is_disconnected()) {
+        if self.given_up || !self.pause() {
             return Next::Stop;
         }
+        if self.is_to_restart() {
+            self.failures = Failures::default();
+        }
+        self.restart = self.worker.restart_signal();
         self.run += 1;
         self.started = Instant::now();
         self.serving_at = None;
@@ -229,7 +297,11 @@ impl Work for HttpWork {
 
     fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
         self.note_serving();
-        match self.worker.queue.take(None, &self.worker.stopped) {
+        // Looked at first: under load the queue never runs empty.
+        if self.is_to_restart() {
+            return None;
+        }
+        match self.worker.queue.take(None, [&self.worker.stopped, &self.restart]) {
             Taken::Job(exchange, _) => Some(exchange),
             Taken::Stop | Taken::Idle => None,
         }
@@ -241,6 +313,17 @@ impl Work for HttpWork {
         let name = self.worker.declaration.name.clone();
         let (thread, run) = (self.number, self.run);
         self.output.flush(|line| tracing::info!(target: "php", worker = name, thread, run, "{line}"));
+        if self.is_to_restart() {
+            self.pause = Duration::ZERO;
+            tracing::info!(
+                worker = name,
+                thread,
+                run,
+                exit_status = ended.exit_status,
+                "worker script ended for a restart"
+            );
+            return;
+        }
         let end = RunEnd {
             success: ended.exit_status == 0 && !ended.failed,
             ready_for: self.serving_at.map(|at| at.elapsed()),

@@ -102,6 +102,11 @@ pub(super) fn stopping(name: &str) -> Failure {
     Failure::runtime(format!("background worker \"{name}\" is not available: the server is stopping"))
 }
 
+/// B52
+pub(super) fn removed(name: &str) -> Failure {
+    Failure::runtime(format!("background worker \"{name}\" is not available: a reload has removed it"))
+}
+
 /// B31
 pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
     let Subject { name, file, scope } = subject;
@@ -185,6 +190,7 @@ mod tests {
             cycle(&["a".into(), "b".into(), "a".into()]),
             cap_reached("seventeen", "example.com", 16),
             stopping("redis"),
+            removed("redis"),
             nothing_published(subject(), true),
             nothing_published(subject(), false),
         ];

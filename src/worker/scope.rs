@@ -1,13 +1,13 @@
 //! What a script sees of the background workers: the declarations of its own block, or the global ones when its block
 //! has none (contract lines B2, B4, B7).
 
-use super::background::{Background, Declaration, Shared};
+use super::background::{Background, Declaration, Shared, Since};
 use super::messages;
 use crate::limits::WORKER_NAME_BYTES_MAX;
 use crate::php::{Failure, Phase, Scope, Wait};
 use crate::vars::Slot;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 /// The catch-all of a scope.
@@ -19,43 +19,123 @@ pub struct CatchAll {
     pub names_max: usize,
 }
 
-/// The background workers that one scope declares.
+/// What a scope declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declarations {
+    /// The named workers.
+    pub named: Vec<(String, Declaration)>,
+    /// The worker of every other name.
+    pub catch_all: Option<CatchAll>,
+}
+
+/// The background workers of one scope. It outlives reloads, which change what is in it; so a script that goes on sees
+/// what is declared now.
 pub struct Declared {
     label: String,
+    /// Protects the declarations and the map; never held while a worker is started or stopped.
+    inner: RwLock<Inner>,
+}
+
+struct Inner {
     shared: Shared,
     names: Vec<String>,
     catch_all: Option<CatchAll>,
-    /// The declared workers and those that the catch-all has started. Protects the map alone.
-    workers: RwLock<HashMap<Box<[u8]>, Arc<Background>>>,
+    /// The declared workers and those that the catch-all has started.
+    workers: HashMap<Box<[u8]>, Arc<Background>>,
+}
+
+/// What a reload took out of a scope and put in.
+#[derive(Default)]
+pub struct Replaced {
+    /// Workers that are to stop: no longer declared, or declared otherwise.
+    pub retired: Vec<Arc<Background>>,
+    /// Those of them whose names are still declared: they must start anew, because they ran.
+    pub restarted: Vec<Arc<Background>>,
 }
 
 impl Declared {
     /// The workers of a scope; none runs yet.
-    pub fn new(
-        label: &str,
-        named: Vec<(String, Declaration)>,
-        catch_all: Option<CatchAll>,
-        shared: Shared,
-    ) -> Arc<Self> {
-        let names = named.iter().map(|(name, _)| name.clone()).collect();
-        let workers = named
-            .into_iter()
-            .map(|(name, declaration)| (name.as_bytes().into(), Background::new(&name, label, declaration, &shared)))
-            .collect();
-        Arc::new(Self { label: label.to_owned(), shared, names, catch_all, workers: RwLock::new(workers) })
+    pub fn new(label: &str, declarations: Declarations, shared: Shared) -> Arc<Self> {
+        let inner = Inner { shared, names: Vec::new(), catch_all: None, workers: HashMap::new() };
+        let declared = Self { label: label.to_owned(), inner: RwLock::new(inner) };
+        declared.add(&declarations);
+        Arc::new(declared)
+    }
+
+    /// Adds the names that are not declared yet, and the catch-all if there is none. The first step of a reload: it disturbs
+    /// nobody, and [`replace`](Self::replace) can take it back.
+    pub fn add(&self, declarations: &Declarations) {
+        let mut inner = self.write();
+        let Inner { shared, names, catch_all, workers } = &mut *inner;
+        for (name, declaration) in &declarations.named {
+            if !workers.contains_key(name.as_bytes()) {
+                names.push(name.clone());
+                workers.insert(name.as_bytes().into(), Background::new(name, &self.label, declaration.clone(), shared));
+            }
+        }
+        if catch_all.is_none() {
+            catch_all.clone_from(&declarations.catch_all);
+        }
+    }
+
+    /// Makes the declarations those of the scope. Workers that are declared as before go on, unless `shared` has other
+    /// options for their threads; the others are replaced under the same slot, so that what they published stays.
+    pub fn replace(&self, declarations: Declarations, shared: Shared) -> Replaced {
+        let Declarations { named, catch_all } = declarations;
+        let mut inner = self.write();
+        let before = std::mem::take(&mut inner.workers);
+        let options = std::mem::replace(&mut inner.shared, shared).options;
+        inner.names = named.iter().map(|(name, _)| name.clone()).collect();
+        inner.catch_all.clone_from(&catch_all);
+        for (name, declaration) in &named {
+            if !before.contains_key(name.as_bytes()) {
+                let worker = Background::new(name, &self.label, declaration.clone(), &inner.shared);
+                inner.workers.insert(name.as_bytes().into(), worker);
+            }
+        }
+        let mut replaced = Replaced::default();
+        for (name, worker) in before {
+            let named = named.iter().find(|(declared, _)| declared.as_bytes() == &*name);
+            let declaration = named
+                .map(|(_, declaration)| declaration)
+                .or(catch_all.as_ref().map(|catch_all| &catch_all.declaration));
+            let Some(declaration) = declaration else {
+                worker.slot().withdraw();
+                replaced.retired.push(worker);
+                continue;
+            };
+            if worker.declaration() == declaration && options.same_as(&inner.shared.options) {
+                inner.workers.insert(name, worker);
+                continue;
+            }
+            let successor = Background::succeed(&worker, declaration.clone(), &inner.shared);
+            if worker.is_live() {
+                replaced.restarted.push(successor.clone());
+            }
+            replaced.retired.push(worker);
+            inner.workers.insert(name, successor);
+        }
+        replaced
+    }
+
+    /// Takes every worker out: the scope is declared no more.
+    pub fn clear(&self) -> Vec<Arc<Background>> {
+        let shared = self.read().shared.clone();
+        self.replace(Declarations::default(), shared).retired
     }
 
     /// Whether the scope declares any background worker.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.catch_all.is_none()
+        let inner = self.read();
+        inner.names.is_empty() && inner.catch_all.is_none()
     }
 
     /// The workers that exist now.
     pub fn workers(&self) -> Vec<Arc<Background>> {
-        self.read().values().cloned().collect()
+        self.read().workers.values().cloned().collect()
     }
 
-    /// Starts the workers that are declared with `num` of at least 1.
+    /// Starts the workers that are declared with `num` of at least 1 and do not run.
     ///
     /// # Errors
     /// The system gave no thread.
@@ -78,19 +158,27 @@ impl Declared {
 
     /// The scope as its own workers see it.
     pub fn view(self: &Arc<Self>) -> Arc<dyn Scope> {
-        Arc::new(ScopeView { declared: self.clone() })
+        Arc::new(ScopeView { own: self.clone(), global: None })
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Box<[u8]>, Arc<Background>>> {
-        self.workers.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, name: &[u8]) -> Option<Arc<Background>> {
-        self.read().get(name).cloned()
+        self.read().workers.get(name).cloned()
+    }
+
+    fn has_catch_all(&self) -> bool {
+        self.read().catch_all.is_some()
     }
 
     fn not_declared(&self, name: &[u8]) -> Failure {
-        messages::not_declared(&String::from_utf8_lossy(name), &self.label, &self.names)
+        messages::not_declared(&String::from_utf8_lossy(name), &self.label, &self.read().names)
     }
 
     /// The worker of this name; the catch-all makes it when it may.
@@ -98,21 +186,27 @@ impl Declared {
         if let Some(worker) = self.find(name) {
             return Ok(worker);
         }
-        let Some(catch_all) = &self.catch_all else { return Err(self.not_declared(name)) };
+        if !self.has_catch_all() {
+            return Err(self.not_declared(name));
+        }
         let text =
             std::str::from_utf8(name).ok().filter(|text| text.len() <= WORKER_NAME_BYTES_MAX).ok_or_else(|| {
                 Failure::value(format!(
                     "the name of a background worker must be valid UTF-8 of at most {WORKER_NAME_BYTES_MAX} bytes"
                 ))
             })?;
-        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.write();
+        let Inner { shared, names, catch_all, workers } = &mut *inner;
         if let Some(worker) = workers.get(name) {
             return Ok(worker.clone());
         }
-        if workers.len() - self.names.len() >= catch_all.names_max {
+        let Some(catch_all) = catch_all else {
+            return Err(messages::not_declared(text, &self.label, names));
+        };
+        if workers.len() - names.len() >= catch_all.names_max {
             return Err(messages::cap_reached(text, &self.label, catch_all.names_max));
         }
-        let worker = Background::new(text, &self.label, catch_all.declaration.clone(), &self.shared);
+        let worker = Background::new(text, &self.label, catch_all.declaration.clone(), shared);
         workers.insert(name.into(), worker.clone());
         Ok(worker)
     }
@@ -120,17 +214,27 @@ impl Declared {
 
 /// A scope as a script sees it.
 pub struct ScopeView {
-    declared: Arc<Declared>,
+    own: Arc<Declared>,
+    /// What counts when the own scope declares nothing.
+    global: Option<Arc<Declared>>,
 }
 
 impl ScopeView {
     /// What a block's scripts see: its own workers if it declares any, else the global ones.
     pub fn of(own: &Arc<Declared>, global: &Arc<Declared>) -> Arc<dyn Scope> {
-        Arc::new(Self { declared: if own.is_empty() { global.clone() } else { own.clone() } })
+        Arc::new(Self { own: own.clone(), global: Some(global.clone()) })
+    }
+
+    /// The scope that counts now; a reload may change it.
+    fn declared(&self) -> &Arc<Declared> {
+        match &self.global {
+            Some(global) if self.own.is_empty() => global,
+            _ => &self.own,
+        }
     }
 
     fn caller(&self, caller: Option<&[u8]>) -> Option<Arc<Background>> {
-        caller.and_then(|name| self.declared.find(name))
+        caller.and_then(|name| self.declared().find(name))
     }
 
     /// Starts the worker where the phase allows it.
@@ -139,16 +243,38 @@ impl ScopeView {
             return Ok(());
         }
         // A worker that was ready stays ready, also after it was given up; it is started again, and nobody waits for that.
-        worker.start(&self.declared.view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
+        worker.start(&self.declared().view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
     }
 
     fn await_ready(
         &self,
+        mut worker: Arc<Background>,
+        caller: Option<&Arc<Background>>,
+        wait: Wait,
+        deadline: Option<Instant>,
+        mut since: Since,
+    ) -> Result<(), Failure> {
+        loop {
+            let failure = match Self::await_one(&worker, caller, wait, deadline, since) {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            // A reload may have put another worker under the name: whoever waited for the old one waits for that.
+            match self.declared().find(worker.name().as_bytes()) {
+                Some(successor) if !Arc::ptr_eq(&successor, &worker) => worker = successor,
+                _ => return Err(failure),
+            }
+            since = worker.since();
+            self.begin(&worker, wait.phase)?;
+        }
+    }
+
+    fn await_one(
         worker: &Arc<Background>,
         caller: Option<&Arc<Background>>,
         wait: Wait,
         deadline: Option<Instant>,
-        since: super::background::Since,
+        since: Since,
     ) -> Result<(), Failure> {
         if worker.is_ready() {
             return Ok(());
@@ -164,32 +290,34 @@ impl ScopeView {
 
 impl Scope for ScopeView {
     fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure> {
-        match self.declared.find(name) {
+        match self.declared().find(name) {
             Some(worker) => Ok(worker.slot().clone()),
-            None if self.declared.catch_all.is_some() => Err(Failure::runtime(format!(
+            None if self.declared().has_catch_all() => Err(Failure::runtime(format!(
                 "background worker \"{0}\" has published nothing: it has not been started; call \
                  frankenphp_ensure_background_worker(\"{0}\") first",
                 String::from_utf8_lossy(name)
             ))),
-            None => Err(self.declared.not_declared(name)),
+            None => Err(self.declared().not_declared(name)),
         }
     }
 
     fn nothing_published(&self, name: &[u8]) -> Failure {
-        self.declared.find(name).map_or_else(|| self.declared.not_declared(name), |worker| worker.nothing_published())
+        self.declared()
+            .find(name)
+            .map_or_else(|| self.declared().not_declared(name), |worker| worker.nothing_published())
     }
 
     fn require(&self, name: &[u8], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure> {
         let deadline = Instant::now().checked_add(wait.timeout);
         let worker = if wait.phase == Phase::Callback {
-            self.declared.find(name).ok_or_else(|| self.declared.not_declared(name))?
+            self.declared().find(name).ok_or_else(|| self.declared().not_declared(name))?
         } else {
-            self.declared.find_or_make(name)?
+            self.declared().find_or_make(name)?
         };
         let caller = self.caller(caller);
         let since = worker.since();
         self.begin(&worker, wait.phase)?;
-        self.await_ready(&worker, caller.as_ref(), wait, deadline, since)
+        self.await_ready(worker, caller.as_ref(), wait, deadline, since)
     }
 
     fn ensure(&self, names: &[Vec<u8>], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure> {
@@ -197,13 +325,13 @@ impl Scope for ScopeView {
         // Unlike require, ensure starts workers from inside a request of an HTTP worker too.
         let phase = if wait.phase == Phase::Callback { Phase::Request } else { wait.phase };
         let wait = Wait { phase, ..wait };
-        let workers = names.iter().map(|name| self.declared.find_or_make(name)).collect::<Result<Vec<_>, _>>()?;
+        let workers = names.iter().map(|name| self.declared().find_or_make(name)).collect::<Result<Vec<_>, _>>()?;
         let caller = self.caller(caller);
         let moments: Vec<_> = workers.iter().map(|worker| worker.since()).collect();
         for worker in &workers {
             self.begin(worker, phase)?;
         }
-        for (worker, since) in workers.iter().zip(moments) {
+        for (worker, since) in workers.into_iter().zip(moments) {
             self.await_ready(worker, caller.as_ref(), wait, deadline, since)?;
         }
         Ok(())

@@ -1,0 +1,156 @@
+//! How the rest of the program reaches the running server: signals, the admin interface and the watcher ask here, and the
+//! server's own loop (see `run`) answers one request after the other.
+
+use super::assemble::Threads;
+use crate::config::{Config, Diagnostic, ScopeLabel};
+use crate::http::listener::BindError;
+use crate::limits::{CONTROL_REQUESTS_MAX, KILL_SECONDS_MAX};
+use crate::pool;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What runs: a configuration and its threads.
+pub(super) struct Live {
+    pub(super) config: Config,
+    pub(super) threads: Arc<Threads>,
+}
+
+/// What the server's loop is asked for.
+pub(super) enum Request {
+    /// Another configuration: this text, or what the file says now.
+    Reload { text: Option<String>, reply: oneshot::Sender<Result<Reloaded, ControlError>> },
+}
+
+/// What came of a reload that took effect.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Reloaded {
+    /// What is allowed and probably not meant, and what takes effect at the next start only.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What came of a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Restarted {
+    /// How many workers began anew.
+    pub(super) workers: usize,
+    /// The threads whose scripts could not be made to end.
+    pub(super) stuck: Vec<pool::Stuck>,
+}
+
+/// Why a request had no effect.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ControlError {
+    /// The server was started from the command line's flags.
+    #[error("there is no configuration file to read again: the server was started by its command line's flags")]
+    NoFile,
+    /// The configuration is wrong.
+    #[error("the configuration has errors\n{}", lines(.0))]
+    Configuration(Vec<Diagnostic>),
+    /// The engine reads it when it starts.
+    #[error("`{0}` cannot change while the server runs, because PHP reads it when it starts: restart the server")]
+    NeedsRestart(&'static str),
+    /// A new address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gave no thread.
+    #[error("starting PHP threads: {0}")]
+    Threads(std::io::Error),
+    /// An HTTP worker's script does not boot.
+    #[error("{0}")]
+    Boot(String),
+    /// Nobody is there to answer.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+fn lines(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The way to the running server. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Control {
+    requests: mpsc::Sender<Request>,
+    live: watch::Receiver<Arc<Live>>,
+    stop: Arc<watch::Sender<Option<&'static str>>>,
+}
+
+/// The server's end of a [`Control`].
+pub(super) struct Controlled {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) live: watch::Sender<Arc<Live>>,
+}
+
+/// The signal that ends the server, with its reason. It can be awaited any number of times.
+pub(super) struct StopSignal {
+    sender: Arc<watch::Sender<Option<&'static str>>>,
+    receiver: watch::Receiver<Option<&'static str>>,
+}
+
+impl StopSignal {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = watch::channel(None);
+        Self { sender: Arc::new(sender), receiver }
+    }
+
+    /// Waits for the signal and gives its reason.
+    pub(super) async fn wait(&mut self) -> &'static str {
+        // The sender lives as long as the receiver, so the wait does not fail.
+        self.receiver.wait_for(Option::is_some).await.ok().and_then(|reason| *reason).unwrap_or("none")
+    }
+}
+
+impl Control {
+    /// A control and its other end.
+    pub(super) fn new(live: Arc<Live>, stop: &StopSignal) -> (Self, Controlled) {
+        let (sender, requests) = mpsc::channel(CONTROL_REQUESTS_MAX);
+        let (live, lives) = watch::channel(live);
+        (Self { requests: sender, live: lives, stop: stop.sender.clone() }, Controlled { requests, live })
+    }
+
+    /// What runs now.
+    pub(super) fn live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+
+    /// Puts another configuration in the place of the running one; `None`: what the file says now. See `reload`.
+    ///
+    /// # Errors
+    /// Says why the running configuration goes on.
+    pub(super) async fn reload(&self, text: Option<String>) -> Result<Reloaded, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Reload { text, reply }).await.map_err(|_| ControlError::Stopping)?;
+        answer.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    /// Lets the workers of some scopes start anew. Returns when every script of theirs that ran has ended: on its own within
+    /// the grace period, or interrupted.
+    pub(super) async fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> Restarted {
+        let live = self.live();
+        let (workers, runs) = live.threads.restart(scopes);
+        let grace = Instant::now() + live.config.global.grace_period;
+        let ending =
+            tokio::task::spawn_blocking(move || pool::end_runs(runs, grace, Duration::from_secs(KILL_SECONDS_MAX)));
+        let stuck = ending.await.unwrap_or_default();
+        for stuck in &stuck {
+            let place = stuck.place.as_deref().unwrap_or("unknown");
+            tracing::error!(
+                thread = stuck.thread,
+                place,
+                "a script could not be interrupted; its worker did not restart"
+            );
+        }
+        tracing::info!(workers, "workers restarted");
+        Restarted { workers, stuck }
+    }
+
+    /// Begins the way down. The first reason counts.
+    pub(super) fn stop(&self, reason: &'static str) {
+        self.stop.send_if_modified(|given| {
+            let first = given.is_none();
+            *given = given.or(Some(reason));
+            first
+        });
+    }
+}

@@ -1,0 +1,174 @@
+//! Putting another configuration in the place of the running one (contract line B52).
+//!
+//! Everything that can fail comes first: reading and checking, binding new addresses, starting new threads, booting new
+//! HTTP workers. Until then the running configuration is not touched. Then, without a point at which a request could fail:
+//! every listener hands its next requests to the new handlers, the scopes take over their new declarations, and what is
+//! gone ends after the requests that it has in hand.
+
+use super::assemble::{Leaving, Threads};
+use super::control::{ControlError, Live, Reloaded, StopSignal};
+use super::run::{Listening, Server};
+use super::sites;
+use crate::config::{self, Config, Listener};
+use crate::http::listener::BoundListener;
+use crate::http::service::HttpService;
+use crate::limits::KILL_SECONDS_MAX;
+use crate::pool::Stuck;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether a replaced handler still has requests in hand.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+impl Server {
+    /// Reloads, unless `stop` is given first; what was started until then is left to [`Server::retired`].
+    pub(super) async fn reload(
+        &mut self,
+        text: Option<String>,
+        stop: &mut StopSignal,
+    ) -> Result<Reloaded, ControlError> {
+        // What the last reload has replaced must be gone: so any number of reloads holds two configurations at most.
+        tokio::select! {
+            () = self.retired() => {}
+            _ = stop.wait() => return Err(ControlError::Stopping),
+        }
+        let old = self.live.borrow().clone();
+        let config = self.read(text, &old.config)?;
+        let warnings = warnings(&old.config, &config);
+        let bound = self.bind_new(&config)?;
+        let grace = old.config.global.grace_period;
+        let threads = match Threads::succeed(&old, &config) {
+            Ok(threads) => Arc::new(threads),
+            Err((error, leaving)) => {
+                self.retire(leaving, Vec::new(), Vec::new(), grace);
+                return Err(ControlError::Threads(error));
+            }
+        };
+        let booted = {
+            let (threads, old) = (threads.clone(), old.clone());
+            tokio::task::spawn_blocking(move || threads.wait_booted(Some(&old.threads)))
+        };
+        let booted = tokio::select! {
+            booted = booted => {
+                booted.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}"))).map_err(ControlError::Boot)
+            }
+            _ = stop.wait() => Err(ControlError::Stopping),
+        };
+        if let Err(error) = booted {
+            let leaving = threads.withdraw(&old.threads, &old.config);
+            self.retire(leaving, Vec::new(), Vec::new(), grace);
+            return Err(error);
+        }
+        self.switch(&old, config, threads, bound);
+        Ok(Reloaded { warnings })
+    }
+
+    /// The new configuration takes effect.
+    fn switch(&mut self, old: &Live, config: Config, threads: Arc<Threads>, mut bound: Vec<(Listener, BoundListener)>) {
+        let mut replaced = Vec::new();
+        let mut kept = Vec::new();
+        for (listener, service) in sites::listeners(&config, &threads) {
+            if let Some(position) = self.listeners.iter().position(|listening| listening.listener == listener) {
+                let mut listening = self.listeners.swap_remove(position);
+                listening.running.replace_service(service.clone());
+                replaced.push(std::mem::replace(&mut listening.service, service));
+                kept.push(listening);
+            } else if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
+                let (_, socket) = bound.swap_remove(position);
+                match Listening::start(listener, socket, service) {
+                    Ok(listening) => kept.push(listening),
+                    Err(error) => tracing::error!("{error}"),
+                }
+            }
+        }
+        let removed = std::mem::replace(&mut self.listeners, kept);
+        let leaving = threads.commit(&old.threads, &config);
+        let grace = config.global.grace_period;
+        self.live.send_replace(Arc::new(Live { config, threads }));
+        self.retire(leaving, removed, replaced, grace);
+    }
+
+    fn read(&self, text: Option<String>, running: &Config) -> Result<Config, ControlError> {
+        let origin = match (&self.source, &text) {
+            (Some(source), _) => source.clone(),
+            (None, Some(_)) => running.base_dir.join("Caddyfile"),
+            (None, None) => return Err(ControlError::NoFile),
+        };
+        let config = match text {
+            Some(text) => config::parse(&text, &origin, &|name| std::env::var(name).ok()),
+            None => config::load(&origin),
+        };
+        let config = config.map_err(ControlError::Configuration)?;
+        if config.global.frankenphp.php_ini != running.global.frankenphp.php_ini {
+            return Err(ControlError::NeedsRestart("php_ini"));
+        }
+        Ok(config)
+    }
+
+    fn bind_new(&self, config: &Config) -> Result<Vec<(Listener, BoundListener)>, ControlError> {
+        let known = |listener: &Listener| self.listeners.iter().any(|listening| listening.listener == *listener);
+        let new = sites::sockets(config).into_iter().filter(|listener| !known(listener));
+        let bind = |listener| Ok((listener, BoundListener::bind(sites::socket_address(listener))?));
+        new.map(bind).collect()
+    }
+
+    /// Lets what is gone end in the background: listeners, then, when the replaced handlers have no request in hand, threads.
+    fn retire(&mut self, leaving: Leaving, removed: Vec<Listening>, replaced: Vec<HttpService>, grace: Duration) {
+        let until = Instant::now() + grace;
+        self.retiring = Some(tokio::spawn(async move {
+            let draining: Vec<_> =
+                removed.into_iter().map(|listening| tokio::spawn(listening.running.shut_down(grace))).collect();
+            for task in draining {
+                // A task that panicked has lost its listener, which closes it.
+                let _ = task.await;
+            }
+            while replaced.iter().any(|service| service.in_hand() > 0) && Instant::now() < until {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            leaving.stop_serving();
+            let leave = move || leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+            tokio::task::spawn_blocking(leave).await.unwrap_or_default()
+        }));
+    }
+
+    /// Waits until what the last reload has replaced is gone. Threads that could not be made to leave stay noted: the engine
+    /// must not be stopped under them.
+    pub(super) async fn retired(&mut self) {
+        let Some(retiring) = &mut self.retiring else { return };
+        let stuck: Vec<Stuck> = retiring.await.unwrap_or_default();
+        self.retiring = None;
+        for stuck in &stuck {
+            let place = stuck.place.as_deref().unwrap_or("unknown");
+            tracing::error!(
+                thread = stuck.thread,
+                place,
+                "a PHP thread of the last configuration could not be interrupted"
+            );
+        }
+        self.stuck.extend(stuck);
+    }
+}
+
+/// What is allowed and probably not meant, and what takes effect at the next start only.
+fn warnings(running: &Config, config: &Config) -> Vec<String> {
+    let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    let logs = |config: &Config| {
+        let global = &config.global;
+        let of_sites = config.sites.iter().map(|site| (sites::label(site), site.access_log.clone()));
+        (global.log.clone(), global.debug, of_sites.filter(|(_, log)| log.is_some()).collect::<Vec<_>>())
+    };
+    if logs(running) != logs(config) {
+        warnings.push("`log` has changed: where records go, and which, takes effect at the next start".into());
+    }
+    if running.global.admin != config.global.admin {
+        warnings.push("`admin` has changed: the address takes effect at the next start".into());
+    }
+    warnings.extend(super::not_yet(config));
+    warnings
+}
+
+/// The absolute path of the configuration file, so that a reload finds it wherever the process is by then.
+pub(super) fn absolute(source: &Path) -> PathBuf {
+    std::path::absolute(source).unwrap_or_else(|_| source.to_owned())
+}

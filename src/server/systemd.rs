@@ -1,0 +1,39 @@
+//! Telling systemd (or who else set `NOTIFY_SOCKET`) how the server is. Elsewhere all of this does nothing.
+
+use sd_notify::NotifyState;
+use std::time::Duration;
+
+/// The server serves; again after a reload. A unit of `Type=notify` has started only now.
+pub(super) fn ready() {
+    send(&[NotifyState::Ready]);
+}
+
+/// A reload begins. systemd wants to know when, to tell it from an earlier one.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!("reading the monotonic clock: {error}"),
+    }
+}
+
+/// The server is on its way down.
+pub(super) fn stopping() {
+    send(&[NotifyState::Stopping]);
+}
+
+/// Shows twice in the watchdog's interval that the async side is alive, for as long as the process lives; returns at once
+/// where no watchdog was asked for (`WatchdogSec=`).
+pub(super) async fn keep_alive() {
+    let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| *interval > Duration::ZERO) else { return };
+    let mut ticks = tokio::time::interval(interval / 2);
+    loop {
+        ticks.tick().await;
+        send(&[NotifyState::Watchdog]);
+    }
+}
+
+fn send(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("telling the service manager (NOTIFY_SOCKET): {error}");
+    }
+}

@@ -1,0 +1,346 @@
+//! One background worker: a name, a slot, and one or more PHP threads that run its script.
+//!
+//! States, all in [`State`] under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (something has
+//! been published; sticky), *given up* (no thread, the last failure kept), *stopping* (the server ends). Only the worker's
+//! own threads move it from running to ready or given up; only `start` moves it to running, so any number of callers
+//! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine.
+
+mod work;
+
+use super::messages::{self, LastFailure, Subject};
+use super::waits::Waits;
+use crate::php::{Failure, Phase, Scope, ThreadOptions, Wait};
+use crate::pool::Crew;
+use crate::vars::Slot;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use work::BackgroundWork;
+
+/// What a block declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// The script: absolute.
+    pub file: PathBuf,
+    /// Threads that start with the server; 0: one thread on first demand.
+    pub num: usize,
+    /// Failures in a row after which it is given up; `None`: never.
+    pub failures_max: Option<u32>,
+    /// The script's environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// What the workers of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    /// How their threads are made.
+    pub options: ThreadOptions,
+    /// Who waits for whom.
+    pub waits: Arc<Waits>,
+    /// Set when the server stops: no worker starts any more, also none that a catch-all would make.
+    pub stopping: Arc<AtomicBool>,
+}
+
+/// A background worker.
+pub struct Background {
+    name: String,
+    scope: String,
+    declaration: Declaration,
+    slot: Arc<Slot>,
+    waits: Arc<Waits>,
+    server_stopping: Arc<AtomicBool>,
+    crew: Crew,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Threads that have been started and have not left their loop.
+    live: usize,
+    ready: bool,
+    /// No script starts any more, and those that run are to end.
+    stopping: bool,
+    /// Why: a reload took it out of the configuration.
+    retired: bool,
+    /// How often a restart was asked for. A run that began before the newest is to end, and its end is no failure.
+    restarts: u64,
+    /// Who ran under this name before a reload changed its declaration: no script starts before it has left.
+    predecessor: Option<Arc<Background>>,
+    /// Failures in a row, for messages.
+    attempts: u32,
+    /// All failed runs so far: a waiter sees by it that one has failed since.
+    failures: u64,
+    /// How often it has been given up: the same.
+    give_ups: u64,
+    last_failure: Option<LastFailure>,
+    runs: u64,
+    /// The writing ends of the handles of the runs that go on, by thread.
+    handles: Vec<(usize, OwnedFd)>,
+}
+
+/// What is to be seen of a worker from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// `idle`, `starting`, `ready`, `given up` or `stopping`.
+    pub state: &'static str,
+    /// PHP threads that run it.
+    pub threads: usize,
+    /// Runs of the script so far.
+    pub runs: u64,
+    /// Failures in a row.
+    pub attempts: u32,
+    /// Exit status of the last failed run.
+    pub last_exit: Option<i32>,
+    /// The last PHP error.
+    pub last_error: Option<String>,
+}
+
+impl Background {
+    /// A worker that does not run yet.
+    pub fn new(name: &str, scope: &str, declaration: Declaration, shared: &Shared) -> Arc<Self> {
+        Self::with(name, scope, declaration, shared, Slot::new(name.as_bytes()), State::default())
+    }
+
+    /// The same worker under another declaration. What was published stays readable, and it stays ready if it was. Its
+    /// script starts when the last script of `predecessor`, which the caller stops, has ended.
+    pub fn succeed(predecessor: &Arc<Self>, declaration: Declaration, shared: &Shared) -> Arc<Self> {
+        let Self { name, scope, slot, .. } = &**predecessor;
+        let before = predecessor.locked();
+        // One that never ran has nobody to wait for; so a line of reloads does not become a chain of workers.
+        let waits_for = if before.live > 0 { Some(predecessor.clone()) } else { before.predecessor.clone() };
+        let state = State { ready: before.ready, runs: before.runs, predecessor: waits_for, ..State::default() };
+        drop(before);
+        Self::with(name, scope, declaration, shared, slot.clone(), state)
+    }
+
+    fn with(
+        name: &str,
+        scope: &str,
+        declaration: Declaration,
+        shared: &Shared,
+        slot: Arc<Slot>,
+        state: State,
+    ) -> Arc<Self> {
+        let options = ThreadOptions { name: format!("bg-{name}"), ..shared.options.clone() };
+        Arc::new(Self {
+            name: name.to_owned(),
+            scope: scope.to_owned(),
+            declaration,
+            slot,
+            waits: shared.waits.clone(),
+            server_stopping: shared.stopping.clone(),
+            crew: Crew::new(options),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// The worker's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The label of the scope that declares it.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// Its declaration.
+    pub fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    /// Where it publishes.
+    pub fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// What is to be seen of it.
+    pub fn status(&self) -> Status {
+        let state = self.locked();
+        let word = match &*state {
+            State { stopping: true, .. } => "stopping",
+            State { live: 0, give_ups: 1.., .. } => "given up",
+            State { ready: true, .. } => "ready",
+            State { live: 0, .. } => "idle",
+            _ => "starting",
+        };
+        Status {
+            state: word,
+            threads: state.live,
+            runs: state.runs,
+            attempts: state.attempts,
+            last_exit: state.last_failure.as_ref().map(|last| last.exit_status),
+            last_error: state.last_failure.as_ref().and_then(|last| last.error.as_ref()).map(ToString::to_string),
+        }
+    }
+
+    /// Starts the worker unless it runs; safe to call from many threads at once. `own_scope` is what its script sees.
+    ///
+    /// # Errors
+    /// The server stops, or the system gave no thread.
+    pub fn start(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<(), Failure> {
+        let mut state = self.locked();
+        if state.stopping || self.server_stopping.load(Ordering::Acquire) {
+            return Err(self.stopped(&state));
+        }
+        if state.live > 0 {
+            return Ok(());
+        }
+        state.attempts = 0;
+        state.last_failure = None;
+        for _ in 0..self.declaration.num.max(1) {
+            let hired = self.crew.hire(|number| Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number)));
+            match hired {
+                Ok(()) => state.live += 1,
+                Err(error) if state.live == 0 => return Err(messages::no_thread(&self.name, &error)),
+                Err(error) => tracing::error!(worker = self.name, "a pool has fewer threads than declared: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the script end and start anew on every thread, at once and without counting a failure: every handle reaches its
+    /// end of file, every pause ends. A worker that was given up is started again; one that does not run stays so. Returns
+    /// whether it runs. A script that does not end is for the caller to interrupt, see
+    /// [`end_runs`](crate::pool::end_runs).
+    ///
+    /// # Errors
+    /// A worker that was given up could not be started.
+    pub fn restart(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<bool, Failure> {
+        let (handles, live, given_up) = {
+            let mut state = self.locked();
+            if state.stopping {
+                return Ok(false);
+            }
+            state.restarts += 1;
+            (std::mem::take(&mut state.handles), state.live, state.give_ups > 0)
+        };
+        self.changed.notify_all();
+        drop(handles);
+        if live == 0 && given_up {
+            self.start(own_scope)?;
+        }
+        Ok(live > 0 || given_up)
+    }
+
+    /// Whether any of its threads is there.
+    pub(super) fn is_live(&self) -> bool {
+        self.locked().live > 0
+    }
+
+    /// Tells the script to end: every handle reaches its end of file, every pause and wait ends.
+    pub fn stop(&self) {
+        let handles = {
+            let mut state = self.locked();
+            state.stopping = true;
+            std::mem::take(&mut state.handles)
+        };
+        self.changed.notify_all();
+        drop(handles);
+    }
+
+    /// Stops a worker that a reload has replaced or taken out.
+    pub fn retire(&self) {
+        self.locked().retired = true;
+        self.stop();
+    }
+
+    fn stopped(&self, state: &State) -> Failure {
+        if state.retired { messages::removed(&self.name) } else { messages::stopping(&self.name) }
+    }
+
+    /// The threads, to be awaited with [`leave`](crate::pool::leave).
+    pub fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
+    /// Waits until the worker is ready (see `frankenphp_require_background_worker()` for the rules of each phase). Must
+    /// have been started, except in the phase `Callback`.
+    ///
+    /// # Errors
+    /// Says why it is not ready.
+    pub(super) fn wait(&self, wait: Wait, deadline: Option<Instant>, since: Since) -> Result<(), Failure> {
+        let started = Instant::now();
+        let mut state = self.locked();
+        loop {
+            if state.ready {
+                return Ok(());
+            }
+            if state.stopping {
+                return Err(self.stopped(&state));
+            }
+            if let Some(last) = state.last_failure.as_ref() {
+                if state.give_ups > since.give_ups {
+                    return Err(messages::gave_up(self.subject(), state.attempts, last));
+                }
+                if wait.phase == Phase::Boot && state.failures > since.failures {
+                    return Err(messages::boot_failed(self.subject(), state.attempts, last));
+                }
+            }
+            if wait.phase == Phase::Callback && state.live == 0 {
+                return Err(messages::not_running(self.subject()));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                let (attempts, last) = (state.attempts, state.last_failure.as_ref());
+                return Err(messages::timed_out(self.subject(), started.elapsed().max(wait.timeout), attempts, last));
+            }
+            state = match left {
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// What has happened so far, to be taken before [`start`](Self::start): a waiter is told of what happens after.
+    pub(super) fn since(&self) -> Since {
+        let state = self.locked();
+        Since { failures: state.failures, give_ups: state.give_ups }
+    }
+
+    /// Whether it has published something.
+    pub(super) fn is_ready(&self) -> bool {
+        self.locked().ready
+    }
+
+    pub(super) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// Waits until no thread is left, for `limit` at most; `false`: one is.
+    fn await_left(&self, limit: Duration) -> bool {
+        let state = self.locked();
+        let left = self.changed.wait_timeout_while(state, limit, |state| state.live > 0);
+        left.unwrap_or_else(PoisonError::into_inner).0.live == 0
+    }
+
+    pub(super) fn nothing_published(&self) -> Failure {
+        let state = self.locked();
+        match &state.last_failure {
+            Some(last) if state.live == 0 && state.give_ups > 0 => {
+                messages::gave_up(self.subject(), state.attempts, last)
+            }
+            _ => messages::nothing_published(self.subject(), state.live > 0),
+        }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject { name: &self.name, file: &self.declaration.file, scope: &self.scope }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // Every change under the lock is a plain store, so a panic leaves nothing half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A moment in a worker's life.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    failures: u64,
+    give_ups: u64,
+}

@@ -1,0 +1,321 @@
+//! One PHP thread of a background worker: what it runs next, and what follows on the end of a run.
+
+use super::Background;
+use crate::exchange::{Exchange, Pairs};
+use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
+use crate::pool::{LineLog, log_php};
+use crate::vars::Slot;
+use crate::worker::environment::{script_path, server_vars};
+use crate::worker::messages::{self, LastFailure};
+use crate::worker::supervise::{Failures, Next as After, RunEnd};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a thread that waits for the worker's predecessor looks whether it is to stop itself.
+const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// One thread of a background worker.
+pub(super) struct BackgroundWork {
+    worker: Arc<Background>,
+    scope: Arc<dyn Scope>,
+    number: usize,
+    failures: Failures,
+    /// The pause before the next run.
+    pause: Duration,
+    run: u64,
+    /// How many restarts had been asked for when the run began.
+    restarts: u64,
+    started: Instant,
+    ready_at: Option<Instant>,
+    /// The reading end of the run's handle; each call of the script gets a duplicate.
+    handle: Option<OwnedFd>,
+    output: LineLog,
+    left: bool,
+}
+
+impl BackgroundWork {
+    pub(super) fn new(worker: Arc<Background>, scope: Arc<dyn Scope>, number: usize) -> Self {
+        Self {
+            worker,
+            scope,
+            number,
+            failures: Failures::default(),
+            pause: Duration::ZERO,
+            run: 0,
+            restarts: 0,
+            started: Instant::now(),
+            ready_at: None,
+            handle: None,
+            output: LineLog::default(),
+            left: false,
+        }
+    }
+
+    /// Waits until a script may start: for the worker's predecessor, and then for the pause, which a restart ends. `false`
+    /// when the worker is to stop.
+    fn pause(&mut self) -> bool {
+        if !self.await_predecessor() {
+            return false;
+        }
+        let until = Instant::now() + self.pause;
+        let mut state = self.worker.locked();
+        loop {
+            if state.stopping {
+                return false;
+            }
+            if state.restarts > self.restarts {
+                self.failures = Failures::default();
+                state.attempts = 0;
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            state = self.worker.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// `false` when the worker is to stop.
+    fn await_predecessor(&self) -> bool {
+        loop {
+            let predecessor = {
+                let state = self.worker.locked();
+                if state.stopping {
+                    return false;
+                }
+                match &state.predecessor {
+                    Some(predecessor) => predecessor.clone(),
+                    None => return true,
+                }
+            };
+            if predecessor.await_left(PREDECESSOR_LOOK_EVERY) {
+                self.worker.locked().predecessor = None;
+            }
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<Option<Run>> {
+        let (reader, writer) = io::pipe()?;
+        {
+            let mut state = self.worker.locked();
+            if state.stopping {
+                return Ok(None);
+            }
+            state.runs += 1;
+            self.run = state.runs;
+            self.restarts = state.restarts;
+            state.handles.push((self.number, writer.into()));
+        }
+        self.handle = Some(reader.into());
+        self.started = Instant::now();
+        self.ready_at = None;
+        let Background { name, scope, declaration, .. } = &*self.worker;
+        tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker started");
+        Ok(Some(Run {
+            script: script_path(&declaration.file),
+            argument: CString::new(name.as_str()).ok(),
+            server_vars: server_vars(&declaration.file, name, name, &declaration.env),
+            request_vars: Pairs::default(),
+            scope: self.scope.clone(),
+        }))
+    }
+
+    /// The thread leaves its loop.
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.left, true) {
+            return;
+        }
+        self.worker.locked().live -= 1;
+        self.worker.changed.notify_all();
+    }
+
+    /// The thread leaves its loop because of a failure that has been noted. The last thread of a pool gives the worker up;
+    /// before that the others may still publish.
+    fn give_up(&mut self) {
+        self.left = true;
+        let mut state = self.worker.locked();
+        state.live -= 1;
+        if state.live == 0 {
+            state.give_ups += 1;
+        }
+        drop(state);
+        self.worker.changed.notify_all();
+    }
+
+    fn note_failure(&mut self, ended: Ended) -> LastFailure {
+        let exit_status = if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status };
+        let last = LastFailure { exit_status, error: ended.error };
+        let mut state = self.worker.locked();
+        state.failures += 1;
+        state.attempts = self.failures.count();
+        state.last_failure = Some(last.clone());
+        last
+    }
+}
+
+impl Work for BackgroundWork {
+    fn mode(&self) -> Mode {
+        Mode::Background
+    }
+
+    fn next(&mut self) -> Next {
+        if !self.left && self.pause() {
+            match self.begin() {
+                Ok(Some(run)) => return Next::Run(run),
+                Ok(None) => {}
+                Err(error) => {
+                    let Background { name, scope, .. } = &*self.worker;
+                    tracing::error!(
+                        worker = name,
+                        scope,
+                        thread = self.number,
+                        "the worker is given up: making its handle: {error}"
+                    );
+                    let error = ScriptError {
+                        level: "System error",
+                        message: format!("making the worker's handle: {error}"),
+                        ..ScriptError::default()
+                    };
+                    self.note_failure(Ended { exit_status: 255, failed: true, handled: false, error: Some(error) });
+                    self.give_up();
+                }
+            }
+        }
+        self.leave();
+        Next::Stop
+    }
+
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
+        None
+    }
+
+    fn job_ended(&mut self) {}
+
+    fn ended(&mut self, ended: Ended) {
+        let worker = self.worker.clone();
+        let (name, scope, thread, run) = (&worker.name, &worker.scope, self.number, self.run);
+        self.output.flush(|line| tracing::info!(target: "php", worker = name, scope, thread, run, "{line}"));
+        self.handle = None;
+        let (stopping, restarting) = {
+            let mut state = worker.locked();
+            state.handles.retain(|(number, _)| *number != thread);
+            (state.stopping, state.restarts > self.restarts)
+        };
+        if stopping {
+            tracing::info!(
+                worker = name,
+                scope,
+                thread,
+                run,
+                exit_status = ended.exit_status,
+                "background worker stopped"
+            );
+            return;
+        }
+        if restarting {
+            self.pause = Duration::ZERO;
+            tracing::info!(
+                worker = name,
+                scope,
+                thread,
+                run,
+                exit_status = ended.exit_status,
+                "background worker ended for a restart"
+            );
+            return;
+        }
+        let end = RunEnd {
+            success: ended.exit_status == 0 && !ended.failed,
+            ready_for: self.ready_at.map(|at| at.elapsed()),
+            lasted: self.started.elapsed(),
+        };
+        match self.failures.decide(end, worker.declaration.failures_max) {
+            After::Restart { pause } => {
+                self.pause = pause;
+                worker.locked().attempts = 0;
+                tracing::info!(
+                    worker = name,
+                    scope,
+                    thread,
+                    run,
+                    exit_status = 0,
+                    "background worker ended, restarting it"
+                );
+            }
+            After::Retry { pause } => {
+                self.pause = pause;
+                let last = self.note_failure(ended);
+                tracing::warn!(
+                    worker = name,
+                    scope,
+                    thread,
+                    run,
+                    attempt = self.failures.count(),
+                    exit_status = last.exit_status,
+                    pause_ms = pause.as_millis() as u64,
+                    "background worker failed, restarting it: {}",
+                    messages::failed(self.failures.count(), &last)
+                );
+                worker.changed.notify_all();
+            }
+            After::GiveUp => {
+                let last = self.note_failure(ended);
+                tracing::error!(
+                    worker = name,
+                    scope,
+                    thread,
+                    run,
+                    attempt = self.failures.count(),
+                    exit_status = last.exit_status,
+                    "background worker given up: {}",
+                    messages::failed(self.failures.count(), &last)
+                );
+                self.give_up();
+            }
+        }
+    }
+
+    fn slot(&self) -> Option<Arc<Slot>> {
+        Some(self.worker.slot.clone())
+    }
+
+    fn published(&mut self, _version: Option<u64>) {
+        if self.ready_at.is_some() {
+            return;
+        }
+        self.ready_at = Some(Instant::now());
+        let Background { name, scope, .. } = &*self.worker;
+        self.worker.locked().ready = true;
+        self.worker.changed.notify_all();
+        tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker ready");
+    }
+
+    fn handle(&mut self) -> io::Result<OwnedFd> {
+        match &self.handle {
+            Some(handle) => handle.try_clone(),
+            None => Err(io::Error::other("no script runs")),
+        }
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        let Background { name, scope, .. } = &*self.worker;
+        let (thread, run) = (self.number, self.run);
+        self.output.push(bytes, |line| tracing::info!(target: "php", worker = name, scope, thread, run, "{line}"));
+    }
+
+    fn log(&mut self, level: i32, message: &str) {
+        let Background { name, scope, .. } = &*self.worker;
+        let (thread, run) = (self.number, self.run);
+        log_php!(level, message, worker = name, scope, thread, run);
+    }
+}
+
+impl Drop for BackgroundWork {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
