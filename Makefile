@@ -19,7 +19,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
 .PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean
-.PHONY: asan asan-tests valgrind valgrind-tests two-requests model miri launder
+.PHONY: reloads asan asan-tests valgrind valgrind-tests two-requests model miri launder
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 		echo 'error: Miri is not installed; install it by: rustup toolchain install nightly --component miri' >&2; exit 1; }
 	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation \
 		cargo +nightly miri test --no-default-features --lib vars::
+
+reloads: php ## 200 reloads while 64 connections run requests
+	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads
 
 bench: php ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper

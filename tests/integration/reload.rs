@@ -1,0 +1,388 @@
+//! Another configuration while the server runs, and workers that restart.
+
+use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
+use crate::common::{Igor, Outcome, Request, Server, igor, wait_until};
+use rustix::process::Signal;
+use serde_json::json;
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const RELOADED: &str = "the configuration was reloaded";
+const NOT_RELOADED: &str = "the configuration was not reloaded";
+
+/// Changes the Caddyfile and sends SIGHUP. Gives the log's record of what came of it.
+fn reload(server: &Server, change: impl FnOnce(String) -> String) -> String {
+    let path = server.path("Caddyfile");
+    let text = fs::read_to_string(&path).expect("the Caddyfile can be read");
+    fs::write(&path, change(text)).expect("the Caddyfile can be written");
+    hang_up(server)
+}
+
+fn hang_up(server: &Server) -> String {
+    let outcome = |line: &&String| line.contains(RELOADED) || line.contains(NOT_RELOADED);
+    let before = server.log.count(RELOADED) + server.log.count(NOT_RELOADED);
+    server.signal(Signal::HUP);
+    server.log.wait("the outcome of a reload", |lines| lines.iter().filter(outcome).nth(before).cloned())
+}
+
+fn starts(server: &Server, worker: &str) -> usize {
+    let record =
+        |line: &&str| line.contains("background worker started") && line.contains(&format!("worker=\"{worker}\""));
+    server.log.text().lines().filter(record).count()
+}
+
+/// B52: what is declared as before goes on, what is declared otherwise starts anew, and what was published stays readable.
+#[test]
+fn unchanged_workers_go_on_and_changed_ones_restart() {
+    let workers = puppet("same", READY) + &puppet("other", &format!("{READY}\nenv COLOUR red"));
+    let server = block(&workers).start();
+    ensure(&server, "same");
+    ensure(&server, "other");
+    let (same, other) = (read(&server, "same").value(), read(&server, "other").value());
+    let mut puppet = server.puppet("same");
+
+    assert_holds(&reload(&server, |text| text.replace("COLOUR red", "COLOUR blue")), &[RELOADED]);
+    assert_eq!(read(&server, "same").value(), same);
+    puppet.eval("frankenphp_set_vars(['still' => 'here']);").value();
+    assert_eq!(read(&server, "same").value(), json!({"still": "here"}), "the same run goes on");
+    wait_until("the new run", || read(&server, "other").value() != other);
+    assert_eq!(server.puppet("other").eval("return getenv('COLOUR');").value(), json!("blue"));
+    assert_eq!((starts(&server, "same"), starts(&server, "other")), (1, 2));
+}
+
+/// B52, B28: what was published stays readable while the new script has published nothing, and the worker counts as ready.
+#[test]
+fn a_changed_worker_stays_ready() {
+    let server = block(&puppet("w", READY)).start();
+    ensure(&server, "w");
+    let before = read(&server, "w").value();
+    reload(&server, |text| text.replace("frankenphp_set_vars(['pid'", "$nothing = (['pid'"));
+    server.puppet("w").eval("return 1;").value();
+    assert_eq!(starts(&server, "w"), 2);
+    assert_eq!(read(&server, "w").value(), before);
+    server.eval("frankenphp_require_background_worker('w', 0.001);").value();
+}
+
+/// B6: a wrong configuration changes nothing, and the log says what is wrong and where.
+#[test]
+fn a_wrong_configuration_changes_nothing() {
+    let server = block(&puppet("w", READY)).start();
+    ensure(&server, "w");
+    let before = read(&server, "w").value();
+    let record = reload(&server, |text| text.replace("name w", "name w\nnmae v"));
+    assert_holds(&record, &["ERROR", NOT_RELOADED, "errors"]);
+    server.wait_log(&["Caddyfile:", "nmae"]);
+    assert_eq!(read(&server, "w").value(), before);
+    assert_eq!(starts(&server, "w"), 1);
+    assert_holds(&reload(&server, |text| text.replace("nmae v\n", "")), &[RELOADED]);
+    assert_eq!(starts(&server, "w"), 1);
+}
+
+/// B52: a worker that is declared no more is not known any more, also where it was read before; its run ends. Declared again
+/// it starts from nothing.
+#[test]
+fn a_removed_worker_is_gone() {
+    let workers = puppet("gone", READY) + &puppet("stays", READY) + "worker {$PHP_TESTS}/worker.php 1\n";
+    let server = block(&workers).start();
+    ensure(&server, "gone");
+    server.eval_in_worker("return frankenphp_get_vars('gone');").value();
+    let mut puppet = server.puppet("gone");
+    puppet.start("$r = [frankenphp_get_worker_handle()]; stream_select($r, $w, $e, null); return 'told';");
+
+    let without = |text: String| text.replace("name gone", "name back");
+    assert_holds(&reload(&server, without), &[RELOADED]);
+    assert_eq!(puppet.finish().value(), json!("told"));
+    let parts = ["\"gone\"", "back", "stays"];
+    for outcome in [read(&server, "gone"), server.eval_in_worker("return frankenphp_get_vars('gone');")] {
+        assert_holds(&outcome.thrown("RuntimeException"), &parts);
+    }
+    assert_holds(&reload(&server, |text| text.replace("name back", "name gone")), &[RELOADED]);
+    let nothing = read(&server, "gone").thrown("RuntimeException");
+    assert_holds(&nothing, &["\"gone\"", "published"]);
+    ensure(&server, "gone");
+    read(&server, "gone").value();
+}
+
+/// B52, B9: a worker that a reload adds can be used at once; so can one that starts with the server.
+#[test]
+fn an_added_worker_starts() {
+    let server = block(&puppet("old", READY)).start();
+    assert_holds(&read(&server, "new").thrown("RuntimeException"), &["not", "old"]);
+    let added = puppet("new", READY) + &puppet("eager", &format!("num 1\n{READY}"));
+    let record = reload(&server, |text| text.replace("php_server {", &format!("php_server {{\n{added}")));
+    assert_holds(&record, &[RELOADED]);
+    wait_until("the eager worker", || matches!(read(&server, "eager"), Outcome::Value(_)));
+    ensure(&server, "new");
+    read(&server, "new").value();
+}
+
+/// B52: an HTTP worker that is declared as before keeps its run; another is started anew.
+#[test]
+fn http_workers_that_did_not_change_keep_their_runs() {
+    let server = block("worker {\nfile {$PHP_TESTS}/worker.php\nnum 1\nenv COLOUR red\n}\n").start();
+    let count = "static $count = 0; $GLOBALS['count'] = ($GLOBALS['count'] ?? 0) + 1; return [$GLOBALS['count'], getenv('COLOUR')];";
+    assert_eq!(server.eval_in_worker(count).value(), json!([1, "red"]));
+    reload(&server, |text| text.replace("root ", "header X-New yes\nroot "));
+    assert_eq!(server.eval_in_worker(count).value(), json!([2, "red"]), "the run goes on");
+    assert_eq!(server.send(&Request::post("/worker.php", "return 1;")).header("x-new"), Some("yes"));
+    reload(&server, |text| text.replace("COLOUR red", "COLOUR blue"));
+    assert_eq!(server.eval_in_worker(count).value(), json!([1, "blue"]));
+}
+
+/// B52: a new HTTP worker whose script does not boot is no reason to lose the one that runs.
+#[test]
+fn an_http_worker_that_does_not_boot_keeps_the_old_configuration() {
+    let server =
+        block("worker {\nfile {$PHP_TESTS}/worker.php\nnum 1\n}\n").file("broken.php", "<?php exit(3);").start();
+    let with_broken = "worker {\nfile {$DIR}/broken.php\nnum 1\nmax_consecutive_failures 2\nmatch /broken/*\n}\nworker {\nfile {$PHP_TESTS}/worker.php";
+    let record = reload(&server, |text| text.replace("worker {\nfile {$PHP_TESTS}/worker.php", with_broken));
+    assert_holds(&record, &[NOT_RELOADED, "broken.php", "exit status 3"]);
+    assert_eq!(server.eval_in_worker("return 1;").value(), json!(1));
+}
+
+/// B52: addresses come and go; the connections of the others stay.
+#[test]
+fn addresses_come_and_go() {
+    let server = Igor::new().site("respond first").start();
+    let mut connection = server.connect();
+    assert_eq!(connection.send(&Request::get("/")).text(), "first");
+    let second = "\nhttp://localhost:0 {\nbind 127.0.0.1\nrespond second\n}\nhttp://127.0.0.2:0 {\nrespond third\n}\n";
+    reload(&server, |text| text.replace("respond first", "respond newer") + second);
+    assert_eq!(
+        connection.send(&Request::get("/")).text(),
+        "newer",
+        "an open connection is served by the new configuration"
+    );
+    let added = server.wait_log(&["listening", "listener=127.0.0.2:0"]);
+    let address = added.split("address=").nth(1).expect("it names the address").trim().to_owned();
+    assert!(TcpStream::connect(&address).is_ok());
+    reload(&server, |text| text.replace(second, ""));
+    wait_until("the address to be closed", || TcpStream::connect(&address).is_err());
+    assert_eq!(connection.send(&Request::get("/")).text(), "newer");
+}
+
+/// B52: PHP reads its ini settings once, so a reload does not pretend to change them.
+#[test]
+fn ini_settings_need_a_restart() {
+    let server = block("").frankenphp("php_ini memory_limit 64M").start();
+    let record = reload(&server, |text| text.replace("64M", "96M"));
+    assert_holds(&record, &[NOT_RELOADED, "php_ini", "restart"]);
+    assert_eq!(server.eval("return ini_get('memory_limit');").value(), json!("64M"));
+}
+
+/// B52: snapshots outlive a change of the settings by which they are read, and of the number of threads.
+#[test]
+fn every_thread_can_be_replaced() {
+    let server =
+        block(&(puppet("w", READY) + "worker {$PHP_TESTS}/worker.php 2\n")).frankenphp("num_threads 3").start();
+    ensure(&server, "w");
+    let changed = "vars {\nmode copy\n}\nnum_threads 4";
+    assert_holds(&reload(&server, |text| text.replace("num_threads 3", changed)), &[RELOADED]);
+    read(&server, "w").value();
+    server.eval_in_worker("return frankenphp_get_vars('w');").value();
+    wait_until("the new run", || starts(&server, "w") == 2);
+}
+
+/// B52, B11: who waits for a worker that a reload replaces, waits on for its successor; for one that it removes, is told.
+#[test]
+fn waits_outlive_a_reload() {
+    let workers = puppet("slow", "env COLOUR red") + &puppet("gone", "env COLOUR red");
+    let server = block(&workers).frankenphp("num_threads 3").start();
+    let mut waiting = [server.connect(), server.connect()];
+    for (connection, name) in waiting.iter_mut().zip(["slow", "gone"]) {
+        connection.write(&Request::post(
+            "/eval.php",
+            format!("frankenphp_ensure_background_worker('{name}', 600); return 'ready';"),
+        ));
+        server.puppet(name).eval("return 1;").value();
+    }
+    let change = |text: String| text.replace("COLOUR red", "COLOUR blue").replace("name gone", "name other");
+    assert_holds(&reload(&server, change), &[RELOADED]);
+    let message = Outcome::of_response(&waiting[1].read(false)).thrown("RuntimeException");
+    assert_holds(&message, &["\"gone\"", "reload has removed it"]);
+    wait_until("the new run", || starts(&server, "slow") == 2);
+    server.puppet("slow").eval("frankenphp_set_vars(['late']);").value();
+    assert_eq!(Outcome::of_response(&waiting[0].read(false)).value(), json!("ready"));
+}
+
+/// B49, B52: a replaced script that does not end in its grace period is interrupted; its successor starts only then.
+#[test]
+fn a_replaced_script_that_hangs_is_interrupted() {
+    let hanging = "env BOOT \"frankenphp_set_vars([getenv('COLOUR')]); if (getenv('COLOUR') === 'red') { while (true); }\"\nenv COLOUR red";
+    let server = block(&puppet("w", hanging)).global("grace_period 300ms").start();
+    ensure(&server, "w");
+    assert_eq!(read(&server, "w").value(), json!(["red"]));
+    assert_holds(&reload(&server, |text| text.replace("COLOUR red", "COLOUR blue")), &[RELOADED]);
+    server.wait_log(&["interrupting a script that did not end in its grace period", "bg-w"]);
+    wait_until("the successor", || read(&server, "w").value() == json!(["blue"]));
+}
+
+/// B49: a signal is not kept waiting by a reload whose new script never gets ready.
+#[test]
+fn a_stop_during_a_reload() {
+    let server = block("worker {\nfile {$PHP_TESTS}/worker.php\nnum 1\n}\n")
+        .file("slow.php", "<?php touch(getenv('DIR') . '/boots'); sleep(3600);")
+        .global("grace_period 300ms")
+        .start();
+    let path = server.path("Caddyfile");
+    let text = fs::read_to_string(&path).expect("the Caddyfile can be read");
+    let slow = "php_server {\nenv DIR {$DIR}\nworker {$DIR}/slow.php 1";
+    fs::write(&path, text.replace("php_server {\nenv DIR {$DIR}", slow)).expect("the Caddyfile can be written");
+    server.signal(Signal::HUP);
+    wait_until("the boot", || server.path("boots").exists());
+    let stopped = server.stop();
+    assert_holds(&stopped.log, &[NOT_RELOADED, "the server is stopping"]);
+}
+
+/// B52: no request fails and no snapshot is missing, however often the configuration changes under load.
+/// `IGOR_TEST_RELOADS` and `IGOR_TEST_CONNECTIONS` set how often and how many.
+#[test]
+fn requests_go_on_through_reloads() {
+    let number =
+        |name: &str, default: usize| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
+    let (reloads, connections) = (number("IGOR_TEST_RELOADS", 12), number("IGOR_TEST_CONNECTIONS", 16));
+    let workers = puppet("same", READY)
+        + &puppet("w", &format!("{READY}\nenv COLOUR 0"))
+        + "worker {\nfile {$PHP_TESTS}/worker.php\nnum 2\nenv COLOUR 0\n}\n";
+    let server = block(&workers).frankenphp("num_threads 6").start();
+    ensure(&server, "same");
+    ensure(&server, "w");
+    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut resident = Vec::new();
+    std::thread::scope(|scope| {
+        let load = |script: &'static str| {
+            let mut connection = server.connect();
+            while !done.load(Ordering::Relaxed) {
+                let code = "return [frankenphp_get_vars('same')['pid'], frankenphp_get_vars('w')['pid']];";
+                let response = connection.send(&Request::post(script, code));
+                assert_eq!(response.status, 200, "{script}: {}", response.text());
+                Outcome::of_response(&response).value();
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        for number in 0..connections {
+            scope.spawn(move || load(if number % 2 == 0 { "/eval.php" } else { "/worker.php" }));
+        }
+        let stop_load = StopOnDrop(&done);
+        for round in 0..reloads {
+            let before = served.load(Ordering::Relaxed);
+            let change = |text: String| text.replace(&format!("COLOUR {round}\n"), &format!("COLOUR {}\n", round + 1));
+            assert_holds(&reload(&server, change), &[RELOADED]);
+            wait_until("requests", || served.load(Ordering::Relaxed) > before + connections);
+            resident.push(resident_kib(&server));
+        }
+        drop(stop_load);
+    });
+    // Allocators warm up; after the first half nothing may grow by more than a few megabytes, however long the run.
+    let (middle, last) = (resident[reloads / 2], resident[reloads - 1]);
+    assert!(last < middle + 16 * 1024, "resident memory grew from {middle} KiB to {last} KiB: {resident:?}");
+    assert_eq!(starts(&server, "same"), 1);
+}
+
+/// Ends the load also when an assertion fails, so that the test ends.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn resident_kib(server: &Server) -> usize {
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).expect("the process runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// B51: a change of a watched file restarts the workers of its block, a burst of changes once.
+#[test]
+fn watched_files_restart_the_workers_of_their_block() {
+    let watching = puppet("w", &format!("watch {{$DIR}}/src/**/*.php\n{READY}"));
+    let server = Igor::new()
+        .hosts(&[
+            ("one", &site(&(watching + "worker {$PHP_TESTS}/worker.php 1\n"))),
+            ("two", &site(&puppet("v", READY))),
+        ])
+        .file("src/deep/a.php", "<?php // 1")
+        .start();
+    let value = |host: &str, code: &str| server.eval_at(host, code).value();
+    value("one", "frankenphp_ensure_background_worker('w');");
+    value("two", "frankenphp_ensure_background_worker('v');");
+    let before = value("one", "return frankenphp_get_vars('w');");
+    let of_two = value("two", "return frankenphp_get_vars('v');");
+
+    fs::write(server.path("src/deep/readme.txt"), "no script").expect("files can be written");
+    fs::read(server.path("src/deep/a.php")).expect("files can be read");
+    for number in 0..20 {
+        fs::write(server.path(&format!("src/deep/{number}.php")), "<?php // 2").expect("files can be written");
+    }
+    wait_until("the new run", || value("one", "return frankenphp_get_vars('w');") != before);
+    server.wait_log(&["workers restarted", "workers=2"]);
+    server.wait_log(&["worker script ended for a restart"]);
+    assert_eq!(server.log.count("watched files have changed"), 1, "{}", server.log.text());
+    assert_eq!((starts(&server, "w"), starts(&server, "v")), (2, 1));
+    assert_eq!(value("two", "return frankenphp_get_vars('v');"), of_two);
+}
+
+/// B50, B46, B48, B49: a restart counts no failure, cuts a backoff short, revives what was given up, and interrupts what does
+/// not end.
+#[test]
+fn a_restart_gets_every_worker_running_again() {
+    let watch = "watch {$DIR}/go";
+    let failing =
+        "env BOOT \"if (!file_exists(getenv('DIR') . '/mended')) { exit(4); } frankenphp_set_vars(['good']);\"";
+    let workers = puppet(
+        "hangs",
+        &format!(
+            "{watch}\nenv BOOT \"frankenphp_set_vars([hrtime()]); if (!file_exists(getenv('DIR') . '/mended')) {{ while (true); }}\""
+        ),
+    ) + &puppet("given-up", &format!("max_consecutive_failures 1\n{failing}"))
+        + &puppet("retries", &format!("max_consecutive_failures -1\n{failing}"));
+    let server = block(&workers).global("grace_period 300ms").file("go", "").frankenphp("num_threads 2").start();
+    ensure(&server, "hangs");
+    let before = read(&server, "hangs").value();
+    server.eval("frankenphp_ensure_background_worker('given-up');").thrown("RuntimeException");
+    server.wait_log(&["given up", "worker=\"given-up\""]);
+    server.eval("frankenphp_ensure_background_worker('retries', 0.01);").thrown("RuntimeException");
+
+    fs::write(server.path("mended"), "").expect("files can be written");
+    fs::write(server.path("go"), "now").expect("files can be written");
+    server.wait_log(&["interrupting a script that did not end in its grace period", "bg-hangs"]);
+    for name in ["given-up", "retries"] {
+        wait_until("the worker", || read(&server, name) == Outcome::Value(json!(["good"])));
+    }
+    wait_until("the new run", || read(&server, "hangs").value() != before);
+    server.wait_log(&["background worker ended for a restart", "worker=\"hangs\""]);
+}
+
+/// A service manager is told when the server serves, reloads and stops.
+#[test]
+fn the_service_manager_is_told() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let socket = UnixDatagram::bind(dir.path().join("notify")).expect("a socket can be made");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+    let message = || {
+        let mut bytes = [0; 4096];
+        let length = socket.recv(&mut bytes).expect("the server tells");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    fs::write(dir.path().join("Caddyfile"), "{\nadmin off\n}\nhttp://127.0.0.1:0 {\nrespond ok\n}\n")
+        .expect("files can be written");
+    let mut command = igor();
+    command.arg("run").arg("--config").arg(dir.path().join("Caddyfile"));
+    command.env("NOTIFY_SOCKET", dir.path().join("notify")).env("WATCHDOG_USEC", "60000000");
+    let mut server = Server::spawn(command, dir).wait_listening();
+    let mut messages = vec![message(), message()];
+    hang_up(&server);
+    messages.extend([message(), message()]);
+    messages.sort();
+    assert_eq!(messages[..3], ["READY=1\n", "READY=1\n", messages[2].as_str()].map(String::from));
+    assert!(messages[2].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{messages:?}");
+    assert_eq!(messages[3], "WATCHDOG=1\n");
+    server.stop_by(Signal::TERM);
+    assert_eq!(message(), "STOPPING=1\n");
+}
