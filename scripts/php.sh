@@ -5,6 +5,7 @@
 #   scripts/php.sh build                    build PHP, or check the one in PHP_CONFIG
 #   scripts/php.sh print                    print the path of its php-config
 #   scripts/php.sh source                   print the path of its source tree
+#   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
 #   scripts/php.sh install-packages [LIST]  install them; LIST is build (default) or test
 #
@@ -26,6 +27,8 @@ source "$SCRIPTS/lib/common.sh"
 source "$SCRIPTS/lib/recipe.sh"
 # shellcheck source=scripts/lib/source.sh
 source "$SCRIPTS/lib/source.sh"
+# shellcheck source=scripts/lib/apcu.sh
+source "$SCRIPTS/lib/apcu.sh"
 # shellcheck source=scripts/lib/build.sh
 source "$SCRIPTS/lib/build.sh"
 # shellcheck source=scripts/lib/check.sh
@@ -110,6 +113,18 @@ command_source() {
     printf '%s\n' "$SOURCE"
 }
 
+# The extension must be built for the PHP in use.
+command_apcu() {
+    local config
+    config=$(command_print)
+    php_config_check "$config" || exit 1
+    WANTED_VERSION=$("$config" --version)
+    set_series
+    mkdir -p -- "$CACHE/apcu" "$CACHE/build" "$CACHE/src" "$CACHE/apt"
+    apcu_ensure "$config"
+    printf '%s\n' "$APCU"
+}
+
 main() {
     (($# >= 1)) || usage
     local command=$1
@@ -124,6 +139,7 @@ main() {
         build) command_build ;;
         print) command_print ;;
         source) command_source ;;
+        apcu) command_apcu ;;
         packages) packages_missing "${1:-build}" ;;
         install-packages) packages_install "${1:-build}" ;;
         *) usage ;;
