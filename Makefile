@@ -18,7 +18,7 @@ WITH_PHP = PHP_CONFIG="$$(scripts/php.sh print)" && export PHP_CONFIG && PHP="$$
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
-.PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean
+.PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean contract
 .PHONY: reloads asan asan-tests valgrind valgrind-tests two-requests model miri launder
 
 help: ## List the targets
@@ -44,6 +44,10 @@ lint:
 	cargo fmt --check
 	$(WITH_PHP) cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
+	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
+
+contract: php ## Write docs/contract.md: what is promised, and the tests that prove it
+	$(WITH_PHP) $$PHP -n scripts/contract-table.php
 
 unit: ## Unit and integration tests
 	$(WITH_PHP) $(RUN_TESTS)

@@ -3,6 +3,8 @@
 //! Snapshots are hardened here: a write to one, or a read after its end, is a crash.
 
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use rustix::param::page_size;
+use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
 use std::fs;
 
@@ -167,6 +169,38 @@ fn a_snapshot_that_is_too_large_is_refused() {
     assert!(message.contains("1048576 bytes") && message.contains("max_bytes"), "{message}");
     assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!(["kept"]));
     puppet.eval("frankenphp_set_vars([str_repeat('x', 500000)]);").value();
+}
+
+/// B29: without memory for the copy the snapshot before it stays, and with memory publishing goes on.
+#[test]
+fn a_publish_that_gets_no_memory_leaves_the_previous_snapshot() {
+    // The text is larger than what the process may still get, which is enough for everything else.
+    const TEXT: usize = 32 << 20;
+    const LEFT: u64 = 16 << 20;
+    let server = server();
+    publish(&server, "['kept']");
+    let mut puppet = server.puppet("w");
+    puppet.eval(&format!("$GLOBALS['large'] = str_repeat('x', {TEXT});")).value();
+
+    let statm = fs::read_to_string(format!("/proc/{}/statm", server.pid())).expect("the server's memory");
+    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number of pages");
+    let limit = |bytes| {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(server.pid()), Resource::As, limit).expect("the limit can be set");
+    };
+    limit(Some(pages * page_size() as u64 + LEFT));
+    for _ in 0..20 {
+        let refused = puppet.eval("frankenphp_set_vars(['small' => 1, 'large' => $GLOBALS['large']]);");
+        let message = refused.thrown("RuntimeException");
+        assert!(message.contains("the system gave no memory for a snapshot of"), "{message}");
+        assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!(["kept"]));
+    }
+    puppet.eval("frankenphp_set_vars(['small']);").value();
+    assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!(["small"]));
+
+    limit(None);
+    puppet.eval("frankenphp_set_vars(['large' => $GLOBALS['large']]);").value();
+    assert_eq!(server.eval("return strlen(frankenphp_get_vars('w')['large']);").value(), json!(TEXT));
 }
 
 /// B30

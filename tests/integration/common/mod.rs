@@ -1,11 +1,13 @@
 //! What all tests share: starting the program, talking HTTP to it, reading its log.
 
+mod command;
 mod http;
 mod log;
 mod puppet;
 mod server;
 pub(crate) mod workers;
 
+pub(crate) use command::{igor_php, output_of, stock_php};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use puppet::{Outcome, Puppet};
 pub(crate) use server::{Igor, Server, igor};

@@ -1,6 +1,7 @@
 //! The examples, each started as its README says and used as its README says.
 
 mod live_config;
+mod recipes;
 mod redis;
 mod redis_sentinel;
 

@@ -1,0 +1,5 @@
+<?php
+
+frankenphp_require_background_worker('prices', 5.0);
+header('Content-Type: application/json');
+echo json_encode(frankenphp_get_vars('prices'));

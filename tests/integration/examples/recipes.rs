@@ -1,0 +1,195 @@
+//! The workers of `docs/recipes.md`, each against the real thing that it follows.
+
+use super::redis::Redis;
+use super::{copy_of, json_of, serve};
+use crate::common::{Igor, Server, output_of, stock_php, wait_for};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+/// Serves a recipe.
+fn recipe(name: &str, environment: &[(&str, &str)]) -> Server {
+    serve(copy_of(&format!("recipes/{name}")), environment)
+}
+
+/// Waits until the recipe's page holds what `holds` wants.
+fn wait_for_page(server: &Server, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    wait_for(what, || Some(json_of(&server.get("/"))).filter(&holds))
+}
+
+/// Stops the server: each of its workers must end by itself, and must never have failed.
+fn stop_in_good_order(server: Server, workers: usize) {
+    let log = server.stop().log;
+    let goodbyes = log.lines().filter(|line| line.contains("background worker stopped"));
+    assert_eq!(goodbyes.filter(|line| line.contains("exit_status=0")).count(), workers, "{log}");
+    for trouble in ["background worker failed", "interrupting a script", "Deprecated", "Warning"] {
+        assert!(!log.contains(trouble), "{trouble} is in the log:\n{log}");
+    }
+}
+
+/// B38
+#[test]
+fn polling() {
+    let api = Igor::new().file("rates.json", r#"{"EUR": 1.08}"#).site("root {$DIR}\nfile_server").start();
+    let url = format!("http://{}/rates.json", api.address());
+    let server = recipe("polling", &[("RATES_URL", &url), ("POLL_SECONDS", "0.1")]);
+    assert_eq!(json_of(&server.get("/"))["rates"], json!({"EUR": 1.08}));
+
+    fs::write(api.path("rates.json"), r#"{"EUR": 1.09}"#).expect("files can be written");
+    wait_for_page(&server, "the new rates", |page| page["rates"] == json!({"EUR": 1.09}));
+
+    fs::write(api.path("rates.json"), "{").expect("files can be written");
+    server.wait_log(&["fetching http://", "Syntax error"]);
+    fs::remove_file(api.path("rates.json")).expect("files can be removed");
+    server.wait_log(&["fetching http://", "404"]);
+    assert_eq!(json_of(&server.get("/"))["rates"], json!({"EUR": 1.09}), "the last answer stays");
+    fs::write(api.path("rates.json"), "{}").expect("files can be written");
+    wait_for_page(&server, "the API's return", |page| page["rates"] == json!([]));
+    let log = server.stop().log;
+    assert_eq!(log.matches("background worker started").count(), 1, "{log}");
+    assert!(log.contains("exit_status=0") && !log.contains("interrupting a script"), "{log}");
+}
+
+/// B38
+#[test]
+fn redis_pubsub() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut redis = Redis::server(folder.path(), None);
+    let ask = |redis: &Redis, command: &str| redis.ask(command).expect("Redis answers");
+    ask(&redis, "HSET flags new-checkout on");
+    let server = recipe("redis-pubsub", &[("REDIS", &redis.address())]);
+    assert_eq!(json_of(&server.get("/")), json!({"flags": {"new-checkout": "on"}}));
+
+    ask(&redis, "HSET flags new-checkout off dark-mode on");
+    ask(&redis, "PUBLISH flags changed");
+    wait_for_page(&server, "the changed flags", |page| {
+        *page == json!({"flags": {"new-checkout": "off", "dark-mode": "on"}})
+    });
+
+    redis.kill();
+    server.wait_log(&["Redis at 127.0.0.1", "the connection was closed"]);
+    assert_eq!(json_of(&server.get("/"))["flags"]["dark-mode"], "on", "the last flags stay");
+    server.wait_log(&["Redis at 127.0.0.1", "Connection refused"]);
+    // It comes back with nothing in it; what happened in between is seen without a message.
+    redis.restart();
+    wait_for_page(&server, "the empty Redis", |page| *page == json!({"flags": {}}));
+    ask(&redis, "HSET flags back yes");
+    ask(&redis, "PUBLISH flags changed");
+    wait_for_page(&server, "a message after the return", |page| *page == json!({"flags": {"back": "yes"}}));
+    stop_in_good_order(server, 1);
+}
+
+/// B38
+#[test]
+fn inotify() {
+    let server = recipe("inotify", &[]);
+    assert_eq!(json_of(&server.get("/")), json!({"limits": {"requests_a_minute": 60}}));
+
+    let settings = server.path("settings");
+    fs::write(settings.join("limits.json"), r#"{"requests_a_minute": 5}"#).expect("files can be written");
+    fs::write(settings.join("new"), r#"{"dark": true}"#).expect("files can be written");
+    fs::rename(settings.join("new"), settings.join("theme.json")).expect("files can be renamed");
+    let both = json!({"limits": {"requests_a_minute": 5}, "theme": {"dark": true}});
+    wait_for_page(&server, "the saved files", |page| *page == both);
+
+    fs::write(settings.join("theme.json"), "{").expect("files can be written");
+    server.wait_log(&["theme.json", "Syntax error"]);
+    assert_eq!(json_of(&server.get("/")), both, "the last good content stays");
+    fs::remove_file(settings.join("theme.json")).expect("files can be removed");
+    wait_for_page(&server, "the removed file", |page| *page == json!({"limits": {"requests_a_minute": 5}}));
+    stop_in_good_order(server, 1);
+}
+
+/// Sends the lines of `events` from the one after the client's last id, and those that are added later; ends when the
+/// file `hang-up` is there.
+const EVENTS: &str = r#"<?php
+    header('Content-Type: text/event-stream');
+    $seen = (int) ($_SERVER['HTTP_LAST_EVENT_ID'] ?? 0);
+    error_log("a client that has seen $seen");
+    do {
+        foreach (array_slice(file(__DIR__ . '/events'), $seen) as $line) {
+            $seen++;
+            echo "id: $seen\ndata: $line\n";
+        }
+        echo ": still here\n\n";
+        flush();
+        usleep(20000);
+        clearstatcache();
+    } while (!file_exists(__DIR__ . '/hang-up'));"#;
+
+/// B38
+#[test]
+fn event_stream() {
+    let source = Igor::new()
+        .file("events", "{\"EUR\": 1.08, \"CHF\": 0.95}\n{\"EUR\": 1.09}\n")
+        .file("events.php", EVENTS)
+        .site("root {$DIR}\nphp_server")
+        .start();
+    let add = |line: &str| {
+        let mut file = fs::OpenOptions::new().append(true).open(source.path("events")).expect("the file is there");
+        writeln!(file, "{line}").expect("files can be written");
+    };
+    let url = format!("http://{}/events.php", source.address());
+    let server = recipe("event-stream", &[("EVENTS_URL", &url)]);
+    wait_for_page(&server, "the first events", |page| {
+        *page == json!({"prices": {"EUR": 1.09, "CHF": 0.95}, "last_id": "2"})
+    });
+    add(r#"{"EUR": 1.1}"#);
+    wait_for_page(&server, "the next event", |page| page["prices"]["EUR"] == 1.1 && page["last_id"] == "3");
+
+    fs::write(source.path("hang-up"), "").expect("files can be written");
+    server.wait_log(&["the event stream http://", "the server closed it"]);
+    add(r#"{"JPY": 0.007}"#);
+    fs::remove_file(source.path("hang-up")).expect("files can be removed");
+    wait_for_page(&server, "what was missed", |page| {
+        *page == json!({"prices": {"EUR": 1.1, "CHF": 0.95, "JPY": 0.007}, "last_id": "4"})
+    });
+    source.wait_log(&["a client that has seen 3"]);
+    stop_in_good_order(server, 1);
+}
+
+/// B6, B41
+#[test]
+fn symfony_console() {
+    let server = recipe("symfony-console", &[]);
+    let shipped = json!({"feed:rates": {"EUR": 1.08}, "feed:flags": {"new-checkout": true}});
+    assert_eq!(json_of(&server.get("/")), shipped);
+    server.wait_log(&["follows ", "rates.json", "feed:rates"]);
+    fs::write(server.path("data/rates.json"), r#"{"EUR": 1.09}"#).expect("files can be written");
+    wait_for_page(&server, "the new rates", |page| page["feed:rates"] == json!({"EUR": 1.09}));
+
+    // What a command throws is a failed run of the worker, with the message and the place.
+    fs::write(server.path("data/flags.json"), "{").expect("files can be written");
+    server.wait_log(&["background worker failed", "feed:flags", "JsonException: Syntax error", "FeedCommand.php"]);
+    assert_eq!(json_of(&server.get("/"))["feed:flags"], json!({"new-checkout": true}));
+    fs::write(server.path("data/flags.json"), "{}").expect("files can be written");
+    wait_for_page(&server, "the mended flags", |page| page["feed:flags"] == json!([]));
+
+    // The same file is an ordinary console application.
+    let console = server.path("bin/console");
+    let output =
+        output_of(stock_php().args(["-d", "error_reporting=8191"]).arg(console).args(["feed:rates", "--no-ansi"]));
+    assert!(output.starts_with("would publish "), "{output}");
+    let log = server.stop().log;
+    assert_eq!(log.lines().filter(|line| line.contains("background worker stopped")).count(), 2, "{log}");
+    assert!(!log.contains("Deprecated") && !log.contains("Warning"), "{log}");
+}
+
+/// B38
+#[test]
+fn event_loop() {
+    let server = recipe("event-loop", &[]);
+    assert_eq!(json_of(&server.get("/"))["values"], json!({}));
+
+    let connect = || UnixStream::connect(server.path("board.sock")).expect("the worker listens");
+    let (mut one, mut other) = (connect(), connect());
+    one.write_all(b"station open\nnext 7").expect("the worker reads");
+    other.write_all(b"weather fine, a breeze\n").expect("the worker reads");
+    let first = json!({"station": "open", "weather": "fine, a breeze"});
+    wait_for_page(&server, "the complete lines of both", |page| page["values"] == first);
+    one.write_all(b":30\n").expect("the worker reads");
+    wait_for_page(&server, "the rest of a line", |page| page["values"]["next"] == "7:30");
+    wait_for_page(&server, "the timer", |page| page["up_for_seconds"].as_u64() > Some(0));
+    stop_in_good_order(server, 1);
+}
