@@ -81,6 +81,10 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Length of a background worker's name: it becomes a log field, a metric label and an argument.
 pub const WORKER_NAME_BYTES_MAX: usize = 1024;
 
+/// Warnings about budgets that a log gets: one for each script, worker and budget. Names of a catch-all come from requests,
+/// so they need a bound; far more than an operator reads.
+pub const BUDGET_WARNINGS_MAX: usize = 1000;
+
 // --- Supervision of worker scripts --------------------------------------------------------------------------------
 
 /// Unit of the pause after a failure: the n-th one in a row waits n² times this.

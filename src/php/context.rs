@@ -5,7 +5,7 @@ use super::interrupt::Interrupt;
 use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
 use crate::exchange::{Exchange, Flow, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
-use crate::vars::{Pins, Serve, Slot, Snapshot};
+use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::Arc;
@@ -274,8 +274,8 @@ impl Context {
         let Some((published, serve)) = self.pins.read(&slot) else {
             return Err(scope.nothing_published(name));
         };
-        if serve == Serve::CopiedForBudget {
-            self.work.log(4, &over_budget(name, &published.snapshot));
+        if let Serve::CopiedForBudget(budget) = serve {
+            self.tell_over_budget(name, budget);
         }
         Ok(ffi::igor_reading {
             slot: Slot::head(&slot).cast(),
@@ -285,6 +285,15 @@ impl Context {
             shared: published.snapshot.shared(),
             enums: published.snapshot.enums(),
         })
+    }
+
+    /// One warning for each script, worker and budget: from then on it may happen at every read.
+    fn tell_over_budget(&mut self, worker: &[u8], budget: Budget) {
+        let Some(script) = self.run.as_ref().map(|run| run.script.to_bytes()) else { return };
+        if self.pins.ledger().tell_once(script, worker, budget) {
+            let text = over_budget(worker, script, budget, self.pins.policy());
+            self.work.log(4, &text);
+        }
     }
 
     #[cfg(feature = "launder")]
@@ -313,13 +322,17 @@ fn no_scope() -> Failure {
     Failure::runtime("background workers cannot be used here: this script runs outside of every scope")
 }
 
-fn over_budget(name: &[u8], snapshot: &Snapshot) -> String {
+fn over_budget(worker: &[u8], script: &[u8], budget: Budget, policy: &Policy) -> String {
+    let (whose, setting, bytes) = match budget {
+        Budget::Thread => ("this script", "thread_budget_bytes", policy.thread_budget_bytes),
+        Budget::Process => ("all worker scripts together", "process_budget_bytes", policy.process_budget_bytes),
+    };
     format!(
-        "the snapshot of background worker \"{}\" ({} bytes) is copied for this worker script: replaced versions that it \
-         may still hold have used up their budget; raise thread_budget or process_budget in the vars block, or restart the \
-         script now and then",
-        String::from_utf8_lossy(name),
-        snapshot.bytes()
+        "snapshots of background worker \"{}\" are copied for {} from now on: replaced versions that {whose} may still hold \
+         have used up {setting} ({bytes} bytes); publish less often, raise {setting} in the vars block, or let the script \
+         end now and then (this is told once)",
+        String::from_utf8_lossy(worker),
+        String::from_utf8_lossy(script),
     )
 }
 

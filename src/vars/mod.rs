@@ -8,6 +8,7 @@
 mod arena;
 mod compare;
 pub mod layout;
+mod ledger;
 mod memory;
 mod pins;
 mod plan;
@@ -17,16 +18,19 @@ mod refusal;
 mod slot;
 mod snapshot;
 mod source;
+mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub use ledger::{Budget, Ledger};
 pub use memory::{hardened, set_hardened};
-pub use pins::{Ledger, Mode, Pins, Policy, Serve};
+pub use pins::{Mode, Pins, Policy, Serve};
 pub use plan::{Limits, MAX_DEPTH};
 pub use reaper::retire;
 pub use refusal::{Reason, Refusal};
 pub use slot::{Counters, Published, Slot};
 pub use snapshot::Snapshot;
 pub use source::Objects;
+pub use stats::{Stats, stats};

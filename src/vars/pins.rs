@@ -3,12 +3,15 @@
 //! A zero-copy value may be kept by the script until `php_request_shutdown()` has returned, and nothing counts such
 //! references, so everything that was exposed is pinned until then. In a classic request that is one HTTP request. A
 //! worker script is one PHP request for its whole life, so there the bytes of *replaced* versions that it pins are
-//! bounded: small snapshots are copied into the request heap, large ones exposed until the budget is used up, and copied
-//! from then on (see [`Policy`]).
+//! bounded: small snapshots are copied into the request heap, large ones exposed until a budget is used up, and copied
+//! from then on (see [`Policy`]). A version counts once the script has been given a newer one of the same slot; so beside
+//! the budget a script may hold the version of each worker that it was given last, which usually is the newest one.
 
+use super::ledger::{Budget, Ledger};
 use super::slot::{Published, Slot};
 use super::snapshot::Snapshot;
-use super::sync::{Arc, AtomicU64, AtomicUsize, Ordering};
+use super::stats;
+use super::sync::{Arc, Ordering};
 
 /// How values reach a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,25 +49,6 @@ impl Default for Policy {
     }
 }
 
-/// What all threads' pins share: the budget of the process, and what the metrics show.
-#[derive(Default)]
-pub struct Ledger {
-    replaced_bytes: AtomicUsize,
-    copies_forced: AtomicU64,
-}
-
-impl Ledger {
-    /// Bytes of replaced versions that worker scripts pin now.
-    pub fn replaced_bytes(&self) -> usize {
-        self.replaced_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Reads that were copied because a budget was used up.
-    pub fn copies_forced(&self) -> u64 {
-        self.copies_forced.load(Ordering::Relaxed)
-    }
-}
-
 /// How one read is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serve {
@@ -72,8 +56,8 @@ pub enum Serve {
     Exposed,
     /// The script gets a copy; its pin goes when the copy is done.
     Copied,
-    /// The same, because a budget is used up.
-    CopiedForBudget,
+    /// The same, because this budget is used up.
+    CopiedForBudget(Budget),
 }
 
 /// One version that the script may still look at.
@@ -112,6 +96,16 @@ impl Pins {
         }
     }
 
+    /// What all threads' pins share.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The switch points.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Pins the newest version of the slot, *before* anything points to it, and decides how it is served. `None`:
     /// nothing has been published yet.
     pub fn read(&mut self, slot: &Arc<Slot>) -> Option<(Published, Serve)> {
@@ -121,33 +115,50 @@ impl Pins {
             self.slots.push(slot.clone());
         }
         let serve = self.decide(slot, &published.snapshot);
+        if serve != Serve::Exposed {
+            self.count_copy(slot, serve);
+        }
         if published.snapshot.enums() || serve != Serve::Exposed {
             self.copying.push(published.snapshot.clone());
-        }
-        if serve == Serve::Exposed {
-            self.expose(slot, &published.snapshot);
         }
         Some((published, serve))
     }
 
-    fn decide(&self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
-        match self.policy.mode {
-            Mode::ZeroCopy => return Serve::Exposed,
-            Mode::Copy => return Serve::Copied,
-            Mode::Auto if !self.long_lived || self.is_exposed(snapshot) => return Serve::Exposed,
-            Mode::Auto => {}
-        }
-        if snapshot.bytes() <= self.policy.copy_bytes_max {
+    /// Decides, and pins what is exposed: the budget is taken in the same step in which it is looked at.
+    fn decide(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
+        if self.policy.mode == Mode::Copy {
             return Serve::Copied;
         }
-        let replaced = self.newest_exposed(slot).map_or(0, |old| old.snapshot.bytes());
-        let over = self.replaced_bytes + replaced > self.policy.thread_budget_bytes
-            || self.ledger.replaced_bytes() + replaced > self.policy.process_budget_bytes;
-        if over {
-            self.ledger.copies_forced.fetch_add(1, Ordering::Relaxed);
-            Serve::CopiedForBudget
+        if self.is_exposed(snapshot) {
+            return Serve::Exposed;
+        }
+        let replaced =
+            if self.long_lived { self.newest_exposed(slot).map_or(0, |old| old.snapshot.bytes()) } else { 0 };
+        if self.policy.mode == Mode::Auto && self.long_lived {
+            if snapshot.bytes() <= self.policy.copy_bytes_max {
+                return Serve::Copied;
+            }
+            if self.replaced_bytes + replaced > self.policy.thread_budget_bytes {
+                return Serve::CopiedForBudget(Budget::Thread);
+            }
+            if !self.ledger.reserve(replaced, self.policy.process_budget_bytes) {
+                return Serve::CopiedForBudget(Budget::Process);
+            }
         } else {
-            Serve::Exposed
+            self.ledger.charge(replaced);
+        }
+        self.replaced_bytes += replaced;
+        self.exposed.push(Pin { slot: Arc::as_ptr(slot), snapshot: snapshot.clone() });
+        Serve::Exposed
+    }
+
+    fn count_copy(&self, slot: &Slot, serve: Serve) {
+        let forced = matches!(serve, Serve::CopiedForBudget(_));
+        slot.counters().copies.fetch_add(1, Ordering::Relaxed);
+        stats::copied(forced);
+        if forced {
+            slot.counters().copies_forced.fetch_add(1, Ordering::Relaxed);
+            self.ledger.count_forced();
         }
     }
 
@@ -159,19 +170,6 @@ impl Pins {
         self.exposed.iter().rev().find(|pin| std::ptr::eq(pin.slot, Arc::as_ptr(slot)))
     }
 
-    fn expose(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) {
-        if self.is_exposed(snapshot) {
-            return;
-        }
-        if self.long_lived
-            && let Some(replaced) = self.newest_exposed(slot).map(|pin| pin.snapshot.bytes())
-        {
-            self.replaced_bytes += replaced;
-            self.ledger.replaced_bytes.fetch_add(replaced, Ordering::Relaxed);
-        }
-        self.exposed.push(Pin { slot: Arc::as_ptr(slot), snapshot: snapshot.clone() });
-    }
-
     /// The copy of the snapshot with this root has ended.
     pub fn copied(&mut self, root: *const super::layout::ZArray) {
         if let Some(position) = self.copying.iter().rposition(|snapshot| std::ptr::eq(snapshot.root(), root)) {
@@ -181,7 +179,7 @@ impl Pins {
 
     /// Ends the PHP request: `php_request_shutdown()` has returned, nothing of it points anywhere any more.
     pub fn release(&mut self) {
-        self.ledger.replaced_bytes.fetch_sub(self.replaced_bytes, Ordering::Relaxed);
+        self.ledger.give_back(self.replaced_bytes);
         self.replaced_bytes = 0;
         self.copying.clear();
         for pin in self.exposed.drain(..) {

@@ -44,8 +44,12 @@ pub struct Counters {
     pub publishes: atomic::AtomicU64,
     /// Publishes of what was already there.
     pub unchanged: atomic::AtomicU64,
-    /// Reads that missed the reading cache.
+    /// Reads that missed the reading cache. Those that were no copies saw the arena itself.
     pub reads: atomic::AtomicU64,
+    /// Reads that gave a copy.
+    pub copies: atomic::AtomicU64,
+    /// Those of them that a used-up budget forced.
+    pub copies_forced: atomic::AtomicU64,
 }
 
 // SAFETY: `name_start` points into `name`, which is never changed.
@@ -116,7 +120,11 @@ impl Slot {
         self.version.store(version, Ordering::Release);
         drop(current);
         self.counters.publishes.fetch_add(1, Ordering::Relaxed);
-        (version, replaced.map(|(published, _)| published))
+        let replaced = replaced.map(|(published, _)| published);
+        if let Some(replaced) = &replaced {
+            replaced.snapshot.note_replaced();
+        }
+        (version, replaced)
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {

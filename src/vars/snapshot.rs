@@ -8,7 +8,9 @@ use super::memory::Memory;
 use super::plan::{self, Limits, MAX_DEPTH};
 use super::refusal::Refusal;
 use super::source::Objects;
+use super::stats;
 use super::walk;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An immutable deep copy of an array, in the engine's own form.
 pub struct Snapshot {
@@ -16,6 +18,8 @@ pub struct Snapshot {
     bytes: usize,
     shared: bool,
     enums: bool,
+    /// Whether a newer version has taken its place. Only the metrics look at it, so it is no part of the models.
+    replaced: AtomicBool,
 }
 
 impl Snapshot {
@@ -32,7 +36,14 @@ impl Snapshot {
         // SAFETY: the source was planned just now, and nothing of the user's ran since.
         let memory = unsafe { arena::write(source, &plan, objects)? };
         memory.seal();
-        let snapshot = Self { memory, bytes: plan.bytes, shared: plan.shared, enums: plan.enums };
+        stats::made(plan.bytes);
+        let snapshot = Self {
+            memory,
+            bytes: plan.bytes,
+            shared: plan.shared,
+            enums: plan.enums,
+            replaced: AtomicBool::new(false),
+        };
         if cfg!(debug_assertions) || super::memory::hardened() {
             walk::check(&snapshot);
         }
@@ -68,9 +79,21 @@ impl Snapshot {
         self.enums
     }
 
+    /// A newer version has taken its place: from now on it lives only as long as it is pinned.
+    pub(super) fn note_replaced(&self) {
+        self.replaced.store(true, Ordering::Relaxed);
+        stats::replaced(self.bytes);
+    }
+
     /// The addresses of the arena, for the walker.
     pub(super) fn range(&self) -> std::ops::Range<usize> {
         let base = self.memory.base() as usize;
         base..base + self.bytes
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        stats::freed(self.bytes, *self.replaced.get_mut());
     }
 }

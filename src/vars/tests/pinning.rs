@@ -1,6 +1,7 @@
 //! Slots and pins: versions, budgets, and who frees what.
 
-use super::super::pins::{Ledger, Mode, Pins, Policy, Serve};
+use super::super::ledger::{Budget, Ledger};
+use super::super::pins::{Mode, Pins, Policy, Serve};
 use super::super::plan::Limits;
 use super::super::slot::Slot;
 use super::super::snapshot::Snapshot;
@@ -76,14 +77,18 @@ fn worker_scripts_stay_within_their_budgets() {
         of_one.push(serve(&mut one, &slot));
     }
     use Serve::{CopiedForBudget, Exposed};
-    assert_eq!(of_one, [Exposed, Exposed, Exposed, CopiedForBudget]);
+    assert_eq!(of_one, [Exposed, Exposed, Exposed, CopiedForBudget(Budget::Thread)]);
     slot.publish(snapshot(10_000));
     assert_eq!(serve(&mut two, &slot), Exposed);
     slot.publish(snapshot(10_000));
     assert_eq!(serve(&mut two, &slot), Exposed);
     slot.publish(snapshot(10_000));
-    assert_eq!(serve(&mut two, &slot), CopiedForBudget, "the budget of the process is used up");
+    assert_eq!(serve(&mut two, &slot), CopiedForBudget(Budget::Process), "the budget of the process is used up");
     assert!(ledger.replaced_bytes() > 30_000 && ledger.copies_forced() == 2);
+    let counters = slot.counters();
+    let [reads, copies, forced] = [&counters.reads, &counters.copies, &counters.copies_forced]
+        .map(|counter| counter.load(std::sync::atomic::Ordering::Relaxed));
+    assert_eq!((reads, copies, forced), (8, 3, 2));
     drop(one);
     assert_eq!(serve(&mut two, &slot), Exposed, "a script that ended gives its bytes back");
     drop(two);
@@ -112,4 +117,27 @@ fn copies_are_unpinned() {
     assert_eq!((serve, Arc::strong_count(&published.snapshot)), (Serve::Copied, 3));
     pins.copied(published.snapshot.root());
     assert_eq!(Arc::strong_count(&published.snapshot), 2);
+}
+
+/// A warning for each script, worker and budget, and no second one.
+#[test]
+fn a_used_up_budget_is_told_once() {
+    let ledger = Ledger::default();
+    for (script, worker, budget, first) in [
+        ("a.php", "w", Budget::Thread, true),
+        ("a.php", "w", Budget::Thread, false),
+        ("a.php", "w", Budget::Process, true),
+        ("b.php", "w", Budget::Thread, true),
+        ("a.php", "v", Budget::Thread, true),
+        ("a.php", "w", Budget::Process, false),
+    ] {
+        assert_eq!(
+            ledger.tell_once(script.as_bytes(), worker.as_bytes(), budget),
+            first,
+            "{script} {worker} {budget:?}"
+        );
+    }
+    let told = (0..2 * crate::limits::BUDGET_WARNINGS_MAX)
+        .filter(|number| ledger.tell_once(b"c.php", number.to_string().as_bytes(), Budget::Thread));
+    assert_eq!(told.count(), crate::limits::BUDGET_WARNINGS_MAX - 4);
 }

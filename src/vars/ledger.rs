@@ -1,0 +1,69 @@
+//! The budget that all worker scripts share for the replaced versions that they pin, and which of its effects the log has
+//! told already.
+
+use super::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::limits::BUDGET_WARNINGS_MAX;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// Which of the two budgets was used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// That of one worker script.
+    Thread,
+    /// That of all worker scripts together.
+    Process,
+}
+
+/// What all threads' pins share.
+#[derive(Default)]
+pub struct Ledger {
+    replaced_bytes: AtomicUsize,
+    copies_forced: AtomicU64,
+    /// Protects what has been told.
+    told: Mutex<HashSet<Told>>,
+}
+
+/// The reading script, the worker that is read, and the budget that forces copies.
+type Told = (Vec<u8>, Vec<u8>, Budget);
+
+impl Ledger {
+    /// Bytes of replaced versions that worker scripts pin now.
+    pub fn replaced_bytes(&self) -> usize {
+        self.replaced_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Reads that were copied because a budget was used up.
+    pub fn copies_forced(&self) -> u64 {
+        self.copies_forced.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody has asked this yet for the same script, worker and budget: then the log should tell it.
+    pub fn tell_once(&self, script: &[u8], worker: &[u8], budget: Budget) -> bool {
+        // An insertion that panicked half way leaves a set that forgot at most one entry.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < BUDGET_WARNINGS_MAX && told.insert((script.to_vec(), worker.to_vec(), budget))
+    }
+
+    /// Takes `bytes` from a budget of `budget` bytes; `false`: they are not there, and nothing was taken. Look and use are
+    /// one step, so any number of scripts together stay within the budget. `Relaxed` is enough: the number guards no other
+    /// memory.
+    pub(super) fn reserve(&self, bytes: usize, budget: usize) -> bool {
+        let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget);
+        self.replaced_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Counts `bytes` whatever the budget says.
+    pub(super) fn charge(&self, bytes: usize) {
+        self.replaced_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives back what was reserved or charged.
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.replaced_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_forced(&self) {
+        self.copies_forced.fetch_add(1, Ordering::Relaxed);
+    }
+}

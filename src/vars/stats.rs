@@ -1,0 +1,86 @@
+//! What all snapshots of the process come to: numbers for the metrics.
+//!
+//! Written where a snapshot is made, replaced, copied or freed, all of which cost far more than an atomic addition. A
+//! zero-copy read writes nothing here: there are as many of them as a slot's reads that were not copies (see
+//! [`Counters`](super::Counters)). `Relaxed` everywhere: nobody synchronises by these numbers.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+static LIVE: Amount = Amount::none();
+static PINNED: Amount = Amount::none();
+static COPIES: AtomicU64 = AtomicU64::new(0);
+static COPIES_FORCED: AtomicU64 = AtomicU64::new(0);
+
+/// The snapshots of the process at one moment. The numbers are read one by one: while others publish they may be a few
+/// apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Snapshots that exist: the newest of each worker, and the replaced ones that are still pinned.
+    pub live_snapshots: usize,
+    /// Bytes of their arenas.
+    pub live_bytes: usize,
+    /// Replaced versions that some script may still look at (or that wait to be freed).
+    pub pinned_snapshots: usize,
+    /// Bytes of their arenas.
+    pub pinned_bytes: usize,
+    /// Reads that gave a copy, since the process started.
+    pub copies: u64,
+    /// Those of them that a used-up budget forced.
+    pub copies_forced: u64,
+}
+
+/// The numbers of now.
+pub fn stats() -> Stats {
+    Stats {
+        live_snapshots: LIVE.count.load(Ordering::Relaxed),
+        live_bytes: LIVE.bytes.load(Ordering::Relaxed),
+        pinned_snapshots: PINNED.count.load(Ordering::Relaxed),
+        pinned_bytes: PINNED.bytes.load(Ordering::Relaxed),
+        copies: COPIES.load(Ordering::Relaxed),
+        copies_forced: COPIES_FORCED.load(Ordering::Relaxed),
+    }
+}
+
+/// A number of snapshots and what they take.
+struct Amount {
+    count: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Amount {
+    const fn none() -> Self {
+        Self { count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
+    }
+
+    fn add(&self, bytes: usize) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn subtract(&self, bytes: usize) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn made(bytes: usize) {
+    LIVE.add(bytes);
+}
+
+pub(super) fn replaced(bytes: usize) {
+    PINNED.add(bytes);
+}
+
+pub(super) fn freed(bytes: usize, was_replaced: bool) {
+    if was_replaced {
+        PINNED.subtract(bytes);
+    }
+    LIVE.subtract(bytes);
+}
+
+pub(super) fn copied(forced: bool) {
+    COPIES.fetch_add(1, Ordering::Relaxed);
+    if forced {
+        COPIES_FORCED.fetch_add(1, Ordering::Relaxed);
+    }
+}
