@@ -156,6 +156,9 @@ mod php {
         if std::env::var_os("CARGO_FEATURE_LAUNDER").is_some() {
             build.file("c/launder.c").define("IGOR_LAUNDER", None);
         }
+        if std::env::var_os("CARGO_FEATURE_FAULTS").is_some() {
+            build.define("IGOR_FAULTS", None);
+        }
         for include in &php.includes {
             build.flag(include);
         }

@@ -68,6 +68,7 @@ static bool igor_copy_elements(igor_copy *copy, zend_array *into, const zend_arr
 			zend_string *own = igor_copy_string(copy, key);
 
 			zend_hash_add_new(into, own, &copied);
+			IGOR_FAULT("copy key");
 			zend_string_release(own);
 		} else {
 			zend_hash_index_add_new(into, index, &copied);
@@ -92,6 +93,7 @@ static zend_array *igor_copy_array(igor_copy *copy, const zend_array *source)
 	if (!HT_IS_PACKED(source)) {
 		zend_hash_real_init_mixed(into);
 	}
+	IGOR_FAULT("copy");
 	if (!igor_copy_elements(copy, into, source)) {
 		zend_array_destroy(into);
 		return NULL;

@@ -18,6 +18,7 @@ static void igor_observe_error(int type, zend_string *file, uint32_t line, zend_
 {
 	const int ending = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
+	IGOR_FAULT("observe_error");
 	if (igor_self != NULL && (type & ending) != 0) {
 		host_script_error(igor_self->host, type & E_ALL, file ? ZSTR_VAL(file) : "", file ? ZSTR_LEN(file) : 0, line,
 			ZSTR_VAL(message), ZSTR_LEN(message));

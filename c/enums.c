@@ -47,6 +47,7 @@ bool igor_enum_resolve(zval *into, const void *enum_case)
 	zend_class_constant *constant;
 	zend_object *object;
 
+	IGOR_FAULT("enum");
 	zend_string_release(class_name);
 	if (EG(exception) != NULL) {
 		return false;

@@ -18,13 +18,14 @@
 /* Throws what a verdict stands for. Rust has returned: this may leave by a jump when memory runs out. */
 void igor_throw(igor_thread *self, igor_verdict verdict)
 {
-	size_t len;
+	size_t len = 0;
 	const char *message = host_message(self->host, &len);
-	zend_string *text = zend_string_init(message, len, 0);
+	zend_string *text = message != NULL ? zend_string_init(message, len, 0) : ZSTR_EMPTY_ALLOC();
 	zend_class_entry *class = verdict == IGOR_VALUE_ERROR ? zend_ce_value_error
 		: verdict == IGOR_LOGIC_EXCEPTION ? spl_ce_LogicException
 		: spl_ce_RuntimeException;
 
+	IGOR_FAULT("throw");
 	zend_throw_exception(class, ZSTR_VAL(text), 0);
 	zend_string_release(text);
 }
@@ -47,7 +48,6 @@ static igor_phase igor_phase_of(const igor_thread *self)
 /* A stream over a descriptor of its own: fclose() on it closes that one, never the worker's. */
 PHP_FUNCTION(frankenphp_get_worker_handle)
 {
-	int fd = -1;
 	igor_verdict verdict;
 	php_stream *stream;
 
@@ -58,18 +58,22 @@ PHP_FUNCTION(frankenphp_get_worker_handle)
 			"frankenphp_get_worker_handle() can only be called in a background worker", 0);
 		RETURN_THROWS();
 	}
-	verdict = host_worker_handle(igor_self->host, &fd);
+	/* PHP's stream is memory of the request, for which PHP may leave by a jump: the descriptor must not be lost then. */
+	verdict = host_worker_handle(igor_self->host, &igor_self->opening_fd);
 	if (verdict != IGOR_OK) {
 		igor_throw(igor_self, verdict);
 		RETURN_THROWS();
 	}
-	stream = php_stream_fopen_from_fd(fd, "rb", NULL);
+	IGOR_FAULT("handle");
+	stream = php_stream_fopen_from_fd(igor_self->opening_fd, "rb", NULL);
 	if (stream == NULL) {
-		close(fd);
+		close(igor_self->opening_fd);
+		igor_self->opening_fd = -1;
 		zend_throw_exception(spl_ce_RuntimeException,
 			"frankenphp_get_worker_handle(): PHP could not open a stream on the worker's handle", 0);
 		RETURN_THROWS();
 	}
+	igor_self->opening_fd = -1;
 	php_stream_to_zval(stream, return_value);
 }
 
@@ -114,6 +118,7 @@ PHP_FUNCTION(frankenphp_require_background_worker)
 		igor_throw_outside("frankenphp_require_background_worker");
 		RETURN_THROWS();
 	}
+	IGOR_FAULT("require");
 	verdict = host_require(igor_self->host, ZSTR_VAL(name), ZSTR_LEN(name), timeout, igor_phase_of(igor_self));
 	if (verdict != IGOR_OK) {
 		igor_throw(igor_self, verdict);
@@ -192,6 +197,7 @@ PHP_FUNCTION(frankenphp_ensure_background_worker)
 			}
 		} ZEND_HASH_FOREACH_END();
 	}
+	IGOR_FAULT("ensure");
 	if (verdict == IGOR_OK) {
 		verdict = host_ensure(igor_self->host, timeout, igor_phase_of(igor_self));
 	}
@@ -211,6 +217,7 @@ PHP_FUNCTION(frankenphp_finish_request)
 		RETURN_FALSE;
 	}
 	php_output_end_all();
+	IGOR_FAULT("finish_request");
 	php_header();
 	igor_self->finished = true;
 	host_finish(igor_self->host);
@@ -236,6 +243,7 @@ PHP_FUNCTION(headers_send)
 		SG(sapi_headers).http_response_code = (int) status;
 		RETURN_LONG(sapi_send_headers());
 	}
+	IGOR_FAULT("headers_send");
 	for (header = zend_llist_get_first_ex(&SG(sapi_headers).headers, &position); header != NULL;
 		header = zend_llist_get_next_ex(&SG(sapi_headers).headers, &position)) {
 		host_header(igor_self->host, header->header, header->header_len);
@@ -256,6 +264,7 @@ PHP_FUNCTION(frankenphp_request_headers)
 		return;
 	}
 	for (i = 0; host_request_header(igor_self->host, i, &header); i++) {
+		IGOR_FAULT("request_headers");
 		add_assoc_stringl_ex(return_value, header.name, header.name_len, header.value, header.value_len);
 	}
 }
@@ -309,6 +318,7 @@ PHP_FUNCTION(frankenphp_log)
 		php_json_encode(&record, &array, PHP_JSON_PARTIAL_OUTPUT_ON_ERROR | PHP_JSON_UNESCAPED_SLASHES);
 	}
 	smart_str_0(&record);
+	IGOR_FAULT("frankenphp_log");
 	host_log(igor_self != NULL ? igor_self->host : NULL, level < 0 ? 7 : level < 4 ? 6 : level < 8 ? 4 : 3,
 		ZSTR_VAL(record.s), ZSTR_LEN(record.s));
 	smart_str_free(&record);
@@ -328,6 +338,27 @@ static PHP_FUNCTION(igor_bench_nothing)
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_bench_nothing, 0, 1, IS_VOID, 0)
 	ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+#endif
+
+#ifdef IGOR_FAULTS
+/* Arms a fault on this thread (src/faults.rs), and tells whether the one before has happened. */
+static PHP_FUNCTION(igor_fault)
+{
+	zend_string *point;
+	zend_long nth = 1;
+
+	ZEND_PARSE_PARAMETERS_START(1, 2)
+		Z_PARAM_STR(point)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_LONG(nth)
+	ZEND_PARSE_PARAMETERS_END();
+	RETURN_BOOL(host_fault_arm(ZSTR_VAL(point), ZSTR_LEN(point), (uint64_t) nth));
+}
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_fault, 0, 1, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, point, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, nth, IS_LONG, 0, "1")
 ZEND_END_ARG_INFO()
 #endif
 
@@ -369,6 +400,9 @@ static const zend_function_entry igor_functions[] = {
 #ifdef IGOR_BENCH
 	PHP_FE(igor_bench_nothing, arginfo_igor_bench_nothing)
 #endif
+#ifdef IGOR_FAULTS
+	PHP_FE(igor_fault, arginfo_igor_fault)
+#endif
 #ifdef IGOR_LAUNDER
 	PHP_FE(igor_launder_array, arginfo_igor_launder_array)
 	PHP_FE(igor_launder_constant, arginfo_igor_launder_constant)
@@ -384,6 +418,7 @@ static PHP_RSHUTDOWN_FUNCTION(igor)
 	(void) module_number;
 	if (igor_self != NULL) {
 		igor_self->shut_down = true;
+		IGOR_FAULT("request_shutdown");
 		igor_cache_clear(igor_self);
 	}
 	return SUCCESS;

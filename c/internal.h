@@ -15,6 +15,13 @@
 #include <zend_exceptions.h>
 #include <pthread.h>
 
+/* A bailout on purpose, in builds for tests of faults only (src/faults.rs): where PHP could leave by a jump. */
+#ifdef IGOR_FAULTS
+# define IGOR_FAULT(point) do { if (host_fault(point, sizeof(point) - 1)) { zend_bailout(); } } while (0)
+#else
+# define IGOR_FAULT(point) ((void) 0)
+#endif
+
 #define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
 
 /* One name of the reading cache: what the last read of it gave. */
@@ -43,6 +50,7 @@ typedef struct igor_thread {
 	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
+	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
 	/* State that an HTTP worker script set up before its loop, restored after each request. */

@@ -46,6 +46,7 @@ int shim_sapi_startup(struct _sapi_module_struct *module)
 /* Runs inside sapi_activate(), under php_request_startup()'s own catch: it may allocate. */
 int shim_sapi_activate(void)
 {
+	IGOR_FAULT("activate");
 	if (igor_self != NULL && SG(server_context) != NULL) {
 		SG(request_info).proto_num = igor_self->request.protocol;
 		if (igor_self->request.authorization != NULL) {
@@ -57,31 +58,37 @@ int shim_sapi_activate(void)
 
 char *shim_sapi_read_cookies(void)
 {
+	IGOR_FAULT("read_cookies");
 	return igor_self != NULL ? (char *) igor_self->request.cookie : NULL;
 }
 
 size_t shim_sapi_read_post(char *into, size_t len)
 {
+	IGOR_FAULT("read_post");
 	return igor_self != NULL && igor_self->has_job ? host_read_body(igor_self->host, into, len) : 0;
 }
 
 void shim_sapi_default_post_reader(void)
 {
+	IGOR_FAULT("default_post_reader");
 	php_default_post_reader();
 }
 
 void shim_sapi_treat_data(int arg, char *str, struct _zval_struct *into)
 {
+	IGOR_FAULT("treat_data");
 	php_default_treat_data(arg, str, into);
 }
 
 unsigned int shim_sapi_input_filter(int arg, const char *name, char **value, size_t len, size_t *new_len)
 {
+	IGOR_FAULT("input_filter");
 	return php_default_input_filter(arg, name, value, len, new_len);
 }
 
 char *shim_sapi_getenv(const char *name, size_t len)
 {
+	IGOR_FAULT("getenv");
 	return igor_self != NULL ? (char *) host_getenv(igor_self->host, name, len) : NULL;
 }
 
@@ -94,6 +101,7 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 	if (igor_self == NULL) {
 		return;
 	}
+	IGOR_FAULT("server_variables");
 	request = &igor_self->request;
 	if (request->command_line) {
 		php_import_environment_variables(into);
@@ -132,6 +140,7 @@ size_t shim_sapi_write(const char *bytes, size_t len)
 	if (igor_self == NULL || igor_in_forked_server()) {
 		return len;
 	}
+	IGOR_FAULT("write");
 	/* The verdict comes back before PHP may leave by a jump: php_handle_aborted_connection() can. */
 	if (host_write(igor_self->host, bytes, len) == IGOR_CLIENT_GONE) {
 		php_handle_aborted_connection();
@@ -144,6 +153,7 @@ void shim_sapi_flush(void *server_context)
 	if (igor_self == NULL || !igor_self->has_job || igor_self->finished || igor_in_forked_server()) {
 		return;
 	}
+	IGOR_FAULT("flush");
 	sapi_send_headers();
 	if (host_flush(igor_self->host) == IGOR_CLIENT_GONE) {
 		php_handle_aborted_connection();
@@ -159,10 +169,12 @@ int shim_sapi_send_headers(void *headers)
 	if (igor_self == NULL || !igor_self->has_job || igor_in_forked_server()) {
 		return SAPI_HEADER_SENT_SUCCESSFULLY;
 	}
+	IGOR_FAULT("send_headers");
 	for (header = zend_llist_get_first_ex(&list->headers, &position); header != NULL;
 		header = zend_llist_get_next_ex(&list->headers, &position)) {
 		host_header(igor_self->host, header->header, header->header_len);
 	}
+	IGOR_FAULT("send_headers half");
 	if (list->send_default_content_type) {
 		sapi_header_struct content_type;
 
@@ -181,6 +193,7 @@ void shim_sapi_log(const char *message, int level)
 		dprintf(STDERR_FILENO, "%s\n", message);
 		return;
 	}
+	IGOR_FAULT("log");
 	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, strlen(message));
 }
 
@@ -194,5 +207,6 @@ void shim_sapi_error(int type, const char *format, ...)
 	va_start(arguments, format);
 	ap_php_vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
+	IGOR_FAULT("error");
 	zend_error(type, "%s", message);
 }

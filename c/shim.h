@@ -201,6 +201,12 @@ igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *r
 /* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
 void host_read_done(void *host, const void *root);
 
+#ifdef IGOR_FAULTS
+/* Tests only: whether a fault that a script armed on this thread happens at this point; and what arms one. */
+bool host_fault(const char *point, size_t len);
+bool host_fault_arm(const char *point, size_t len, uint64_t nth);
+#endif
+
 #ifdef IGOR_LAUNDER
 /* Tests only (launder.c): publishes `array`, a zend_array of the calling thread, into the slot of a place in a script,
  * and reads it again. False: it cannot be published. */

@@ -42,6 +42,7 @@ static void igor_execute(igor_thread *self)
 {
 	zend_file_handle script;
 
+	IGOR_FAULT("execute");
 	if (self->request.command_line) {
 		igor_define_standard_streams();
 	}
@@ -74,6 +75,7 @@ static void igor_serve(igor_thread *self)
 	self->in_callback = false;
 	self->finished = false;
 	self->stopping = false;
+	self->opening_fd = -1;
 	self->shut_down = false;
 	igor_request_info_fill(&self->request);
 
@@ -108,6 +110,9 @@ static void igor_serve(igor_thread *self)
 		_exit(outcome.exit_status);
 	}
 	igor_thread_withdraw(self);
+	if (self->opening_fd >= 0) {
+		close(self->opening_fd);
+	}
 	/* They were of the request heap, which is gone, also where their release was cut short. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;

@@ -79,11 +79,13 @@ static bool igor_read(igor_thread *self, zend_string *name, zval *into)
 	if (igor_cache_find(self, name, into)) {
 		return true;
 	}
+	IGOR_FAULT("get_vars");
 	verdict = host_read(self->host, ZSTR_VAL(name), ZSTR_LEN(name), &reading);
 	if (verdict != IGOR_OK) {
 		igor_throw(self, verdict);
 		return false;
 	}
+	IGOR_FAULT("get_vars pinned");
 	if (reading.copy || reading.enums) {
 		bool copied = igor_copy_root(into, &reading);
 
@@ -96,6 +98,7 @@ static bool igor_read(igor_thread *self, zend_string *name, zval *into)
 		Z_ARR_P(into) = (zend_array *) reading.root;
 		Z_TYPE_INFO_P(into) = IS_ARRAY;
 	}
+	IGOR_FAULT("get_vars read");
 	igor_cache_store(self, name, &reading, into);
 	return true;
 }
@@ -163,7 +166,9 @@ PHP_FUNCTION(frankenphp_set_vars)
 			"frankenphp_set_vars() can only be called in a background worker", 0);
 		RETURN_THROWS();
 	}
+	IGOR_FAULT("set_vars");
 	verdict = host_publish(igor_self->host, vars);
+	IGOR_FAULT("set_vars published");
 	if (verdict != IGOR_OK) {
 		igor_throw(igor_self, verdict);
 		RETURN_THROWS();

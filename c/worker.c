@@ -25,6 +25,7 @@ static void igor_boot_ini_save(igor_thread *self)
 	zend_string *name;
 	zend_ini_entry *entry;
 
+	IGOR_FAULT("boot_save");
 	ALLOC_HASHTABLE(self->boot_ini);
 	zend_hash_init(self->boot_ini, 8, NULL, igor_free_value, 0);
 	if (EG(modified_ini_directives) == NULL) {
@@ -105,6 +106,7 @@ static void igor_boot_save(igor_thread *self)
 {
 	igor_boot_ini_save(self);
 	igor_boot_session_save(self);
+	IGOR_FAULT("boot_save half");
 	self->boot_shutdown = BG(user_shutdown_function_names);
 	BG(user_shutdown_function_names) = NULL;
 }
@@ -136,7 +138,9 @@ void igor_boot_state_release(igor_thread *self)
 	if (!self->handled) {
 		return;
 	}
+	IGOR_FAULT("boot_release");
 	igor_boot_shutdown_restore(self);
+	IGOR_FAULT("boot_release half");
 	if (self->boot_ini != NULL) {
 		zend_hash_destroy(self->boot_ini);
 		FREE_HASHTABLE(self->boot_ini);
@@ -224,6 +228,7 @@ static void igor_job_open(igor_thread *self)
 {
 	self->has_job = true;
 	self->finished = false;
+	IGOR_FAULT("job_open");
 	igor_output_start();
 	PG(header_is_being_sent) = 0;
 	PG(connection_status) = PHP_CONNECTION_NORMAL;
@@ -237,10 +242,12 @@ static void igor_job_open(igor_thread *self)
 	sapi_deactivate();
 	igor_request_info_fill(&self->request);
 	sapi_activate();
+	IGOR_FAULT("job_open half");
 	if (PG(expose_php)) {
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
 	igor_superglobals_renew();
+	IGOR_FAULT("job_open done");
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
 }
 
@@ -260,13 +267,16 @@ void igor_job_close(igor_thread *self)
 	threw = EG(exception) != NULL;
 	zend_exception_save();
 	zend_try {
+		IGOR_FAULT("job_close output");
 		php_output_end_all();
 	} zend_end_try();
 	zend_unset_timeout();
 	zend_try {
+		IGOR_FAULT("job_close session");
 		igor_session_renew(self);
 	} zend_end_try();
 	zend_try {
+		IGOR_FAULT("job_close layers");
 		php_output_deactivate();
 	} zend_end_try();
 
@@ -275,6 +285,7 @@ void igor_job_close(igor_thread *self)
 		zend_list_delete(SG(request_info).request_body->res);
 	}
 	zend_try {
+		IGOR_FAULT("job_close sapi");
 		sapi_deactivate();
 	} zend_end_try();
 	failed = CG(unclean_shutdown);
@@ -285,6 +296,7 @@ void igor_job_close(igor_thread *self)
 	if (failed) {
 		zend_bailout();
 	}
+	IGOR_FAULT("job_close ini");
 	igor_boot_ini_restore(self);
 	php_output_activate();
 	zend_exception_restore();
@@ -328,6 +340,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_THROWS();
 	}
 
+	IGOR_FAULT("handle_request");
 	if (host_next_job(self->host, &self->request) == IGOR_STOP) {
 		self->stopping = true;
 		RETURN_FALSE;

@@ -8,6 +8,8 @@
 pub mod cli;
 pub mod config;
 pub mod exchange;
+#[cfg(feature = "faults")]
+mod faults;
 #[cfg(feature = "php")]
 mod ffi;
 #[cfg(feature = "http")]

@@ -198,6 +198,11 @@ impl Context {
         }
     }
 
+    /// What PHP is told of a call in which we panicked.
+    pub(super) fn note_panic(&mut self, call: &str) {
+        self.text = format!("a defect of igor was met in {call}(); its log tells more").into_bytes();
+    }
+
     pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
@@ -254,6 +259,8 @@ impl Context {
         // SAFETY: as above.
         match unsafe { Snapshot::copy_of(array, &objects, self.limits) } {
             Ok(snapshot) => {
+                #[cfg(feature = "faults")]
+                crate::faults::panic_at("publish copied");
                 let (version, replaced) = slot.publish(snapshot);
                 if let Some(replaced) = replaced {
                     crate::vars::retire(replaced.snapshot);

@@ -9,23 +9,48 @@ use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// Makes an exported C function of a body. A panic in it is logged and gives the named value instead.
+/// Runs the body of a leaf. A panic in it is logged, and noted as the text of a verdict; it gives `None`.
+fn guarded<T>(call: &'static str, host: *mut c_void, body: impl FnOnce(&mut Context) -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: C hands back the pointer that `thread::spawn` gave it: this thread's own context, which lives as long as
+        // the thread's loop and is used by one host call at a time.
+        let context: &mut Context = unsafe { &mut *host.cast::<Context>() };
+        #[cfg(feature = "faults")]
+        crate::faults::panic_at(call);
+        let result = body(context);
+        #[cfg(feature = "faults")]
+        crate::faults::panic_at(&format!("{call} after"));
+        result
+    }));
+    if result.is_err() {
+        tracing::error!(call, "a panic in a call from PHP was caught; this is a defect of igor");
+        // SAFETY: as above; the body's own use of the context has ended.
+        unsafe { &mut *host.cast::<Context>() }.note_panic(call);
+    }
+    result.ok()
+}
+
+/// Makes an exported C function of a body. A panic in it is logged and gives the named value instead; with
+/// `on_panic again` the body runs once more, which is for what must not be left undone: every step of such a body can be
+/// repeated.
 macro_rules! host_fn {
+    ($(#[$doc:meta])* fn $name:ident($context:ident $(, $argument:ident: $type:ty)* $(,)?) -> (),
+        on_panic again, $body:block) => {
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) {
+            let body = |$context: &mut Context| $body;
+            if guarded(stringify!($name), host, body).is_none() {
+                guarded(stringify!($name), host, body);
+            }
+        }
+    };
     ($(#[$doc:meta])* fn $name:ident($context:ident $(, $argument:ident: $type:ty)* $(,)?) -> $result:ty,
         on_panic $on_panic:expr, $body:block) => {
         $(#[$doc])*
         #[unsafe(no_mangle)]
         extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) -> $result {
-            catch_unwind(AssertUnwindSafe(|| {
-                // SAFETY: C hands back the pointer that `thread::spawn` gave it: this thread's own context, which lives as
-                // long as the thread's loop and is used by one host call at a time.
-                let $context: &mut Context = unsafe { &mut *host.cast::<Context>() };
-                $body
-            }))
-            .unwrap_or_else(|_| {
-                tracing::error!(call = stringify!($name), "a panic in a call from PHP was caught; this is a defect of igor");
-                $on_panic
-            })
+            guarded(stringify!($name), host, |$context: &mut Context| -> $result { $body }).unwrap_or($on_panic)
         }
     };
 }
@@ -53,17 +78,29 @@ unsafe fn give<T>(into: *mut T, value: T) {
 
 // ---- The thread's loop ----
 
-host_fn! {
-    fn host_next(context, request: *mut igor_request) -> igor_next, on_panic igor_next::IGOR_STOP, {
-        let description = match context.work.next() {
-            Next::Stop => return igor_next::IGOR_STOP,
-            Next::Request { exchange, scope } => context.open(exchange, Some(scope)),
-            Next::Run(run) => context.start(run),
-        };
-        // SAFETY: C passes the request of its thread.
-        unsafe { give(request, description) };
-        igor_next::IGOR_RUN
+/// Panics one after the other that a thread's question for work may give before the thread is given up.
+const NEXT_PANICS_MAX: usize = 10;
+
+/// A panic must not cost the thread, so the question is asked again; what was taken up is answered with an error.
+#[unsafe(no_mangle)]
+extern "C" fn host_next(host: *mut c_void, request: *mut igor_request) -> igor_next {
+    for _ in 0..NEXT_PANICS_MAX {
+        let next = guarded("host_next", host, |context| {
+            let description = match context.work.next() {
+                Next::Stop => return igor_next::IGOR_STOP,
+                Next::Request { exchange, scope } => context.open(exchange, Some(scope)),
+                Next::Run(run) => context.start(run),
+            };
+            // SAFETY: C passes the request of its thread.
+            unsafe { give(request, description) };
+            igor_next::IGOR_RUN
+        });
+        match next {
+            Some(next) => return next,
+            None => host_job_end(host, true),
+        }
     }
+    igor_next::IGOR_STOP
 }
 
 host_fn! {
@@ -77,18 +114,18 @@ host_fn! {
 }
 
 host_fn! {
-    fn host_job_end(context, failed: bool) -> (), on_panic (), { context.close_job(failed) }
+    fn host_job_end(context, failed: bool) -> (), on_panic again, { context.close_job(failed) }
 }
 
 host_fn! {
-    fn host_end(context, outcome: *const igor_outcome) -> (), on_panic (), {
+    fn host_end(context, outcome: *const igor_outcome) -> (), on_panic again, {
         // SAFETY: C passes its own local value.
         context.end(unsafe { &*outcome });
     }
 }
 
 host_fn! {
-    fn host_interruptible(context, thread: *mut c_void) -> (), on_panic (), {
+    fn host_interruptible(context, thread: *mut c_void) -> (), on_panic again, {
         if thread.is_null() { context.interrupt.clear() } else { context.interrupt.publish(thread) }
     }
 }
@@ -200,6 +237,8 @@ host_fn! {
 #[unsafe(no_mangle)]
 extern "C" fn host_log(host: *mut c_void, level: c_int, message: *const c_char, len: usize) {
     let logged = catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(feature = "faults")]
+        crate::faults::panic_at("host_log");
         // SAFETY: the message lives during the call.
         let message = String::from_utf8_lossy(unsafe { bytes(message, len) });
         // SAFETY: null or this thread's own context, as in `host_fn!`.
@@ -322,7 +361,7 @@ host_fn! {
 }
 
 host_fn! {
-    fn host_read_done(context, root: *const c_void) -> (), on_panic (), { context.read_done(root.cast()) }
+    fn host_read_done(context, root: *const c_void) -> (), on_panic again, { context.read_done(root.cast()) }
 }
 
 #[cfg(feature = "launder")]
@@ -333,4 +372,20 @@ host_fn! {
         unsafe { give(reading, found) };
         true
     }
+}
+
+/// Whether PHP bails out at this point now. Stands outside of the macro: it is asked for in places without a host too.
+#[cfg(feature = "faults")]
+#[unsafe(no_mangle)]
+extern "C" fn host_fault(point: *const c_char, len: usize) -> bool {
+    // SAFETY: C passes a literal.
+    std::str::from_utf8(unsafe { bytes(point, len) }).is_ok_and(crate::faults::hit)
+}
+
+/// Arms a fault on the calling thread; gives whether the one before has happened.
+#[cfg(feature = "faults")]
+#[unsafe(no_mangle)]
+extern "C" fn host_fault_arm(point: *const c_char, len: usize, nth: u64) -> bool {
+    // SAFETY: the name is an argument of the running call.
+    crate::faults::arm(std::str::from_utf8(unsafe { bytes(point, len) }).unwrap_or_default(), nth)
 }

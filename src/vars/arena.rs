@@ -7,7 +7,7 @@
 //! - values: no counted bit anywhere; no references, objects or indirections.
 
 use super::layout::*;
-use super::memory::Memory;
+use super::memory::{Memory, NoMemory};
 use super::plan::{ArrayPlan, Plan, string_bytes};
 use super::pointer_map::PointerMap;
 use super::refusal::{Reason, Refusal};
@@ -43,13 +43,14 @@ struct Writer<'a> {
 /// # Safety
 /// `source` must be the array that was planned, unchanged since.
 pub(super) unsafe fn write(source: *const ZArray, plan: &Plan, objects: &dyn Objects) -> Result<Memory, Refusal> {
-    let memory = Memory::allocate(plan.bytes).ok_or_else(|| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
+    let no_memory = || Refusal::new(Reason::OutOfMemory(plan.bytes));
+    let memory = Memory::allocate(plan.bytes).ok_or_else(no_memory)?;
     let mut writer = Writer {
         base: memory.base(),
         arrays: &plan.arrays,
-        written_arrays: PointerMap::default(),
+        written_arrays: PointerMap::with_room_of(&plan.array_numbers).map_err(|NoMemory| no_memory())?,
         string_offsets: &plan.string_offsets,
-        written_strings: PointerMap::default(),
+        written_strings: PointerMap::with_room_of(&plan.string_offsets).map_err(|NoMemory| no_memory())?,
         next_array: 0,
         cursor: 0,
         objects,
@@ -84,7 +85,7 @@ impl Writer<'_> {
         // SAFETY: as for the function.
         let copy = unsafe { self.array_body(source, plan) };
         if may_recur(gc) {
-            self.written_arrays.insert(source as usize, plan.offset);
+            remember(&mut self.written_arrays, source as usize, plan.offset);
         }
         copy
     }
@@ -208,11 +209,17 @@ impl Writer<'_> {
             let place = self.take(string_bytes(bytes.len()));
             write_string(place, bytes, (*source).hash, (*source).gc.type_info & STR_VALID_UTF8 != 0);
             if may_recur((*source).gc) {
-                self.written_strings.insert(address, place as usize - self.base as usize);
+                remember(&mut self.written_strings, address, place as usize - self.base as usize);
             }
             place.cast()
         }
     }
+}
+
+/// The maps have room for all that the plan found to recur.
+fn remember(map: &mut PointerMap, address: usize, offset: usize) {
+    let inserted = map.insert(address, offset);
+    debug_assert_eq!(inserted, Ok(()), "pass 2 met something that pass 1 had not");
 }
 
 fn flags(plan: ArrayPlan) -> u32 {

@@ -50,10 +50,9 @@ impl Comparison<'_> {
                 return false;
             }
         }
-        if may_recur(gc) {
-            self.known.insert((source as usize, published as usize));
-        }
-        true
+        // Without memory to remember the pair, shared pairs could take for ever; so it counts as a change, and the copy
+        // finds out whether there is memory for that.
+        !may_recur(gc) || self.known.insert((source as usize, published as usize)).is_ok()
     }
 
     /// # Safety

@@ -20,6 +20,29 @@ pub fn hardened() -> bool {
     HARDENED.load(Ordering::Relaxed)
 }
 
+/// The system has no memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoMemory;
+
+/// Whether an allocation may be tried: always, except where a test lets it fail.
+pub(super) fn may_allocate() -> Result<(), NoMemory> {
+    #[cfg(feature = "faults")]
+    if crate::faults::hit("memory") {
+        return Err(NoMemory);
+    }
+    Ok(())
+}
+
+/// Adds an element. Unlike `Vec::push()` it does not end the process when the system has no memory.
+pub(super) fn push<T>(vec: &mut Vec<T>, element: T) -> Result<(), NoMemory> {
+    if vec.len() == vec.capacity() {
+        may_allocate()?;
+        vec.try_reserve(1).map_err(|_| NoMemory)?;
+    }
+    vec.push(element);
+    Ok(())
+}
+
 /// A block of memory that other threads may read once it is sealed.
 pub(super) struct Memory {
     base: NonNull<u8>,
@@ -35,6 +58,7 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Zeroed or not, the content is undefined until it is written. `None`: the system has no memory.
     pub(super) fn allocate(bytes: usize) -> Option<Self> {
+        may_allocate().ok()?;
         if hardened() { Self::map(bytes) } else { Self::from_heap(bytes) }
     }
 
@@ -75,13 +99,20 @@ impl Memory {
     }
 
     /// Ends the writing: from now on the memory is only read.
-    pub(super) fn seal(&self) {
+    ///
+    /// # Errors
+    /// The system cannot split the mapping off: a process may have so many (`vm.max_map_count`).
+    pub(super) fn seal(&self) -> Result<(), NoMemory> {
         if self.mapped {
+            may_allocate()?;
             // SAFETY: the mapping is ours and as long as given.
             let result =
                 unsafe { libc::mprotect(self.base.as_ptr().cast(), self.bytes.max(ALIGNMENT), libc::PROT_READ) };
-            assert_eq!(result, 0, "protecting a published snapshot: {}", std::io::Error::last_os_error());
+            if result != 0 {
+                return Err(NoMemory);
+            }
         }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //! visited and copied once: thirty levels of `[$x, $x]` stay thirty arrays.
 
 use super::layout::*;
+use super::memory::{self, NoMemory};
 use super::pointer_map::PointerMap;
 use super::refusal::{Reason, Refusal};
 use super::source::{Elements, Key, Objects, may_recur, plain};
@@ -113,6 +114,10 @@ impl Planner<'_> {
         }
     }
 
+    fn no_memory(&self, _: NoMemory) -> Refusal {
+        Refusal::new(Reason::OutOfMemory(self.plan.bytes))
+    }
+
     /// Plans an array and all below it; gives whether it leads to an enum case.
     ///
     /// # Safety
@@ -131,7 +136,7 @@ impl Planner<'_> {
         }
         let number = self.plan.arrays.len();
         let offset = self.reserve(shape.bytes().next_multiple_of(8))?;
-        self.plan.arrays.push(ArrayPlan { offset, ..shape });
+        memory::push(&mut self.plan.arrays, ArrayPlan { offset, ..shape }).map_err(|error| self.no_memory(error))?;
         let mut leads_to_enum = false;
         // SAFETY: the caller keeps the source alive and unwritten.
         for (key, value) in unsafe { Elements::new(source) } {
@@ -142,7 +147,7 @@ impl Planner<'_> {
         self.plan.arrays[number].leads_to_enum = leads_to_enum;
         // Only now: an array cannot hold itself without a reference, which is refused.
         if may_recur(gc) {
-            self.plan.array_numbers.insert(source as usize, number);
+            self.plan.array_numbers.insert(source as usize, number).map_err(|error| self.no_memory(error))?;
         }
         Ok(leads_to_enum)
     }
@@ -184,7 +189,7 @@ impl Planner<'_> {
             self.reserve(string_bytes(len))?;
         } else if self.plan.string_offsets.get(source as usize).is_none() {
             let offset = self.reserve(string_bytes(len))?;
-            self.plan.string_offsets.insert(source as usize, offset);
+            self.plan.string_offsets.insert(source as usize, offset).map_err(|error| self.no_memory(error))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! enough; a general hash would cost more than the rest of the walk. Small arrays, which most are, need no allocation: the
 //! first entries stand in line.
 
+use super::memory::{NoMemory, may_allocate};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -24,14 +25,29 @@ impl PointerMap {
         self.more.get(&address).copied()
     }
 
+    /// An empty map with room for as many entries as `other` has: to insert them cannot fail.
+    pub(super) fn with_room_of(other: &Self) -> Result<Self, NoMemory> {
+        let mut map = Self::default();
+        if !other.more.is_empty() {
+            may_allocate()?;
+            map.more.try_reserve(other.more.len()).map_err(|_| NoMemory)?;
+        }
+        Ok(map)
+    }
+
     /// Adds an address that is not there yet.
-    pub(super) fn insert(&mut self, address: usize, number: usize) {
+    pub(super) fn insert(&mut self, address: usize, number: usize) -> Result<(), NoMemory> {
         if self.used < IN_LINE {
             self.line[self.used] = (address, number);
             self.used += 1;
-        } else {
-            self.more.insert(address, number);
+            return Ok(());
         }
+        if self.more.len() == self.more.capacity() {
+            may_allocate()?;
+            self.more.try_reserve(1).map_err(|_| NoMemory)?;
+        }
+        self.more.insert(address, number);
+        Ok(())
     }
 }
 
@@ -48,13 +64,18 @@ impl PairSet {
         self.line[..self.used].contains(&pair) || (!self.more.is_empty() && self.more.contains(&pair))
     }
 
-    pub(super) fn insert(&mut self, pair: (usize, usize)) {
+    pub(super) fn insert(&mut self, pair: (usize, usize)) -> Result<(), NoMemory> {
         if self.used < IN_LINE {
             self.line[self.used] = pair;
             self.used += 1;
-        } else {
-            self.more.insert(pair);
+            return Ok(());
         }
+        if self.more.len() == self.more.capacity() {
+            may_allocate()?;
+            self.more.try_reserve(1).map_err(|_| NoMemory)?;
+        }
+        self.more.insert(pair);
+        Ok(())
     }
 }
 
@@ -86,7 +107,7 @@ mod tests {
         let mut map = PointerMap::default();
         for number in 0..1000 {
             assert_eq!(map.get(number * 8 + 8), None);
-            map.insert(number * 8 + 8, number);
+            assert_eq!(map.insert(number * 8 + 8, number), Ok(()));
         }
         assert!((0..1000).all(|number| map.get(number * 8 + 8) == Some(number)));
     }

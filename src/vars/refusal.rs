@@ -45,13 +45,20 @@ impl Refusal {
         Self { path: Vec::new(), reason }
     }
 
-    /// Adds the key that leads to the offending value, while the walk unwinds: innermost first.
+    /// Adds the key that leads to the offending value, while the walk unwinds: innermost first. Nothing is gathered when
+    /// memory is what is missing.
     pub(super) fn at_index(mut self, index: i64) -> Self {
+        if !self.is_value_error() {
+            return self;
+        }
         self.path.insert(0, PathKey::Index(index));
         self
     }
 
     pub(super) fn at_name(mut self, name: &[u8]) -> Self {
+        if !self.is_value_error() {
+            return self;
+        }
         self.path.insert(0, PathKey::Name(name[..name.len().min(KEY_BYTES_SHOWN)].to_vec()));
         self
     }
@@ -113,7 +120,9 @@ impl fmt::Display for Refusal {
                 "the array needs more than {bytes} bytes at {place}; publish less, or raise max_bytes in the vars block of \
                  the configuration"
             ),
-            Reason::OutOfMemory(bytes) => write!(f, "the system gave no memory for a snapshot of {bytes} bytes"),
+            Reason::OutOfMemory(bytes) => {
+                write!(f, "the system gave no memory for a snapshot of {bytes} bytes or more; the published one stays")
+            }
             Reason::Internal(kind) => {
                 write!(f, "{place} is of the engine's internal type {kind}, which cannot be published")
             }

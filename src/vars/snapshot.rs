@@ -4,9 +4,9 @@
 use super::arena;
 use super::compare;
 use super::layout::ZArray;
-use super::memory::Memory;
+use super::memory::{Memory, NoMemory};
 use super::plan::{self, Limits, MAX_DEPTH};
-use super::refusal::Refusal;
+use super::refusal::{Reason, Refusal};
 use super::source::Objects;
 use super::stats;
 use super::walk;
@@ -35,7 +35,7 @@ impl Snapshot {
         let plan = unsafe { plan::plan(source, objects, limits)? };
         // SAFETY: the source was planned just now, and nothing of the user's ran since.
         let memory = unsafe { arena::write(source, &plan, objects)? };
-        memory.seal();
+        memory.seal().map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
         stats::made(plan.bytes);
         let snapshot = Self {
             memory,
@@ -45,7 +45,7 @@ impl Snapshot {
             replaced: AtomicBool::new(false),
         };
         if cfg!(debug_assertions) || super::memory::hardened() {
-            walk::check(&snapshot);
+            walk::check(&snapshot).map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
         }
         Ok(snapshot)
     }

@@ -3,6 +3,7 @@
 
 use super::arena::TEETH;
 use super::layout::*;
+use super::memory::{NoMemory, may_allocate};
 use super::snapshot::Snapshot;
 use super::source::{Elements, Key};
 use std::collections::HashSet;
@@ -11,19 +12,32 @@ use std::ops::Range;
 struct Walker {
     arena: Range<usize>,
     seen: HashSet<usize>,
+    no_memory: bool,
 }
 
 /// Walks the whole snapshot.
 ///
+/// # Errors
+/// There is no memory to remember what has been looked at.
+///
 /// # Panics
 /// When a rule is broken; the message names it.
-pub(super) fn check(snapshot: &Snapshot) {
-    let mut walker = Walker { arena: snapshot.range(), seen: HashSet::new() };
+pub(super) fn check(snapshot: &Snapshot) -> Result<(), NoMemory> {
+    let mut walker = Walker { arena: snapshot.range(), seen: HashSet::new(), no_memory: false };
     // SAFETY: the snapshot lives during the call, and nobody writes to it.
     unsafe { walker.array(snapshot.root()) };
+    if walker.no_memory { Err(NoMemory) } else { Ok(()) }
 }
 
 impl Walker {
+    /// Whether what lies there is met for the first time. Without memory nothing is, so that the walk comes to its end.
+    fn is_new(&mut self, address: usize) -> bool {
+        if self.seen.len() == self.seen.capacity() && (may_allocate().is_err() || self.seen.try_reserve(1).is_err()) {
+            self.no_memory = true;
+        }
+        !self.no_memory && self.seen.insert(address)
+    }
+
     fn inside<T>(&self, what: &str, pointer: *const T, bytes: usize) {
         let address = pointer as usize;
         assert!(
@@ -42,7 +56,7 @@ impl Walker {
         // SAFETY: it lies in the live arena.
         let header = unsafe { &*array };
         let marked = header.flags & HASH_LEADS_TO_ENUM != 0;
-        if !self.seen.insert(array as usize) {
+        if !self.is_new(array as usize) {
             return marked;
         }
         assert_eq!(header.gc.refcount, 2, "an array's reference count");
@@ -124,7 +138,7 @@ impl Walker {
     /// The snapshot lives.
     unsafe fn string(&mut self, string: *const ZString) {
         self.inside("a string", string, size_of::<ZString>());
-        if !self.seen.insert(string as usize) {
+        if !self.is_new(string as usize) {
             return;
         }
         // SAFETY: it lies in the live arena; its bytes are checked to lie there too before they are read.

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("exchange", &[]),
-    ("vars", &["limits", "exchange"]),
+    // In builds for tests of faults only.
+    ("faults", &[]),
+    ("vars", &["limits", "exchange", "faults"]),
     ("config", &["limits", "exchange"]),
     ("ffi", &["limits", "exchange", "vars", "config"]),
-    ("php", &["limits", "exchange", "vars", "config", "ffi"]),
+    ("php", &["limits", "exchange", "vars", "config", "ffi", "faults"]),
     ("pool", &["limits", "exchange", "vars", "config", "ffi", "php"]),
     ("worker", &["limits", "exchange", "vars", "config", "ffi", "php", "pool"]),
     ("http", &["limits", "exchange", "config"]),

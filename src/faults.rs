@@ -1,0 +1,46 @@
+//! Faults on purpose, in builds with the feature `faults` only: the tests of what happens when an allocation fails, when
+//! Rust panics below a call from C, and when PHP bails out below a callback.
+//!
+//! A PHP script arms a fault on its own thread by `igor_fault(string $point, int $nth = 1)`; the n-th time that the thread
+//! comes by the point, the fault happens, once. Points are: `memory` (an allocation of a publish), the names of `host_*`
+//! functions (a panic before their work) and the same with ` after` (a panic after it), and the names in `IGOR_FAULT()` in
+//! the shim (a bailout there).
+
+use std::cell::RefCell;
+
+struct Armed {
+    point: String,
+    left: u64,
+}
+
+thread_local! {
+    static ARMED: RefCell<Option<Armed>> = const { RefCell::new(None) };
+}
+
+/// Arms a fault on this thread in place of the one before, and gives whether none was left: it has happened, or there was
+/// none. An empty point arms nothing.
+pub(crate) fn arm(point: &str, nth: u64) -> bool {
+    let armed = (!point.is_empty()).then(|| Armed { point: point.to_owned(), left: nth.max(1) });
+    ARMED.replace(armed).is_none()
+}
+
+/// Whether the fault at this point happens now.
+pub(crate) fn hit(point: &str) -> bool {
+    ARMED.with_borrow_mut(|armed| {
+        let Some(fault) = armed.as_mut().filter(|fault| fault.point == point) else { return false };
+        fault.left -= 1;
+        if fault.left > 0 {
+            return false;
+        }
+        *armed = None;
+        true
+    })
+}
+
+/// Panics if the fault at this point happens now.
+///
+/// # Panics
+/// That is what it is for.
+pub(crate) fn panic_at(point: &str) {
+    assert!(!hit(point), "injected fault at {point}");
+}
