@@ -171,7 +171,6 @@ void host_header(void *host, const char *line, size_t len);
 igor_verdict host_head(void *host, int status);
 igor_verdict host_inform(void *host, int status);
 void host_finish(void *host);
-bool host_client_gone(void *host);
 size_t host_read_body(void *host, char *into, size_t len);
 /* The index-th request header; false when there is none. */
 bool host_request_header(void *host, size_t index, igor_pair *pair);

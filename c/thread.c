@@ -5,6 +5,7 @@
 #include <php_ini.h>
 #include <TSRM.h>
 
+#include <string.h>
 #include <unistd.h>
 
 __thread igor_thread *igor_self = NULL;
@@ -109,6 +110,9 @@ static void igor_serve(igor_thread *self)
 	if (igor_in_forked_server()) {
 		_exit(outcome.exit_status);
 	}
+	/* They point to memory that is gone. The next startup resets them late: if it bailed out before, its shutdown would
+	 * free them again. */
+	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
 	igor_thread_withdraw(self);
 	if (self->opening_fd >= 0) {
 		close(self->opening_fd);

@@ -185,12 +185,6 @@ host_fn! {
 }
 
 host_fn! {
-    fn host_client_gone(context) -> bool, on_panic true, {
-        context.exchange().is_some_and(|exchange| exchange.client_gone())
-    }
-}
-
-host_fn! {
     fn host_read_body(context, into: *mut c_char, len: usize) -> usize, on_panic 0, {
         if len == 0 {
             return 0;

@@ -14,6 +14,9 @@ mod classic;
 mod cli;
 mod consistency;
 mod examples;
+#[cfg(feature = "faults")]
+mod faults;
+mod hard_cases;
 mod http_worker;
 mod layers;
 mod polyfill;

@@ -28,6 +28,7 @@ pub(crate) struct Igor {
     frankenphp: String,
     sites: String,
     listeners: usize,
+    faults: bool,
 }
 
 impl Igor {
@@ -38,7 +39,15 @@ impl Igor {
             frankenphp: String::new(),
             sites: String::new(),
             listeners: 0,
+            faults: false,
         }
+    }
+
+    /// The test makes Rust panic: what the log says of that is no defect.
+    #[cfg(feature = "faults")]
+    pub(crate) fn injected_faults(mut self) -> Self {
+        self.faults = true;
+        self
     }
 
     /// Adds lines to the global options.
@@ -98,13 +107,19 @@ impl Igor {
     }
 
     fn launch(self) -> Server {
-        let Self { dir, global, frankenphp, sites, .. } = self;
+        let Self { dir, global, mut frankenphp, sites, faults, .. } = self;
+        // A stray write to a snapshot, or a late look at one, ends the process. A block of the test's own decides itself.
+        if !frankenphp.contains("vars {") {
+            frankenphp += "vars {\nhardened on\n}\n";
+        }
         let caddyfile = dir.path().join("Caddyfile");
         fs::write(&caddyfile, format!("{{\n{global}frankenphp {{\n{frankenphp}}}\n}}\n{sites}"))
             .expect("files can be written");
         let mut command = igor();
         command.arg("run").arg("--config").arg(caddyfile);
-        Server::spawn(command, dir)
+        let mut server = Server::spawn(command, dir);
+        server.faults = faults;
+        server
     }
 }
 
@@ -119,6 +134,7 @@ pub(crate) struct Server {
     pub(crate) log: Log,
     addresses: Vec<SocketAddr>,
     dir: TempDir,
+    faults: bool,
 }
 
 /// What is left of a server.
@@ -134,7 +150,7 @@ impl Server {
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program can be started");
         let log = Log::collect(child.stderr.take().expect("the standard error is a pipe"));
-        Self { child: Some(child), log, addresses: Vec::new(), dir }
+        Self { child: Some(child), log, addresses: Vec::new(), dir, faults: false }
     }
 
     /// Waits until a server that was made by [`Server::spawn`] listens.
@@ -248,7 +264,11 @@ impl Server {
             std::thread::sleep(super::LOOK_EVERY);
         };
         let log = self.log.finish();
-        let defects = self.log.defects();
+        let mut defects = self.log.defects();
+        if self.faults {
+            let expected = ["panicked at src/faults.rs", "this is a defect of igor"];
+            defects.retain(|line| !expected.iter().any(|text| line.contains(text)));
+        }
         assert!(defects.is_empty(), "the log reports defects:\n{}\n\nin\n{log}", defects.join("\n"));
         Stopped { status, log }
     }

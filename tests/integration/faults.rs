@@ -1,0 +1,329 @@
+//! Faults on purpose (the feature `faults`, `make hard-cases`): a panic in each function that C calls, a bailout in each
+//! place of the shim where PHP may leave, and a failing allocation at each allocation of a publish. Each costs one
+//! request or one run at most; the process, its threads and what is published go on.
+
+use crate::common::workers::{script, site};
+use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use rustix::process::Signal;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// A point at which a fault happens, and the PHP code of a request that comes by it. Points that stand between two
+/// requests, or in the next one, need no code.
+type Point = (&'static str, &'static str);
+
+/// Panics in classic requests.
+const PANICS: &[Point] = &[
+    ("host_next", ""),
+    ("host_end", ""),
+    ("host_interruptible", ""),
+    ("host_write", "echo str_repeat('x', 100000);"),
+    ("host_flush", "echo 'x'; flush();"),
+    ("host_header", "header('x-a: b'); echo 'x'; flush();"),
+    ("host_head", "echo 'x'; flush();"),
+    ("host_inform", "header('link: </a>'); headers_send(103); echo 'x';"),
+    ("host_finish", "echo 'x'; frankenphp_finish_request();"),
+    ("host_read_body", ""),
+    ("host_request_header", "echo count(getallheaders());"),
+    ("host_getenv", "getenv('NOTHING');"),
+    ("host_log", "error_log('a message');"),
+    ("host_script_error", "no_such_function();"),
+    ("host_message", "frankenphp_get_vars('unknown');"),
+    ("host_require", "frankenphp_require_background_worker('w');"),
+    ("host_ensure", "frankenphp_ensure_background_worker('w');"),
+    ("host_ensure_name", "frankenphp_ensure_background_worker(['w']);"),
+    ("host_ensure_clear", "frankenphp_ensure_background_worker('w');"),
+    ("host_read", "frankenphp_get_vars('w');"),
+    ("host_read_done", READ_ENUMS),
+];
+
+const READ_ENUMS: &str = "require_once __DIR__ . '/vars/enums.php'; frankenphp_get_vars('w');";
+
+/// Bailouts in classic requests.
+const BAILOUTS: &[Point] = &[
+    ("execute", ""),
+    ("activate", ""),
+    ("read_cookies", ""),
+    ("read_post", ""),
+    ("treat_data", ""),
+    ("input_filter", ""),
+    ("default_post_reader", ""),
+    ("server_variables", ""),
+    ("getenv", "getenv('NOTHING');"),
+    ("write", "echo str_repeat('x', 100000);"),
+    ("flush", "echo 'x'; flush();"),
+    ("send_headers", "header('x-a: b'); echo 'x'; flush();"),
+    ("send_headers half", "header('x-a: b'); echo 'x'; flush();"),
+    ("log", "error_log('a message');"),
+    ("error", "echo 'x'; flush(); header('x-a: b');"),
+    ("observe_error", "no_such_function();"),
+    ("get_vars", "frankenphp_get_vars('w');"),
+    ("get_vars pinned", READ_ENUMS),
+    ("get_vars read", READ_ENUMS),
+    ("copy", READ_ENUMS),
+    ("copy key", READ_ENUMS),
+    ("enum", READ_ENUMS),
+    ("throw", "frankenphp_get_vars('unknown');"),
+    ("require", "frankenphp_require_background_worker('w');"),
+    ("ensure", "frankenphp_ensure_background_worker('w');"),
+    ("finish_request", "echo 'x'; frankenphp_finish_request();"),
+    ("headers_send", "headers_send(103);"),
+    ("request_headers", "getallheaders();"),
+    ("frankenphp_log", "frankenphp_log('a message', 0, ['a' => 1]);"),
+    ("request_shutdown", ""),
+];
+
+/// Faults in an HTTP worker: panics first.
+const IN_HTTP_WORKERS: &[Point] = &[
+    ("host_next_job", ""),
+    ("host_next_job after", ""),
+    ("host_job_end", ""),
+    ("host_job_end after", ""),
+    ("host_next", "exit(0);"),
+    ("host_next after", "exit(0);"),
+    ("host_end", "exit(0);"),
+    ("host_end after", "exit(0);"),
+    ("host_interruptible", "exit(0);"),
+    ("handle_request", ""),
+    ("boot_save", "exit(0);"),
+    ("boot_save half", "exit(0);"),
+    ("boot_release", "exit(0);"),
+    ("boot_release half", "exit(0);"),
+    ("job_open", ""),
+    ("job_open half", ""),
+    ("job_open done", ""),
+    ("job_close output", "ob_start(); echo 'x';"),
+    ("job_close session", ""),
+    ("job_close layers", ""),
+    ("job_close sapi", "file_get_contents('php://input');"),
+    ("job_close ini", "ini_set('precision', '3');"),
+    ("copy", "frankenphp_get_vars('w');"),
+    ("get_vars pinned", "frankenphp_get_vars('w');"),
+    ("host_read after", "frankenphp_get_vars('w');"),
+    ("request_shutdown", "exit(0);"),
+];
+
+/// Faults in a background worker that its script sees as an exception.
+const THROWN_IN_BACKGROUND: &[Point] = &[
+    ("host_publish", "frankenphp_set_vars(value(1));"),
+    ("publish copied", "frankenphp_set_vars(value(2));"),
+    ("host_publish after", "frankenphp_set_vars(value(3));"),
+    ("host_worker_handle", "frankenphp_get_worker_handle();"),
+];
+
+/// Faults in a background worker that end its run.
+const ENDING_IN_BACKGROUND: &[Point] = &[
+    ("set_vars", "frankenphp_set_vars(value(4));"),
+    ("set_vars published", "frankenphp_set_vars(value(5));"),
+    ("handle", "frankenphp_get_worker_handle();"),
+    ("throw", "frankenphp_set_vars([new stdClass]);"),
+    ("host_next", "exit(0);"),
+    ("host_next after", "exit(0);"),
+    ("host_end", "exit(0);"),
+    ("host_end after", "exit(0);"),
+    ("host_interruptible", "exit(0);"),
+    ("execute", "exit(1);"),
+    ("activate", "exit(1);"),
+    ("request_shutdown", "exit(0);"),
+];
+
+/// Points that a test of its own comes by.
+const ELSEWHERE: &[&str] = &["host_kill_requested"];
+
+/// What `w` publishes: a whole value says its own number everywhere, and holds an enum case.
+const VALUES: &str = "<?php require getenv('ROOT') . '/vars/enums.php';
+    function value(int $n): array { return ['n' => $n, 'list' => array_fill(0, 500, \"text $n\"), 'deep' => ['a' => ['b' => [$n]]], 'case' => \\Suit\\Pure::Hearts]; }";
+
+/// Whether a value is whole.
+const WHOLE: &str = "require_once __DIR__ . '/vars/enums.php'; $v = frankenphp_get_vars('w'); $n = $v['n'];
+    return array_unique($v['list']) === [\"text $n\"] && $v['deep'] === ['a' => ['b' => [$n]]] && $v['case'] === \\Suit\\Pure::Hearts;";
+
+fn server(lines: &str) -> Server {
+    let boot = "env ROOT {$PHP_TESTS}\nenv BOOT \"require getenv('DIR') . '/values.php'; if (!file_exists(getenv('DIR') . '/published')) { touch(getenv('DIR') . '/published'); frankenphp_set_vars(value(0)); }\"";
+    let w = script("{$PHP_TESTS}/puppet.php", "w", &format!("num 1\nmax_consecutive_failures -1\n{boot}"));
+    let server = Igor::new()
+        .injected_faults()
+        .frankenphp(&format!("num_threads 2\n{lines}"))
+        .file("values.php", VALUES)
+        .site(&site(&format!("{w}worker {{$PHP_TESTS}}/worker.php 1\n")))
+        .start();
+    server.eval("frankenphp_ensure_background_worker('w');").value();
+    server
+}
+
+/// A request that passes everything that a request can pass before its script runs.
+fn rich(path: &str) -> Request {
+    Request::form(&format!("{path}?raw&a[]=1"), "$b=2;echo 1;")
+        .header("cookie", "c=3; d=4")
+        .header("authorization", "Basic dTpw")
+        .header("x-long", &"x".repeat(1000))
+}
+
+/// Arms a fault in one request, sends another one, and proves that a third one is served as ever by the same thread,
+/// where the fault has happened, and that at most one of the others was lost.
+fn come_by(server: &Server, path: &str, (point, code): (&str, &str)) {
+    println!("{point} in {path}");
+    let ask = |target: &str, code: &str| server.send(&Request::post(&format!("{path}{target}"), code));
+    let first = ask("?raw", &format!("igor_fault('{point}'); {code}"));
+    let second = server.send(&rich(path));
+    let failed = [&first, &second].iter().filter(|response| response.status == 500 && !code.contains("exit")).count();
+    let own_failure = usize::from(code.contains("no_such_function") || code.contains("unknown"));
+    assert!(
+        failed <= 1 + own_failure,
+        "{point}: {} {}, {} {}",
+        first.status,
+        first.text(),
+        second.status,
+        second.text()
+    );
+    let third = Outcome::of_response(&ask("", "return igor_fault('');"));
+    assert_eq!(third, Outcome::Value(json!(true)), "{point} did not happen");
+    let read = Outcome::of_response(&ask("", WHOLE));
+    assert_eq!(read, Outcome::Value(json!(true)), "{point}: what is published is not whole");
+}
+
+fn descriptors(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.pid().as_raw_nonzero())).expect("the server runs").count()
+}
+
+/// N29: a panic in each function that C calls from a classic request, before and after its work.
+#[test]
+fn panics_in_classic_requests() {
+    let server = server("");
+    for (point, code) in PANICS {
+        come_by(&server, "/eval.php", (point, code));
+        // The log stands outside of what all the others have in common, because it is called without a thread too.
+        if *point != "host_log" {
+            come_by(&server, "/eval.php", (&format!("{point} after"), code));
+        }
+    }
+}
+
+/// N29: a bailout in each callback of a classic request.
+#[test]
+fn bailouts_in_classic_requests() {
+    let server = server("");
+    for point in BAILOUTS {
+        come_by(&server, "/eval.php", *point);
+    }
+}
+
+/// N29: an HTTP worker's script is restarted where it must be, also when releasing what its boot left fails.
+#[test]
+fn faults_in_http_workers() {
+    let server = server("vars {\nhardened on\nmode copy\n}");
+    for point in IN_HTTP_WORKERS {
+        come_by(&server, "/worker.php", *point);
+    }
+}
+
+/// N21, N29: a publisher that fails at any point leaves a whole snapshot, the one before or its own, and publishes again.
+#[test]
+fn faults_in_background_workers() {
+    let server = server("");
+    let mut before = 0;
+    for (point, code) in THROWN_IN_BACKGROUND {
+        let mut puppet = server.puppet("w");
+        let message = puppet.eval(&format!("igor_fault('{point}'); {code}")).thrown("RuntimeException");
+        assert!(message.contains("a defect of igor"), "{point}: {message}");
+        assert_eq!(puppet.eval("return igor_fault('');").value(), true, "{point} did not happen");
+        assert_eq!(server.eval(WHOLE).value(), true, "{point}");
+    }
+    for (number, (point, code)) in ENDING_IN_BACKGROUND.iter().enumerate() {
+        println!("{point} in a background worker");
+        server.puppet("w").doom(&format!("igor_fault('{point}'); {code}"));
+        assert_eq!(server.eval(WHOLE).value(), true, "{point}");
+        let mut puppet = server.puppet("w");
+        assert_eq!(puppet.eval("return igor_fault('');").value(), true, "{point} did not happen");
+        let n = 100 + number;
+        puppet.eval(&format!("frankenphp_set_vars(value({n}));")).value();
+        assert_eq!(server.eval(&format!("{READ_ENUMS} return frankenphp_get_vars('w')['n'];")).value(), n, "{point}");
+        // Every run has the same descriptors: none is lost to a bailout.
+        if number == 0 {
+            before = descriptors(&server);
+        }
+    }
+    wait_until("as many descriptors as before", || descriptors(&server) <= before);
+}
+
+/// N21: every allocation of a publish fails once. Each time the publisher is told, and what was published stays.
+#[test]
+fn allocations_that_fail() {
+    let server = server("vars {\nhardened on\n}");
+    let code = "$shared = array_map(fn ($n) => [\"text $n\" => str_repeat('x', $n)], range(1, 60));
+        $value = fn ($n) => value($n) + ['shared' => [$shared, $shared], 'texts' => [array_keys(array_merge(...$shared)), array_keys(array_merge(...$shared))]];
+        require_once getenv('ROOT') . '/vars/values.php';
+        frankenphp_set_vars($value(1000)); $refused = 0;
+        for ($nth = 1; ; $nth++) {
+            $before = frankenphp_get_vars('w');
+            igor_fault('memory', $nth);
+            try {
+                frankenphp_set_vars($value(1000 + $nth));
+                $message = null;
+            } catch (RuntimeException $e) {
+                $message = $e->getMessage();
+            }
+            if (!igor_fault('')) {
+                return ['refused' => $refused, 'tried' => $nth, 'last' => frankenphp_get_vars('w')['n'] === 1000 + $nth];
+            }
+            if ($message !== null) {
+                $refused++;
+                if (!str_contains($message, 'gave no memory') || frankenphp_get_vars('w') !== $before) { return \"allocation $nth: $message\"; }
+            } elseif (difference(frankenphp_get_vars('w'), $value(1000 + $nth)) !== null) {
+                return \"allocation $nth: something else was published\";
+            }
+        }";
+    let outcome = server.puppet("w").eval(code).value();
+    assert_eq!(outcome["last"], true, "{outcome}");
+    let refused = outcome["refused"].as_u64().expect("a number");
+    assert!(refused >= 10, "a publish makes more allocations: {outcome}");
+    assert_eq!(server.eval(WHOLE).value(), true);
+}
+
+/// N21, N29: the question whether a script is to end panics; the script is ended all the same.
+#[test]
+fn a_panic_while_a_script_is_being_ended() {
+    let mut server = Igor::new()
+        .injected_faults()
+        .global("grace_period 100ms")
+        .frankenphp("num_threads 1")
+        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}")
+        .start();
+    let mut connection = server.connect();
+    connection.write(&Request::post(
+        "/eval.php?raw",
+        "igor_fault('host_kill_requested'); touch(getenv('DIR') . '/runs'); while (true);",
+    ));
+    wait_until("the script", || server.path("runs").exists());
+    let stopped = server.stop_by(Signal::TERM);
+    assert!(stopped.log.contains("injected fault at host_kill_requested"), "{}", stopped.log);
+}
+
+/// N29: no function that C calls, and no place in the shim, is without a test.
+#[test]
+fn every_point_is_tested() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("c");
+    let contract = fs::read_to_string(folder.join("shim.h")).expect("the contract can be read");
+    let mut points: BTreeSet<String> = contract
+        .match_indices("host_")
+        .map(|(at, _)| {
+            contract[at..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+        })
+        .filter(|name| contract.contains(&format!("{name}(void *host")))
+        .filter(|name| *name != "host_launder")
+        .map(str::to_owned)
+        .collect();
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let source = fs::read_to_string(entry.expect("the folder can be read").path()).expect("sources are text");
+        let named =
+            source.split("IGOR_FAULT(\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned());
+        points.extend(named);
+    }
+    let tables = [PANICS, BAILOUTS, IN_HTTP_WORKERS, THROWN_IN_BACKGROUND, ENDING_IN_BACKGROUND];
+    let tested: BTreeSet<String> =
+        tables.concat().iter().map(|(point, _)| *point).chain(ELSEWHERE.iter().copied()).map(str::to_owned).collect();
+    let missing: Vec<_> = points.difference(&tested).collect();
+    assert!(missing.is_empty(), "no test comes by {missing:?}");
+}
