@@ -16,6 +16,7 @@ mod consistency;
 mod examples;
 mod http_worker;
 mod layers;
+mod manual;
 mod polyfill;
 mod reload;
 mod shutdown;
