@@ -19,6 +19,7 @@ mod faults;
 mod hard_cases;
 mod http_worker;
 mod layers;
+mod manual;
 mod polyfill;
 mod reload;
 mod shutdown;
