@@ -19,7 +19,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
 .PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean
-.PHONY: asan asan-tests valgrind valgrind-tests two-requests model miri launder
+.PHONY: asan asan-tests valgrind valgrind-tests two-requests model miri launder phpt-php-src
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ unit: ## Unit and integration tests
 phpt: php ## The .phpt suites, run by PHP's own run-tests.php
 	$(WITH_PHP) cargo build
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
+
+phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cgi (SAMPLE=1: some, also on 8 threads at once)
+	$(WITH_PHP) cargo build
+	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
 
 asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim are instrumented, Rust's allocations watched
 	@$(MAKE) --no-print-directory PHP_BUILD=asan asan-tests
