@@ -18,44 +18,57 @@ WITH_PHP = PHP_CONFIG="$$(scripts/php.sh print)" && export PHP_CONFIG && PHP="$$
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
-.PHONY: help php build serve test lint unit phpt test-packages bench bench-vars clean contract
-.PHONY: reloads asan asan-tests valgrind valgrind-tests two-requests model miri launder
-
+.PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: php
 php: ## Build PHP, once (or check the one in PHP_CONFIG)
 	@scripts/php.sh install-packages build
 	@scripts/php.sh build
 	@scripts/cargo-env.sh
 
+.PHONY: build
 build: php ## Build target/release/igor
 	$(WITH_PHP) cargo build --release
 
+.PHONY: serve
 serve: build ## Serve the live-config demo on PORT (8080)
 	exec $(TARGET)/release/igor run --config examples/live-config/Caddyfile
 
+.PHONY: test
 test: php test-packages lint unit phpt ## Format check, lints, unit, integration and .phpt tests
 
+.PHONY: test-packages
 test-packages:
 	@scripts/php.sh install-packages test
 
+.PHONY: lint
 lint:
 	cargo fmt --check
 	$(WITH_PHP) cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
 
+.PHONY: contract
 contract: php ## Write docs/contract.md: what is promised, and the tests that prove it
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php
 
+.PHONY: unit
 unit: ## Unit and integration tests
 	$(WITH_PHP) $(RUN_TESTS)
 
+.PHONY: phpt
 phpt: php ## The .phpt suites, run by PHP's own run-tests.php
 	$(WITH_PHP) cargo build
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
 
+.PHONY: phpt-php-src
+phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cgi (SAMPLE=1: some, also on 8 threads at once)
+	$(WITH_PHP) cargo build
+	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
+
+.PHONY: asan
 asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim are instrumented, Rust's allocations watched
 	@$(MAKE) --no-print-directory PHP_BUILD=asan asan-tests
 
@@ -64,6 +77,7 @@ asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim a
 # what is tested: leaks are looked for in ours alone. rustc's own sanitizer needs a nightly toolchain and is not used.
 ASAN_ENV = USE_ZEND_ALLOC=0 USE_TRACKED_ALLOC=1 ASAN_OPTIONS=detect_leaks=1 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
+.PHONY: asan-tests
 asan-tests: php
 	$(WITH_PHP) ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests
 	$(WITH_PHP) $(ASAN_ENV) $(RUN_TESTS) --test integration
@@ -73,43 +87,53 @@ asan-tests: php
 VALGRIND_SAMPLE = vars/enums vars/enums_autoload vars/keys vars/late_readers vars/objects_refused vars/references \
 	vars/strings vars/uses vars/writes workers/basic workers/crashing workers/handle workers/restart
 VALGRIND_TESTS = $(if $(SAMPLE),$(VALGRIND_SAMPLE:%=phpt/%.phpt),phpt)
+.PHONY: valgrind
 valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen of them)
 	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-tests
 
+.PHONY: valgrind-tests
 valgrind-tests: php
 	$(WITH_PHP) cargo build
 	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="--suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 \
 		--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite" \
 		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
 
+.PHONY: two-requests
 two-requests: php ## Nothing keeps a snapshot's texts beyond the request; and a build that does crashes
 	$(WITH_PHP) $(RUN_TESTS) --test integration two_requests
 	$(WITH_PHP) CARGO_TARGET_DIR=$(TARGET)/teeth $(RUN_TESTS) --features teeth --test integration two_requests
 
+.PHONY: launder
 launder: php ## php-src's own tests with every constant sent through publish and get (SAMPLE=1: some of them)
 	$(WITH_PHP) cargo build --features launder --bins
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/launder.sh $(TARGET)/debug/igor
 
+.PHONY: model
 model: ## Slots, pins and budgets in every order of the threads' steps, by loom
 	CARGO_TARGET_DIR=$(TARGET)/model RUSTFLAGS="--cfg loom" \
 		cargo test --release --no-default-features --lib vars::tests::model
 
+.PHONY: miri
 miri: ## The snapshot code under Miri, which needs a nightly toolchain
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo 'error: Miri is not installed; install it by: rustup toolchain install nightly --component miri' >&2; exit 1; }
 	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation \
 		cargo +nightly miri test --no-default-features --lib vars::
 
+.PHONY: reloads
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads
 
+.PHONY: bench
 bench: php ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
 
+.PHONY: bench-vars
 bench-vars: php ## What snapshots cost, beside what the request would do without them
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) $$PHP benches/vars.php $(TARGET)/release
 
+.PHONY: clean
 clean: ## Remove what cargo built (PHP stays in its cache)
 	cargo clean

@@ -38,6 +38,8 @@ mod php {
     /// What `php-config` says of the build.
     struct Php {
         prefix: PathBuf,
+        /// The command-line program of the same build, for `igor php-cli`.
+        command_line: PathBuf,
         includes: Vec<String>,
         version: u32,
         sanitized: bool,
@@ -67,8 +69,14 @@ mod php {
                     .map_err(|error| format!("asking {} for {option}: {error}", config.display()))?;
                 Ok(String::from_utf8(output.stdout)?.trim().to_owned())
             };
+            let prefix = PathBuf::from(ask("--prefix")?);
+            let command_line = match ask("--php-binary")? {
+                path if path.starts_with('/') => path.into(),
+                _ => prefix.join("bin/php"),
+            };
             Ok(Self {
-                prefix: ask("--prefix")?.into(),
+                prefix,
+                command_line,
                 includes: ask("--includes")?.split_whitespace().map(str::to_owned).collect(),
                 version: ask("--vernum")?.parse().map_err(|_| format!("{} is not a php-config", config.display()))?,
                 sanitized: ask("--configure-options")?.contains("--enable-address-sanitizer"),
@@ -180,6 +188,7 @@ mod php {
         // libphp and its libraries must resolve to our poll() (see c/interrupt.c).
         println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol=poll");
         println!("cargo:rustc-env=IGOR_PHP_PREFIX={}", php.prefix.display());
+        println!("cargo:rustc-env=IGOR_PHP_CLI_BUILT={}", php.command_line.display());
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 #include <ext/spl/spl_exceptions.h>
 #include <ext/standard/head.h>
 #include <ext/standard/info.h>
+#include <php_ini.h>
 #include <php_streams.h>
 #include <zend_smart_str.h>
 
@@ -411,6 +412,26 @@ static const zend_function_entry igor_functions[] = {
 	PHP_FE_END
 };
 
+/* The configuration beside a script of igor-php. Read from the command line before the engine starts; registered so that
+ * scripts see it and php.ini knows it. */
+PHP_INI_BEGIN()
+	PHP_INI_ENTRY("igor.config", NULL, PHP_INI_SYSTEM, NULL)
+PHP_INI_END()
+
+static PHP_MINIT_FUNCTION(igor)
+{
+	(void) type;
+	REGISTER_INI_ENTRIES();
+	return SUCCESS;
+}
+
+static PHP_MSHUTDOWN_FUNCTION(igor)
+{
+	(void) type;
+	UNREGISTER_INI_ENTRIES();
+	return SUCCESS;
+}
+
 /* The cached values are released while their objects (enum cases) still live. */
 static PHP_RSHUTDOWN_FUNCTION(igor)
 {
@@ -426,19 +447,19 @@ static PHP_RSHUTDOWN_FUNCTION(igor)
 
 static PHP_MINFO_FUNCTION(igor)
 {
-	(void) zend_module;
 	php_info_print_table_start();
 	php_info_print_table_row(2, "igor", "enabled");
 	php_info_print_table_row(2, "version", IGOR_VERSION);
 	php_info_print_table_end();
+	DISPLAY_INI_ENTRIES();
 }
 
 zend_module_entry igor_module_entry = {
 	STANDARD_MODULE_HEADER,
 	"igor",
 	igor_functions,
-	NULL,
-	NULL,
+	PHP_MINIT(igor),
+	PHP_MSHUTDOWN(igor),
 	NULL,
 	PHP_RSHUTDOWN(igor),
 	PHP_MINFO(igor),

@@ -67,6 +67,9 @@ extern __thread igor_thread *igor_self;
 
 extern zend_module_entry igor_module_entry;
 
+/* engine.c */
+void igor_thread_globals_create(void);
+
 /* thread.c */
 void igor_fork_install(void);
 bool igor_in_forked_server(void);

@@ -4,6 +4,7 @@
 #include <php_main.h>
 #include <php_variables.h>
 #include <php_content_types.h>
+#include <http_status_codes.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -103,7 +104,7 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 	}
 	IGOR_FAULT("server_variables");
 	request = &igor_self->request;
-	if (request->command_line) {
+	if (request->own_process) {
 		php_import_environment_variables(into);
 	}
 	for (i = 0; i < request->server_vars_len; i++) {
@@ -154,10 +155,44 @@ void shim_sapi_flush(void *server_context)
 		return;
 	}
 	IGOR_FAULT("flush");
-	sapi_send_headers();
+	/* php-cgi's flush() does not send them either. */
+	if (!igor_self->request.own_process) {
+		sapi_send_headers();
+	}
 	if (host_flush(igor_self->host) == IGOR_CLIENT_GONE) {
 		php_handle_aborted_connection();
 	}
+}
+
+/* CGI has no status line: the status is a header (RFC 3875, 6.3.3). A script may give it words of its own, by a status
+ * line or by that header itself. */
+static void igor_send_status(sapi_headers_struct *list)
+{
+	const http_response_status_code_pair *known = http_status_map;
+	const char *line = list->http_status_line, *words = NULL;
+	zend_llist_position position;
+	const sapi_header_struct *header;
+	char status[1024];
+
+	for (header = zend_llist_get_first_ex(&list->headers, &position); header != NULL;
+		header = zend_llist_get_next_ex(&list->headers, &position)) {
+		if (header->header_len >= strlen("Status:") && strncasecmp(header->header, "Status:", strlen("Status:")) == 0) {
+			return;
+		}
+	}
+	if (line != NULL && strncasecmp(line, "HTTP/", strlen("HTTP/")) == 0) {
+		words = strchr(line, ' ');
+	}
+	if (words != NULL) {
+		snprintf(status, sizeof(status), "Status:%s", words);
+	} else {
+		while (known->str != NULL && known->code != list->http_response_code) {
+			known++;
+		}
+		snprintf(status, sizeof(status), "Status: %d%s%s", list->http_response_code, known->str != NULL ? " " : "",
+			known->str != NULL ? known->str : "");
+	}
+	host_header(igor_self->host, status, strlen(status));
 }
 
 int shim_sapi_send_headers(void *headers)
@@ -170,6 +205,9 @@ int shim_sapi_send_headers(void *headers)
 		return SAPI_HEADER_SENT_SUCCESSFULLY;
 	}
 	IGOR_FAULT("send_headers");
+	if (igor_self->request.own_process && list->http_response_code != 200) {
+		igor_send_status(list);
+	}
 	for (header = zend_llist_get_first_ex(&list->headers, &position); header != NULL;
 		header = zend_llist_get_next_ex(&list->headers, &position)) {
 		host_header(igor_self->host, header->header, header->header_len);

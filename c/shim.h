@@ -67,7 +67,10 @@ typedef struct {
 	const char *const *argv;   /* of a background worker or a command-line script; NULL: none */
 	int32_t argc;
 	const char *code;          /* PHP code that runs instead of the script (`php -r`); NULL: none */
-	bool command_line;         /* as on PHP's command line: STDIN and its siblings, the environment in $_SERVER */
+	bool own_process;          /* the process is the request's: its environment is in $_SERVER, its output the answer */
+	bool command_line;         /* own_process as of php, not of php-cgi: STDIN and its siblings, and no response head */
+	bool no_headers;           /* own_process as of php-cgi -q: no response head */
+	bool no_chdir;             /* the working directory stays, instead of becoming the script's folder */
 	bool has_job;              /* false: the boot of an HTTP worker, or a background run */
 } igor_request;
 

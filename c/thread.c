@@ -18,10 +18,10 @@ static void igor_note_fork(void)
 	igor_forked = true;
 }
 
-/* A script from the command line owns its output, also in a child. */
+/* A script with a process of its own owns its output, also in a child. */
 bool igor_in_forked_server(void)
 {
-	return igor_forked && igor_self != NULL && !igor_self->request.command_line;
+	return igor_forked && igor_self != NULL && !igor_self->request.own_process;
 }
 
 void igor_fork_install(void)
@@ -39,23 +39,36 @@ static void igor_lift_time_limit(void)
 	zend_unset_timeout();
 }
 
+/* PHP's command line opens its script without a stream, so that the first resource of the script has the number 4. What
+ * cannot be opened is left to PHP, which says so. */
+static void igor_open_script(const igor_request *request, zend_file_handle *script)
+{
+	FILE *file;
+
+	if (request->script[0] == '\0') {
+		zend_stream_init_fp(script, stdin, "Standard input code");
+	} else if (request->command_line && (file = fopen(request->script, "rbe")) != NULL) {
+		zend_stream_init_fp(script, file, request->script);
+	} else {
+		zend_stream_init_filename(script, request->script);
+	}
+}
+
 static void igor_execute(igor_thread *self)
 {
 	zend_file_handle script;
 
 	IGOR_FAULT("execute");
 	if (self->request.command_line) {
+		/* PHP's command line makes $_SERVER before the script asks for it. */
+		zend_is_auto_global(ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_SERVER));
 		igor_define_standard_streams();
 	}
 	if (self->request.code != NULL) {
 		zend_eval_string_ex(self->request.code, NULL, "Command line code", true);
 		return;
 	}
-	if (self->request.script[0] != '\0') {
-		zend_stream_init_filename(&script, self->request.script);
-	} else {
-		zend_stream_init_fp(&script, stdin, "Standard input code");
-	}
+	igor_open_script(&self->request, &script);
 	script.primary_script = 1;
 	/* A worker may be a program that a shell can start too, which begins with "#!". */
 	CG(skip_shebang) = true;
@@ -79,10 +92,17 @@ static void igor_serve(igor_thread *self)
 	self->opening_fd = -1;
 	self->shut_down = false;
 	igor_request_info_fill(&self->request);
+	if (self->request.no_chdir) {
+		SG(options) |= SAPI_OPTION_NO_CHDIR;
+	}
 
 	if (php_request_startup() == SUCCESS) {
 		/* PHP's startup keeps the status of the request before. */
 		EG(exit_status) = 0;
+		if (self->request.no_headers) {
+			SG(headers_sent) = 1;
+			SG(request_info).no_headers = 1;
+		}
 		igor_thread_publish(self);
 		zend_try {
 			igor_execute(self);
@@ -130,7 +150,7 @@ void shim_thread_run(void *host, igor_mode mode)
 {
 	igor_thread self = {0};
 
-	(void) ts_resource(0);
+	igor_thread_globals_create();
 	self.host = host;
 	self.mode = mode;
 	self.pthread = pthread_self();

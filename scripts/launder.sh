@@ -60,15 +60,9 @@ copy_suites() {
 
 # choose_tests: the list of all, or an even sample of it.
 choose_tests() {
-    local wanted=${SAMPLE:-0} all
-    all=$(wc -l <"$WORK/list.all")
+    local wanted=${SAMPLE:-0}
     ((wanted != 1)) || wanted=$SAMPLE_TESTS
-    if ((wanted == 0 || wanted >= all)); then
-        cp -- "$WORK/list.all" "$WORK/list"
-    else
-        awk -v all="$all" -v wanted="$wanted" 'int(NR * wanted / all) != int((NR - 1) * wanted / all)' \
-            "$WORK/list.all" >"$WORK/list"
-    fi
+    sample_of "$wanted" <"$WORK/list.all" >"$WORK/list"
     printf '%s\n' "$OWN_TEST" >>"$WORK/list"
 }
 
@@ -102,11 +96,6 @@ crashed() {
             printf '%s\n' "$test"
         fi
     done <"$1"
-}
-
-# tests_with PATTERN RESULTS
-tests_with() {
-    awk -F '\t' -v pattern="^($1)\$" '$1 ~ pattern { print $2 }' "$2" | LC_ALL=C sort
 }
 
 # is_listed TEST MODE: whether the file of differences knows the test in this mode.

@@ -64,13 +64,15 @@ main() {
     WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$binary")")/phpt.XXXXXX")
     trap 'rm -rf -- "$WORK"' EXIT
     link_program "$binary" "$WORK/igor-php"
+    link_program "$binary" "$WORK/igor-php-cgi"
     # It writes beside itself.
     cp -- "$run_tests" "$WORK/run-tests.php"
     touch -- "$WORK/results"
 
     cd -- "$ROOT"
     # Write protection of opcache's memory is switched by one thread under the others.
-    TEST_PHP_EXECUTABLE=$WORK/igor-php NO_INTERACTION=1 SKIP_ONLINE_TESTS=1 \
+    TEST_PHP_EXECUTABLE=$WORK/igor-php TEST_PHP_CGI_EXECUTABLE=$WORK/igor-php-cgi \
+        NO_INTERACTION=1 SKIP_ONLINE_TESTS=1 \
         "$php" -n "$WORK/run-tests.php" -q -j"${PHPT_JOBS:-2}" --show-diff --no-progress -W "$WORK/results" \
         -d opcache.protect_memory=0 ${OPTIONS[@]+"${OPTIONS[@]}"} "${PATHS[@]}" || status=$?
 

@@ -136,18 +136,35 @@ pub struct RequestHead {
     pub server_vars: Pairs,
     /// The request's headers as they came, for `getallheaders()`.
     pub headers: Pairs,
-    /// Set when the script is run from the command line: what PHP's own command line gives a script beyond a request.
+    /// Set when the request is a process of its own: what PHP's own programs give a script beyond a request.
     pub command: Option<CommandLine>,
 }
 
-/// What a script that is run from the command line is given. It also has the process's environment in its `$_SERVER`, and
-/// the constants `STDIN`, `STDOUT` and `STDERR`.
+/// What a script in a process of its own is given. It also has the process's environment in its `$_SERVER`.
 #[derive(Debug, Clone, Default)]
 pub struct CommandLine {
-    /// `$argv`, beginning with the script's name.
+    /// `$argv`, beginning with the script's name; empty: PHP makes it of the query.
     pub arguments: Vec<CString>,
     /// PHP code, without an opening tag, that runs instead of the script.
     pub code: Option<CString>,
+    /// What the script takes its process for.
+    pub interface: Interface,
+}
+
+/// Which of PHP's own programs a script in a process of its own is run like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Interface {
+    /// `php`: the constants `STDIN`, `STDOUT` and `STDERR`, no response head, the caller's working directory.
+    #[default]
+    Shell,
+    /// `php-cgi`: the response head on the standard output, with the status as a header, and the request body on the
+    /// standard input.
+    Gateway {
+        /// Without the response head.
+        quiet: bool,
+        /// The working directory stays the caller's instead of becoming the script's folder.
+        stays: bool,
+    },
 }
 
 /// The status and header lines of a response, in the order in which PHP sent them.

@@ -109,3 +109,17 @@ pub const RECOVERED_SECONDS: u64 = 30;
 
 /// Shortest time between two starts of a script that keeps ending by itself: ten starts a second.
 pub const RESTART_INTERVAL_MS_MIN: u64 = 100;
+
+// --- One script from the command line --------------------------------------------------------------------------------
+
+/// On how many threads at once `igor-php --threads` runs a script. Races that 256 threads do not show, more will not.
+pub const SCRIPT_THREADS_MAX: usize = 256;
+
+/// What is kept of the output of each thread, to be compared. The largest test of php-src prints a few megabytes.
+pub const SCRIPT_OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What is kept of a request body that is given to several threads. As much as they may print.
+pub const SCRIPT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Lines shown of each side where the outputs of two threads differ. More help nobody, and one line may say enough.
+pub const DIFFERENCE_LINES_MAX: usize = 20;

@@ -56,7 +56,7 @@ string(10) "frankenphp"
 string(8) "igor-php"
 string(7) "0.33333"
 string(3) "<i>"
-bool(false)
+string(0) ""
 string(7) "a line
 "
 string(0) ""

@@ -16,3 +16,15 @@ find_run_tests() {
 link_program() {
     ln -- "$(readlink -f -- "$1")" "$2" 2>/dev/null || cp -- "$1" "$2"
 }
+
+# tests_with PATTERN RESULTS: the tests with one of these results, of lines of result and test.
+tests_with() {
+    awk -F '\t' -v pattern="^($1)\$" '$1 ~ pattern { print $2 }' "$2" | LC_ALL=C sort
+}
+
+# sample_of N: N of the lines of the standard input, spread evenly; all of them when there are no more, or N is 0.
+sample_of() {
+    awk -v wanted="$1" '{ line[NR] = $0 }
+        END { for (i = 1; i <= NR; i++)
+            if (wanted == 0 || wanted >= NR || int(i * wanted / NR) != int((i - 1) * wanted / NR)) print line[i] }'
+}

@@ -2,6 +2,7 @@
 
 use crate::config::QuickOptions;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Runs PHP with background workers that publish live state to every request.
@@ -22,6 +23,9 @@ pub(super) enum Command {
     Validate(ValidateArguments),
     /// Show the versions of igor and of the PHP in it
     Version,
+    /// Run PHP's own command line, of the PHP that igor was built with; all arguments are PHP's
+    #[command(name = "php-cli", disable_help_flag = true)]
+    PhpCli(PhpCliArguments),
 }
 
 #[derive(Debug, Args)]
@@ -39,6 +43,14 @@ pub(super) struct ValidateArguments {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG", default_value = "Caddyfile")]
     pub(super) config: PathBuf,
+}
+
+/// What the command line says after `php-cli`. Only for the help: PHP is given what stood there, byte for byte.
+#[derive(Debug, Args)]
+pub(super) struct PhpCliArguments {
+    /// The arguments of php
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    _arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod php_cli;
 mod script;
 mod version;
 
@@ -14,10 +15,10 @@ use std::process::ExitCode;
 /// Exit status for a wrong configuration or a server that did not start.
 const EXIT_FAILURE: u8 = 1;
 
-/// Runs the program. Called by the name `igor-php` it runs a single script, as PHP's own command line does.
+/// Runs the program. Called by the names `igor-php` and `igor-php-cgi` it runs a single script, as PHP's own programs do.
 pub fn main() -> ExitCode {
-    if script::is_wanted() {
-        return script::main();
+    if let Some(program) = script::wanted() {
+        return script::main(program);
     }
     let command = Arguments::parse().command;
     let result = match command {
@@ -25,6 +26,7 @@ pub fn main() -> ExitCode {
         Command::PhpServer(quick) => serve(config::quick(quick.into()), None),
         Command::Validate(validate) => return check(&validate.config),
         Command::Version => version::print(),
+        Command::PhpCli(_) => Err(php_cli::replace_process()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

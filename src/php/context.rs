@@ -3,7 +3,7 @@
 
 use super::interrupt::Interrupt;
 use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
-use crate::exchange::{Exchange, Flow, Pairs, RequestHead, ResponseHead};
+use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
 use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
@@ -70,6 +70,7 @@ impl Context {
             extend(&mut self.server_vars, &run.request_vars);
         }
         let command = head.command.as_ref();
+        let interface = command.map(|command| command.interface);
         self.argv.clear();
         self.argv.extend(command.iter().flat_map(|command| &command.arguments).map(|argument| argument.as_ptr()));
         igor_request {
@@ -87,7 +88,10 @@ impl Context {
             argv: self.argv.as_ptr(),
             argc: self.argv.len() as i32,
             code: command.map_or(ptr::null(), |command| optional(command.code.as_ref())),
-            command_line: command.is_some(),
+            own_process: command.is_some(),
+            command_line: interface == Some(Interface::Shell),
+            no_headers: matches!(interface, Some(Interface::Gateway { quiet: true, .. })),
+            no_chdir: matches!(interface, Some(Interface::Shell | Interface::Gateway { stays: true, .. })),
             has_job: true,
         }
     }
@@ -115,7 +119,10 @@ impl Context {
             argv: self.argv.as_ptr(),
             argc: self.argv.len() as i32,
             code: ptr::null(),
+            own_process: false,
             command_line: false,
+            no_headers: false,
+            no_chdir: false,
             has_job: false,
         };
         self.run = Some(run);

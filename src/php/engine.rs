@@ -2,9 +2,10 @@
 
 use crate::ffi;
 use ext_php_rs::ffi::{HashTable, sapi_headers_struct, sapi_module_struct};
-use std::ffi::{CStr, CString, NulError, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, NulError, OsString, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::mem::transmute;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,13 +15,15 @@ pub struct EngineOptions {
     /// php.ini directives that win over every file.
     pub ini: Vec<(String, String)>,
     /// Lines in php.ini's syntax, which win over `ini`.
-    pub ini_lines: Vec<String>,
+    pub ini_lines: Vec<OsString>,
     /// The php.ini file, or the folder with one; `None`: PHP's own search.
     pub ini_path: Option<PathBuf>,
     /// Reads no php.ini at all (`php -n`).
     pub ignore_ini: bool,
     /// `phpinfo()` writes plain text, for a terminal.
     pub text_info: bool,
+    /// Keeps PHP's own defaults of how errors are shown, instead of those that suit a server.
+    pub stock_defaults: bool,
     /// How many PHP threads will run at most.
     pub threads: usize,
 }
@@ -90,6 +93,9 @@ impl Engine {
         }
         let mut sapi = sapi_module(&ini, ini_path.as_deref(), executable.as_deref(), options.ignore_ini);
         sapi.phpinfo_as_text = i32::from(options.text_info);
+        if options.stock_defaults {
+            sapi.ini_defaults = None;
+        }
         let mut kept = Box::new(Kept { sapi, _ini: ini, _ini_path: ini_path, _executable: executable });
         let mut info = ffi::igor_engine_info::default();
         let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
@@ -140,7 +146,7 @@ fn text(string: *const c_char) -> Option<String> {
 }
 
 /// The settings in php.ini's syntax. A value that php.ini would take apart is quoted.
-fn ini_text(settings: &[(String, String)], lines: &[String]) -> String {
+fn ini_text(settings: &[(String, String)], lines: &[OsString]) -> Vec<u8> {
     let mut text = String::new();
     for (name, value) in settings {
         let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,+%&|~^() ".contains(&byte));
@@ -150,9 +156,10 @@ fn ini_text(settings: &[(String, String)], lines: &[String]) -> String {
             text.push_str(&format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\"")));
         }
     }
+    let mut text = text.into_bytes();
     for line in lines {
-        text.push_str(line);
-        text.push('\n');
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
     }
     text
 }
@@ -210,10 +217,8 @@ mod tests {
             setting("error_reporting", "E_ALL & ~E_NOTICE"),
             setting("session.name", "a;b\"c"),
         ];
-        let text = ini_text(&settings, &[]);
-        assert!(
-            text.ends_with("memory_limit=128M\nerror_reporting=E_ALL & ~E_NOTICE\nsession.name=\"a;b\\\"c\"\n"),
-            "{text}"
-        );
+        let text = ini_text(&settings, &[std::ffi::OsString::from("a=1")]);
+        let expected = "memory_limit=128M\nerror_reporting=E_ALL & ~E_NOTICE\nsession.name=\"a;b\\\"c\"\na=1\n";
+        assert!(text.ends_with(expected.as_bytes()), "{}", text.escape_ascii());
     }
 }

@@ -1,32 +1,16 @@
-//! `igor-php`: the program under this name takes the arguments of PHP's own command line and runs one script as a classic
-//! request of this SAPI. PHP's run-tests.php drives it, so that .phpt suites test this SAPI.
+//! The command line of `igor-php` and `igor-php-cgi`, which is PHP's own (pure).
 
-use super::EXIT_FAILURE;
-use crate::config::{self, Config};
-use crate::exchange::{CommandLine, Pairs, RequestHead};
-use crate::php::EngineOptions;
-use crate::server;
-use std::ffi::{CString, NulError, OsStr, OsString};
+use crate::limits::SCRIPT_THREADS_MAX;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-/// The name that makes the program PHP's command line.
-const PROGRAM: &str = "igor-php";
+use std::path::PathBuf;
 
 /// The setting, given by `-d`, that names a Caddyfile whose background workers run beside the script.
-const CONFIG_SETTING: &str = "igor.config";
+const CONFIG_SETTING: &[u8] = b"igor.config";
 
-/// What PHP's command line sets whatever php.ini says, and what makes errors visible. `-d` wins over it.
-const SETTINGS: [(&str, &str); 7] = [
-    ("display_errors", "1"),
-    ("log_errors", "0"),
-    ("implicit_flush", "1"),
-    ("output_buffering", "0"),
-    ("max_execution_time", "0"),
-    ("max_input_time", "-1"),
-    ("register_argc_argv", "1"),
-];
+/// The option, and the environment variable that stands for it, by which one script runs on several threads.
+const THREADS_OPTION: &[u8] = b"--threads";
+pub(super) const THREADS_VARIABLE: &str = "IGOR_PHP_THREADS";
 
 /// PHP's long names of the options.
 const LONG_NAMES: [(&[u8], u8); 10] = [
@@ -42,24 +26,6 @@ const LONG_NAMES: [(&[u8], u8); 10] = [
     (b"--help", b'h'),
 ];
 
-/// What `$argv[0]` and `$_SERVER['SCRIPT_NAME']` are for code that is in no file; PHP's own words.
-const NO_FILE: &str = "Standard input code";
-
-const USAGE: &str = "\
-Usage: igor-php [options] [-f] FILE [--] [arguments]
-       igor-php [options] -r CODE [--] [arguments]
-       igor-php [options] [-] [--] [arguments]   (the script is read from the standard input)
-
-  -n              read no php.ini
-  -c PATH         read php.ini from this file or folder
-  -d NAME=VALUE   set a php.ini setting; igor.config=FILE names a Caddyfile whose background workers run beside the script
-  -f FILE         run this file
-  -r CODE         run this code, without <?php
-  -q, -C          nothing: for compatibility
-  -v, -m, -i      show the version, the modules, phpinfo()
-  -h              show this
-";
-
 const VERSION_CODE: &str = r#"echo 'PHP ', PHP_VERSION, ' (', PHP_SAPI, ') (', PHP_ZTS ? 'ZTS' : 'NTS', PHP_DEBUG ? ' DEBUG' : '', ")\nZend Engine v", zend_version(), "\n";"#;
 
 const MODULES_CODE: &str = r#"foreach (['PHP' => false, 'Zend' => true] as $kind => $zend) {
@@ -72,7 +38,7 @@ const INFO_CODE: &str = "phpinfo();";
 
 /// What is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     File(OsString),
     Code(OsString),
     StandardInput,
@@ -80,39 +46,27 @@ enum Source {
 
 /// A command line that has been read.
 #[derive(Debug, PartialEq, Eq)]
-struct Invocation {
-    source: Source,
+pub(super) struct Invocation {
+    pub(super) source: Source,
     /// What follows `$argv[0]`.
-    arguments: Vec<OsString>,
-    ini_lines: Vec<String>,
-    ini_path: Option<PathBuf>,
-    ignore_ini: bool,
-    config: Option<PathBuf>,
-    help: bool,
-}
-
-/// Whether the program was called as PHP's command line.
-pub(super) fn is_wanted() -> bool {
-    let name = std::env::args_os().next();
-    name.is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new(PROGRAM)))
-}
-
-/// Runs what the command line names; the exit status is the script's.
-pub(super) fn main() -> ExitCode {
-    match Invocation::read(std::env::args_os().skip(1)).and_then(|invocation| invocation.run()) {
-        // As everywhere, a process's status is a byte.
-        Ok(status) => ExitCode::from(status as u8),
-        Err(message) => {
-            eprintln!("{PROGRAM}: {message}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    pub(super) arguments: Vec<OsString>,
+    pub(super) ini_lines: Vec<OsString>,
+    pub(super) ini_path: Option<PathBuf>,
+    pub(super) ignore_ini: bool,
+    pub(super) config: Option<PathBuf>,
+    pub(super) help: bool,
+    /// No response head (`igor-php-cgi` only).
+    pub(super) quiet: bool,
+    /// The working directory stays (`igor-php-cgi` only; `igor-php` never changes it).
+    pub(super) stays: bool,
+    /// On how many threads at once the script runs, if the command line says so.
+    pub(super) threads: Option<usize>,
 }
 
 impl Invocation {
     /// Reads the arguments after the program's name, in PHP's way: one-letter options may stand together, and the value of
     /// one may follow at once.
-    fn read(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
+    pub(super) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments;
         let mut invocation = Self {
             source: Source::StandardInput,
@@ -122,6 +76,9 @@ impl Invocation {
             ignore_ini: false,
             config: None,
             help: false,
+            quiet: false,
+            stays: false,
+            threads: None,
         };
         while let Some(argument) = arguments.next() {
             match argument.as_bytes() {
@@ -157,6 +114,14 @@ impl Invocation {
             Some(end) => (&option.as_bytes()[..end], &option.as_bytes()[end + 1..]),
             None => (option.as_bytes(), &b""[..]),
         };
+        if name == THREADS_OPTION {
+            let value = match attached {
+                [] => rest.next().ok_or("the option --threads needs a number")?,
+                attached => OsString::from_vec(attached.to_vec()),
+            };
+            self.threads = Some(threads(&value).ok_or_else(|| wrong_threads("--threads", &value))?);
+            return Ok(());
+        }
         match LONG_NAMES.iter().find(|(known, _)| *known == name) {
             Some((_, letter)) => self.options(&[&[*letter], attached].concat(), rest),
             None => Err(format!("there is no option {}; -h lists the options", option.display())),
@@ -172,14 +137,16 @@ impl Invocation {
                 } else {
                     OsString::from_vec(attached.to_vec())
                 };
-                return self.option(*letter, value);
+                self.option(*letter, value);
+                return Ok(());
             }
             match letter {
                 b'n' => self.ignore_ini = true,
-                b'q' | b'C' => {}
+                b'q' => self.quiet = true,
+                b'C' => self.stays = true,
                 b'h' => self.help = true,
-                b'v' => self.source = Source::Code(VERSION_CODE.into()),
-                b'm' => self.source = Source::Code(MODULES_CODE.into()),
+                b'v' => self.show(VERSION_CODE),
+                b'm' => self.show(MODULES_CODE),
                 b'i' => self.source = Source::Code(INFO_CODE.into()),
                 _ => return Err(format!("there is no option -{}; -h lists the options", char::from(*letter))),
             }
@@ -187,92 +154,64 @@ impl Invocation {
         Ok(())
     }
 
-    fn option(&mut self, letter: u8, value: OsString) -> Result<(), String> {
+    /// What is shown about PHP itself has no response head.
+    fn show(&mut self, code: &str) {
+        self.source = Source::Code(code.into());
+        self.quiet = true;
+    }
+
+    fn option(&mut self, letter: u8, value: OsString) {
         match letter {
             b'c' => self.ini_path = Some(value.into()),
-            b'f' => self.source = Source::File(value),
+            b'f' => {
+                self.source = Source::File(value);
+                self.quiet = true;
+            }
             b'r' => self.source = Source::Code(value),
-            _ => self.setting(&value)?,
+            _ => self.setting(&value),
         }
-        Ok(())
     }
 
     /// `-d NAME=VALUE`. A value that begins with a letter, a digit or a quote is taken as php.ini would, others are quoted.
-    fn setting(&mut self, setting: &OsStr) -> Result<(), String> {
-        let Some(setting) = setting.to_str() else {
-            return Err(format!("the setting {} is not valid UTF-8", setting.display()));
+    fn setting(&mut self, setting: &OsStr) {
+        let setting = setting.as_bytes();
+        let (name, value) = match setting.iter().position(|&byte| byte == b'=') {
+            Some(end) => (&setting[..end], &setting[end + 1..]),
+            None => (setting, &b"1"[..]),
         };
-        let (name, value) = setting.split_once('=').unwrap_or((setting, "1"));
-        if name.trim() == CONFIG_SETTING {
-            let file = value.trim().trim_matches(['"', '\'']);
-            self.config = (!file.is_empty()).then(|| file.into());
-            return Ok(());
+        if name.trim_ascii() == CONFIG_SETTING {
+            let file = value.trim_ascii();
+            let file = file.strip_prefix(b"\"").and_then(|file| file.strip_suffix(b"\"")).unwrap_or(file);
+            self.config = (!file.is_empty()).then(|| OsStr::from_bytes(file).into());
         }
-        let as_it_is =
-            value.chars().next().is_none_or(|first| first.is_ascii_alphanumeric() || first == '"' || first == '\'');
-        self.ini_lines.push(if as_it_is { format!("{name}={value}") } else { format!("{name}=\"{value}\"") });
-        Ok(())
-    }
-
-    fn run(self) -> Result<i32, String> {
-        if self.help {
-            print!("{USAGE}");
-            return Ok(0);
-        }
-        if let Source::File(file) = &self.source
-            && !Path::new(file).exists()
-        {
-            return Err(format!("opening the script {}: there is no such file", file.display()));
-        }
-        let config = self.config.as_deref().map(load).transpose()?;
-        let global = config.as_ref().map(|config| config.global.clone()).unwrap_or_default();
-        server::init_script_logging(&global.log, global.debug).map_err(|error| error.to_string())?;
-        let head = self.head().map_err(|error| format!("reading the command line: {error}"))?;
-        let options = EngineOptions {
-            ini: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            ini_lines: self.ini_lines,
-            ini_path: self.ini_path,
-            ignore_ini: self.ignore_ini,
-            text_info: true,
-            ..EngineOptions::default()
-        };
-        server::run_script(config, options, head).map_err(|error| error.to_string())
-    }
-
-    /// The script as a request. Its `$_SERVER` is that of PHP's command line.
-    fn head(&self) -> Result<RequestHead, NulError> {
-        let (name, file, code) = match &self.source {
-            Source::File(file) => (file.as_os_str(), absolute(Path::new(file)), None),
-            Source::Code(code) => (OsStr::new(NO_FILE), PathBuf::new(), Some(code.as_bytes())),
-            Source::StandardInput => (OsStr::new(NO_FILE), PathBuf::new(), None),
-        };
-        let mut server_vars = Pairs::default();
-        for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
-            server_vars.push(key.as_bytes(), name.as_bytes());
-        }
-        server_vars.push(b"DOCUMENT_ROOT", b"");
-        let arguments = std::iter::once(name).chain(self.arguments.iter().map(OsString::as_os_str));
-        Ok(RequestHead {
-            script: CString::new(file.into_os_string().into_vec())?,
-            method: c"GET".to_owned(),
-            protocol: 1000,
-            server_vars,
-            command: Some(CommandLine {
-                arguments: arguments.map(|argument| CString::new(argument.as_bytes())).collect::<Result<_, _>>()?,
-                code: code.map(CString::new).transpose()?,
-            }),
-            ..RequestHead::default()
-        })
+        let as_it_is = value.first().is_none_or(|first| first.is_ascii_alphanumeric() || b"\"'".contains(first));
+        let quote = if as_it_is { &b""[..] } else { b"\"" };
+        self.ini_lines.push(OsString::from_vec([name, b"=", quote, value, quote].concat()));
     }
 }
 
-/// PHP opens no relative paths on its threads.
-fn absolute(file: &Path) -> PathBuf {
-    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+impl Invocation {
+    /// On how many threads at once the script runs: what the command line says, else the environment variable, else one.
+    ///
+    /// # Errors
+    /// The variable holds no such number.
+    pub(super) fn thread_count(&self, variable: Option<&OsStr>) -> Result<usize, String> {
+        match (self.threads, variable) {
+            (Some(threads), _) => Ok(threads),
+            (None, Some(value)) if !value.is_empty() => {
+                threads(value).ok_or_else(|| wrong_threads(THREADS_VARIABLE, value))
+            }
+            (None, _) => Ok(1),
+        }
+    }
 }
 
-fn load(path: &Path) -> Result<Config, String> {
-    config::load(path).map_err(|diagnostics| super::diagnosed(&diagnostics))
+fn threads(value: &OsStr) -> Option<usize> {
+    value.to_str()?.parse().ok().filter(|threads| (1..=SCRIPT_THREADS_MAX).contains(threads))
+}
+
+fn wrong_threads(place: &str, value: &OsStr) -> String {
+    format!("{place}: {} is no number of threads from 1 to {SCRIPT_THREADS_MAX}", value.display())
 }
 
 #[cfg(test)]
@@ -322,10 +261,10 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_taken_out_of_the_settings() {
+    fn the_configuration_is_a_setting_too() {
         let invocation = read(&["-d", "igor.config=a b/Caddyfile", "-d", "x", "t.php"]).unwrap();
         assert_eq!(invocation.config, Some("a b/Caddyfile".into()));
-        assert_eq!(invocation.ini_lines, ["x=1"]);
+        assert_eq!(invocation.ini_lines, ["igor.config=a b/Caddyfile", "x=1"]);
         assert_eq!(read(&["-d", "igor.config=f", "-d", "igor.config="]).unwrap().config, None);
     }
 
@@ -334,5 +273,37 @@ mod tests {
         assert_eq!(read(&["-z"]).unwrap_err(), "there is no option -z; -h lists the options");
         assert_eq!(read(&["--ini"]).unwrap_err(), "there is no option --ini; -h lists the options");
         assert_eq!(read(&["-d"]).unwrap_err(), "the option -d needs a value");
+    }
+
+    #[test]
+    fn options_of_php_cgi() {
+        let flags = |arguments: &[&str]| {
+            let invocation = read(arguments).unwrap();
+            (invocation.quiet, invocation.stays)
+        };
+        assert_eq!(flags(&["t.php"]), (false, false));
+        assert_eq!(flags(&["-C", "t.php"]), (false, true));
+        assert_eq!(flags(&["-q", "t.php"]), (true, false));
+        assert_eq!(flags(&["-f", "t.php"]), (true, false));
+        assert_eq!(flags(&["-v"]), (true, false));
+    }
+
+    #[test]
+    fn numbers_of_threads() {
+        let count = |arguments: &[&str], variable: Option<&str>| {
+            read(arguments).and_then(|invocation| invocation.thread_count(variable.map(OsStr::new)))
+        };
+        assert_eq!(count(&[], None), Ok(1));
+        assert_eq!(count(&[], Some("")), Ok(1));
+        assert_eq!(count(&[], Some("3")), Ok(3));
+        assert_eq!(count(&["--threads", "2", "t.php"], Some("3")), Ok(2));
+        assert_eq!(count(&["--threads=4"], Some("many")), Ok(4));
+        assert_eq!(count(&["--threads"], None).unwrap_err(), "the option --threads needs a number");
+        for wrong in ["0", "-1", "many", "257"] {
+            let message = format!("--threads: {wrong} is no number of threads from 1 to 256");
+            assert_eq!(count(&["--threads", wrong], None), Err(message));
+            let message = format!("IGOR_PHP_THREADS: {wrong} is no number of threads from 1 to 256");
+            assert_eq!(count(&[], Some(wrong)), Err(message));
+        }
     }
 }

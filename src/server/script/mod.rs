@@ -1,0 +1,374 @@
+//! One script from the command line: a classic request on a PHP thread of its own, or on several at once, its output on the
+//! standard output, and the background workers of a configuration beside it.
+
+mod compare;
+mod exchange;
+
+use super::assemble::{declared_scopes, engine_options, thread_options};
+use crate::config::{Config, Global, ScopeLabel, Site};
+use crate::exchange::{Exchange, RequestHead};
+use crate::limits::KILL_SECONDS_MAX;
+use crate::php::{
+    self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, SignalMask, ThreadOptions, Work,
+};
+use crate::pool;
+use crate::vars::Slot;
+use crate::worker::background::Shared;
+use crate::worker::{Declared, ScopeView};
+use compare::ThreadResult;
+use exchange::{Body, Kept, Output, ProcessExchange};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Why a script did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The system refused something.
+    #[error("{doing}: {error}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A background worker that should start at once did not.
+    #[error("starting background workers: {0}")]
+    Worker(String),
+    /// Several threads need a script that each of them can open.
+    #[error(
+        "running the script on {threads} threads: the script on the standard input can be read only once; give a file or -r"
+    )]
+    ReadOnce {
+        /// How many threads were wanted.
+        threads: usize,
+    },
+    /// The threads that ran the script do not agree.
+    #[error("{0}")]
+    Differs(String),
+}
+
+/// Runs one script to its end and gives its exit status. It sees the background workers of the first `php_server` block of
+/// `config`, or the global ones; those run until the script has ended, and then have the grace period to end too. HTTP
+/// workers of the configuration are not started, which is logged. With more than one of `threads` the script runs on each
+/// at the same time, and its output is printed once. If a PHP thread cannot be made to leave, the process ends here, with
+/// the script's exit status.
+///
+/// # Errors
+/// Says why the script did not run, or in what its threads differ.
+pub fn run_script(
+    config: Option<Config>,
+    mut options: EngineOptions,
+    head: RequestHead,
+    threads: usize,
+) -> Result<i32, ScriptError> {
+    let reads_stdin = head.script.is_empty() && head.command.as_ref().is_none_or(|command| command.code.is_none());
+    if threads > 1 && reads_stdin {
+        return Err(ScriptError::ReadOnce { threads });
+    }
+    let config = config.unwrap_or_else(without_sites);
+    warn_of_http_workers(&config);
+    let of_config = engine_options(&config);
+    options.ini.extend(of_config.ini);
+    options.threads = of_config.threads + threads;
+    let _engine = Engine::start(&options)?;
+
+    let thread_options = thread_options(&config.global.frankenphp.vars, Arc::default());
+    let workers = Workers::start(&config, &thread_options)?;
+    let result = run_request(&thread_options, workers.scope(), head, threads);
+    let left = workers.stop();
+    match result {
+        // Stopping the engine would take the memory that the stuck thread runs on.
+        Ok(status) if !left => php::exit_at_once(status),
+        result => result,
+    }
+}
+
+fn warn_of_http_workers(config: &Config) {
+    let ignored = config.scopes().flat_map(|scope| scope.workers).filter(|worker| !worker.is_background());
+    for worker in ignored {
+        tracing::warn!(file = %worker.file.display(), "beside a script only background workers run; this HTTP worker is ignored");
+    }
+}
+
+/// What a script without a configuration runs under.
+fn without_sites() -> Config {
+    Config {
+        global: Global::default(),
+        sites: Vec::new(),
+        warnings: Vec::new(),
+        base_dir: PathBuf::new(),
+        sources: Vec::new(),
+    }
+}
+
+/// The background workers beside the script.
+struct Workers {
+    declared: HashMap<ScopeLabel, Arc<Declared>>,
+    global: Arc<Declared>,
+    /// What the script sees.
+    own: Arc<Declared>,
+    stopping: Arc<AtomicBool>,
+    grace_period: Duration,
+}
+
+impl Workers {
+    fn start(config: &Config, threads: &ThreadOptions) -> Result<Self, ScriptError> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let shared = Shared { options: threads.clone(), waits: Arc::default(), stopping: stopping.clone() };
+        let declared = declared_scopes(config, &shared);
+        let first_block = config.sites.iter().flat_map(Site::php_servers).next();
+        let own = declared[first_block.map_or(&config.global.scope, |block| &block.scope)].clone();
+        let global = declared[&config.global.scope].clone();
+        let workers = Self { declared, global, own, stopping, grace_period: config.global.grace_period };
+        for declared in workers.declared.values() {
+            declared.start_eager().map_err(|failure| ScriptError::Worker(failure.message))?;
+        }
+        Ok(workers)
+    }
+
+    fn scope(&self) -> Arc<dyn Scope> {
+        ScopeView::of(&self.own, &self.global)
+    }
+
+    /// Ends the workers within the grace period. `false`: a thread could not be made to leave.
+    fn stop(&self) -> bool {
+        self.stopping.store(true, Ordering::Release);
+        for declared in self.declared.values() {
+            declared.stop();
+        }
+        let background: Vec<_> = self.declared.values().flat_map(|declared| declared.workers()).collect();
+        let crews: Vec<_> = background.iter().map(|worker| worker.crew()).collect();
+        let stuck = pool::leave(&crews, Instant::now() + self.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
+        for stuck in &stuck {
+            let place = stuck.place.as_deref().unwrap_or("an unknown place");
+            eprintln!(
+                "igor: the PHP thread {} could not be interrupted at {place}; the process ends without it",
+                stuck.thread
+            );
+        }
+        stuck.is_empty()
+    }
+}
+
+/// Runs the request on threads of its own and gives its exit status. They take the signals of the process, so that
+/// handlers of `pcntl_signal()` run as in a process of one thread.
+fn run_request(
+    options: &ThreadOptions,
+    scope: Arc<dyn Scope>,
+    head: RequestHead,
+    threads: usize,
+) -> Result<i32, ScriptError> {
+    let signals = SignalMask::block_all();
+    let result = if threads == 1 {
+        run_on_one(options, scope, head, signals)
+    } else {
+        run_on_many(options, &scope, &head, signals, threads)
+    };
+    signals.apply();
+    result
+}
+
+fn run_on_one(
+    options: &ThreadOptions,
+    scope: Arc<dyn Scope>,
+    head: RequestHead,
+    signals: SignalMask,
+) -> Result<i32, ScriptError> {
+    let output =
+        Output::of_process().map_err(|error| ScriptError::System { doing: "opening the standard output", error })?;
+    let body = exchange::body_of_process(&head).map_err(reading_body)?;
+    let request = ScriptRequest { head, output, body, scope, start: None, logs: true };
+    Ok(start(options, request, signals)?.wait())
+}
+
+fn run_on_many(
+    options: &ThreadOptions,
+    scope: &Arc<dyn Scope>,
+    head: &RequestHead,
+    signals: SignalMask,
+    threads: usize,
+) -> Result<i32, ScriptError> {
+    let body = exchange::body_for_threads(head).map_err(reading_body)?;
+    let together = Arc::new(Barrier::new(threads));
+    let mut gates = Vec::new();
+    let mut running = Vec::new();
+    let mut failed = None;
+    for number in 0..threads {
+        let kept = Kept::new();
+        let (gate, opened) = mpsc::channel();
+        let request = ScriptRequest {
+            head: head.clone(),
+            output: Output::Kept(kept.clone()),
+            body: exchange::body_again(&body),
+            scope: scope.clone(),
+            start: Some(Start { opened, together: together.clone() }),
+            logs: number == 0,
+        };
+        match start(options, request, signals) {
+            Ok(thread) => running.push((thread, kept)),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+        gates.push(gate);
+    }
+    if failed.is_none() {
+        // Nobody can be gone: each waits for this.
+        for gate in &gates {
+            let _ = gate.send(());
+        }
+    }
+    drop(gates);
+    let results: Vec<ThreadResult> = running
+        .into_iter()
+        .map(|(thread, kept)| ThreadResult { exit_status: thread.wait(), output: kept.take() })
+        .collect();
+    match failed {
+        Some(error) => Err(error),
+        None => agreed(&results),
+    }
+}
+
+/// Prints what the threads have in common, and gives their exit status.
+fn agreed(results: &[ThreadResult]) -> Result<i32, ScriptError> {
+    let first = &results[0];
+    io::stdout()
+        .write_all(&first.output)
+        .and_then(|()| io::stdout().flush())
+        .map_err(|error| ScriptError::System { doing: "writing to the standard output", error })?;
+    match compare::difference(results) {
+        None => Ok(first.exit_status),
+        Some(difference) => Err(ScriptError::Differs(difference)),
+    }
+}
+
+fn reading_body(error: io::Error) -> ScriptError {
+    ScriptError::System { doing: "reading the request body from the standard input", error }
+}
+
+/// A thread that runs the script.
+struct Running {
+    exit_status: mpsc::Receiver<i32>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    fn wait(self) -> i32 {
+        // A thread that is gone without a word has panicked, and the panic has been printed.
+        let status = self.exit_status.recv().unwrap_or(PHP_FAILED);
+        let _ = self.thread.join();
+        status
+    }
+}
+
+fn start(options: &ThreadOptions, request: ScriptRequest, signals: SignalMask) -> Result<Running, ScriptError> {
+    let (sender, exit_status) = mpsc::channel();
+    let work = ScriptWork {
+        logs: request.logs,
+        request: Some(request),
+        signals,
+        process: std::process::id(),
+        exit_status: sender,
+    };
+    let options = ThreadOptions { name: "script".into(), ..options.clone() };
+    let thread = php::spawn(options, Box::new(work), Arc::new(Interrupt::default()))
+        .map_err(|error| ScriptError::System { doing: "starting a PHP thread for the script", error })?;
+    Ok(Running { exit_status, thread })
+}
+
+/// PHP's exit status after a fatal error.
+const PHP_FAILED: i32 = 255;
+
+/// What one of several threads waits for, so that all run the script at the same time.
+struct Start {
+    /// Says that all threads are there; closed without a word when one could not be started.
+    opened: mpsc::Receiver<()>,
+    together: Arc<Barrier>,
+}
+
+/// What one thread runs.
+struct ScriptRequest {
+    head: RequestHead,
+    output: Output,
+    body: Body,
+    scope: Arc<dyn Scope>,
+    start: Option<Start>,
+    /// Whether this thread's messages are shown: of several equal threads one is enough.
+    logs: bool,
+}
+
+/// A PHP thread with one request.
+struct ScriptWork {
+    request: Option<ScriptRequest>,
+    logs: bool,
+    /// The signals that the script's thread, and those that it starts, block.
+    signals: SignalMask,
+    /// The process that runs the script. A child that the script forked runs this work to its end too.
+    process: u32,
+    exit_status: mpsc::Sender<i32>,
+}
+
+impl Work for ScriptWork {
+    fn mode(&self) -> Mode {
+        Mode::Classic
+    }
+
+    fn next(&mut self) -> Next {
+        self.signals.apply();
+        let Some(request) = self.request.take() else { return Next::Stop };
+        let ScriptRequest { head, output, body, scope, start, logs: _ } = request;
+        if let Some(start) = start {
+            if start.opened.recv().is_err() {
+                return Next::Stop;
+            }
+            start.together.wait();
+        }
+        Next::Request { exchange: Box::new(ProcessExchange::new(head, output, body)), scope }
+    }
+
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
+        None
+    }
+
+    fn job_ended(&mut self) {}
+
+    fn ended(&mut self, ended: Ended) {
+        if std::process::id() != self.process {
+            // In the child of a fork only this thread exists: nobody waits for its result, and the engine is not its own.
+            php::exit_at_once(ended.exit_status);
+        }
+        // Nobody waits any more when the process is being ended.
+        let _ = self.exit_status.send(ended.exit_status);
+    }
+
+    fn slot(&self) -> Option<Arc<Slot>> {
+        None
+    }
+
+    fn published(&mut self, _version: Option<u64>) {}
+
+    fn handle(&mut self) -> io::Result<OwnedFd> {
+        Err(io::Error::other("a script has no handle"))
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        let _ = io::stdout().write_all(bytes);
+    }
+
+    /// As PHP's own command line does: the bare message.
+    fn log(&mut self, _level: i32, message: &str) {
+        if self.logs {
+            let _ = writeln!(io::stderr(), "{message}");
+        }
+    }
+}
