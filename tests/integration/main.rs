@@ -9,6 +9,7 @@ use igor_php as _;
 
 mod common;
 
+mod admin;
 mod background;
 mod classic;
 mod cli;
@@ -18,6 +19,7 @@ mod http_worker;
 mod layers;
 mod polyfill;
 mod reload;
+mod remote;
 mod shutdown;
 mod supervision;
 mod two_requests;
