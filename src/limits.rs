@@ -89,6 +89,10 @@ pub const KILL_SECONDS_MAX: u64 = 5;
 /// Longest log record made of a script's output.
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 
+/// How much of a request's path and query the admin interface shows: enough to know the request, and little to keep for
+/// each thread.
+pub const SHOWN_URI_BYTES_MAX: usize = 512;
+
 /// Length of a background worker's name: it becomes a log field, a metric label and an argument.
 pub const WORKER_NAME_BYTES_MAX: usize = 1024;
 
@@ -123,3 +127,18 @@ pub const SCRIPT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Lines shown of each side where the outputs of two threads differ. More help nobody, and one line may say enough.
 pub const DIFFERENCE_LINES_MAX: usize = 20;
+
+// --- The admin interface ------------------------------------------------------------------------------------------
+
+/// Connections of the admin interface. A scraper, a dashboard and a handful of people; more wait in the kernel's backlog.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// A configuration that is sent to `POST /load`. Those of hundreds of sites have some hundred KiB.
+pub const ADMIN_BODY_BYTES_MAX: usize = 4 << 20;
+
+/// How long a request to the admin interface may take to arrive, head and body each; a client on the same machine needs
+/// milliseconds.
+pub const ADMIN_REQUEST_SECONDS_MAX: u64 = 10;
+
+/// Request line and headers of a request to the admin interface.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;

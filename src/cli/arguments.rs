@@ -21,6 +21,14 @@ pub(super) enum Command {
     PhpServer(PhpServerArguments),
     /// Check a Caddyfile and say what is wrong with it
     Validate(ValidateArguments),
+    /// Show the workers of a running server, and why one does not come up
+    Workers(WorkersArguments),
+    /// Restart the workers of a running server
+    Restart(RemoteArguments),
+    /// Let a running server take its configuration anew
+    Reload(RemoteArguments),
+    /// Stop a running server
+    Stop(RemoteArguments),
     /// Show the versions of igor and of the PHP in it
     Version,
     /// Run PHP's own command line, of the PHP that igor was built with; all arguments are PHP's
@@ -51,6 +59,29 @@ pub(super) struct PhpCliArguments {
     /// The arguments of php
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     _arguments: Vec<OsString>,
+}
+
+/// Which running server is meant.
+#[derive(Debug, Args)]
+pub(super) struct RemoteArguments {
+    /// Where its admin interface listens, such as localhost:2019 or unix//run/igor.sock [default: what the Caddyfile says]
+    #[arg(long, short, value_name = "ADDR", env = "IGOR_ADMIN")]
+    pub(super) address: Option<String>,
+    /// The configuration file; `reload` sends it to the server [default: ./Caddyfile, for the address alone]
+    #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkersArguments {
+    #[command(flatten)]
+    pub(super) remote: RemoteArguments,
+    /// Look again every second, until it is interrupted
+    #[arg(long, short)]
+    pub(super) watch: bool,
+    /// Print what the server answers, as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

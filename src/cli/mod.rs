@@ -2,8 +2,10 @@
 
 mod arguments;
 mod php_cli;
+mod remote;
 mod script;
 mod version;
+mod workers;
 
 use crate::config::{self, Config, Diagnostic};
 use crate::server::{self, ServeError};
@@ -25,6 +27,10 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run_config(run.config, run.root),
         Command::PhpServer(quick) => serve(config::quick(quick.into()), None),
         Command::Validate(validate) => return check(&validate.config),
+        Command::Workers(arguments) => workers::show(&arguments),
+        Command::Restart(remote) => remote::restart(&remote),
+        Command::Reload(remote) => remote::reload(&remote),
+        Command::Stop(remote) => remote::stop(&remote),
         Command::Version => version::print(),
         Command::PhpCli(_) => Err(php_cli::replace_process()),
     };
@@ -56,9 +62,6 @@ fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Resu
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    for sentence in server::not_yet(&config) {
-        tracing::warn!("{sentence}");
-    }
     server::run(config, source).map_err(|error: ServeError| error.to_string())
 }
 
@@ -67,9 +70,6 @@ fn check(path: &Path) -> ExitCode {
         Ok(config) => {
             for warning in &config.warnings {
                 println!("{warning}");
-            }
-            for sentence in server::not_yet(&config) {
-                println!("{sentence}");
             }
             println!("{}: the configuration is valid", path.display());
             ExitCode::SUCCESS

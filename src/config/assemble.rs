@@ -75,7 +75,7 @@ fn check_addresses(sites: &[Site], context: &mut Context<'_>) {
 fn check_listeners(config: &Config, context: &mut Context<'_>) {
     let mut known: Vec<(Listener, String)> = Vec::new();
     let mut reported: HashSet<Listener> = HashSet::new();
-    if let Admin::Addr(admin) = config.global.admin {
+    if let Admin::Addr(admin) = config.global.admin.clone().unwrap_or_default() {
         known.push((Listener { ip: Some(admin.ip()), port: admin.port() }, "the admin interface".to_owned()));
     }
     for site in &config.sites {

@@ -1,9 +1,11 @@
 //! The settings of the process: threads, php.ini, snapshots, the admin interface, logs.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::directives::parse_port;
 use super::limits;
 use super::model::{ScopeLabel, WorkerDecl};
 
@@ -14,8 +16,9 @@ pub struct Global {
     pub scope: ScopeLabel,
     /// The `frankenphp` block: PHP threads, ini settings, global workers, snapshots.
     pub frankenphp: FrankenPhp,
-    /// Where the admin address listens.
-    pub admin: Admin,
+    /// `admin`: where the admin interface listens. `None`: nothing is said, so it listens on [`Admin::default`], and the
+    /// server goes on without it when that address is taken.
+    pub admin: Option<Admin>,
     /// How long requests and scripts have to end on shutdown, restart and reload before they are interrupted.
     pub grace_period: Duration,
     /// Where the program's own log goes.
@@ -31,7 +34,7 @@ impl Default for Global {
         Self {
             scope: ScopeLabel::new(ScopeLabel::GLOBAL),
             frankenphp: FrankenPhp::default(),
-            admin: Admin::default(),
+            admin: None,
             grace_period: limits::GRACE_PERIOD_DEFAULT,
             log: LogSettings::default(),
             auto_https_off: false,
@@ -112,12 +115,49 @@ impl Default for VarsSettings {
 }
 
 /// Where the admin interface (restart, reload, metrics, states) listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admin {
     /// `admin off`: nowhere.
     Off,
-    /// On this address.
+    /// On this address. Port 0 is any free port.
     Addr(SocketAddr),
+    /// On a Unix socket of this absolute path.
+    Unix(PathBuf),
+}
+
+impl Admin {
+    /// Reads `off`, `localhost:PORT`, `:PORT` (every interface, as in Caddy), an IP with a port, or `unix/PATH`. `None`:
+    /// it is none of these.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "off" {
+            return Some(Self::Off);
+        }
+        if let Some(path) = text.strip_prefix("unix/") {
+            return Path::new(path).is_absolute().then(|| Self::Unix(path.into()));
+        }
+        if text == "localhost" {
+            return Some(Self::default());
+        }
+        let address = if let Some(digits) = text.strip_prefix("localhost:") {
+            parse_port(digits).map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+        } else if let Some(digits) = text.strip_prefix(':') {
+            parse_port(digits).map(|port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))
+        } else {
+            text.parse().ok()
+        };
+        address.map(Self::Addr)
+    }
+}
+
+impl fmt::Display for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Addr(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix/{}", path.display()),
+        }
+    }
 }
 
 impl Default for Admin {

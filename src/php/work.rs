@@ -61,12 +61,22 @@ pub struct ScriptError {
     pub line: u32,
 }
 
+impl ScriptError {
+    /// The level and the first line of the message, without the place: PHP adds the stack trace and "thrown", and, to an
+    /// uncaught exception, the place.
+    pub fn summary(&self) -> String {
+        let first = self.message.lines().next().unwrap_or_default();
+        format!("{}: {}", self.level, first.strip_suffix(&self.place()).unwrap_or(first))
+    }
+
+    fn place(&self) -> String {
+        format!(" in {}:{}", self.file, self.line)
+    }
+}
+
 impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // PHP adds the stack trace and "thrown"; the first line says what happened, and of an uncaught exception also where.
-        let first = self.message.lines().next().unwrap_or_default();
-        let place = format!(" in {}:{}", self.file, self.line);
-        write!(f, "{}: {}{place}", self.level, first.strip_suffix(&place).unwrap_or(first))
+        write!(f, "{}{}", self.summary(), self.place())
     }
 }
 

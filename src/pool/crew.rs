@@ -1,8 +1,10 @@
 //! A group of PHP threads that is started, interrupted and joined together.
 
+use super::activity::{Activity, Seen};
 use crate::php::{Interrupt, ThreadOptions, Work, spawn};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,15 +17,83 @@ const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
 /// A group of PHP threads of one kind.
 pub struct Crew {
     options: ThreadOptions,
+    shared: Arc<Shared>,
     numbers: AtomicUsize,
     /// Protects the list; threads are joined after it is released.
     members: Mutex<Vec<Member>>,
 }
 
+/// What a group has in common with each of its threads.
+#[derive(Default)]
+struct Shared {
+    identity: Identity,
+    kills: AtomicU64,
+}
+
+/// Whose threads they are, for logs and for those who look from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The worker; `None`: classic threads.
+    pub worker: Option<String>,
+    /// The label of the scope that declares it.
+    pub scope: Option<String>,
+    /// Its script.
+    pub script: Option<PathBuf>,
+}
+
 struct Member {
-    name: String,
-    interrupt: Arc<Interrupt>,
+    seat: Arc<Seat>,
     handle: JoinHandle<()>,
+}
+
+/// One thread, for those who look at it and those who end its scripts.
+struct Seat {
+    crew: Arc<Shared>,
+    number: usize,
+    name: String,
+    activity: Arc<Activity>,
+    interrupt: Arc<Interrupt>,
+    /// The run that was last told to end; 0: none. A run is told again and again, and noted once.
+    killed: AtomicU64,
+}
+
+/// A thread as it is seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadSeen {
+    /// Its name, as debuggers show it.
+    pub name: String,
+    /// What it does.
+    pub seen: Seen,
+}
+
+impl Seat {
+    /// Tells the script of this run to end at once.
+    fn kill(&self, generation: u64) {
+        if self.interrupt.kill(generation) && self.killed.swap(generation, Ordering::Relaxed) != generation {
+            self.crew.kills.fetch_add(1, Ordering::Relaxed);
+            self.log_kill();
+        }
+    }
+
+    /// Where the script was is in the record of the fatal error that the interruption becomes.
+    fn log_kill(&self) {
+        let Identity { worker, scope, script } = &self.crew.identity;
+        let seen = self.activity.seen();
+        tracing::warn!(
+            worker = worker.as_deref(),
+            scope = scope.as_deref(),
+            thread = self.number,
+            run = (seen.run > 0).then_some(seen.run),
+            name = self.name,
+            script = script.as_ref().map(|script| tracing::field::display(script.display())),
+            uri = (!seen.uri.is_empty()).then_some(seen.uri),
+            "interrupting a script that did not end in its grace period"
+        );
+    }
+
+    fn stuck(&self) -> Stuck {
+        Stuck { thread: self.name.clone(), place: self.interrupt.place() }
+    }
 }
 
 /// A thread that could not be made to leave.
@@ -49,11 +119,6 @@ pub fn leave(crews: &[&Crew], grace: Instant, kill: Duration) -> Vec<Stuck> {
             return crews.iter().flat_map(|crew| crew.stuck()).collect();
         }
         if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-            if interrupted.is_none() {
-                for stuck in crews.iter().flat_map(|crew| crew.stuck()) {
-                    tracing::warn!(thread = stuck.thread, "interrupting a script that did not end in its grace period");
-                }
-            }
             crews.iter().for_each(|crew| crew.interrupt());
             interrupted = Some(now);
         }
@@ -66,14 +131,13 @@ pub fn leave(crews: &[&Crew], grace: Instant, kill: Duration) -> Vec<Stuck> {
 pub struct Runs(Vec<OneRun>);
 
 struct OneRun {
-    thread: String,
-    interrupt: Arc<Interrupt>,
+    seat: Arc<Seat>,
     generation: u64,
 }
 
 impl OneRun {
     fn goes_on(&self) -> bool {
-        self.interrupt.generation() == Some(self.generation)
+        self.seat.interrupt.generation() == Some(self.generation)
     }
 }
 
@@ -87,15 +151,10 @@ pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
         runs.retain(OneRun::goes_on);
         let now = Instant::now();
         if runs.is_empty() || now >= grace + kill {
-            return runs.iter().map(|run| Stuck { thread: run.thread.clone(), place: run.interrupt.place() }).collect();
+            return runs.iter().map(|run| run.seat.stuck()).collect();
         }
         if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-            for run in &runs {
-                if interrupted.is_none() {
-                    tracing::warn!(thread = run.thread, "interrupting a script that did not end in its grace period");
-                }
-                run.interrupt.kill(run.generation);
-            }
+            runs.iter().for_each(|run| run.seat.kill(run.generation));
             interrupted = Some(now);
         }
         std::thread::sleep(LOOK_EVERY);
@@ -104,24 +163,28 @@ pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
 
 impl Crew {
     /// An empty group. Its threads are named after `options.name` with a number.
-    pub fn new(options: ThreadOptions) -> Self {
-        Self { options, numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
+    pub fn new(options: ThreadOptions, identity: Identity) -> Self {
+        let shared = Arc::new(Shared { identity, ..Shared::default() });
+        Self { options, shared, numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
     }
 
-    /// Starts a thread. `make` is given its number, counted from 0 and never used twice.
+    /// Starts a thread. `make` is given its number, counted from 0 and never used twice, and where it says what it does.
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn hire(&self, make: impl FnOnce(usize) -> Box<dyn Work>) -> io::Result<()> {
+    pub fn hire(&self, make: impl FnOnce(usize, Arc<Activity>) -> Box<dyn Work>) -> io::Result<()> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let activity = Arc::new(Activity::default());
         let name = format!("{}-{number}", self.options.name);
         let options = ThreadOptions { name: name.clone(), ..self.options.clone() };
         let interrupt = Arc::new(Interrupt::default());
-        let handle = spawn(options, make(number), interrupt.clone())?;
+        let handle = spawn(options, make(number, activity.clone()), interrupt.clone())?;
+        let killed = AtomicU64::new(0);
+        let seat = Arc::new(Seat { crew: self.shared.clone(), number, name, activity, interrupt, killed });
         let mut members = self.members();
         // Threads that ended on their own are let go here, so the list stays as long as the group is large.
         members.retain(|member| !member.handle.is_finished());
-        members.push(Member { name, interrupt, handle });
+        members.push(Member { seat, handle });
         Ok(())
     }
 
@@ -133,17 +196,34 @@ impl Crew {
     /// Adds the scripts that run now.
     pub fn runs(&self, into: &mut Runs) {
         let run = |member: &Member| {
-            let (thread, interrupt) = (member.name.clone(), member.interrupt.clone());
-            Some(OneRun { generation: interrupt.generation()?, thread, interrupt })
+            let seat = member.seat.clone();
+            Some(OneRun { generation: seat.interrupt.generation()?, seat })
         };
         into.0.extend(self.members().iter().filter_map(run));
+    }
+
+    /// Whose threads they are.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// The threads that have not ended.
+    pub fn threads(&self) -> Vec<ThreadSeen> {
+        let members = self.members();
+        let alive = members.iter().filter(|member| !member.handle.is_finished()).map(|member| &member.seat);
+        alive.map(|seat| ThreadSeen { name: seat.name.clone(), seen: seat.activity.seen() }).collect()
+    }
+
+    /// How many runs of scripts have been interrupted.
+    pub fn kills(&self) -> u64 {
+        self.shared.kills.load(Ordering::Relaxed)
     }
 
     /// Tells every running script to end at once.
     pub fn interrupt(&self) {
         for member in self.members().iter() {
-            if let Some(generation) = member.interrupt.generation() {
-                member.interrupt.kill(generation);
+            if let Some(generation) = member.seat.interrupt.generation() {
+                member.seat.kill(generation);
             }
         }
     }
@@ -151,14 +231,14 @@ impl Crew {
     fn stuck(&self) -> Vec<Stuck> {
         let members = self.members();
         let alive = members.iter().filter(|member| !member.handle.is_finished());
-        alive.map(|member| Stuck { thread: member.name.clone(), place: member.interrupt.place() }).collect()
+        alive.map(|member| member.seat.stuck()).collect()
     }
 
     fn join(&self) {
         let members = std::mem::take(&mut *self.members());
         for member in members {
             if member.handle.join().is_err() {
-                tracing::error!(thread = member.name, "a PHP thread ended by a panic; this is a defect of igor");
+                tracing::error!(thread = member.seat.name, "a PHP thread ended by a panic; this is a defect of igor");
             }
         }
     }

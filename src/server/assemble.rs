@@ -160,7 +160,7 @@ impl Threads {
             let group = match kept.and_then(|kept| kept.http.iter().find(known)) {
                 Some(group) => HttpGroup { paths, ..group.clone() },
                 None => {
-                    let worker = HttpWorker::start(declaration, self.scope(label), &self.options)?;
+                    let worker = HttpWorker::start(declaration, label.as_str(), self.scope(label), &self.options)?;
                     let queue = Queue::new(worker.gate(), config.global.frankenphp.max_wait_time);
                     HttpGroup { scope: label.clone(), worker, queue, paths }
                 }

@@ -164,7 +164,6 @@ fn warnings(running: &Config, config: &Config) -> Vec<String> {
     if running.global.admin != config.global.admin {
         warnings.push("`admin` has changed: the address takes effect at the next start".into());
     }
-    warnings.extend(super::not_yet(config));
     warnings
 }
 

@@ -1,5 +1,6 @@
 //! One life of the server: engine, threads, listeners; then signals; then the way down.
 
+use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::assemble::{Threads, engine_options};
 use super::control::{Control, Controlled, Live, Reloaded, Request, StopSignal};
 use super::reload::absolute;
@@ -26,6 +27,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The admin interface cannot listen.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The system refused something.
     #[error("{doing}: {error}")]
     System {
@@ -48,6 +52,7 @@ pub enum ServeError {
 pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     // Addresses first: a port in use must not cost a start of PHP.
     let bound = bind(&config)?;
+    let admin = admin::bind(config.global.admin.as_ref())?;
     let engine = Engine::start(&engine_options(&config))?;
     log_engine(&engine);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -55,7 +60,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
         .thread_name("igor-async")
         .build()
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
-    let result = runtime.block_on(serve(config, source.map(absolute), bound));
+    let result = runtime.block_on(serve(config, source.map(absolute), bound, admin));
     runtime.shutdown_background();
     match result {
         Ok(stuck) if !stuck.is_empty() => leave_without(&engine, &stuck),
@@ -93,6 +98,8 @@ pub(super) struct Server {
     pub(super) source: Option<PathBuf>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) listeners: Vec<Listening>,
+    /// The admin interface, if there is to be one.
+    pub(super) admin: Option<RunningAdmin>,
     /// What the last reload has replaced, on its way out.
     pub(super) retiring: Option<JoinHandle<Stuck>>,
     /// Threads of earlier configurations that could not be made to leave.
@@ -120,6 +127,7 @@ async fn serve(
     config: Config,
     source: Option<PathBuf>,
     bound: Vec<(Listener, BoundListener)>,
+    admin: Option<BoundAdmin>,
 ) -> Result<Stuck, (ServeError, Stuck)> {
     let mut stop = StopSignal::new();
     // Before any PHP thread runs: a signal must not end the process without its phases from then on.
@@ -131,7 +139,12 @@ async fn serve(
     let live = Arc::new(Live { config, threads });
     let (control, Controlled { mut requests, live }) = Control::new(live, &stop);
     tokio::spawn(signals.forward(control.clone()));
-    let mut server = Server { source, live, listeners: Vec::new(), retiring: None, stuck: Vec::new() };
+    let mut server = Server { source, live, listeners: Vec::new(), admin: None, retiring: None, stuck: Vec::new() };
+    // Before the workers have booted, so that one that does not can be looked at.
+    match admin.map(|admin| admin.serve(control.clone())).transpose() {
+        Ok(admin) => server.admin = admin,
+        Err(error) => return Err((error.into(), server.shut_down().await)),
+    }
     let booted = tokio::select! {
         booted = server.booted() => booted.map_err(ServeError::Worker),
         reason = stop.wait() => return Ok(server.stop(reason).await),
@@ -196,6 +209,10 @@ impl Server {
         let stuck = shut_down(listeners, live).await;
         self.retired().await;
         self.stuck.extend(stuck);
+        // To the end, so that a stop that hangs can be looked into.
+        if let Some(admin) = self.admin.take() {
+            admin.shut_down().await;
+        }
         self.stuck
     }
 }

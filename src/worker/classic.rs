@@ -5,7 +5,7 @@ use crate::exchange::{Exchange, Gate};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
 use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
 use crate::pool::scale::{self, Load};
-use crate::pool::{Crew, JobQueue, LineLog, Taken, log_php};
+use crate::pool::{Activity, Crew, Identity, JobQueue, LineLog, Taken, log_php};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;
@@ -43,7 +43,7 @@ impl Classic {
         let classic = Arc::new(Self {
             declaration,
             queue: JobQueue::new(capacity),
-            crew: Crew::new(ThreadOptions { name: "php".into(), ..options }),
+            crew: Crew::new(ThreadOptions { name: "php".into(), ..options }, Identity::default()),
             threads: AtomicUsize::new(0),
         });
         for _ in 0..declaration.threads {
@@ -83,6 +83,11 @@ impl Classic {
         self.queue.depth()
     }
 
+    /// How many more threads there may be under load.
+    pub fn reserve(&self) -> usize {
+        self.declaration.threads_max.saturating_sub(self.threads())
+    }
+
     /// Tells the threads to end when the queue is empty.
     pub fn stop(&self) {
         self.queue.close();
@@ -94,8 +99,9 @@ impl Classic {
     }
 
     fn hire(self: &Arc<Self>) -> io::Result<()> {
-        self.crew.hire(|number| {
-            Box::new(ClassicWork { classic: self.clone(), number, output: LineLog::default(), not_stopped: never() })
+        self.crew.hire(|number, activity| {
+            let (classic, output) = (self.clone(), LineLog::default());
+            Box::new(ClassicWork { classic, number, activity, output, not_stopped: never() })
         })
     }
 
@@ -126,6 +132,7 @@ impl Classic {
 struct ClassicWork {
     classic: Arc<Classic>,
     number: usize,
+    activity: Arc<Activity>,
     output: LineLog,
     not_stopped: Receiver<Infallible>,
 }
@@ -137,9 +144,13 @@ impl Work for ClassicWork {
 
     fn next(&mut self) -> Next {
         let idle = Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS);
+        self.activity.idle();
         loop {
             match self.classic.queue.take(Some(idle), [&self.not_stopped; 2]) {
-                Taken::Job(exchange, scope) => return Next::Request { exchange, scope },
+                Taken::Job(exchange, scope) => {
+                    self.activity.busy(exchange.head());
+                    return Next::Request { exchange, scope };
+                }
                 Taken::Idle if !self.classic.shrink() => {}
                 Taken::Idle | Taken::Stop => return Next::Stop,
             }

@@ -7,10 +7,11 @@
 use super::environment::{request_vars, script_path, server_vars};
 use super::messages::{self, LastFailure};
 use super::supervise::{Failures, Next as After, RunEnd};
+use super::tally::{HttpTally, HttpTallySeen};
 use crate::exchange::{Exchange, Gate};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
-use crate::php::{Ended, Mode, Next, Run, Scope, ThreadOptions, Work};
-use crate::pool::{Crew, JobQueue, LineLog, Taken, log_php};
+use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, ThreadOptions, Work};
+use crate::pool::{Activity, Crew, Identity, JobQueue, LineLog, Taken, log_php};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use std::convert::Infallible;
@@ -41,6 +42,7 @@ pub struct HttpWorker {
     scope: Arc<dyn Scope>,
     queue: Arc<JobQueue>,
     crew: Crew,
+    tally: HttpTally,
     /// Protects what `wait_booted` looks at.
     boot: Mutex<Boot>,
     changed: Condvar,
@@ -69,19 +71,51 @@ struct Boot {
     live: usize,
     served: usize,
     failure: Option<(u32, LastFailure)>,
+    /// The last run that failed, in its boot or in a request.
+    last_failure: Option<LastFailure>,
+}
+
+/// What is to be seen of an HTTP worker from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Threads that have not given up.
+    pub threads: usize,
+    /// Threads whose script has come to its first `frankenphp_handle_request()`.
+    pub ready: usize,
+    /// Threads that wait for a request.
+    pub idle: usize,
+    /// Requests that wait for a thread.
+    pub waiting: usize,
+    /// Exit status of the last failed run.
+    pub last_exit: Option<i32>,
+    /// The PHP error that ended it.
+    pub last_error: Option<ScriptError>,
+    /// What has been counted.
+    pub tally: HttpTallySeen,
 }
 
 impl HttpWorker {
-    /// Starts the worker's threads; they boot on their own.
+    /// Starts the worker's threads; they boot on their own. `label` is that of the scope which declares it.
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start(declaration: Declaration, scope: Arc<dyn Scope>, options: &ThreadOptions) -> io::Result<Arc<Self>> {
+    pub fn start(
+        declaration: Declaration,
+        label: &str,
+        scope: Arc<dyn Scope>,
+        options: &ThreadOptions,
+    ) -> io::Result<Arc<Self>> {
         let (stop, stopped) = bounded(0);
+        let identity = Identity {
+            worker: Some(declaration.name.clone()),
+            scope: Some(label.to_owned()),
+            script: Some(declaration.file.clone()),
+        };
         let name = format!("http-{}", declaration.name.rsplit('/').next().unwrap_or_default());
         let worker = Arc::new(Self {
             queue: JobQueue::new((declaration.threads * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN)),
-            crew: Crew::new(ThreadOptions { name, ..options.clone() }),
+            crew: Crew::new(ThreadOptions { name, ..options.clone() }, identity),
+            tally: HttpTally::default(),
             scope,
             declaration,
             boot: Mutex::default(),
@@ -104,7 +138,9 @@ impl HttpWorker {
                 }
                 boot.live += 1;
             }
-            if let Err(error) = self.crew.hire(|number| Box::new(HttpWork::new(self.clone(), number))) {
+            if let Err(error) =
+                self.crew.hire(|number, activity| Box::new(HttpWork::new(self.clone(), number, activity)))
+            {
                 self.locked().live -= 1;
                 return Err(error);
             }
@@ -133,19 +169,18 @@ impl HttpWorker {
         &self.declaration
     }
 
-    /// Threads that have not given up.
-    pub fn threads(&self) -> usize {
-        self.locked().live
-    }
-
-    /// Threads that wait for a request.
-    pub fn idle_threads(&self) -> usize {
-        self.queue.idle_threads()
-    }
-
-    /// Requests that wait for a thread.
-    pub fn waiting(&self) -> usize {
-        self.queue.depth()
+    /// What is to be seen of it.
+    pub fn status(&self) -> Status {
+        let boot = self.locked();
+        Status {
+            threads: boot.live,
+            ready: boot.served,
+            idle: self.queue.idle_threads(),
+            waiting: self.queue.depth(),
+            last_exit: boot.last_failure.as_ref().map(|last| last.exit_status),
+            last_error: boot.last_failure.as_ref().and_then(|last| last.error.clone()),
+            tally: self.tally.seen(),
+        }
     }
 
     /// Where the block sends requests.
@@ -193,6 +228,7 @@ impl HttpWorker {
 struct HttpWork {
     worker: Arc<HttpWorker>,
     number: usize,
+    activity: Arc<Activity>,
     failures: Failures,
     pause: Duration,
     run: u64,
@@ -208,11 +244,12 @@ struct HttpWork {
 }
 
 impl HttpWork {
-    fn new(worker: Arc<HttpWorker>, number: usize) -> Self {
+    fn new(worker: Arc<HttpWorker>, number: usize, activity: Arc<Activity>) -> Self {
         Self {
             restart: worker.restart_signal(),
             worker,
             number,
+            activity,
             failures: Failures::default(),
             pause: Duration::ZERO,
             run: 0,
@@ -274,6 +311,7 @@ impl Work for HttpWork {
     }
 
     fn next(&mut self) -> Next {
+        self.activity.pausing();
         if self.given_up || !self.pause() {
             return Next::Stop;
         }
@@ -282,6 +320,7 @@ impl Work for HttpWork {
         }
         self.restart = self.worker.restart_signal();
         self.run += 1;
+        self.activity.running(self.run);
         self.started = Instant::now();
         self.serving_at = None;
         let Declaration { name, file, env, .. } = &self.worker.declaration;
@@ -301,13 +340,19 @@ impl Work for HttpWork {
         if self.is_to_restart() {
             return None;
         }
+        self.activity.idle();
         match self.worker.queue.take(None, [&self.worker.stopped, &self.restart]) {
-            Taken::Job(exchange, _) => Some(exchange),
+            Taken::Job(exchange, _) => {
+                self.activity.busy(exchange.head());
+                Some(exchange)
+            }
             Taken::Stop | Taken::Idle => None,
         }
     }
 
-    fn job_ended(&mut self) {}
+    fn job_ended(&mut self) {
+        self.worker.tally.request(self.activity.running(self.run));
+    }
 
     fn ended(&mut self, ended: Ended) {
         let name = self.worker.declaration.name.clone();
@@ -315,6 +360,7 @@ impl Work for HttpWork {
         self.output.flush(|line| tracing::info!(target: "php", worker = name, thread, run, "{line}"));
         if self.is_to_restart() {
             self.pause = Duration::ZERO;
+            self.worker.tally.restart();
             tracing::info!(
                 worker = name,
                 thread,
@@ -334,9 +380,14 @@ impl Work for HttpWork {
         let decision = self.failures.decide(end, cap);
         let exit_status = if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status };
         let last = LastFailure { exit_status, error: ended.error };
+        if !matches!(decision, After::Restart { .. }) {
+            self.worker.tally.crash();
+            self.worker.locked().last_failure = Some(last.clone());
+        }
         match decision {
             After::Restart { pause } => {
                 self.pause = pause;
+                self.worker.tally.restart();
                 tracing::debug!(worker = name, thread, run, "worker script ended, restarting it");
             }
             After::Retry { .. } if self.serving_at.is_some() => {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A background worker in the graph: its address is its identity.
 pub(super) type Node = usize;
@@ -43,6 +44,42 @@ impl Waits {
                 edges.remove(&from);
             }
         }
+    }
+}
+
+/// Somebody who waits for a background worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiter {
+    /// The PHP thread's name, which says of what kind it is: `php-…`, `http-…`, or `bg-…` with the name of its worker.
+    pub thread: String,
+    /// For how long.
+    pub since: Duration,
+}
+
+/// Those who wait for one worker; kept under the worker's lock. There are at most as many as PHP threads.
+#[derive(Default)]
+pub(super) struct Waiters {
+    tickets: u64,
+    list: Vec<(u64, String, Instant)>,
+}
+
+impl Waiters {
+    /// The calling thread begins to wait. The ticket ends it.
+    pub(super) fn enter(&mut self) -> u64 {
+        self.tickets += 1;
+        let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        self.list.push((self.tickets, name, Instant::now()));
+        self.tickets
+    }
+
+    pub(super) fn leave(&mut self, ticket: u64) {
+        self.list.retain(|(other, ..)| *other != ticket);
+    }
+
+    /// The longest waits first.
+    pub(super) fn seen(&self) -> Vec<Waiter> {
+        let waiter = |(_, thread, at): &(u64, String, Instant)| Waiter { thread: thread.clone(), since: at.elapsed() };
+        self.list.iter().map(waiter).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use igor_php as _;
 
 mod common;
 
+mod admin;
 mod background;
 mod classic;
 mod cli;
@@ -22,6 +23,7 @@ mod layers;
 mod manual;
 mod polyfill;
 mod reload;
+mod remote;
 mod shutdown;
 mod supervision;
 mod two_requests;

@@ -1,9 +1,6 @@
 //! The global options.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use super::super::context::Context;
-use super::super::limits;
 use super::super::settings::{Admin, Global};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
@@ -35,7 +32,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             times: Times::Once,
             apply: |global, node, context| {
                 if let Some(admin) = context.one(node).and_then(|word| admin(word, context)) {
-                    global.admin = admin;
+                    global.admin = Some(admin);
                 }
             },
         },
@@ -129,31 +126,21 @@ pub(crate) fn apply_global(nodes: &[Node], context: &mut Context<'_>) -> Global 
     global
 }
 
-/// `off`, or an address: an IP or `localhost` with a port. Without a host it is every interface, as in Caddy.
+/// `off`, an address, or a Unix socket.
 fn admin(word: &Token, context: &mut Context<'_>) -> Option<Admin> {
-    let text = word.text.as_str();
-    if text == "off" {
-        return Some(Admin::Off);
-    }
-    let address = if let Some(port) = text.strip_prefix("localhost:") {
-        parse_port(port).map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
-    } else if text == "localhost" {
-        Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), limits::ADMIN_PORT_DEFAULT))
-    } else if let Some(port) = text.strip_prefix(':') {
-        parse_port(port).map(|port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port))
-    } else {
-        text.parse().ok()
-    };
-    let Some(address) = address else {
-        let message = format!("`{}` is not an address for the admin interface", excerpt(text));
-        context.error_with_hint(&word.position, message, "write `localhost:2019`, an IP with a port, or `off`");
+    let Some(admin) = Admin::parse(&word.text) else {
+        let message = format!("`{}` is not an address for the admin interface", excerpt(&word.text));
+        let hint = "write `localhost:2019`, an IP with a port, `unix/` and an absolute path, or `off`";
+        context.error_with_hint(&word.position, message, hint);
         return None;
     };
-    if !address.ip().is_loopback() {
+    if let Admin::Addr(address) = &admin
+        && !address.ip().is_loopback()
+    {
         let message = format!("the admin interface at {address} lets everybody who reaches it restart the workers");
         context.warning(&word.position, message);
     }
-    Some(Admin::Addr(address))
+    Some(admin)
 }
 
 /// A port in digits only.

@@ -85,7 +85,7 @@ fn everything_arrives_in_the_model() {
     let config = fixture.config(WHOLE);
     assert_eq!(fixture.shown(&config.warnings), "");
     let global = &config.global;
-    assert_eq!(global.admin, Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2020))));
+    assert_eq!(global.admin, Some(Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2020)))));
     assert_eq!((global.grace_period, global.debug), (Duration::from_secs(90), true));
     let output = LogOutput::File(fixture.path("logs/igor.log"));
     assert_eq!(global.log, LogSettings { level: Some(LogLevel::Warn), format: LogFormat::Json, output });
@@ -177,7 +177,8 @@ fn a_php_server_has_its_settings_and_workers() {
 fn defaults() {
     let fixture = Fixture::new();
     let config = fixture.config(":8080 {\n\tphp_server\n\tfile_server\n}\n");
-    assert_eq!(config.global.admin, Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2019))));
+    assert_eq!(config.global.admin, None);
+    assert_eq!(Admin::default(), Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2019))));
     assert_eq!(config.global.grace_period, Duration::from_secs(5));
     assert_eq!(config.global.log, LogSettings { level: None, format: LogFormat::Text, output: LogOutput::Stderr });
     let php = &config.global.frankenphp;
@@ -268,4 +269,24 @@ fn what_has_no_effect_is_a_warning() {
     Caddyfile:9:1: warning: the site has no directives: every request gets a 404
     Caddyfile:12:9: warning: the header field `content-length` is the server's own: this change has no effect
     ");
+}
+
+#[test]
+fn addresses_of_the_admin_interface() {
+    let address = |text: &str| Admin::parse(text).map(|admin| admin.to_string());
+    for (text, meant) in [
+        ("off", "off"),
+        ("localhost", "127.0.0.1:2019"),
+        ("localhost:0", "127.0.0.1:0"),
+        (":2019", "[::]:2019"),
+        ("[::1]:80", "[::1]:80"),
+        ("unix//run/igor.sock", "unix//run/igor.sock"),
+    ] {
+        assert_eq!(address(text).as_deref(), Some(meant));
+    }
+    for text in
+        ["", "everywhere", "localhost:", "localhost:-1", "127.0.0.1", "unix/igor.sock", "unix/", "http://[::1]:1"]
+    {
+        assert_eq!(address(text), None, "{text}");
+    }
 }

@@ -8,9 +8,10 @@
 mod work;
 
 use super::messages::{self, LastFailure, Subject};
-use super::waits::Waits;
-use crate::php::{Failure, Phase, Scope, ThreadOptions, Wait};
-use crate::pool::Crew;
+use super::tally::{LastPublish, Tally};
+use super::waits::{Waiter, Waiters, Waits};
+use crate::php::{Ended, Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
+use crate::pool::{Crew, Identity};
 use crate::vars::Slot;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -52,6 +53,7 @@ pub struct Background {
     waits: Arc<Waits>,
     server_stopping: Arc<AtomicBool>,
     crew: Crew,
+    last_publish: Arc<LastPublish>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -76,7 +78,11 @@ struct State {
     /// How often it has been given up: the same.
     give_ups: u64,
     last_failure: Option<LastFailure>,
+    /// Exit status of the last run that ended, well or not.
+    last_exit: Option<i32>,
     runs: u64,
+    tally: Tally,
+    waiters: Waiters,
     /// The writing ends of the handles of the runs that go on, by thread.
     handles: Vec<(usize, OwnedFd)>,
 }
@@ -92,28 +98,37 @@ pub struct Status {
     pub runs: u64,
     /// Failures in a row.
     pub attempts: u32,
-    /// Exit status of the last failed run.
+    /// Exit status of the last run that ended; 255 after a fatal error or an uncaught exception.
     pub last_exit: Option<i32>,
-    /// The last PHP error.
-    pub last_error: Option<String>,
+    /// The PHP error that ended the last failed run; forgotten when the worker is started after it was given up.
+    pub last_error: Option<ScriptError>,
+    /// How long ago its script last published, be it what was already there.
+    pub published: Option<Duration>,
+    /// What has been counted.
+    pub tally: Tally,
+    /// Who waits for it to become ready, the longest wait first.
+    pub waiters: Vec<Waiter>,
 }
 
 impl Background {
     /// A worker that does not run yet.
     pub fn new(name: &str, scope: &str, declaration: Declaration, shared: &Shared) -> Arc<Self> {
-        Self::with(name, scope, declaration, shared, Slot::new(name.as_bytes()), State::default())
+        let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()));
+        Self::with(name, scope, declaration, shared, published, State::default())
     }
 
     /// The same worker under another declaration. What was published stays readable, and it stays ready if it was. Its
     /// script starts when the last script of `predecessor`, which the caller stops, has ended.
     pub fn succeed(predecessor: &Arc<Self>, declaration: Declaration, shared: &Shared) -> Arc<Self> {
-        let Self { name, scope, slot, .. } = &**predecessor;
+        let Self { name, scope, slot, last_publish, .. } = &**predecessor;
         let before = predecessor.locked();
         // One that never ran has nobody to wait for; so a line of reloads does not become a chain of workers.
         let waits_for = if before.live > 0 { Some(predecessor.clone()) } else { before.predecessor.clone() };
-        let state = State { ready: before.ready, runs: before.runs, predecessor: waits_for, ..State::default() };
+        let mut tally = predecessor.tally(&before);
+        tally.restarts.reload += u64::from(before.live > 0);
+        let state = State { ready: before.ready, runs: before.runs, tally, predecessor: waits_for, ..State::default() };
         drop(before);
-        Self::with(name, scope, declaration, shared, slot.clone(), state)
+        Self::with(name, scope, declaration, shared, (slot.clone(), last_publish.clone()), state)
     }
 
     fn with(
@@ -121,10 +136,15 @@ impl Background {
         scope: &str,
         declaration: Declaration,
         shared: &Shared,
-        slot: Arc<Slot>,
+        (slot, last_publish): (Arc<Slot>, Arc<LastPublish>),
         state: State,
     ) -> Arc<Self> {
         let options = ThreadOptions { name: format!("bg-{name}"), ..shared.options.clone() };
+        let identity = Identity {
+            worker: Some(name.to_owned()),
+            scope: Some(scope.to_owned()),
+            script: Some(declaration.file.clone()),
+        };
         Arc::new(Self {
             name: name.to_owned(),
             scope: scope.to_owned(),
@@ -132,7 +152,8 @@ impl Background {
             slot,
             waits: shared.waits.clone(),
             server_stopping: shared.stopping.clone(),
-            crew: Crew::new(options),
+            crew: Crew::new(options, identity),
+            last_publish,
             state: Mutex::new(state),
             changed: Condvar::new(),
         })
@@ -173,9 +194,17 @@ impl Background {
             threads: state.live,
             runs: state.runs,
             attempts: state.attempts,
-            last_exit: state.last_failure.as_ref().map(|last| last.exit_status),
-            last_error: state.last_failure.as_ref().and_then(|last| last.error.as_ref()).map(ToString::to_string),
+            last_exit: state.last_exit,
+            last_error: state.last_failure.as_ref().and_then(|last| last.error.clone()),
+            published: self.last_publish.ago(),
+            tally: self.tally(&state),
+            waiters: state.waiters.seen(),
         }
+    }
+
+    /// What has been counted, with the runs that were interrupted: the crew counts those.
+    fn tally(&self, state: &State) -> Tally {
+        Tally { kills: state.tally.kills + self.crew.kills(), ..state.tally }
     }
 
     /// Starts the worker unless it runs; safe to call from many threads at once. `own_scope` is what its script sees.
@@ -193,7 +222,9 @@ impl Background {
         state.attempts = 0;
         state.last_failure = None;
         for _ in 0..self.declaration.num.max(1) {
-            let hired = self.crew.hire(|number| Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number)));
+            let hired = self.crew.hire(|number, activity| {
+                Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
+            });
             match hired {
                 Ok(()) => state.live += 1,
                 Err(error) if state.live == 0 => return Err(messages::no_thread(&self.name, &error)),
@@ -266,34 +297,43 @@ impl Background {
     pub(super) fn wait(&self, wait: Wait, deadline: Option<Instant>, since: Since) -> Result<(), Failure> {
         let started = Instant::now();
         let mut state = self.locked();
+        let ticket = state.waiters.enter();
         loop {
-            if state.ready {
-                return Ok(());
-            }
-            if state.stopping {
-                return Err(self.stopped(&state));
-            }
-            if let Some(last) = state.last_failure.as_ref() {
-                if state.give_ups > since.give_ups {
-                    return Err(messages::gave_up(self.subject(), state.attempts, last));
-                }
-                if wait.phase == Phase::Boot && state.failures > since.failures {
-                    return Err(messages::boot_failed(self.subject(), state.attempts, last));
-                }
-            }
-            if wait.phase == Phase::Callback && state.live == 0 {
-                return Err(messages::not_running(self.subject()));
-            }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let timed_out = || {
                 let (attempts, last) = (state.attempts, state.last_failure.as_ref());
-                return Err(messages::timed_out(self.subject(), started.elapsed().max(wait.timeout), attempts, last));
+                let waited = started.elapsed().max(wait.timeout);
+                Err(messages::timed_out(self.subject(), waited, attempts, last))
+            };
+            let is_over = left.is_some_and(|left| left.is_zero());
+            if let Some(outcome) = self.verdict(&state, wait.phase, since).or_else(|| is_over.then(timed_out)) {
+                state.waiters.leave(ticket);
+                return outcome;
             }
             state = match left {
                 Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// How a wait ends in this state; `None`: it goes on.
+    fn verdict(&self, state: &State, phase: Phase, since: Since) -> Option<Result<(), Failure>> {
+        if state.ready {
+            return Some(Ok(()));
+        }
+        if state.stopping {
+            return Some(Err(self.stopped(state)));
+        }
+        if let Some(last) = state.last_failure.as_ref() {
+            if state.give_ups > since.give_ups {
+                return Some(Err(messages::gave_up(self.subject(), state.attempts, last)));
+            }
+            if phase == Phase::Boot && state.failures > since.failures {
+                return Some(Err(messages::boot_failed(self.subject(), state.attempts, last)));
+            }
+        }
+        (phase == Phase::Callback && state.live == 0).then(|| Err(messages::not_running(self.subject())))
     }
 
     /// What has happened so far, to be taken before [`start`](Self::start): a waiter is told of what happens after.
@@ -343,4 +383,9 @@ impl Background {
 pub(super) struct Since {
     failures: u64,
     give_ups: u64,
+}
+
+/// PHP leaves 0 behind after some of its fatal errors.
+fn exit_status(ended: &Ended) -> i32 {
+    if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status }
 }

@@ -1,9 +1,9 @@
 //! One PHP thread of a background worker: what it runs next, and what follows on the end of a run.
 
-use super::Background;
+use super::{Background, exit_status};
 use crate::exchange::{Exchange, Pairs};
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
-use crate::pool::{LineLog, log_php};
+use crate::pool::{Activity, LineLog, log_php};
 use crate::vars::Slot;
 use crate::worker::environment::{script_path, server_vars};
 use crate::worker::messages::{self, LastFailure};
@@ -22,6 +22,7 @@ pub(super) struct BackgroundWork {
     worker: Arc<Background>,
     scope: Arc<dyn Scope>,
     number: usize,
+    activity: Arc<Activity>,
     failures: Failures,
     /// The pause before the next run.
     pause: Duration,
@@ -37,11 +38,12 @@ pub(super) struct BackgroundWork {
 }
 
 impl BackgroundWork {
-    pub(super) fn new(worker: Arc<Background>, scope: Arc<dyn Scope>, number: usize) -> Self {
+    pub(super) fn new(worker: Arc<Background>, scope: Arc<dyn Scope>, number: usize, activity: Arc<Activity>) -> Self {
         Self {
             worker,
             scope,
             number,
+            activity,
             failures: Failures::default(),
             pause: Duration::ZERO,
             run: 0,
@@ -57,6 +59,7 @@ impl BackgroundWork {
     /// Waits until a script may start: for the worker's predecessor, and then for the pause, which a restart ends. `false`
     /// when the worker is to stop.
     fn pause(&mut self) -> bool {
+        self.activity.pausing();
         if !self.await_predecessor() {
             return false;
         }
@@ -110,6 +113,7 @@ impl BackgroundWork {
             self.restarts = state.restarts;
             state.handles.push((self.number, writer.into()));
         }
+        self.activity.running(self.run);
         self.handle = Some(reader.into());
         self.started = Instant::now();
         self.ready_at = None;
@@ -141,16 +145,17 @@ impl BackgroundWork {
         state.live -= 1;
         if state.live == 0 {
             state.give_ups += 1;
+            state.tally.give_ups += 1;
         }
         drop(state);
         self.worker.changed.notify_all();
     }
 
     fn note_failure(&mut self, ended: Ended) -> LastFailure {
-        let exit_status = if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status };
-        let last = LastFailure { exit_status, error: ended.error };
+        let last = LastFailure { exit_status: exit_status(&ended), error: ended.error };
         let mut state = self.worker.locked();
         state.failures += 1;
+        state.tally.failures += 1;
         state.attempts = self.failures.count();
         state.last_failure = Some(last.clone());
         last
@@ -203,6 +208,7 @@ impl Work for BackgroundWork {
         let (stopping, restarting) = {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
+            state.last_exit = Some(exit_status(&ended));
             (state.stopping, state.restarts > self.restarts)
         };
         if stopping {
@@ -218,6 +224,7 @@ impl Work for BackgroundWork {
         }
         if restarting {
             self.pause = Duration::ZERO;
+            worker.locked().tally.restarts.restart += 1;
             tracing::info!(
                 worker = name,
                 scope,
@@ -236,7 +243,11 @@ impl Work for BackgroundWork {
         match self.failures.decide(end, worker.declaration.failures_max) {
             After::Restart { pause } => {
                 self.pause = pause;
-                worker.locked().attempts = 0;
+                {
+                    let mut state = worker.locked();
+                    state.attempts = 0;
+                    state.tally.restarts.exit += 1;
+                }
                 tracing::info!(
                     worker = name,
                     scope,
@@ -249,6 +260,7 @@ impl Work for BackgroundWork {
             After::Retry { pause } => {
                 self.pause = pause;
                 let last = self.note_failure(ended);
+                worker.locked().tally.restarts.failure += 1;
                 tracing::warn!(
                     worker = name,
                     scope,
@@ -284,12 +296,17 @@ impl Work for BackgroundWork {
     }
 
     fn published(&mut self, _version: Option<u64>) {
+        self.worker.last_publish.note();
         if self.ready_at.is_some() {
             return;
         }
         self.ready_at = Some(Instant::now());
         let Background { name, scope, .. } = &*self.worker;
-        self.worker.locked().ready = true;
+        {
+            let mut state = self.worker.locked();
+            state.ready = true;
+            state.tally.ready += 1;
+        }
         self.worker.changed.notify_all();
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker ready");
     }

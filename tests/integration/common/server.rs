@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// The built program, without the settings that the caller's environment may hold for it.
 pub(crate) fn igor() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
-    for name in ["IGOR_CONFIG", "IGOR_ROOT", "IGOR_LISTEN", "IGOR_LOG"] {
+    for name in ["IGOR_ADMIN", "IGOR_CONFIG", "IGOR_ROOT", "IGOR_LISTEN", "IGOR_LOG"] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -53,6 +53,18 @@ impl Igor {
     /// Adds lines to the global options.
     pub(crate) fn global(mut self, lines: &str) -> Self {
         self.global += &format!("{lines}\n");
+        self
+    }
+
+    /// Serves the admin interface on a free port; without this there is none.
+    pub(crate) fn admin(self) -> Self {
+        self.admin_at("localhost:0")
+    }
+
+    /// Serves the admin interface elsewhere. Nothing: the configuration does not name it.
+    pub(crate) fn admin_at(mut self, address: &str) -> Self {
+        let line = if address.is_empty() { String::new() } else { format!("admin {address}\n") };
+        self.global = self.global.replacen("admin off\n", &line, 1);
         self
     }
 
@@ -123,9 +135,17 @@ impl Igor {
     }
 }
 
-/// The address in a log record about a listener.
+/// The address in a log record about a listener of a site, in text or in JSON.
 fn listening(line: &str) -> Option<SocketAddr> {
-    line.split_once(" listening ")?.1.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
+    if let Ok(record) = serde_json::from_str::<serde_json::Value>(line) {
+        return (record["message"] == "listening").then(|| record["address"].as_str()?.parse().ok()).flatten();
+    }
+    address_after(line, ": listening ")
+}
+
+/// The address in a log record with this message.
+fn address_after(line: &str, message: &str) -> Option<SocketAddr> {
+    line.split_once(message)?.1.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
 }
 
 /// A running server. When the test is over it is stopped by SIGINT; it must end well, and its log must report no defect.
@@ -173,6 +193,24 @@ impl Server {
     /// Where the first site listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
+    }
+
+    /// Where the admin interface listens, if that is an IP address.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        let find = |lines: &[String]| lines.iter().find_map(|line| address_after(line, ": admin listening "));
+        self.log.wait("the admin interface", find)
+    }
+
+    /// Asks the admin interface.
+    pub(crate) fn ask_admin(&self, request: &Request) -> Response {
+        Connection::open(self.admin_address()).send(request)
+    }
+
+    /// What `GET /frankenphp/workers` says of a background worker.
+    pub(crate) fn seen_worker(&self, name: &str) -> serde_json::Value {
+        let workers = self.ask_admin(&Request::get("/frankenphp/workers")).json();
+        let found = workers["background"].as_array().expect("a list").iter().find(|worker| worker["name"] == name);
+        found.unwrap_or_else(|| panic!("no worker {name} in {workers}")).clone()
     }
 
     /// The process.

@@ -1,0 +1,221 @@
+//! Asking the admin interface of a running server.
+
+use super::arguments::RemoteArguments;
+use crate::config::{self, Admin};
+use crate::server::admin::view::{Reloaded, Restarted, StuckView};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// How long connecting, and an answer that takes no work, may take: far more than on a machine that is not in trouble.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where the server's admin interface is.
+pub(super) struct Remote {
+    address: Admin,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A request.
+pub(super) struct Question<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    /// Empty: none.
+    pub(super) body: String,
+    /// Whether the answer comes only when the server has done something that may take its grace period.
+    pub(super) takes_time: bool,
+}
+
+impl Remote {
+    /// Finds the address: the one that was named, else that of the configuration file (`./Caddyfile` if none was named and
+    /// there is one), else the usual one.
+    ///
+    /// # Errors
+    /// The address or the file is wrong, or the file says that there is no admin interface.
+    pub(super) fn find(address: Option<&str>, file: Option<&Path>) -> Result<Self, String> {
+        let address = match (address, file) {
+            (Some(text), _) => named(text)?,
+            (None, Some(file)) => of_file(file)?,
+            (None, None) if Path::new("Caddyfile").exists() => of_file(Path::new("Caddyfile"))?,
+            (None, None) => Admin::default(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("starting the async runtime: {error}"))?;
+        Ok(Self { address, runtime })
+    }
+
+    /// Asks, and gives the text of a good answer.
+    ///
+    /// # Errors
+    /// Nobody answers, or the answer is a refusal.
+    pub(super) fn ask(&self, question: Question<'_>) -> Result<String, String> {
+        let (status, body) =
+            self.runtime.block_on(send(&self.address, question)).map_err(|failure| failure.sentence(&self.address))?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        if status.is_success() { Ok(text) } else { Err(text.trim_end().to_owned()) }
+    }
+}
+
+/// `igor restart`
+pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
+    let answer = command(arguments, "/frankenphp/workers/restart", String::new(), true)?;
+    let Restarted { workers, stuck } = understood(&answer)?;
+    println!("{workers} {} begun anew", if workers == 1 { "worker has" } else { "workers have" });
+    let hangs = |stuck: &StuckView| {
+        let place = stuck.place.as_deref().unwrap_or("an unknown place");
+        format!("the script of the thread {} could not be interrupted; it hangs at {place}", stuck.thread)
+    };
+    if stuck.is_empty() { Ok(()) } else { Err(stuck.iter().map(hangs).collect::<Vec<_>>().join("\n")) }
+}
+
+/// `igor reload`: the server reads its own file again, or takes the one that is named.
+pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
+    let text = match &arguments.config {
+        // The server refuses a wrong one too; it is told sooner here, and with the names of files as they are known here.
+        Some(file) => {
+            config::load(file).map_err(|diagnostics| super::diagnosed(&diagnostics))?;
+            std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))?
+        }
+        None => String::new(),
+    };
+    let Reloaded { warnings } = understood(&command(arguments, "/load", text, true)?)?;
+    for warning in warnings {
+        println!("{warning}");
+    }
+    println!("the configuration was reloaded");
+    Ok(())
+}
+
+/// `igor stop`
+pub(super) fn stop(arguments: &RemoteArguments) -> Result<(), String> {
+    println!("{}", command(arguments, "/stop", String::new(), false)?.trim_end());
+    Ok(())
+}
+
+/// Posts, and gives the answer.
+fn command(arguments: &RemoteArguments, path: &str, body: String, takes_time: bool) -> Result<String, String> {
+    let remote = Remote::find(arguments.address.as_deref(), arguments.config.as_deref())?;
+    remote.ask(Question { method: Method::POST, path, body, takes_time })
+}
+
+/// Reads an answer in JSON.
+///
+/// # Errors
+/// It is not what this version of igor answers.
+pub(super) fn understood<T: DeserializeOwned>(answer: &str) -> Result<T, String> {
+    serde_json::from_str(answer).map_err(|error| format!("the answer is not that of this version of igor: {error}"))
+}
+
+fn named(text: &str) -> Result<Admin, String> {
+    let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    match Admin::parse(bare) {
+        Some(admin) if admin != Admin::Off => Ok(admin),
+        _ => Err(format!(
+            "`{text}` is no address of an admin interface; write `localhost:2019`, an IP with a port, or `unix/` and an \
+             absolute path"
+        )),
+    }
+}
+
+fn of_file(file: &Path) -> Result<Admin, String> {
+    let otherwise = "name the address by --address or IGOR_ADMIN";
+    let config = config::load(file)
+        .map_err(|diagnostics| format!("{}\n{otherwise} to do without the file", super::diagnosed(&diagnostics)))?;
+    match config.global.admin.unwrap_or_default() {
+        Admin::Off => Err(format!(
+            "{} says `admin off`: a server that runs it cannot be asked; if another one is meant, {otherwise}",
+            file.display()
+        )),
+        Admin::Addr(address) if address.port() == 0 => Err(format!(
+            "{} lets the server choose the port: its log record `admin listening` has it; {otherwise}",
+            file.display()
+        )),
+        admin => Ok(admin),
+    }
+}
+
+/// What went wrong between us and the server.
+enum Trouble {
+    Connect(io::Error),
+    Silent,
+    Http(hyper::Error),
+    Request(http::Error),
+}
+
+impl Trouble {
+    fn sentence(&self, address: &Admin) -> String {
+        let asking = format!("asking the admin interface at {address}");
+        match self {
+            Self::Connect(error) => format!(
+                "{asking}: {error}. Does the server run? Its log record `admin listening` says where its interface is; \
+                 name that by --address or IGOR_ADMIN"
+            ),
+            Self::Silent => format!("{asking}: no answer within {} s", PATIENCE.as_secs()),
+            Self::Http(error) => format!("{asking}: {error}; is it igor that listens there?"),
+            Self::Request(error) => format!("{asking}: {error}"),
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn send(address: &Admin, question: Question<'_>) -> Result<(StatusCode, Bytes), Trouble> {
+    let stream = in_time(connect(address)).await?.map_err(Trouble::Connect)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Trouble::Http)?;
+    // What goes wrong there is told to the one who waits for the answer.
+    let connection = tokio::spawn(async move { drop(connection.await) });
+    let request = Request::builder()
+        .method(question.method)
+        .uri(question.path)
+        .header(HOST, Host(address).to_string())
+        .header(CONTENT_TYPE, "text/caddyfile")
+        .body(Full::new(Bytes::from(question.body)))
+        .map_err(Trouble::Request)?;
+    let answering = async {
+        let response = sender.send_request(request).await.map_err(Trouble::Http)?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(Trouble::Http)?;
+        Ok((status, body.to_bytes()))
+    };
+    let answer = if question.takes_time { answering.await } else { in_time(answering).await? };
+    connection.abort();
+    answer
+}
+
+async fn connect(address: &Admin) -> io::Result<Box<dyn Stream>> {
+    Ok(match address {
+        Admin::Addr(address) => Box::new(TcpStream::connect(address).await?),
+        Admin::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        Admin::Off => return Err(io::ErrorKind::NotConnected.into()),
+    })
+}
+
+async fn in_time<T>(future: impl Future<Output = T>) -> Result<T, Trouble> {
+    tokio::time::timeout(PATIENCE, future).await.map_err(|_| Trouble::Silent)
+}
+
+/// The value of `Host`.
+struct Host<'a>(&'a Admin);
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Admin::Addr(address) => address.fmt(f),
+            Admin::Unix(_) | Admin::Off => f.write_str("localhost"),
+        }
+    }
+}

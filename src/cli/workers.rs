@@ -1,0 +1,215 @@
+//! `igor workers`: the workers of a running server as a table, with what keeps one from coming up.
+
+use super::arguments::WorkersArguments;
+use super::remote::{self, Question, Remote};
+use crate::server::admin::view::{BackgroundView, ErrorView, HttpView, Workers};
+use http::Method;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What clears a terminal: the cursor to its first place, then everything from there.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Prints the workers; with `--watch` again and again, until the reader of the output is gone.
+pub(super) fn show(arguments: &WorkersArguments) -> Result<(), String> {
+    let remote = Remote::find(arguments.remote.address.as_deref(), arguments.remote.config.as_deref())?;
+    let mut first = true;
+    loop {
+        let output = match look(&remote, arguments.json) {
+            Ok(output) => output,
+            // A server that is restarted while somebody watches comes back.
+            Err(error) if !first => format!("{error}\n"),
+            Err(error) => return Err(error),
+        };
+        let clear = if arguments.watch && !arguments.json && io::stdout().is_terminal() { CLEAR } else { "" };
+        if write!(io::stdout(), "{clear}{output}").and_then(|()| io::stdout().flush()).is_err() || !arguments.watch {
+            return Ok(());
+        }
+        first = false;
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn look(remote: &Remote, json: bool) -> Result<String, String> {
+    let question =
+        Question { method: Method::GET, path: "/frankenphp/workers", body: String::new(), takes_time: false };
+    let answer = remote.ask(question)?;
+    if json {
+        return Ok(format!("{answer}\n"));
+    }
+    remote::understood(&answer).map(|workers| table(&workers))
+}
+
+fn table(workers: &Workers) -> String {
+    let mut text = String::new();
+    if !workers.background.is_empty() {
+        let head =
+            ["BACKGROUND WORKER", "STATE", "THREADS", "RUN", "ATTEMPTS", "EXIT", "VERSION", "BYTES", "AGE", "WAITING"];
+        let rows = workers.background.iter().map(|worker| (background_row(worker), background_notes(worker)));
+        text.push_str(&columns(&head.map(str::to_owned), rows.collect()));
+    }
+    if !workers.http.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let head = ["HTTP WORKER", "THREADS", "READY", "BUSY", "QUEUE", "REQUESTS", "CRASHES", "EXIT"];
+        let rows = workers.http.iter().map(|worker| (http_row(worker), http_notes(worker)));
+        text.push_str(&columns(&head.map(str::to_owned), rows.collect()));
+    }
+    if text.is_empty() {
+        text.push_str("the server has no workers\n");
+    }
+    text
+}
+
+fn background_row(worker: &BackgroundView) -> Vec<String> {
+    vec![
+        format!("{}:{}", worker.scope, worker.name),
+        worker.state.clone(),
+        worker.threads.to_string(),
+        worker.run.to_string(),
+        match worker.max_consecutive_failures {
+            Some(max) => format!("{}/{max}", worker.attempts),
+            None => worker.attempts.to_string(),
+        },
+        or_dash(worker.last_exit_status),
+        worker.version.to_string(),
+        or_dash(worker.bytes),
+        worker.age_seconds.map_or_else(|| "-".to_owned(), ago),
+        worker.waiters.len().to_string(),
+    ]
+}
+
+/// What does not fit into a row: the script, the last error, and who waits.
+fn background_notes(worker: &BackgroundView) -> Vec<String> {
+    let mut notes = vec![format!("file: {}", worker.file.display())];
+    notes.extend(worker.last_error.as_ref().map(error_note));
+    if worker.last_error.is_none() && worker.attempts > 0 {
+        notes.push(match worker.last_exit_status {
+            Some(0) => "last failure: the script ended before it called frankenphp_set_vars()".to_owned(),
+            _ => "last failure: the script ended without a PHP error".to_owned(),
+        });
+    }
+    if worker.state == "starting" && worker.attempts == 0 {
+        notes.push("it runs, but has not called frankenphp_set_vars() yet".to_owned());
+    }
+    if worker.state == "given up" {
+        notes.push("given up: frankenphp_ensure_background_worker() or `igor restart` starts it again".to_owned());
+    }
+    notes
+        .extend(worker.waiters.iter().map(|waiter| format!("{} waits for it: {}", waiter.thread, ago(waiter.seconds))));
+    notes
+}
+
+fn http_row(worker: &HttpView) -> Vec<String> {
+    vec![
+        format!("{}:{}", worker.scope, worker.name),
+        worker.threads.to_string(),
+        worker.ready.to_string(),
+        worker.busy.to_string(),
+        worker.queue.to_string(),
+        worker.requests.to_string(),
+        worker.crashes.to_string(),
+        or_dash(worker.last_exit_status),
+    ]
+}
+
+fn http_notes(worker: &HttpView) -> Vec<String> {
+    let mut notes = vec![format!("file: {}", worker.file.display())];
+    notes.extend(worker.last_error.as_ref().map(error_note));
+    notes
+}
+
+fn error_note(error: &ErrorView) -> String {
+    format!("last error: {} in {}:{}", error.message, error.file, error.line)
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+fn ago(seconds: f64) -> String {
+    if seconds < 100.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}
+
+/// Aligns the rows below their head; the notes of a row stand below it, indented. Control characters of names and messages
+/// are not for the terminal.
+fn columns(head: &[String], rows: Vec<(Vec<String>, Vec<String>)>) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for (row, _) in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &[String]| {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", printable(padded.join("  ").trim_end()))
+    };
+    let mut text = line(head);
+    for (row, notes) in &rows {
+        text.push_str(&line(row));
+        for note in notes {
+            text.push_str(&format!("    {}\n", printable(note)));
+        }
+    }
+    text
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::admin::view::WaiterView;
+
+    /// B54: why a worker does not come up stands in the table.
+    #[test]
+    fn the_table() {
+        let failing = BackgroundView {
+            scope: "example.com".into(),
+            name: "redis".into(),
+            file: "/app/redis.php".into(),
+            state: "starting".into(),
+            threads: 1,
+            run: 4,
+            attempts: 3,
+            max_consecutive_failures: Some(6),
+            last_exit_status: Some(255),
+            last_error: Some(ErrorView {
+                message: "Fatal error: Uncaught RedisException: \x1b[31mrefused".into(),
+                file: "/app/redis.php".into(),
+                line: 3,
+            }),
+            waiters: vec![WaiterView { thread: "php-2".into(), seconds: 2.26 }],
+            ..BackgroundView::default()
+        };
+        let ready = BackgroundView {
+            scope: "global".into(),
+            name: "feature-flags".into(),
+            file: "/app/flags.php".into(),
+            state: "ready".into(),
+            threads: 1,
+            run: 1,
+            version: 12,
+            bytes: Some(4096),
+            age_seconds: Some(125.4),
+            ..BackgroundView::default()
+        };
+        let http = HttpView {
+            scope: "example.com".into(),
+            name: "app".into(),
+            file: "/app/worker.php".into(),
+            threads: 4,
+            ready: 4,
+            requests: 1000,
+            ..HttpView::default()
+        };
+        insta::assert_snapshot!(table(&Workers { background: vec![failing, ready], http: vec![http] }));
+        assert_eq!(table(&Workers::default()), "the server has no workers\n");
+    }
+}

@@ -1,0 +1,156 @@
+//! What a PHP thread does now, as an operator sees it.
+
+use crate::exchange::RequestHead;
+use crate::limits::SHOWN_URI_BYTES_MAX;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a PHP thread can be busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It was started and has not asked for work yet.
+    Starting,
+    /// It waits for a request.
+    Idle,
+    /// It serves a request.
+    Busy,
+    /// It runs a worker's script, outside of every request.
+    Running,
+    /// It waits before the next run of a worker's script.
+    Pausing,
+}
+
+impl Doing {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Running => "running",
+            Self::Pausing => "pausing",
+        }
+    }
+}
+
+/// Shared by a PHP thread, which writes it, and whoever looks. The writer's own lock, which hardly anybody else takes.
+#[derive(Default)]
+pub struct Activity {
+    /// Protects what is said of one moment; held for the copy of a short text at most.
+    now: Mutex<Now>,
+}
+
+struct Now {
+    doing: Doing,
+    since: Instant,
+    run: u64,
+    requests: u64,
+    /// Kept between requests, so that a request allocates nothing for it.
+    method: Vec<u8>,
+    uri: Vec<u8>,
+}
+
+impl Default for Now {
+    fn default() -> Self {
+        let (doing, since) = (Doing::Starting, Instant::now());
+        Self { doing, since, run: 0, requests: 0, method: Vec::new(), uri: Vec::new() }
+    }
+}
+
+/// What was seen of a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What it does.
+    pub doing: Doing,
+    /// For how long.
+    pub since: Duration,
+    /// The number of the run of its worker's script; 0 for none.
+    pub run: u64,
+    /// Requests that it has begun.
+    pub requests: u64,
+    /// The method of the request in hand; empty when there is none.
+    pub method: String,
+    /// Path and query of the request in hand, cut at [`SHOWN_URI_BYTES_MAX`]; empty when there is none.
+    pub uri: String,
+}
+
+impl Activity {
+    /// The thread begins to wait for a request.
+    pub fn idle(&self) {
+        self.change(Doing::Idle, |_| ());
+    }
+
+    /// The thread begins a request.
+    pub fn busy(&self, head: &RequestHead) {
+        self.change(Doing::Busy, |now| {
+            now.requests += 1;
+            now.method.extend_from_slice(head.method.as_bytes());
+            let uri = head.uri.as_bytes();
+            now.uri.extend_from_slice(&uri[..uri.len().min(SHOWN_URI_BYTES_MAX)]);
+        });
+    }
+
+    /// The thread runs a worker's script, outside of every request. Gives how long it had been at what it did before.
+    pub fn running(&self, run: u64) -> Duration {
+        self.change(Doing::Running, |now| now.run = run)
+    }
+
+    /// The thread waits before the next run.
+    pub fn pausing(&self) {
+        self.change(Doing::Pausing, |_| ());
+    }
+
+    /// What the thread does now.
+    pub fn seen(&self) -> Seen {
+        let now = self.now();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Seen {
+            doing: now.doing,
+            since: now.since.elapsed(),
+            run: now.run,
+            requests: now.requests,
+            method: text(&now.method),
+            uri: text(&now.uri),
+        }
+    }
+
+    fn change(&self, doing: Doing, change: impl FnOnce(&mut Now)) -> Duration {
+        let at = Instant::now();
+        let mut now = self.now();
+        let before = at - now.since;
+        now.doing = doing;
+        now.since = at;
+        now.method.clear();
+        now.uri.clear();
+        change(&mut now);
+        before
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_shown_while_it_runs_and_cut_to_size() {
+        let activity = Activity::default();
+        assert_eq!(activity.seen().doing.word(), "starting");
+        let uri = format!("/{}", "x".repeat(SHOWN_URI_BYTES_MAX));
+        let head = RequestHead {
+            method: c"GET".to_owned(),
+            uri: std::ffi::CString::new(uri).expect("no NUL"),
+            ..RequestHead::default()
+        };
+        activity.busy(&head);
+        let seen = activity.seen();
+        assert_eq!((seen.doing, seen.requests, seen.method.as_str()), (Doing::Busy, 1, "GET"));
+        assert_eq!(seen.uri.len(), SHOWN_URI_BYTES_MAX);
+        activity.idle();
+        let seen = activity.seen();
+        assert_eq!((seen.doing, seen.requests, seen.uri.as_str()), (Doing::Idle, 1, ""));
+    }
+}

@@ -1,0 +1,93 @@
+//! Which requests the admin interface answers at all. It has no passwords, as Caddy's has none: whoever reaches the
+//! address may use it. What must not reach it is a web page in a browser on the same machine.
+//!
+//! A page could name a host of its own which it lets resolve to this machine (DNS rebinding); such a request has that name
+//! in `Host`. Or it could simply post to `localhost`; a browser names the page in `Origin` then.
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue};
+use std::net::{IpAddr, SocketAddr};
+
+/// Whether a request with these headers, which came in on `local` (`None`: a Unix socket), is answered.
+///
+/// # Errors
+/// Says why not, and what to do.
+pub(super) fn check(headers: &HeaderMap, local: Option<SocketAddr>) -> Result<(), String> {
+    let host = headers.get(HOST).map_or(Ok(""), HeaderValue::to_str).unwrap_or_default();
+    if let Some(address) = local
+        && !host_is_ours(host, address.ip())
+    {
+        return Err(format!(
+            "the Host `{host}` is not this interface: ask by its address, for example http://{address}, so that no web page \
+             can reach it through a name of its own"
+        ));
+    }
+    match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
+        None => Ok(()),
+        Some(origin) if local.is_some() && origin.strip_prefix(b"http://") == Some(host.as_bytes()) => Ok(()),
+        Some(origin) => Err(format!(
+            "a page of `{}` may not use this interface: ask without a browser",
+            String::from_utf8_lossy(origin)
+        )),
+    }
+}
+
+/// An interface that was opened to everybody is asked by whatever name it has there. The port does not matter: it may be
+/// another one behind a tunnel.
+fn host_is_ours(host: &str, listening: IpAddr) -> bool {
+    if listening.is_unspecified() {
+        return true;
+    }
+    let name = match host.rsplit_once(':') {
+        // Not the colon inside of an IPv6 address.
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    if listening.is_loopback() && name.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    bare.parse().is_ok_and(|ip: IpAddr| ip == listening || (ip.is_loopback() && listening.is_loopback()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_answered(local: &str, host: &str, origin: Option<&str>) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host.parse().expect("a header"));
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, origin.parse().expect("a header"));
+        }
+        check(&headers, local.parse().ok()).is_ok()
+    }
+
+    #[test]
+    fn names_of_others_are_refused() {
+        let own = "127.0.0.1:2019";
+        for host in ["localhost:2019", "LOCALHOST", "127.0.0.1:2019", "127.0.0.1", "[::1]:2019", "localhost:9000"] {
+            assert!(is_answered(own, host, None), "{host}");
+        }
+        for host in
+            ["", "evil.example", "evil.example:2019", "localhost.evil.example", "10.0.0.1:2019", "[::1", "::1:x"]
+        {
+            assert!(!is_answered(own, host, None), "{host}");
+        }
+        assert!(is_answered("10.0.0.1:2019", "10.0.0.1:2019", None));
+        assert!(!is_answered("10.0.0.1:2019", "localhost:2019", None));
+        assert!(is_answered("[::]:2019", "igor:2019", None), "everybody may ask, by any name");
+        assert!(is_answered("a Unix socket", "igor", None));
+    }
+
+    #[test]
+    fn pages_of_others_are_refused() {
+        let own = "127.0.0.1:2019";
+        assert!(is_answered(own, "localhost:2019", Some("http://localhost:2019")));
+        for origin in ["http://evil.example", "null", "https://localhost:2019", "http://localhost:3000"] {
+            assert!(!is_answered(own, "localhost:2019", Some(origin)), "{origin}");
+        }
+        assert!(!is_answered("[::]:2019", "igor:2019", Some("http://evil.example")));
+        assert!(!is_answered("a Unix socket", "igor", Some("http://igor")));
+    }
+}

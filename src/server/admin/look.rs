@@ -1,0 +1,140 @@
+//! From the running threads to what the admin interface shows of them.
+
+use super::super::assemble;
+use super::view::{
+    BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, ThreadView, Threads, WaiterView, Workers,
+};
+use crate::php::ScriptError;
+use crate::pool::{Crew, Doing, ThreadSeen};
+use crate::worker::Restarts;
+use crate::worker::background::Background;
+use crate::worker::http::HttpWorker;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+/// Every worker.
+pub(super) fn workers(threads: &assemble::Threads) -> Workers {
+    let mut background: Vec<_> = all_background(threads).iter().map(|worker| background_view(worker)).collect();
+    background.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+    let mut http: Vec<_> = threads.http.iter().map(|group| http_view(group.scope.as_str(), &group.worker)).collect();
+    http.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+    Workers { background, http }
+}
+
+/// Every PHP thread: classic ones first, then those of HTTP workers, then those of background workers.
+pub(super) fn threads(threads: &assemble::Threads) -> Threads {
+    let mut all = Vec::new();
+    add(&mut all, "classic", threads.classic.crew());
+    for group in &threads.http {
+        add(&mut all, "http", group.worker.crew());
+    }
+    for worker in all_background(threads) {
+        add(&mut all, "background", worker.crew());
+    }
+    Threads { thread_debug_states: all, reserved_thread_count: threads.classic.reserve() }
+}
+
+fn all_background(threads: &assemble::Threads) -> Vec<Arc<Background>> {
+    threads.background.values().flat_map(|declared| declared.workers()).collect()
+}
+
+fn background_view(worker: &Background) -> BackgroundView {
+    let status = worker.status();
+    let (slot, declaration) = (worker.slot(), worker.declaration());
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let published = slot.current();
+    let Restarts { exit, failure, restart, reload } = status.tally.restarts;
+    BackgroundView {
+        scope: worker.scope().to_owned(),
+        name: worker.name().to_owned(),
+        file: declaration.file.clone(),
+        state: status.state.to_owned(),
+        threads: status.threads,
+        run: status.runs,
+        attempts: status.attempts,
+        max_consecutive_failures: declaration.failures_max,
+        last_exit_status: status.last_exit,
+        last_error: status.last_error.map(error_view),
+        version: published.as_ref().map_or(0, |published| published.version),
+        bytes: published.as_ref().map(|published| published.snapshot.bytes()),
+        last_publish_seconds: status.published.map(|published| published.as_secs_f64()),
+        age_seconds: slot.age().map(|age| age.as_secs_f64()),
+        waiters: status
+            .waiters
+            .into_iter()
+            .map(|waiter| WaiterView { thread: waiter.thread, seconds: waiter.since.as_secs_f64() })
+            .collect(),
+        counts: BackgroundCounts {
+            starts: status.runs,
+            ready: status.tally.ready,
+            failures: status.tally.failures,
+            give_ups: status.tally.give_ups,
+            kills: status.tally.kills,
+            restarts: RestartCounts { exit, failure, restart, reload },
+            publishes: read(&slot.counters().publishes),
+            skipped_publishes: read(&slot.counters().unchanged),
+            reads: read(&slot.counters().reads),
+        },
+    }
+}
+
+fn http_view(scope: &str, worker: &HttpWorker) -> HttpView {
+    let (status, declaration) = (worker.status(), worker.declaration());
+    let busy = worker.crew().threads().iter().filter(|thread| thread.seen.doing == Doing::Busy).count();
+    HttpView {
+        scope: scope.to_owned(),
+        name: declaration.name.clone(),
+        file: declaration.file.clone(),
+        threads: status.threads,
+        ready: status.ready,
+        busy,
+        idle: status.idle,
+        queue: status.waiting,
+        requests: status.tally.requests,
+        request_seconds: status.tally.request_time.as_secs_f64(),
+        crashes: status.tally.crashes,
+        restarts: status.tally.restarts,
+        last_exit_status: status.last_exit,
+        last_error: status.last_error.map(error_view),
+    }
+}
+
+fn error_view(error: ScriptError) -> ErrorView {
+    ErrorView { message: error.summary(), file: error.file, line: error.line }
+}
+
+fn add(all: &mut Vec<ThreadView>, kind: &str, crew: &Crew) {
+    for thread in crew.threads() {
+        all.push(thread_view(all.len(), kind, crew, thread));
+    }
+}
+
+fn thread_view(index: usize, kind: &str, crew: &Crew, thread: ThreadSeen) -> ThreadView {
+    let ThreadSeen { name, seen } = thread;
+    let (identity, since) = (crew.identity(), milliseconds(seen.since));
+    let (is_waiting, is_busy) = (seen.doing == Doing::Idle, seen.doing == Doing::Busy);
+    let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds).saturating_sub(since);
+    ThreadView {
+        index,
+        name,
+        kind: kind.to_owned(),
+        worker: identity.worker.clone(),
+        scope: identity.scope.clone(),
+        script: identity.script.clone(),
+        state: seen.doing.word().to_owned(),
+        state_since_milliseconds: since,
+        run: seen.run,
+        is_waiting,
+        is_busy,
+        waiting_since_milliseconds: if is_waiting { since } else { 0 },
+        current_uri: seen.uri,
+        current_method: seen.method,
+        request_started_at: if is_busy { began } else { 0 },
+        request_count: seen.requests,
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

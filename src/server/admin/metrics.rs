@@ -1,0 +1,282 @@
+//! The metrics, in the text format of Prometheus. Names that begin with `frankenphp_` are those of FrankenPHP, with its
+//! meanings, so that its dashboards work; what it does not have begins with `igor_`.
+//!
+//! They are made from what the admin interface shows anyway, at the moment they are asked for: nothing is counted twice,
+//! and nothing is counted for them alone on the way of a request.
+
+use super::view::{BackgroundView, HttpView, RestartCounts, Threads, Workers};
+use crate::vars::Stats;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{Encoder, TextEncoder};
+use std::collections::BTreeMap;
+
+/// The media type of the answer.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is known of the process as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Process {
+    /// Requests that wait for a classic thread.
+    pub(super) classic_queue: usize,
+    /// When the process started, in seconds since 1970.
+    pub(super) started_at: f64,
+    /// The snapshots of all workers.
+    pub(super) snapshots: Stats,
+}
+
+/// All metrics as text.
+///
+/// # Errors
+/// A family has no name: a defect of this file.
+pub(super) fn render(workers: &Workers, threads: &Threads, process: Process) -> prometheus::Result<String> {
+    let mut families = of_threads(threads, process);
+    families.extend(of_snapshots(process.snapshots));
+    families.extend(of_all_workers(workers));
+    families.extend(of_http(&workers.http));
+    families.extend(of_background(&workers.background));
+    // A family of workers is empty where there are none, and the encoder refuses such.
+    families.retain(|family| !family.get_metric().is_empty());
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&families, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The value of the label `worker`. The scope is in it because two scopes may use one name.
+fn label(scope: &str, name: &str) -> String {
+    format!("m#{scope}:{name}")
+}
+
+type Samples = Vec<(Vec<(&'static str, String)>, f64)>;
+
+fn family(name: &str, help: &str, kind: MetricType, samples: Samples) -> MetricFamily {
+    let metrics = samples.into_iter().map(|(labels, value)| {
+        let pair = |(name, value): (&str, String)| {
+            let mut pair = LabelPair::default();
+            pair.set_name(name.to_owned());
+            pair.set_value(value);
+            pair
+        };
+        let mut metric = Metric::from_label(labels.into_iter().map(pair).collect());
+        if kind == MetricType::COUNTER {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+        metric
+    });
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics.collect());
+    family
+}
+
+fn gauge(name: &str, help: &str, value: f64) -> MetricFamily {
+    family(name, help, MetricType::GAUGE, vec![(Vec::new(), value)])
+}
+
+fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {
+    let all = &threads.thread_debug_states;
+    // As in FrankenPHP, a thread that runs a worker's script is never free for anything else.
+    let busy = all.iter().filter(|thread| thread.is_busy || thread.kind != "classic").count();
+    let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for thread in all {
+        *states.entry((&thread.kind, &thread.state)).or_default() += 1;
+    }
+    let by_state = states
+        .into_iter()
+        .map(|((kind, state), count)| (vec![("kind", kind.to_owned()), ("state", state.to_owned())], count as f64));
+    let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+    vec![
+        gauge("frankenphp_total_threads", "PHP threads.", all.len() as f64),
+        gauge("frankenphp_busy_threads", "PHP threads that serve a request, and all threads of workers.", busy as f64),
+        gauge("frankenphp_queue_depth", "Requests that wait for a classic thread.", process.classic_queue as f64),
+        family("igor_threads", "PHP threads by kind and state.", MetricType::GAUGE, by_state.collect()),
+        family("igor_build_info", "The version of igor; always 1.", MetricType::GAUGE, vec![(version, 1.0)]),
+        gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", process.started_at),
+    ]
+}
+
+fn of_snapshots(stats: Stats) -> Vec<MetricFamily> {
+    let by_policy = stats.copies.saturating_sub(stats.copies_forced);
+    let copies = [("policy", by_policy), ("budget", stats.copies_forced)]
+        .map(|(reason, count)| (vec![("reason", reason.to_owned())], count as f64));
+    vec![
+        gauge(
+            "igor_snapshots",
+            "Snapshots in memory: the newest of each worker, and replaced ones that a script may still look at.",
+            stats.live_snapshots as f64,
+        ),
+        gauge("igor_snapshot_bytes", "Bytes of all snapshots in memory.", stats.live_bytes as f64),
+        gauge(
+            "igor_snapshots_pinned",
+            "Replaced snapshots that a script may still look at, or that wait to be freed.",
+            stats.pinned_snapshots as f64,
+        ),
+        gauge("igor_snapshot_pinned_bytes", "Bytes of the replaced snapshots.", stats.pinned_bytes as f64),
+        family(
+            "igor_snapshot_copies_total",
+            "Reads that gave a copy: because of the policy for long-lived scripts, or because a budget is used up.",
+            MetricType::COUNTER,
+            copies.into(),
+        ),
+    ]
+}
+
+/// What FrankenPHP shows of every worker, here of both kinds.
+fn of_all_workers(workers: &Workers) -> Vec<MetricFamily> {
+    type OfHttp = fn(&HttpView) -> f64;
+    type OfBackground = fn(&BackgroundView) -> f64;
+    let make = |name: &str, help: &str, kind: MetricType, http: OfHttp, background: OfBackground| {
+        let of_http = workers.http.iter().map(|view| (label(&view.scope, &view.name), http(view)));
+        let of_background = workers.background.iter().map(|view| (label(&view.scope, &view.name), background(view)));
+        let samples = of_http.chain(of_background).map(|(worker, value)| (vec![("worker", worker)], value));
+        family(name, help, kind, samples.collect())
+    };
+    vec![
+        make(
+            "frankenphp_total_workers",
+            "Threads of a worker.",
+            MetricType::GAUGE,
+            |http| http.threads as f64,
+            |background| background.threads as f64,
+        ),
+        make(
+            "frankenphp_ready_workers",
+            "Threads of a worker whose script has called frankenphp_handle_request(); all threads of a background worker \
+             that has published something.",
+            MetricType::GAUGE,
+            |http| http.ready as f64,
+            |background| if background.state == "ready" { background.threads as f64 } else { 0.0 },
+        ),
+        make(
+            "frankenphp_worker_crashes",
+            "Runs of a worker's script that failed.",
+            MetricType::COUNTER,
+            |http| http.crashes as f64,
+            |background| background.counts.failures as f64,
+        ),
+        make(
+            "frankenphp_worker_restarts",
+            "Runs of a worker's script that were begun anew without a failure.",
+            MetricType::COUNTER,
+            |http| http.restarts as f64,
+            |background| {
+                let RestartCounts { exit, failure: _, restart, reload } = background.counts.restarts;
+                (exit + restart + reload) as f64
+            },
+        ),
+    ]
+}
+
+fn of_http(workers: &[HttpView]) -> Vec<MetricFamily> {
+    let make = |name: &str, help: &str, kind: MetricType, value: fn(&HttpView) -> f64| {
+        let samples = workers.iter().map(|view| (vec![("worker", label(&view.scope, &view.name))], value(view)));
+        family(name, help, kind, samples.collect())
+    };
+    vec![
+        make("frankenphp_busy_workers", "Threads of an HTTP worker that serve a request.", MetricType::GAUGE, |view| {
+            view.busy as f64
+        }),
+        make(
+            "frankenphp_worker_request_time",
+            "Seconds that threads of an HTTP worker spent on requests.",
+            MetricType::COUNTER,
+            |view| view.request_seconds,
+        ),
+        make(
+            "frankenphp_worker_request_count",
+            "Requests that an HTTP worker has served.",
+            MetricType::COUNTER,
+            |view| view.requests as f64,
+        ),
+        make(
+            "frankenphp_worker_queue_depth",
+            "Requests that wait for a thread of an HTTP worker.",
+            MetricType::GAUGE,
+            |view| view.queue as f64,
+        ),
+    ]
+}
+
+fn of_background(workers: &[BackgroundView]) -> Vec<MetricFamily> {
+    type Value = fn(&BackgroundView) -> Option<f64>;
+    let make = |name: &str, help: &str, kind: MetricType, value: Value| {
+        let sample = |view: &BackgroundView| Some((vec![("worker", label(&view.scope, &view.name))], value(view)?));
+        family(name, help, kind, workers.iter().filter_map(sample).collect())
+    };
+    let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
+    let families: [(&str, &str, MetricType, Value); 17] = [
+        ("igor_worker_starts_total", "Runs of a background worker's script.", counter, |view| {
+            Some(view.counts.starts as f64)
+        }),
+        ("igor_worker_ready_total", "Runs that have become ready: that have published.", counter, |view| {
+            Some(view.counts.ready as f64)
+        }),
+        ("igor_worker_failures_total", "Runs that failed.", counter, |view| Some(view.counts.failures as f64)),
+        ("igor_worker_give_ups_total", "How often a worker was given up.", counter, |view| {
+            Some(view.counts.give_ups as f64)
+        }),
+        ("igor_worker_kills_total", "Runs that had to be interrupted.", counter, |view| Some(view.counts.kills as f64)),
+        ("igor_worker_publishes_total", "Publishes that changed something.", counter, |view| {
+            Some(view.counts.publishes as f64)
+        }),
+        ("igor_worker_publishes_skipped_total", "Publishes of what was already there.", counter, |view| {
+            Some(view.counts.skipped_publishes as f64)
+        }),
+        (
+            "igor_worker_reads_total",
+            "Reads that missed the reading cache of their thread: the first in a PHP request, and the first after a \
+             publish. Others are not counted, because counting would cost more than the read.",
+            counter,
+            |view| Some(view.counts.reads as f64),
+        ),
+        ("igor_worker_threads", "PHP threads that run a background worker.", gauge, |view| Some(view.threads as f64)),
+        ("igor_worker_ready", "1 when a worker has published and is not given up.", gauge, |view| {
+            Some(f64::from(u8::from(view.state == "ready")))
+        }),
+        ("igor_worker_given_up", "1 while a worker is given up.", gauge, |view| {
+            Some(f64::from(u8::from(view.state == "given up")))
+        }),
+        ("igor_worker_attempts", "Failed runs in a row.", gauge, |view| Some(f64::from(view.attempts))),
+        ("igor_worker_waiters", "Scripts that wait for a worker to become ready.", gauge, |view| {
+            Some(view.waiters.len() as f64)
+        }),
+        ("igor_worker_snapshot_version", "The version of a worker's snapshot; 0 before the first.", gauge, |view| {
+            Some(view.version as f64)
+        }),
+        ("igor_worker_snapshot_bytes", "The size of a worker's snapshot.", gauge, |view| {
+            view.bytes.map(|bytes| bytes as f64)
+        }),
+        ("igor_worker_snapshot_age_seconds", "Seconds since a worker's snapshot last changed.", gauge, |view| {
+            view.age_seconds
+        }),
+        (
+            "igor_worker_last_publish_seconds",
+            "Seconds since a worker last published, be it what was already there.",
+            gauge,
+            |view| view.last_publish_seconds,
+        ),
+    ];
+    let mut families: Vec<_> =
+        families.into_iter().map(|(name, help, kind, value)| make(name, help, kind, value)).collect();
+    families.push(restarts(workers));
+    families
+}
+
+fn restarts(workers: &[BackgroundView]) -> MetricFamily {
+    let samples = workers.iter().flat_map(|view| {
+        let RestartCounts { exit, failure, restart, reload } = view.counts.restarts;
+        let reasons = [("exit", exit), ("failure", failure), ("restart", restart), ("reload", reload)];
+        reasons.map(|(reason, count)| {
+            (vec![("worker", label(&view.scope, &view.name)), ("reason", reason.to_owned())], count as f64)
+        })
+    });
+    let help = "Runs that followed another, by what ended the one before.";
+    family("igor_worker_restarts_total", help, MetricType::COUNTER, samples.collect())
+}

@@ -1,0 +1,227 @@
+//! The admin interface: a small HTTP server for operators and their tools. `routes` says what there is, `guard` who may
+//! ask, `look` and `view` what is seen, `metrics` the same for Prometheus.
+//!
+//! It listens before PHP starts, so that an address which is taken is found early, and answers until the last PHP thread
+//! has left, so that a stop that hangs can be looked into.
+
+mod guard;
+mod look;
+mod metrics;
+mod routes;
+pub mod view;
+
+use super::control::Control;
+use crate::config::Admin;
+use crate::limits;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use routes::Interface;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::convert::Infallible;
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+
+/// Why the admin interface does not listen.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the admin interface cannot listen on {address}: {error}; choose another address with `admin`, or write `admin off`"
+)]
+pub struct AdminError {
+    address: Admin,
+    error: io::Error,
+}
+
+/// How long answers that are on their way may take when the server ends: they are ready, and small.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// An address that was bound, and answers nobody yet.
+pub(super) struct BoundAdmin {
+    socket: Bound,
+}
+
+enum Bound {
+    Tcp(std::net::TcpListener, SocketAddr),
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+/// Binds the address. `None`: there is to be no admin interface, or nobody asked for one and its usual address is taken,
+/// by another server most likely; the log says so.
+///
+/// # Errors
+/// The address that was asked for cannot be bound.
+pub(super) fn bind(asked: Option<&Admin>) -> Result<Option<BoundAdmin>, AdminError> {
+    let address = asked.cloned().unwrap_or_default();
+    let bound = match &address {
+        Admin::Off => return Ok(None),
+        Admin::Addr(address) => bind_tcp(*address),
+        Admin::Unix(path) => bind_unix(path),
+    };
+    match bound {
+        Ok(socket) => Ok(Some(BoundAdmin { socket })),
+        Err(error) if asked.is_none() => {
+            tracing::warn!(
+                %address,
+                "there is no admin interface: {error}; choose another address with `admin`, or write `admin off`"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(AdminError { address, error }),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    let listener = std::net::TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok(Bound::Tcp(listener, address))
+}
+
+/// A socket file that nobody listens on any more is what a server that was killed left behind.
+fn bind_unix(path: &Path) -> io::Result<Bound> {
+    if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Before anybody can connect: whoever may, may stop the server.
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    Ok(Bound::Unix(socket.into(), path.to_owned()))
+}
+
+/// The admin interface at work. Dropping it ends it at once.
+pub(super) struct RunningAdmin {
+    stop: oneshot::Sender<()>,
+    accepting: JoinHandle<()>,
+    /// The socket file, to be removed at the end.
+    _file: Option<SocketFile>,
+}
+
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // It may be gone already; nobody could do anything about another reason.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl BoundAdmin {
+    /// Starts to answer. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The runtime cannot watch the socket.
+    pub(super) fn serve(self, control: Control) -> Result<RunningAdmin, AdminError> {
+        let started = SystemTime::now();
+        let (stop, stopped) = oneshot::channel();
+        let (listener, local, file) = match self.socket {
+            Bound::Tcp(listener, address) => {
+                let listener = tokio::net::TcpListener::from_std(listener)
+                    .map_err(|error| AdminError { address: Admin::Addr(address), error })?;
+                tracing::info!(%address, "admin listening");
+                (Listener::Tcp(listener), Some(address), None)
+            }
+            Bound::Unix(listener, path) => {
+                let listener = tokio::net::UnixListener::from_std(listener)
+                    .map_err(|error| AdminError { address: Admin::Unix(path.clone()), error })?;
+                tracing::info!(address = %Admin::Unix(path.clone()), "admin listening");
+                (Listener::Unix(listener), None, Some(SocketFile(path)))
+            }
+        };
+        let accepting = tokio::spawn(accept(listener, Interface { control, local, started }, stopped));
+        Ok(RunningAdmin { stop, accepting, _file: file })
+    }
+}
+
+impl RunningAdmin {
+    /// Closes the socket and ends when the answers that are on their way have left.
+    pub(super) async fn shut_down(mut self) {
+        // The other end is gone only when there is nothing left to stop.
+        let _ = self.stop.send(());
+        if tokio::time::timeout(LAST_ANSWERS, &mut self.accepting).await.is_err() {
+            self.accepting.abort();
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+enum Listener {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::Receiver<()>) {
+    let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let next = async {
+            // The semaphore is never closed, so there is always a place in the end.
+            let place = places.clone().acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (stream, place) = tokio::select! {
+            // Also when the `RunningAdmin` was dropped.
+            _ = &mut stopped => break,
+            next = next => next,
+        };
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("accepting a connection to the admin interface: {error}");
+                tokio::time::sleep(Duration::from_millis(limits::ACCEPT_BACKOFF_MS_MAX)).await;
+                continue;
+            }
+        };
+        let interface = interface.clone();
+        let handler = service_fn(move |request| {
+            let interface = interface.clone();
+            async move { Ok::<_, Infallible>(routes::answer(&interface, request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits::ADMIN_REQUEST_SECONDS_MAX))
+            .max_buf_size(limits::ADMIN_HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), handler);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection to the admin interface: {error}");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}

@@ -1,0 +1,157 @@
+//! The paths of the admin interface.
+
+use super::guard;
+use super::look;
+use super::metrics::{self, Process};
+use super::view::{Reloaded, Restarted, StuckView};
+use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_SECONDS_MAX};
+use crate::pool::Stuck;
+use crate::server::control::Control;
+use crate::vars;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// What a path does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Metrics,
+    Threads,
+    Workers,
+    Restart,
+    Load,
+    Stop,
+}
+
+/// Every path, with the only method that it takes (besides `HEAD` where that is `GET`).
+const PATHS: [(&str, Method, Action); 6] = [
+    ("/metrics", Method::GET, Action::Metrics),
+    ("/frankenphp/threads", Method::GET, Action::Threads),
+    ("/frankenphp/workers", Method::GET, Action::Workers),
+    ("/frankenphp/workers/restart", Method::POST, Action::Restart),
+    ("/load", Method::POST, Action::Load),
+    ("/stop", Method::POST, Action::Stop),
+];
+
+/// What every answer is made from.
+#[derive(Clone)]
+pub(super) struct Interface {
+    /// The running server.
+    pub(super) control: Control,
+    /// Where the interface listens; `None`: on a Unix socket.
+    pub(super) local: Option<SocketAddr>,
+    /// When the server started.
+    pub(super) started: SystemTime,
+}
+
+/// Answers one request.
+pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) -> Answer {
+    let control = &interface.control;
+    if let Err(reason) = guard::check(request.headers(), interface.local) {
+        return text(StatusCode::FORBIDDEN, &reason);
+    }
+    let path = request.uri().path();
+    let Some((_, method, action)) = PATHS.iter().find(|(known, ..)| *known == path) else {
+        let known: Vec<String> = PATHS.iter().map(|(path, method, _)| format!("{method} {path}")).collect();
+        return text(
+            StatusCode::NOT_FOUND,
+            &format!("there is nothing at {path} here; there is: {}", known.join(", ")),
+        );
+    };
+    let is_head = request.method() == Method::HEAD && *method == Method::GET;
+    if request.method() != *method && !is_head {
+        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, &format!("ask for {path} by {method}"));
+        if let Ok(allowed) = HeaderValue::from_str(method.as_str()) {
+            refusal.headers_mut().insert(ALLOW, allowed);
+        }
+        return refusal;
+    }
+    match action {
+        Action::Metrics => metrics_text(interface),
+        Action::Threads => json(&look::threads(&control.live().threads)),
+        Action::Workers => json(&look::workers(&control.live().threads)),
+        Action::Restart => json(&restart(control).await),
+        Action::Load => load(control, request).await,
+        Action::Stop => {
+            control.stop("POST /stop");
+            text(StatusCode::OK, "stopping")
+        }
+    }
+}
+
+async fn restart(control: &Control) -> Restarted {
+    let restarted = control.restart(|_| true).await;
+    let view = |stuck: Stuck| StuckView { thread: stuck.thread, place: stuck.place };
+    Restarted { workers: restarted.workers, stuck: restarted.stuck.into_iter().map(view).collect() }
+}
+
+fn metrics_text(interface: &Interface) -> Answer {
+    let live = interface.control.live();
+    let started_at = interface.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let classic_queue = live.threads.classic.waiting();
+    let process = Process { classic_queue, started_at, snapshots: vars::stats() };
+    match metrics::render(&look::workers(&live.threads), &look::threads(&live.threads), process) {
+        Ok(metrics) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("writing the metrics: {error}")),
+    }
+}
+
+/// Reads the configuration that was sent, or lets the server read its file again when none was.
+async fn load(control: &Control, request: Request<Incoming>) -> Answer {
+    let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    if kind.to_ascii_lowercase().starts_with(b"application/json") {
+        let reason = "a configuration in JSON is not understood here: send a Caddyfile, as text/caddyfile";
+        return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason);
+    }
+    let configuration = match body(request).await {
+        Ok(configuration) => configuration,
+        Err(refusal) => return refusal,
+    };
+    match control.reload((!configuration.is_empty()).then_some(configuration)).await {
+        Ok(reloaded) => json(&Reloaded { warnings: reloaded.warnings }),
+        Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+async fn body(request: Request<Incoming>) -> Result<String, Answer> {
+    let reading = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
+    let bytes = match tokio::time::timeout(Duration::from_secs(ADMIN_REQUEST_SECONDS_MAX), reading).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let reason = format!("a configuration may have {ADMIN_BODY_BYTES_MAX} bytes at most");
+            return Err(text(StatusCode::PAYLOAD_TOO_LARGE, &reason));
+        }
+        Ok(Err(error)) => return Err(text(StatusCode::BAD_REQUEST, &format!("reading the configuration: {error}"))),
+        Err(_) => {
+            let reason = format!("the configuration did not arrive within {ADMIN_REQUEST_SECONDS_MAX} s");
+            return Err(text(StatusCode::REQUEST_TIMEOUT, &reason));
+        }
+    };
+    String::from_utf8(bytes.into())
+        .map_err(|_| text(StatusCode::BAD_REQUEST, "reading the configuration: it is not valid UTF-8"))
+}
+
+fn json(value: &impl Serialize) -> Answer {
+    match serde_json::to_string(value) {
+        Ok(body) => with_type(StatusCode::OK, "application/json", body),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("writing the answer: {error}")),
+    }
+}
+
+fn text(status: StatusCode, sentence: &str) -> Answer {
+    with_type(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
+}
+
+fn with_type(status: StatusCode, kind: &'static str, body: String) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,214 @@
+//! What the admin interface shows, as its JSON has it. The command line reads the same types.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The answer of `GET /frankenphp/workers`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Workers {
+    /// The background workers, by scope and name.
+    pub background: Vec<BackgroundView>,
+    /// The HTTP workers, by scope and name.
+    pub http: Vec<HttpView>,
+}
+
+/// A background worker. All counts are since it was declared in this form.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BackgroundView {
+    /// The label of the scope that declares it.
+    pub scope: String,
+    /// Its name; of a catch-all the name that was asked for.
+    pub name: String,
+    /// Its script.
+    pub file: PathBuf,
+    /// `idle`, `starting`, `ready`, `given up` or `stopping`.
+    pub state: String,
+    /// PHP threads that run it.
+    pub threads: usize,
+    /// The number of its newest run; 0 before the first.
+    pub run: u64,
+    /// Failed runs in a row.
+    pub attempts: u32,
+    /// Failed runs in a row after which it is given up; `null` is never.
+    pub max_consecutive_failures: Option<u32>,
+    /// Exit status of the last run that ended.
+    pub last_exit_status: Option<i32>,
+    /// The PHP error that ended the last failed run.
+    pub last_error: Option<ErrorView>,
+    /// The version of its snapshot; 0 before the first publish.
+    pub version: u64,
+    /// The size of its snapshot.
+    pub bytes: Option<usize>,
+    /// How long ago its snapshot last changed.
+    pub age_seconds: Option<f64>,
+    /// How long ago its script last called `frankenphp_set_vars()`, be it with what was already there.
+    pub last_publish_seconds: Option<f64>,
+    /// Who waits for it to become ready.
+    pub waiters: Vec<WaiterView>,
+    /// What has been counted.
+    pub counts: BackgroundCounts,
+}
+
+/// What has been counted of a background worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackgroundCounts {
+    /// Runs of its script that have begun.
+    pub starts: u64,
+    /// Runs that have become ready.
+    pub ready: u64,
+    /// Runs that failed.
+    pub failures: u64,
+    /// How often it was given up.
+    pub give_ups: u64,
+    /// Runs that had to be interrupted.
+    pub kills: u64,
+    /// Runs that followed another, by what ended the one before.
+    pub restarts: RestartCounts,
+    /// Publishes that changed something.
+    pub publishes: u64,
+    /// Publishes of what was already there.
+    pub skipped_publishes: u64,
+    /// Reads that missed the reading cache of their thread.
+    pub reads: u64,
+}
+
+/// Runs that followed another, by what ended the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartCounts {
+    /// It ended by itself, with status 0.
+    pub exit: u64,
+    /// It failed.
+    pub failure: u64,
+    /// It was told to, by this interface or because a watched file has changed.
+    pub restart: u64,
+    /// A reload has changed its declaration.
+    pub reload: u64,
+}
+
+/// A PHP error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// PHP's name of the level, and the first line of the message.
+    pub message: String,
+    /// The script file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+/// Somebody who waits for a background worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaiterView {
+    /// The PHP thread, as in `GET /frankenphp/threads`.
+    pub thread: String,
+    /// For how long.
+    pub seconds: f64,
+}
+
+/// An HTTP worker. All counts are since it was declared in this form.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HttpView {
+    /// The label of the scope that declares it.
+    pub scope: String,
+    /// Its name; without one, the path of its script.
+    pub name: String,
+    /// Its script.
+    pub file: PathBuf,
+    /// Threads that have not given up.
+    pub threads: usize,
+    /// Threads whose script has come to its first `frankenphp_handle_request()`.
+    pub ready: usize,
+    /// Threads that serve a request.
+    pub busy: usize,
+    /// Threads that wait for a request.
+    pub idle: usize,
+    /// Requests that wait for a thread.
+    pub queue: usize,
+    /// Requests that have been served.
+    pub requests: u64,
+    /// The time that threads spent on them.
+    pub request_seconds: f64,
+    /// Runs of its script that failed.
+    pub crashes: u64,
+    /// Runs of its script that ended by themselves with status 0 and were followed by another.
+    pub restarts: u64,
+    /// Exit status of the last failed run.
+    pub last_exit_status: Option<i32>,
+    /// The PHP error that ended it.
+    pub last_error: Option<ErrorView>,
+}
+
+/// The answer of `GET /frankenphp/threads`, in the form that FrankenPHP's tools read, with some fields more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Threads {
+    /// Every PHP thread.
+    pub thread_debug_states: Vec<ThreadView>,
+    /// Classic threads that may still be started under load.
+    pub reserved_thread_count: usize,
+}
+
+/// A PHP thread.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ThreadView {
+    /// Its place in this list.
+    pub index: usize,
+    /// Its name, as debuggers and waits for workers show it.
+    pub name: String,
+    /// `classic`, `http` or `background`.
+    pub kind: String,
+    /// Its worker; `null` for classic threads.
+    pub worker: Option<String>,
+    /// The label of the scope that declares the worker.
+    pub scope: Option<String>,
+    /// The worker's script.
+    pub script: Option<PathBuf>,
+    /// `starting`, `idle`, `busy` (in a request), `running` (a worker's script outside of requests) or `pausing` (before
+    /// the next run of it).
+    pub state: String,
+    /// Since when, in milliseconds.
+    pub state_since_milliseconds: u64,
+    /// The number of the run of its worker's script; 0 for none.
+    pub run: u64,
+    /// Whether it waits for a request.
+    pub is_waiting: bool,
+    /// Whether it serves a request.
+    pub is_busy: bool,
+    /// How long it has been waiting for a request; 0 when it does not.
+    pub waiting_since_milliseconds: u64,
+    /// Path and query of the request in hand.
+    #[serde(rename = "CurrentURI")]
+    pub current_uri: String,
+    /// The method of the request in hand.
+    pub current_method: String,
+    /// When the request in hand began, in milliseconds since 1970; 0 when there is none.
+    pub request_started_at: u64,
+    /// Requests that it has begun.
+    pub request_count: u64,
+}
+
+/// The answer of `POST /frankenphp/workers/restart`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarted {
+    /// How many workers began anew.
+    pub workers: usize,
+    /// Threads whose scripts could not be made to end: their workers did not.
+    pub stuck: Vec<StuckView>,
+}
+
+/// A thread whose script could not be made to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StuckView {
+    /// The thread's name.
+    pub thread: String,
+    /// The script and line where it hangs, if that is known.
+    pub place: Option<String>,
+}
+
+/// The answer of `POST /load`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What is allowed and probably not meant, and what takes effect at the next start only.
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,105 @@
+//! What has happened to a worker since the server knows its name, in numbers, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What is counted of a background worker; kept under its lock, and handed on to its successor when a reload changes its
+/// declaration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs that have become ready.
+    pub ready: u64,
+    /// Runs that failed.
+    pub failures: u64,
+    /// How often it was given up.
+    pub give_ups: u64,
+    /// Runs that had to be interrupted.
+    pub kills: u64,
+    /// How often its script was begun anew, by what ended the run before.
+    pub restarts: Restarts,
+}
+
+/// How often a background worker's script was begun anew, by what ended the run before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restarts {
+    /// It ended by itself, with status 0.
+    pub exit: u64,
+    /// It failed.
+    pub failure: u64,
+    /// It was told to, by the admin interface or because a watched file has changed.
+    pub restart: u64,
+    /// A reload has changed its declaration.
+    pub reload: u64,
+}
+
+/// When a script last called `frankenphp_set_vars()`. Outside of every lock, because a publish of what is already there
+/// takes none. `Relaxed`: a number to look at.
+pub(super) struct LastPublish {
+    base: Instant,
+    /// Milliseconds after `base`, at least 1; 0: never.
+    after_ms: AtomicU64,
+}
+
+impl LastPublish {
+    pub(super) fn never() -> Self {
+        Self { base: Instant::now(), after_ms: AtomicU64::new(0) }
+    }
+
+    pub(super) fn note(&self) {
+        let after = u64::try_from(self.base.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.after_ms.store(after.max(1), Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    pub(super) fn ago(&self) -> Option<Duration> {
+        let after = self.after_ms.load(Ordering::Relaxed);
+        (after > 0).then(|| self.base.elapsed().saturating_sub(Duration::from_millis(after)))
+    }
+}
+
+/// What an HTTP worker's threads count. `Relaxed` everywhere: numbers that nobody synchronises by.
+#[derive(Debug, Default)]
+pub(super) struct HttpTally {
+    requests: AtomicU64,
+    request_nanos: AtomicU64,
+    crashes: AtomicU64,
+    restarts: AtomicU64,
+}
+
+/// What was counted of an HTTP worker at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HttpTallySeen {
+    /// Requests that have been served.
+    pub requests: u64,
+    /// The time that threads spent on them.
+    pub request_time: Duration,
+    /// Runs of the script that failed, in a request or in the boot.
+    pub crashes: u64,
+    /// Runs of the script that were followed by another without a failure.
+    pub restarts: u64,
+}
+
+impl HttpTally {
+    pub(super) fn request(&self, took: Duration) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.request_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn crash(&self) {
+        self.crashes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn seen(&self) -> HttpTallySeen {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        HttpTallySeen {
+            requests: read(&self.requests),
+            request_time: Duration::from_nanos(read(&self.request_nanos)),
+            crashes: read(&self.crashes),
+            restarts: read(&self.restarts),
+        }
+    }
+}
