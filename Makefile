@@ -124,10 +124,19 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads
 
+.PHONY: interleavings
+interleavings: php ## 10,000 random interleavings of everything that can happen to background workers
+	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --test integration whatever_happens_to_workers -- --nocapture
+
 .PHONY: bench
 bench: php ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
+
+.PHONY: bench-many
+bench-many: php ## 1,000 background workers beside requests
+	$(WITH_PHP) cargo build --release --features bench --bins
+	$(WITH_PHP) $$PHP benches/many.php $(TARGET)/release
 
 .PHONY: bench-vars
 bench-vars: php ## What snapshots cost, beside what the request would do without them

@@ -8,17 +8,6 @@ require __DIR__ . '/lib.php';
 $rounds = (int) (getenv('BENCH_ROUNDS') ?: 7);
 $seconds = (int) (getenv('BENCH_SECONDS') ?: 3);
 
-function requests_per_second(int $port, string $path, int $seconds): float
-{
-    $output = shell_exec("wrk -t 1 -c 64 -d {$seconds}s http://127.0.0.1:$port$path");
-    if (!preg_match('~Requests/sec:\s+([\d.]+)~', (string) $output, $found) || str_contains($output, 'Non-2xx')) {
-        fwrite(STDERR, "wrk failed for $path:\n$output");
-        exit(1);
-    }
-
-    return (float) $found[1];
-}
-
 $hyper_port = free_port();
 $hyper = new Server(["$binaries/examples/plain-hyper", "127.0.0.1:$hyper_port"], $hyper_port);
 $port = free_port();

@@ -84,3 +84,14 @@ function machine(): string
     return sprintf('%s, %d cores, PHP %s, load %s', $cpu[1] ?? php_uname('m'), (int) shell_exec('nproc'), PHP_VERSION,
         implode(' ', array_map(static fn (float $load): string => sprintf('%.1f', $load), sys_getloadavg())));
 }
+
+function requests_per_second(int $port, string $path, int $seconds): float
+{
+    $output = shell_exec("wrk -t 1 -c 64 -d {$seconds}s http://127.0.0.1:$port$path");
+    if (!preg_match('~Requests/sec:\s+([\d.]+)~', (string) $output, $found) || str_contains($output, 'Non-2xx')) {
+        fwrite(STDERR, "wrk failed for $path:\n$output");
+        exit(1);
+    }
+
+    return (float) $found[1];
+}

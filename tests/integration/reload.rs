@@ -60,8 +60,8 @@ fn a_changed_worker_stays_ready() {
     ensure(&server, "w");
     let before = read(&server, "w").value();
     reload(&server, |text| text.replace("frankenphp_set_vars(['pid'", "$nothing = (['pid'"));
+    wait_until("the new run", || starts(&server, "w") == 2);
     server.puppet("w").eval("return 1;").value();
-    assert_eq!(starts(&server, "w"), 2);
     assert_eq!(read(&server, "w").value(), before);
     server.eval("frankenphp_require_background_worker('w', 0.001);").value();
 }
@@ -176,11 +176,12 @@ fn ini_settings_need_a_restart() {
 /// B52: snapshots outlive a change of the settings by which they are read, and of the number of threads.
 #[test]
 fn every_thread_can_be_replaced() {
-    let server =
-        block(&(puppet("w", READY) + "worker {$PHP_TESTS}/worker.php 2\n")).frankenphp("num_threads 3").start();
+    let server = block(&(puppet("w", READY) + "worker {$PHP_TESTS}/worker.php 2\n"))
+        .frankenphp("num_threads 3\nvars {\nhardened on\nmode auto\n}")
+        .start();
     ensure(&server, "w");
-    let changed = "vars {\nmode copy\n}\nnum_threads 4";
-    assert_holds(&reload(&server, |text| text.replace("num_threads 3", changed)), &[RELOADED]);
+    let change = |text: String| text.replace("num_threads 3", "num_threads 4").replace("mode auto", "mode copy");
+    assert_holds(&reload(&server, change), &[RELOADED]);
     read(&server, "w").value();
     server.eval_in_worker("return frankenphp_get_vars('w');").value();
     wait_until("the new run", || starts(&server, "w") == 2);
