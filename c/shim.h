@@ -209,6 +209,11 @@ bool host_fault(const char *point, size_t len);
 bool host_fault_arm(const char *point, size_t len, uint64_t nth);
 #endif
 
+#ifdef IGOR_BENCH
+/* Benchmarks only (bench.c): the bytes of the newest snapshot of a worker; 0 when there is none. */
+size_t host_bench_snapshot_bytes(void *host, const char *name, size_t len);
+#endif
+
 #ifdef IGOR_LAUNDER
 /* Tests only (launder.c): publishes `array`, a zend_array of the calling thread, into the slot of a place in a script,
  * and reads it again. False: it cannot be published. */

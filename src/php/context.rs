@@ -238,7 +238,7 @@ impl Context {
     pub(super) fn require(&mut self, name: &[u8], wait: Wait) -> igor_verdict {
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
-        let result = scope.require(name, wait, caller.as_ref().map(|slot| slot.name()));
+        let result = scope.require(name, wait, caller.map(|slot| slot.name()));
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
@@ -246,7 +246,7 @@ impl Context {
         let names = std::mem::take(&mut self.names);
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
-        let result = scope.ensure(&names, wait, caller.as_ref().map(|slot| slot.name()));
+        let result = scope.ensure(&names, wait, caller.map(|slot| slot.name()));
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
@@ -255,13 +255,11 @@ impl Context {
             return self.fail(Failure::runtime("frankenphp_set_vars() can only be called in a background worker"));
         };
         let objects = super::objects::EngineObjects;
-        if let Some(current) = slot.current() {
-            // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
-            if unsafe { current.snapshot.equals(array, &objects) } {
-                slot.count_unchanged();
-                self.work.published(None);
-                return igor_verdict::IGOR_OK;
-            }
+        // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
+        if slot.current().is_some_and(|current| unsafe { current.snapshot.equals(array, &objects) }) {
+            slot.count_unchanged();
+            self.work.published(None);
+            return igor_verdict::IGOR_OK;
         }
         // SAFETY: as above.
         match unsafe { Snapshot::copy_of(array, &objects, self.limits) } {
@@ -308,6 +306,13 @@ impl Context {
             let text = over_budget(worker, script, budget, self.pins.policy());
             self.work.log(4, &text);
         }
+    }
+
+    /// Bytes of the newest snapshot of a worker; 0 when there is none.
+    #[cfg(feature = "bench")]
+    pub(super) fn snapshot_bytes(&self, name: &[u8]) -> usize {
+        let slot = self.scope.as_ref().and_then(|scope| scope.slot(name).ok());
+        slot.and_then(|slot| slot.current()).map_or(0, |published| published.snapshot.bytes())
     }
 
     #[cfg(feature = "launder")]

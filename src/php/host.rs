@@ -358,6 +358,14 @@ host_fn! {
     fn host_read_done(context, root: *const c_void) -> (), on_panic again, { context.read_done(root.cast()) }
 }
 
+#[cfg(feature = "bench")]
+host_fn! {
+    fn host_bench_snapshot_bytes(context, name: *const c_char, len: usize) -> usize, on_panic 0, {
+        // SAFETY: the name is an argument of the running call.
+        context.snapshot_bytes(unsafe { bytes(name, len) })
+    }
+}
+
 #[cfg(feature = "launder")]
 host_fn! {
     fn host_launder(context, site: u64, array: *const c_void, reading: *mut igor_reading) -> bool, on_panic false, {
