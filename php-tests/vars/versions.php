@@ -61,7 +61,9 @@ function version_of(int $n): array
         for ($edits = $random->getInt(1, 4); $edits > 0; $edits--) {
             $array = edited($array, $random);
         }
-        $versions[$i] = $array;
+        // A publish of what is identical is none, and would leave another next index behind.
+        $versions[$i] = ['version' => $i] + $array;
+        $versions[$i]['version'] = $i;
     }
 
     return $versions[$n];
