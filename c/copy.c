@@ -13,7 +13,7 @@
 
 /* Strings of the arena that were just copied. Above all keys, which the records of a list have in common; so few places
  * are enough, and a collision costs one copy more. A power of two. */
-#define IGOR_RECENT_STRINGS 32
+#define IGOR_RECENT_STRINGS 16
 
 typedef struct {
 	bool everything; /* copy strings and arrays too; otherwise they are taken from the arena as they are */

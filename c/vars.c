@@ -112,7 +112,8 @@ static bool igor_read(igor_thread *self, zend_string *name, zval *into)
 		return true;
 	}
 	IGOR_FAULT("get_vars");
-	verdict = host_read(self->host, ZSTR_VAL(name), ZSTR_LEN(name), &reading);
+	verdict = entry != NULL ? host_read_slot(self->host, entry->slot, &reading)
+		: host_read(self->host, ZSTR_VAL(name), ZSTR_LEN(name), &reading);
 	if (verdict != IGOR_OK) {
 		igor_throw(self, verdict);
 		return false;

@@ -281,16 +281,26 @@ impl Context {
     }
 
     pub(super) fn read(&mut self, name: &[u8]) -> Result<ffi::igor_reading, Failure> {
-        let scope = self.scope.as_ref().ok_or_else(no_scope)?;
-        let slot = scope.slot(name)?;
-        let Some((published, serve)) = self.pins.read(&slot) else {
-            return Err(scope.nothing_published(name));
+        let slot = self.scope.as_ref().ok_or_else(no_scope)?.slot(name)?;
+        self.read_from(&slot)
+    }
+
+    /// Reads again from a slot that a reading of this PHP request gave; compared with those, never followed.
+    pub(super) fn read_slot(&mut self, slot: *const Slot) -> Result<ffi::igor_reading, Failure> {
+        let slot = self.pins.held(slot).ok_or_else(no_scope)?;
+        self.read_from(&slot)
+    }
+
+    fn read_from(&mut self, slot: &Arc<Slot>) -> Result<ffi::igor_reading, Failure> {
+        let name = slot.name();
+        let Some((published, serve)) = self.pins.read(slot) else {
+            return Err(self.scope.as_ref().map_or_else(no_scope, |scope| scope.nothing_published(name)));
         };
         if let Serve::CopiedForBudget(budget) = serve {
             self.tell_over_budget(name, budget);
         }
         Ok(ffi::igor_reading {
-            slot: Slot::head(&slot).cast(),
+            slot: Slot::head(slot).cast(),
             version: published.version,
             root: published.snapshot.root().cast(),
             copy: serve != Serve::Exposed,
