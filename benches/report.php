@@ -98,6 +98,7 @@ final class Report
     {
         $json = json_encode($this->conditions + ['measures' => $this->measures],
             JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR);
+        is_dir(dirname($file)) || mkdir(dirname($file), 0777, true);
         if (file_put_contents($file, "$json\n") === false) {
             fwrite(STDERR, "writing the results to $file failed\n");
             exit(1);
