@@ -138,10 +138,17 @@ bench-many: php ## 1,000 background workers beside requests
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) $$PHP benches/many.php $(TARGET)/release
 
+# RESULTS names another file for the numbers; SECTIONS runs some parts only: timing callgrind memory.
+RESULTS ?= $(TARGET)/bench-vars.json
 .PHONY: bench-vars
-bench-vars: php ## What snapshots cost, beside what the request would do without them
+bench-vars: php ## What snapshots cost, beside what the request would do without them, and which targets are met
 	$(WITH_PHP) cargo build --release --features bench --bins
-	$(WITH_PHP) $$PHP benches/vars.php $(TARGET)/release
+	$(WITH_PHP) BENCH_APCU="$$(scripts/php.sh apcu || true)" && export BENCH_APCU && \
+		$$PHP benches/vars.php $(TARGET)/release $(RESULTS) $(SECTIONS)
+
+.PHONY: bench-docs
+bench-docs: ## Put the numbers of benches/results/vars.json into docs/benchmarks.md
+	$(WITH_PHP) $$PHP benches/tables.php benches/results/vars.json docs/benchmarks.md
 
 .PHONY: clean
 clean: ## Remove what cargo built (PHP stays in its cache)

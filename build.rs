@@ -159,7 +159,7 @@ mod php {
             .flag("-Wno-sign-compare")
             .define("IGOR_VERSION", format!("\"{version}\"").as_str());
         if std::env::var_os("CARGO_FEATURE_BENCH").is_some() {
-            build.define("IGOR_BENCH", None);
+            build.file("c/bench.c").define("IGOR_BENCH", None);
         }
         if std::env::var_os("CARGO_FEATURE_LAUNDER").is_some() {
             build.file("c/launder.c").define("IGOR_LAUNDER", None);

@@ -23,7 +23,8 @@ for ($round = 0; $round < $rounds; $round++) {
 unset($hyper, $igor);
 
 $port = free_port();
-$igor = new Server(["$binaries/igor", 'run', '--config', __DIR__ . '/vars/Caddyfile'], $port, ['BENCH_PORT' => (string) $port]);
+$igor = new Server(["$binaries/igor", 'run', '--config', __DIR__ . '/vars/Caddyfile'], $port,
+    ['BENCH_PORT' => (string) $port, 'BENCH_SOCKET' => scratch_folder() . '/publisher.sock']);
 $reads = ['/repeated.php' => [], '/worker.php' => []];
 for ($round = 0; $round < $rounds; $round++) {
     foreach ($reads as $path => $_) {

@@ -5,14 +5,15 @@ final class Server
 {
     /** @var resource */
     private $process;
+    private string $log;
 
     /** Starts a program that listens on the port, and waits until it does. */
-    public function __construct(array $command, private int $port, array $env = [])
+    public function __construct(array $command, private int $port, array $env = [], int $seconds_max = 30)
     {
-        $log = tempnam(sys_get_temp_dir(), 'igor-bench-');
+        $this->log = $log = tempnam(sys_get_temp_dir(), 'igor-bench-');
         $this->process = proc_open($command, [['file', '/dev/null', 'r'], ['file', $log, 'a'], ['file', $log, 'a']], $pipes,
             null, $env + getenv());
-        $deadline = microtime(true) + 30;
+        $deadline = microtime(true) + $seconds_max;
         while (!($socket = @fsockopen('127.0.0.1', $port))) {
             if (microtime(true) > $deadline || !proc_get_status($this->process)['running']) {
                 fwrite(STDERR, "starting " . implode(' ', $command) . " failed:\n" . file_get_contents($log));
@@ -25,9 +26,16 @@ final class Server
 
     public function get(string $path): array
     {
-        $body = file_get_contents("http://127.0.0.1:$this->port$path");
+        $body = @file_get_contents("http://127.0.0.1:$this->port$path", false,
+            stream_context_create(['http' => ['timeout' => 600, 'ignore_errors' => true]]));
+        $value = json_decode((string) $body, true);
+        if (!is_array($value)) {
+            $log = implode("\n", array_slice(explode("\n", (string) @file_get_contents($this->log)), -20));
+            fwrite(STDERR, "asking for $path failed: " . substr((string) $body, 0, 2000) . "\n$log\n");
+            exit(1);
+        }
 
-        return json_decode($body, true, 512, JSON_THROW_ON_ERROR);
+        return $value;
     }
 
     public function pid(): int
@@ -35,10 +43,12 @@ final class Server
         return proc_get_status($this->process)['pid'];
     }
 
+    /** Ends the server and waits for it. */
     public function __destruct()
     {
         proc_terminate($this->process, SIGINT);
         proc_close($this->process);
+        unlink($this->log);
     }
 }
 
@@ -94,4 +104,25 @@ function requests_per_second(int $port, string $path, int $seconds): float
     }
 
     return (float) $found[1];
+}
+
+/** A folder of its own, removed with everything in it when the benchmark ends. */
+function scratch_folder(): string
+{
+    $folder = sys_get_temp_dir() . '/igor-bench-' . getmypid();
+    mkdir($folder, 0700);
+    register_shutdown_function(static function () use ($folder): void {
+        array_map(unlink(...), glob("$folder/*"));
+        rmdir($folder);
+    });
+
+    return $folder;
+}
+
+/** Resident memory of a process in bytes. */
+function resident(int $pid): int
+{
+    preg_match('/^VmRSS:\s*(\d+) kB/m', (string) @file_get_contents("/proc/$pid/status"), $found);
+
+    return (int) ($found[1] ?? 0) * 1024;
 }

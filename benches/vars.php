@@ -1,60 +1,31 @@
 <?php
 
-// make bench-vars: what snapshots cost, as ratios of things measured in the same round; see docs/benchmarks.md.
+// make bench-vars: what snapshots cost, as ratios of things measured in the same round, and whether the targets are met;
+// see docs/benchmarks.md. Arguments: the folder of the program, the file for the results, and the sections to run (all).
 require __DIR__ . '/lib.php';
+require __DIR__ . '/report.php';
+require __DIR__ . '/vars/timing.php';
+require __DIR__ . '/vars/memory.php';
+require __DIR__ . '/vars/callgrind.php';
+require __DIR__ . '/vars/data.php';
 
-[, $binaries] = $argv;
+[, $binaries, $results] = $argv;
+$sections = array_slice($argv, 3) ?: ['timing', 'memory', 'callgrind'];
 $rounds = (int) (getenv('BENCH_ROUNDS') ?: 9);
-$sizes = [10, 1000, 100000];
+$scratch = scratch_folder();
+$apcu = (string) getenv('BENCH_APCU');
+$report = new Report(conditions($rounds));
 
-$port = free_port();
-$igor = new Server(["$binaries/igor", 'run', '--config', __DIR__ . '/vars/Caddyfile'], $port, ['BENCH_PORT' => (string) $port]);
-printf("%s\n", machine());
-
-function row(string $label, array $values, array $yardstick): void
-{
-    printf("  %-58s %14.1f ns %s\n", $label, median($values), ratio($values, $yardstick));
+if (in_array('timing', $sections, true)) {
+    (new TimingBenchmark($binaries, $scratch, $report, $rounds, $apcu))->run();
 }
-
-printf("\nrepeated read in one request, of an empty internal function with one string argument\n");
-foreach (['classic' => '/repeated.php', 'HTTP worker' => '/worker.php'] as $mode => $path) {
-    $measured = [];
-    for ($round = 0; $round < $rounds; $round++) {
-        $measured[] = $igor->get($path);
-    }
-    foreach ($sizes as $size) {
-        row("$mode, $size elements", array_column($measured, "read-$size"), array_column($measured, 'nothing'));
-    }
+if (in_array('callgrind', $sections, true)) {
+    $report->section('instructions of one call, by Callgrind');
+    (new CallgrindBenchmark($binaries, $scratch, $report))->run();
 }
-
-printf("\nfirst read of a fresh classic request, of the same with 10 elements\n");
-$first = [];
-for ($round = 0; $round < $rounds * 20; $round++) {
-    foreach ($sizes as $size) {
-        $first[$size][] = (float) $igor->get("/first.php?size=$size")['first'];
-    }
+if (in_array('memory', $sections, true)) {
+    $report->section('growth of resident memory');
+    (new MemoryBenchmark($binaries, $scratch, $report))->run();
 }
-foreach ($sizes as $size) {
-    row("$size elements", $first[$size], $first[10]);
-}
-
-printf("\nwhat the request would do without it, of the first read with 100000 elements\n");
-$without = [];
-for ($round = 0; $round < $rounds; $round++) {
-    foreach ($igor->get('/first.php?size=100000&compare=1') as $what => $value) {
-        $without[$what][] = (float) $value;
-    }
-}
-foreach (['unserialize', 'apcu_fetch'] as $what) {
-    if (isset($without[$what])) {
-        row($what, $without[$what], $without['first']);
-    } else {
-        printf("  %-58s not measured: the extension is not loaded\n", $what);
-    }
-}
-
-printf("\npublish, of serialize() of the same array; publish of what is already there, of ===\n");
-foreach ($igor->get('/results.php') as $size => $measured) {
-    row("publish, $size elements", array_column($measured, 'publish'), array_column($measured, 'serialize'));
-    row("unchanged publish, $size elements", array_column($measured, 'unchanged'), array_column($measured, 'identity'));
-}
+$report->summary();
+$report->save($results);

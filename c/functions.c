@@ -326,16 +326,17 @@ PHP_FUNCTION(frankenphp_log)
 }
 
 #ifdef IGOR_BENCH
-/* What a call costs that does nothing: the yardstick of the benchmarks, in no other build. */
-static PHP_FUNCTION(igor_bench_nothing)
-{
-	zend_string *name;
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_bench_array_dup, 0, 1, IS_ARRAY, 0)
+	ZEND_ARG_TYPE_INFO(0, array, IS_ARRAY, 0)
+ZEND_END_ARG_INFO()
 
-	ZEND_PARSE_PARAMETERS_START(1, 1)
-		Z_PARAM_STR(name)
-	ZEND_PARSE_PARAMETERS_END();
-	(void) name;
-}
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_bench_counted, 0, 1, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, callback, IS_CALLABLE, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_bench_snapshot_bytes, 0, 1, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
+ZEND_END_ARG_INFO()
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_bench_nothing, 0, 1, IS_VOID, 0)
 	ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
@@ -399,7 +400,10 @@ static const zend_function_entry igor_functions[] = {
 	PHP_FALIAS(apache_response_headers, frankenphp_response_headers, arginfo_frankenphp_response_headers)
 	PHP_FE(frankenphp_log, arginfo_frankenphp_log)
 #ifdef IGOR_BENCH
+	PHP_FE(igor_bench_array_dup, arginfo_igor_bench_array_dup)
+	PHP_FE(igor_bench_counted, arginfo_igor_bench_counted)
 	PHP_FE(igor_bench_nothing, arginfo_igor_bench_nothing)
+	PHP_FE(igor_bench_snapshot_bytes, arginfo_igor_bench_snapshot_bytes)
 #endif
 #ifdef IGOR_FAULTS
 	PHP_FE(igor_fault, arginfo_igor_fault)

@@ -24,14 +24,18 @@
 
 #define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
 
-/* One name of the reading cache: what the last read of it gave. */
+/* One name of the reading cache: what the last read of it gave. A cache line each, which makes its address cheap. */
 typedef struct {
-	const igor_slot *slot; /* NULL: empty */
-	/* The name as it was last asked for, if it was interned: such a string keeps its address and content for the request,
-	 * so the same address with the same hash is the same name. Only compared, never read. */
-	const zend_string *interned_name;
+	/* The name as it was last asked for; NULL: empty. The entry holds a reference, so nobody frees or changes the string,
+	 * and the same address is the same name. An interned string has no references, and opcache may wipe it under a
+	 * long-running script; so the hash is compared too, and the string itself is not read. */
+	_Alignas(64) zend_string *name;
+	zend_ulong hash;
+	const igor_slot *slot;
 	uint64_t version;
 	zval value;
+	bool counted; /* the name was not interned */
+	bool copied;  /* the value is a whole copy: nothing in it points into an arena */
 } igor_cache_entry;
 
 /* A PHP thread. Lives on the C stack of shim_thread_run(), and is touched by its own thread only, except for
@@ -62,8 +66,9 @@ typedef struct igor_thread {
 	uint32_t cached;
 } igor_thread;
 
-/* The thread that runs this code; NULL on threads that are not PHP threads of ours. */
-extern __thread igor_thread *igor_self;
+/* The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same in a
+ * module that is loaded later, for whose eight bytes the C library keeps room. */
+extern __thread igor_thread *igor_self __attribute__((tls_model("initial-exec")));
 
 extern zend_module_entry igor_module_entry;
 
@@ -92,7 +97,7 @@ PHP_FUNCTION(frankenphp_get_vars);
 PHP_FUNCTION(frankenphp_set_vars);
 
 /* copy.c */
-bool igor_copy_root(zval *into, const igor_reading *reading);
+bool igor_copy_root(zval *into, const igor_reading *reading, zend_array *old);
 
 /* enums.c */
 bool igor_enum_resolve(zval *into, const void *enum_case);
@@ -100,6 +105,14 @@ bool igor_enum_resolve(zval *into, const void *enum_case);
 /* functions.c */
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
+
+#ifdef IGOR_BENCH
+/* bench.c */
+PHP_FUNCTION(igor_bench_array_dup);
+PHP_FUNCTION(igor_bench_counted);
+PHP_FUNCTION(igor_bench_nothing);
+PHP_FUNCTION(igor_bench_snapshot_bytes);
+#endif
 
 #ifdef IGOR_LAUNDER
 /* launder.c */

@@ -313,7 +313,7 @@ static void igor_launder(INTERNAL_FUNCTION_PARAMETERS)
 		RETURN_COPY(value);
 	}
 	if (reading.copy || reading.enums) {
-		bool copied = igor_copy_root(&holder, &reading);
+		bool copied = igor_copy_root(&holder, &reading, NULL);
 
 		host_read_done(igor_self->host, reading.root);
 		if (copied) {

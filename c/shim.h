@@ -200,6 +200,8 @@ void host_ensure_clear(void *host);
 /* `array` is a zend_array of the calling thread. */
 igor_verdict host_publish(void *host, const void *array);
 igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *reading);
+/* The same for a slot that an earlier reading of this PHP request gave, without looking for its name. */
+igor_verdict host_read_slot(void *host, const igor_slot *slot, igor_reading *reading);
 /* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
 void host_read_done(void *host, const void *root);
 
@@ -207,6 +209,11 @@ void host_read_done(void *host, const void *root);
 /* Tests only: whether a fault that a script armed on this thread happens at this point; and what arms one. */
 bool host_fault(const char *point, size_t len);
 bool host_fault_arm(const char *point, size_t len, uint64_t nth);
+#endif
+
+#ifdef IGOR_BENCH
+/* Benchmarks only (bench.c): the bytes of the newest snapshot of a worker; 0 when there is none. */
+size_t host_bench_snapshot_bytes(void *host, const char *name, size_t len);
 #endif
 
 #ifdef IGOR_LAUNDER

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-__thread igor_thread *igor_self = NULL;
+__thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))) = NULL;
 static bool igor_forked = false;
 
 /* A fork copies the calling thread alone. The child goes on in its script, but it must not touch the connection, which is

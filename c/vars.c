@@ -1,6 +1,6 @@
 /* frankenphp_set_vars() and frankenphp_get_vars().
  *
- * A read that finds its name in the thread's cache with an unchanged version costs a comparison of the name and one
+ * A read that finds its name in the thread's cache with an unchanged version costs a comparison of addresses and one
  * atomic load. A miss asks Rust, which pins the snapshot before it tells where it is (law 3). */
 #include "internal.h"
 
@@ -10,9 +10,28 @@
 
 /* ---- The reading cache --------------------------------------------------------------------------------------- */
 
-static igor_cache_entry *igor_cache_at(igor_thread *self, zend_ulong hash)
+static zend_always_inline igor_cache_entry *igor_cache_at(igor_thread *self, zend_ulong hash)
 {
 	return &self->cache[hash & (IGOR_CACHE_SIZE - 1)];
+}
+
+static zend_always_inline bool igor_cache_is_current(const igor_cache_entry *entry)
+{
+	return EXPECTED(__atomic_load_n(&entry->slot->version, __ATOMIC_ACQUIRE) == entry->version);
+}
+
+static void igor_cache_remove(igor_thread *self, igor_cache_entry *entry)
+{
+	zend_string *name = entry->name;
+	zval value = entry->value;
+
+	entry->name = NULL;
+	self->cached--;
+	/* An interned name may be gone, and has no references to give back. */
+	if (entry->counted) {
+		zend_string_release(name);
+	}
+	zval_ptr_dtor(&value);
 }
 
 void igor_cache_clear(igor_thread *self)
@@ -23,74 +42,85 @@ void igor_cache_clear(igor_thread *self)
 		return;
 	}
 	for (i = 0; i < IGOR_CACHE_SIZE; i++) {
-		if (self->cache[i].slot != NULL) {
-			self->cache[i].slot = NULL;
-			zval_ptr_dtor(&self->cache[i].value);
+		if (self->cache[i].name != NULL) {
+			igor_cache_remove(self, &self->cache[i]);
 		}
 	}
-	self->cached = 0;
 }
 
 static void igor_cache_store(igor_thread *self, zend_string *name, const igor_reading *reading, zval *value)
 {
-	igor_cache_entry *entry = igor_cache_at(self, zend_string_hash_val(name));
+	zend_ulong hash = zend_string_hash_val(name);
+	igor_cache_entry *entry = igor_cache_at(self, hash);
 
 	if (self->shut_down) {
 		return;
 	}
-	if (entry->slot != NULL) {
-		zval old = entry->value;
-
-		entry->slot = NULL;
-		self->cached--;
-		zval_ptr_dtor(&old);
+	if (entry->name != NULL) {
+		igor_cache_remove(self, entry);
 	}
-	ZVAL_COPY(&entry->value, value);
-	entry->interned_name = ZSTR_IS_INTERNED(name) ? name : NULL;
-	entry->version = reading->version;
+	entry->counted = !ZSTR_IS_INTERNED(name);
+	entry->copied = reading->copy;
+	entry->name = zend_string_copy(name);
+	entry->hash = hash;
 	entry->slot = reading->slot;
+	entry->version = reading->version;
+	ZVAL_COPY(&entry->value, value);
 	self->cached++;
 }
 
-static bool igor_cache_find(igor_thread *self, zend_string *name, zval *into)
+/* The entry of a name, which may stand at another address than the last time; NULL when there is none. */
+static igor_cache_entry *igor_cache_find(igor_thread *self, zend_string *name)
 {
 	zend_ulong hash = zend_string_hash_val(name);
 	igor_cache_entry *entry = igor_cache_at(self, hash);
 
-	if (UNEXPECTED(entry->slot == NULL || entry->slot->name_hash != hash || entry->slot->name_len != ZSTR_LEN(name))) {
-		return false;
+	if (entry->name == NULL || entry->hash != hash || entry->slot->name_len != ZSTR_LEN(name)
+		|| memcmp(entry->slot->name, ZSTR_VAL(name), ZSTR_LEN(name)) != 0) {
+		return NULL;
 	}
-	if (UNEXPECTED(entry->interned_name != name) && memcmp(entry->slot->name, ZSTR_VAL(name), ZSTR_LEN(name)) != 0) {
-		return false;
+	return entry;
+}
+
+/* Copies what was read, with the copy of an older version at hand if the cache has one. False: an exception was thrown. */
+static bool igor_read_copy(igor_thread *self, const igor_cache_entry *entry, const igor_reading *reading, zval *into)
+{
+	zend_array *old = entry != NULL && entry->copied ? Z_ARR(entry->value) : NULL;
+	bool copied;
+
+	/* Resolving an enum case may run code that reads the same name, and so replaces the entry. */
+	if (old != NULL) {
+		GC_ADDREF(old);
 	}
-	if (UNEXPECTED(__atomic_load_n(&entry->slot->version, __ATOMIC_ACQUIRE) != entry->version)) {
-		return false;
+	copied = igor_copy_root(into, reading, old);
+	if (old != NULL) {
+		zend_array_release(old);
 	}
-	ZVAL_COPY(into, &entry->value);
-	return true;
+	host_read_done(self->host, reading->root);
+	return copied;
 }
 
 /* Reads one name. False: an exception was thrown. */
 static bool igor_read(igor_thread *self, zend_string *name, zval *into)
 {
+	const igor_cache_entry *entry = igor_cache_find(self, name);
 	igor_reading reading;
 	igor_verdict verdict;
 
-	if (igor_cache_find(self, name, into)) {
+	if (entry != NULL && igor_cache_is_current(entry)) {
+		ZVAL_COPY(into, &entry->value);
 		return true;
 	}
 	IGOR_FAULT("get_vars");
-	verdict = host_read(self->host, ZSTR_VAL(name), ZSTR_LEN(name), &reading);
+	verdict = entry != NULL ? host_read_slot(self->host, entry->slot, &reading)
+		: host_read(self->host, ZSTR_VAL(name), ZSTR_LEN(name), &reading);
 	if (verdict != IGOR_OK) {
 		igor_throw(self, verdict);
 		return false;
 	}
 	IGOR_FAULT("get_vars pinned");
 	if (reading.copy || reading.enums) {
-		bool copied = igor_copy_root(into, &reading);
-
-		host_read_done(self->host, reading.root);
-		if (!copied) {
+		if (!igor_read_copy(self, entry, &reading, into)) {
 			return false;
 		}
 	} else {
@@ -128,7 +158,8 @@ static void igor_read_many(igor_thread *self, HashTable *names, zval *return_val
 	}
 }
 
-PHP_FUNCTION(frankenphp_get_vars)
+/* Everything but the repeated read of one name. */
+static zend_never_inline void igor_get_vars(INTERNAL_FUNCTION_PARAMETERS)
 {
 	zend_string *name;
 	HashTable *names;
@@ -137,11 +168,11 @@ PHP_FUNCTION(frankenphp_get_vars)
 		Z_PARAM_ARRAY_HT_OR_STR(names, name)
 	ZEND_PARSE_PARAMETERS_END();
 
-	if (UNEXPECTED(igor_self == NULL)) {
+	if (igor_self == NULL) {
 		igor_throw_outside("frankenphp_get_vars");
 		RETURN_THROWS();
 	}
-	if (EXPECTED(name != NULL)) {
+	if (name != NULL) {
 		zval vars;
 
 		if (igor_read(igor_self, name, &vars)) {
@@ -150,6 +181,28 @@ PHP_FUNCTION(frankenphp_get_vars)
 		return;
 	}
 	igor_read_many(igor_self, names, return_value);
+}
+
+/* The repeated read calls nothing and needs no stack: about twenty instructions. Whatever is not one goes the long way,
+ * which checks the arguments as every function does. */
+PHP_FUNCTION(frankenphp_get_vars)
+{
+	igor_thread *self = igor_self;
+
+	if (EXPECTED(ZEND_NUM_ARGS() == 1) && EXPECTED(self != NULL)) {
+		const zval *argument = ZEND_CALL_ARG(execute_data, 1);
+
+		if (EXPECTED(Z_TYPE_P(argument) == IS_STRING)) {
+			const zend_string *name = Z_STR_P(argument);
+			const igor_cache_entry *entry = igor_cache_at(self, ZSTR_H(name));
+
+			if (EXPECTED(entry->name == name) && EXPECTED(entry->hash == ZSTR_H(name)) && igor_cache_is_current(entry)) {
+				ZVAL_COPY(return_value, &entry->value);
+				return;
+			}
+		}
+	}
+	igor_get_vars(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
 PHP_FUNCTION(frankenphp_set_vars)

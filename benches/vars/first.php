@@ -1,28 +1,26 @@
 <?php
 
-// The first read of a fresh request, in nanoseconds, beside what the request would do without us: unserialize() and, where
-// it is there, apcu_fetch() of the same array.
-require __DIR__ . '/data.php';
-
+// The first read of a fresh request, in nanoseconds; or what the request would do without us: unserialize() or
+// apcu_fetch() of the same array.
 $size = (int) $_GET['size'];
 $name = "size-$size";
-$start = hrtime(true);
-$vars = frankenphp_get_vars($name);
-$first = hrtime(true) - $start;
-$start = hrtime(true);
-$timer = hrtime(true) - $start;
+$what = $_GET['what'] ?? 'first';
 
-$result = ['first' => max(1, $first - $timer), 'timer' => $timer];
-if (isset($_GET['compare'])) {
-    $serialized = serialize($vars);
-    $start = hrtime(true);
-    unserialize($serialized);
-    $result['unserialize'] = hrtime(true) - $start;
-    if (function_exists('apcu_fetch') && apcu_enabled()) {
-        apcu_store($name, $vars);
-        $start = hrtime(true);
-        apcu_fetch($name);
-        $result['apcu_fetch'] = hrtime(true) - $start;
+if ($what === 'store') {
+    frankenphp_ensure_background_worker($name);
+    if (!function_exists('apcu_store') || !apcu_store($name, frankenphp_get_vars($name))) {
+        exit(json_encode(['stored' => false]));
     }
+    exit(json_encode(['stored' => true, 'version' => phpversion('apcu')]));
 }
-echo json_encode($result);
+$serialized = $what === 'unserialize' ? serialize(frankenphp_get_vars($name)) : '';
+$timer = hrtime(true);
+$timer = hrtime(true) - $timer;
+$start = hrtime(true);
+$vars = match ($what) {
+    'first' => frankenphp_get_vars($name),
+    'unserialize' => unserialize($serialized),
+    'apcu_fetch' => apcu_fetch($name),
+};
+$took = hrtime(true) - $start;
+echo json_encode(['ns' => max(1, $took - $timer), 'count' => count($vars)]);

@@ -20,23 +20,59 @@ function per_call(callable $run, int $times): float
     return ($calls - $loop) / $times;
 }
 
-/** What one thread measures of repeated reads: the yardstick and a read of each size, in one round. */
-function measure_reads(array $sizes, int $times): array
+/**
+ * The calls that are compared, each in a loop: the yardstick, and reads of each size by a literal name, as one writes them.
+ *
+ * @return array<string, Closure(int): void>
+ */
+function calls(): array
 {
-    $round = ['nothing' => per_call(static function (int $times): void {
-        for ($i = 0; $i < $times; $i++) {
-            igor_bench_nothing('size-10');
-        }
-    }, $times)];
-    foreach ($sizes as $size) {
-        $name = "size-$size";
-        frankenphp_get_vars($name);
-        $round["read-$size"] = per_call(static function (int $times) use ($name): void {
+    return [
+        'nothing' => static function (int $times): void {
             for ($i = 0; $i < $times; $i++) {
-                frankenphp_get_vars($name);
+                igor_bench_nothing('size-10');
             }
-        }, $times);
+        },
+        'read-10' => static function (int $times): void {
+            for ($i = 0; $i < $times; $i++) {
+                frankenphp_get_vars('size-10');
+            }
+        },
+        'read-1000' => static function (int $times): void {
+            for ($i = 0; $i < $times; $i++) {
+                frankenphp_get_vars('size-1000');
+            }
+        },
+        'read-100000' => static function (int $times): void {
+            for ($i = 0; $i < $times; $i++) {
+                frankenphp_get_vars('size-100000');
+            }
+        },
+    ];
+}
+
+/** What one thread measures of repeated reads in one round: nanoseconds of a call. */
+function measure_reads(int $times): array
+{
+    return array_map(static fn (Closure $call): float => per_call($call, $times), calls());
+}
+
+/**
+ * Runs each of the calls, and an empty loop, `$times` times and twice as often, for Callgrind to count. What it counts
+ * for the second less the first is `$times` turns of the loop alone. Gives the names in the order in which it ran them.
+ */
+function count_reads(int $times): array
+{
+    $calls = ['loop' => static function (int $times): void {
+        for ($i = 0; $i < $times; $i++) {
+        }
+    }] + calls();
+    foreach ($calls as $call) {
+        // What a first call does once is not counted.
+        $call(1);
+        igor_bench_counted(static fn () => $call($times));
+        igor_bench_counted(static fn () => $call(2 * $times));
     }
 
-    return $round;
+    return array_keys($calls);
 }

@@ -238,7 +238,7 @@ impl Context {
     pub(super) fn require(&mut self, name: &[u8], wait: Wait) -> igor_verdict {
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
-        let result = scope.require(name, wait, caller.as_ref().map(|slot| slot.name()));
+        let result = scope.require(name, wait, caller.map(|slot| slot.name()));
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
@@ -246,7 +246,7 @@ impl Context {
         let names = std::mem::take(&mut self.names);
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
-        let result = scope.ensure(&names, wait, caller.as_ref().map(|slot| slot.name()));
+        let result = scope.ensure(&names, wait, caller.map(|slot| slot.name()));
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
@@ -255,13 +255,11 @@ impl Context {
             return self.fail(Failure::runtime("frankenphp_set_vars() can only be called in a background worker"));
         };
         let objects = super::objects::EngineObjects;
-        if let Some(current) = slot.current() {
-            // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
-            if unsafe { current.snapshot.equals(array, &objects) } {
-                slot.count_unchanged();
-                self.work.published(None);
-                return igor_verdict::IGOR_OK;
-            }
+        // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
+        if slot.current().is_some_and(|current| unsafe { current.snapshot.equals(array, &objects) }) {
+            slot.count_unchanged();
+            self.work.published(None);
+            return igor_verdict::IGOR_OK;
         }
         // SAFETY: as above.
         match unsafe { Snapshot::copy_of(array, &objects, self.limits) } {
@@ -283,16 +281,27 @@ impl Context {
     }
 
     pub(super) fn read(&mut self, name: &[u8]) -> Result<ffi::igor_reading, Failure> {
-        let scope = self.scope.as_ref().ok_or_else(no_scope)?;
-        let slot = scope.slot(name)?;
-        let Some((published, serve)) = self.pins.read(&slot) else {
-            return Err(scope.nothing_published(name));
+        let slot = self.scope.as_ref().ok_or_else(no_scope)?.slot(name)?;
+        self.read_from(&slot)
+    }
+
+    /// Reads again from a slot that a reading of this PHP request gave; compared with those, never followed.
+    pub(super) fn read_slot(&mut self, slot: *const Slot) -> Result<ffi::igor_reading, Failure> {
+        let slot = self.pins.held(slot).ok_or_else(no_scope)?;
+        // A reload may have taken the worker out, or put another one under its name since.
+        if slot.is_withdrawn() { self.read(slot.name()) } else { self.read_from(&slot) }
+    }
+
+    fn read_from(&mut self, slot: &Arc<Slot>) -> Result<ffi::igor_reading, Failure> {
+        let name = slot.name();
+        let Some((published, serve)) = self.pins.read(slot) else {
+            return Err(self.scope.as_ref().map_or_else(no_scope, |scope| scope.nothing_published(name)));
         };
         if let Serve::CopiedForBudget(budget) = serve {
             self.tell_over_budget(name, budget);
         }
         Ok(ffi::igor_reading {
-            slot: Slot::head(&slot).cast(),
+            slot: Slot::head(slot).cast(),
             version: published.version,
             root: published.snapshot.root().cast(),
             copy: serve != Serve::Exposed,
@@ -308,6 +317,13 @@ impl Context {
             let text = over_budget(worker, script, budget, self.pins.policy());
             self.work.log(4, &text);
         }
+    }
+
+    /// Bytes of the newest snapshot of a worker; 0 when there is none.
+    #[cfg(feature = "bench")]
+    pub(super) fn snapshot_bytes(&self, name: &[u8]) -> usize {
+        let slot = self.scope.as_ref().and_then(|scope| scope.slot(name).ok());
+        slot.and_then(|slot| slot.current()).map_or(0, |published| published.snapshot.bytes())
     }
 
     #[cfg(feature = "launder")]

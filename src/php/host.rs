@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::work::{Next, Phase, ScriptError, Wait};
-use crate::ffi::{igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_verdict};
+use crate::ffi::{igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_slot, igor_verdict};
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -355,7 +355,29 @@ host_fn! {
 }
 
 host_fn! {
+    fn host_read_slot(context, slot: *const igor_slot, reading: *mut igor_reading) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        match context.read_slot(slot.cast()) {
+            Ok(found) => {
+                // SAFETY: C passes its own local value.
+                unsafe { give(reading, found) };
+                igor_verdict::IGOR_OK
+            }
+            Err(failure) => context.fail(failure),
+        }
+    }
+}
+
+host_fn! {
     fn host_read_done(context, root: *const c_void) -> (), on_panic again, { context.read_done(root.cast()) }
+}
+
+#[cfg(feature = "bench")]
+host_fn! {
+    fn host_bench_snapshot_bytes(context, name: *const c_char, len: usize) -> usize, on_panic 0, {
+        // SAFETY: the name is an argument of the running call.
+        context.snapshot_bytes(unsafe { bytes(name, len) })
+    }
 }
 
 #[cfg(feature = "launder")]

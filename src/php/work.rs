@@ -187,7 +187,7 @@ pub trait Work: Send {
     fn ended(&mut self, ended: Ended);
 
     /// Background worker: the slot that `frankenphp_set_vars()` writes to.
-    fn slot(&self) -> Option<Arc<Slot>>;
+    fn slot(&self) -> Option<&Arc<Slot>>;
 
     /// Background worker: something was published under this version, or (`None`) published again unchanged.
     fn published(&mut self, version: Option<u64>);

@@ -77,6 +77,12 @@ fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerDe
         .filter(|(_, worker)| !worker.is_background())
 }
 
+/// Whether the scripts of a scope see the background workers of the global one, because it declares none.
+fn sees_global(config: &Config, label: &ScopeLabel) -> bool {
+    let mut of_scope = config.scopes().filter(|scope| scope.label == label).flat_map(|scope| scope.workers);
+    !of_scope.any(WorkerDecl::is_background)
+}
+
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -126,7 +132,7 @@ impl Threads {
             Ok(threads) => threads,
             Err(error) => return Err((error, old.restore(old_config))),
         };
-        match threads.start_http(config, kept) {
+        match threads.start_http(config, kept.map(|kept| (kept, old_config))) {
             Ok(()) => Ok(threads),
             Err(error) => Err((error, threads.withdraw(old, old_config))),
         }
@@ -152,9 +158,12 @@ impl Threads {
         Ok(Self { classic, classic_queue, http: Vec::new(), background, global, options, waits, stopping })
     }
 
-    fn start_http(&mut self, config: &Config, kept: Option<&Self>) -> io::Result<()> {
+    fn start_http(&mut self, config: &Config, kept: Option<(&Self, &Config)>) -> io::Result<()> {
         for (label, worker) in http_workers(config) {
             let declaration = http_declaration(worker);
+            // A script that goes on keeps the slots that it has read from; so it must not see other workers from now on.
+            let kept =
+                kept.filter(|(_, old)| sees_global(old, label) == sees_global(config, label)).map(|(kept, _)| kept);
             let known = |group: &&HttpGroup| group.scope == *label && *group.worker.declaration() == declaration;
             let paths = match_patterns(worker);
             let group = match kept.and_then(|kept| kept.http.iter().find(known)) {

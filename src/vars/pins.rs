@@ -124,6 +124,11 @@ impl Pins {
         Some((published, serve))
     }
 
+    /// The slot with this address, if it was read from in this PHP request.
+    pub fn held(&self, slot: *const Slot) -> Option<Arc<Slot>> {
+        self.slots.iter().find(|held| std::ptr::eq(Arc::as_ptr(held), slot)).cloned()
+    }
+
     /// Decides, and pins what is exposed: the budget is taken in the same step in which it is looked at.
     fn decide(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
         if self.policy.mode == Mode::Copy {

@@ -34,6 +34,7 @@ pub struct Slot {
     name: Box<[u8]>,
     /// Protects the newest snapshot and the time of its publish.
     current: Mutex<Option<(Published, Instant)>>,
+    withdrawn: atomic::AtomicBool,
     counters: Counters,
 }
 
@@ -82,6 +83,7 @@ impl Slot {
             name_len: name.len(),
             name,
             current: Mutex::new(None),
+            withdrawn: atomic::AtomicBool::new(false),
             counters: Counters::default(),
         })
     }
@@ -132,8 +134,15 @@ impl Slot {
     /// stays in memory until the slot goes.
     pub fn withdraw(&self) {
         let _current = self.locked();
+        self.withdrawn.store(true, Ordering::Relaxed);
         let version = self.version.load(Ordering::Relaxed) + 1;
+        // After the mark: who sees the new version sees that too.
         self.version.store(version, Ordering::Release);
+    }
+
+    /// Whether [`withdraw`](Self::withdraw) was called, for who has seen the version that it made.
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Relaxed)
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {

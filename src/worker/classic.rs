@@ -168,7 +168,7 @@ impl Work for ClassicWork {
         self.output.flush(|line| tracing::info!(target: "php", thread, "{line}"));
     }
 
-    fn slot(&self) -> Option<Arc<Slot>> {
+    fn slot(&self) -> Option<&Arc<Slot>> {
         None
     }
 

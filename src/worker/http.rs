@@ -431,7 +431,7 @@ impl Work for HttpWork {
         }
     }
 
-    fn slot(&self) -> Option<Arc<Slot>> {
+    fn slot(&self) -> Option<&Arc<Slot>> {
         None
     }
 

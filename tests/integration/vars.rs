@@ -298,6 +298,33 @@ fn what_is_kept_stays() {
     }
 }
 
+/// B23, B35: the copies that a long-lived script gets share what did not change from version to version, and nobody can tell.
+#[test]
+fn copies_of_many_versions_are_each_right() {
+    let server = server_with("vars {\nhardened on\nmode copy\n}");
+    let load = "require_once __DIR__ . '/vars/values.php'; require_once __DIR__ . '/vars/versions.php';";
+    let mut puppet = server.puppet("w");
+    for n in 0..200 {
+        puppet.eval(&format!("{load} frankenphp_set_vars(version_of({n}));")).value();
+        // What was read is kept as it is, and once more to be written to in the middle and at its end.
+        let read = format!(
+            "{load} $state->kept[{n}] = $state->written[{n}] = frankenphp_get_vars('w');
+            array_walk_recursive($state->written[{n}], function (&$value) {{ $value = 'overwritten'; }}); $state->written[{n}][] = 1;
+            return difference(frankenphp_get_vars('w'), version_of({n}));"
+        );
+        assert_eq!(server.eval_in_worker(&read).value(), json!(null), "version {n}");
+    }
+    let look = format!(
+        "{load} foreach ($state->kept as $n => $kept) {{
+            $expected = version_of($n);
+            if (serialize($kept) !== serialize($expected)) {{ return $n; }}
+            $kept[] = $expected[] = 1;
+            if (array_key_last($kept) !== array_key_last($expected)) {{ return \"next index of $n\"; }}
+        }} return count($state->kept);"
+    );
+    assert_eq!(server.eval_in_worker(&look).value(), 200);
+}
+
 /// B27, B35: what the engine may keep of a value beyond the request must not be the snapshot's own memory.
 #[test]
 fn a_value_may_be_used_in_every_way() {

@@ -351,7 +351,7 @@ impl Work for ScriptWork {
         let _ = self.exit_status.send(ended.exit_status);
     }
 
-    fn slot(&self) -> Option<Arc<Slot>> {
+    fn slot(&self) -> Option<&Arc<Slot>> {
         None
     }
 

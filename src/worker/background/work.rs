@@ -291,8 +291,8 @@ impl Work for BackgroundWork {
         }
     }
 
-    fn slot(&self) -> Option<Arc<Slot>> {
-        Some(self.worker.slot.clone())
+    fn slot(&self) -> Option<&Arc<Slot>> {
+        Some(&self.worker.slot)
     }
 
     fn published(&mut self, _version: Option<u64>) {
