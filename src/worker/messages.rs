@@ -193,6 +193,7 @@ mod tests {
             removed("redis"),
             nothing_published(subject(), true),
             nothing_published(subject(), false),
+            no_thread("redis", &std::io::Error::from_raw_os_error(11)),
         ];
         let text: Vec<&str> = all.iter().map(|failure| failure.message.as_str()).collect();
         insta::assert_snapshot!(text.join("\n\n"));

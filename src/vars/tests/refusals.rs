@@ -55,6 +55,15 @@ fn places_and_reasons() {
     insta::assert_snapshot!(messages.join("\n"));
 }
 
+/// B24
+#[test]
+fn too_deep() {
+    let mut heap = Heap::default();
+    let array = nested(&mut heap, 3);
+    let refusal = refused(array, Limits { bytes: 5000, depth: 2 });
+    insta::assert_snapshot!(refusal, @"$vars[0][0] is nested deeper than 2 levels");
+}
+
 /// The bound of bytes names the place where it was passed.
 #[test]
 fn bytes() {
@@ -63,5 +72,5 @@ fn bytes() {
     let array = heap.packed(&[text, text], 1);
     let refusal = refused(array, Limits { bytes: 5000, depth: 256 });
     assert_eq!(*refusal.reason(), Reason::TooLarge(5000));
-    assert_eq!(refusal.place(), "$vars[1]");
+    insta::assert_snapshot!(refusal, @"the array needs more than 5000 bytes at $vars[1]; publish less, or raise max_bytes in the vars block of the configuration");
 }
