@@ -12,7 +12,7 @@ packages_of() {
             [[ -n ${PHP_CONFIG:-} ]] || packages_for_php
             ;;
         test)
-            printf '%s\n' gdb redis-sentinel redis-server shellcheck valgrind wrk
+            printf '%s\n' composer gdb php-symfony-console phpunit redis-sentinel redis-server shellcheck valgrind wrk
             ;;
         *)
             fail "listing packages: there is no list named $1; the lists are build and test"

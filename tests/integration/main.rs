@@ -16,6 +16,7 @@ mod consistency;
 mod examples;
 mod http_worker;
 mod layers;
+mod php_cli;
 mod shutdown;
 mod supervision;
 mod two_requests;
