@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &["limits", "exchange", "config"]),
     ("server", &["limits", "exchange", "vars", "config", "php", "pool", "worker", "http"]),
     // Scripts of the command line answer on the standard output, so `cli` knows what an answer is.
-    ("cli", &["exchange", "server", "config", "php"]),
+    ("cli", &["limits", "exchange", "server", "config", "php"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
