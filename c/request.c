@@ -28,8 +28,8 @@ void igor_request_info_fill(const igor_request *request)
 	SG(request_info).argc = request->argc;
 	SG(request_info).argv = (char **) request->argv;
 	SG(server_context) = request->has_job ? (void *) igor_self : NULL;
-	/* sapi_activate() keeps the code of the request before. */
-	SG(sapi_headers).http_response_code = 200;
+	/* sapi_activate() keeps the code of the request before. PHP's command line has none. */
+	SG(sapi_headers).http_response_code = request->command_line ? 0 : 200;
 }
 
 /* Whether the script ended by a fatal error, an uncaught exception or a bailout. php_execute_script() swallows them
@@ -122,7 +122,8 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 		ZVAL_BOOL(&background, igor_self->mode == IGOR_BACKGROUND);
 		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("FRANKENPHP_WORKER_BACKGROUND"), &background);
 	}
-	if (request->argc > 0) {
+	/* PHP itself gives a script with a process of its own its arguments, if register_argc_argv says so. */
+	if (request->argc > 0 && !request->own_process) {
 		zval arguments, count;
 		int32_t argument;
 

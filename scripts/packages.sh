@@ -12,7 +12,8 @@ packages_of() {
             [[ -n ${PHP_CONFIG:-} ]] || packages_for_php
             ;;
         test)
-            printf '%s\n' composer gdb inotify-tools php-amphp-amp php-symfony-console redis-sentinel redis-server shellcheck valgrind wrk
+            printf '%s\n' composer gdb inotify-tools php-amphp-amp php-symfony-console phpunit redis-sentinel redis-server \
+                shellcheck valgrind wrk
             ;;
         *)
             fail "listing packages: there is no list named $1; the lists are build and test"

@@ -23,6 +23,7 @@ mod interleavings;
 mod layers;
 mod manual;
 mod many;
+mod php_cli;
 mod polyfill;
 mod reload;
 mod remote;

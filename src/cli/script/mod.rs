@@ -8,8 +8,8 @@ mod shell;
 use super::EXIT_FAILURE;
 use crate::config::{self, Config};
 use crate::exchange::RequestHead;
-use crate::php::EngineOptions;
-use crate::server;
+use crate::php::{EngineError, EngineOptions};
+use crate::server::{self, ScriptError};
 use gateway::Environment;
 use invocation::{Invocation, Source, THREADS_VARIABLE};
 use std::ffi::{OsStr, OsString};
@@ -102,7 +102,11 @@ fn start(program: Program, invocation: Invocation, head: RequestHead, threads: u
         stock_defaults: program == Program::PhpCgi,
         ..EngineOptions::default()
     };
-    server::run_script(config, options, head, threads).map_err(|error| error.to_string())
+    match server::run_script(config, options, head, threads) {
+        // PHP has said why, in the words that its own programs use.
+        Err(ScriptError::Engine(EngineError::Refused)) => Ok(EXIT_FAILURE.into()),
+        result => result.map_err(|error| error.to_string()),
+    }
 }
 
 /// PHP opens no relative paths on its threads.
