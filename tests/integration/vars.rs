@@ -43,8 +43,8 @@ fn publish(server: &Server, vars: &str) {
 /// B23, N3, N4, N5, N6, N18: every reader gets exactly what was published.
 #[test]
 fn values_are_the_same_for_every_reader() {
-    for mode in ["auto", "zero_copy", "copy"] {
-        let server = server_with(&format!("vars {{\nhardened on\nmode {mode}\n}}"));
+    for mode in ["hardened on\nmode auto", "hardened on\nmode zero_copy", "hardened on\nmode copy", "hardened off"] {
+        let server = server_with(&format!("vars {{\n{mode}\n}}"));
         publish(&server, "exact_values()");
         let compare = "require_once __DIR__ . '/vars/values.php'; $v = frankenphp_get_vars('w'); return difference($v, exact_values());";
         for outcome in everywhere(&server, compare) {
