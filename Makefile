@@ -49,10 +49,21 @@ lint:
 	$(WITH_PHP) cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
+	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php --check
 
 .PHONY: contract
 contract: php ## Write docs/contract.md: what is promised, and the tests that prove it
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php
+
+.PHONY: hard-cases-table
+hard-cases-table: php ## Write docs/hard-cases.md: values and moments that break such systems, and the tests that prove them
+	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php
+
+WHOLE = $(if $(NEXTEST),cargo nextest run --no-fail-fast --run-ignored all,cargo test --no-fail-fast)
+.PHONY: hard-cases
+hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE=1: in samples)
+	$(WITH_PHP) CARGO_TARGET_DIR=$(TARGET)/faults HARD_CASES=$(if $(SAMPLE),,whole) \
+		$(WHOLE) --features faults --test integration $(if $(NEXTEST),,--) hard_cases faults:: $(if $(NEXTEST),,--include-ignored)
 
 .PHONY: unit
 unit: ## Unit and integration tests

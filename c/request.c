@@ -22,6 +22,8 @@ void igor_request_info_fill(const igor_request *request)
 	SG(request_info).content_type = request->content_type;
 	SG(request_info).content_length = request->content_length < 0 ? 0 : (zend_long) request->content_length;
 	SG(request_info).cookie_data = NULL;
+	/* sapi_deactivate() frees it and keeps the pointer, which the next sapi_deactivate() would free again. */
+	SG(request_info).content_type_dup = NULL;
 	SG(request_info).auth_user = NULL;
 	SG(request_info).auth_password = NULL;
 	SG(request_info).auth_digest = NULL;

@@ -11,6 +11,10 @@
 
 declare(strict_types=1);
 
+const LETTER = 'B';
+const DOCUMENT = 'docs/contract.md';
+const TARGET = 'contract';
+
 /** Lines whose tests are still being written. A line with tests must not stand here. */
 const PENDING = [44];
 
@@ -97,134 +101,16 @@ const LINES = [
     ],
 ];
 
-/** Tests by line: line => file => names, `null` for all of the file. */
-function find_tests(string $root): array
-{
-    $tests = [];
-    foreach (['src', 'tests', 'phpt'] as $folder) {
-        $files = new RecursiveIteratorIterator(new RecursiveDirectoryIterator("$root/$folder", FilesystemIterator::SKIP_DOTS));
-        foreach ($files as $file) {
-            $path = substr($file->getPathname(), strlen($root) + 1);
-            $found = match ($file->getExtension()) {
-                'rs' => tests_of_rust($path, file_get_contents($file->getPathname())),
-                'phpt' => tests_of_phpt($path, file_get_contents($file->getPathname())),
-                default => [],
-            };
-            foreach ($found as [$lines, $group, $test]) {
-                foreach ($lines as $line) {
-                    $tests[$line][$group][] = $test;
-                }
-            }
-        }
-    }
-    return $tests;
-}
+const INTRODUCTION = <<<'MARKDOWN'
+    # What is promised, and what proves it
 
-/** @return list<array{list<int>, string, string}> lines, file, function */
-function tests_of_rust(string $path, string $code): array
-{
-    $found = [];
-    $is_all_tests = preg_match('~(^|/)tests/~', $path) && str_contains($code, '#[test]');
-    if ($is_all_tests && preg_match_all('~^//! .*$~m', $code, $head)) {
-        $lines = lines_named(implode("\n", $head[0]));
-        if ($lines !== [] && !str_ends_with($path, '/main.rs')) {
-            $found[] = [$lines, $path, 'all'];
-        }
-    }
-    // A comment, attributes of which one makes the function a test, the function. Macros such as proptest! indent them.
-    $test = '~((?:^[ \t]*///.*\n)+)((?:^[ \t]*#\[.*\]\n)+)[ \t]*(?:async )?fn (\w+)~m';
-    preg_match_all($test, $code, $matches, PREG_SET_ORDER);
-    foreach ($matches as [, $comment, $attributes, $name]) {
-        if (str_contains($attributes, '#[test]') && ($lines = lines_named($comment)) !== []) {
-            $found[] = [$lines, $path, $name];
-        }
-    }
-    return $found;
-}
+    Each line is something that a user, a script or a test can see; the tests that prove it name it by its number (`B12`).
+    `make contract` writes this file from them, and `make lint` fails when it is not up to date or a line has no test.
+    [background-workers.md](background-workers.md) explains what these are short forms of.
 
-/** @return list<array{list<int>, string, string}> lines, folder, test */
-function tests_of_phpt(string $path, string $text): array
-{
-    $lines = lines_named(explode("\n", $text)[1]);
-    return $lines === [] ? [] : [[$lines, dirname($path), basename($path, '.phpt')]];
-}
 
-/** The lines that a text names: `B12`, and all from `B16 to B21`. */
-function lines_named(string $text): array
-{
-    preg_match_all('/\bB([1-9]\d*)(?: to B([1-9]\d*))?\b/', $text, $matches, PREG_SET_ORDER);
-    $lines = [];
-    foreach ($matches as $match) {
-        array_push($lines, ...range((int) $match[1], (int) ($match[2] ?? $match[1])));
-    }
-    return array_values(array_unique($lines));
-}
+    MARKDOWN;
 
-function table(array $tests): string
-{
-    $text = <<<'MARKDOWN'
-        # What is promised, and what proves it
+require __DIR__ . '/lib/test-table.php';
 
-        Each line is something that a user, a script or a test can see; the tests that prove it name it by its number (`B12`).
-        `make contract` writes this file from them, and `make lint` fails when it is not up to date or a line has no test.
-        [background-workers.md](background-workers.md) explains what these are short forms of.
-
-        MARKDOWN;
-    foreach (LINES as $section => $lines) {
-        $text .= "\n## $section\n\n| line | | tests |\n|---|---|---|\n";
-        foreach ($lines as $number => $summary) {
-            $text .= "| B$number | $summary | " . cell($tests[$number] ?? []) . " |\n";
-        }
-    }
-    return $text;
-}
-
-function cell(array $groups): string
-{
-    if ($groups === []) {
-        return 'being written';
-    }
-    ksort($groups);
-    $parts = [];
-    foreach ($groups as $path => $names) {
-        sort($names);
-        $names = array_map(static fn ($name) => $name === 'all' ? 'all' : "`$name`", array_unique($names));
-        $parts[] = "[$path](../$path): " . implode(', ', $names);
-    }
-    return implode('<br>', $parts);
-}
-
-/** What is wrong with the tests, a sentence each. */
-function problems(array $tests): array
-{
-    $known = array_merge(...array_map(array_keys(...), array_values(LINES)));
-    $problems = [];
-    foreach (array_diff($known, array_keys($tests), PENDING) as $line) {
-        $problems[] = "no test names B$line: write one, or name the line above the one that proves it";
-    }
-    foreach (array_diff(array_keys($tests), $known) as $line) {
-        $where = array_key_first($tests[$line]);
-        $problems[] = "there is no line B$line, which {$tests[$line][$where][0]} in $where names";
-    }
-    foreach (array_intersect(PENDING, array_keys($tests)) as $line) {
-        $problems[] = "B$line has tests now: take it out of the list of pending lines in scripts/contract-table.php";
-    }
-    return $problems;
-}
-
-$root = dirname(__DIR__);
-$file = "$root/docs/contract.md";
-$tests = find_tests($root);
-$table = table($tests);
-$problems = problems($tests);
-if (in_array('--check', $argv, true)) {
-    if (!is_file($file) || file_get_contents($file) !== $table) {
-        $problems[] = 'docs/contract.md is not what the tests say: run `make contract`';
-    }
-} else {
-    file_put_contents($file, $table);
-}
-foreach ($problems as $problem) {
-    fwrite(STDERR, "error: $problem\n");
-}
-exit($problems === [] ? 0 : 1);
+exit(write_or_check(dirname(__DIR__), in_array('--check', $argv, true)));

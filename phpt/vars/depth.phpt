@@ -1,5 +1,5 @@
 --TEST--
-Values 1 (B23): 256 levels are the same
+N1 (B23): 256 levels are the same
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

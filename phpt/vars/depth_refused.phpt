@@ -1,5 +1,5 @@
 --TEST--
-Values 1 (B24): 257, 10,000 and 1,000,000 levels are refused
+N1 (B24): 257, 10,000 and 1,000,000 levels are refused
 --INI--
 igor.config={PWD}/../include/Caddyfile
 memory_limit=1G

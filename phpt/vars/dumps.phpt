@@ -1,5 +1,5 @@
 --TEST--
-What readers do 18 (B23): dumped, encoded and exported as an ordinary array
+N18 (B23): dumped, encoded and exported as an ordinary array
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 10 (B36): enum cases are the own cases of the reader
+N10 (B36): enum cases are the own cases of the reader
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

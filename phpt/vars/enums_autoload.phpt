@@ -1,5 +1,5 @@
 --TEST--
-Values 10 (B36): the enum is autoloaded, also by an autoloader that reads the same name
+N10 (B36): the enum is autoloaded, also by an autoloader that reads the same name
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

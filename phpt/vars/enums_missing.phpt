@@ -1,5 +1,5 @@
 --TEST--
-Values 10 (B36): a reader without the enum or the case gets a LogicException on every read
+N10 (B36): a reader without the enum or the case gets a LogicException on every read
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Moments 25: a child reads what its parent read; its end is its own
+N25: a child reads what its parent read; its end is its own
 --EXTENSIONS--
 pcntl
 --INI--

@@ -1,5 +1,5 @@
 --TEST--
-What readers do 17 (B35): held by a suspended generator or fiber across a publish, and in cyclic garbage
+N17 (B35): held by a suspended generator or fiber across a publish, and in cyclic garbage
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

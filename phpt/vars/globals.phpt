@@ -1,5 +1,5 @@
 --TEST--
-Values 12 (B23, B24): symbol tables and superglobals as argument
+N12 (B23, B24): symbol tables and superglobals as argument
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 3, 4 (B23): holes, emptied lists, every kind of key, and the next free index
+N3, N4 (B23): holes, emptied lists, every kind of key, and the next free index
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-What readers do 15 (B27): used in output callbacks, shutdown functions, destructors and session handlers
+N15 (B27): used in output callbacks, shutdown functions, destructors and session handlers
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 9 (B27): constant arrays, in code that the JIT compiles
+N9 (B27): constant arrays, in code that the JIT compiles
 --EXTENSIONS--
 opcache
 --INI--

@@ -1,5 +1,5 @@
 --TEST--
-Values 9 (B27): constant arrays, which opcache keeps in its shared memory
+N9 (B27): constant arrays, which opcache keeps in its shared memory
 --EXTENSIONS--
 opcache
 --INI--

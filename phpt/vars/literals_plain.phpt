@@ -1,5 +1,5 @@
 --TEST--
-Values 9 (B27): constant arrays, without opcache
+N9 (B27): constant arrays, without opcache
 --EXTENSIONS--
 opcache
 --INI--

@@ -1,5 +1,5 @@
 --TEST--
-Values 3 (B23): what the next [] does after negative keys, by version of PHP
+N3 (B23): what the next [] does after negative keys, by version of PHP
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 11 (B24): objects and resources are refused, and none of their methods is called
+N11 (B24): objects and resources are refused, and none of their methods is called
 --INI--
 igor.config={PWD}/../include/Caddyfile
 memory_limit=1G

@@ -1,5 +1,5 @@
 --TEST--
-Values 2 (B23): a reference that one slot holds is a plain value
+N2 (B23): a reference that one slot holds is a plain value
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 2 (B24): shared references and recursion are refused
+N2 (B24): shared references and recursion are refused
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 6 (B23): null, bool, int and float, bit for bit
+N6 (B23): null, bool, int and float, bit for bit
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

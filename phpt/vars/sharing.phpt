@@ -1,5 +1,5 @@
 --TEST--
-Values 8 (B24): what stands in many places is stored once
+N8 (B24): what stands in many places is stored once
 --INI--
 igor.config={PWD}/sharing.Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-Values 7 (B23): table sizes, a million elements, keys that collide
+N7 (B23): table sizes, a million elements, keys that collide
 --INI--
 igor.config={PWD}/../include/Caddyfile
 memory_limit=1G

@@ -1,5 +1,5 @@
 --TEST--
-Values 5 (B23): strings of any bytes and length
+N5 (B23): strings of any bytes and length
 --INI--
 igor.config={PWD}/../include/Caddyfile
 memory_limit=256M

@@ -1,5 +1,5 @@
 --TEST--
-Values 6 (B26, B33, B34): what counts as a change
+N6 (B26, B33, B34): what counts as a change
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

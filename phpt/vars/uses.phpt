@@ -1,5 +1,5 @@
 --TEST--
-What readers do 16 (B35): used where PHP keeps texts: regex, constants, ini, names, headers, environment
+N16 (B35): used where PHP keeps texts: regex, constants, ini, names, headers, environment
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

@@ -1,5 +1,5 @@
 --TEST--
-What readers do 13 (B35): whatever a script does with its array, the snapshot stays
+N13 (B35): whatever a script does with its array, the snapshot stays
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

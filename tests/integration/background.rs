@@ -92,7 +92,7 @@ fn several_workers_may_share_one_file() {
     assert_eq!(server.eval("return frankenphp_get_vars(['b', 'a']);").value(), expected);
 }
 
-/// B7
+/// B7, N27
 #[test]
 fn one_name_in_two_scopes_is_two_workers() {
     let workers = |number: u8| {
@@ -286,7 +286,7 @@ fn workers_read_themselves_and_others() {
     assert_eq!(a.eval("frankenphp_set_vars(['own']); return frankenphp_get_vars('a');").value(), json!(["own"]));
 }
 
-/// B25, B40
+/// B25, B40, N28
 #[test]
 fn what_only_a_background_worker_may_do() {
     let server = block(&format!("worker {{$PHP_TESTS}}/worker.php 1\n{}", puppet("w", READY))).start();

@@ -61,7 +61,7 @@ fn assert_consistent(server: &Server) {
 #[test]
 fn classic_requests_see_one_version_at_a_time() {
     let site = format!("root {{$PHP_TESTS}}\nphp_server {{\n{}}}", workers());
-    assert_consistent(&Igor::new().frankenphp("num_threads 8").site(&site).start());
+    assert_consistent(&Igor::new().frankenphp("num_threads 8\nvars {\nhardened off\n}").site(&site).start());
 }
 
 /// B22, B28, B30, B37
@@ -69,7 +69,7 @@ fn classic_requests_see_one_version_at_a_time() {
 fn requests_of_http_workers_see_one_version_at_a_time() {
     let site =
         format!("root {{$PHP_TESTS}}\nphp_server {{\n{}worker {{$PHP_TESTS}}/consistency/reader.php 8\n}}", workers());
-    assert_consistent(&Igor::new().site(&site).start());
+    assert_consistent(&Igor::new().frankenphp("vars {\nhardened off\n}").site(&site).start());
 }
 
 /// B22, B27: the same with snapshots that are shared only, and protected against every write.

@@ -469,3 +469,15 @@ fn a_client_that_goes_does_not_end_the_script() {
         json!([true, true, 0])
     );
 }
+
+/// B58: what PHP keeps of a form's request goes with the script that the request ended.
+#[test]
+fn a_fatal_error_in_the_request_of_a_form() {
+    let server = Igor::new().site("root {$PHP_TESTS}\nphp_server {\nworker {$PHP_TESTS}/worker.php 1\n}").start();
+    for _ in 0..5 {
+        let failed = server.send(&Request::form("/worker.php?raw", "$a=1;no_such_function();"));
+        assert_eq!(failed.status, 500, "{}", failed.text());
+        let fine = server.send(&Request::form("/worker.php?raw", "$a=1;echo count($_POST);"));
+        assert_eq!((fine.status, fine.text().as_str()), (200, "1"));
+    }
+}

@@ -41,7 +41,7 @@ fn giving_up_wakes_every_waiter() {
     assert_holds(&record, &["exit_status=255", "DomainException: no redis", "fail.php"]);
 }
 
-/// B37, B48: what has been given up stays readable, and a later ensure starts it afresh.
+/// B37, B48, N22: what has been given up stays readable, and a later ensure starts it afresh.
 #[test]
 fn a_worker_that_was_given_up_can_be_revived() {
     let server = block(&puppet("w", "max_consecutive_failures 1\nenv BOOT \"if (file_exists(getenv('DIR') . '/broken')) { exit(4); } frankenphp_set_vars(['good']);\"")).start();
@@ -82,7 +82,7 @@ fn a_classic_request_waits_through_failed_boots() {
     server.wait_log(&["background worker failed", "attempt=2", "exit_status=7"]);
 }
 
-/// B12, B37, B47: a table of crashes after ready. Each is named in the log; readers notice nothing.
+/// B12, B37, B47, N22: a table of crashes after ready. Each is named in the log; readers notice nothing.
 #[test]
 fn crashes_are_logged_and_the_last_snapshot_is_served() {
     let mut crashes = vec![

@@ -54,7 +54,7 @@ fn serve_the_same_names_for_generations(server: &Server, path: &str) {
     }
 }
 
-/// B34, B35
+/// B34, B35, N16
 #[cfg(not(feature = "teeth"))]
 #[test]
 fn a_classic_thread_keeps_nothing_of_a_snapshot() {
@@ -62,7 +62,7 @@ fn a_classic_thread_keeps_nothing_of_a_snapshot() {
     serve_the_same_names_for_generations(&server, "/index.php");
 }
 
-/// B34, B35: the runs of a worker script on one thread.
+/// B34, B35, N16: the runs of a worker script on one thread.
 #[cfg(not(feature = "teeth"))]
 #[test]
 fn a_worker_thread_keeps_nothing_of_a_snapshot_when_its_script_has_ended() {

@@ -40,11 +40,11 @@ fn publish(server: &Server, vars: &str) {
     server.puppet("w").eval(&format!("frankenphp_set_vars({vars});")).value();
 }
 
-/// B23: every reader gets exactly what was published.
+/// B23, N3, N4, N5, N6, N18: every reader gets exactly what was published.
 #[test]
 fn values_are_the_same_for_every_reader() {
-    for mode in ["auto", "zero_copy", "copy"] {
-        let server = server_with(&format!("vars {{\nhardened on\nmode {mode}\n}}"));
+    for mode in ["hardened on\nmode auto", "hardened on\nmode zero_copy", "hardened on\nmode copy", "hardened off"] {
+        let server = server_with(&format!("vars {{\n{mode}\n}}"));
         publish(&server, "exact_values()");
         let compare = "require_once __DIR__ . '/vars/values.php'; $v = frankenphp_get_vars('w'); return difference($v, exact_values());";
         for outcome in everywhere(&server, compare) {
@@ -71,7 +71,7 @@ fn a_publish_replaces_everything() {
     assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!([]));
 }
 
-/// B24
+/// B24, N2, N11, N12
 #[test]
 fn what_cannot_be_published_is_refused_with_its_path() {
     let server = server();
@@ -99,7 +99,7 @@ fn what_cannot_be_published_is_refused_with_its_path() {
     assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!({"kept": true}));
 }
 
-/// B23, B24: 256 levels are the limit; far more are refused without a stack overflow.
+/// B23, B24, N1, N8: 256 levels are the limit; far more are refused without a stack overflow.
 #[test]
 fn nesting() {
     let server = server();
@@ -129,7 +129,7 @@ fn nesting() {
     assert_eq!(server.eval(walk).value(), json!(["x"]));
 }
 
-/// B26: what is a change, and what is none.
+/// B26, N6: what is a change, and what is none.
 #[test]
 fn changes_that_only_an_exact_comparison_sees() {
     let server = server();
@@ -250,7 +250,7 @@ fn a_publish_between_two_reads_is_seen() {
     assert_eq!(Outcome::of_response(&connection.read(false)).value(), json!([[1], [2]]));
 }
 
-/// B35
+/// B35, N13
 #[test]
 fn readers_change_only_their_own_copy() {
     let nested = "['list' => [3, 1, 2], 'map' => ['b' => 'x', 'a' => 'y'], 'nested' => ['deeper' => ['deepest' => 'ground']], 'text' => 'text', 'number' => 1]";
@@ -270,7 +270,7 @@ fn readers_change_only_their_own_copy() {
     }
 }
 
-/// B35: what a long-lived script keeps stays what it was, however many versions go by.
+/// B35, N14: what a long-lived script keeps stays what it was, however many versions go by.
 #[test]
 fn what_is_kept_stays() {
     for mode in ["auto", "zero_copy", "copy"] {
@@ -325,7 +325,7 @@ fn copies_of_many_versions_are_each_right() {
     assert_eq!(server.eval_in_worker(&look).value(), 200);
 }
 
-/// B27, B35: what the engine may keep of a value beyond the request must not be the snapshot's own memory.
+/// B27, B35, N16: what the engine may keep of a value beyond the request must not be the snapshot's own memory.
 #[test]
 fn a_value_may_be_used_in_every_way() {
     let server = server();
@@ -348,7 +348,7 @@ fn a_value_may_be_used_in_every_way() {
     }
 }
 
-/// B35: values are used where a script has ended already.
+/// B35, N15: values are used where a script has ended already.
 #[test]
 fn values_in_shutdown_functions_destructors_and_callbacks() {
     let server = server();
@@ -363,7 +363,7 @@ fn values_in_shutdown_functions_destructors_and_callbacks() {
     }
 }
 
-/// B36
+/// B36, N10
 #[test]
 fn enums_are_the_readers_own() {
     let server = server();
@@ -379,7 +379,7 @@ fn enums_are_the_readers_own() {
     }
 }
 
-/// B36
+/// B36, N10, N20
 #[test]
 fn enums_are_autoloaded() {
     let server = server();
@@ -398,7 +398,7 @@ fn publish_other(server: &Server) {
     server.puppet("other").eval("frankenphp_set_vars(['fine']);").value();
 }
 
-/// B36: on every read, and without harm to other names.
+/// B36, N10: on every read, and without harm to other names.
 #[test]
 fn an_enum_that_the_reader_does_not_have() {
     let server = server();
@@ -419,7 +419,7 @@ fn an_enum_that_the_reader_does_not_have() {
     }
 }
 
-/// B58, B35: a memory limit in the middle of a copying read ends that request alone.
+/// B58, B35, N19: a memory limit in the middle of a copying read ends that request alone.
 #[test]
 fn the_memory_limit_in_the_middle_of_a_read() {
     let server = server_with("vars {\nhardened on\nmode copy\n}");
@@ -440,7 +440,7 @@ fn the_memory_limit_in_the_middle_of_a_read() {
     server.wait_log(&["Allowed memory size of 33554432 bytes exhausted"]);
 }
 
-/// B27: an opcache reset between publish and read, with a publisher that published constants of its script.
+/// B27, N23: an opcache reset between publish and read, with a publisher that published constants of its script.
 #[test]
 fn a_snapshot_survives_an_opcache_reset() {
     let server = Igor::new()
@@ -502,7 +502,7 @@ fn readers_see_one_version_at_a_time() {
     assert!(puppet.finish().value().as_u64().is_some_and(|versions| versions > 0));
 }
 
-/// B35: a fork in a reader frees nothing of the parent's.
+/// B35, N25: a fork in a reader frees nothing of the parent's.
 #[test]
 fn a_child_process_reads_and_ends() {
     let server = server();

@@ -14,7 +14,7 @@ fn int(value: i64) -> Data {
     Data::Int(value)
 }
 
-/// B22: `[]` is a snapshot. NASTY 3: its next free index is kept.
+/// B22: `[]` is a snapshot. N3: its next free index is kept.
 #[test]
 fn an_empty_array() {
     let mut heap = Heap::default();
@@ -25,7 +25,7 @@ fn an_empty_array() {
     assert_eq!(unsafe { (*snapshot.root()).next_free }, i64::MIN);
 }
 
-/// NASTY 3: holes stay where they are.
+/// N3: holes stay where they are.
 #[test]
 fn a_packed_array_with_holes() {
     let mut heap = Heap::default();
@@ -39,7 +39,7 @@ fn a_packed_array_with_holes() {
     assert_eq!((root.used, root.count, root.next_free), (4, 2, 4));
 }
 
-/// NASTY 8: a sub-array used a thousand times takes the room of one.
+/// N8: a sub-array used a thousand times takes the room of one.
 #[test]
 fn a_shared_array_is_copied_once() {
     let mut heap = Heap::default();
@@ -50,7 +50,7 @@ fn a_shared_array_is_copied_once() {
     assert!(thousand.shared() && thousand.bytes() < once.bytes() + 1000 * size_of::<Zval>() + 64);
 }
 
-/// NASTY 8: thirty levels of `[$x, $x]` are thirty arrays, also for the comparison.
+/// N8: thirty levels of `[$x, $x]` are thirty arrays, also for the comparison.
 #[test]
 fn thirty_levels_of_pairs_stay_small() {
     let mut heap = Heap::default();
@@ -94,7 +94,7 @@ fn a_shared_string_is_copied_once() {
     assert_eq!(read(snapshot.root()), Data::List(vec![Data::Text(text); 3]));
 }
 
-/// NASTY 2: a reference that one slot holds is a plain value.
+/// N2: a reference that one slot holds is a plain value.
 #[test]
 fn a_reference_with_one_holder_is_a_value() {
     let mut heap = Heap::default();
@@ -103,7 +103,7 @@ fn a_reference_with_one_holder_is_a_value() {
     assert_eq!(read(copy(heap.packed(&[reference], 1)).root()), Data::List(vec![int(7)]));
 }
 
-/// NASTY 6, B26: floats compare bit for bit; NASTY 9: what a snapshot itself holds can be published again.
+/// N6, B26: floats compare bit for bit; N9: what a snapshot itself holds can be published again.
 #[test]
 fn equality_is_identity_with_float_bits() {
     let mut heap = Heap::default();
@@ -138,7 +138,7 @@ fn order_and_key_types_count() {
     }
 }
 
-/// NASTY 10: enum cases mark the arrays that lead to them, and nothing else.
+/// N10: enum cases mark the arrays that lead to them, and nothing else.
 #[test]
 fn enum_cases_mark_their_way() {
     let mut heap = Heap::default();

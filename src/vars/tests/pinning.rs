@@ -35,7 +35,7 @@ fn versions_grow_from_one() {
     assert_eq!(slot.current().map(|current| current.version), Some(2));
 }
 
-/// NASTY 24: a snapshot that nobody reads goes with its replacement.
+/// N24: a snapshot that nobody reads goes with its replacement.
 #[test]
 fn a_replaced_snapshot_lives_as_long_as_its_pins() {
     let slot = Slot::new(b"name");
@@ -60,7 +60,7 @@ fn classic_requests_always_see_the_arena() {
     assert_eq!(ledger.replaced_bytes(), 0);
 }
 
-/// NASTY 14: what a long-lived script pins is bounded, by thread and for the process.
+/// N14: what a long-lived script pins is bounded, by thread and for the process.
 #[test]
 fn worker_scripts_stay_within_their_budgets() {
     let policy =

@@ -22,7 +22,7 @@ fn nested(heap: &mut Heap, levels: usize) -> *mut ZArray {
     array
 }
 
-/// NASTY 1
+/// N1
 #[test]
 fn depth() {
     let mut heap = Heap::default();
@@ -37,7 +37,7 @@ fn depth() {
     }
 }
 
-/// NASTY 2, 11: everything that cannot be published, three levels deep
+/// N2, N11: everything that cannot be published, three levels deep
 #[test]
 fn places_and_reasons() {
     let mut heap = Heap::default();
