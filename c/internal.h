@@ -47,6 +47,9 @@ typedef struct igor_thread {
 	bool handled;         /* this script run has called frankenphp_handle_request() */
 	bool in_callback;
 	bool stopping;        /* the server asked this script to end */
+	bool starting;        /* in php_request_startup(), where opcache restarts */
+	bool alone;           /* no other thread runs PHP code until this one has started */
+	igor_restart restart; /* what came of opcache's restart in this start */
 	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
@@ -97,7 +100,15 @@ bool igor_copy_root(zval *into, const igor_reading *reading);
 /* enums.c */
 bool igor_enum_resolve(zval *into, const void *enum_case);
 
+/* opcache.c */
+void igor_opcache_preload(void);
+void igor_opcache_install(void);
+bool igor_opcache_is_guarded(void);
+void igor_opcache_enter(igor_thread *self);
+void igor_opcache_entered(igor_thread *self);
+
 /* functions.c */
+zif_handler igor_replace_function(const char *name, zif_handler handler);
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
 

@@ -83,6 +83,7 @@ static void igor_execute(igor_thread *self)
 static void igor_serve(igor_thread *self)
 {
 	igor_outcome outcome = {0};
+	bool started;
 
 	self->has_job = self->request.has_job;
 	self->handled = false;
@@ -96,7 +97,10 @@ static void igor_serve(igor_thread *self)
 		SG(options) |= SAPI_OPTION_NO_CHDIR;
 	}
 
-	if (php_request_startup() == SUCCESS) {
+	igor_opcache_enter(self);
+	started = php_request_startup() == SUCCESS;
+	igor_opcache_entered(self);
+	if (started) {
 		/* PHP's startup keeps the status of the request before. */
 		EG(exit_status) = 0;
 		if (self->request.no_headers) {

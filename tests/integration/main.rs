@@ -21,6 +21,7 @@ mod hard_cases;
 mod http_worker;
 mod layers;
 mod manual;
+mod opcache;
 mod polyfill;
 mod reload;
 mod remote;
