@@ -120,6 +120,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	igor_interrupt_install();
 	igor_fork_install();
 	igor_opcache_install();
+	igor_environment_install();
 
 	info->php_version = PHP_VERSION;
 	info->loaded_ini = php_ini_opened_path;

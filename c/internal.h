@@ -56,6 +56,10 @@ typedef struct igor_thread {
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
+	/* What the script has put into its environment: in this request, and while an HTTP worker booted. */
+	HashTable *environment;
+	HashTable *boot_environment;
+
 	/* State that an HTTP worker script set up before its loop, restored after each request. */
 	HashTable *boot_ini;       /* name => value of directives changed during the boot */
 	HashTable *boot_shutdown;  /* shutdown functions registered outside of requests */
@@ -106,6 +110,13 @@ void igor_opcache_install(void);
 bool igor_opcache_is_guarded(void);
 void igor_opcache_enter(igor_thread *self);
 void igor_opcache_entered(igor_thread *self);
+
+/* environment.c */
+void igor_environment_install(void);
+void igor_environment_keep(igor_thread *self);
+void igor_environment_renew(igor_thread *self);
+void igor_environment_release(igor_thread *self);
+void igor_environment_adopt(void);
 
 /* functions.c */
 zif_handler igor_replace_function(const char *name, zif_handler handler);

@@ -16,6 +16,7 @@ static bool igor_forked = false;
 static void igor_note_fork(void)
 {
 	igor_forked = true;
+	igor_environment_adopt();
 }
 
 /* A script with a process of its own owns its output, also in a child. */
@@ -141,6 +142,7 @@ static void igor_serve(igor_thread *self)
 	if (self->opening_fd >= 0) {
 		close(self->opening_fd);
 	}
+	igor_environment_release(self);
 	/* They were of the request heap, which is gone, also where their release was cut short. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;
