@@ -21,14 +21,16 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 11] = [
+    const SOURCES: [&str; 13] = [
         "c/command.c",
         "c/copy.c",
         "c/engine.c",
         "c/enums.c",
+        "c/environment.c",
         "c/functions.c",
         "c/interrupt.c",
         "c/layout.c",
+        "c/opcache.c",
         "c/request.c",
         "c/thread.c",
         "c/vars.c",
@@ -185,8 +187,10 @@ mod php {
         }
         println!("cargo:rustc-link-lib=dylib=php");
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
-        // libphp and its libraries must resolve to our poll() (see c/interrupt.c).
-        println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol=poll");
+        // What libphp and its libraries must resolve to before libc's: see c/interrupt.c, c/opcache.c and c/environment.c.
+        for symbol in ["poll", "fcntl", "fcntl64", "popen", "pclose", "posix_spawn", "posix_spawnp"] {
+            println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
+        }
         println!("cargo:rustc-env=IGOR_PHP_PREFIX={}", php.prefix.display());
         println!("cargo:rustc-env=IGOR_PHP_CLI_BUILT={}", php.command_line.display());
         Ok(())

@@ -26,4 +26,7 @@
 # define IGOR_INI_ENTRIES(text) ((char *) (text))
 #endif
 
+/* 8.4 says when opcache takes note of a restart. Before, it shows at the start of the next request (opcache.c). */
+#define IGOR_HAS_RESTART_HOOK (PHP_VERSION_ID >= 80400)
+
 #endif

@@ -59,6 +59,10 @@ void shim_sapi_ini_defaults(void *configuration)
 	igor_ini_default(configuration, "display_errors", "0");
 	igor_ini_default(configuration, "log_errors", "1");
 	igor_ini_default(configuration, "html_errors", "0");
+	/* A full cache stops every script for a restart (opcache.c). Memory that is not used costs address space only. */
+	igor_ini_default(configuration, "opcache.memory_consumption", "256");
+	igor_ini_default(configuration, "opcache.interned_strings_buffer", "32");
+	igor_ini_default(configuration, "opcache.max_accelerated_files", "50000");
 }
 
 /* Whether opcache really runs can only be asked of itself: it starts for listed SAPI names alone, and stays off without
@@ -104,6 +108,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	sapi_startup(sapi);
 	/* sapi_startup() forgets them. */
 	sapi->ini_entries = IGOR_INI_ENTRIES(ini_entries);
+	igor_opcache_preload();
 	if (php_module_startup(sapi, &igor_module_entry) == FAILURE) {
 		sapi_shutdown();
 		tsrm_shutdown();
@@ -114,6 +119,8 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	zend_error_cb = igor_report_error;
 	igor_interrupt_install();
 	igor_fork_install();
+	igor_opcache_install();
+	igor_environment_install();
 
 	info->php_version = PHP_VERSION;
 	info->loaded_ini = php_ini_opened_path;
@@ -121,6 +128,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	info->debug = ZEND_DEBUG;
 	info->opcache_loaded = zend_get_extension("Zend OPcache") != NULL;
 	igor_probe_opcache(info);
+	info->opcache_guarded = igor_opcache_is_guarded();
 	/* What PHP displayed while it started waits in a buffer of the C library. */
 	fflush(stdout);
 	return 0;

@@ -36,6 +36,20 @@ void igor_throw_outside(const char *function)
 	zend_throw_exception_ex(spl_ce_RuntimeException, 0, "%s() can only be called on a thread of the server", function);
 }
 
+/* Puts a handler in the place of a PHP function's, in all threads, which share the function. NULL: there is no such
+ * function (disable_functions). Before the first thread runs. */
+zif_handler igor_replace_function(const char *name, zif_handler handler)
+{
+	zend_internal_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
+	zif_handler original = NULL;
+
+	if (function != NULL && function->type == ZEND_INTERNAL_FUNCTION) {
+		original = function->handler;
+		function->handler = handler;
+	}
+	return original;
+}
+
 /* ---- Background workers -------------------------------------------------------------------------------------- */
 
 static igor_phase igor_phase_of(const igor_thread *self)

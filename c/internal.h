@@ -51,11 +51,18 @@ typedef struct igor_thread {
 	bool handled;         /* this script run has called frankenphp_handle_request() */
 	bool in_callback;
 	bool stopping;        /* the server asked this script to end */
+	bool starting;        /* in php_request_startup(), where opcache restarts */
+	bool alone;           /* no other thread runs PHP code until this one has started */
+	igor_restart restart; /* what came of opcache's restart in this start */
 	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
+
+	/* What the script has put into its environment: in this request, and while an HTTP worker booted. */
+	HashTable *environment;
+	HashTable *boot_environment;
 
 	/* State that an HTTP worker script set up before its loop, restored after each request. */
 	HashTable *boot_ini;       /* name => value of directives changed during the boot */
@@ -102,7 +109,22 @@ bool igor_copy_root(zval *into, const igor_reading *reading, zend_array *old);
 /* enums.c */
 bool igor_enum_resolve(zval *into, const void *enum_case);
 
+/* opcache.c */
+void igor_opcache_preload(void);
+void igor_opcache_install(void);
+bool igor_opcache_is_guarded(void);
+void igor_opcache_enter(igor_thread *self);
+void igor_opcache_entered(igor_thread *self);
+
+/* environment.c */
+void igor_environment_install(void);
+void igor_environment_keep(igor_thread *self);
+void igor_environment_renew(igor_thread *self);
+void igor_environment_release(igor_thread *self);
+void igor_environment_adopt(void);
+
 /* functions.c */
+zif_handler igor_replace_function(const char *name, zif_handler handler);
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
 

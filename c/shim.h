@@ -27,6 +27,20 @@ typedef enum {
 /* What a PHP thread does next. */
 typedef enum { IGOR_STOP = 0, IGOR_RUN = 1 } igor_next;
 
+/* How a thread enters its next PHP request. */
+typedef enum {
+	IGOR_ENTER = 0,         /* beside the others */
+	IGOR_ENTER_ALONE = 1,   /* no other thread runs PHP code before host_entered(): opcache may restart */
+	IGOR_ENTER_TO_RESET = 2 /* the same, and opcache must be asked to restart */
+} igor_admission;
+
+/* What came of a restart of opcache at the start of a PHP request. */
+typedef enum {
+	IGOR_RESTART_NONE = 0,    /* none was pending */
+	IGOR_RESTART_REFUSED = 1, /* one is pending, and other threads run PHP code */
+	IGOR_RESTART_DONE = 2
+} igor_restart;
+
 /* What C does after a host_* call. For the errors host_message() holds the text. */
 typedef enum {
 	IGOR_OK = 0,
@@ -112,6 +126,7 @@ typedef struct {
 	bool debug;
 	bool opcache_loaded;
 	bool opcache_enabled;
+	bool opcache_guarded; /* it restarts only when no PHP thread uses it */
 	bool jit_enabled;
 } igor_engine_info;
 
@@ -161,6 +176,14 @@ igor_next host_next(void *host, igor_request *request);
 igor_next host_next_job(void *host, igor_request *request);
 /* The job in hand is over: its answer is completed and the exchange dropped. */
 void host_job_end(void *host, bool failed);
+/* Blocks while PHP threads are brought to a halt; then the PHP request may start. */
+igor_admission host_enter(void *host);
+/* php_request_startup() has returned. */
+void host_entered(void *host, igor_restart restart);
+/* opcache_reset() was called at this place. False: nobody can bring the threads to a halt. */
+bool host_opcache_reset(void *host, const char *file, size_t len, uint32_t line);
+/* opcache wants a restart. The reason is opcache's own number: 0 memory, 1 hash table, 2 a script. */
+void host_opcache_full(void *host, int reason);
 /* The PHP request is over, after php_request_shutdown() has returned: pins, slots and the exchange are released. */
 void host_end(void *host, const igor_outcome *outcome);
 /* Publishes (thread != NULL) or clears the thread that shim_thread_interrupt() may be given. */

@@ -16,6 +16,7 @@ static bool igor_forked = false;
 static void igor_note_fork(void)
 {
 	igor_forked = true;
+	igor_environment_adopt();
 }
 
 /* A script with a process of its own owns its output, also in a child. */
@@ -83,6 +84,7 @@ static void igor_execute(igor_thread *self)
 static void igor_serve(igor_thread *self)
 {
 	igor_outcome outcome = {0};
+	bool started;
 
 	self->has_job = self->request.has_job;
 	self->handled = false;
@@ -96,7 +98,10 @@ static void igor_serve(igor_thread *self)
 		SG(options) |= SAPI_OPTION_NO_CHDIR;
 	}
 
-	if (php_request_startup() == SUCCESS) {
+	igor_opcache_enter(self);
+	started = php_request_startup() == SUCCESS;
+	igor_opcache_entered(self);
+	if (started) {
 		/* PHP's startup keeps the status of the request before. */
 		EG(exit_status) = 0;
 		if (self->request.no_headers) {
@@ -137,6 +142,7 @@ static void igor_serve(igor_thread *self)
 	if (self->opening_fd >= 0) {
 		close(self->opening_fd);
 	}
+	igor_environment_release(self);
 	/* They were of the request heap, which is gone, also where their release was cut short. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;

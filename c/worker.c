@@ -107,6 +107,7 @@ static void igor_boot_save(igor_thread *self)
 	igor_boot_ini_save(self);
 	igor_boot_session_save(self);
 	IGOR_FAULT("boot_save half");
+	igor_environment_keep(self);
 	self->boot_shutdown = BG(user_shutdown_function_names);
 	BG(user_shutdown_function_names) = NULL;
 }
@@ -290,6 +291,7 @@ void igor_job_close(igor_thread *self)
 	} zend_end_try();
 	failed = CG(unclean_shutdown);
 	self->has_job = false;
+	igor_environment_renew(self);
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	host_job_end(self->host, failed || threw);

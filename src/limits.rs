@@ -86,6 +86,10 @@ pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 /// interrupted leaves within milliseconds.
 pub const KILL_SECONDS_MAX: u64 = 5;
 
+/// Shortest time between two restarts of opcache. Each one ends every worker script, and makes the server compile all
+/// that it runs anew, so a loop of `opcache_reset()` must not make it do nothing else.
+pub const OPCACHE_RESTART_INTERVAL_MS_MIN: u64 = 1000;
+
 /// Longest log record made of a script's output.
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 

@@ -2,6 +2,7 @@
 //! every buffer hang here, and [`Context::end`] clears them when the PHP request is over, however it ended.
 
 use super::interrupt::Interrupt;
+use super::safepoint::{Admission, Member, Started, safepoint};
 use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
 use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
@@ -15,6 +16,8 @@ pub(super) struct Context {
     pub(super) work: Box<dyn Work>,
     pub(super) interrupt: Arc<Interrupt>,
     pub(super) limits: crate::vars::Limits,
+    pub(super) member: Arc<Member>,
+    admission: Admission,
     pins: Pins,
     exchange: Option<Box<dyn Exchange>>,
     run: Option<Run>,
@@ -35,6 +38,8 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(work: Box<dyn Work>, interrupt: Arc<Interrupt>, pins: Pins, limits: crate::vars::Limits) -> Self {
         Self {
+            member: safepoint().join(work.mode(), &interrupt),
+            admission: Admission::Beside,
             work,
             interrupt,
             limits,
@@ -51,6 +56,18 @@ impl Context {
             #[cfg(feature = "launder")]
             laundry: super::launder::Laundry::default(),
         }
+    }
+
+    /// Waits until a PHP request may start.
+    pub(super) fn enter(&mut self) -> Admission {
+        self.admission = safepoint().enter(&self.member);
+        self.admission
+    }
+
+    /// The PHP request has started.
+    pub(super) fn entered(&mut self, started: Started) {
+        safepoint().entered(&self.member, self.admission, started);
+        self.admission = Admission::Beside;
     }
 
     /// Takes up an HTTP request and describes it to C.
@@ -141,6 +158,7 @@ impl Context {
 
     /// Ends the PHP request: `php_request_shutdown()` has returned.
     pub(super) fn end(&mut self, outcome: &ffi::igor_outcome) {
+        safepoint().leave(&self.member);
         self.close_job(outcome.failed);
         self.pins.release();
         #[cfg(feature = "launder")]
@@ -338,6 +356,12 @@ impl Context {
 
     pub(super) fn read_done(&mut self, root: *const crate::vars::layout::ZArray) {
         self.pins.copied(root);
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        safepoint().resign(&self.member);
     }
 }
 

@@ -41,6 +41,8 @@ pub struct EngineInfo {
     pub opcache_loaded: bool,
     /// Whether opcache really caches scripts.
     pub opcache_enabled: bool,
+    /// Whether opcache restarts only when no PHP thread uses its memory.
+    pub opcache_guarded: bool,
     /// Whether the JIT compiles.
     pub jit_enabled: bool,
 }
@@ -135,6 +137,7 @@ impl From<&ffi::igor_engine_info> for EngineInfo {
             debug: info.debug,
             opcache_loaded: info.opcache_loaded,
             opcache_enabled: info.opcache_enabled,
+            opcache_guarded: info.opcache_guarded,
             jit_enabled: info.jit_enabled,
         }
     }

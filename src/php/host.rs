@@ -2,8 +2,12 @@
 //! a verdict that C acts on afterwards (law 1).
 
 use super::context::Context;
+use super::safepoint::{Admission, Reason, Started, safepoint};
 use super::work::{Next, Phase, ScriptError, Wait};
-use crate::ffi::{igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_slot, igor_verdict};
+use crate::ffi::{
+    igor_admission, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_restart,
+    igor_slot, igor_verdict,
+};
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -101,6 +105,46 @@ extern "C" fn host_next(host: *mut c_void, request: *mut igor_request) -> igor_n
         }
     }
     igor_next::IGOR_STOP
+}
+
+host_fn! {
+    fn host_enter(context) -> igor_admission, on_panic igor_admission::IGOR_ENTER, {
+        match context.enter() {
+            Admission::Beside => igor_admission::IGOR_ENTER,
+            Admission::Alone { reset: false } => igor_admission::IGOR_ENTER_ALONE,
+            Admission::Alone { reset: true } => igor_admission::IGOR_ENTER_TO_RESET,
+        }
+    }
+}
+
+host_fn! {
+    fn host_entered(context, restart: igor_restart) -> (), on_panic (), {
+        context.entered(match restart {
+            igor_restart::IGOR_RESTART_DONE => Started::Restarted,
+            igor_restart::IGOR_RESTART_REFUSED => Started::Refused,
+            _ => Started::Nothing,
+        })
+    }
+}
+
+host_fn! {
+    fn host_opcache_reset(context, file: *const c_char, len: usize, line: u32) -> bool, on_panic false, {
+        // SAFETY: the name of the running script's file lives during the call.
+        let file = String::from_utf8_lossy(unsafe { bytes(file, len) });
+        safepoint().reset(&context.member, &format!("{file}:{line}"))
+    }
+}
+
+host_fn! {
+    fn host_opcache_full(context, reason: c_int) -> (), on_panic (), {
+        // opcache's own numbers (zend_accel_restart_reason).
+        safepoint().full(&context.member, match reason {
+            0 => Reason::Memory,
+            1 => Reason::Files,
+            2 => Reason::Reset,
+            _ => Reason::Full,
+        })
+    }
 }
 
 host_fn! {

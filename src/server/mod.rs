@@ -4,6 +4,7 @@ pub mod admin;
 mod assemble;
 mod control;
 mod logging;
+mod opcache;
 mod reload;
 mod run;
 mod script;

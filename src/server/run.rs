@@ -3,6 +3,7 @@
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::assemble::{Threads, engine_options};
 use super::control::{Control, Controlled, Live, Reloaded, Request, StopSignal};
+use super::opcache::Coordinator;
 use super::reload::absolute;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
@@ -102,6 +103,8 @@ pub(super) struct Server {
     pub(super) admin: Option<RunningAdmin>,
     /// What the last reload has replaced, on its way out.
     pub(super) retiring: Option<JoinHandle<Stuck>>,
+    /// Ends with the server's first step down.
+    opcache: Option<Coordinator>,
     /// Threads of earlier configurations that could not be made to leave.
     pub(super) stuck: Stuck,
 }
@@ -139,7 +142,9 @@ async fn serve(
     let live = Arc::new(Live { config, threads });
     let (control, Controlled { mut requests, live }) = Control::new(live, &stop);
     tokio::spawn(signals.forward(control.clone()));
-    let mut server = Server { source, live, listeners: Vec::new(), admin: None, retiring: None, stuck: Vec::new() };
+    let opcache = Some(Coordinator::start(control.clone()));
+    let mut server =
+        Server { source, live, listeners: Vec::new(), admin: None, retiring: None, opcache, stuck: Vec::new() };
     // Before the workers have booted, so that one that does not can be looked at.
     match admin.map(|admin| admin.serve(control.clone())).transpose() {
         Ok(admin) => server.admin = admin,
@@ -204,6 +209,7 @@ impl Server {
 
     async fn shut_down(mut self) -> Stuck {
         systemd::stopping();
+        self.opcache = None;
         let live = self.live.borrow().clone();
         let listeners = std::mem::take(&mut self.listeners).into_iter().map(|listening| listening.running).collect();
         let stuck = shut_down(listeners, live).await;
@@ -268,6 +274,12 @@ fn log_engine(engine: &Engine) {
         jit = info.jit_enabled,
         "PHP started"
     );
+    if info.opcache_enabled && !info.opcache_guarded {
+        tracing::warn!(
+            "opcache's locks cannot be seen, so a restart of opcache (opcache_reset(), a full cache) wipes memory under \
+             running scripts and may end the process; load it from PHP's own extension folder (zend_extension=opcache)"
+        );
+    }
     if !info.opcache_enabled {
         let why = if info.opcache_loaded {
             "it is loaded but off: set opcache.enable=1 in php.ini"

@@ -14,6 +14,7 @@ mod background;
 mod classic;
 mod cli;
 mod consistency;
+mod environment;
 mod examples;
 #[cfg(feature = "faults")]
 mod faults;
@@ -23,6 +24,7 @@ mod interleavings;
 mod layers;
 mod manual;
 mod many;
+mod opcache;
 mod php_cli;
 mod polyfill;
 mod reload;

@@ -1,0 +1,432 @@
+/* The environment of a script: getenv(), putenv(), and what its child processes inherit.
+ *
+ * The environment of C belongs to the process. Threads that change it see each other's values, and a thread that reads it
+ * while another changes it may read freed memory. So nothing here changes it: what a script puts lies in tables of its
+ * thread, which getenv() looks into first, and which are dropped when the request is over. Child processes are given both.
+ *
+ * Strings are copied into plain memory, not into the request heap: a memory limit cannot interrupt a change of a table, and
+ * the tables can be read until PHP's own shutdown has ended. */
+#include "internal.h"
+
+#include <php_variables.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static zif_handler igor_original_getenv;
+static zif_handler igor_original_putenv;
+static void (*igor_original_import)(zval *into);
+
+/* ---- What a script has put ----------------------------------------------------------------------------------- */
+
+static void igor_table_drop(HashTable **table)
+{
+	if (*table != NULL) {
+		zend_hash_destroy(*table);
+		pefree(*table, 1);
+		*table = NULL;
+	}
+}
+
+/* A value that is NULL hides the process's variable. */
+static void igor_table_set(HashTable **table, const char *name, size_t name_len, const char *value)
+{
+	zval entry;
+
+	if (*table == NULL) {
+		*table = pemalloc(sizeof(HashTable), 1);
+		zend_hash_init(*table, 8, NULL, ZVAL_INTERNAL_PTR_DTOR, 1);
+	}
+	if (value != NULL) {
+		ZVAL_NEW_STR(&entry, zend_string_init(value, strlen(value), 1));
+	} else {
+		ZVAL_NULL(&entry);
+	}
+	zend_hash_str_update(*table, name, name_len, &entry);
+}
+
+/* What the script has put under this name, and otherwise NULL. */
+static const zval *igor_put(const igor_thread *self, const char *name, size_t len)
+{
+	const zval *value = NULL;
+
+	if (self->environment != NULL) {
+		value = zend_hash_str_find(self->environment, name, len);
+	}
+	if (value == NULL && self->boot_environment != NULL) {
+		value = zend_hash_str_find(self->boot_environment, name, len);
+	}
+	return value;
+}
+
+void igor_environment_keep(igor_thread *self)
+{
+	self->boot_environment = self->environment;
+	self->environment = NULL;
+}
+
+void igor_environment_renew(igor_thread *self)
+{
+	igor_table_drop(&self->environment);
+}
+
+void igor_environment_release(igor_thread *self)
+{
+	igor_table_drop(&self->environment);
+	igor_table_drop(&self->boot_environment);
+}
+
+/* ---- getenv(), putenv(), $_ENV ------------------------------------------------------------------------------- */
+
+static ZEND_NAMED_FUNCTION(igor_putenv)
+{
+	char *setting, *equals;
+	size_t len;
+
+	/* A thread that is not ours, such as that of a program that has loaded PHP itself. */
+	if (igor_self == NULL) {
+		igor_original_putenv(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
+	}
+	ZEND_PARSE_PARAMETERS_START(1, 1)
+		Z_PARAM_STRING(setting, len)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (len == 0 || setting[0] == '=') {
+		zend_argument_value_error(1, "must have a valid syntax");
+		RETURN_THROWS();
+	}
+	/* As for C, a NUL ends it. */
+	equals = strchr(setting, '=');
+	if (equals != NULL) {
+		igor_table_set(&igor_self->environment, setting, equals - setting, equals + 1);
+	} else {
+		igor_table_set(&igor_self->environment, setting, strlen(setting), NULL);
+	}
+	RETURN_TRUE;
+}
+
+/* What was put comes before what the server gives, so that a script reads what it wrote. */
+static ZEND_NAMED_FUNCTION(igor_getenv)
+{
+	char *name = NULL;
+	size_t len = 0;
+	bool local_only = false;
+	const zval *value;
+
+	ZEND_PARSE_PARAMETERS_START(0, 2)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STRING_OR_NULL(name, len)
+		Z_PARAM_BOOL(local_only)
+	ZEND_PARSE_PARAMETERS_END();
+	(void) local_only;
+
+	value = name != NULL && igor_self != NULL ? igor_put(igor_self, name, len) : NULL;
+	if (value == NULL) {
+		igor_original_getenv(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
+	}
+	if (Z_TYPE_P(value) == IS_STRING) {
+		RETURN_STRINGL(Z_STRVAL_P(value), Z_STRLEN_P(value));
+	}
+	RETURN_FALSE;
+}
+
+static void igor_import_put(HashTable *into, HashTable *table)
+{
+	zend_string *name;
+	zval *value, copy;
+
+	if (table == NULL) {
+		return;
+	}
+	ZEND_HASH_FOREACH_STR_KEY_VAL(table, name, value) {
+		if (name == NULL) {
+			continue;
+		}
+		if (Z_TYPE_P(value) == IS_STRING) {
+			ZVAL_STRINGL(&copy, Z_STRVAL_P(value), Z_STRLEN_P(value));
+			zend_symtable_str_update(into, ZSTR_VAL(name), ZSTR_LEN(name), &copy);
+		} else {
+			zend_symtable_str_del(into, ZSTR_VAL(name), ZSTR_LEN(name));
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
+/* What the server gives, as getenv() of one name finds it. A header "Proxy:" must not look like the variable of that name,
+ * which many programs heed. */
+static void igor_import_given(HashTable *into, const igor_request *request)
+{
+	size_t i;
+	zval copy;
+
+	for (i = 0; i < request->server_vars_len; i++) {
+		const igor_pair *pair = &request->server_vars[i];
+
+		if (strcasecmp(pair->name, "HTTP_PROXY") != 0) {
+			ZVAL_STRINGL(&copy, pair->value, pair->value_len);
+			zend_symtable_str_update(into, pair->name, pair->name_len, &copy);
+		}
+	}
+}
+
+/* All variables, for getenv() without a name and for $_ENV. */
+static void igor_import(zval *into)
+{
+	const igor_thread *self = igor_self;
+
+	igor_original_import(into);
+	if (self == NULL) {
+		return;
+	}
+	/* Between the requests of an HTTP worker there is no description of one. */
+	if (!self->request.command_line && (self->has_job || !self->handled)) {
+		igor_import_given(Z_ARRVAL_P(into), &self->request);
+	}
+	igor_import_put(Z_ARRVAL_P(into), self->boot_environment);
+	igor_import_put(Z_ARRVAL_P(into), self->environment);
+}
+
+void igor_environment_install(void)
+{
+	igor_original_getenv = igor_replace_function("getenv", igor_getenv);
+	igor_original_putenv = igor_replace_function("putenv", igor_putenv);
+	igor_original_import = php_import_environment_variables;
+	php_import_environment_variables = igor_import;
+}
+
+/* ---- Child processes ----------------------------------------------------------------------------------------- */
+
+static bool igor_has_put(void)
+{
+	return igor_self != NULL && (igor_self->environment != NULL || igor_self->boot_environment != NULL);
+}
+
+/* How many variables a table can add. */
+static size_t igor_table_size(const HashTable *table)
+{
+	return table != NULL ? zend_hash_num_elements(table) : 0;
+}
+
+/* Adds those of a table that no table before it has. */
+static size_t igor_add_put(char **list, size_t at, HashTable *table, const HashTable *before)
+{
+	zend_string *name;
+	zval *value;
+
+	if (table == NULL) {
+		return at;
+	}
+	ZEND_HASH_FOREACH_STR_KEY_VAL(table, name, value) {
+		if (name != NULL && Z_TYPE_P(value) == IS_STRING && (before == NULL || !zend_hash_exists(before, name))
+			&& asprintf(&list[at], "%s=%s", ZSTR_VAL(name), Z_STRVAL_P(value)) >= 0) {
+			at++;
+		}
+	} ZEND_HASH_FOREACH_END();
+	return at;
+}
+
+/* The process's variables and what the script has put, as exec() takes them. NULL: no memory. The strings from `*own` on
+ * belong to the list, the others to the process. */
+static char **igor_environment_list(size_t *own)
+{
+	size_t count = igor_table_size(igor_self->environment) + igor_table_size(igor_self->boot_environment) + 1;
+	size_t at = 0;
+	char **variable, **list;
+
+	for (variable = environ; variable != NULL && *variable != NULL; variable++) {
+		count++;
+	}
+	list = calloc(count, sizeof(char *));
+	if (list == NULL) {
+		return NULL;
+	}
+	for (variable = environ; variable != NULL && *variable != NULL; variable++) {
+		size_t len = strcspn(*variable, "=");
+
+		if (igor_put(igor_self, *variable, len) == NULL) {
+			list[at++] = *variable;
+		}
+	}
+	*own = at;
+	at = igor_add_put(list, at, igor_self->environment, NULL);
+	igor_add_put(list, at, igor_self->boot_environment, igor_self->environment);
+	return list;
+}
+
+static void igor_environment_list_free(char **list, size_t own)
+{
+	size_t i;
+
+	for (i = own; list[i] != NULL; i++) {
+		free(list[i]);
+	}
+	free(list);
+}
+
+/* In the child of a fork, which has this thread alone: what it executes, or reads in C, is to see it all. */
+void igor_environment_adopt(void)
+{
+	size_t own;
+	char **list = igor_has_put() ? igor_environment_list(&own) : NULL;
+
+	if (list != NULL) {
+		environ = list;
+	}
+}
+
+typedef int (*igor_spawn)(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
+
+static int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+{
+	igor_spawn call = (igor_spawn) dlsym(RTLD_NEXT, symbol);
+	size_t own = 0;
+	char **list = NULL;
+	int error;
+
+	/* proc_open() without variables of its own hands on the process's. */
+	if (environment == environ && igor_has_put()) {
+		list = igor_environment_list(&own);
+		if (list == NULL) {
+			return ENOMEM;
+		}
+	}
+	error = call(pid, path, actions, attributes, arguments, list != NULL ? list : environment);
+	if (list != NULL) {
+		igor_environment_list_free(list, own);
+	}
+	return error;
+}
+
+/* The executable exports the functions below, and libphp resolves to them before libc's. */
+#define IGOR_EXPORT __attribute__((visibility("default")))
+
+IGOR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+{
+	return igor_spawn_call("posix_spawn", pid, path, actions, attributes, arguments, environment);
+}
+
+IGOR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+{
+	return igor_spawn_call("posix_spawnp", pid, file, actions, attributes, arguments, environment);
+}
+
+/* A stream of the popen() below, until its pclose(). */
+typedef struct igor_pipe {
+	FILE *stream;
+	pid_t pid;
+	struct igor_pipe *next;
+} igor_pipe;
+
+static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects the list */
+static igor_pipe *igor_pipes;
+
+/* Starts a shell whose standard input or output is `end`. */
+static int igor_shell(pid_t *pid, const char *command, int end, int standard)
+{
+	char *const arguments[] = {"sh", "-c", (char *) command, NULL};
+	posix_spawn_file_actions_t actions;
+	int error = posix_spawn_file_actions_init(&actions);
+
+	if (error != 0) {
+		return error;
+	}
+	error = posix_spawn_file_actions_adddup2(&actions, end, standard);
+	if (error == 0) {
+		error = posix_spawn(pid, "/bin/sh", &actions, NULL, arguments, environ);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+static FILE *igor_popen(const char *command, bool reads)
+{
+	igor_pipe *pipe = calloc(1, sizeof(igor_pipe));
+	int ends[2], error;
+
+	if (pipe == NULL || pipe2(ends, O_CLOEXEC) != 0) {
+		free(pipe);
+		return NULL;
+	}
+	pipe->stream = fdopen(ends[reads ? 0 : 1], reads ? "r" : "w");
+	error = pipe->stream == NULL ? errno
+		: igor_shell(&pipe->pid, command, ends[reads ? 1 : 0], reads ? STDOUT_FILENO : STDIN_FILENO);
+	close(ends[reads ? 1 : 0]);
+	if (error != 0) {
+		if (pipe->stream != NULL) {
+			fclose(pipe->stream);
+		} else {
+			close(ends[reads ? 0 : 1]);
+		}
+		free(pipe);
+		errno = error;
+		return NULL;
+	}
+	pthread_mutex_lock(&igor_pipes_lock);
+	pipe->next = igor_pipes;
+	igor_pipes = pipe;
+	pthread_mutex_unlock(&igor_pipes_lock);
+	return pipe->stream;
+}
+
+/* The process of a stream, which is forgotten; 0 when it is not one of the popen() here. */
+static pid_t igor_pipe_take(FILE *stream)
+{
+	igor_pipe **link, *found;
+	pid_t pid = 0;
+
+	pthread_mutex_lock(&igor_pipes_lock);
+	for (link = &igor_pipes; *link != NULL; link = &(*link)->next) {
+		if ((*link)->stream == stream) {
+			found = *link;
+			*link = found->next;
+			pid = found->pid;
+			free(found);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&igor_pipes_lock);
+	return pid;
+}
+
+/* libc's popen() takes no environment. */
+IGOR_EXPORT FILE *popen(const char *command, const char *mode)
+{
+	FILE *(*call)(const char *, const char *);
+
+	if (igor_has_put() && (mode[0] == 'r' || mode[0] == 'w')) {
+		return igor_popen(command, mode[0] == 'r');
+	}
+	call = (FILE *(*)(const char *, const char *)) dlsym(RTLD_NEXT, "popen");
+	return call(command, mode);
+}
+
+IGOR_EXPORT int pclose(FILE *stream)
+{
+	pid_t pid = igor_pipe_take(stream), ended;
+	int (*call)(FILE *), status;
+
+	if (pid == 0) {
+		call = (int (*)(FILE *)) dlsym(RTLD_NEXT, "pclose");
+		return call(stream);
+	}
+	fclose(stream);
+	do {
+		ended = waitpid(pid, &status, 0);
+	} while (ended < 0 && errno == EINTR);
+	return ended < 0 ? -1 : status;
+}

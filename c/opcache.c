@@ -1,0 +1,195 @@
+/* Restarts of opcache under threads.
+ *
+ * opcache empties its memory (after opcache_reset(), or when it is full) at the start of a request, once nobody uses that
+ * memory. It asks the kernel about locks to learn that, and such locks are held by processes, not by threads: for the
+ * threads of one process the answer is always "nobody". Left alone it would wipe the memory under every running script.
+ *
+ * So the threads pass a gate between two PHP requests (host_enter()), behind which Rust can bring them all to a halt, and
+ * the answer of the kernel is completed here: only a thread that was let in alone hears "nobody". That makes a restart
+ * safe whatever has caused it, and in every version of PHP. */
+#include "internal.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* The bytes of opcache's lock file that stand for its memory. */
+#define IGOR_MEMORY_LOCK_START 1
+#define IGOR_MEMORY_LOCK_BYTES 1
+
+static zif_handler igor_original_reset;
+/* Whether a question of opcache's has come by. */
+static bool igor_is_asked;
+
+/* PHP loads its modules so that they find libc's functions before ours. What is loaded already stays as it is. */
+void igor_opcache_preload(void)
+{
+	(void) dlopen(PHP_EXTENSION_DIR "/opcache.so", RTLD_LAZY | RTLD_GLOBAL);
+}
+
+/* To be asked after opcache has used its locks for the first time. */
+bool igor_opcache_is_guarded(void)
+{
+	return igor_is_asked;
+}
+
+/* ---- Asking for a restart ------------------------------------------------------------------------------------ */
+
+/* Whether PHP's own opcache_reset() would take the call, as far as that can be seen from here. */
+static bool igor_opcache_is_on(void)
+{
+	return zend_ini_long(ZEND_STRL("opcache.enable"), 0) != 0;
+}
+
+/* Only opcache itself knows how it compares paths with this directive. */
+static bool igor_opcache_is_restricted(void)
+{
+	const char *path = zend_ini_string(ZEND_STRL("opcache.restrict_api"), 0);
+
+	return path != NULL && path[0] != '\0';
+}
+
+/* opcache_reset(): as PHP's own it only takes note. opcache itself is told when the threads have come to a halt, because it
+ * serves no request from its memory from then on. */
+static ZEND_NAMED_FUNCTION(igor_opcache_reset)
+{
+	const char *file;
+
+	if (igor_self == NULL || igor_in_forked_server() || igor_opcache_is_restricted()) {
+		igor_original_reset(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
+	}
+	ZEND_PARSE_PARAMETERS_NONE();
+	if (!igor_opcache_is_on()) {
+		RETURN_FALSE;
+	}
+	file = zend_get_executed_filename();
+	if (!host_opcache_reset(igor_self->host, file, strlen(file), zend_get_executed_lineno())) {
+		igor_original_reset(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
+	}
+	RETURN_TRUE;
+}
+
+/* The original looks at its number of arguments and at opcache's own state, and needs no request around it. */
+static void igor_opcache_schedule(void)
+{
+	zend_execute_data call;
+	zval result;
+
+	memset(&call, 0, sizeof(call));
+	ZVAL_UNDEF(&result);
+	zend_try {
+		igor_original_reset(&call, &result);
+	} zend_end_try();
+}
+
+#if IGOR_HAS_RESTART_HOOK
+/* opcache is about to take note of a restart, with its lock held: nothing here may wait. A reset that was let in alone
+ * comes here too, and is known. */
+static void igor_opcache_restart_scheduled(int reason)
+{
+	if (igor_self != NULL && !igor_self->alone && !igor_in_forked_server()) {
+		host_opcache_full(igor_self->host, reason);
+	}
+}
+#endif
+
+void igor_opcache_install(void)
+{
+	igor_original_reset = igor_replace_function("opcache_reset", igor_opcache_reset);
+#if IGOR_HAS_RESTART_HOOK
+	zend_accel_schedule_restart_hook = igor_opcache_restart_scheduled;
+#endif
+}
+
+/* ---- The gate between two PHP requests ----------------------------------------------------------------------- */
+
+void igor_opcache_enter(igor_thread *self)
+{
+	igor_admission admission = host_enter(self->host);
+
+	self->restart = IGOR_RESTART_NONE;
+	self->alone = admission != IGOR_ENTER;
+	if (admission == IGOR_ENTER_TO_RESET && igor_original_reset != NULL) {
+		igor_opcache_schedule();
+	}
+	self->starting = true;
+}
+
+void igor_opcache_entered(igor_thread *self)
+{
+	self->starting = false;
+	self->alone = false;
+	host_entered(self->host, self->restart);
+}
+
+static bool igor_is_memory_lock(const struct flock *lock)
+{
+	return lock->l_whence == SEEK_SET && lock->l_start == IGOR_MEMORY_LOCK_START && lock->l_len == IGOR_MEMORY_LOCK_BYTES;
+}
+
+/* opcache asks at the start of a request, when a restart is pending, whether anybody holds a lock on its memory. */
+static void igor_opcache_answer(struct flock *answer)
+{
+	if (answer->l_type != F_UNLCK) {
+		return;
+	}
+	if (igor_self->alone) {
+		igor_self->restart = IGOR_RESTART_DONE;
+		return;
+	}
+	igor_self->restart = IGOR_RESTART_REFUSED;
+	answer->l_type = F_RDLCK;
+	/* Of no process: opcache.force_restart_timeout lets opcache kill the one that it is given. */
+	answer->l_pid = -1;
+}
+
+typedef int (*igor_fcntl)(int fd, int command, ...);
+
+static int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, void *argument)
+{
+	igor_fcntl call = __atomic_load_n(next, __ATOMIC_RELAXED);
+	bool of_memory = (command == F_GETLK || command == F_SETLK) && igor_is_memory_lock(argument);
+	bool is_question = of_memory && command == F_GETLK && ((const struct flock *) argument)->l_type == F_WRLCK;
+	int result;
+
+	if (call == NULL) {
+		call = (igor_fcntl) dlsym(RTLD_NEXT, symbol);
+		__atomic_store_n(next, call, __ATOMIC_RELAXED);
+	}
+	if (of_memory) {
+		__atomic_store_n(&igor_is_asked, true, __ATOMIC_RELAXED);
+	}
+	result = call(fd, command, argument);
+	if (is_question && result == 0 && igor_self != NULL && igor_self->starting) {
+		igor_opcache_answer(argument);
+	}
+	return result;
+}
+
+/* The executable exports these, and opcache resolves to them before libc's. */
+__attribute__((visibility("default"))) int fcntl(int fd, int command, ...)
+{
+	static igor_fcntl next;
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return igor_fcntl_call(&next, "fcntl", fd, command, argument);
+}
+
+__attribute__((visibility("default"))) int fcntl64(int fd, int command, ...)
+{
+	static igor_fcntl next;
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return igor_fcntl_call(&next, "fcntl64", fd, command, argument);
+}

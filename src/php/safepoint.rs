@@ -1,0 +1,442 @@
+//! Brings every PHP thread of the process to the boundary between two PHP requests, so that opcache can be restarted.
+//!
+//! A thread asks [`Safepoint::enter`] before each PHP request and says [`Safepoint::leave`] after it. The phases, which
+//! only the functions here change, and only under the lock:
+//!
+//! * *open*: everybody enters;
+//! * *wanted*: the same, and the coordinator has been told;
+//! * *ending runs*: scripts that run for long (workers) are to end, and wait before their next run; requests go on;
+//! * *ending all*: nobody enters. Once nobody is inside, one thread enters alone, and opcache restarts in its start;
+//! * *given up*: some thread did not leave. Everybody enters, and the drain begins anew when it has left.
+//!
+//! The way in and out is two stores and two loads on memory that is otherwise only read. A thread first says that it is
+//! inside and then looks at the phase; the coordinator first sets the phase and then looks who is inside. All four are
+//! sequentially consistent, so at least one of the two sees the other (Dekker): nobody is inside unseen. A thread that
+//! finds the gate closed takes its word back, under the lock.
+//!
+//! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is alone.
+
+use super::interrupt::Interrupt;
+use super::work::Mode;
+use crate::limits::OPCACHE_RESTART_INTERVAL_MS_MIN;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+const OPEN: u8 = 0;
+const WANTED: u8 = 1;
+const ENDING_RUNS: u8 = 2;
+const ENDING_ALL: u8 = 3;
+const GIVEN_UP: u8 = 4;
+
+/// Where the PHP threads of the process are brought to a halt.
+pub struct Safepoint {
+    /// Shortest time between two restarts.
+    interval: Duration,
+    /// One of the constants above. Written under the lock; `SeqCst`, see the head of this file.
+    phase: AtomicU8,
+    /// Protects the rest. Never held across a call into the engine.
+    state: Mutex<State>,
+    /// Told of every change of the phase, and of every leave while the gate is not open.
+    changed: Condvar,
+}
+
+struct State {
+    members: Vec<Arc<Member>>,
+    /// Somebody carries drains out. Without one the gate stays open.
+    coordinated: bool,
+    stopped: bool,
+    wanted: Option<Wanted>,
+    /// A thread has entered alone and has not started yet.
+    alone: bool,
+    /// Why the drain in hand failed: who has to leave before the next one.
+    stuck: Vec<Arc<Member>>,
+    not_before: Option<Instant>,
+    restarts: Restarts,
+}
+
+/// One PHP thread, as the safepoint sees it.
+pub(super) struct Member {
+    name: String,
+    mode: Mode,
+    interrupt: Arc<Interrupt>,
+    /// Between its `enter` and its `leave`. Written by its thread only; `SeqCst`, see the head of this file.
+    inside: AtomicBool,
+}
+
+/// Why opcache is to be restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// A script has called `opcache_reset()`.
+    Reset,
+    /// Its memory is used up.
+    Memory,
+    /// It holds as many files as it may.
+    Files,
+    /// It has asked by itself; PHP before 8.4 does not say why.
+    Full,
+}
+
+impl Reason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Reset => "opcache_reset()",
+            Self::Memory => "out of memory: raise opcache.memory_consumption",
+            Self::Files => "too many files: raise opcache.max_accelerated_files",
+            Self::Full => "full: raise opcache.memory_consumption or opcache.max_accelerated_files",
+        }
+    }
+}
+
+/// A restart that has been asked for and has not been made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    reason: Reason,
+    /// Whether opcache must still be told.
+    reset: bool,
+    /// The thread that asked first, and its script's place.
+    by: String,
+    since: Instant,
+    /// How often it was asked for; all of them become one restart.
+    asked: u64,
+}
+
+/// How often opcache has been restarted since the process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restarts {
+    /// Because a script called `opcache_reset()`.
+    pub reset: u64,
+    /// Because the cache was full.
+    pub full: u64,
+    /// Drains that were given up because a thread did not leave.
+    pub given_up: u64,
+}
+
+/// How a thread enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Beside the others.
+    Beside,
+    /// Nobody else is inside until it says [`Safepoint::entered`].
+    Alone {
+        /// opcache must be asked to restart.
+        reset: bool,
+    },
+}
+
+/// What opcache has done while a thread started its PHP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Started {
+    /// No restart was pending.
+    Nothing,
+    /// One is pending, and was refused.
+    Refused,
+    /// It has restarted.
+    Restarted,
+}
+
+/// Which threads a step of a drain is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that run worker scripts.
+    Runs,
+    /// All.
+    All,
+}
+
+static PROCESS: Safepoint = Safepoint::new(Duration::from_millis(OPCACHE_RESTART_INTERVAL_MS_MIN));
+
+/// The safepoint of the process: opcache's memory is the process's too.
+pub fn safepoint() -> &'static Safepoint {
+    &PROCESS
+}
+
+impl Safepoint {
+    const fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            phase: AtomicU8::new(OPEN),
+            state: Mutex::new(State {
+                members: Vec::new(),
+                coordinated: false,
+                stopped: false,
+                wanted: None,
+                alone: false,
+                stuck: Vec::new(),
+                not_before: None,
+                restarts: Restarts { reset: 0, full: 0, given_up: 0 },
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    // ---- A PHP thread's side ----
+
+    pub(super) fn join(&self, mode: Mode, interrupt: &Arc<Interrupt>) -> Arc<Member> {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let member = Arc::new(Member { name, mode, interrupt: interrupt.clone(), inside: AtomicBool::new(false) });
+        self.locked().members.push(member.clone());
+        member
+    }
+
+    pub(super) fn resign(&self, member: &Arc<Member>) {
+        self.leave(member);
+        self.locked().members.retain(|other| !Arc::ptr_eq(other, member));
+    }
+
+    /// Blocks while the gate is closed to this thread.
+    pub(super) fn enter(&self, member: &Member) -> Admission {
+        member.inside.store(true, Ordering::SeqCst);
+        if admits(self.phase.load(Ordering::SeqCst), member.mode) {
+            return Admission::Beside;
+        }
+        let mut state = self.locked();
+        member.inside.store(false, Ordering::SeqCst);
+        self.changed.notify_all();
+        loop {
+            let phase = self.phase.load(Ordering::SeqCst);
+            if admits(phase, member.mode) {
+                member.inside.store(true, Ordering::SeqCst);
+                return Admission::Beside;
+            }
+            if phase == ENDING_ALL && !state.alone && !state.anybody_inside(Which::All) {
+                member.inside.store(true, Ordering::SeqCst);
+                state.alone = true;
+                return Admission::Alone { reset: state.wanted.as_ref().is_some_and(|wanted| wanted.reset) };
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The PHP request of this thread has started.
+    pub(super) fn entered(&self, member: &Member, admission: Admission, started: Started) {
+        if admission == Admission::Beside {
+            if started == Started::Refused {
+                self.full(member, Reason::Full);
+            }
+            return;
+        }
+        let mut state = self.locked();
+        state.alone = false;
+        state.not_before = Some(Instant::now() + self.interval);
+        let wanted = state.wanted.take();
+        if started == Started::Restarted {
+            match wanted.as_ref().map(|wanted| wanted.reason) {
+                Some(Reason::Reset) => state.restarts.reset += 1,
+                _ => state.restarts.full += 1,
+            }
+        }
+        self.set_phase(&state, OPEN);
+        drop(state);
+        if let Some(wanted) = wanted {
+            log_restarted(&wanted, started);
+        }
+    }
+
+    /// The PHP request of this thread is over.
+    pub(super) fn leave(&self, member: &Member) {
+        member.inside.store(false, Ordering::SeqCst);
+        if !matches!(self.phase.load(Ordering::SeqCst), OPEN | WANTED) {
+            // Under the lock, so that nobody is between its look and its wait.
+            let _state = self.locked();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Takes note of `opcache_reset()`. `false`: nobody can carry it out.
+    pub(super) fn reset(&self, member: &Member, place: &str) -> bool {
+        let mut state = self.locked();
+        if !state.coordinated {
+            return false;
+        }
+        self.want(&mut state, Reason::Reset, || format!("{} at {place}", member.name));
+        true
+    }
+
+    /// Takes note of a restart that opcache has decided on.
+    pub(super) fn full(&self, member: &Member, reason: Reason) {
+        let mut state = self.locked();
+        if state.coordinated {
+            self.want(&mut state, reason, || member.name.clone());
+        }
+    }
+
+    fn want(&self, state: &mut State, reason: Reason, by: impl FnOnce() -> String) {
+        let reset = reason == Reason::Reset;
+        match &mut state.wanted {
+            Some(wanted) => {
+                wanted.asked += 1;
+                wanted.reset |= reset;
+            }
+            None => state.wanted = Some(Wanted { reason, reset, by: by(), since: Instant::now(), asked: 1 }),
+        }
+        if self.phase.load(Ordering::SeqCst) == OPEN {
+            self.set_phase(state, WANTED);
+        }
+    }
+
+    // ---- The coordinator's side ----
+
+    /// From now on restarts are carried out: somebody calls [`next_wanted`](Self::next_wanted).
+    pub fn coordinate(&self) {
+        let mut state = self.locked();
+        state.coordinated = true;
+        state.stopped = false;
+    }
+
+    /// Opens the gate for good: the server stops, and every thread must be able to end. Ends the coordinator.
+    pub fn stop(&self) {
+        let mut state = self.locked();
+        state.stopped = true;
+        state.coordinated = false;
+        state.wanted = None;
+        state.stuck.clear();
+        self.set_phase(&state, OPEN);
+    }
+
+    /// Blocks until a restart is due, says for what, and closes the gate to worker scripts. `None`: the server stops.
+    pub fn next_wanted(&self) -> Option<Wanted> {
+        let mut state = self.locked();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            state.stuck.retain(|member| member.inside.load(Ordering::SeqCst));
+            let pause = state.not_before.map(|at| at.saturating_duration_since(Instant::now())).unwrap_or_default();
+            let phase = self.phase.load(Ordering::SeqCst);
+            let due = matches!(phase, WANTED | GIVEN_UP) && state.stuck.is_empty();
+            match state.wanted.clone() {
+                Some(wanted) if due && pause.is_zero() => {
+                    self.set_phase(&state, ENDING_RUNS);
+                    return Some(wanted);
+                }
+                Some(_) if due => {
+                    state = self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                _ => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Waits until these threads have left: on their own until `grace`, interrupted again and again from then on, for `kill`
+    /// at most. Gives the names and places of those that are still there. Ends at once when the server stops.
+    pub fn await_left(&self, which: Which, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
+        let mut state = self.locked();
+        let mut interrupted = false;
+        loop {
+            // Once everybody has left, the first to enter opens the gate again, and what is inside then is of no concern.
+            let draining = matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL);
+            if !draining || state.alone || !state.anybody_inside(which) {
+                return Vec::new();
+            }
+            let now = Instant::now();
+            if now >= grace + kill {
+                return state.inside(which).map(|member| (member.name.clone(), member.interrupt.place())).collect();
+            }
+            let mut wait = grace.saturating_duration_since(now);
+            if wait.is_zero() {
+                wait = INTERRUPT_EVERY;
+                for member in state.inside(which) {
+                    if !interrupted {
+                        tracing::warn!(
+                            thread = member.name,
+                            "interrupting a script that did not end in its grace period, to restart opcache"
+                        );
+                    }
+                    if let Some(generation) = member.interrupt.generation() {
+                        member.interrupt.kill(generation);
+                    }
+                }
+                interrupted = true;
+            }
+            state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Closes the gate to every thread.
+    pub fn close(&self) {
+        let state = self.locked();
+        if self.phase.load(Ordering::SeqCst) == ENDING_RUNS {
+            self.set_phase(&state, ENDING_ALL);
+        }
+    }
+
+    /// Opens the gate without a restart: some threads do not leave. It is tried again when they have.
+    pub fn give_up(&self) {
+        let mut state = self.locked();
+        let draining = matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL);
+        if !draining || state.alone {
+            return;
+        }
+        state.stuck = state.inside(Which::All).cloned().collect();
+        state.restarts.given_up += 1;
+        self.set_phase(&state, GIVEN_UP);
+    }
+
+    /// How often opcache has been restarted.
+    pub fn restarts(&self) -> Restarts {
+        self.locked().restarts
+    }
+
+    /// Takes the state as the proof that the lock is held.
+    fn set_phase(&self, _state: &State, phase: u8) {
+        self.phase.store(phase, Ordering::SeqCst);
+        self.changed.notify_all();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // Every change under the lock is a plain store, so a panic leaves nothing half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often a script that was told to end is told again: its shutdown functions run after the first time and may block.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
+
+fn admits(phase: u8, mode: Mode) -> bool {
+    match phase {
+        ENDING_RUNS => mode == Mode::Classic,
+        ENDING_ALL => false,
+        _ => true,
+    }
+}
+
+impl State {
+    fn inside(&self, which: Which) -> impl Iterator<Item = &Arc<Member>> {
+        let concerns = move |member: &&Arc<Member>| which == Which::All || member.mode != Mode::Classic;
+        self.members.iter().filter(concerns).filter(|member| member.inside.load(Ordering::SeqCst))
+    }
+
+    fn anybody_inside(&self, which: Which) -> bool {
+        self.inside(which).next().is_some()
+    }
+}
+
+impl Wanted {
+    /// Why.
+    pub fn reason(&self) -> &'static str {
+        self.reason.as_str()
+    }
+
+    /// Who asked first.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+}
+
+fn log_restarted(wanted: &Wanted, started: Started) {
+    let (reason, by, asked) = (wanted.reason(), &wanted.by, wanted.asked);
+    let duration_ms = wanted.since.elapsed().as_millis() as u64;
+    match started {
+        Started::Restarted if wanted.reason == Reason::Reset => {
+            tracing::info!(reason, by, asked, duration_ms, "opcache restarted");
+        }
+        Started::Restarted => tracing::warn!(reason, by, asked, duration_ms, "opcache restarted"),
+        Started::Nothing | Started::Refused => {
+            tracing::warn!(reason, by, asked, duration_ms, "opcache did not restart, although no PHP thread used it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

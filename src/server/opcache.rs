@@ -1,0 +1,70 @@
+//! Restarts of opcache: brings the PHP threads to a halt when one is due (see `php::safepoint`).
+//!
+//! Workers are told to end their scripts, as for a restart of theirs, while requests to classic scripts go on; then those
+//! are let run to their end, and nobody starts. The first thread that wants to start then restarts opcache, and all go on.
+
+use super::control::Control;
+use crate::limits::KILL_SECONDS_MAX;
+use crate::php::{Wanted, Which, safepoint};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The thread that carries restarts out.
+pub(super) struct Coordinator {
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Coordinator {
+    /// Starts it, for the workers of the configuration that runs at the moment of a restart.
+    pub(super) fn start(control: Control) -> Self {
+        safepoint().coordinate();
+        let coordinate = move || {
+            while let Some(wanted) = safepoint().next_wanted() {
+                drain(&wanted, &control);
+            }
+        };
+        let thread = std::thread::Builder::new().name("opcache-restart".into()).spawn(coordinate);
+        if let Err(error) = &thread {
+            safepoint().stop();
+            tracing::error!("opcache cannot be restarted while the server runs: starting a thread: {error}");
+        }
+        Self { thread: thread.ok() }
+    }
+}
+
+impl Drop for Coordinator {
+    /// The server stops: no thread is held up any more.
+    fn drop(&mut self) {
+        safepoint().stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed, and the server stops anyway.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn drain(wanted: &Wanted, control: &Control) {
+    let (reason, by) = (wanted.reason(), wanted.by());
+    tracing::info!(reason, by, "opcache is to be restarted: worker scripts are told to end");
+    let live = control.live();
+    let (grace, kill) = (live.config.global.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
+    // Those that do not end are interrupted below, with all others.
+    let _ = live.threads.restart(|_| true);
+    let mut stuck = safepoint().await_left(Which::Runs, Instant::now() + grace, kill);
+    if stuck.is_empty() {
+        safepoint().close();
+        stuck = safepoint().await_left(Which::All, Instant::now() + grace, kill);
+    }
+    if stuck.is_empty() {
+        return;
+    }
+    for (thread, place) in &stuck {
+        let place = place.as_deref().unwrap_or("unknown");
+        tracing::error!(
+            thread,
+            place,
+            "opcache was not restarted, because a script could not be interrupted; it is tried again when the script has ended"
+        );
+    }
+    safepoint().give_up();
+}

@@ -1,0 +1,203 @@
+//! Restarts of opcache while PHP threads run: asked for by `opcache_reset()`, or because the cache is full.
+
+use crate::common::workers::{READY, ensure, puppet, read, script, site};
+use crate::common::{Connection, Igor, Request, Server, wait_until};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+const RESTARTED: &str = "opcache restarted";
+
+/// A worker that publishes literals, which lie in opcache's memory, and goes on using them until it is told to end.
+const LITERALS: &str = "<?php
+const LITERAL = ['a' => ['b' => 'a literal string', 'c' => [1, 2, 3]]];
+$handle = frankenphp_get_worker_handle();
+$run = hrtime(true);
+for ($n = 0; ; $n++) {
+    frankenphp_set_vars(LITERAL + ['run' => $run, 'n' => intdiv($n, 100)]);
+    if (LITERAL['a']['b'] . count(LITERAL['a']['c']) !== 'a literal string3') {
+        trigger_error('a literal has changed', E_USER_ERROR);
+    }
+    $readable = [$handle];
+    $writable = $except = null;
+    if (stream_select($readable, $writable, $except, 0, 1000) > 0) {
+        break;
+    }
+}
+";
+
+fn literal() -> Value {
+    json!({"b": "a literal string", "c": [1, 2, 3]})
+}
+
+/// A server with a publisher of literals, a puppet `p`, and an HTTP worker of two threads.
+fn server() -> Igor {
+    let workers = script("{$DIR}/literals.php", "literals", "num 1") + &puppet("p", READY);
+    Igor::new()
+        .frankenphp("num_threads 6")
+        .file("literals.php", LITERALS)
+        .site(&site(&format!("{workers}worker {{$PHP_TESTS}}/worker.php 2\n")))
+}
+
+fn run_of(server: &Server, name: &str) -> Value {
+    read(server, name).value()["run"].clone()
+}
+
+fn restarts(server: &Server) -> u64 {
+    let status = server.eval("return opcache_get_status(false)['opcache_statistics']['manual_restarts'];");
+    status.value().as_u64().expect("a number")
+}
+
+/// Every kind of script goes on after a restart, the workers anew, and what was published stayed readable.
+fn assert_restarts(server: &Server, reset: impl Fn()) {
+    ensure(server, "p");
+    ensure(server, "literals");
+    assert_eq!(server.eval_in_worker("return 1;").value(), 1);
+    let (p, literals, before) = (run_of(server, "p"), run_of(server, "literals"), restarts(server));
+    reset();
+    server.wait_log(&[RESTARTED, "reason=\"opcache_reset()\""]);
+    assert_eq!(restarts(server), before + 1);
+    for (name, run) in [("p", &p), ("literals", &literals)] {
+        wait_until("the worker's next run", || run_of(server, name) != *run);
+    }
+    assert_eq!(read(server, "literals").value()["a"], literal());
+    assert_eq!(server.log.count("failed"), 0, "no script failed");
+    // Both threads of the HTTP worker have begun anew: their counts of requests are small.
+    let requests = server.eval_in_worker("return $state->requests;").value();
+    assert!(requests.as_u64().expect("a number") <= 2, "{requests}");
+}
+
+/// NASTY 23, B27, B49
+#[test]
+fn a_reset_by_a_request_lets_every_script_begin_anew() {
+    let server = server().start();
+    assert_restarts(&server, || assert_eq!(server.eval("return opcache_reset();").value(), true));
+    server.wait_log(&[RESTARTED, "by=\"php-", "eval.php("]);
+}
+
+/// NASTY 23, B27, B49
+#[test]
+fn a_reset_by_an_http_worker_lets_every_script_begin_anew() {
+    let server = server().start();
+    assert_restarts(&server, || assert_eq!(server.eval_in_worker("return opcache_reset();").value(), true));
+}
+
+/// NASTY 23, B27, B49
+#[test]
+fn a_reset_by_a_background_worker_lets_every_script_begin_anew() {
+    let server = server().start();
+    assert_restarts(&server, || assert_eq!(server.puppet("p").eval("return opcache_reset();").value(), true));
+}
+
+/// NASTY 23: what calls itself in a loop restarts opcache once a second at most, and all of it goes on.
+#[test]
+fn resets_in_a_loop_under_load_harm_nobody() {
+    let server = server().start();
+    ensure(&server, "literals");
+    let (asked, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for target in ["/eval.php", "/worker.php"] {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut connection = Connection::open(server.address());
+                    while !done.load(Ordering::Relaxed) {
+                        let answer = connection.send(&Request::post(target, "return opcache_reset();"));
+                        assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"value":true}"#));
+                        asked.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut connection = Connection::open(server.address());
+                    let code = "require_once __DIR__ . '/vars/enums.php'; preg_match('/' . Suit\\Pure::Hearts->name . '/', 'Hearts', $m); return [frankenphp_get_vars('literals')['a'], $m];";
+                    while !done.load(Ordering::Relaxed) {
+                        let answer = connection.send(&Request::post(target, code));
+                        assert_eq!(answer.json()["value"], json!([literal(), ["Hearts"]]), "{}", answer.text());
+                    }
+                });
+            }
+        }
+        wait_until("four restarts", || server.log.count(RESTARTED) >= 4);
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(asked.load(Ordering::Relaxed) > 4);
+    // The worker goes on: what it counts grows.
+    let run = run_of(&server, "literals");
+    wait_until("more of the worker", || {
+        let vars = read(&server, "literals").value();
+        vars["run"] != run || vars["n"].as_u64() > Some(0)
+    });
+    assert_eq!(server.log.count("failed"), 0, "no script failed");
+    assert_eq!(server.log.count("interrupting"), 0, "no script was interrupted");
+}
+
+/// NASTY 23: opcache decides by itself to begin anew, and may only when nobody uses its memory.
+#[test]
+fn a_cache_that_fills_up_is_emptied_between_the_runs_of_all_scripts() {
+    // Two megabytes are left to scripts, of which a hundredth may be wasted.
+    let mut igor = server().frankenphp(
+        "php_ini opcache.memory_consumption 8\nphp_ini opcache.interned_strings_buffer 4\nphp_ini opcache.max_wasted_percentage 1\nphp_ini opcache.max_accelerated_files 200",
+    );
+    let body: String =
+        (0..400).map(|n| format!("function f{n}_%() {{ return ['{n} %', [1, 2, [{n}]]]; }}\n")).collect();
+    for file in 0..60 {
+        igor = igor.file(
+            &format!("many/{file}.php"),
+            &format!("<?php\n{}return {file};", body.replace('%', &format!("of_{file}"))),
+        );
+    }
+    let server = igor.start();
+    ensure(&server, "literals");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for first in 0..4 {
+            let (server, done) = (&server, &done);
+            scope.spawn(move || {
+                let mut connection = Connection::open(server.address());
+                let mut file = first;
+                while !done.load(Ordering::Relaxed) {
+                    file = (file + 4) % 60;
+                    let path = server.path(&format!("many/{file}.php"));
+                    let path = path.display();
+                    let code = format!("$n = require '{path}'; opcache_invalidate('{path}', true); return [$n, f7_of_{file}(), frankenphp_get_vars('literals')['a']];");
+                    let answer = connection.send(&Request::post("/eval.php", code));
+                    let expected = json!([file, [format!("7 of_{file}"), [1, 2, [7]]], literal()]);
+                    assert_eq!(answer.json()["value"], expected, "{}", answer.text());
+                }
+            });
+        }
+        wait_until("two restarts", || server.log.count(RESTARTED) >= 2);
+        done.store(true, Ordering::Relaxed);
+    });
+    server.wait_log(&[RESTARTED, "raise opcache."]);
+    assert_eq!(server.log.count("failed"), 0, "no script failed");
+}
+
+/// B49: a worker that does not end is interrupted, and runs again after the restart.
+#[test]
+fn a_worker_that_ignores_its_handle_is_interrupted_for_a_restart() {
+    let busy = "<?php frankenphp_set_vars(['run' => hrtime(true)]); while (true);";
+    let server = Igor::new()
+        .global("grace_period 300ms")
+        .file("busy.php", busy)
+        .site(&site(&script("{$DIR}/busy.php", "busy", "num 1")))
+        .start();
+    ensure(&server, "busy");
+    let run = run_of(&server, "busy");
+    assert_eq!(server.eval("return opcache_reset();").value(), true);
+    server.wait_log(&["interrupting a script that did not end in its grace period", "thread=\"bg-busy-0\""]);
+    server.wait_log(&[RESTARTED]);
+    wait_until("the worker's next run", || run_of(&server, "busy") != run);
+}
+
+/// NASTY 23: nobody is there to be waited for.
+#[test]
+fn a_reset_on_an_idle_server_is_done_by_the_next_request() {
+    let server = Igor::new().site("root {$PHP_TESTS}\nphp_server").start();
+    for n in 1..=2 {
+        assert_eq!(server.eval("return opcache_reset();").value(), true);
+        wait_until("the restart", || restarts(&server) == n);
+    }
+    assert_eq!(server.log.count(RESTARTED), 2);
+}
