@@ -19,7 +19,7 @@
 #define IGOR_MEMORY_LOCK_BYTES 1
 
 static zif_handler igor_original_reset;
-/* Whether a question of opcache's has come by. */
+/* Whether a lock of opcache's has come by. */
 static bool igor_is_asked;
 
 /* PHP loads its modules so that they find libc's functions before ours. What is loaded already stays as it is. */
@@ -28,7 +28,7 @@ void igor_opcache_preload(void)
 	(void) dlopen(PHP_EXTENSION_DIR "/opcache.so", RTLD_LAZY | RTLD_GLOBAL);
 }
 
-/* To be asked after opcache has used its locks for the first time. */
+/* To be asked after opcache has started, which takes its first lock. */
 bool igor_opcache_is_guarded(void)
 {
 	return igor_is_asked;
@@ -125,6 +125,13 @@ void igor_opcache_entered(igor_thread *self)
 	host_entered(self->host, self->restart);
 }
 
+/* Whether it is one of opcache's locks: on its memory, or (the byte before) the one that its writers take. */
+static bool igor_is_lock_of_opcache(int command, const struct flock *lock)
+{
+	return (command == F_SETLK || command == F_SETLKW || command == F_GETLK) && lock->l_whence == SEEK_SET
+		&& lock->l_start <= IGOR_MEMORY_LOCK_START && lock->l_len == IGOR_MEMORY_LOCK_BYTES;
+}
+
 static bool igor_is_memory_lock(const struct flock *lock)
 {
 	return lock->l_whence == SEEK_SET && lock->l_start == IGOR_MEMORY_LOCK_START && lock->l_len == IGOR_MEMORY_LOCK_BYTES;
@@ -159,7 +166,7 @@ static int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int com
 		call = (igor_fcntl) dlsym(RTLD_NEXT, symbol);
 		__atomic_store_n(next, call, __ATOMIC_RELAXED);
 	}
-	if (of_memory) {
+	if (igor_is_lock_of_opcache(command, argument)) {
 		__atomic_store_n(&igor_is_asked, true, __ATOMIC_RELAXED);
 	}
 	result = call(fd, command, argument);

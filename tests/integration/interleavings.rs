@@ -206,7 +206,11 @@ impl Episode {
                     known.most += 1;
                     number = known.most;
                 });
-                fs::write(self.server.path(&format!("n-{name}")), number.to_string()).expect("files can be written");
+                // By a rename: a run that begins just now must not read an empty file.
+                let (new, path) = (self.server.path(&format!("n-{name}.new")), self.server.path(&format!("n-{name}")));
+                fs::write(&new, number.to_string())
+                    .and_then(|()| fs::rename(&new, &path))
+                    .expect("files can be written");
                 if self.tell(name, &format!("frankenphp_set_vars(['n' => {number}, 'name' => '{name}']);")) {
                     self.note(name, |known| known.least = number);
                 }
@@ -405,7 +409,8 @@ fn a_step_does_what_it_says() {
     episode.perform(&Deed::Touch, None);
     wait_until("the next run", || episode.tell("a", "1;"));
     episode.perform(&Deed::Reload(Change::Toggle("a")), Some("a"));
-    assert_eq!(episode.threads("bg-a"), 0, "nobody has started another");
+    // Nobody starts another.
+    wait_until("its thread to leave", || episode.threads("bg-a") == 0);
     let gone: Value = episode.server.eval("return function_exists('frankenphp_get_vars');").value();
     assert_eq!(gone, json!(true));
 }
