@@ -31,10 +31,12 @@ readonly PASSES='PASSED|XFAILED'
 # What run-tests.php calls the ends of a test that hurt.
 readonly FAILURES='FAILED|LEAKED|BORKED|WARNED'
 # Both sides run with opcache, as a server does. Its memory protection is switched by one thread under the others. A warning
-# of the compiler is shown to each thread, not only to the one that compiled.
-readonly SETTINGS=(-d opcache.enable_cli=1 -d opcache.protect_memory=0 -d opcache.record_warnings=1)
+# of the compiler is shown to each thread, not only to the one that compiled. A superuser must name the user who preloads.
+SETTINGS=(-d opcache.enable_cli=1 -d opcache.protect_memory=0 -d opcache.record_warnings=1
+    -d "opcache.preload_user=$(id --user --name)")
+readonly SETTINGS
 # Tests that several threads cannot run at once: they make files of one name, start programs or read one standard input.
-readonly ONE_AT_A_TIME='--CLEAN--|--STDIN--|unlink|rmdir|mkdir|touch ?\(|tempnam|tmpfile|symlink|rename ?\(|copy ?\(|file_put_contents|fopen ?\(.*["'"'"'][waxc]|fputcsv|SplFileObject|proc_open|popen|exec ?\(|pcntl_|STDIN|STDOUT|STDERR|php://std|TEST_PHP_|open_basedir|server\.inc|\.phar'
+readonly ONE_AT_A_TIME='--CLEAN--|--STDIN--|unlink|rmdir|mkdir|touch ?\(|tempnam|tmpfile|symlink|rename ?\(|copy ?\(|file_put_contents|fopen ?\(.*["'"'"'][waxc]|fputcsv|SplFileObject|proc_open|popen|exec ?\(|pcntl_|STDIN|STDOUT|STDERR|php://std|TEST_PHP_|open_basedir|server\.inc|\.phar|stream_socket_server|socket_bind'
 
 # shellcheck source=scripts/lib/phpt.sh
 source "$ROOT/scripts/lib/phpt.sh"
