@@ -204,7 +204,8 @@ fn request(located: Located, environment: &Environment) -> Result<RequestHead, S
     Ok(RequestHead {
         script: c_string(&located.script)?,
         method: c_string(environment.text("REQUEST_METHOD"))?,
-        uri: c_string(&located.name)?,
+        // The path as the client sent it, with which Phar::webPhar() finds its file under every SAPI but PHP's own.
+        uri: c_string(OsStr::from_bytes(&own_name))?,
         query: c_string(environment.text("QUERY_STRING"))?,
         content_type: Some(c_string(environment.text("CONTENT_TYPE"))?),
         content_length: leading_number(environment.text("CONTENT_LENGTH").as_bytes()),
@@ -292,6 +293,7 @@ mod tests {
         assert_eq!(head.headers.get(b"Accept-Language"), Some(&b"de"[..]));
         assert_eq!(head.headers.get(b"Content-Type"), Some(&b"text/plain"[..]));
         assert_eq!(var(&head, "PHP_SELF"), "/info.php/more");
+        assert_eq!(head.uri.as_c_str(), c"/info.php/more");
         let command = head.command.unwrap();
         assert_eq!(command.interface, Interface::Gateway { quiet: false, stays: false });
         assert_eq!((command.code, command.arguments.len()), (None, 0));
