@@ -137,6 +137,7 @@ static void igor_serve(igor_thread *self)
 	if (self->opening_fd >= 0) {
 		close(self->opening_fd);
 	}
+	igor_cache_forget(self);
 	/* They were of the request heap, which is gone, also where their release was cut short. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;
