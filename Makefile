@@ -59,7 +59,7 @@ contract: php ## Write docs/contract.md: what is promised, and the tests that pr
 hard-cases-table: php ## Write docs/hard-cases.md: values and moments that break such systems, and the tests that prove them
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php
 
-WHOLE = $(if $(NEXTEST),cargo nextest run --no-fail-fast --run-ignored all,cargo test --no-fail-fast)
+WHOLE = $(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --run-ignored all,cargo test --no-fail-fast)
 .PHONY: hard-cases
 hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE=1: in samples)
 	$(WITH_PHP) CARGO_TARGET_DIR=$(TARGET)/faults HARD_CASES=$(if $(SAMPLE),,whole) \

@@ -100,6 +100,7 @@ PHP_FUNCTION(frankenphp_handle_request);
 
 /* vars.c */
 void igor_cache_clear(igor_thread *self);
+void igor_cache_forget(igor_thread *self);
 PHP_FUNCTION(frankenphp_get_vars);
 PHP_FUNCTION(frankenphp_set_vars);
 

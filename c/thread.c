@@ -143,6 +143,7 @@ static void igor_serve(igor_thread *self)
 		close(self->opening_fd);
 	}
 	igor_environment_release(self);
+	igor_cache_forget(self);
 	/* They were of the request heap, which is gone, also where their release was cut short. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;

@@ -48,6 +48,18 @@ void igor_cache_clear(igor_thread *self)
 	}
 }
 
+/* The request heap is gone, and with it what the entries hold: nothing is released. A bailout in the shutdown of another
+ * module skips the one of ours, which would have cleared the cache. */
+void igor_cache_forget(igor_thread *self)
+{
+	size_t i;
+
+	for (i = 0; i < IGOR_CACHE_SIZE && self->cached > 0; i++) {
+		self->cache[i].slot = NULL;
+	}
+	self->cached = 0;
+}
+
 static void igor_cache_store(igor_thread *self, zend_string *name, const igor_reading *reading, zval *value)
 {
 	zend_ulong hash = zend_string_hash_val(name);

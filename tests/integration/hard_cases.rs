@@ -85,7 +85,7 @@ fn a_worker_script_that_keeps_an_old_version() {
         assert_eq!(server.eval_in_worker(&keep).value(), true);
         let mut puppet = server.puppet("w");
         let mut connection = server.connect();
-        let versions = times(1000, 10_000);
+        let versions = times(400, 10_000);
         let mut before = 0;
         for n in 2..versions {
             puppet.eval(&format!("frankenphp_set_vars({});", value(&n.to_string()))).value();
