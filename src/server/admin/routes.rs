@@ -112,7 +112,7 @@ async fn load(control: &Control, request: Request<Incoming>) -> Answer {
     }
     let configuration = match body(request).await {
         Ok(configuration) => configuration,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match control.reload((!configuration.is_empty()).then_some(configuration)).await {
         Ok(reloaded) => json(&Reloaded { warnings: reloaded.warnings }),
@@ -120,22 +120,24 @@ async fn load(control: &Control, request: Request<Incoming>) -> Answer {
     }
 }
 
-async fn body(request: Request<Incoming>) -> Result<String, Answer> {
+/// The body as text, or the refusal.
+async fn body(request: Request<Incoming>) -> Result<String, Box<Answer>> {
+    let refuse = |status, reason: &str| Err(Box::new(text(status, reason)));
     let reading = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
     let bytes = match tokio::time::timeout(Duration::from_secs(ADMIN_REQUEST_SECONDS_MAX), reading).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let reason = format!("a configuration may have {ADMIN_BODY_BYTES_MAX} bytes at most");
-            return Err(text(StatusCode::PAYLOAD_TOO_LARGE, &reason));
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, &reason);
         }
-        Ok(Err(error)) => return Err(text(StatusCode::BAD_REQUEST, &format!("reading the configuration: {error}"))),
+        Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, &format!("reading the configuration: {error}")),
         Err(_) => {
             let reason = format!("the configuration did not arrive within {ADMIN_REQUEST_SECONDS_MAX} s");
-            return Err(text(StatusCode::REQUEST_TIMEOUT, &reason));
+            return refuse(StatusCode::REQUEST_TIMEOUT, &reason);
         }
     };
     String::from_utf8(bytes.into())
-        .map_err(|_| text(StatusCode::BAD_REQUEST, "reading the configuration: it is not valid UTF-8"))
+        .or_else(|_| refuse(StatusCode::BAD_REQUEST, "reading the configuration: it is not valid UTF-8"))
 }
 
 fn json(value: &impl Serialize) -> Answer {
