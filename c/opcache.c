@@ -159,7 +159,8 @@ static int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int com
 		call = (igor_fcntl) dlsym(RTLD_NEXT, symbol);
 		__atomic_store_n(next, call, __ATOMIC_RELAXED);
 	}
-	if (of_memory) {
+	/* At PHP's start nobody else takes such locks. */
+	if (command == F_GETLK || command == F_SETLK || command == F_SETLKW) {
 		__atomic_store_n(&igor_is_asked, true, __ATOMIC_RELAXED);
 	}
 	result = call(fd, command, argument);
