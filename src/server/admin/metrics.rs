@@ -5,6 +5,7 @@
 //! and nothing is counted for them alone on the way of a request.
 
 use super::view::{BackgroundView, HttpView, RestartCounts, Threads, Workers};
+use crate::php::Restarts;
 use crate::vars::Stats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
@@ -22,6 +23,8 @@ pub(super) struct Process {
     pub(super) started_at: f64,
     /// The snapshots of all workers.
     pub(super) snapshots: Stats,
+    /// How often opcache was emptied.
+    pub(super) opcache: Restarts,
 }
 
 /// All metrics as text.
@@ -31,6 +34,7 @@ pub(super) struct Process {
 pub(super) fn render(workers: &Workers, threads: &Threads, process: Process) -> prometheus::Result<String> {
     let mut families = of_threads(threads, process);
     families.extend(of_snapshots(process.snapshots));
+    families.push(of_opcache(process.opcache));
     families.extend(of_all_workers(workers));
     families.extend(of_http(&workers.http));
     families.extend(of_background(&workers.background));
@@ -100,6 +104,13 @@ fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {
         family("igor_build_info", "The version of igor; always 1.", MetricType::GAUGE, vec![(version, 1.0)]),
         gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", process.started_at),
     ]
+}
+
+fn of_opcache(restarts: Restarts) -> MetricFamily {
+    let results = [("reset", restarts.reset), ("full", restarts.full), ("given_up", restarts.given_up)];
+    let samples = results.map(|(reason, count)| (vec![("reason", reason.to_owned())], count as f64));
+    let help = "How often opcache was emptied: after opcache_reset(), because it was full; given_up: a script did not end for it.";
+    family("igor_opcache_restarts_total", help, MetricType::COUNTER, samples.into())
 }
 
 fn of_snapshots(stats: Stats) -> Vec<MetricFamily> {

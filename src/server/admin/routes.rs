@@ -5,6 +5,7 @@ use super::look;
 use super::metrics::{self, Process};
 use super::view::{Reloaded, Restarted, StuckView};
 use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_SECONDS_MAX};
+use crate::php::safepoint;
 use crate::pool::Stuck;
 use crate::server::control::Control;
 use crate::vars;
@@ -96,7 +97,7 @@ fn metrics_text(interface: &Interface) -> Answer {
     let live = interface.control.live();
     let started_at = interface.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let classic_queue = live.threads.classic.waiting();
-    let process = Process { classic_queue, started_at, snapshots: vars::stats() };
+    let process = Process { classic_queue, started_at, snapshots: vars::stats(), opcache: safepoint().restarts() };
     match metrics::render(&look::workers(&live.threads), &look::threads(&live.threads), process) {
         Ok(metrics) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("writing the metrics: {error}")),
