@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 13] = [
+    const SOURCES: [&str; 14] = [
         "c/command.c",
         "c/copy.c",
         "c/engine.c",
@@ -32,6 +32,7 @@ mod php {
         "c/layout.c",
         "c/opcache.c",
         "c/request.c",
+        "c/signals.c",
         "c/thread.c",
         "c/vars.c",
         "c/worker.c",

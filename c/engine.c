@@ -121,6 +121,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	igor_fork_install();
 	igor_opcache_install();
 	igor_environment_install();
+	igor_signals_install();
 
 	info->php_version = PHP_VERSION;
 	info->loaded_ini = php_ini_opened_path;

@@ -119,6 +119,12 @@ void igor_opcache_entered(igor_thread *self);
 
 /* environment.c */
 void igor_environment_install(void);
+
+/* signals.c */
+void igor_signals_install(void);
+
+/* The signal that wakes a thread from a blocking call. Its only effect is EINTR. SIGRTMIN belongs to PHP's own timers. */
+#define IGOR_WAKE_SIGNAL (SIGRTMIN + 3)
 void igor_environment_keep(igor_thread *self);
 void igor_environment_renew(igor_thread *self);
 void igor_environment_release(igor_thread *self);

@@ -8,9 +8,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* The signal's only effect is EINTR. SIGRTMIN belongs to PHP's own timers. */
-#define IGOR_WAKE_SIGNAL (SIGRTMIN + 3)
-
 static void (*igor_previous_interrupt)(zend_execute_data *execute_data);
 
 /* Notes where the script is. Only reads, on the thread that runs the script, so it works when the VM is stuck inside a

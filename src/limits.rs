@@ -67,6 +67,9 @@ pub const WATCH_QUIET_MS: u64 = 200;
 /// How long a burst of changes may put the restart off: files that change all the time must not prevent it.
 pub const WATCH_BURST_MS_MAX: u64 = 5000;
 
+/// How long the async side's threads may take to end, when nothing is left for them to do.
+pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
+
 // --- PHP threads --------------------------------------------------------------------------------------------------
 
 /// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:

@@ -11,10 +11,12 @@ use super::{sites, systemd};
 use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::service::HttpService;
+use crate::limits::RUNTIME_END_SECONDS_MAX;
 use crate::php::{Engine, EngineError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -62,7 +64,8 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
         .build()
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
     let result = runtime.block_on(serve(config, source.map(absolute), bound, admin));
-    runtime.shutdown_background();
+    // Its threads end before PHP does: one that is just leaving must not meet what the end of the process takes down.
+    runtime.shutdown_timeout(Duration::from_secs(RUNTIME_END_SECONDS_MAX));
     match result {
         Ok(stuck) if !stuck.is_empty() => leave_without(&engine, &stuck),
         Ok(_) => Ok(()),

@@ -241,3 +241,20 @@ fn a_server_whose_log_is_silent_serves_until_the_signal() {
     rustix::process::kill_process(Pid::from_child(&server), Signal::INT).expect("sending the signal");
     assert_eq!(server.wait().expect("waiting for the server").code(), Some(0));
 }
+
+/// B49: a script that sets handlers for the server's signals, as console applications do, does not take them away.
+#[test]
+fn scripts_do_not_take_the_servers_signals() {
+    let server = igor("").start();
+    let code = "pcntl_async_signals(true);
+        foreach ([SIGTERM, SIGHUP, SIGUSR2] as $signal) {
+            $set[] = pcntl_signal($signal, function () {});
+        }
+        return $set;";
+    assert_eq!(server.eval(code).value(), serde_json::json!([true, true, true]));
+    server.wait_log(&["pcntl_signal(): signal 15 is the server's", "frankenphp_get_worker_handle()"]);
+    assert_eq!(server.log.count("is the server's"), 2, "{}", server.log.text());
+    server.signal(Signal::HUP);
+    server.wait_log(&["the configuration was reloaded"]);
+    server.stop();
+}
