@@ -37,7 +37,7 @@ serve: build ## Serve the live-config demo on PORT (8080)
 	exec $(TARGET)/release/igor run --config examples/live-config/Caddyfile
 
 .PHONY: test
-test: php test-packages lint unit phpt ## Format check, lints, unit, integration and .phpt tests
+test: php test-packages lint unit phpt phpt-extension ## Format check, lints, unit, integration and .phpt tests
 
 .PHONY: test-packages
 test-packages:
@@ -74,6 +74,32 @@ phpt: php ## The .phpt suites, run by PHP's own run-tests.php
 	$(WITH_PHP) cargo build
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
 
+# The module and the library of the static form are one build of the crate. Functions of PHP are looked up when they are
+# called first (lazy), so that a PHP that lacks some of them gets as far as to compare the builds, and refuses the module in
+# words that help. The module stays in memory when PHP unloads it (nodelete): the C library keeps handlers that are in it.
+BUILD_EXTENSION = cargo rustc --lib --features extension --crate-type cdylib --crate-type staticlib
+EXTENSION_LINK = -C link-arg=-Wl,-z,lazy,-z,nodelete,-Bsymbolic
+
+extension: php ## Build target/release/igor.so, the module that a stock PHP loads, and libigor.a, the static form
+	$(WITH_PHP) $(BUILD_EXTENSION) --release -- $(EXTENSION_LINK)
+	@$(call name-extension,$(TARGET)/release)
+
+extension-debug: php
+	$(WITH_PHP) $(BUILD_EXTENSION) -- $(EXTENSION_LINK)
+	@$(call name-extension,$(TARGET)/debug)
+
+# $(1): the folder in which cargo names both after the crate.
+name-extension = ln -f $(1)/libigor_php.so $(1)/igor.so && ln -f $(1)/libigor_php.a $(1)/libigor.a
+
+phpt-extension: extension-debug ## The .phpt suites of the module, in the stock php
+	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor.so
+
+extension-static: extension-debug ## Build PHP from its source with libigor.a inside (minutes), and run the module's .phpt in it
+	$(WITH_PHP) scripts/extension-static.sh $(TARGET)/debug/libigor.a $(TARGET)/extension-static
+
+# A module needs no libphp.so of the PHP that loads it.
+extension extension-debug: export IGOR_MODULE_ONLY = 1
+
 .PHONY: phpt-php-src
 phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cgi (SAMPLE=1: some, also on 8 threads at once)
 	$(WITH_PHP) cargo build
@@ -97,7 +123,7 @@ asan-tests: php
 # A dozen that together publish, read, copy, crash, restart and end.
 VALGRIND_SAMPLE = vars/enums vars/enums_autoload vars/keys vars/late_readers vars/objects_refused vars/references \
 	vars/strings vars/uses vars/writes workers/basic workers/crashing workers/handle workers/restart
-VALGRIND_TESTS = $(if $(SAMPLE),$(VALGRIND_SAMPLE:%=phpt/%.phpt),phpt)
+VALGRIND_TESTS = $(if $(SAMPLE),$(VALGRIND_SAMPLE:%=phpt/%.phpt))
 .PHONY: valgrind
 valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen of them)
 	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-tests
@@ -108,6 +134,15 @@ valgrind-tests: php
 	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="--suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 \
 		--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite" \
 		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
+
+valgrind-extension: ## The .phpt suite of the module under valgrind, in the stock php of the debug build
+	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-extension-tests
+
+# A forked child leaves without freeing the engine, so what it leaves behind is not looked at.
+valgrind-extension-tests: extension-debug
+	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="--suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 \
+		--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --child-silent-after-fork=yes" \
+		scripts/phpt.sh $(TARGET)/debug/igor.so -m --show-mem phpt/module
 
 .PHONY: two-requests
 two-requests: php ## Nothing keeps a snapshot's texts beyond the request; and a build that does crashes

@@ -21,12 +21,14 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 14] = [
+    const SOURCES: [&str; 16] = [
+        "c/children.c",
         "c/command.c",
         "c/copy.c",
         "c/engine.c",
         "c/enums.c",
         "c/environment.c",
+        "c/extension.c",
         "c/functions.c",
         "c/interrupt.c",
         "c/layout.c",
@@ -50,6 +52,7 @@ mod php {
 
     pub(super) fn build() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed=c");
+        println!("cargo:rerun-if-changed=include");
         println!("cargo:rerun-if-env-changed=PHP_CONFIG");
         println!("cargo:rerun-if-env-changed=PHP");
         let php = Php::find()?;
@@ -57,6 +60,11 @@ mod php {
         bind()?;
         compile(&php)?;
         link(&php)
+    }
+
+    /// Whether the module is built, and not a program with its own libphp.
+    fn is_extension() -> bool {
+        std::env::var_os("CARGO_FEATURE_EXTENSION").is_some()
     }
 
     impl Php {
@@ -100,7 +108,9 @@ mod php {
                 )
                 .into());
             }
-            if !self.library_folder().join("libphp.so").exists() && !self.library_folder().join("libphp.dylib").exists()
+            if !is_extension()
+                && !self.library_folder().join("libphp.so").exists()
+                && !self.library_folder().join("libphp.dylib").exists()
             {
                 return Err(format!(
                     "the PHP in {prefix} has no embed library (lib/libphp.so); configure it with --enable-embed=shared, or \
@@ -154,6 +164,7 @@ mod php {
         let mut build = cc::Build::new();
         build
             .files(SOURCES)
+            .include("include")
             .std("gnu11")
             .warnings(true)
             .flag("-fvisibility=hidden")
@@ -181,6 +192,12 @@ mod php {
     }
 
     fn link(php: &Php) -> Result<(), Box<dyn Error>> {
+        println!("cargo:rustc-env=IGOR_PHP_PREFIX={}", php.prefix.display());
+        println!("cargo:rustc-env=IGOR_PHP_CLI_BUILT={}", php.command_line.display());
+        // The module takes PHP's symbols from the program that loads it.
+        if is_extension() {
+            return Ok(());
+        }
         let folder = php.library_folder();
         println!("cargo:rustc-link-search=native={}", folder.display());
         if php.sanitized {
@@ -192,8 +209,6 @@ mod php {
         for symbol in ["poll", "fcntl", "fcntl64", "popen", "pclose", "posix_spawn", "posix_spawnp"] {
             println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
         }
-        println!("cargo:rustc-env=IGOR_PHP_PREFIX={}", php.prefix.display());
-        println!("cargo:rustc-env=IGOR_PHP_CLI_BUILT={}", php.command_line.display());
         Ok(())
     }
 

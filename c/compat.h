@@ -12,6 +12,14 @@
 # error "Igor needs a thread-safe PHP (configure --enable-zts)"
 #endif
 
+/* Variables that a PHP without thread safety does not have. Weak, the module can be loaded there, so far that PHP compares
+ * the builds and refuses it in words that help. */
+#pragma weak compiler_globals_offset
+#pragma weak executor_globals_offset
+#pragma weak sapi_globals_offset
+#pragma weak core_globals_offset
+#pragma weak basic_globals_id
+
 /* 8.3 takes the number of threads, to size its table of them; 8.2 lets the table grow. */
 #if PHP_VERSION_ID >= 80300
 # define IGOR_TSRM_STARTUP(threads) php_tsrm_startup_ex(threads)

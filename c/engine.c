@@ -44,6 +44,11 @@ void igor_thread_globals_create(void)
 	igor_copying_settings = false;
 }
 
+void igor_errors_observe(void)
+{
+	zend_observer_error_register(igor_observe_error);
+}
+
 static void igor_ini_default(HashTable *configuration, const char *name, const char *value)
 {
 	zval entry;
@@ -114,14 +119,16 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 		tsrm_shutdown();
 		return -1;
 	}
-	zend_observer_error_register(igor_observe_error);
+	igor_errors_observe();
 	igor_previous_error = zend_error_cb;
 	zend_error_cb = igor_report_error;
 	igor_interrupt_install();
+	igor_pipe_signal_install();
 	igor_fork_install();
 	igor_opcache_install();
 	igor_environment_install();
 	igor_signals_install();
+	igor_children_install();
 
 	info->php_version = PHP_VERSION;
 	info->loaded_ini = php_ini_opened_path;

@@ -397,12 +397,21 @@ ZEND_END_ARG_INFO()
 
 /* ---- The module ---------------------------------------------------------------------------------------------- */
 
+#define IGOR_BACKGROUND_FUNCTIONS \
+	PHP_FE(frankenphp_get_worker_handle, arginfo_frankenphp_get_worker_handle) \
+	PHP_FE(frankenphp_require_background_worker, arginfo_frankenphp_require_background_worker) \
+	PHP_FE(frankenphp_ensure_background_worker, arginfo_frankenphp_ensure_background_worker) \
+	PHP_FE(frankenphp_set_vars, arginfo_frankenphp_set_vars) \
+	PHP_FE(frankenphp_get_vars, arginfo_frankenphp_get_vars) \
+	PHP_FE(frankenphp_log, arginfo_frankenphp_log)
+
+const zend_function_entry igor_background_functions[] = {
+	IGOR_BACKGROUND_FUNCTIONS
+	PHP_FE_END
+};
+
 static const zend_function_entry igor_functions[] = {
-	PHP_FE(frankenphp_get_worker_handle, arginfo_frankenphp_get_worker_handle)
-	PHP_FE(frankenphp_require_background_worker, arginfo_frankenphp_require_background_worker)
-	PHP_FE(frankenphp_ensure_background_worker, arginfo_frankenphp_ensure_background_worker)
-	PHP_FE(frankenphp_set_vars, arginfo_frankenphp_set_vars)
-	PHP_FE(frankenphp_get_vars, arginfo_frankenphp_get_vars)
+	IGOR_BACKGROUND_FUNCTIONS
 	PHP_FE(frankenphp_handle_request, arginfo_frankenphp_handle_request)
 	PHP_FE(frankenphp_finish_request, arginfo_frankenphp_finish_request)
 	PHP_FALIAS(fastcgi_finish_request, frankenphp_finish_request, arginfo_frankenphp_finish_request)
@@ -412,7 +421,6 @@ static const zend_function_entry igor_functions[] = {
 	PHP_FALIAS(getallheaders, frankenphp_request_headers, arginfo_frankenphp_request_headers)
 	PHP_FE(frankenphp_response_headers, arginfo_frankenphp_response_headers)
 	PHP_FALIAS(apache_response_headers, frankenphp_response_headers, arginfo_frankenphp_response_headers)
-	PHP_FE(frankenphp_log, arginfo_frankenphp_log)
 #ifdef IGOR_BENCH
 	PHP_FE(igor_bench_array_dup, arginfo_igor_bench_array_dup)
 	PHP_FE(igor_bench_counted, arginfo_igor_bench_counted)
@@ -451,7 +459,7 @@ static PHP_MSHUTDOWN_FUNCTION(igor)
 }
 
 /* The cached values are released while their objects (enum cases) still live. */
-static PHP_RSHUTDOWN_FUNCTION(igor)
+PHP_RSHUTDOWN_FUNCTION(igor)
 {
 	(void) type;
 	(void) module_number;

@@ -14,6 +14,7 @@
 #include <zend_API.h>
 #include <zend_exceptions.h>
 #include <pthread.h>
+#include <signal.h>
 
 /* A bailout on purpose, in builds for tests of faults only (src/faults.rs): where PHP could leave by a jump. */
 #ifdef IGOR_FAULTS
@@ -44,6 +45,7 @@ typedef struct igor_thread {
 	void *host; /* Rust's context of this thread */
 	igor_mode mode;
 	pthread_t pthread;
+	sigset_t mask; /* the signals that the thread blocks */
 	zend_atomic_bool *vm_interrupt;
 
 	igor_request request; /* the job or run in hand */
@@ -79,12 +81,21 @@ extern __thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))
 
 extern zend_module_entry igor_module_entry;
 
+/* The functions that need no server: what the loadable module registers. */
+extern const zend_function_entry igor_background_functions[];
+
 /* engine.c */
+void igor_errors_observe(void);
 void igor_thread_globals_create(void);
 
 /* thread.c */
+extern bool igor_forked; /* this process is the child of one that ran PHP threads of ours */
 void igor_fork_install(void);
 bool igor_in_forked_server(void);
+
+/* children.c */
+void igor_children_install(void);
+void igor_children_block(const igor_thread *self);
 
 /* request.c */
 void igor_request_info_fill(const igor_request *request);
@@ -123,8 +134,8 @@ void igor_environment_install(void);
 /* signals.c */
 void igor_signals_install(void);
 
-/* The signal that wakes a thread from a blocking call. Its only effect is EINTR. SIGRTMIN belongs to PHP's own timers. */
-#define IGOR_WAKE_SIGNAL (SIGRTMIN + 3)
+/* The signal that wakes a thread from a blocking call. Its only effect is EINTR. */
+#define IGOR_WAKE_SIGNAL (SIGRTMIN + IGOR_WAKE_SIGNAL_AFTER_MIN)
 void igor_environment_keep(igor_thread *self);
 void igor_environment_renew(igor_thread *self);
 void igor_environment_release(igor_thread *self);
@@ -134,6 +145,7 @@ void igor_environment_adopt(void);
 zif_handler igor_replace_function(const char *name, zif_handler handler);
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
+PHP_RSHUTDOWN_FUNCTION(igor);
 
 #ifdef IGOR_BENCH
 /* bench.c */
@@ -153,6 +165,8 @@ PHP_FUNCTION(igor_launder_string);
 
 /* interrupt.c */
 void igor_interrupt_install(void);
+void igor_interrupt_remove(void);
+void igor_pipe_signal_install(void);
 void igor_thread_publish(igor_thread *self);
 void igor_thread_withdraw(igor_thread *self);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 static void (*igor_previous_interrupt)(zend_execute_data *execute_data);
+static struct sigaction igor_previous_wake;
 
 /* Notes where the script is. Only reads, on the thread that runs the script, so it works when the VM is stuck inside a
  * C function; the file name is copied because it may go with the request. */
@@ -68,16 +69,32 @@ void igor_interrupt_install(void)
 	/* Without SA_RESTART: a blocked system call must return. */
 	action.sa_handler = igor_wake;
 	sigemptyset(&action.sa_mask);
-	sigaction(IGOR_WAKE_SIGNAL, &action, NULL);
-
-	/* Writing to a closed pipe must not end the server. A handler does what ignoring would, and, unlike ignoring, is not
-	 * inherited by the programs that scripts start. */
-	action.sa_handler = igor_ignore;
-	action.sa_flags = SA_RESTART;
-	sigaction(SIGPIPE, &action, NULL);
+	sigaction(IGOR_WAKE_SIGNAL, &action, &igor_previous_wake);
 
 	igor_previous_interrupt = zend_interrupt_function;
 	zend_interrupt_function = igor_interrupt;
+}
+
+/* Of a program that goes on without us. No thread of ours runs any more. */
+void igor_interrupt_remove(void)
+{
+	sigaction(IGOR_WAKE_SIGNAL, &igor_previous_wake, NULL);
+	/* Otherwise somebody came after us and goes on calling us, and we pass it on. */
+	if (zend_interrupt_function == igor_interrupt) {
+		zend_interrupt_function = igor_previous_interrupt;
+	}
+}
+
+/* Writing to a closed pipe must not end the server. A handler does what ignoring would, and, unlike ignoring, is not
+ * inherited by the programs that scripts start. */
+void igor_pipe_signal_install(void)
+{
+	struct sigaction action = {0};
+
+	action.sa_handler = igor_ignore;
+	action.sa_flags = SA_RESTART;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGPIPE, &action, NULL);
 }
 
 void igor_thread_publish(igor_thread *self)

@@ -106,7 +106,9 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 	}
 	IGOR_FAULT("server_variables");
 	request = &igor_self->request;
-	if (request->own_process) {
+	/* As PHP's command line has it: a worker script is started like a program. The environment is read here, under PHP's
+	 * lock, and not in Rust: in a module that PHP loads, `environ` is another variable than the program's. */
+	if (request->own_process || !request->has_job) {
 		php_import_environment_variables(into);
 	}
 	for (i = 0; i < request->server_vars_len; i++) {

@@ -21,7 +21,8 @@
 typedef enum {
 	IGOR_CLASSIC = 0,     /* one PHP request per job */
 	IGOR_HTTP_WORKER = 1, /* one PHP request per script run, many jobs in it */
-	IGOR_BACKGROUND = 2   /* one PHP request per script run, no jobs */
+	IGOR_BACKGROUND = 2,  /* one PHP request per script run, no jobs */
+	IGOR_HOSTED = 3       /* of the program that has loaded the module: its requests are none of ours */
 } igor_mode;
 
 /* What a PHP thread does next. */
@@ -85,6 +86,8 @@ typedef struct {
 	bool command_line;         /* own_process as of php, not of php-cgi: STDIN and its siblings, and no response head */
 	bool no_headers;           /* own_process as of php-cgi -q: no response head */
 	bool no_chdir;             /* the working directory stays, instead of becoming the script's folder */
+	const igor_pair *settings; /* php.ini settings for this PHP request alone */
+	size_t settings_len;
 	bool has_job;              /* false: the boot of an HTTP worker, or a background run */
 } igor_request;
 
@@ -139,12 +142,23 @@ void shim_engine_stop(void);
 /* Runs one PHP thread until host_next() says stop. Returns after the thread's PHP memory is gone. Catches every jump. */
 void shim_thread_run(void *host, igor_mode mode);
 
+/* Adopts the calling thread, which runs PHP already: until shim_thread_release(), on the same thread, its scripts may call
+ * the functions. Gives what that is to be told. */
+void *shim_thread_adopt(void *host);
+void shim_thread_release(void *thread);
+
+/* The signal that wakes a thread is this one after SIGRTMIN, which belongs to PHP's own timers. */
+#define IGOR_WAKE_SIGNAL_AFTER_MIN 3
+
 /* Tells a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what
  * host_interruptible() was given, and its slot's lock must be held. */
 void shim_thread_interrupt(void *thread);
 /* Where the script of an interrupted thread was: the line, and its file as a C string; 0 when it is not known. The
  * slot's lock must be held, as for shim_thread_interrupt(). */
 uint32_t shim_thread_place(void *thread, char *file, size_t size);
+
+/* The module, a zend_module_entry, as a PHP that loads it sees it. */
+const void *shim_extension_entry(void);
 
 /* The names of an enum case; false when the object is none. Both live as long as the object. */
 bool shim_enum_case(const void *object, const void **class_name, const void **case_name);
@@ -238,6 +252,20 @@ bool host_fault_arm(const char *point, size_t len, uint64_t nth);
 /* Benchmarks only (bench.c): the bytes of the newest snapshot of a worker; 0 when there is none. */
 size_t host_bench_snapshot_bytes(void *host, const char *name, size_t len);
 #endif
+/* The loadable module (extension.c). `extension` is what host_extension_load() gave, used on the main thread alone; it is
+ * NULL only after a defect of ours. */
+void *host_extension_load(const char *path);
+void host_extension_free(void *extension);
+/* What went wrong in the load or the last start; NULL: nothing. Valid until the next call. */
+const char *host_extension_error(void *extension);
+/* Starts the background workers and adopts the calling thread. False: none runs. */
+bool host_extension_start(void *extension);
+/* Ends the background workers within their grace period. False: a thread could not be made to leave. */
+bool host_extension_stop(void *extension);
+/* Nothing of the script that has run is left: releases what it had read, and the thread. */
+void host_extension_end(void *extension);
+/* The index-th thing to say of the configuration, for phpinfo(); false when there is none. */
+bool host_extension_describe(void *extension, size_t index, igor_pair *pair);
 
 #ifdef IGOR_LAUNDER
 /* Tests only (launder.c): publishes `array`, a zend_array of the calling thread, into the slot of a place in a script,

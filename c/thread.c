@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 __thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))) = NULL;
-static bool igor_forked = false;
+bool igor_forked = false;
 
 /* A fork copies the calling thread alone. The child goes on in its script, but it must not touch the connection, which is
  * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
@@ -55,11 +55,29 @@ static void igor_open_script(const igor_request *request, zend_file_handle *scri
 	}
 }
 
+/* Settings that hold for this PHP request, as php_admin_value does in other SAPIs: the script cannot change them back. */
+static void igor_apply_settings(const igor_request *request)
+{
+	size_t i;
+
+	for (i = 0; i < request->settings_len; i++) {
+		const igor_pair *setting = &request->settings[i];
+		zend_string *name = zend_string_init(setting->name, setting->name_len, 0);
+
+		if (zend_alter_ini_entry_chars(name, setting->value, setting->value_len, PHP_INI_SYSTEM, PHP_INI_STAGE_ACTIVATE)
+			== FAILURE) {
+			php_error_docref(NULL, E_WARNING, "The php.ini setting %s of the configuration cannot be set", setting->name);
+		}
+		zend_string_release(name);
+	}
+}
+
 static void igor_execute(igor_thread *self)
 {
 	zend_file_handle script;
 
 	IGOR_FAULT("execute");
+	igor_apply_settings(&self->request);
 	if (self->request.command_line) {
 		/* PHP's command line makes $_SERVER before the script asks for it. */
 		zend_is_auto_global(ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_SERVER));
@@ -93,6 +111,9 @@ static void igor_serve(igor_thread *self)
 	self->stopping = false;
 	self->opening_fd = -1;
 	self->shut_down = false;
+	if (self->mode == IGOR_BACKGROUND) {
+		igor_children_block(self);
+	}
 	igor_request_info_fill(&self->request);
 	if (self->request.no_chdir) {
 		SG(options) |= SAPI_OPTION_NO_CHDIR;
@@ -161,6 +182,7 @@ void shim_thread_run(void *host, igor_mode mode)
 	self.host = host;
 	self.mode = mode;
 	self.pthread = pthread_self();
+	pthread_sigmask(SIG_SETMASK, NULL, &self.mask);
 	self.vm_interrupt = &EG(vm_interrupt);
 	igor_self = &self;
 	while (host_next(host, &self.request) == IGOR_RUN) {
@@ -168,4 +190,27 @@ void shim_thread_run(void *host, igor_mode mode)
 	}
 	igor_self = NULL;
 	ts_free_thread();
+}
+
+/* The program that has loaded the module runs PHP on this thread. Its scripts own their output, also in a forked child. */
+void *shim_thread_adopt(void *host)
+{
+	igor_thread *self = calloc(1, sizeof(igor_thread));
+
+	if (self == NULL) {
+		return NULL;
+	}
+	self->host = host;
+	self->mode = IGOR_HOSTED;
+	self->pthread = pthread_self();
+	self->vm_interrupt = &EG(vm_interrupt);
+	self->request.own_process = true;
+	igor_self = self;
+	return self;
+}
+
+void shim_thread_release(void *thread)
+{
+	igor_self = NULL;
+	free(thread);
 }

@@ -11,6 +11,10 @@
 #include <ext/session/php_session.h>
 #include <ext/spl/spl_exceptions.h>
 
+/* The extension session may be absent, or come as a shared object that nobody loads. */
+#pragma weak ps_globals_id
+#pragma weak _php_find_ps_module
+
 #define IGOR_SESSION_HANDLERS (sizeof(PS(mod_user_names)) / sizeof(zval))
 
 static void igor_free_value(zval *value)
@@ -67,13 +71,14 @@ static void igor_boot_ini_restore(igor_thread *self)
 
 static void igor_boot_session_save(igor_thread *self)
 {
-	zval *handlers = (zval *) &PS(mod_user_names);
+	zval *handlers;
 	size_t i;
 
 	if (zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session")) == NULL || !PS(mod)
 		|| strcmp(PS(mod)->s_name, "user") != 0) {
 		return;
 	}
+	handlers = (zval *) &PS(mod_user_names);
 	self->boot_session = emalloc(sizeof(PS(mod_user_names)));
 	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
 		ZVAL_COPY(&self->boot_session[i], &handlers[i]);
@@ -84,12 +89,13 @@ static void igor_boot_session_save(igor_thread *self)
 static void igor_session_renew(igor_thread *self)
 {
 	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
-	zval *handlers = (zval *) &PS(mod_user_names);
+	zval *handlers;
 	size_t i;
 
 	if (session == NULL) {
 		return;
 	}
+	handlers = (zval *) &PS(mod_user_names);
 	session->request_shutdown_func(session->type, session->module_number);
 	/* The module leaves the variable to the end of the script; the next request must not see this one's data. */
 	zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));

@@ -14,6 +14,7 @@
 #                       version in the name of PHP_TARBALL, else 8.4
 #   PHP_BUILD           release (default), debug or asan
 #   PHP_CONFIG          php-config of an own ZTS build; nothing is built then
+#   IGOR_MODULE_ONLY    set: that build needs no embed library
 #   PHP_TARBALL         release tarball to build from instead of Debian's source package
 #   PHP_TARBALL_SHA256  what that tarball must hash to
 #   PHP_JOBS            parallel compiler jobs; default: one for each processor

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs .phpt suites under this SAPI, by PHP's own run-tests.php. See phpt/README.md.
+# Runs .phpt suites under this SAPI, or with the module in a stock php, by PHP's own run-tests.php. See phpt/README.md.
 #
 #   scripts/phpt.sh BINARY [OPTION…] [PATH…]
 #
-# BINARY is the program igor. Options, which begin with a dash, go to run-tests.php; a path is a .phpt file or a folder
-# of them (default: phpt). The last line says how many passed and failed; the exit status is 0 when none failed.
+# BINARY is the program igor, the module igor.so, or a php that has the module compiled in. Options, which begin with a dash, go to run-tests.php; a path is a
+# .phpt file or a folder of them (default: those of phpt for this SAPI, or for the module). The last line says how many
+# passed and failed; the exit status is 0 when none failed.
 #
 # Environment:
 #   PHP_CONFIG  php-config of the PHP that BINARY was compiled against; default: the one that `make php` built
@@ -40,7 +41,6 @@ read_arguments() {
         fi
         shift
     done
-    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT/phpt")
 }
 
 # count RESULT…: how many tests have one of these results.
@@ -50,11 +50,31 @@ count() {
     cut -f 1 -- "$WORK/results" | grep --count --extended-regexp "^($pattern)$" || true
 }
 
+# prepare_program BINARY: igor as the PHP under test.
+prepare_program() {
+    [[ -x $1 ]] || fail "finding the program: $1 is no program; run make build"
+    TESTED=$WORK/igor-php
+    TESTED_CGI=$WORK/igor-php-cgi
+    link_program "$1" "$TESTED"
+    link_program "$1" "$TESTED_CGI"
+    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{cgi,functions,vars,workers})
+}
+
+# prepare_host PHP: a stock php with the module as the PHP under test. Its log would get into the output of tests; one that
+# wants it asks for it in its section ENV.
+prepare_host() {
+    TESTED=$1
+    TESTED_CGI=''
+    export IGOR_LOG=${IGOR_LOG:-off}
+    # What a script sees of its workers is the same in both worlds, so the same tests show it.
+    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{module,vars,workers} "$ROOT/phpt/functions/signals.phpt")
+}
+
 main() {
     (($# > 0)) || fail 'usage: scripts/phpt.sh BINARY [OPTION…] [PATH…]'
     local binary=$1 php run_tests status=0 passed failed
     shift
-    [[ -x $binary && -f $binary ]] || fail "finding the program: $binary is no program; run make build"
+    [[ -f $binary ]] || fail "finding the program: there is no $binary; run make build"
     PHP_CONFIG=${PHP_CONFIG:-$("$ROOT/scripts/php.sh" print)}
     php=$(dirname -- "$PHP_CONFIG")/php
     [[ -x $php ]] || fail "finding the php that runs run-tests.php: there is no $php beside php-config"
@@ -63,15 +83,21 @@ main() {
 
     WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$binary")")/phpt.XXXXXX")
     trap 'rm -rf -- "$WORK"' EXIT
-    link_program "$binary" "$WORK/igor-php"
-    link_program "$binary" "$WORK/igor-php-cgi"
+    if [[ $binary == *.so ]]; then
+        OPTIONS+=(-d "extension=$(realpath -- "$binary")")
+        prepare_host "$php"
+    elif [[ $(basename -- "$binary") == php ]]; then
+        prepare_host "$(realpath -- "$binary")"
+    else
+        prepare_program "$binary"
+    fi
     # It writes beside itself.
     cp -- "$run_tests" "$WORK/run-tests.php"
     touch -- "$WORK/results"
 
     cd -- "$ROOT"
     # Write protection of opcache's memory is switched by one thread under the others.
-    TEST_PHP_EXECUTABLE=$WORK/igor-php TEST_PHP_CGI_EXECUTABLE=$WORK/igor-php-cgi \
+    TEST_PHP_EXECUTABLE=$TESTED TEST_PHP_CGI_EXECUTABLE=$TESTED_CGI \
         NO_INTERACTION=1 SKIP_ONLINE_TESTS=1 \
         "$php" -n "$WORK/run-tests.php" -q -j"${PHPT_JOBS:-2}" --show-diff --no-progress -W "$WORK/results" \
         -d opcache.protect_memory=0 ${OPTIONS[@]+"${OPTIONS[@]}"} "${PATHS[@]}" || status=$?

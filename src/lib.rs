@@ -2,12 +2,14 @@
 //!
 //! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`] and [`exchange`]; [`vars`] and [`config`], which
 //! need no PHP; `ffi` and [`php`]; [`pool`]; [`worker`]; beside them [`http`], which knows nothing of PHP; [`server`];
-//! [`cli`]. Arrows point down only; `tests/layers.rs` holds the table.
+//! [`cli`] and, for the loadable module, `extension`. Arrows point down only; `tests/layers.rs` holds the table.
 
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod cli;
 pub mod config;
 pub mod exchange;
+#[cfg(all(feature = "php", feature = "http"))]
+mod extension;
 #[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "php")]

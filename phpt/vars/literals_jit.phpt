@@ -5,6 +5,7 @@ opcache
 --INI--
 igor.config={PWD}/../include/Caddyfile
 opcache.enable=1
+opcache.enable_cli=1
 opcache.jit=tracing
 opcache.jit_buffer_size=32M
 --FILE--

@@ -1,5 +1,9 @@
 --TEST--
 N16 (B35): used where PHP keeps texts: regex, constants, ini, names, headers, environment
+--SKIPIF--
+<?php
+if (PHP_SAPI === 'cli') die('skip a stock php has no frankenphp_response_headers()');
+?>
 --INI--
 igor.config={PWD}/../include/Caddyfile
 --FILE--

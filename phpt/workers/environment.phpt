@@ -91,7 +91,7 @@ array(9) {
     int(0)
   }
   ["sapi"]=>
-  string(10) "frankenphp"
+  string(%d) "%s"
   ["directory"]=>
   string(%d) "%s/workers"
   ["superglobals"]=>

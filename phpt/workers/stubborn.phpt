@@ -1,5 +1,9 @@
 --TEST--
 B49: workers that do not end are interrupted, and the exit status stays the script's
+--SKIPIF--
+<?php
+if (PHP_SAPI === 'cli') die('skip see module/stubborn.phpt');
+?>
 --INI--
 igor.config={PWD}/stubborn.Caddyfile
 --FILE--

@@ -6,7 +6,8 @@ igor.config={PWD}/talking.Caddyfile
 <?php
 $config = escapeshellarg(__DIR__ . '/talking.Caddyfile');
 $code = escapeshellarg("frankenphp_require_background_worker('talking'); echo 'the script';");
-$command = escapeshellarg(getenv('TEST_PHP_EXECUTABLE')) . " -n -d log_errors=1 -d display_errors=0 -d igor.config=$config -r $code";
+$php = escapeshellarg(getenv('TEST_PHP_EXECUTABLE')) . ' ' . getenv('TEST_PHP_EXTRA_ARGS');
+$command = "$php -d log_errors=1 -d display_errors=0 -d igor.config=$config -r $code";
 
 exec("$command 2>&1", $quiet);
 var_dump($quiet);

@@ -5,8 +5,11 @@ readonly VERSION_ID_MIN=80200
 readonly VERSION_ID_MAX=80699
 
 # php_config_check PHP_CONFIG: says in one sentence what is wrong and returns 1.
+# With IGOR_MODULE_ONLY set, a PHP without the embed library will do: it is the
+# one that loads the module.
 php_config_check() {
     local config=$1 version id include header
+    local headers=(main/php.h main/php_config.h Zend/zend.h TSRM/TSRM.h)
     local way_out='name the php-config of a PHP 8.2 to 8.6 configured with --enable-zts --enable-embed=shared, or unset PHP_CONFIG to have one built'
     if ! command -v "$config" >/dev/null; then
         say "error: checking PHP_CONFIG: $config is no program; $way_out"
@@ -23,7 +26,8 @@ php_config_check() {
         say "error: checking PHP_CONFIG: $config is of PHP $version, which is not supported; $way_out"
         return 1
     fi
-    for header in main/php.h main/php_config.h Zend/zend.h TSRM/TSRM.h sapi/embed/php_embed.h; do
+    [[ -n ${IGOR_MODULE_ONLY:-} ]] || headers+=(sapi/embed/php_embed.h)
+    for header in "${headers[@]}"; do
         if [[ ! -r $include/$header ]]; then
             say "error: checking PHP_CONFIG: the header $include/$header is missing, so this PHP $version was installed without its headers or without the embed library; $way_out"
             return 1
@@ -33,7 +37,7 @@ php_config_check() {
         say "error: checking PHP_CONFIG: $config is of a PHP $version without thread safety (ZTS); $way_out"
         return 1
     fi
-    if [[ -z $(php_config_library "$config") ]]; then
+    if [[ -z ${IGOR_MODULE_ONLY:-} && -z $(php_config_library "$config") ]]; then
         say "error: checking PHP_CONFIG: the embed library libphp.so of $config was not found beside PHP $version; $way_out"
         return 1
     fi

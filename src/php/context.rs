@@ -3,6 +3,7 @@
 
 use super::interrupt::Interrupt;
 use super::safepoint::{Admission, Member, Started, safepoint};
+use super::thread::ThreadOptions;
 use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
 use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
@@ -19,6 +20,9 @@ pub(super) struct Context {
     pub(super) member: Arc<Member>,
     admission: Admission,
     pins: Pins,
+    /// The settings of the thread's requests as C reads them; points into the value after it.
+    settings: Vec<igor_pair>,
+    _settings: Arc<Pairs>,
     exchange: Option<Box<dyn Exchange>>,
     run: Option<Run>,
     scope: Option<Arc<dyn Scope>>,
@@ -36,14 +40,20 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(work: Box<dyn Work>, interrupt: Arc<Interrupt>, pins: Pins, limits: crate::vars::Limits) -> Self {
+    pub(super) fn new(work: Box<dyn Work>, interrupt: Arc<Interrupt>, options: ThreadOptions) -> Self {
+        let long_lived = work.mode() != Mode::Classic;
+        let pins = Pins::new(long_lived, options.policy, options.ledger);
+        let mut settings = Vec::new();
+        fill(&mut settings, &options.settings);
         Self {
             member: safepoint().join(work.mode(), &interrupt),
             admission: Admission::Beside,
             work,
             interrupt,
-            limits,
+            limits: options.limits,
             pins,
+            settings,
+            _settings: options.settings,
             exchange: None,
             run: None,
             scope: None,
@@ -109,6 +119,8 @@ impl Context {
             command_line: interface == Some(Interface::Shell),
             no_headers: matches!(interface, Some(Interface::Gateway { quiet: true, .. })),
             no_chdir: matches!(interface, Some(Interface::Shell | Interface::Gateway { stays: true, .. })),
+            settings: self.settings.as_ptr(),
+            settings_len: self.settings.len(),
             has_job: true,
         }
     }
@@ -137,6 +149,8 @@ impl Context {
             argc: self.argv.len() as i32,
             code: ptr::null(),
             own_process: false,
+            settings: self.settings.as_ptr(),
+            settings_len: self.settings.len(),
             command_line: false,
             no_headers: false,
             no_chdir: false,
@@ -144,6 +158,11 @@ impl Context {
         };
         self.run = Some(run);
         request
+    }
+
+    /// Names the background workers that the script of an adopted thread sees.
+    pub(super) fn see(&mut self, scope: Arc<dyn Scope>) {
+        self.scope = Some(scope);
     }
 
     /// Ends the job in hand; the answer is completed by the drop.
@@ -414,6 +433,7 @@ impl Mode {
             Self::Classic => ffi::igor_mode::IGOR_CLASSIC,
             Self::HttpWorker => ffi::igor_mode::IGOR_HTTP_WORKER,
             Self::Background => ffi::igor_mode::IGOR_BACKGROUND,
+            Self::Hosted => ffi::igor_mode::IGOR_HOSTED,
         }
     }
 }

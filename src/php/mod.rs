@@ -1,7 +1,8 @@
-//! The PHP engine and its threads. `engine` starts and stops it, `thread` runs one PHP thread, `context` is what a thread
+//! The PHP engine and its threads. `engine` starts and stops it, `thread` runs one PHP thread, `adopt` takes in one of somebody else's, `context` is what a thread
 //! owns, `host` holds the leaves that C calls, `work` is the door through which `worker` tells a thread what to do.
 #![allow(unsafe_code, reason = "talks to the shim and reads the engine's structures")]
 
+mod adopt;
 mod context;
 mod engine;
 mod host;
@@ -15,6 +16,7 @@ mod signals;
 mod thread;
 mod work;
 
+pub use adopt::Adopted;
 pub use engine::{Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
 pub use safepoint::{Restarts, Safepoint, Wanted, Which, safepoint};

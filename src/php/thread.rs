@@ -2,10 +2,12 @@
 
 use super::context::Context;
 use super::interrupt::Interrupt;
+use super::signals::SignalMask;
 use super::work::Work;
+use crate::exchange::Pairs;
 use crate::ffi;
 use crate::limits::PHP_THREAD_STACK_BYTES;
-use crate::vars::{Ledger, Limits, Pins, Policy};
+use crate::vars::{Ledger, Limits, Policy};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,6 +17,11 @@ use std::thread::JoinHandle;
 pub struct ThreadOptions {
     /// The thread's name, as debuggers and `top` show it (15 bytes of it).
     pub name: String,
+    /// Whether the signals of the process are none of its business: its threads block them, so that they reach another
+    /// thread, whose script may handle them.
+    pub blocks_signals: bool,
+    /// php.ini settings that hold for its requests alone, as names and values.
+    pub settings: Arc<Pairs>,
     /// How snapshots reach its scripts.
     pub policy: Policy,
     /// The pinned bytes of all threads.
@@ -35,15 +42,20 @@ impl ThreadOptions {
 /// # Errors
 /// The system gave no thread.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(options.name.clone()).stack_size(PHP_THREAD_STACK_BYTES).spawn(move || {
+    // A thread begins with the mask of the one that starts it.
+    let mask = options.blocks_signals.then(SignalMask::block_signals_of_process);
+    let builder = std::thread::Builder::new().name(options.name.clone()).stack_size(PHP_THREAD_STACK_BYTES);
+    let started = builder.spawn(move || {
         let mode = work.mode();
-        let long_lived = mode != super::work::Mode::Classic;
-        let pins = Pins::new(long_lived, options.policy, options.ledger);
-        let context = Box::into_raw(Box::new(Context::new(work, interrupt, pins, options.limits)));
+        let context = Box::into_raw(Box::new(Context::new(work, interrupt, options)));
         // SAFETY: the engine runs; the context lives until the loop has returned, and only the loop uses it. The loop
         // catches every jump itself, so none passes this frame.
         unsafe { ffi::shim_thread_run(context.cast(), mode.to_ffi()) };
         // SAFETY: the pointer came from the box above, and the loop has given up its use.
         drop(unsafe { Box::from_raw(context) });
-    })
+    });
+    if let Some(mask) = mask {
+        mask.apply();
+    }
+    started
 }

@@ -17,6 +17,8 @@ pub enum Mode {
     HttpWorker,
     /// One PHP request per run of a script that takes none.
     Background,
+    /// The thread and its requests belong to the program that has loaded the module.
+    Hosted,
 }
 
 /// What a thread does next.

@@ -355,6 +355,8 @@ pub(super) fn thread_options(vars: &VarsSettings, ledger: Arc<Ledger>) -> Thread
     }
     ThreadOptions {
         name: String::new(),
+        blocks_signals: false,
+        settings: Arc::default(),
         policy: policy(vars),
         ledger,
         limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },

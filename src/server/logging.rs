@@ -44,6 +44,16 @@ pub fn init_for_script(settings: &LogSettings, debug: bool) -> io::Result<()> {
     start(settings, level, AccessLayers::default())
 }
 
+/// Starts the log of the background workers in a program of somebody else's, which serves nothing: as [`init`], without
+/// the access logs.
+///
+/// # Errors
+/// The log file cannot be opened.
+pub(super) fn init_for_workers(config: &Config) -> io::Result<()> {
+    let global = &config.global;
+    start(&global.log, process_level(&global.log, global.debug), AccessLayers::default())
+}
+
 fn process_level(settings: &LogSettings, debug: bool) -> &'static str {
     match settings.level {
         Some(LogLevel::Debug) => "debug",

@@ -3,6 +3,7 @@
 pub mod admin;
 mod assemble;
 mod control;
+mod hosted;
 mod logging;
 mod opcache;
 mod reload;
@@ -12,8 +13,10 @@ mod shutdown;
 mod sites;
 mod systemd;
 mod watch;
+mod workers;
 
 pub use admin::AdminError;
+pub use hosted::{Hosted, HostedError};
 pub use logging::{init as init_logging, init_for_script as init_script_logging};
 pub use run::{ServeError, run};
 pub use script::{ScriptError, run_script};

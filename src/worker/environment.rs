@@ -5,14 +5,10 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The variables of one run of a worker script: the process's environment, as PHP's command line has it, the script's
-/// path, the declared environment, and what says which worker it is.
+/// The variables of one run of a worker script: the script's path, the declared environment, and what says which worker it
+/// is. C puts the process's environment before them.
 pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String, String)]) -> Pairs {
-    // A later entry replaces an earlier one: `getenv()` takes the first that it finds.
     let mut vars = Pairs::default();
-    for (key, value) in std::env::vars_os() {
-        vars.set(key.as_bytes(), value.as_bytes());
-    }
     let script = file.as_os_str().as_bytes();
     for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
         vars.set(key.as_bytes(), script);

@@ -20,6 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("server", &["limits", "exchange", "vars", "config", "php", "pool", "worker", "http"]),
     // Scripts of the command line answer on the standard output, so `cli` knows what an answer is.
     ("cli", &["limits", "exchange", "server", "config", "php"]),
+    // The functions that C calls of the module: nothing but a thin coat over `server`.
+    ("extension", &["ffi", "server"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -4,27 +4,21 @@
 mod compare;
 mod exchange;
 
-use super::assemble::{declared_scopes, engine_options, thread_options};
-use crate::config::{Config, Global, ScopeLabel, Site};
+use super::assemble::{engine_options, thread_options};
+use super::workers::Workers;
+use crate::config::{Config, Global};
 use crate::exchange::{Exchange, RequestHead};
-use crate::limits::KILL_SECONDS_MAX;
 use crate::php::{
     self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, SignalMask, ThreadOptions, Work,
 };
-use crate::pool;
 use crate::vars::Slot;
-use crate::worker::background::Shared;
-use crate::worker::{Declared, ScopeView};
 use compare::ThreadResult;
 use exchange::{Body, Kept, Output, ProcessExchange};
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 /// Why a script did not run.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +75,10 @@ pub fn run_script(
     options.threads = of_config.threads + threads;
     let _engine = Engine::start(&options)?;
 
-    let thread_options = thread_options(&config.global.frankenphp.vars, Arc::default());
-    let workers = Workers::start(&config, &thread_options)?;
+    // The signals of the process are the script's.
+    let thread_options =
+        ThreadOptions { blocks_signals: true, ..thread_options(&config.global.frankenphp.vars, Arc::default()) };
+    let workers = Workers::start(&config, &thread_options).map_err(ScriptError::Worker)?;
     let result = run_request(&thread_options, workers.scope(), head, threads);
     let left = workers.stop();
     match result {
@@ -107,55 +103,6 @@ fn without_sites() -> Config {
         warnings: Vec::new(),
         base_dir: PathBuf::new(),
         sources: Vec::new(),
-    }
-}
-
-/// The background workers beside the script.
-struct Workers {
-    declared: HashMap<ScopeLabel, Arc<Declared>>,
-    global: Arc<Declared>,
-    /// What the script sees.
-    own: Arc<Declared>,
-    stopping: Arc<AtomicBool>,
-    grace_period: Duration,
-}
-
-impl Workers {
-    fn start(config: &Config, threads: &ThreadOptions) -> Result<Self, ScriptError> {
-        let stopping = Arc::new(AtomicBool::new(false));
-        let shared = Shared { options: threads.clone(), waits: Arc::default(), stopping: stopping.clone() };
-        let declared = declared_scopes(config, &shared);
-        let first_block = config.sites.iter().flat_map(Site::php_servers).next();
-        let own = declared[first_block.map_or(&config.global.scope, |block| &block.scope)].clone();
-        let global = declared[&config.global.scope].clone();
-        let workers = Self { declared, global, own, stopping, grace_period: config.global.grace_period };
-        for declared in workers.declared.values() {
-            declared.start_eager().map_err(|failure| ScriptError::Worker(failure.message))?;
-        }
-        Ok(workers)
-    }
-
-    fn scope(&self) -> Arc<dyn Scope> {
-        ScopeView::of(&self.own, &self.global)
-    }
-
-    /// Ends the workers within the grace period. `false`: a thread could not be made to leave.
-    fn stop(&self) -> bool {
-        self.stopping.store(true, Ordering::Release);
-        for declared in self.declared.values() {
-            declared.stop();
-        }
-        let background: Vec<_> = self.declared.values().flat_map(|declared| declared.workers()).collect();
-        let crews: Vec<_> = background.iter().map(|worker| worker.crew()).collect();
-        let stuck = pool::leave(&crews, Instant::now() + self.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
-        for stuck in &stuck {
-            let place = stuck.place.as_deref().unwrap_or("an unknown place");
-            eprintln!(
-                "igor: the PHP thread {} could not be interrupted at {place}; the process ends without it",
-                stuck.thread
-            );
-        }
-        stuck.is_empty()
     }
 }
 

@@ -1,0 +1,64 @@
+/* Programs that scripts start.
+ *
+ * Where the signals of the process belong to a script of its own (ThreadOptions in php/thread.rs), the threads of workers
+ * block them. A program inherits what the thread that starts it blocks: it could not be ended by SIGTERM or from the
+ * terminal, and a shell that waits for its own children would wait for ever. So what starts programs is called with the
+ * signals as the process had them at its start. */
+#include "internal.h"
+
+#include <signal.h>
+#include <string.h>
+
+static const char *const igor_starting_functions[] = {
+	"exec", "mail", "passthru", "pcntl_exec", "pcntl_fork", "popen", "proc_open", "shell_exec", "system",
+};
+#define IGOR_STARTING_FUNCTIONS (sizeof(igor_starting_functions) / sizeof(*igor_starting_functions))
+
+static struct {
+	const zend_string *name;
+	zif_handler handler;
+} igor_starting[IGOR_STARTING_FUNCTIONS];
+static sigset_t igor_mask_of_process;
+
+void igor_children_block(const igor_thread *self)
+{
+	pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
+}
+
+/* In place of each of the functions. A jump out of it leaves the signals unblocked until the next run of the script. */
+static void igor_start_program(INTERNAL_FUNCTION_PARAMETERS)
+{
+	/* A closure over the function is a copy of it, which shares its name. */
+	const zend_string *name = EX(func)->common.function_name;
+	bool blocks = igor_self != NULL && igor_self->mode == IGOR_BACKGROUND;
+	size_t i = 0;
+
+	while (igor_starting[i].name != name) {
+		i++;
+		ZEND_ASSERT(i < IGOR_STARTING_FUNCTIONS);
+	}
+	if (blocks) {
+		pthread_sigmask(SIG_SETMASK, &igor_mask_of_process, NULL);
+	}
+	igor_starting[i].handler(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+	if (blocks && !igor_forked) {
+		igor_children_block(igor_self);
+	}
+}
+
+void igor_children_install(void)
+{
+	size_t i;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &igor_mask_of_process);
+	for (i = 0; i < IGOR_STARTING_FUNCTIONS; i++) {
+		const char *name = igor_starting_functions[i];
+		zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
+
+		if (function != NULL && function->type == ZEND_INTERNAL_FUNCTION) {
+			igor_starting[i].name = function->common.function_name;
+			igor_starting[i].handler = function->internal_function.handler;
+			function->internal_function.handler = igor_start_program;
+		}
+	}
+}

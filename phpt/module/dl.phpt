@@ -1,0 +1,16 @@
+--TEST--
+dl() is refused: it comes when the script has begun
+--SKIPIF--
+<?php
+if (!preg_match('/extension=[^"\']*igor\.so/', getenv('TEST_PHP_EXTRA_ARGS') ?: '')) die('skip the module is compiled in');
+?>
+--FILE--
+<?php
+preg_match('/extension=([^"\']*)\/igor\.so/', getenv('TEST_PHP_EXTRA_ARGS'), $match);
+$folder = escapeshellarg($match[1]);
+passthru(escapeshellarg(PHP_BINARY) . " -n -d extension_dir=$folder -r 'dl(\"igor.so\"); echo \"the script goes on\";' 2>&1");
+?>
+--EXPECTF--
+%AWarning: igor: dl() cannot load this module; name it in php.ini, or by -d extension= in Command line code on line 1
+
+%AFatal error: Unable to start igor module in Unknown on line 0

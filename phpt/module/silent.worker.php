@@ -1,0 +1,3 @@
+<?php
+/* Publishes nothing. */
+fgets(frankenphp_get_worker_handle());

@@ -1,0 +1,129 @@
+//! The loadable module, as C sees it: `c/extension.c` holds PHP's side and calls these leaves. Everything that they do is
+//! in [`Hosted`].
+#![allow(unsafe_code, reason = "the functions that PHP's side of the module calls")]
+
+use crate::ffi::igor_pair;
+use crate::server::{Hosted, HostedError};
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// What is behind the pointer that C holds from the module's start to its end.
+struct Loaded {
+    hosted: Option<Hosted>,
+    /// The last error, with a NUL behind it; empty: none.
+    error: Vec<u8>,
+    /// What the last call of `host_extension_describe()` gave.
+    row: (String, String),
+}
+
+impl Loaded {
+    fn fail(&mut self, error: &HostedError) {
+        self.error = error.to_string().replace('\0', "\\0").into_bytes();
+        self.error.push(0);
+    }
+}
+
+/// Makes an exported C function of a body that is given what [`host_extension_load`] made. A panic is reported and gives
+/// the named value instead.
+macro_rules! leaf {
+    (fn $name:ident($loaded:ident $(, $argument:ident: $type:ty)*) -> $result:ty, on_panic $on_panic:expr, $body:block) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(extension: *mut c_void $(, $argument: $type)*) -> $result {
+            catch_unwind(AssertUnwindSafe(|| {
+                // SAFETY: C hands back the pointer that `host_extension_load` gave it, from the program's main thread alone.
+                let $loaded: &mut Loaded = unsafe { &mut *extension.cast::<Loaded>() };
+                $body
+            }))
+            .unwrap_or_else(|_| {
+                eprintln!("igor: a panic in {} was caught; this is a defect of igor", stringify!($name));
+                $on_panic
+            })
+        }
+    };
+}
+
+/// Reads the configuration. The answer is null only when a panic was caught.
+#[unsafe(no_mangle)]
+extern "C" fn host_extension_load(path: *const c_char) -> *mut c_void {
+    catch_unwind(|| {
+        // SAFETY: C passes the value of a setting, which ends with NUL and lives during the call.
+        let path = unsafe { CStr::from_ptr(path) };
+        let mut loaded = Box::new(Loaded { hosted: None, error: Vec::new(), row: Default::default() });
+        match Hosted::load(Path::new(OsStr::from_bytes(path.to_bytes()))) {
+            Ok(hosted) => loaded.hosted = Some(hosted),
+            Err(error) => loaded.fail(&error),
+        }
+        Box::into_raw(loaded).cast()
+    })
+    .unwrap_or(std::ptr::null_mut())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn host_extension_free(extension: *mut c_void) {
+    // SAFETY: the pointer came from the box in `host_extension_load`, and C uses it no more.
+    let loaded = unsafe { Box::from_raw(extension.cast::<Loaded>()) };
+    if catch_unwind(AssertUnwindSafe(|| drop(loaded))).is_err() {
+        eprintln!("igor: a panic in host_extension_free was caught; this is a defect of igor");
+    }
+}
+
+leaf! {
+    fn host_extension_error(loaded) -> *const c_char, on_panic std::ptr::null(), {
+        if loaded.error.is_empty() { std::ptr::null() } else { loaded.error.as_ptr().cast() }
+    }
+}
+
+leaf! {
+    fn host_extension_start(loaded) -> bool, on_panic false, {
+        let Some(hosted) = &mut loaded.hosted else { return false };
+        match hosted.start() {
+            Ok(()) => true,
+            Err(error) => {
+                loaded.fail(&error);
+                false
+            }
+        }
+    }
+}
+
+leaf! {
+    fn host_extension_stop(loaded) -> bool, on_panic false, {
+        loaded.hosted.as_ref().is_none_or(|hosted| hosted.stop())
+    }
+}
+
+leaf! {
+    fn host_extension_end(loaded) -> (), on_panic (), {
+        if let Some(hosted) = &mut loaded.hosted {
+            hosted.end();
+        }
+    }
+}
+
+leaf! {
+    fn host_extension_describe(loaded, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
+        let rows = loaded.hosted.as_ref().map(Hosted::describe).unwrap_or_default();
+        let Some(row) = rows.into_iter().nth(index) else { return false };
+        loaded.row = row;
+        let (name, value) = &loaded.row;
+        let described = igor_pair {
+            name: name.as_ptr().cast(),
+            name_len: name.len(),
+            value: value.as_ptr().cast(),
+            value_len: value.len(),
+        };
+        // SAFETY: C passes its own local value.
+        unsafe { pair.write(described) };
+        true
+    }
+}
+
+/// What PHP asks a shared object for, to get its module.
+#[cfg(feature = "extension")]
+#[unsafe(no_mangle)]
+extern "C" fn get_module() -> *const c_void {
+    // SAFETY: gives the address of a static structure.
+    unsafe { crate::ffi::shim_extension_entry() }
+}

@@ -1,0 +1,41 @@
+//! A PHP thread of somebody else's: the program that has loaded the module starts it and runs its scripts, which may use
+//! the functions while the thread is adopted.
+
+use super::context::Context;
+use super::interrupt::Interrupt;
+use super::thread::ThreadOptions;
+use super::work::{Scope, Work};
+use crate::ffi;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// The adoption of the calling thread. Must not be dropped before `php_request_shutdown()` is through with everything that
+/// the script may have read: its snapshots are released then.
+pub struct Adopted {
+    thread: *mut c_void,
+    context: *mut Context,
+    /// Stays on its thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Adopted {
+    /// Adopts the calling thread, whose scripts see the background workers of `scope`. A thread can be adopted once.
+    pub fn new(options: ThreadOptions, work: Box<dyn Work>, scope: Arc<dyn Scope>) -> Self {
+        let mut context = Box::new(Context::new(work, Arc::new(Interrupt::default()), options));
+        context.see(scope);
+        let context = Box::into_raw(context);
+        // SAFETY: the context lives until the drop, which ends the adoption first.
+        let thread = unsafe { ffi::shim_thread_adopt(context.cast()) };
+        Self { thread, context, _not_send: PhantomData }
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        // SAFETY: this thread was adopted by `new`, and the value has not left it.
+        unsafe { ffi::shim_thread_release(self.thread) };
+        // SAFETY: the pointer came from the box in `new`, and C no longer knows it.
+        drop(unsafe { Box::from_raw(self.context) });
+    }
+}

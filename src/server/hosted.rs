@@ -1,0 +1,172 @@
+//! The background workers of a configuration in a PHP program that has loaded the module: they run on threads of their own,
+//! and the program's script uses them like one of the server's.
+
+use super::assemble::thread_options;
+use super::logging;
+use super::workers::Workers;
+use crate::config::{self, Config, ScopeLabel, WorkerDecl};
+use crate::exchange::{Exchange, Pairs};
+use crate::php::{Adopted, Ended, Mode, Next, ThreadOptions, Work};
+use crate::vars::Slot;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What workers want otherwise than PHP's command line: their errors go to the log, once. The configuration's own settings
+/// come after these.
+const SETTINGS: [(&str, &str); 3] = [("display_errors", "0"), ("log_errors", "1"), ("html_errors", "0")];
+
+/// Why the workers of a configuration do not run in this program.
+#[derive(Debug, thiserror::Error)]
+pub enum HostedError {
+    /// The configuration is wrong: everything that is, a line each.
+    #[error("reading {}: the configuration has errors\n{diagnostics}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Its errors.
+        diagnostics: String,
+    },
+    /// The log file cannot be opened.
+    #[error("starting the log: {0}")]
+    Log(io::Error),
+    /// A worker cannot be started.
+    #[error("starting background workers: {0}")]
+    Worker(String),
+}
+
+/// A configuration that was read for this program, and its workers while a script runs.
+pub struct Hosted {
+    path: PathBuf,
+    config: Config,
+    running: Option<Running>,
+    warned: bool,
+}
+
+struct Running {
+    workers: Workers,
+    /// The script's thread; released when nothing of the script is left.
+    _adopted: Adopted,
+}
+
+impl Hosted {
+    /// Reads and checks the configuration, and starts the log. No worker runs yet.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or its log file cannot be opened.
+    pub fn load(path: &Path) -> Result<Self, HostedError> {
+        let config = config::load(path).map_err(|found| {
+            let diagnostics: Vec<_> = found.iter().map(ToString::to_string).collect();
+            HostedError::Config { path: path.to_owned(), diagnostics: diagnostics.join("\n") }
+        })?;
+        logging::init_for_workers(&config).map_err(HostedError::Log)?;
+        Ok(Self { path: path.to_owned(), config, running: None, warned: false })
+    }
+
+    /// Starts the workers for the script that is about to run on the calling thread, and lets it use them.
+    ///
+    /// # Errors
+    /// A worker could not be started; none runs then.
+    pub fn start(&mut self) -> Result<(), HostedError> {
+        self.end();
+        self.warn_once();
+        let threads = ThreadOptions {
+            blocks_signals: true,
+            settings: Arc::new(settings(&self.config)),
+            ..thread_options(&self.config.global.frankenphp.vars, Arc::default())
+        };
+        let workers = Workers::start(&self.config, &threads).map_err(HostedError::Worker)?;
+        let adopted = Adopted::new(threads, Box::new(HostedWork), workers.scope());
+        self.running = Some(Running { workers, _adopted: adopted });
+        Ok(())
+    }
+
+    /// Ends the workers within the grace period; what they have published stays readable. `false`: a thread could not be
+    /// made to leave, and the process must end before the engine does.
+    #[must_use]
+    pub fn stop(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| running.workers.stop())
+    }
+
+    /// Releases what the script has read: nothing of it is left.
+    pub fn end(&mut self) {
+        self.running = None;
+    }
+
+    /// What there is to say of the configuration, for `phpinfo()`.
+    pub fn describe(&self) -> Vec<(String, String)> {
+        let mut rows = vec![("Configuration".to_owned(), self.path.display().to_string())];
+        for scope in self.config.scopes() {
+            for worker in scope.workers.iter().filter(|worker| worker.is_background()) {
+                rows.push((row_name(scope.label, worker), worker.file.display().to_string()));
+            }
+        }
+        rows
+    }
+
+    fn warn_once(&mut self) {
+        if std::mem::replace(&mut self.warned, true) {
+            return;
+        }
+        for warning in &self.config.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+}
+
+fn row_name(scope: &ScopeLabel, worker: &WorkerDecl) -> String {
+    let scope = scope.as_str();
+    match &worker.name {
+        Some(name) => format!("Background worker {name} ({scope})"),
+        None => format!("Background workers of any name ({scope})"),
+    }
+}
+
+fn settings(config: &Config) -> Pairs {
+    let mut settings = Pairs::default();
+    for (name, value) in SETTINGS {
+        settings.set(name.as_bytes(), value.as_bytes());
+    }
+    for (name, value) in &config.global.frankenphp.php_ini {
+        settings.set(name.as_bytes(), value.as_bytes());
+    }
+    settings
+}
+
+/// The script of the program itself: nobody tells it what to do.
+struct HostedWork;
+
+impl Work for HostedWork {
+    fn mode(&self) -> Mode {
+        Mode::Hosted
+    }
+
+    fn next(&mut self) -> Next {
+        Next::Stop
+    }
+
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
+        None
+    }
+
+    fn job_ended(&mut self) {}
+
+    fn ended(&mut self, _ended: Ended) {}
+
+    fn slot(&self) -> Option<&Arc<Slot>> {
+        None
+    }
+
+    fn published(&mut self, _version: Option<u64>) {}
+
+    fn handle(&mut self) -> io::Result<OwnedFd> {
+        Err(io::Error::other("a script has no handle"))
+    }
+
+    fn output(&mut self, _bytes: &[u8]) {}
+
+    fn log(&mut self, level: i32, message: &str) {
+        crate::pool::log_php!(level, message, script = true);
+    }
+}
