@@ -1,6 +1,6 @@
 //! Another configuration while the server runs, and workers that restart.
 
-use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
+use crate::common::workers::{HANGS, READY, assert_holds, block, ensure, puppet, read, script, site};
 use crate::common::{Igor, Outcome, Request, Server, igor, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
@@ -386,4 +386,34 @@ fn the_service_manager_is_told() {
     assert_eq!(messages[3], "WATCHDOG=1\n");
     server.stop_by(Signal::TERM);
     assert_eq!(message(), "STOPPING=1\n");
+}
+
+/// B49: whatever a worker hangs in, a restart ends it, and the same thread runs its script again.
+#[test]
+fn every_hang_ends_by_a_restart() {
+    let mut workers = String::new();
+    let mut igor = Igor::new().global("grace_period 300ms").file("go", "");
+    for (number, (_, code)) in HANGS.iter().enumerate() {
+        let name = format!("w{number}");
+        workers += &script(&format!("{{$DIR}}/{name}.php"), &name, "num 1\nwatch {$DIR}/go");
+        let text = format!(
+            "<?php $again = file_exists(getenv('DIR') . '/again');
+            frankenphp_set_vars(['again' => $again]);
+            if ($again) {{ $r = [frankenphp_get_worker_handle()]; stream_select($r, $w, $e, null); exit; }}
+            touch(getenv('DIR') . '/{name}.hangs'); {code}"
+        );
+        igor = igor.file(&format!("{name}.php"), &text);
+    }
+    let server = igor.site(&site(&workers)).start();
+    for number in 0..HANGS.len() {
+        wait_until("every worker to hang", || server.path(&format!("w{number}.hangs")).exists());
+    }
+    fs::write(server.path("again"), "").expect("files can be written");
+    fs::write(server.path("go"), "now").expect("files can be written");
+    for (number, (what, _)) in HANGS.iter().enumerate() {
+        let name = format!("w{number}");
+        wait_until(what, || read(&server, &name) == Outcome::Value(json!({"again": true})));
+        server.wait_log(&["background worker started", &format!("worker=\"{name}\""), "thread=0 run=2"]);
+    }
+    assert_eq!(server.log.count("interrupting a script that did not end"), HANGS.len(), "{}", server.log.text());
 }

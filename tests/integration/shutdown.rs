@@ -1,5 +1,6 @@
 //! How the server stops: by which signals, what may end by itself, and what is interrupted.
 
+use crate::common::workers::HANGS;
 use crate::common::{Connection, Igor, Request, Server, igor as igor_command, wait_until};
 use rustix::process::{Pid, Signal};
 use std::fs;
@@ -13,27 +14,6 @@ fn igor(workers: &str) -> Igor {
         .frankenphp("num_threads 2")
         .site(&format!("root {{$PHP_TESTS}}\nphp_server {{\nenv DIR {{$DIR}}\n{workers}\n}}"))
 }
-
-/// What a script may hang in. All of it must be interrupted.
-const HANGS: &[(&str, &str)] = &[
-    ("busy loop", "while (true);"),
-    ("busy loop with calls", "while (true) { strlen(str_repeat('x', 10)); }"),
-    ("sleep", "while (true) { sleep(3600); }"),
-    ("usleep", "while (true) { usleep(100000); }"),
-    (
-        "select",
-        "$pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); while (true) { $r = [$pair[0]]; $w = $e = null; @stream_select($r, $w, $e, null); }",
-    ),
-    (
-        "lock",
-        "$one = fopen(getenv('DIR') . '/lock', 'c'); flock($one, LOCK_EX); $two = fopen(getenv('DIR') . '/lock', 'c'); while (true) { flock($two, LOCK_EX); }",
-    ),
-    (
-        "socket read",
-        "$s = stream_socket_server('tcp://127.0.0.1:0'); $c = stream_socket_client('tcp://' . stream_socket_get_name($s, false)); stream_set_timeout($c, 3600); while (true) { fgets($c); }",
-    ),
-    ("catching", "while (true) { try { while (true); } catch (Throwable) {} finally { sleep(1); } }"),
-];
 
 /// Stops a server in which a script hangs, and proves that the script was interrupted.
 fn assert_interrupted(mut server: Server, what: &str) {

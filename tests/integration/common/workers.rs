@@ -37,3 +37,24 @@ pub(crate) fn assert_holds(message: &str, parts: &[&str]) {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
 }
+
+/// What a script may hang in. All of it must be interrupted.
+pub(crate) const HANGS: &[(&str, &str)] = &[
+    ("busy loop", "while (true);"),
+    ("busy loop with calls", "while (true) { strlen(str_repeat('x', 10)); }"),
+    ("sleep", "while (true) { sleep(3600); }"),
+    ("usleep", "while (true) { usleep(100000); }"),
+    (
+        "select",
+        "$pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); while (true) { $r = [$pair[0]]; $w = $e = null; @stream_select($r, $w, $e, null); }",
+    ),
+    (
+        "lock",
+        "$one = fopen(getenv('DIR') . '/lock', 'c'); flock($one, LOCK_EX); $two = fopen(getenv('DIR') . '/lock', 'c'); while (true) { flock($two, LOCK_EX); }",
+    ),
+    (
+        "socket read",
+        "$s = stream_socket_server('tcp://127.0.0.1:0'); $c = stream_socket_client('tcp://' . stream_socket_get_name($s, false)); stream_set_timeout($c, 3600); while (true) { fgets($c); }",
+    ),
+    ("catching", "while (true) { try { while (true); } catch (Throwable) {} finally { sleep(1); } }"),
+];
