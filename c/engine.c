@@ -42,6 +42,7 @@ void igor_thread_globals_create(void)
 	igor_copying_settings = true;
 	(void) ts_resource(0);
 	igor_copying_settings = false;
+	igor_replace_functions_of_thread();
 }
 
 void igor_errors_observe(void)

@@ -143,6 +143,7 @@ void igor_environment_adopt(void);
 
 /* functions.c */
 zif_handler igor_replace_function(const char *name, zif_handler handler);
+void igor_replace_functions_of_thread(void);
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
 PHP_RSHUTDOWN_FUNCTION(igor);
