@@ -62,7 +62,7 @@ hard-cases-table: php ## Write docs/hard-cases.md: values and moments that break
 WHOLE = $(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --run-ignored all,cargo test --no-fail-fast)
 .PHONY: hard-cases
 hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE=1: in samples)
-	$(WITH_PHP) CARGO_TARGET_DIR=$(TARGET)/faults HARD_CASES=$(if $(SAMPLE),,whole) \
+	$(WITH_PHP) HARD_CASES=$(if $(SAMPLE),,whole) \
 		$(WHOLE) --features faults --test integration $(if $(NEXTEST),,--) hard_cases faults:: $(if $(NEXTEST),,--include-ignored)
 
 .PHONY: unit
@@ -147,7 +147,7 @@ valgrind-extension-tests: extension-debug
 .PHONY: two-requests
 two-requests: php ## Nothing keeps a snapshot's texts beyond the request; and a build that does crashes
 	$(WITH_PHP) $(RUN_TESTS) --test integration two_requests
-	$(WITH_PHP) CARGO_TARGET_DIR=$(TARGET)/teeth $(RUN_TESTS) --features teeth --test integration two_requests
+	$(WITH_PHP) $(RUN_TESTS) --features teeth --test integration two_requests
 
 .PHONY: launder
 launder: php ## php-src's own tests with every constant sent through publish and get (SAMPLE=1: some of them)
