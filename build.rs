@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 16] = [
+    const SOURCES: [&str; 17] = [
         "c/children.c",
         "c/command.c",
         "c/copy.c",
@@ -33,6 +33,7 @@ mod php {
         "c/interrupt.c",
         "c/layout.c",
         "c/opcache.c",
+        "c/replace.c",
         "c/request.c",
         "c/signals.c",
         "c/thread.c",

@@ -131,6 +131,10 @@ void igor_opcache_entered(igor_thread *self);
 /* environment.c */
 void igor_environment_install(void);
 
+/* replace.c */
+zif_handler igor_replace_function(const char *name, zif_handler handler);
+void igor_replace_functions_of_thread(void);
+
 /* signals.c */
 void igor_signals_install(void);
 
@@ -142,8 +146,6 @@ void igor_environment_release(igor_thread *self);
 void igor_environment_adopt(void);
 
 /* functions.c */
-zif_handler igor_replace_function(const char *name, zif_handler handler);
-void igor_replace_functions_of_thread(void);
 void igor_throw(igor_thread *self, igor_verdict verdict);
 void igor_throw_outside(const char *function);
 PHP_RSHUTDOWN_FUNCTION(igor);
