@@ -60,7 +60,11 @@ $seeds = range(1, ARRAYS);
 $publish = steps(array_combine($seeds, array_map(fn ($seed) => fn () => frankenphp_set_vars($make($seed)), $seeds)));
 $same = 0;
 foreach ($seeds as $seed) {
-    $found = $publish($seed) ?? difference(unserialize(serialize($make($seed))), published());
+    $found = $publish($seed) ?? difference($make($seed), published());
+    // Before PHP 8.3 the next index after negative keys depends on how an array came to be: unserialize() has another one.
+    if (PHP_VERSION_ID >= 80300) {
+        $found ??= difference(unserialize(serialize($make($seed))), published());
+    }
     if ($found === null) {
         $same++;
     } else {
