@@ -118,7 +118,7 @@ host_fn! {
 }
 
 host_fn! {
-    fn host_entered(context, restart: igor_restart) -> (), on_panic (), {
+    fn host_entered(context, restart: igor_restart) -> (), on_panic again, {
         context.entered(match restart {
             igor_restart::IGOR_RESTART_DONE => Started::Restarted,
             igor_restart::IGOR_RESTART_REFUSED => Started::Refused,
