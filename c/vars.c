@@ -55,7 +55,7 @@ void igor_cache_forget(igor_thread *self)
 	size_t i;
 
 	for (i = 0; i < IGOR_CACHE_SIZE && self->cached > 0; i++) {
-		self->cache[i].slot = NULL;
+		self->cache[i].name = NULL;
 	}
 	self->cached = 0;
 }
