@@ -90,7 +90,10 @@ fn a_removed_worker_is_gone() {
     ensure(&server, "gone");
     server.eval_in_worker("return frankenphp_get_vars('gone');").value();
     let mut puppet = server.puppet("gone");
-    puppet.start("$r = [frankenphp_get_worker_handle()]; stream_select($r, $w, $e, null); return 'told';");
+    puppet.start(
+        "$r = [frankenphp_get_worker_handle()]; touch(getenv('DIR') . '/waits'); stream_select($r, $w, $e, null); return 'told';",
+    );
+    wait_until("the worker to wait", || server.path("waits").exists());
 
     let without = |text: String| text.replace("name gone", "name back");
     assert_holds(&reload(&server, without), &[RELOADED]);
