@@ -3,7 +3,7 @@ igor-php-cgi: started from a shell
 --SKIPIF--
 <?php
 if (!getenv('TEST_PHP_CGI_EXECUTABLE')) {
-    die('skip there is no igor-php-cgi');
+    die('skip there is no igor-php-cgi: TEST_PHP_CGI_EXECUTABLE is not set');
 }
 ?>
 --FILE--

@@ -4,7 +4,7 @@ The signals of the process are the script's; programs that a worker starts can b
 pcntl
 --SKIPIF--
 <?php
-if (!is_readable('/proc/thread-self/status')) die('skip needs Linux');
+if (!is_readable('/proc/thread-self/status')) die('skip the blocked signals of a thread are read from /proc/thread-self, which only Linux has');
 ?>
 --INI--
 igor.config={PWD}/children.Caddyfile

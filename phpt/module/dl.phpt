@@ -2,7 +2,7 @@
 dl() is refused: it comes when the script has begun
 --SKIPIF--
 <?php
-if (!preg_match('/extension=[^"\']*igor\.so/', getenv('TEST_PHP_EXTRA_ARGS') ?: '')) die('skip the module is compiled in');
+if (!preg_match('/extension=[^"\']*igor\.so/', getenv('TEST_PHP_EXTRA_ARGS') ?: '')) die('skip the module is compiled in, so there is nothing that dl() could load');
 ?>
 --FILE--
 <?php
