@@ -44,6 +44,9 @@ pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// 10 KiB, so that is 160 MiB at worst.
 pub const CONNECTIONS_MAX: u32 = 16 * 1024;
 
+/// Descriptors that PHP's `stream_select()` can take: `FD_SETSIZE` of the C library, with which PHP is compiled.
+pub const SELECT_DESCRIPTORS_MAX: i32 = 1024;
+
 /// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
 pub const LISTEN_BACKLOG: i32 = 4096;
 

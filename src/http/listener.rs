@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,6 +193,7 @@ impl Acceptor {
     /// Accepts one connection and lets it run.
     async fn next(&mut self) -> io::Result<()> {
         let (stream, remote) = self.listener.accept().await?;
+        let stream = out_of_the_way(stream)?;
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
         let connection = accepted(&stream, remote)?;
@@ -201,6 +203,19 @@ impl Acceptor {
             drop(place);
         });
         Ok(())
+    }
+}
+
+/// The same connection under a descriptor that PHP's `stream_select()` could not take, so that those which it can take are
+/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it is to end. Where the
+/// process may not have so many descriptors the connection stays as it is.
+fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
+    if stream.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
+        return Ok(stream);
+    }
+    match rustix::io::fcntl_dupfd_cloexec(&stream, limits::SELECT_DESCRIPTORS_MAX) {
+        Ok(high) => TcpStream::from_std(std::net::TcpStream::from(high)),
+        Err(_) => Ok(stream),
     }
 }
 

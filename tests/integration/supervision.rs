@@ -353,3 +353,25 @@ fn readers_go_on_through_a_crash_loop() {
         seen >= 3
     });
 }
+
+/// B38: a worker is told to end by its handle also where the server has more connections than `stream_select()` can take
+/// descriptors.
+#[test]
+fn many_connections_leave_the_handle_usable() {
+    rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit {
+            current: Some(4096),
+            maximum: rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum,
+        },
+    )
+    .expect("the test and its server may have 4,096 descriptors");
+    let server = block(&puppet("w", READY)).start();
+    let mut open: Vec<_> = (0..1100).map(|_| server.connect()).collect();
+    for connection in &mut open {
+        assert_eq!(Outcome::of_response(&connection.send(&Request::post("/eval.php", "return 1;"))).value(), json!(1));
+    }
+    ensure(&server, "w");
+    let code = "$read = [frankenphp_get_worker_handle()]; $write = $except = null; return stream_select($read, $write, $except, 0);";
+    assert_eq!(server.puppet("w").eval(code).value(), json!(0), "it can be waited for");
+}
