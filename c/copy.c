@@ -11,17 +11,22 @@
 /* Set by Rust's vars::arena on each array that holds an enum case at any depth. The engine never sees such an array. */
 #define IGOR_LEADS_TO_ENUM(array) ((array)->u.v._unused2 != 0)
 
-/* Strings of the arena that were just copied. Above all keys, which the records of a list have in common; so few places
- * are enough, and a collision costs one copy more. A power of two. */
-#define IGOR_RECENT_STRINGS 16
+/* Strings of the arena that were just copied, above all keys, which the records of a list have in common. So few places are
+ * enough, and a collision costs one copy or one comparison more. Values have places of their own, for most are met but
+ * once. Powers of two. */
+#define IGOR_RECENT_KEYS 64
+#define IGOR_RECENT_VALUES 16
+
+typedef struct {
+	const zend_string *source;
+	zend_string *own; /* held by the copy that is being made, or by the older one */
+} igor_recent_string;
 
 typedef struct {
 	bool everything; /* copy strings and arrays too; otherwise they are taken from the arena as they are */
 	HashTable *seen; /* arena array => its copy, so that what is shared stays shared; NULL when nothing is */
-	struct {
-		const zend_string *source;
-		zend_string *own; /* held by the copy that is being made, or by the older one */
-	} recent[IGOR_RECENT_STRINGS];
+	igor_recent_string keys[IGOR_RECENT_KEYS];
+	igor_recent_string values[IGOR_RECENT_VALUES];
 } igor_copy;
 
 /* The copy of an array while it is made. */
@@ -33,30 +38,53 @@ typedef struct {
 
 static zend_array *igor_copy_array(igor_copy *copy, const zend_array *source, zend_array *old);
 
-/* A counted reference. `old` is what stood in its place in an older version, or NULL. */
-static zend_always_inline zend_string *igor_copy_string(igor_copy *copy, const zend_string *source, zend_string *old)
+/* Both know their hash: the arena's, and the older copy's, which has it from its own arena. */
+static zend_always_inline bool igor_is_same_text(const zend_string *old, const zend_string *source)
 {
-	size_t place = ((uintptr_t) source >> 5) & (IGOR_RECENT_STRINGS - 1);
-	zend_string *own;
+	return ZSTR_H(old) == ZSTR_H(source) && zend_string_equal_content(old, source);
+}
 
-	if (!copy->everything) {
-		return (zend_string *) source;
+/* Where a string is remembered, if it is. */
+static zend_always_inline igor_recent_string *igor_recent(igor_recent_string *strings, size_t places,
+	const zend_string *source)
+{
+	return &strings[((uintptr_t) source >> 5) & (places - 1)];
+}
+
+/* Whether an older copy has the same key, be it another string of the same text. */
+static zend_always_inline bool igor_is_same_key(igor_copy *copy, const zend_string *source, zend_string *old)
+{
+	igor_recent_string *recent = igor_recent(copy->keys, IGOR_RECENT_KEYS, source);
+
+	if (EXPECTED(recent->source == source) && EXPECTED(recent->own == old)) {
+		return true;
 	}
-	if (EXPECTED(copy->recent[place].source == source)) {
-		return zend_string_copy(copy->recent[place].own);
+	if (!igor_is_same_text(old, source)) {
+		return false;
 	}
-	if (old != NULL && zend_string_equals(old, (zend_string *) source)) {
-		own = zend_string_copy(old);
-	} else {
-		own = zend_string_init_fast(ZSTR_VAL(source), ZSTR_LEN(source));
-		if (!ZSTR_IS_INTERNED(own)) {
-			ZSTR_H(own) = ZSTR_H(source);
-			GC_ADD_FLAGS(own, GC_FLAGS(source) & IS_STR_VALID_UTF8);
+	recent->source = source;
+	recent->own = old;
+	return true;
+}
+
+/* A counted reference. `old` is what stood in its place in an older version, or NULL. */
+static zend_always_inline zend_string *igor_copy_string(igor_recent_string *recent, const zend_string *source,
+	zend_string *old)
+{
+	if (recent->source != source) {
+		recent->source = source;
+		if (old != NULL && igor_is_same_text(old, source)) {
+			recent->own = old;
+		} else {
+			recent->own = zend_string_init_fast(ZSTR_VAL(source), ZSTR_LEN(source));
+			if (!ZSTR_IS_INTERNED(recent->own)) {
+				ZSTR_H(recent->own) = ZSTR_H(source);
+				GC_ADD_FLAGS(recent->own, GC_FLAGS(source) & IS_STR_VALID_UTF8);
+			}
+			return recent->own;
 		}
 	}
-	copy->recent[place].source = source;
-	copy->recent[place].own = own;
-	return own;
+	return zend_string_copy(recent->own);
 }
 
 /* False: an exception was thrown, and `into` holds nothing. */
@@ -66,9 +94,14 @@ static zend_always_inline bool igor_copy_value(igor_copy *copy, zval *into, cons
 		case IS_PTR:
 			return igor_enum_resolve(into, Z_PTR_P(source));
 		case IS_STRING: {
-			zend_string *own = igor_copy_string(copy, Z_STR_P(source),
-				old != NULL && Z_TYPE_P(old) == IS_STRING ? Z_STR_P(old) : NULL);
+			zend_string *own;
 
+			if (!copy->everything) {
+				ZVAL_COPY_VALUE(into, source);
+				return true;
+			}
+			own = igor_copy_string(igor_recent(copy->values, IGOR_RECENT_VALUES, Z_STR_P(source)), Z_STR_P(source),
+				old != NULL && Z_TYPE_P(old) == IS_STRING ? Z_STR_P(old) : NULL);
 			ZVAL_STR(into, own);
 			return true;
 		}
@@ -133,49 +166,118 @@ static void igor_copy_start(const igor_copy *copy, igor_array_copy *array, uint3
 	IGOR_FAULT("copy");
 }
 
-/* False: an exception was thrown. */
-static zend_always_inline bool igor_copy_element(igor_copy *copy, igor_array_copy *array, uint32_t index)
+static zend_always_inline bool igor_key_is_unchanged(igor_copy *copy, const Bucket *source, const Bucket *old)
 {
-	const zval *source = igor_element(array->source, index);
-	const zval *old = array->old != NULL ? igor_element(array->old, index) : NULL;
-	zend_string *key = NULL, *old_key = NULL;
-	bool same = old != NULL;
-	zval value;
-
-	if (Z_TYPE_P(source) == IS_UNDEF) {
-		return true;
-	}
-	if (!igor_copy_value(copy, &value, source, old)) {
+	if (source->h != old->h) {
 		return false;
 	}
-	if (!HT_IS_PACKED(array->source)) {
-		const Bucket *bucket = &array->source->arData[index];
+	if (source->key == NULL || old->key == NULL) {
+		return source->key == old->key;
+	}
+	return igor_is_same_key(copy, source->key, old->key);
+}
 
-		if (old != NULL) {
-			old_key = array->old->arData[index].key;
-			same = array->old->arData[index].h == bucket->h;
+/* Whether a value that holds no others is what it was. Arrays and enum cases are copied first, and compared then. */
+static zend_always_inline bool igor_value_is_unchanged(const zval *source, const zval *old)
+{
+	switch (Z_TYPE_P(source)) {
+		case IS_STRING:
+			return Z_TYPE_P(old) == IS_STRING && igor_is_same_text(Z_STR_P(old), Z_STR_P(source));
+		case IS_ARRAY:
+		case IS_PTR:
+			return false;
+		default:
+			return igor_is_same(source, old);
+	}
+}
+
+/* The first element from `index` on that is not found to be what it was in the older copy. Most elements are passed here,
+ * so each form of array has a loop of its own, with nothing else in it. */
+static uint32_t igor_skip_unchanged(igor_copy *copy, const igor_array_copy *array, uint32_t index)
+{
+	uint32_t used = array->source->nNumUsed;
+
+	if (HT_IS_PACKED(array->source)) {
+		const zval *source = array->source->arPacked, *old = array->old->arPacked;
+
+		while (index < used && igor_value_is_unchanged(&source[index], &old[index])) {
+			index++;
 		}
-		if (bucket->key != NULL) {
-			key = igor_copy_string(copy, bucket->key, old_key);
-			IGOR_FAULT("copy key");
+	} else {
+		const Bucket *source = array->source->arData, *old = array->old->arData;
+
+		while (index < used && igor_value_is_unchanged(&source[index].val, &old[index].val)
+			&& igor_key_is_unchanged(copy, &source[index], &old[index])) {
+			index++;
 		}
 	}
-	same = same && key == old_key && igor_is_same(&value, old);
-	if (array->into == NULL) {
-		if (same) {
-			/* `old` holds both, so neither was the last reference. */
-			Z_TRY_DELREF(value);
-			if (key != NULL) {
-				zend_string_delref(key);
+	return index;
+}
+
+static zend_always_inline void igor_copy_key(igor_copy *copy, Bucket *into, const igor_array_copy *array, uint32_t index)
+{
+	const zend_string *key = into->key;
+
+	if (copy->everything && key != NULL) {
+		into->key = igor_copy_string(igor_recent(copy->keys, IGOR_RECENT_KEYS, key), key,
+			array->old != NULL ? array->old->arData[index].key : NULL);
+		IGOR_FAULT("copy key");
+	}
+}
+
+/* Replaces what the table still has of the arena, from `index` on. Numbers and the like are in their place already. False:
+ * an exception was thrown. */
+static bool igor_copy_rest(igor_copy *copy, igor_array_copy *array, uint32_t index)
+{
+	bool packed = HT_IS_PACKED(array->into);
+
+	for (; index < array->into->nNumUsed; index++) {
+		zval *place = packed ? &array->into->arPacked[index] : &array->into->arData[index].val;
+
+		if (Z_TYPE_P(place) >= IS_STRING) {
+			zval value;
+
+			if (!igor_copy_value(copy, &value, place, array->old != NULL ? igor_element(array->old, index) : NULL)) {
+				return false;
 			}
+			/* Not the whole zval: its other half is a link of the hash chain. */
+			ZVAL_COPY_VALUE(place, &value);
+		}
+		if (!packed) {
+			igor_copy_key(copy, &array->into->arData[index], array, index);
+		}
+	}
+	return true;
+}
+
+/* Passes what is the same as in the older copy, and starts a copy at the first element that is not; that one is in it
+ * then. Gives the place behind it. `false`: an exception was thrown. */
+static bool igor_copy_from_change(igor_copy *copy, igor_array_copy *array, uint32_t *next)
+{
+	bool keyed = !HT_IS_PACKED(array->source);
+	uint32_t index = 0;
+
+	for (; (index = igor_skip_unchanged(copy, array, index)) < array->source->nNumUsed; index++) {
+		const zval *old = igor_element(array->old, index);
+		zval value;
+
+		if (!igor_copy_value(copy, &value, igor_element(array->source, index), old)) {
+			return false;
+		}
+		if (!igor_is_same(&value, old)
+			|| (keyed && !igor_key_is_unchanged(copy, &array->source->arData[index], &array->old->arData[index]))) {
+			igor_copy_start(copy, array, index);
+			ZVAL_COPY_VALUE(igor_element(array->into, index), &value);
+			if (keyed) {
+				igor_copy_key(copy, &array->into->arData[index], array, index);
+			}
+			*next = index + 1;
 			return true;
 		}
-		igor_copy_start(copy, array, index);
+		/* The older copy holds it too, so it was not the last reference. */
+		Z_TRY_DELREF(value);
 	}
-	ZVAL_COPY_VALUE(igor_element(array->into, index), &value);
-	if (key != NULL) {
-		array->into->arData[index].key = key;
-	}
+	*next = index;
 	return true;
 }
 
@@ -183,7 +285,7 @@ static zend_always_inline bool igor_copy_element(igor_copy *copy, igor_array_cop
 static zend_array *igor_copy_array(igor_copy *copy, const zend_array *source, zend_array *old)
 {
 	igor_array_copy array = {source, old, NULL};
-	uint32_t i;
+	uint32_t next = 0;
 
 	if (copy->seen != NULL) {
 		zend_array *into = zend_hash_index_find_ptr(copy->seen, (zend_ulong) (uintptr_t) source);
@@ -193,21 +295,20 @@ static zend_array *igor_copy_array(igor_copy *copy, const zend_array *source, ze
 			return into;
 		}
 	}
-	if (old == NULL || !igor_has_form_of(old, source)) {
-		array.old = NULL;
-		igor_copy_start(copy, &array, 0);
-	}
-	for (i = 0; i < source->nNumUsed; i++) {
-		if (!igor_copy_element(copy, &array, i)) {
-			if (array.into != NULL) {
-				zend_array_destroy(array.into);
-			}
+	if (old != NULL && igor_has_form_of(old, source)) {
+		if (!igor_copy_from_change(copy, &array, &next)) {
 			return NULL;
 		}
+	} else {
+		array.old = NULL;
+		igor_copy_start(copy, &array, 0);
 	}
 	if (array.into == NULL) {
 		array.into = old;
 		GC_ADDREF(old);
+	} else if (!igor_copy_rest(copy, &array, next)) {
+		zend_array_destroy(array.into);
+		return NULL;
 	}
 	if (copy->seen != NULL) {
 		zend_hash_index_add_new_ptr(copy->seen, (zend_ulong) (uintptr_t) source, array.into);
