@@ -198,13 +198,7 @@ main() {
     PHP=$(dirname -- "$PHP_CONFIG")/php
     [[ -x $PHP ]] || fail "finding the php that runs run-tests.php: there is no $PHP beside php-config"
 
-    if [[ -n ${LAUNDER_KEEP:-} ]]; then
-        mkdir -- "$LAUNDER_KEEP"
-        WORK=$(realpath -- "$LAUNDER_KEEP")
-    else
-        WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$binary")")/launder.XXXXXX")
-        trap 'rm -rf -- "$WORK"' EXIT
-    fi
+    work_folder "${LAUNDER_KEEP:-}" "$binary" launder
     link_program "$binary" "$WORK/igor-php"
     check_laundering "$binary"
     cp -- "$(find_run_tests)" "$WORK/run-tests.php"

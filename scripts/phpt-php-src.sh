@@ -159,7 +159,23 @@ report() {
         "$(wc -l <"$at.different")" "$(wc -l <"$at.skipped")" "$unknown"
 }
 
-# perform RUN
+# count_of SUITE: how many of the tests on the standard input are of the suite.
+count_of() {
+    awk -v suite="$1" '$0 == suite || index($0, suite "/") == 1 { count++ } END { print count + 0 }'
+}
+
+# report_suites RUN SUITE…: how many tests of each suite there are, and how many pass.
+report_suites() {
+    local at=$WORK/$1 suite
+    shift
+    for suite in "$@"; do
+        printf '  %-16s %5d tests: stock %5d passed, igor %5d passed\n' "$suite" \
+            "$(count_of "$suite" <"$at.list")" "$(tests_with "$PASSES" "$at.stock" | count_of "$suite")" \
+            "$(tests_with "$PASSES" "$at.results" | count_of "$suite")"
+    done
+}
+
+# perform RUN SUITE…
 perform() {
     case $1 in
         plain) unset IGOR_PHP_THREADS ;;
@@ -169,6 +185,7 @@ perform() {
     choose "$1"
     run igor "$WORK/$1.list" "$WORK/$1.results"
     compare "$1"
+    report_suites "$@"
     report "$1"
 }
 
@@ -187,13 +204,7 @@ main() {
     SOURCE=$("$ROOT/scripts/php.sh" source)
     KEPT=${IGOR_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/igor}/php-src-results/$("$PHP_CONFIG" --version)-$(sha256sum "$PHP" | cut -c 1-12)
 
-    if [[ -n ${PHPT_KEEP:-} ]]; then
-        mkdir -- "$PHPT_KEEP"
-        WORK=$(realpath -- "$PHPT_KEEP")
-    else
-        WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$binary")")/php-src.XXXXXX")
-        trap 'rm -rf -- "$WORK"' EXIT
-    fi
+    work_folder "${PHPT_KEEP:-}" "$binary" php-src
     link_program "$binary" "$WORK/igor-php"
     link_program "$binary" "$WORK/igor-php-cgi"
     cp -- "$(find_run_tests)" "$WORK/run-tests.php"
@@ -203,7 +214,7 @@ main() {
 
     UNKNOWN=0
     for kind in $runs; do
-        perform "$kind"
+        perform "$kind" "$@"
     done
     printf '%d differences that are not listed\n' "$UNKNOWN"
     ((UNKNOWN == 0))

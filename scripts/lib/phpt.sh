@@ -28,3 +28,15 @@ sample_of() {
         END { for (i = 1; i <= NR; i++)
             if (wanted == 0 || wanted >= NR || int(i * wanted / NR) != int((i - 1) * wanted / NR)) print line[i] }'
 }
+
+# work_folder FOLDER BINARY NAME: fills WORK: FOLDER if one is wanted, which stays; else one beside BINARY that goes when the
+# script ends.
+work_folder() {
+    if [[ -n $1 ]]; then
+        mkdir -- "$1"
+        WORK=$(realpath -- "$1")
+    else
+        WORK=$(mktemp -d -- "$(dirname -- "$(readlink -f -- "$2")")/$3.XXXXXX")
+        trap 'rm -rf -- "$WORK"' EXIT
+    fi
+}

@@ -7,7 +7,7 @@ use super::thread::ThreadOptions;
 use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
 use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
-use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
+use crate::vars::{Budget, Pins, Policy, Published, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::Arc;
@@ -337,14 +337,7 @@ impl Context {
         if let Serve::CopiedForBudget(budget) = serve {
             self.tell_over_budget(name, budget);
         }
-        Ok(ffi::igor_reading {
-            slot: Slot::head(slot).cast(),
-            version: published.version,
-            root: published.snapshot.root().cast(),
-            copy: serve != Serve::Exposed,
-            shared: published.snapshot.shared(),
-            enums: published.snapshot.enums(),
-        })
+        Ok(reading(slot, &published, serve))
     }
 
     /// One warning for each script, worker and budget: from then on it may happen at every read.
@@ -388,6 +381,18 @@ fn verdict(flow: Flow) -> igor_verdict {
     match flow {
         Flow::Continue => igor_verdict::IGOR_OK,
         Flow::ClientGone => igor_verdict::IGOR_CLIENT_GONE,
+    }
+}
+
+/// What C is told of a read.
+pub(super) fn reading(slot: &Arc<Slot>, published: &Published, serve: Serve) -> ffi::igor_reading {
+    ffi::igor_reading {
+        slot: Slot::head(slot).cast(),
+        version: published.version,
+        root: published.snapshot.root().cast(),
+        copy: serve != Serve::Exposed,
+        shared: published.snapshot.shared(),
+        enums: published.snapshot.enums(),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::objects::EngineObjects;
 use crate::ffi::igor_reading;
 use crate::vars::layout::ZArray;
-use crate::vars::{Limits, Pins, Serve, Slot, Snapshot};
+use crate::vars::{Limits, Pins, Slot, Snapshot};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,14 +37,7 @@ impl Laundry {
             slot.publish(snapshot);
         }
         let (published, serve) = pins.read(slot)?;
-        Some(igor_reading {
-            slot: Slot::head(slot).cast(),
-            version: published.version,
-            root: published.snapshot.root().cast(),
-            copy: serve != Serve::Exposed,
-            shared: published.snapshot.shared(),
-            enums: published.snapshot.enums(),
-        })
+        Some(super::context::reading(slot, &published, serve))
     }
 
     /// The PHP request is over: the pins have let go of every snapshot, and so do the slots.
