@@ -106,19 +106,22 @@ phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cg
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
 
 .PHONY: asan
-asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim are instrumented, Rust's allocations watched
+asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim instrumented, Rust's allocations watched (SAMPLE=1)
 	@$(MAKE) --no-print-directory PHP_BUILD=asan asan-tests
 
 # PHP's allocator is set aside, so that each value is an allocation that the sanitizer knows; tracked, so that what a
 # fatal error leaves behind is freed as PHP's allocator would. The compiler's helpers and PHP's own programs are not
 # what is tested: leaks are looked for in ours alone. rustc's own sanitizer needs a nightly toolchain and is not used.
+# The sample: everything of snapshots, opcache's restarts, and what is freed when workers die.
+ASAN_TESTS = $(if $(SAMPLE),vars:: opcache:: supervision::)
+ASAN_PHPT = $(if $(SAMPLE),phpt/vars)
 ASAN_ENV = USE_ZEND_ALLOC=0 USE_TRACKED_ALLOC=1 ASAN_OPTIONS=detect_leaks=1 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
 .PHONY: asan-tests
 asan-tests: php
 	$(WITH_PHP) ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests
-	$(WITH_PHP) $(ASAN_ENV) $(RUN_TESTS) --test integration
-	$(WITH_PHP) $(ASAN_ENV) scripts/phpt.sh $(TARGET)/debug/igor --asan
+	$(WITH_PHP) $(ASAN_ENV) $(RUN_TESTS) --test integration $(if $(NEXTEST),,--) $(ASAN_TESTS)
+	$(WITH_PHP) $(ASAN_ENV) scripts/phpt.sh $(TARGET)/debug/igor --asan $(ASAN_PHPT)
 
 # A dozen that together publish, read, copy, crash, restart and end.
 VALGRIND_SAMPLE = vars/enums vars/enums_autoload vars/keys vars/late_readers vars/objects_refused vars/references \

@@ -26,14 +26,6 @@ fn publish(server: &Server, vars: &str) {
     server.puppet("w").eval(&format!("frankenphp_set_vars({vars});")).value();
 }
 
-/// The resident memory of the server.
-fn resident_bytes(server: &Server) -> usize {
-    let status =
-        fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).expect("the server runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the system tells the memory");
-    1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
-}
-
 fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid().as_raw_nonzero())).expect("the server runs").count()
 }
@@ -86,7 +78,7 @@ fn a_worker_script_that_keeps_an_old_version() {
         let mut puppet = server.puppet("w");
         let mut connection = server.connect();
         let versions = times(400, 10_000);
-        let mut before = 0;
+        let mut before = None;
         for n in 2..versions {
             puppet.eval(&format!("frankenphp_set_vars({});", value(&n.to_string()))).value();
             let look = "return [frankenphp_get_vars('w')['n'], serialize($state->kept) === $state->print];";
@@ -94,10 +86,10 @@ fn a_worker_script_that_keeps_an_old_version() {
             assert_eq!(seen, json!([n, true]), "{kept}");
             // By then the budget is used up and every buffer has its size.
             if n == 100 {
-                before = resident_bytes(&server);
+                before = server.resident_bytes();
             }
         }
-        let growth = resident_bytes(&server).saturating_sub(before);
+        let growth = server.growth_since(before);
         let bound = BUDGET_BYTES + 2 * SNAPSHOT_BYTES + ELSE_BYTES;
         assert!(bound < versions * SNAPSHOT_BYTES, "the bound proves something");
         assert!(growth < bound, "{kept}: memory grew by {growth} bytes while {versions} versions went by");
@@ -277,7 +269,7 @@ fn a_publisher_beside_a_reader_that_sleeps() {
     let mut connection = server.connect();
     connection.write(&Request::post("/eval.php", code));
     wait_until("the reader", || server.path("read").exists());
-    let before = resident_bytes(&server);
+    let before = server.resident_bytes();
     let versions = times(2000, 100_000);
     let publish = format!(
         "set_time_limit(0); $text = str_repeat('y', 300000); for ($n = 1; $n <= {versions}; $n++) {{ $text[$n % 300000] = 'z'; frankenphp_set_vars(['n' => $n, 'text' => $text]); }} return true;"
@@ -285,7 +277,7 @@ fn a_publisher_beside_a_reader_that_sleeps() {
     let mut puppet = server.puppet("w");
     puppet.start(&publish);
     assert_eq!(puppet.finish().value(), true);
-    let growth = resident_bytes(&server).saturating_sub(before);
+    let growth = server.growth_since(before);
     assert!(growth < 64 << 20, "memory grew by {growth} bytes while {versions} versions of 300,000 bytes went by");
     fs::write(server.path("done"), "").expect("files can be written");
     assert_eq!(Outcome::of_response(&connection.read(false)).value(), json!([0, 300_000, versions]));

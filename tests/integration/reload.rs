@@ -276,13 +276,13 @@ fn requests_go_on_through_reloads() {
             let change = |text: String| text.replace(&format!("COLOUR {round}\n"), &format!("COLOUR {}\n", round + 1));
             assert_holds(&reload(&server, change), &[RELOADED]);
             wait_until("requests", || served.load(Ordering::Relaxed) > before + connections);
-            resident.push(resident_kib(&server));
+            resident.push(server.resident_bytes());
         }
         drop(stop_load);
     });
     // Allocators warm up; after the first half nothing may grow by more than a few megabytes, however long the run.
-    let (middle, last) = (resident[reloads / 2], resident[reloads - 1]);
-    assert!(last < middle + 16 * 1024, "resident memory grew from {middle} KiB to {last} KiB: {resident:?}");
+    let growth = server.growth_since(resident[reloads / 2]);
+    assert!(growth < 16 << 20, "resident memory grew by {growth} bytes: {resident:?}");
     assert_eq!(starts(&server, "same"), 1);
 }
 
@@ -293,13 +293,6 @@ impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-fn resident_kib(server: &Server) -> usize {
-    let status =
-        fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).expect("the process runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// B51: a change of a watched file restarts the workers of its block, a burst of changes once.

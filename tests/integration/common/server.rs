@@ -218,6 +218,23 @@ impl Server {
         Pid::from_child(self.child.as_ref().expect("the server has not been stopped"))
     }
 
+    /// Its resident memory. `None` under a memory checker, which keeps what was freed, so that memory grows whatever
+    /// happens.
+    pub(crate) fn resident_bytes(&self) -> Option<usize> {
+        if std::env::var_os("USE_ZEND_ALLOC").is_some_and(|value| value == "0") {
+            return None;
+        }
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the system tells the memory");
+        Some(1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number"))
+    }
+
+    /// By how much memory has grown since it was `before`; 0 where that cannot be told.
+    pub(crate) fn growth_since(&self, before: Option<usize>) -> usize {
+        self.resident_bytes().zip(before).map_or(0, |(now, before)| now.saturating_sub(before))
+    }
+
     /// A new connection to the first site.
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address())

@@ -152,7 +152,14 @@ fn event_stream() {
 /// B6, B41
 #[test]
 fn symfony_console() {
-    let server = recipe("symfony-console", &[]);
+    // One starts after the other: of two threads that link one class at once PHP's debug build reports a leak, which is what
+    // opcache drops of the second (see tests/lsan.supp).
+    let copy = copy_of("recipes/symfony-console");
+    let config = fs::read_to_string(copy.path().join("Caddyfile")).expect("the recipe has one");
+    let (before, after) = config.rsplit_once("num 1\n").expect("both workers start with the server");
+    fs::write(copy.path().join("Caddyfile"), format!("{before}{after}")).expect("files can be written");
+    let server = serve(copy, &[]);
+    server.wait_log(&["background worker ready", "feed:rates"]);
     let shipped = json!({"feed:rates": {"EUR": 1.08}, "feed:flags": {"new-checkout": true}});
     assert_eq!(json_of(&server.get("/")), shipped);
     server.wait_log(&["follows ", "rates.json", "feed:rates"]);
