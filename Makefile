@@ -127,6 +127,9 @@ asan-tests: php
 VALGRIND_SAMPLE = vars/enums vars/enums_autoload vars/keys vars/late_readers vars/objects_refused vars/references \
 	vars/strings vars/uses vars/writes workers/basic workers/crashing workers/handle workers/restart
 VALGRIND_TESTS = $(if $(SAMPLE),$(VALGRIND_SAMPLE:%=phpt/%.phpt))
+# A forked child leaves without freeing the engine, so what it leaves behind is not looked at.
+VALGRIND_MEMCHECK = --suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 --leak-check=full \
+	--show-leak-kinds=definite --errors-for-leak-kinds=definite --child-silent-after-fork=yes
 .PHONY: valgrind
 valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen of them)
 	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-tests
@@ -134,17 +137,14 @@ valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen
 .PHONY: valgrind-tests
 valgrind-tests: php
 	$(WITH_PHP) cargo build
-	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="--suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 \
-		--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite" \
+	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="$(VALGRIND_MEMCHECK)" \
 		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
 
 valgrind-extension: ## The .phpt suite of the module under valgrind, in the stock php of the debug build
 	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-extension-tests
 
-# A forked child leaves without freeing the engine, so what it leaves behind is not looked at.
 valgrind-extension-tests: extension-debug
-	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="--suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 \
-		--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --child-silent-after-fork=yes" \
+	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="$(VALGRIND_MEMCHECK)" \
 		scripts/phpt.sh $(TARGET)/debug/igor.so -m --show-mem phpt/module
 
 .PHONY: two-requests

@@ -14,10 +14,7 @@ static const char *const igor_starting_functions[] = {
 };
 #define IGOR_STARTING_FUNCTIONS (sizeof(igor_starting_functions) / sizeof(*igor_starting_functions))
 
-static struct {
-	const zend_string *name;
-	zif_handler handler;
-} igor_starting[IGOR_STARTING_FUNCTIONS];
+static zif_handler igor_starting[IGOR_STARTING_FUNCTIONS];
 static sigset_t igor_mask_of_process;
 
 void igor_children_block(const igor_thread *self)
@@ -28,19 +25,22 @@ void igor_children_block(const igor_thread *self)
 /* In place of each of the functions. A jump out of it leaves the signals unblocked until the next run of the script. */
 static void igor_start_program(INTERNAL_FUNCTION_PARAMETERS)
 {
-	/* A closure over the function is a copy of it, which shares its name. */
+	/* By the text: opcache puts the names of all functions elsewhere, and a closure over the function is a copy of it. */
 	const zend_string *name = EX(func)->common.function_name;
 	bool blocks = igor_self != NULL && igor_self->mode == IGOR_BACKGROUND;
 	size_t i = 0;
 
-	while (igor_starting[i].name != name) {
+	while (i < IGOR_STARTING_FUNCTIONS && strcmp(igor_starting_functions[i], ZSTR_VAL(name)) != 0) {
 		i++;
-		ZEND_ASSERT(i < IGOR_STARTING_FUNCTIONS);
+	}
+	if (i == IGOR_STARTING_FUNCTIONS || igor_starting[i] == NULL) {
+		zend_throw_error(NULL, "%s(): the function has been renamed, which Igor does not support", ZSTR_VAL(name));
+		return;
 	}
 	if (blocks) {
 		pthread_sigmask(SIG_SETMASK, &igor_mask_of_process, NULL);
 	}
-	igor_starting[i].handler(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+	igor_starting[i](INTERNAL_FUNCTION_PARAM_PASSTHRU);
 	if (blocks && !igor_forked) {
 		igor_children_block(igor_self);
 	}
@@ -52,13 +52,6 @@ void igor_children_install(void)
 
 	pthread_sigmask(SIG_SETMASK, NULL, &igor_mask_of_process);
 	for (i = 0; i < IGOR_STARTING_FUNCTIONS; i++) {
-		const char *name = igor_starting_functions[i];
-		zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
-
-		if (function != NULL && function->type == ZEND_INTERNAL_FUNCTION) {
-			igor_starting[i].name = function->common.function_name;
-			igor_starting[i].handler = function->internal_function.handler;
-			function->internal_function.handler = igor_start_program;
-		}
+		igor_starting[i] = igor_replace_function(igor_starting_functions[i], igor_start_program);
 	}
 }

@@ -7,6 +7,7 @@
 #include <zend_observer.h>
 #include <TSRM.h>
 
+#include <signal.h>
 #include <string.h>
 
 /* Defined by php_ini.c, declared by no header. */
@@ -42,6 +43,8 @@ void igor_thread_globals_create(void)
 	igor_copying_settings = true;
 	(void) ts_resource(0);
 	igor_copying_settings = false;
+	/* PHP does that for the thread that starts the engine alone; for others what basename() goes by would be chance. */
+	zend_update_current_locale();
 	igor_replace_functions_of_thread();
 }
 
@@ -124,7 +127,8 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	igor_previous_error = zend_error_cb;
 	zend_error_cb = igor_report_error;
 	igor_interrupt_install();
-	igor_pipe_signal_install();
+	/* Writing to a closed pipe must not end the server. */
+	igor_signal_ignore(SIGPIPE);
 	igor_fork_install();
 	igor_opcache_install();
 	igor_environment_install();

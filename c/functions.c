@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
@@ -214,7 +215,7 @@ PHP_FUNCTION(frankenphp_finish_request)
 {
 	ZEND_PARSE_PARAMETERS_NONE();
 
-	if (igor_self == NULL || !igor_self->has_job || igor_self->finished) {
+	if (igor_self == NULL || !igor_self->has_job || igor_self->finished || igor_in_forked_server()) {
 		RETURN_FALSE;
 	}
 	php_output_end_all();
@@ -237,7 +238,7 @@ PHP_FUNCTION(headers_send)
 		Z_PARAM_LONG(status)
 	ZEND_PARSE_PARAMETERS_END();
 
-	if (igor_self == NULL || !igor_self->has_job || SG(headers_sent)) {
+	if (igor_self == NULL || !igor_self->has_job || SG(headers_sent) || igor_in_forked_server()) {
 		RETURN_LONG(SAPI_HEADER_SEND_FAILED);
 	}
 	if (status < 100 || status >= 200) {
@@ -320,8 +321,8 @@ PHP_FUNCTION(frankenphp_log)
 	}
 	smart_str_0(&record);
 	IGOR_FAULT("frankenphp_log");
-	host_log(igor_self != NULL ? igor_self->host : NULL, level < 0 ? 7 : level < 4 ? 6 : level < 8 ? 4 : 3,
-		ZSTR_VAL(record.s), ZSTR_LEN(record.s));
+	igor_log(level < 0 ? LOG_DEBUG : level < 4 ? LOG_INFO : level < 8 ? LOG_WARNING : LOG_ERR, ZSTR_VAL(record.s),
+		ZSTR_LEN(record.s));
 	smart_str_free(&record);
 }
 

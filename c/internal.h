@@ -54,12 +54,14 @@ typedef struct igor_thread {
 	bool in_callback;
 	bool stopping;        /* the server asked this script to end */
 	bool starting;        /* in php_request_startup(), where opcache restarts */
-	bool alone;           /* no other thread runs PHP code until this one has started */
+	bool alone;           /* no other thread runs PHP code: this one restarts opcache, in an empty PHP request */
 	igor_restart restart; /* what came of opcache's restart in this start */
 	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
+	bool used_signals;    /* the script has set handlers, an alarm or a mask */
+	bool set_alarm;
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
 	/* What the script has put into its environment: in this request, and while an HTTP worker booted. */
@@ -100,6 +102,7 @@ void igor_children_block(const igor_thread *self);
 /* request.c */
 void igor_request_info_fill(const igor_request *request);
 bool igor_request_failed(void);
+void igor_log(int level, const char *message, size_t len);
 
 /* command.c */
 void igor_define_standard_streams(void);
@@ -137,6 +140,8 @@ void igor_replace_functions_of_thread(void);
 
 /* signals.c */
 void igor_signals_install(void);
+void igor_signals_end(igor_thread *self);
+void igor_signals_restore(igor_thread *self);
 
 /* The signal that wakes a thread from a blocking call. Its only effect is EINTR. */
 #define IGOR_WAKE_SIGNAL (SIGRTMIN + IGOR_WAKE_SIGNAL_AFTER_MIN)
@@ -169,7 +174,7 @@ PHP_FUNCTION(igor_launder_string);
 /* interrupt.c */
 void igor_interrupt_install(void);
 void igor_interrupt_remove(void);
-void igor_pipe_signal_install(void);
+void igor_signal_ignore(int signal);
 void igor_thread_publish(igor_thread *self);
 void igor_thread_withdraw(igor_thread *self);
 

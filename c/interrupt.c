@@ -85,16 +85,15 @@ void igor_interrupt_remove(void)
 	}
 }
 
-/* Writing to a closed pipe must not end the server. A handler does what ignoring would, and, unlike ignoring, is not
- * inherited by the programs that scripts start. */
-void igor_pipe_signal_install(void)
+/* A handler does what ignoring would, and, unlike ignoring, is not inherited by the programs that scripts start. */
+void igor_signal_ignore(int signal)
 {
 	struct sigaction action = {0};
 
 	action.sa_handler = igor_ignore;
 	action.sa_flags = SA_RESTART;
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGPIPE, &action, NULL);
+	sigaction(signal, &action, NULL);
 }
 
 void igor_thread_publish(igor_thread *self)

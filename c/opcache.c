@@ -9,6 +9,8 @@
  * safe whatever has caused it, and in every version of PHP. */
 #include "internal.h"
 
+#include <php_main.h>
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -106,22 +108,44 @@ void igor_opcache_install(void)
 
 /* ---- The gate between two PHP requests ----------------------------------------------------------------------- */
 
+/* An empty PHP request, in whose start opcache restarts. Not in that of the request in hand, which reads its body from the
+ * client, for as long as that takes, while every other thread waits. */
+static void igor_opcache_restart(igor_thread *self)
+{
+	self->alone = true;
+	self->has_job = false;
+	self->starting = true;
+	zend_try {
+		(void) php_request_startup();
+	} zend_end_try();
+	self->starting = false;
+	zend_try {
+		php_request_shutdown(NULL);
+	} zend_end_try();
+	/* See igor_serve(). */
+	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
+	self->alone = false;
+}
+
 void igor_opcache_enter(igor_thread *self)
 {
 	igor_admission admission = host_enter(self->host);
 
 	self->restart = IGOR_RESTART_NONE;
-	self->alone = admission != IGOR_ENTER;
+	if (admission == IGOR_ENTER) {
+		return;
+	}
 	if (admission == IGOR_ENTER_TO_RESET && igor_original_reset != NULL) {
 		igor_opcache_schedule();
 	}
-	self->starting = true;
+	igor_opcache_restart(self);
+	host_entered(self->host, self->restart);
+	self->restart = IGOR_RESTART_NONE;
 }
 
 void igor_opcache_entered(igor_thread *self)
 {
 	self->starting = false;
-	self->alone = false;
 	host_entered(self->host, self->restart);
 }
 

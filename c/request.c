@@ -62,13 +62,14 @@ int shim_sapi_activate(void)
 char *shim_sapi_read_cookies(void)
 {
 	IGOR_FAULT("read_cookies");
-	return igor_self != NULL ? (char *) igor_self->request.cookie : NULL;
+	return igor_self != NULL && !igor_self->alone ? (char *) igor_self->request.cookie : NULL;
 }
 
 size_t shim_sapi_read_post(char *into, size_t len)
 {
 	IGOR_FAULT("read_post");
-	return igor_self != NULL && igor_self->has_job ? host_read_body(igor_self->host, into, len) : 0;
+	/* The rest of the body is the parent's too. */
+	return igor_self != NULL && igor_self->has_job && !igor_in_forked_server() ? host_read_body(igor_self->host, into, len) : 0;
 }
 
 void shim_sapi_default_post_reader(void)
@@ -143,7 +144,7 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 
 size_t shim_sapi_write(const char *bytes, size_t len)
 {
-	if (igor_self == NULL || igor_in_forked_server()) {
+	if (igor_self == NULL || igor_self->alone || igor_in_forked_server()) {
 		return len;
 	}
 	IGOR_FAULT("write");
@@ -229,15 +230,21 @@ int shim_sapi_send_headers(void *headers)
 	return SAPI_HEADER_SENT_SUCCESSFULLY;
 }
 
-void shim_sapi_log(const char *message, int level)
+/* Levels are those of syslog(). */
+void igor_log(int level, const char *message, size_t len)
 {
 	/* The log's locks may have been held by a thread that a forked child does not have. */
 	if (igor_in_forked_server()) {
-		dprintf(STDERR_FILENO, "%s\n", message);
+		dprintf(STDERR_FILENO, "%.*s\n", (int) len, message);
 		return;
 	}
+	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, len);
+}
+
+void shim_sapi_log(const char *message, int level)
+{
 	IGOR_FAULT("log");
-	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, strlen(message));
+	igor_log(level, message, strlen(message));
 }
 
 /* The errors of PHP's own SAPI layer, such as header() after the first output, are errors of the script like any other:

@@ -104,6 +104,7 @@ static void igor_serve(igor_thread *self)
 	igor_outcome outcome = {0};
 	bool started;
 
+	igor_opcache_enter(self);
 	self->has_job = self->request.has_job;
 	self->handled = false;
 	self->in_callback = false;
@@ -119,7 +120,7 @@ static void igor_serve(igor_thread *self)
 		SG(options) |= SAPI_OPTION_NO_CHDIR;
 	}
 
-	igor_opcache_enter(self);
+	self->starting = true;
 	started = php_request_startup() == SUCCESS;
 	igor_opcache_entered(self);
 	if (started) {
@@ -147,6 +148,7 @@ static void igor_serve(igor_thread *self)
 		outcome.failed = true;
 	} zend_end_try();
 
+	igor_signals_end(self);
 	/* Shutdown functions and destructors run user code, which may be killed or may bail out. */
 	zend_try {
 		php_request_shutdown(NULL);
@@ -160,6 +162,7 @@ static void igor_serve(igor_thread *self)
 	 * free them again. */
 	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
 	igor_thread_withdraw(self);
+	igor_signals_restore(self);
 	if (self->opening_fd >= 0) {
 		close(self->opening_fd);
 	}

@@ -151,6 +151,7 @@ static void igor_read_many(igor_thread *self, HashTable *names, zval *return_val
 
 	array_init_size(return_value, zend_hash_num_elements(names));
 	ZEND_HASH_FOREACH_VAL(names, element) {
+		zend_string *name;
 		zval vars;
 
 		ZVAL_DEREF(element);
@@ -159,10 +160,15 @@ static void igor_read_many(igor_thread *self, HashTable *names, zval *return_val
 				zend_zval_type_name(element));
 			break;
 		}
-		if (!igor_read(self, Z_STR_P(element), &vars)) {
+		/* Resolving an enum case may run code that changes the element, if it is a reference. */
+		name = zend_string_copy(Z_STR_P(element));
+		if (igor_read(self, name, &vars)) {
+			zend_symtable_update(Z_ARRVAL_P(return_value), name, &vars);
+		}
+		zend_string_release(name);
+		if (EG(exception)) {
 			break;
 		}
-		zend_symtable_update(Z_ARRVAL_P(return_value), Z_STR_P(element), &vars);
 	} ZEND_HASH_FOREACH_END();
 	if (EG(exception)) {
 		zval_ptr_dtor(return_value);

@@ -48,22 +48,25 @@ static void igor_boot_ini_save(igor_thread *self)
 static void igor_boot_ini_restore(igor_thread *self)
 {
 	HashTable changed;
-	zend_string *name;
+	zend_string *name, *value;
 	zend_ini_entry *entry;
 
+	/* Those of the boot first: a request may have taken them out of the list of modified ones (ini_restore()). */
+	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(self->boot_ini, name, value) {
+		entry = zend_hash_find_ptr(EG(ini_directives), name);
+		if (entry != NULL && (entry->value == NULL || !zend_string_equals(entry->value, value))) {
+			zend_alter_ini_entry_ex(name, value, PHP_INI_USER, PHP_INI_STAGE_RUNTIME, true);
+		}
+	} ZEND_HASH_FOREACH_END();
 	if (EG(modified_ini_directives) == NULL || zend_hash_num_elements(EG(modified_ini_directives)) == 0) {
 		return;
 	}
 	/* Restoring removes from the table that would be walked. */
 	zend_hash_init(&changed, zend_hash_num_elements(EG(modified_ini_directives)), NULL, NULL, 0);
 	zend_hash_copy(&changed, EG(modified_ini_directives), NULL);
-	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(&changed, name, entry) {
-		zend_string *value = zend_hash_find_ptr(self->boot_ini, name);
-
-		if (value == NULL) {
+	ZEND_HASH_MAP_FOREACH_STR_KEY(&changed, name) {
+		if (!zend_hash_exists(self->boot_ini, name)) {
 			zend_restore_ini_entry(name, PHP_INI_STAGE_DEACTIVATE);
-		} else if (entry->value == NULL || !zend_string_equals(entry->value, value)) {
-			zend_alter_ini_entry_ex(name, value, PHP_INI_USER, PHP_INI_STAGE_RUNTIME, true);
 		}
 	} ZEND_HASH_FOREACH_END();
 	zend_hash_destroy(&changed);
@@ -85,8 +88,21 @@ static void igor_boot_session_save(igor_thread *self)
 	}
 }
 
-/* Ends the request's session and prepares the next one, as the module's own request functions do. */
-static void igor_session_renew(igor_thread *self)
+/* Ends the session in hand, of a request or of the script between two of them, as the module's own function does. */
+static void igor_session_end(void)
+{
+	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
+
+	if (session != NULL) {
+		session->request_shutdown_func(session->type, session->module_number);
+		/* The module leaves the variable to the end of the script; the next request must not see this one's data. */
+		zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
+	}
+}
+
+/* Prepares the next session. With session.auto_start the module opens it now, by the cookie that it finds: so this comes
+ * after the request's superglobals, and never before there is a request. */
+static void igor_session_start(igor_thread *self)
 {
 	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
 	zval *handlers;
@@ -95,10 +111,8 @@ static void igor_session_renew(igor_thread *self)
 	if (session == NULL) {
 		return;
 	}
+	igor_session_end();
 	handlers = (zval *) &PS(mod_user_names);
-	session->request_shutdown_func(session->type, session->module_number);
-	/* The module leaves the variable to the end of the script; the next request must not see this one's data. */
-	zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
 	session->request_startup_func(session->type, session->module_number);
 	if (self->boot_session != NULL) {
 		for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
@@ -254,6 +268,7 @@ static void igor_job_open(igor_thread *self)
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
 	igor_superglobals_renew();
+	igor_session_start(self);
 	IGOR_FAULT("job_open done");
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
 }
@@ -280,7 +295,7 @@ void igor_job_close(igor_thread *self)
 	zend_unset_timeout();
 	zend_try {
 		IGOR_FAULT("job_close session");
-		igor_session_renew(self);
+		igor_session_end();
 	} zend_end_try();
 	zend_try {
 		IGOR_FAULT("job_close layers");
@@ -300,7 +315,10 @@ void igor_job_close(igor_thread *self)
 	igor_environment_renew(self);
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
-	host_job_end(self->host, failed || threw);
+	/* The job is the parent's, which answers it. */
+	if (!igor_in_forked_server()) {
+		host_job_end(self->host, failed || threw);
+	}
 	if (failed) {
 		zend_bailout();
 	}

@@ -1,7 +1,7 @@
 //! Igor: a thread-safe PHP embed SAPI with background workers that publish live state to every request.
 //!
-//! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`] and [`exchange`]; [`vars`] and [`config`], which
-//! need no PHP; `ffi` and [`php`]; [`pool`]; [`worker`]; beside them [`http`], which knows nothing of PHP; [`server`];
+//! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`] and [`signals`]; [`vars`] and
+//! [`config`], which need no PHP; `ffi` and [`php`]; [`pool`]; [`worker`]; beside them [`http`], which knows nothing of PHP; [`server`];
 //! [`cli`] and, for the loadable module, `extension`. Arrows point down only; `tests/layers.rs` holds the table.
 
 #[cfg(all(feature = "php", feature = "http"))]
@@ -23,6 +23,7 @@ pub mod php;
 pub mod pool;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod server;
+pub mod signals;
 pub mod vars;
 #[cfg(feature = "php")]
 pub mod worker;

@@ -1,5 +1,5 @@
 --TEST--
-A worker beside a script with opcache and its JIT
+A worker, and programs, beside a script with opcache and its JIT
 --EXTENSIONS--
 opcache
 --INI--
@@ -16,6 +16,11 @@ frankenphp_require_background_worker('feed');
 $count = frankenphp_get_vars('feed')['count'];
 wait_until('the worker publishes again', fn () => frankenphp_get_vars('feed')['count'] > $count);
 var_dump(opcache_get_status(false)['opcache_enabled']);
+// opcache has put the names of all functions elsewhere since the module has replaced some.
+var_dump(exec('echo a program'), (shell_exec(...))('echo another'));
 ?>
 --EXPECT--
 bool(true)
+string(9) "a program"
+string(8) "another
+"

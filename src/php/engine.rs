@@ -1,7 +1,9 @@
 //! Start and stop of the PHP engine: once per process, on one thread.
 
 use crate::ffi;
+use crate::signals::SignalMask;
 use ext_php_rs::ffi::{HashTable, sapi_headers_struct, sapi_module_struct};
+use once_cell::sync::OnceCell;
 use std::ffi::{CStr, CString, NulError, OsString, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::mem::transmute;
@@ -62,6 +64,13 @@ pub enum EngineError {
 }
 
 static STARTED: AtomicBool = AtomicBool::new(false);
+/// What the thread that started the engine blocked.
+static MASK_OF_PROCESS: OnceCell<SignalMask> = OnceCell::new();
+
+/// The signals that PHP threads block, and programs that scripts start. `None`: the engine is somebody else's.
+pub(super) fn mask_of_process() -> Option<&'static SignalMask> {
+    MASK_OF_PROCESS.get()
+}
 
 /// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been joined
 /// by then.
@@ -106,6 +115,7 @@ impl Engine {
         if started != 0 {
             return Err(EngineError::Refused);
         }
+        MASK_OF_PROCESS.get_or_init(SignalMask::current);
         Ok(Self { info: EngineInfo::from(&info), _kept: kept, _not_send: PhantomData })
     }
 

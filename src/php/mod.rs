@@ -12,7 +12,6 @@ mod launder;
 mod layout;
 mod objects;
 mod safepoint;
-mod signals;
 mod thread;
 mod work;
 
@@ -20,6 +19,5 @@ pub use adopt::Adopted;
 pub use engine::{Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
 pub use safepoint::{Restarts, Safepoint, Wanted, Which, safepoint};
-pub use signals::SignalMask;
 pub use thread::{ThreadOptions, spawn};
 pub use work::{Ended, Failure, FailureKind, Mode, Next, Phase, Run, Scope, ScriptError, Wait, Work};

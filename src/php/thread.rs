@@ -2,11 +2,11 @@
 
 use super::context::Context;
 use super::interrupt::Interrupt;
-use super::signals::SignalMask;
 use super::work::Work;
 use crate::exchange::Pairs;
 use crate::ffi;
 use crate::limits::PHP_THREAD_STACK_BYTES;
+use crate::signals::SignalMask;
 use crate::vars::{Ledger, Limits, Policy};
 use std::io;
 use std::sync::Arc;
@@ -37,15 +37,27 @@ impl ThreadOptions {
     }
 }
 
+/// Blocks the signals that are sent to the process as a whole, and gives what was blocked before. What is meant for this very
+/// thread still reaches it: faults, PHP's timers, and what wakes it.
+fn block_signals_of_process() -> SignalMask {
+    let timer = libc::SIGRTMIN();
+    SignalMask::block_all_but(&[timer, timer + ffi::IGOR_WAKE_SIGNAL_AFTER_MIN as i32])
+}
+
 /// Starts a PHP thread. The engine must be running, and must not be stopped before the thread has been joined.
 ///
 /// # Errors
 /// The system gave no thread.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
     // A thread begins with the mask of the one that starts it.
-    let mask = options.blocks_signals.then(SignalMask::block_signals_of_process);
+    let mask = options.blocks_signals.then(block_signals_of_process);
+    // That one may be without PHP, and then blocks nearly everything.
+    let own_mask = if options.blocks_signals { None } else { super::engine::mask_of_process() };
     let builder = std::thread::Builder::new().name(options.name.clone()).stack_size(PHP_THREAD_STACK_BYTES);
     let started = builder.spawn(move || {
+        if let Some(mask) = own_mask {
+            mask.apply();
+        }
         let mode = work.mode();
         let context = Box::into_raw(Box::new(Context::new(work, interrupt, options)));
         // SAFETY: the engine runs; the context lives until the loop has returned, and only the loop uses it. The loop

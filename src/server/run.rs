@@ -13,6 +13,7 @@ use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::service::HttpService;
 use crate::limits::RUNTIME_END_SECONDS_MAX;
 use crate::php::{Engine, EngineError};
+use crate::signals::SignalMask;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +59,9 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     let admin = admin::bind(config.global.admin.as_ref())?;
     let engine = Engine::start(&engine_options(&config))?;
     log_engine(&engine);
+    // Of every thread that is started from here, too: what a script lets pcntl_signal() catch would end the process on a
+    // thread without PHP. PHP's threads have the mask that the engine was started with.
+    SignalMask::block_all_but(&OWN_SIGNALS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("igor-async")
@@ -232,6 +236,8 @@ fn bind(config: &Config) -> Result<Vec<(Listener, BoundListener)>, BindError> {
 }
 
 /// The signals that mean something to the server.
+const OWN_SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP];
+
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

@@ -3,6 +3,7 @@
 
 use super::snapshot::Snapshot;
 use super::sync::Arc;
+use crate::signals::SignalMask;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use once_cell::sync::Lazy;
 
@@ -14,6 +15,8 @@ const WAITING_MAX: usize = 64;
 static REAPER: Lazy<Option<Sender<Arc<Snapshot>>>> = Lazy::new(|| {
     let (sender, receiver) = bounded::<Arc<Snapshot>>(WAITING_MAX);
     let started = std::thread::Builder::new().name("igor-reaper".into()).spawn(move || {
+        // Whoever freed something first has started it, which may be a PHP thread.
+        SignalMask::block_all();
         for snapshot in receiver {
             drop(snapshot);
         }

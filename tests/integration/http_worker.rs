@@ -125,7 +125,8 @@ fn settings_of_a_request_end_with_it() {
     let before = server.eval_in_worker(look).value();
     assert_eq!(before[0], "5", "what the boot set stays");
     let change = "ini_set('precision', 7); ini_set('serialize_precision', 3); error_reporting(0); ini_set('memory_limit', '200M'); ini_set('precision', 8);";
-    for _ in 0..3 {
+    let restore = "ini_restore('precision'); ini_set('serialize_precision', 3);";
+    for change in [change, restore, change] {
         server.eval_in_worker(change).value();
         assert_eq!(server.eval_in_worker(look).value(), before);
     }
@@ -168,6 +169,24 @@ fn sessions() {
         server.eval_in_worker("return [session_status() === PHP_SESSION_NONE, isset($_SESSION)];").value(),
         json!([true, false])
     );
+}
+
+/// B56: session.auto_start opens the session of the request that comes, never once more that of the one before.
+#[test]
+fn sessions_that_start_by_themselves() {
+    let server = worker("").frankenphp("php_ini session.save_path {$DIR}\nphp_ini session.auto_start 1").start();
+    let login = server.send(&Request::post("/worker.php?raw", "$_SESSION['user'] = 'alice'; http_response_code(302);"));
+    assert_eq!((login.status, login.text().as_str()), (302, ""));
+    let cookie = login.header("set-cookie").and_then(|value| value.split(';').next()).expect("a cookie").to_owned();
+    let look =
+        Request::post("/worker.php", "return [session_status() === PHP_SESSION_ACTIVE, $_SESSION['user'] ?? null];");
+    assert_eq!(server.send(&look).json()["value"], json!([true, null]), "another client");
+    for _ in 0..2 {
+        let again = look.clone().header("Cookie", &cookie);
+        assert_eq!(server.send(&again).json()["value"], json!([true, "alice"]));
+        assert_eq!(server.send(&look).json()["value"], json!([true, null]));
+    }
+    assert_eq!(server.stop().log.lines().filter(|line| line.contains("Warning")).count(), 0);
 }
 
 /// B56

@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("exchange", &[]),
+    ("signals", &[]),
     // In builds for tests of faults only.
     ("faults", &[]),
-    ("vars", &["limits", "exchange", "faults"]),
+    ("vars", &["limits", "exchange", "signals", "faults"]),
     ("config", &["limits", "exchange"]),
     ("ffi", &["limits", "exchange", "vars", "config"]),
-    ("php", &["limits", "exchange", "vars", "config", "ffi", "faults"]),
+    ("php", &["limits", "exchange", "signals", "vars", "config", "ffi", "faults"]),
     ("pool", &["limits", "exchange", "vars", "config", "ffi", "php"]),
     ("worker", &["limits", "exchange", "vars", "config", "ffi", "php", "pool"]),
     ("http", &["limits", "exchange", "config"]),
-    ("server", &["limits", "exchange", "vars", "config", "php", "pool", "worker", "http"]),
+    ("server", &["limits", "exchange", "signals", "vars", "config", "php", "pool", "worker", "http"]),
     // Scripts of the command line answer on the standard output, so `cli` knows what an answer is.
     ("cli", &["limits", "exchange", "server", "config", "php"]),
     // The functions that C calls of the module: nothing but a thin coat over `server`.

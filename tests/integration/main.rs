@@ -30,6 +30,7 @@ mod polyfill;
 mod reload;
 mod remote;
 mod shutdown;
+mod signals;
 mod supervision;
 mod two_requests;
 mod vars;

@@ -1,7 +1,7 @@
 //! Restarts of opcache while PHP threads run: asked for by `opcache_reset()`, or because the cache is full.
 
 use crate::common::workers::{READY, ensure, puppet, read, script, site};
-use crate::common::{Connection, Igor, Request, Server, wait_until};
+use crate::common::{Connection, Igor, Outcome, Request, Server, wait_until};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -201,4 +201,18 @@ fn a_reset_on_an_idle_server_is_done_by_the_next_request() {
     }
     // The record follows the restart.
     wait_until("both records", || server.log.count(RESTARTED) == 2);
+}
+
+/// A body that comes slowly is read when the restart is over, so it holds nobody up but its own request.
+#[test]
+fn a_slow_body_does_not_hold_up_a_restart() {
+    let server = Igor::new().frankenphp("num_threads 2").site("root {$PHP_TESTS}\nphp_server").start();
+    for _ in 0..5 {
+        assert_eq!(server.eval("return opcache_reset();").value(), true);
+        let mut slow = server.connect();
+        slow.write_raw(b"POST /eval.php HTTP/1.1\r\nHost: slow\r\nContent-Length: 9\r\n\r\nreturn");
+        assert_eq!(server.eval("return 1;").value(), 1);
+        slow.write_raw(b" 2;");
+        assert_eq!(Outcome::of_response(&slow.read(false)).value(), 2);
+    }
 }

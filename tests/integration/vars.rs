@@ -388,6 +388,10 @@ fn enums_are_autoloaded() {
     let code = "$GLOBALS['asked'] = []; spl_autoload_register(function ($class) { $GLOBALS['asked'][] = $class; frankenphp_get_vars('other'); require_once __DIR__ . '/vars/enums.php'; });
                 return [frankenphp_get_vars('w')[0] === \\Suit\\Pure::Hearts, $GLOBALS['asked']];";
     assert_eq!(server.eval(code).value(), json!([true, ["Suit\\Pure"]]));
+    let renaming = "$names = ['w']; $name = &$names[0]; $name = strtolower('W');
+        spl_autoload_register(function () use (&$name) { $name = 0x41414141; require_once __DIR__ . '/vars/enums.php'; });
+        return array_keys(frankenphp_get_vars($names));";
+    assert_eq!(server.eval(renaming).value(), json!(["w"]), "the name may change meanwhile");
     let failing = "spl_autoload_register(function ($class) { throw new DomainException(\"no $class\"); }); frankenphp_get_vars('w');";
     assert_eq!(server.eval(failing).thrown("DomainException"), "no Suit\\Pure");
     let recursive = "spl_autoload_register(function ($class) { $GLOBALS['inner'] = outcome(fn () => frankenphp_get_vars('w')); }); frankenphp_get_vars('w');";

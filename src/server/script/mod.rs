@@ -8,9 +8,8 @@ use super::assemble::{engine_options, thread_options};
 use super::workers::Workers;
 use crate::config::{Config, Global};
 use crate::exchange::{Exchange, RequestHead};
-use crate::php::{
-    self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, SignalMask, ThreadOptions, Work,
-};
+use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, ThreadOptions, Work};
+use crate::signals::SignalMask;
 use crate::vars::Slot;
 use compare::ThreadResult;
 use exchange::{Body, Kept, Output, ProcessExchange};

@@ -39,6 +39,11 @@ impl Request {
         self
     }
 
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// Sends the body in chunks, without saying its length first.
     pub(crate) fn chunked(mut self) -> Self {
         self.chunked = true;
