@@ -263,7 +263,7 @@ fn publishers_that_end_without_opcache() {
 fn a_publisher_beside_a_reader_that_sleeps() {
     let server = server("");
     publish(&server, "['n' => 0, 'text' => str_repeat('x', 300000)]");
-    let code = "$v = frankenphp_get_vars('w'); touch(getenv('DIR') . '/read');
+    let code = "set_time_limit(0); $v = frankenphp_get_vars('w'); touch(getenv('DIR') . '/read');
         while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); }
         return [$v['n'], strlen($v['text']), frankenphp_get_vars('w')['n']];";
     let mut connection = server.connect();
