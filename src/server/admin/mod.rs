@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,9 +91,14 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     Ok(Bound::Tcp(listener, address))
 }
 
-/// A socket file that nobody listens on any more is what a server that was killed left behind.
+/// A socket file that nobody listens on any more is what a server that was killed left behind. Any other file is somebody's:
+/// the kernel refuses connections to it with the same error, so the kind of the file decides.
 fn bind_unix(path: &Path) -> io::Result<Bound> {
     if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        if !fs::symlink_metadata(path)?.file_type().is_socket() {
+            let reason = "a file that is no socket has this name, and is left alone";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+        }
         fs::remove_file(path)?;
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -224,4 +229,27 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn only_a_socket_that_nobody_listens_on_is_replaced() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| directory.path().join(name);
+        let bind = |name: &str| bind(Some(&Admin::Unix(path(name))));
+
+        fs::write(path("notes.txt"), "notes").expect("a file");
+        let error = bind("notes.txt").map(|_| ()).expect_err("the file is somebody's").to_string();
+        assert!(error.contains("no socket") && error.contains("choose another address"), "{error}");
+        assert_eq!(fs::read_to_string(path("notes.txt")).expect("the file is still there"), "notes");
+
+        let listening = UnixListener::bind(path("igor.sock")).expect("a socket");
+        assert!(bind("igor.sock").is_err(), "another server listens there");
+        drop(listening);
+        assert!(bind("igor.sock").is_ok_and(|bound| bound.is_some()), "what a killed server left behind");
+    }
 }
