@@ -136,12 +136,14 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
 }
 
 /// `HTTP_*`: one for each field, several lines of one field joined. Left out are the two that have a name of their own;
-/// `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385); and names with an underscore, with
-/// which a client could pass for a field that a proxy before us has filtered or set.
+/// `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385); and names with an underscore, or with
+/// one of the bytes that PHP makes an underscore of in the name of a variable, such as the dot: with them a client could
+/// pass for a field that a proxy before us has filtered or set.
 fn push_headers(vars: &mut Pairs, headers: &HeaderMap) {
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     for name in headers.keys() {
         let text = name.as_str();
-        if *name == header::CONTENT_TYPE || *name == header::CONTENT_LENGTH || text == "proxy" || text.contains('_') {
+        if *name == header::CONTENT_TYPE || *name == header::CONTENT_LENGTH || text == "proxy" || !is_plain(text) {
             continue;
         }
         vars.push_built(

@@ -138,6 +138,8 @@ fn headers_become_variables_unless_they_lie() {
         .header("cookie", "b=2")
         .header("proxy", "evil.test:3128")
         .header("x_forwarded_for", "203.0.113.1")
+        .header("x.real.ip", "203.0.113.2")
+        .header("x-user~name", "admin")
         .header("authorization", "Basic YTpi")
         .header("x-latin", &b"caf\xe9"[..]);
     let head = Fixture::default().head(builder);
@@ -156,6 +158,11 @@ fn headers_become_variables_unless_they_lie() {
     // `getallheaders()` sees what was sent.
     assert_eq!(head.headers.get(b"x-two"), Some(b"a, b".as_slice()));
     assert_eq!(head.headers.get(b"x_forwarded_for"), Some(b"203.0.113.1".as_slice()));
+    assert_eq!(head.headers.get(b"x.real.ip"), Some(b"203.0.113.2".as_slice()));
+    // However a variable is made of the names: nothing of these fields is there.
+    for (name, value) in head.server_vars.iter() {
+        assert!(!value.starts_with(b"203.0.113.") && value != b"admin", "{}", String::from_utf8_lossy(name));
+    }
 }
 
 #[test]
