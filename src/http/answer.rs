@@ -173,6 +173,15 @@ pub(super) fn requested_authority(parts: &request::Parts) -> Option<&str> {
     }
 }
 
+/// Puts the URI's authority in the place of the `Host` header, so that scripts, matchers and the log see the host that the
+/// site was chosen by. In HTTP/2 the authority is usually all that there is.
+pub(super) fn adopt_authority(parts: &mut request::Parts) {
+    // What a URI's authority may consist of, a header value may, too.
+    if let Some(Ok(authority)) = parts.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str())) {
+        parts.headers.insert(header::HOST, authority);
+    }
+}
+
 /// The path and query; for a proxy-style request (`GET http://host/path`) without scheme and host.
 pub(super) fn requested_uri(parts: &request::Parts) -> &str {
     parts.uri.path_and_query().map_or("/", |path| path.as_str())

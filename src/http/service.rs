@@ -209,11 +209,12 @@ impl HttpService {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let host = match answer::requested_host(&parts) {
             Ok(host) => host.to_owned(),
             Err(reason) => return answer::plain(StatusCode::BAD_REQUEST, reason),
         };
+        answer::adopt_authority(&mut parts);
         let Some(site) = routing::select_site(&self.sites, &host) else {
             return answer::plain(StatusCode::NOT_FOUND, "no site here answers for this host\n");
         };

@@ -157,6 +157,34 @@ fn placeholders_of_address_and_query() {
     }
 }
 
+#[test]
+fn the_host_of_the_target_wins_everywhere() {
+    let root = document_root();
+    let gate = FakeGate::start(8, 1, |exchange| {
+        let var = |name: &str| {
+            let value = exchange.head().server_vars.get(name.as_bytes()).unwrap_or(b"absent");
+            String::from_utf8_lossy(value).into_owned()
+        };
+        let line = format!("{} {}", var("SERVER_NAME"), var("HTTP_HOST"));
+        let _ = exchange.write(line.as_bytes());
+    });
+    let queue = Queue::new(gate, None);
+    let directives = "@b header Host b.test*\nrespond @b b\nrespond /field {header.Host}\nphp_server";
+    let sites = vec![site(&["a.test"], routes(directives, root.path(), &queue)), site(&[], Vec::new())];
+    let server = Server::with(root, queue, sites);
+    for (target, version, hosts, expected) in [
+        ("http://a.test/x", "1.1", "Host: b.test\r\n", "a.test a.test"),
+        ("http://a.test:81/x", "1.1", "Host: b.test\r\n", "a.test a.test:81"),
+        ("http://a.test/field", "1.1", "Host: b.test\r\n", "a.test"),
+        ("http://a.test/x", "1.0", "", "a.test a.test"),
+        ("/x", "1.1", "Host: a.test:82\r\n", "a.test a.test:82"),
+    ] {
+        let mut client = server.client();
+        client.send(&format!("GET {target} HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n"));
+        assert_eq!(client.answer().text(), expected, "{target} {version} {hosts}");
+    }
+}
+
 /// A site of static files beside its PHP.
 fn static_site() -> Server {
     server(|root, queue| {
@@ -247,10 +275,14 @@ fn a_tower_stack_can_hold_the_service() {
 
     let root = document_root();
     let queue = Queue::new(FakeGate::without_threads(1).0, None);
-    let service = HttpService::new(vec![site(&[], routes("respond `from {remote_host}`", root.path(), &queue))]);
+    let service =
+        HttpService::new(vec![site(&[], routes("respond `from {remote_host} {header.Host}`", root.path(), &queue))]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let body = runtime.block_on(async {
-        let mut request = http::Request::get("http://a/").body(Empty::<bytes::Bytes>::new()).expect("valid");
+        let mut request = http::Request::get("http://a/")
+            .version(http::Version::HTTP_2)
+            .body(Empty::<bytes::Bytes>::new())
+            .expect("valid");
         let connection = crate::http::service::ConnectionInfo {
             remote: "192.0.2.1:1".parse().expect("an address"),
             ..Default::default()
@@ -259,5 +291,5 @@ fn a_tower_stack_can_hold_the_service() {
         let response = service.oneshot(request).await.expect("it never fails");
         response.into_body().collect().await.expect("a whole body").to_bytes()
     });
-    assert_eq!(body, "from 192.0.2.1");
+    assert_eq!(body, "from 192.0.2.1 a");
 }
