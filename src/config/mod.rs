@@ -68,15 +68,16 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// Everything that is wrong, in the order of the file.
 pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Diagnostic>> {
     let start = Position::start_of(Arc::from(origin));
-    let base_dir = base_dir(origin)
+    let working_dir = std::env::current_dir()
         .map_err(|error| vec![Diagnostic::error(&start, format!("cannot find the working directory: {error}"))])?;
+    let base_dir = base_dir(&working_dir, origin);
     let mut findings = Findings::default();
     let document = syntax::read_document(text, origin, env, &mut findings);
     let sections = syntax::split_sections(document.nodes, &mut findings);
     let mut context = Context { findings: &mut findings, base_dir: &base_dir, usage: "" };
     let (global, sites) = assemble(sections, &start, &mut context);
-    let mut config =
-        Config { global, sites, warnings: Vec::new(), base_dir: base_dir.clone(), sources: document.sources };
+    let sources = document.sources.iter().map(|source| join(&working_dir, source)).collect();
+    let mut config = Config { global, sites, warnings: Vec::new(), base_dir: base_dir.clone(), sources };
     check(&mut config, &mut context);
     config.warnings = findings.into_result()?;
     Ok(config)
@@ -89,7 +90,7 @@ pub fn directive_docs() -> Vec<DirectiveDoc> {
 }
 
 /// The absolute path of the directory that holds the file `origin`.
-fn base_dir(origin: &Path) -> std::io::Result<PathBuf> {
-    let absolute = join(&std::env::current_dir()?, origin);
-    Ok(absolute.parent().unwrap_or(&absolute).to_path_buf())
+fn base_dir(working_dir: &Path, origin: &Path) -> PathBuf {
+    let absolute = join(working_dir, origin);
+    absolute.parent().unwrap_or(&absolute).to_path_buf()
 }

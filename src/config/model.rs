@@ -26,7 +26,8 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     /// The directory that relative paths start from: the one that holds the Caddyfile.
     pub base_dir: PathBuf,
-    /// Every file that was read: the Caddyfile and what it imports.
+    /// Every file that was read: the Caddyfile and what it imports. The paths are absolute, and spelled as those below
+    /// `base_dir` are.
     pub sources: Vec<PathBuf>,
 }
 
@@ -378,12 +379,20 @@ pub struct FileServer {
     pub index: Vec<String>,
     /// Patterns of files that are answered as if they did not exist.
     pub hide: Vec<String>,
+    /// Files that nobody may see under any name, also not through a symbolic link: absolute paths, each as it is named and
+    /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
+    pub secret: Vec<PathBuf>,
 }
 
 impl FileServer {
     /// The file server of a directory, with the index files that it has unless it names others.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root, index: vec!["index.html".to_owned(), "index.txt".to_owned()], hide: Vec::new() }
+        Self {
+            root,
+            index: vec!["index.html".to_owned(), "index.txt".to_owned()],
+            hide: Vec::new(),
+            secret: Vec::new(),
+        }
     }
 }

@@ -26,6 +26,12 @@ pub enum FileKind {
 pub trait FileSystem: Sync {
     /// What is there; `None` when there is nothing, or nothing that could be served.
     fn kind(&self, path: &Path) -> Option<FileKind>;
+
+    /// The same file without symbolic links in its path; `None` when that cannot be told. Where there are no links nothing
+    /// needs to be implemented.
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        Some(path.to_owned())
+    }
 }
 
 /// The real file system. It is asked on the async side: a `stat` of a cached entry takes about a microsecond, a hundredth
@@ -42,6 +48,10 @@ impl FileSystem for Disk {
             // Pipes, sockets and devices would block or worse.
             _ => None,
         }
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        path.canonicalize().ok()
     }
 }
 

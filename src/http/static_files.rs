@@ -36,14 +36,15 @@ enum Found {
 fn find(settings: &FileServer, path: &[u8], files: &dyn FileSystem) -> Found {
     let file = routing::below(&settings.root, path);
     let visible = |file: &Path| !is_hidden(settings, file);
+    let allowed = |file: &Path| !is_secret(settings, file, files);
     match files.kind(&file) {
-        Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) => Found::File(file),
+        Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) && allowed(&file) => Found::File(file),
         Some(FileKind::Directory) => {
             let index = settings
                 .index
                 .iter()
                 .map(|name| file.join(name))
-                .find(|index| visible(index) && files.kind(index) == Some(FileKind::File));
+                .find(|index| visible(index) && files.kind(index) == Some(FileKind::File) && allowed(index));
             match index {
                 Some(_) if !path.ends_with(b"/") => Found::AddSlash,
                 Some(index) => Found::File(index),
@@ -70,6 +71,14 @@ fn is_hidden(settings: &FileServer, file: &Path) -> bool {
             relative.iter().any(|part| pattern.matches(&part.to_string_lossy()))
         }
     })
+}
+
+/// Whether the file is one that nobody may see, or a link leads to one. Asked last, of a file that would be served: to follow
+/// its links costs a system call for each part of the path, together less than opening it on a blocking thread will.
+fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool {
+    let is_one = |path: &Path| settings.secret.iter().any(|secret| secret == path);
+    // A path that cannot be followed now cannot be opened either, or has just changed.
+    !settings.secret.is_empty() && (is_one(file) || files.resolve(file).is_none_or(|resolved| is_one(&resolved)))
 }
 
 async fn send(file: &Path, parts: &request::Parts) -> Response<ResponseBody> {

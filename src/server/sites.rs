@@ -113,7 +113,7 @@ impl<'c> Assembly<'c> {
     }
 
     fn hiding(&self, mut files: FileServer) -> FileServer {
-        files.hide.extend(self.secret.iter().map(|path| path.to_string_lossy().into_owned()));
+        files.secret.clone_from(&self.secret);
         files
     }
 }

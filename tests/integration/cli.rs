@@ -3,6 +3,7 @@
 use crate::common::{Igor, Server, igor, php_tests};
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -148,6 +149,31 @@ fn php_server_serves_a_folder_with_workers() {
     assert_eq!(server.eval_in_worker("return $state->requests;").value(), 2);
     let lazy = server.eval("frankenphp_get_vars('lazy');").thrown("RuntimeException");
     assert!(lazy.contains("has not been started"), "{lazy}");
+}
+
+/// However the file was named on the command line, and whatever leads to it.
+#[test]
+fn the_configuration_is_never_served() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = |name: &str| dir.path().join(name);
+    let site = "{\nadmin off\n}\nhttp://127.0.0.1:0 {\n@php path /php/*\nphp_server @php\nfile_server\n}\n";
+    for (file, text) in [("release/Caddyfile", site), ("release/page.txt", "page"), ("release/php/page.txt", "page")] {
+        fs::create_dir_all(path(file).parent().expect("a file has a folder")).expect("folders can be made");
+        fs::write(path(file), text).expect("files can be written");
+    }
+    for (target, link) in
+        [("release", "current"), ("Caddyfile", "release/alias.txt"), ("../Caddyfile", "release/php/alias.txt")]
+    {
+        symlink(target, path(link)).expect("links can be made");
+    }
+    let mut command = igor();
+    command.args(["run", "--config", "current/Caddyfile"]).current_dir(dir.path());
+    let server = Server::spawn(command, dir).wait_listening();
+    for (path, status) in
+        [("/page.txt", 200), ("/php/page.txt", 200), ("/Caddyfile", 404), ("/alias.txt", 404), ("/php/alias.txt", 404)]
+    {
+        assert_eq!(server.get(path).status, status, "{path}");
+    }
 }
 
 #[test]

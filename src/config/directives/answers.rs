@@ -171,6 +171,6 @@ impl FileServerDraft {
     pub(super) fn finish(self, site_root: Option<&PathBuf>, context: &Context<'_>) -> FileServer {
         let root = self.root.or_else(|| site_root.cloned()).unwrap_or_else(|| context.base_dir.to_path_buf());
         let server = FileServer::new(root);
-        FileServer { index: self.index.unwrap_or(server.index), hide: self.hide, root: server.root }
+        FileServer { index: self.index.unwrap_or(server.index), hide: self.hide, ..server }
     }
 }

@@ -1,7 +1,8 @@
 //! Snippets and imported files.
 
-use super::super::{Config, Handler, HeaderOp, load};
+use super::super::{Config, Handler, HeaderOp, load, parse};
 use super::{Fixture, respond_body};
+use std::path::Path;
 
 /// The header fields that the first site sets, in order.
 fn header_fields(config: &Config) -> Vec<&str> {
@@ -163,4 +164,12 @@ fn what_cannot_be_read_is_named() {
     let errors = fixture.errors(":80 {\n\timport latin1.caddy\n\timport bin\n}\n");
     assert!(errors.contains("latin1.caddy`: it is not UTF-8 at byte 8"), "{errors}");
     assert!(errors.contains("bin`: it is not a regular file"), "{errors}");
+}
+
+#[test]
+fn the_files_of_a_relative_path_are_known_by_absolute_ones() {
+    let origin = Path::new("somewhere/../Caddyfile");
+    let config = parse(":80 {\n}\n", origin, &|_| None).expect("a configuration");
+    let working_dir = std::env::current_dir().expect("the working directory is there");
+    assert_eq!((config.sources, config.base_dir), (vec![working_dir.join("Caddyfile")], working_dir));
 }

@@ -144,9 +144,9 @@ fn a_site_has_its_routes_in_the_order_of_trial() {
     assert_eq!(
         *files,
         FileServer {
-            root: fixture.path("public"),
             index: vec!["start.html".to_owned()],
-            hide: vec!["*.md".to_owned()]
+            hide: vec!["*.md".to_owned()],
+            ..FileServer::new(fixture.path("public"))
         }
     );
 }

@@ -214,6 +214,44 @@ fn ask(server: &Server, method: &str, host: &str, path: &str, header: &str) -> A
 }
 
 #[test]
+fn a_secret_file_is_not_there_under_any_name() {
+    use std::os::unix::fs::symlink;
+
+    let root = document_root();
+    let path = |name: &str| root.path().join(name);
+    std::fs::create_dir(path("public")).expect("a directory");
+    for (name, text) in [("Caddyfile", "secret"), ("public/page.html", "page"), ("public/Caddyfile.txt", "page")] {
+        std::fs::write(path(name), text).expect("a file");
+    }
+    for (target, link) in [
+        ("Caddyfile", "alias.txt"),
+        ("Caddyfile", "public/index.html"),
+        (".", "self"),
+        ("public/page.html", "other.html"),
+    ] {
+        symlink(path(target), path(link)).expect("a link");
+    }
+    let secret = vec![path("Caddyfile").canonicalize().expect("it exists")];
+    let files = FileServer { secret, ..FileServer::new(root.path().to_owned()) };
+    let queue = Queue::new(FakeGate::without_threads(1).0, None);
+    let server = Server::with(root, queue, vec![site(&[], vec![route(Handler::Files(files))])]);
+    for (path, status) in [
+        ("/Caddyfile", 404),
+        ("/alias.txt", 404),
+        ("/self/Caddyfile", 404),
+        ("/self/self/alias.txt", 404),
+        ("/public/", 404),
+        ("/public/index.html", 404),
+        ("/public/page.html", 200),
+        ("/public/Caddyfile.txt", 200),
+        ("/other.html", 200),
+        ("/self/other.html", 200),
+    ] {
+        assert_eq!(server.get(path).status, status, "{path}");
+    }
+}
+
+#[test]
 fn static_files_know_ranges_and_validators() {
     let server = static_site();
     let get = |path: &str, header: &str| ask(&server, "GET", "a", path, header);
