@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use tower_http::services::ServeFile;
 
 use super::answer;
@@ -81,21 +81,79 @@ fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool
     !settings.secret.is_empty() && (is_one(file) || files.resolve(file).is_none_or(|resolved| is_one(&resolved)))
 }
 
+/// What part of the file is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'h> {
+    /// All of it.
+    Whole,
+    /// The `Range`.
+    Range(&'h HeaderValue),
+    /// The `Range`, if the file still has this strong validator, else all of it.
+    RangeOf { range: &'h HeaderValue, validator: &'h HeaderValue },
+}
+
+impl<'h> Part<'h> {
+    /// A `Range` that is not understood is as if it were not there (RFC 9110, 14.2), and so is one whose condition cannot be
+    /// checked: the client would join pieces of two files. That is the case of a date, which does not tell two versions of
+    /// one second apart, and of conditions beside it.
+    fn asked(parts: &'h request::Parts) -> Self {
+        let headers = &parts.headers;
+        let Some(range) = headers.get(header::RANGE).filter(|range| range.as_bytes().starts_with(b"bytes=")) else {
+            return Self::Whole;
+        };
+        let mut validators = headers.get_all(header::IF_RANGE).iter();
+        match (validators.next(), validators.next()) {
+            _ if parts.method != Method::GET => Self::Whole,
+            (None, _) => Self::Range(range),
+            (Some(validator), None)
+                if is_strong_tag(validator.as_bytes())
+                    && !headers.contains_key(header::IF_MATCH)
+                    && !headers.contains_key(header::IF_UNMODIFIED_SINCE) =>
+            {
+                Self::RangeOf { range, validator }
+            }
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// Whether this is one entity tag that is not weak (RFC 9110, 8.8.3).
+fn is_strong_tag(value: &[u8]) -> bool {
+    matches!(value, [b'"', inner @ .., b'"'] if !inner.contains(&b'"'))
+}
+
+/// Answers with the part of the file that is asked for. `tower-http` knows no `If-Range`, so it is told `If-Match`, and
+/// when that does not hold, asked again for all of the file.
 async fn send(file: &Path, parts: &request::Parts) -> Response<ResponseBody> {
+    match Part::asked(parts) {
+        Part::Whole => send_part(file, parts, &[]).await,
+        Part::Range(range) => send_part(file, parts, &[(header::RANGE, range)]).await,
+        Part::RangeOf { range, validator } => {
+            let response = send_part(file, parts, &[(header::RANGE, range), (header::IF_MATCH, validator)]).await;
+            if response.status() == StatusCode::PRECONDITION_FAILED {
+                send_part(file, parts, &[]).await
+            } else {
+                response
+            }
+        }
+    }
+}
+
+async fn send_part(
+    file: &Path,
+    parts: &request::Parts,
+    range: &[(HeaderName, &HeaderValue)],
+) -> Response<ResponseBody> {
     let mut request = Request::new(());
     request.method_mut().clone_from(&parts.method);
     // Only what decides about the answer: copying all headers would be waste.
-    for name in [
-        header::RANGE,
-        header::IF_RANGE,
-        header::IF_MATCH,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_UNMODIFIED_SINCE,
-    ] {
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
         for value in parts.headers.get_all(&name) {
             request.headers_mut().append(name.clone(), value.clone());
         }
+    }
+    for (name, value) in range {
+        request.headers_mut().append(name.clone(), (*value).clone());
     }
     match ServeFile::new(file).try_call(request).await {
         Ok(mut response) => {

@@ -214,6 +214,34 @@ fn ask(server: &Server, method: &str, host: &str, path: &str, header: &str) -> A
 }
 
 #[test]
+fn a_download_is_resumed_only_if_the_file_is_the_same() {
+    let server = static_site();
+    let get = |header: &str| ask(&server, "GET", "a", "/data.bin", &format!("Range: bytes=10-19\r\n{header}"));
+    let whole = ask(&server, "GET", "a", "/data.bin", "");
+    let tag = whole.header("etag").expect("a validator");
+    let modified = whole.header("last-modified").expect("a date");
+    let cases = [
+        (format!("If-Range: {tag}\r\n"), 206, 10),
+        ("If-Range: \"of another version\"\r\n".to_owned(), 200, 256),
+        (format!("If-Range: W/{tag}\r\n"), 200, 256),
+        // A date cannot tell two versions of one second apart.
+        (format!("If-Range: {modified}\r\n"), 200, 256),
+        ("If-Range: Thu, 01 Jan 1970 00:00:00 GMT\r\n".to_owned(), 200, 256),
+        ("If-Range: nonsense\r\n".to_owned(), 200, 256),
+        (format!("If-Range: \"other\", {tag}\r\n"), 200, 256),
+        (format!("If-Range: {tag}\r\nIf-Range: {tag}\r\n"), 200, 256),
+        // The conditions of the request itself still hold.
+        (format!("If-Range: {tag}\r\nIf-Match: \"other\"\r\n"), 412, 0),
+        (format!("If-Range: \"other\"\r\nIf-None-Match: {tag}\r\n"), 304, 0),
+        (format!("If-Match: {tag}\r\n"), 206, 10),
+    ];
+    for (header, status, length) in cases {
+        let answer = get(&header);
+        assert_eq!((answer.status, answer.body.len()), (status, length), "{header}");
+    }
+}
+
+#[test]
 fn a_secret_file_is_not_there_under_any_name() {
     use std::os::unix::fs::symlink;
 
@@ -271,6 +299,10 @@ fn static_files_know_ranges_and_validators() {
         Some("bytes 10-19/256")
     );
     assert_eq!(get("/data.bin", "Range: bytes=500-\r\n").status, 416);
+
+    // Units that nobody knows, and methods that have no parts.
+    assert_eq!(get("/data.bin", "Range: seconds=1-2\r\n").status, 200);
+    assert_eq!(ask(&server, "HEAD", "a", "/data.bin", "Range: bytes=0-1\r\n").status, 200);
 
     let head = ask(&server, "HEAD", "a", "/data.bin", "");
     assert_eq!((head.status, head.header("content-length")), (200, Some("256")));
