@@ -16,7 +16,8 @@ pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 /// silent client would hold a PHP thread for ever. The value that nginx uses for `client_body_timeout`.
 pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
 
-/// How long a PHP thread waits for a client that takes no bytes at all. The value that nginx uses for `send_timeout`.
+/// How long a PHP thread, and a connection whatever it sends, waits for a client that takes no bytes at all. The value that
+/// nginx uses for `send_timeout`.
 pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 
 // --- HTTP: queueing -----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::interim::{InterimIo, InterimSlot};
 use super::service::{ConnectionInfo, HttpService, Leased};
+use super::write_limit::WriteLimit;
 use crate::limits;
 
 /// Why an address cannot be listened on. The message names the address and the way out.
@@ -199,7 +200,8 @@ impl Acceptor {
         let connection = accepted(&stream, remote)?;
         let (services, phases) = (self.services.clone(), self.phases.clone());
         tokio::spawn(async move {
-            serve_connection(stream, connection, services, phases).await;
+            let write_idle = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
+            serve_connection(stream, write_idle, connection, services, phases).await;
             drop(place);
         });
         Ok(())
@@ -238,9 +240,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Serves the requests of one connection until either side ends it.
+/// Serves the requests of one connection until either side ends it, or the client takes no bytes for the time `write_idle`.
 async fn serve_connection<S>(
     stream: S,
+    write_idle: Duration,
     info: ConnectionInfo,
     services: watch::Receiver<HttpService>,
     mut phases: watch::Receiver<Phase>,
@@ -248,7 +251,8 @@ async fn serve_connection<S>(
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let interim = Arc::new(InterimSlot::default());
-    let stream = InterimIo::new(TokioIo::new(stream), Arc::clone(&interim));
+    let stream = WriteLimit::new(TokioIo::new(stream), write_idle);
+    let stream = InterimIo::new(stream, Arc::clone(&interim));
     let current = RefCell::new(CurrentService::new(services));
     let handler = service_fn(move |request| {
         let service = current.borrow_mut().get();
@@ -298,6 +302,51 @@ impl CurrentService {
                 return leased;
             }
             self.service = self.services.borrow_and_update().clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FileServer, Matcher, Respond, Text};
+    use crate::http::service::{Handler, Route, SiteSettings};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// More than a connection buffers.
+    const LARGE: usize = 4 << 20;
+
+    fn service(handler: Handler) -> HttpService {
+        HttpService::new(vec![SiteSettings {
+            label: String::new(),
+            hosts: Vec::new(),
+            routes: vec![Route { matcher: Matcher::any(), handler }],
+            access_log: false,
+        }])
+    }
+
+    #[test]
+    fn a_client_that_takes_no_bytes_loses_its_connection() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(root.path().join("large"), vec![b'x'; LARGE]).expect("a file");
+        let files = Handler::Files(FileServer::new(root.path().to_owned()));
+        let text = Handler::Respond(Respond { status: 200, body: Text::literal(&"x".repeat(LARGE)) });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        for handler in [files, text] {
+            runtime.block_on(async {
+                let (mut client, server) = duplex(1024);
+                let (_service, services) = watch::channel(service(handler));
+                let (_phase, phases) = watch::channel(Phase::Serving);
+                let write_idle = Duration::from_millis(20);
+                let serving =
+                    tokio::spawn(serve_connection(server, write_idle, ConnectionInfo::default(), services, phases));
+                client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("the request is taken");
+                let ended = tokio::time::timeout(Duration::from_secs(30), serving).await;
+                ended.expect("the connection ends").expect("nothing panics");
+                let mut taken = Vec::new();
+                let _ = client.read_to_end(&mut taken).await;
+                assert!(taken.starts_with(b"HTTP/1.1 200 ") && taken.len() < LARGE, "{} bytes", taken.len());
+            });
         }
     }
 }

@@ -4,7 +4,7 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
 //! in the settings of [`service`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `service`, `answer`, `view` (pure), `routing` (pure), `cgi`
+//! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `view` (pure), `routing` (pure), `cgi`
 //! (pure), `gate`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
@@ -24,6 +24,7 @@ mod paths;
 mod response_head;
 mod static_files;
 mod view;
+pub(crate) mod write_limit;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ pub mod view;
 
 use super::control::Control;
 use crate::config::Admin;
+use crate::http::write_limit::WriteLimit;
 use crate::limits;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -190,6 +191,7 @@ impl Listener {
 async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::Receiver<()>) {
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
+    let write_idle = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
     loop {
         let next = async {
             // The semaphore is never closed, so there is always a place in the end.
@@ -218,7 +220,7 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(limits::ADMIN_REQUEST_SECONDS_MAX))
             .max_buf_size(limits::ADMIN_HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), handler);
+            .serve_connection(WriteLimit::new(TokioIo::new(stream), write_idle), handler);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
