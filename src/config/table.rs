@@ -63,6 +63,9 @@ pub struct DirectiveDoc {
 /// Longer lists of names are not printed.
 const NAMES_LISTED_MAX: usize = 16;
 
+/// Longer words are compared with no name: that takes time, and none would be similar.
+const COMPARED_BYTES_MAX: usize = 1024;
+
 /// The least similarity (Jaro-Winkler, 0 to 1) at which a name is suggested.
 const SIMILARITY_MIN: f64 = 0.8;
 
@@ -140,6 +143,9 @@ pub(crate) fn unknown(word: &Token, what: &str, known: &[&str], context: &mut Co
 
 /// The name that `text` was probably meant to be.
 fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+    if text.len() > COMPARED_BYTES_MAX {
+        return None;
+    }
     let text = text.to_ascii_lowercase();
     known
         .iter()

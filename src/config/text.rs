@@ -145,9 +145,9 @@ impl Fact {
 /// The word of `{word}` at the start of `text`: letters, digits, `_`, `-` and `.`.
 pub(super) fn word_in_braces(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?;
-    let (word, _) = inner.split_once('}')?;
-    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    is_word.then_some(word)
+    // Not beyond the word: a text of many braces would be searched to its end for each of them.
+    let end = inner.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.".contains(character)))?;
+    (end > 0 && inner[end..].starts_with('}')).then(|| &inner[..end])
 }
 
 fn placeholder(word: &str) -> Result<Piece, UnknownPlaceholder> {

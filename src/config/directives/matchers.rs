@@ -80,10 +80,7 @@ pub(super) static MATCHER: Table<Matcher> = Table {
             usage: "not CONDITION",
             doc: "The condition does not hold; in the block form, not all of the conditions hold.",
             times: Times::Many,
-            apply: |matcher, node, context| {
-                let inner = conditions(node, context);
-                matcher.conditions.push(Condition::Not(inner));
-            },
+            apply: not,
         },
     ],
     ignored: &[],
@@ -127,6 +124,16 @@ fn conditions(node: &Node, context: &mut Context<'_>) -> Matcher {
         MATCHER.apply(&mut matcher, node.children(), context);
     }
     matcher
+}
+
+/// Two `not`s are none, so of any number of them on one line two are left at most: the line is not read again for each.
+fn not(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
+    let more = node.args().iter().take_while(|word| word.text == "not").count();
+    let last = &node.words[more];
+    let last = Node { words: node.words[more..].to_vec(), block: node.block.clone(), position: last.position.clone() };
+    let inner = Condition::Not(conditions(&last, context));
+    let is_odd = more % 2 == 1;
+    matcher.conditions.push(if is_odd { Condition::Not(Matcher { conditions: vec![inner] }) } else { inner });
 }
 
 /// The matcher in front of the arguments, and the arguments behind it.

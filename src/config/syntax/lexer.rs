@@ -58,9 +58,10 @@ fn expand(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Vec<Gly
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut glyphs = Vec::with_capacity(text.len());
     let (mut line, mut column) = (1, 1);
+    let mut ends = Ends { text, next: 0 };
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
-        if let Some((name, default, length)) = variable(rest) {
+        if let Some((name, default, length)) = variable(rest, &mut ends) {
             let value = env(name).or_else(|| default.map(str::to_owned)).unwrap_or_default();
             glyphs.extend(value.chars().map(|character| Glyph { character, line, column }));
             column += rest[..length].chars().count();
@@ -87,10 +88,29 @@ fn expand(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Vec<Gly
     Ok(glyphs)
 }
 
+/// Where the next `}` or line break of a text is. Each part of the text is searched once, however often it is asked about: a
+/// line may have any number of `{$` that nothing closes.
+struct Ends<'t> {
+    text: &'t str,
+    /// The answer to the last question.
+    next: usize,
+}
+
+impl Ends<'_> {
+    /// The place of the first one in `rest`, which is an end of the text and never longer than the one before.
+    fn find(&mut self, rest: &str) -> Option<usize> {
+        let from = self.text.len() - rest.len();
+        if self.next < from {
+            self.next = rest.find(['}', '\n']).map_or(self.text.len(), |at| from + at);
+        }
+        (self.next < self.text.len()).then(|| self.next - from)
+    }
+}
+
 /// The name, the default and the length in bytes of a `{$NAME:default}` at the start of `text`. It ends on its line.
-fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
+fn variable<'t>(text: &'t str, ends: &mut Ends<'_>) -> Option<(&'t str, Option<&'t str>, usize)> {
     let inner = text.strip_prefix("{$")?;
-    let end = inner.find(['}', '\n'])?;
+    let end = ends.find(inner)?;
     if !inner[end..].starts_with('}') {
         return None;
     }
@@ -214,10 +234,10 @@ impl Lexer<'_> {
 
     /// The marker of a heredoc that starts here; `None` when more follows on the line, so that this is a plain word.
     fn heredoc_marker(&self) -> Result<Option<String>, Diagnostic> {
-        let rest = self.glyphs[self.at + 2..].iter().map(|glyph| glyph.character);
-        let line: String = rest.take_while(|character| *character != '\n').collect();
-        let marker = line.trim_end();
-        if marker.contains(char::is_whitespace) {
+        let mut rest = self.glyphs[self.at + 2..].iter().map(|glyph| glyph.character).peekable();
+        let marker: String = std::iter::from_fn(|| rest.next_if(|character| !character.is_whitespace())).collect();
+        // No further than to the next word: a line may have any number of words that start with `<<`.
+        if rest.take_while(|character| *character != '\n').any(|character| !character.is_whitespace()) {
             return Ok(None);
         }
         let is_marker = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
@@ -226,7 +246,7 @@ impl Lexer<'_> {
             return Err(Diagnostic::error(&self.position(self.at), message)
                 .with_hint("write `<<HTML`, or `\\<<` for a word that starts with `<<`"));
         }
-        Ok(Some(marker.to_owned()))
+        Ok(Some(marker))
     }
 
     fn heredoc(&mut self, marker: &str) -> Result<(), Diagnostic> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::parse;
+use super::super::{Handler, parse};
 
 /// Words that get an arbitrary text past the first check of the parser.
 const WORDS: &[&str] = &[
@@ -136,4 +136,34 @@ fn deep_nesting_is_an_error_and_no_overflow() {
     let text = format!(":80 {{\n{}", "a {\n".repeat(100_000));
     let errors = parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None).expect_err("an error");
     assert_eq!(errors[0].to_string(), "/nonexistent/Caddyfile:33:3: blocks are nested more than 32 deep here");
+}
+
+/// Lines that a reader who looks ahead to the end of the line for each word, or copies the rest of it, would need an hour or
+/// all of the memory for: the deadline of the test is the proof.
+#[test]
+fn long_lines_are_read_once() {
+    for (part, count) in [("{$", 1_500_000), ("{$:", 1_000_000), ("{", 4_000_000), ("{a", 3_000_000)] {
+        let text = format!(":80 {{\nrespond `{}`\n}}\n", part.repeat(count));
+        let config = parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None).expect("braces are text");
+        let Handler::Respond(respond) = &config.sites[0].routes[0].handler else { panic!("no respond") };
+        assert_eq!(respond.body.as_literal().map(str::len), Some(part.len() * count), "{part}");
+    }
+    let text = format!(":80 {{\nrespond {}\n}}\n", "<<a b ".repeat(400_000));
+    let errors = parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None).expect_err("too many arguments");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let text = format!(":80 {{\n{}\n}}\n", "x".repeat(8_000_000));
+    let errors = parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None).expect_err("no directive");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn any_number_of_nots_is_one_or_two() {
+    let matcher = |nots: usize| {
+        let text = format!(":80 {{\n@m {} path /a\nrespond @m yes\n}}\n", "not ".repeat(nots));
+        let config = parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None).expect("a configuration");
+        config.sites[0].routes[0].matcher.clone()
+    };
+    assert_eq!(matcher(20_000), matcher(2));
+    assert_eq!(matcher(20_001), matcher(1));
+    assert_ne!(matcher(1), matcher(2));
 }
