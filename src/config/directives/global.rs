@@ -137,7 +137,10 @@ fn admin(word: &Token, context: &mut Context<'_>) -> Option<Admin> {
     if let Admin::Addr(address) = &admin
         && !address.ip().is_loopback()
     {
-        let message = format!("the admin interface at {address} lets everybody who reaches it restart the workers");
+        let message = format!(
+            "the admin interface at {address} lets everybody who reaches it replace the configuration, and so run any PHP \
+             file and read any file as the user of the server"
+        );
         context.warning(&word.position, message);
     }
     Some(admin)
