@@ -6,7 +6,7 @@ use std::borrow::Cow;
 pub trait RequestView {
     /// The method as it was sent, for example `GET`.
     fn method(&self) -> &str;
-    /// `http`, or `https` where a trusted proxy said so.
+    /// `http`, or `https` on an encrypted connection. What a proxy says of the client's connection is not looked at.
     fn scheme(&self) -> &str;
     /// The requested host without its port; empty when the client sent none.
     fn host(&self) -> &str;
