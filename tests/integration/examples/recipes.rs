@@ -197,6 +197,8 @@ fn event_loop() {
     wait_for_page(&server, "the complete lines of both", |page| page["values"] == first);
     one.write_all(b":30\n").expect("the worker reads");
     wait_for_page(&server, "the rest of a line", |page| page["values"]["next"] == "7:30");
+    other.write_all(b"name caf\xe9\n").expect("the worker reads");
+    wait_for_page(&server, "a value in another encoding", |page| page["values"]["name"] == "caf\u{fffd}");
     wait_for_page(&server, "the timer", |page| page["up_for_seconds"].as_u64() > Some(0));
     stop_in_good_order(server, 1);
 }
