@@ -44,6 +44,9 @@ pub(super) enum ControlError {
     /// The server was started from the command line's flags.
     #[error("there is no configuration file to read again: the server was started by its command line's flags")]
     NoFile,
+    /// The configuration could not be read to its end.
+    #[error("reading the configuration: {0}")]
+    Reading(#[from] tokio::task::JoinError),
     /// The configuration is wrong.
     #[error("the configuration has errors\n{}", lines(.0))]
     Configuration(Vec<Diagnostic>),

@@ -34,7 +34,14 @@ impl Server {
             _ = stop.wait() => return Err(ControlError::Stopping),
         }
         let old = self.live.borrow().clone();
-        let config = self.read(text, &old.config)?;
+        let reading = read(self.origin(text.is_some(), &old.config)?, text);
+        let config = tokio::select! {
+            config = reading => config?,
+            _ = stop.wait() => return Err(ControlError::Stopping),
+        };
+        if config.global.frankenphp.php_ini != old.config.global.frankenphp.php_ini {
+            return Err(ControlError::NeedsRestart("php_ini"));
+        }
         let warnings = warnings(&old.config, &config);
         let bound = self.bind_new(&config)?;
         let grace = old.config.global.grace_period;
@@ -89,21 +96,13 @@ impl Server {
         self.retire(leaving, removed, replaced, grace);
     }
 
-    fn read(&self, text: Option<String>, running: &Config) -> Result<Config, ControlError> {
-        let origin = match (&self.source, &text) {
-            (Some(source), _) => source.clone(),
-            (None, Some(_)) => running.base_dir.join("Caddyfile"),
-            (None, None) => return Err(ControlError::NoFile),
-        };
-        let config = match text {
-            Some(text) => config::parse(&text, &origin, &|name| std::env::var(name).ok()),
-            None => config::load(&origin),
-        };
-        let config = config.map_err(ControlError::Configuration)?;
-        if config.global.frankenphp.php_ini != running.global.frankenphp.php_ini {
-            return Err(ControlError::NeedsRestart("php_ini"));
+    /// The file that a new configuration is read from, or, when its text was given, the one that it stands for.
+    fn origin(&self, has_text: bool, running: &Config) -> Result<PathBuf, ControlError> {
+        match &self.source {
+            Some(source) => Ok(source.clone()),
+            None if has_text => Ok(running.base_dir.join("Caddyfile")),
+            None => Err(ControlError::NoFile),
         }
-        Ok(config)
     }
 
     fn bind_new(&self, config: &Config) -> Result<Vec<(Listener, BoundListener)>, ControlError> {
@@ -148,6 +147,16 @@ impl Server {
         }
         self.stuck.extend(stuck);
     }
+}
+
+/// Reads a configuration, on a thread that may block: the server's loop must see a signal to stop meanwhile, however large the
+/// configuration is and however slow its file system.
+async fn read(origin: PathBuf, text: Option<String>) -> Result<Config, ControlError> {
+    let reading = tokio::task::spawn_blocking(move || match text {
+        Some(text) => config::parse(&text, &origin, &|name| std::env::var(name).ok()),
+        None => config::load(&origin),
+    });
+    reading.await?.map_err(ControlError::Configuration)
 }
 
 /// What is allowed and probably not meant, and what takes effect at the next start only.

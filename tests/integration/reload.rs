@@ -7,6 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -241,6 +242,20 @@ fn a_stop_during_a_reload() {
     assert_holds(&stopped.log, &[NOT_RELOADED, "the server is stopping"]);
 }
 
+/// B49: nor by a configuration whose file system does not answer; here it is a pipe that nobody writes to.
+#[test]
+fn a_stop_while_a_configuration_is_read() {
+    let (server, message) = notifying();
+    let path = server.path("Caddyfile");
+    fs::remove_file(&path).expect("the Caddyfile can be removed");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo can be started");
+    assert!(made.success(), "{made}");
+    server.signal(Signal::HUP);
+    while !message().starts_with("RELOADING=1") {}
+    let stopped = server.stop();
+    assert_holds(&stopped.log, &[NOT_RELOADED, "the server is stopping"]);
+}
+
 /// B52: no request fails and no snapshot is missing, however often the configuration changes under load.
 /// `IGOR_TEST_RELOADS` and `IGOR_TEST_CONNECTIONS` set how often and how many.
 #[test]
@@ -356,13 +371,12 @@ fn a_restart_gets_every_worker_running_again() {
     server.wait_log(&["background worker ended for a restart", "worker=\"hangs\""]);
 }
 
-/// A service manager is told when the server serves, reloads and stops.
-#[test]
-fn the_service_manager_is_told() {
+/// A server, and what its service manager is told.
+fn notifying() -> (Server, impl Fn() -> String) {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let socket = UnixDatagram::bind(dir.path().join("notify")).expect("a socket can be made");
     socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
-    let message = || {
+    let message = move || {
         let mut bytes = [0; 4096];
         let length = socket.recv(&mut bytes).expect("the server tells");
         String::from_utf8_lossy(&bytes[..length]).into_owned()
@@ -372,7 +386,13 @@ fn the_service_manager_is_told() {
     let mut command = igor();
     command.arg("run").arg("--config").arg(dir.path().join("Caddyfile"));
     command.env("NOTIFY_SOCKET", dir.path().join("notify")).env("WATCHDOG_USEC", "60000000");
-    let mut server = Server::spawn(command, dir).wait_listening();
+    (Server::spawn(command, dir).wait_listening(), message)
+}
+
+/// A service manager is told when the server serves, reloads and stops.
+#[test]
+fn the_service_manager_is_told() {
+    let (mut server, message) = notifying();
     let mut messages = vec![message(), message()];
     hang_up(&server);
     messages.extend([message(), message()]);
