@@ -126,16 +126,19 @@ impl Server {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             leaving.stop_serving();
-            let leave = move || leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+            let leave = move || {
+                let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+                (leaving, stuck)
+            };
             tokio::task::spawn_blocking(leave).await.unwrap_or_default()
         }));
     }
 
-    /// Waits until what the last reload has replaced is gone. Threads that could not be made to leave stay noted: the engine
-    /// must not be stopped under them.
+    /// Waits until what the last reload has replaced is gone. Threads that could not be made to leave are kept, to be asked
+    /// again at the end: the engine must not be stopped under them.
     pub(super) async fn retired(&mut self) {
         let Some(retiring) = &mut self.retiring else { return };
-        let stuck: Vec<Stuck> = retiring.await.unwrap_or_default();
+        let (leaving, stuck) = retiring.await.unwrap_or_default();
         self.retiring = None;
         for stuck in &stuck {
             let place = stuck.place.as_deref().unwrap_or("unknown");
@@ -145,8 +148,22 @@ impl Server {
                 "a PHP thread of the last configuration could not be interrupted"
             );
         }
-        self.stuck.extend(stuck);
+        // What was left behind before may be gone by now.
+        self.left_behind.retain(|leaving| !still_there(leaving).is_empty());
+        if !stuck.is_empty() {
+            self.left_behind.push(leaving);
+        }
     }
+
+    /// The threads of earlier configurations that are still there.
+    pub(super) fn stuck(&self) -> Vec<Stuck> {
+        self.left_behind.iter().flat_map(still_there).collect()
+    }
+}
+
+/// Those that have left by now are joined.
+fn still_there(leaving: &Leaving) -> Vec<Stuck> {
+    leaving.leave(Instant::now(), Duration::ZERO)
 }
 
 /// Reads a configuration, on a thread that may block: the server's loop must see a signal to stop meanwhile, however large the

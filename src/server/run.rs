@@ -1,7 +1,7 @@
 //! One life of the server: engine, threads, listeners; then signals; then the way down.
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
-use super::assemble::{Threads, engine_options};
+use super::assemble::{Leaving, Threads, engine_options};
 use super::control::{Control, Controlled, Live, Reloaded, Request, StopSignal};
 use super::opcache::Coordinator;
 use super::reload::absolute;
@@ -109,11 +109,11 @@ pub(super) struct Server {
     /// The admin interface, if there is to be one.
     pub(super) admin: Option<RunningAdmin>,
     /// What the last reload has replaced, on its way out.
-    pub(super) retiring: Option<JoinHandle<Stuck>>,
+    pub(super) retiring: Option<JoinHandle<(Leaving, Stuck)>>,
     /// Ends with the server's first step down.
     opcache: Option<Coordinator>,
-    /// Threads of earlier configurations that could not be made to leave.
-    pub(super) stuck: Stuck,
+    /// Of earlier configurations: threads that could not be made to leave when they were replaced.
+    pub(super) left_behind: Vec<Leaving>,
 }
 
 /// A listener and the handler of its next requests.
@@ -151,7 +151,7 @@ async fn serve(
     tokio::spawn(signals.forward(control.clone()));
     let opcache = Some(Coordinator::start(control.clone()));
     let mut server =
-        Server { source, live, listeners: Vec::new(), admin: None, retiring: None, opcache, stuck: Vec::new() };
+        Server { source, live, listeners: Vec::new(), admin: None, retiring: None, opcache, left_behind: Vec::new() };
     // Before the workers have booted, so that one that does not can be looked at.
     match admin.map(|admin| admin.serve(control.clone())).transpose() {
         Ok(admin) => server.admin = admin,
@@ -219,14 +219,14 @@ impl Server {
         self.opcache = None;
         let live = self.live.borrow().clone();
         let listeners = std::mem::take(&mut self.listeners).into_iter().map(|listening| listening.running).collect();
-        let stuck = shut_down(listeners, live).await;
+        let mut stuck = shut_down(listeners, live).await;
         self.retired().await;
-        self.stuck.extend(stuck);
+        stuck.extend(self.stuck());
         // To the end, so that a stop that hangs can be looked into.
         if let Some(admin) = self.admin.take() {
             admin.shut_down().await;
         }
-        self.stuck
+        stuck
     }
 }
 

@@ -225,6 +225,30 @@ fn a_replaced_script_that_hangs_is_interrupted() {
     wait_until("the successor", || read(&server, "w").value() == json!(["blue"]));
 }
 
+/// B49: what could not be interrupted at a reload, and has left since, is no reason for a stop to fail.
+#[test]
+fn a_thread_that_left_late_does_not_spoil_the_stop() {
+    // PHP waits for a child again whatever interrupts it.
+    let hangs = "<?php frankenphp_set_vars([]);
+        $child = proc_open('until [ -e ' . getenv('DIR') . '/go ]; do sleep 0.05; done', [], $pipes);
+        touch(getenv('DIR') . '/hangs');
+        proc_close($child);";
+    let worker = script("{$DIR}/w.php", "w", "num 1");
+    let server = Igor::new().global("grace_period 100ms").file("w.php", hangs).site(&site(&worker)).start();
+    wait_until("the wait for the child", || server.path("hangs").exists());
+    ensure(&server, "w");
+    // The second reload waits until what the first one has replaced is gone or given up.
+    for _ in 0..2 {
+        assert_holds(&reload(&server, |text| text.replace("name w\n", "name other\n")), &[RELOADED]);
+    }
+    server.wait_log(&["a PHP thread of the last configuration could not be interrupted", "bg-w-0"]);
+    assert_eq!(read(&server, "other").value(), json!([]));
+    fs::write(server.path("go"), "").expect("files can be written");
+    server.wait_log(&["background worker stopped", "worker=\"w\""]);
+    let stopped = server.stop();
+    assert!(!stopped.log.contains("ends without it"), "{}", stopped.log);
+}
+
 /// B49: a signal is not kept waiting by a reload whose new script never gets ready.
 #[test]
 fn a_stop_during_a_reload() {
