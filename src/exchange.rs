@@ -5,6 +5,10 @@
 //! may block the calling *PHP thread*; nothing here may be called from an async task, except [`Gate::offer`] and
 //! [`Claim::withdraw`], which never block.
 
+mod cancellation;
+
+pub use cancellation::{Cancellation, Sleeper};
+
 use std::ffi::CString;
 use std::fmt;
 use std::ops::Range;
@@ -197,7 +201,7 @@ impl ResponseHead {
 
 /// Why a request body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the client closed the connection before it sent the whole request body")]
+#[error("the request body ended before the whole of it was read")]
 pub struct BodyAborted;
 
 /// One request and its answer, seen from the PHP thread that runs it. Dropping it ends the answer: what was written is
@@ -206,10 +210,16 @@ pub trait Exchange: Send {
     /// What PHP is told of the request. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
 
+    /// Told when a PHP thread takes the request up: `cancellation` ends the waits of that thread. What waits then ends as if
+    /// the client had gone.
+    fn taken(&mut self, cancellation: &Arc<Cancellation>) {
+        let _ = cancellation;
+    }
+
     /// Reads the next bytes of the request body; blocks until there are some. `Ok(0)` is the end.
     ///
     /// # Errors
-    /// [`BodyAborted`] when the client went away in the middle.
+    /// [`BodyAborted`] when the client went away in the middle, or the wait was cancelled.
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted>;
 
     /// Sets the final status and headers. Called once, before the first byte of the body.

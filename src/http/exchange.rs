@@ -26,12 +26,12 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
 
-use super::block::block_on;
+use super::block::{GivenUp, block_on};
 use super::body::{Chunks, Source};
 use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
 use super::response_head::{self, Head};
-use crate::exchange::{BodyAborted, Exchange, Flow, RequestHead, ResponseHead};
+use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead};
 use crate::limits;
 
 /// What the PHP thread hands back: a head and where its body comes from.
@@ -78,6 +78,7 @@ struct Streaming {
     /// How much of the promised length is missing; `None` when nothing was promised.
     remaining: Option<u64>,
     truncated: Arc<AtomicBool>,
+    cancellation: Arc<Cancellation>,
 }
 
 /// The [`Exchange`] of one HTTP request.
@@ -97,6 +98,8 @@ pub struct HttpExchange<B> {
     counted: u64,
     /// Where informational responses go; absent when this connection cannot send them.
     interim: Option<InterimSender>,
+    /// Ends the waits of the PHP thread that runs it.
+    cancellation: Arc<Cancellation>,
 }
 
 /// An exchange and the ends of it that stay on the async side.
@@ -127,6 +130,7 @@ where
             is_head_request,
             counted: 0,
             interim,
+            cancellation: Arc::default(),
         };
         Opened { exchange, reply, body }
     }
@@ -138,13 +142,18 @@ where
         let body = guard.as_mut()?;
         let limit = Duration::from_secs(limits::BODY_READ_IDLE_SECONDS_MAX);
         loop {
-            let Some(frame) = block_on(body.frame(), limit) else {
-                tracing::info!(
-                    seconds = limit.as_secs(),
-                    "reading the request body: the client sent nothing for too long"
-                );
-                self.body_state = BodyState::Aborted;
-                break;
+            let frame = match block_on(body.frame(), limit, &self.cancellation) {
+                Ok(frame) => frame,
+                Err(given_up) => {
+                    if given_up == GivenUp::TimedOut {
+                        tracing::info!(
+                            seconds = limit.as_secs(),
+                            "reading the request body: the client sent nothing for too long"
+                        );
+                    }
+                    self.body_state = BodyState::Aborted;
+                    break;
+                }
             };
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -192,7 +201,8 @@ impl<B> HttpExchange<B> {
         if reply.send(head.response.map(|()| source)).is_err() {
             return Flow::ClientGone;
         }
-        let mut streaming = Streaming { chunks, buffer: Vec::new(), remaining, truncated };
+        let cancellation = Arc::clone(&self.cancellation);
+        let mut streaming = Streaming { chunks, buffer: Vec::new(), remaining, truncated, cancellation };
         let flow = streaming.send_all(&buffer);
         self.settle(streaming, flow)
     }
@@ -334,11 +344,16 @@ impl Streaming {
             Err(mpsc::error::TrySendError::Full(bytes)) => bytes,
         };
         let limit = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
-        match block_on(self.chunks.send(bytes), limit) {
-            Some(Ok(())) => Flow::Continue,
-            Some(Err(_)) => Flow::ClientGone,
-            None => {
-                tracing::info!(seconds = limit.as_secs(), "sending the response: the client took nothing for too long");
+        match block_on(self.chunks.send(bytes), limit, &self.cancellation) {
+            Ok(Ok(())) => Flow::Continue,
+            Ok(Err(_)) => Flow::ClientGone,
+            Err(given_up) => {
+                if given_up == GivenUp::TimedOut {
+                    tracing::info!(
+                        seconds = limit.as_secs(),
+                        "sending the response: the client took nothing for too long"
+                    );
+                }
                 self.truncated.store(true, Ordering::Release);
                 Flow::ClientGone
             }
@@ -361,6 +376,10 @@ where
 {
     fn head(&self) -> &RequestHead {
         self.head.get_or_init(|| self.request.take().map(|request| cgi::request_head(&request)).unwrap_or_default())
+    }
+
+    fn taken(&mut self, cancellation: &Arc<Cancellation>) {
+        self.cancellation = Arc::clone(cancellation);
     }
 
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted> {

@@ -1,16 +1,18 @@
 //! What one PHP thread owns. A jump out of PHP passes over no Rust frame that holds anything: the exchange, the pins and
 //! every buffer hang here, and [`Context::end`] clears them when the PHP request is over, however it ended.
 
+use super::cutoff::Cutoff;
 use super::interrupt::Interrupt;
 use super::safepoint::{Admission, Member, Started, safepoint};
 use super::thread::ThreadOptions;
-use super::work::{Ended, Failure, FailureKind, Mode, Run, Scope, ScriptError, Wait, Work};
+use super::work::{Ended, Failure, FailureKind, Mode, Phase, Run, Scope, ScriptError, Wait, Work};
 use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
 use crate::vars::{Budget, Pins, Policy, Published, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The state behind the `host` pointer of one PHP thread. Boxed, so that its address stays.
 pub(super) struct Context {
@@ -71,6 +73,7 @@ impl Context {
     /// Waits until a PHP request may start.
     pub(super) fn enter(&mut self) -> Admission {
         self.admission = safepoint().enter(&self.member);
+        self.interrupt.begin();
         self.admission
     }
 
@@ -81,11 +84,12 @@ impl Context {
     }
 
     /// Takes up an HTTP request and describes it to C.
-    pub(super) fn open(&mut self, exchange: Box<dyn Exchange>, scope: Option<Arc<dyn Scope>>) -> igor_request {
+    pub(super) fn open(&mut self, mut exchange: Box<dyn Exchange>, scope: Option<Arc<dyn Scope>>) -> igor_request {
         if let Some(scope) = scope {
             self.scope = Some(scope);
         }
         self.head = ResponseHead::default();
+        exchange.taken(self.interrupt.waits());
         let request = self.describe(exchange.head());
         self.exchange = Some(exchange);
         request
@@ -179,6 +183,7 @@ impl Context {
     pub(super) fn end(&mut self, outcome: &ffi::igor_outcome) {
         safepoint().leave(&self.member);
         self.close_job(outcome.failed);
+        self.interrupt.end();
         self.pins.release();
         #[cfg(feature = "launder")]
         self.laundry.clear();
@@ -272,17 +277,19 @@ impl Context {
         self.names.push(name.to_vec());
     }
 
-    pub(super) fn require(&mut self, name: &[u8], wait: Wait) -> igor_verdict {
+    pub(super) fn require(&mut self, name: &[u8], (timeout, phase): (Duration, Phase)) -> igor_verdict {
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
+        let wait = Wait { timeout, phase, cutoff: Cutoff::of(&self.member) };
         let result = scope.require(name, wait, caller.map(|slot| slot.name()));
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
-    pub(super) fn ensure(&mut self, wait: Wait) -> igor_verdict {
+    pub(super) fn ensure(&mut self, (timeout, phase): (Duration, Phase)) -> igor_verdict {
         let names = std::mem::take(&mut self.names);
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
+        let wait = Wait { timeout, phase, cutoff: Cutoff::of(&self.member) };
         let result = scope.ensure(&names, wait, caller.map(|slot| slot.name()));
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }

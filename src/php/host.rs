@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::safepoint::{Admission, Reason, Started, safepoint};
-use super::work::{Next, Phase, ScriptError, Wait};
+use super::work::{Next, Phase, ScriptError};
 use crate::ffi::{
     igor_admission, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_restart,
     igor_slot, igor_verdict,
@@ -339,14 +339,15 @@ host_fn! {
     }
 }
 
-fn wait(timeout_s: f64, phase: igor_phase) -> Wait {
+/// How long, and where in its life, a script waits.
+fn wait(timeout_s: f64, phase: igor_phase) -> (Duration, Phase) {
     let phase = match phase {
         igor_phase::IGOR_PHASE_BOOT => Phase::Boot,
         igor_phase::IGOR_PHASE_CALLBACK => Phase::Callback,
         _ => Phase::Request,
     };
     // C has checked that it is finite and positive; what is too long for a Duration is as good as its longest.
-    Wait { timeout: Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX), phase }
+    (Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX), phase)
 }
 
 host_fn! {

@@ -1,25 +1,29 @@
 //! The one way in which other threads reach a PHP thread (law 2).
 //!
-//! A run publishes its C thread here when its script starts and clears it, under the same lock, before its PHP memory
-//! goes. `kill` works on that run only: each publish begins a new generation, and a kill for an older one does nothing.
+//! A run begins before its PHP request starts up, because PHP reads a form's body then, and ends when its answer has been
+//! completed. Each begins a new generation, and a kill for an older one does nothing. While the script's PHP memory is
+//! there, the C thread is published here, and it is cleared under the same lock. A kill ends the waits in Rust at any
+//! time of the run, and the script, once it runs, at its next step.
 
+use crate::exchange::Cancellation;
 use crate::ffi;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The interrupt slot of one PHP thread.
 #[derive(Default)]
 pub struct Interrupt {
     /// Protects the C thread's address and the generation; held while the C thread is signalled, never across user code.
     running: Mutex<Running>,
-    /// Read by the VM's interrupt handler. `Relaxed`: the engine's own flag, stored after it, carries the order.
-    kill: AtomicBool,
+    /// Ends the waits in Rust; also what the VM's interrupt handler reads. Only changed under the lock, so that it is of the
+    /// run that goes on.
+    waits: Arc<Cancellation>,
 }
 
 #[derive(Default)]
 struct Running {
     generation: u64,
+    goes_on: bool,
     thread: Option<Thread>,
 }
 
@@ -29,37 +33,68 @@ struct Thread(*mut c_void);
 unsafe impl Send for Thread {}
 
 impl Interrupt {
-    pub(super) fn publish(&self, thread: *mut c_void) {
+    /// A PHP request is about to start up.
+    pub(super) fn begin(&self) {
         let mut running = self.running();
         running.generation += 1;
-        running.thread = Some(Thread(thread));
-        self.kill.store(false, Ordering::Relaxed);
+        running.goes_on = true;
+        self.waits.reset();
     }
 
+    /// The script is about to run. What was killed while it started up does not get further.
+    pub(super) fn publish(&self, thread: *mut c_void) {
+        let mut running = self.running();
+        running.thread = Some(Thread(thread));
+        if self.waits.is_cancelled() {
+            // SAFETY: the C thread is the calling one, which has just said that it can be interrupted.
+            unsafe { ffi::shim_thread_interrupt(thread) };
+        }
+    }
+
+    /// The script's memory is gone. Its answer may still be on the way to the client.
     pub(super) fn clear(&self) {
         self.running().thread = None;
     }
 
+    /// The run is over, with its answer.
+    pub(super) fn end(&self) {
+        let mut running = self.running();
+        running.goes_on = false;
+        running.thread = None;
+        self.waits.reset();
+    }
+
     pub(super) fn kill_requested(&self) -> bool {
-        self.kill.load(Ordering::Relaxed)
+        self.waits.is_cancelled()
+    }
+
+    /// What ends the waits of the thread.
+    pub(super) fn waits(&self) -> &Arc<Cancellation> {
+        &self.waits
     }
 
     /// The run that is going on, if any.
     pub fn generation(&self) -> Option<u64> {
         let running = self.running();
-        running.thread.as_ref().map(|_| running.generation)
+        running.goes_on.then_some(running.generation)
     }
 
-    /// Makes the script of this run end at its next step, and wakes it from a blocking call. Returns whether that run
-    /// still goes on; a caller repeats until it does not, because shutdown functions run after the kill and may block.
+    /// Makes the script of this run end at its next step, and wakes it from a blocking call or a wait. Returns whether that
+    /// run still goes on; a caller repeats until it does not, because shutdown functions run after the kill and may block.
     pub fn kill(&self, generation: u64) -> bool {
-        let running = self.running();
-        let Some(thread) = running.thread.as_ref().filter(|_| running.generation == generation) else {
-            return false;
-        };
-        self.kill.store(true, Ordering::Relaxed);
-        // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
-        unsafe { ffi::shim_thread_interrupt(thread.0) };
+        {
+            let running = self.running();
+            if !running.goes_on || running.generation != generation {
+                return false;
+            }
+            self.waits.cancel();
+            if let Some(thread) = &running.thread {
+                // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
+                unsafe { ffi::shim_thread_interrupt(thread.0) };
+            }
+        }
+        // After the lock: waking takes the locks of what is waited for. A run that has begun since only looks once more.
+        self.waits.wake();
         true
     }
 
@@ -76,5 +111,25 @@ impl Interrupt {
 
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_belongs_to_one_run() {
+        let interrupt = Interrupt::default();
+        assert_eq!((interrupt.generation(), interrupt.kill(0)), (None, false));
+        interrupt.begin();
+        let first = interrupt.generation().expect("a run goes on");
+        assert!(interrupt.kill(first) && interrupt.kill_requested(), "before the script runs");
+        interrupt.clear();
+        assert!(interrupt.kill(first), "the answer is still on its way");
+        interrupt.end();
+        assert!(!interrupt.kill(first) && !interrupt.kill_requested());
+        interrupt.begin();
+        assert!(!interrupt.kill(first) && !interrupt.kill_requested(), "the next run is left alone");
     }
 }

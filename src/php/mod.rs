@@ -4,6 +4,7 @@
 
 mod adopt;
 mod context;
+mod cutoff;
 mod engine;
 mod host;
 mod interrupt;
@@ -16,6 +17,7 @@ mod thread;
 mod work;
 
 pub use adopt::Adopted;
+pub use cutoff::{Cut, Cutoff};
 pub use engine::{Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
 pub use safepoint::{Restarts, Safepoint, Wanted, Which, safepoint};

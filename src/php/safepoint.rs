@@ -18,6 +18,7 @@
 
 use super::interrupt::Interrupt;
 use super::work::Mode;
+use crate::exchange::Cancellation;
 use crate::limits::OPCACHE_RESTART_INTERVAL_MS_MIN;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,7 +36,10 @@ pub struct Safepoint {
     interval: Duration,
     /// One of the constants above. Written under the lock; `SeqCst`, see the head of this file.
     phase: AtomicU8,
-    /// Protects the rest. Never held across a call into the engine.
+    /// In a drain: the scripts of workers have been told to end. Written under the lock.
+    told: AtomicBool,
+    /// Protects the rest. Never held across a call into the engine. Nobody who holds a lock that a PHP thread waits with may
+    /// take it: the thread is woken under it.
     state: Mutex<State>,
     /// Told of every change of the phase, and of every leave while the gate is not open.
     changed: Condvar,
@@ -156,6 +160,7 @@ impl Safepoint {
         Self {
             interval,
             phase: AtomicU8::new(OPEN),
+            told: AtomicBool::new(false),
             state: Mutex::new(State {
                 members: Vec::new(),
                 coordinated: false,
@@ -243,6 +248,12 @@ impl Safepoint {
         }
     }
 
+    /// Whether the script of this thread is to end before any worker starts: it would wait for one in vain. Not before the
+    /// workers have been told to end, so that their scripts do not fail by it.
+    pub(super) fn holds_back(&self, member: &Member) -> bool {
+        !admits(self.phase.load(Ordering::SeqCst), member.mode) && self.told.load(Ordering::SeqCst)
+    }
+
     /// Takes note of `opcache_reset()`. `false`: nobody can carry it out.
     pub(super) fn reset(&self, member: &Member, place: &str) -> bool {
         let mut state = self.locked();
@@ -318,11 +329,16 @@ impl Safepoint {
         }
     }
 
-    /// Waits until these threads have left: on their own until `grace`, interrupted again and again from then on, for `kill`
+    /// Waits until these threads have left, whose scripts have been told to end if they are of workers: on their own until `grace`, interrupted again and again from then on, for `kill`
     /// at most. Gives the names and places of those that are still there. Ends at once when the server stops.
     pub fn await_left(&self, which: Which, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
         let mut interrupted = false;
+        if matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL)
+            && !self.told.swap(true, Ordering::SeqCst)
+        {
+            state.wake();
+        }
         loop {
             // Once everybody has left, the first to enter opens the gate again, and what is inside then is of no concern.
             let draining = matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL);
@@ -378,10 +394,15 @@ impl Safepoint {
         self.locked().restarts
     }
 
-    /// Takes the state as the proof that the lock is held.
-    fn set_phase(&self, _state: &State, phase: u8) {
+    /// Takes the state: that is also the proof that the lock is held.
+    fn set_phase(&self, state: &State, phase: u8) {
         self.phase.store(phase, Ordering::SeqCst);
         self.changed.notify_all();
+        match phase {
+            ENDING_ALL => state.wake(),
+            ENDING_RUNS => {}
+            _ => self.told.store(false, Ordering::SeqCst),
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -401,7 +422,19 @@ fn admits(phase: u8, mode: Mode) -> bool {
     }
 }
 
+impl Member {
+    /// What ends the waits of the thread.
+    pub(super) fn waits(&self) -> &Cancellation {
+        self.interrupt.waits()
+    }
+}
+
 impl State {
+    /// Lets those who wait for a worker look whether it is held up.
+    fn wake(&self) {
+        self.members.iter().for_each(|member| member.waits().wake());
+    }
+
     fn inside(&self, which: Which) -> impl Iterator<Item = &Arc<Member>> {
         let concerns = move |member: &&Arc<Member>| which == Which::All || member.mode != Mode::Classic;
         self.members.iter().filter(concerns).filter(|member| member.inside.load(Ordering::SeqCst))

@@ -1,6 +1,7 @@
 //! What a PHP thread does, as the layers above tell it. A thread's loop is in C; each of its questions comes here as a
 //! call on [`Work`] or [`Scope`], and each answer is a plain value that C acts on after Rust has returned (law 1).
 
+use super::cutoff::Cutoff;
 use crate::exchange::{Exchange, Pairs};
 use crate::vars::Slot;
 use std::ffi::CString;
@@ -139,12 +140,14 @@ pub enum Phase {
 }
 
 /// How long and in which way a script waits for background workers.
-#[derive(Debug, Clone, Copy)]
-pub struct Wait {
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
     /// The longest wait.
     pub timeout: Duration,
     /// Where the caller is in its life.
     pub phase: Phase,
+    /// What ends the wait from outside.
+    pub cutoff: Cutoff<'a>,
 }
 
 /// The background workers that one script sees. Called on PHP threads, which it may block.
@@ -162,13 +165,13 @@ pub trait Scope: Send + Sync {
     ///
     /// # Errors
     /// The worker is not declared, failed, gave up, or was not ready in time.
-    fn require(&self, name: &[u8], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure>;
+    fn require(&self, name: &[u8], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure>;
 
     /// `frankenphp_ensure_background_worker()`: starts all, then awaits all within one deadline.
     ///
     /// # Errors
     /// As for [`require`](Self::require), for the first name that failed.
-    fn ensure(&self, names: &[Vec<u8>], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure>;
+    fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure>;
 }
 
 /// What the owner of a PHP thread makes it do. One value per thread; called on that thread only.

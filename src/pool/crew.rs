@@ -221,9 +221,11 @@ impl Crew {
 
     /// Tells every running script to end at once.
     pub fn interrupt(&self) {
-        for member in self.members().iter() {
-            if let Some(generation) = member.seat.interrupt.generation() {
-                member.seat.kill(generation);
+        // The list is released first: a thread is woken with the lock of what it waits for.
+        let seats: Vec<_> = self.members().iter().map(|member| member.seat.clone()).collect();
+        for seat in seats {
+            if let Some(generation) = seat.interrupt.generation() {
+                seat.kill(generation);
             }
         }
     }

@@ -106,11 +106,11 @@ impl Scope for OfProcess {
         self.scope.nothing_published(name)
     }
 
-    fn require(&self, name: &[u8], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure> {
+    fn require(&self, name: &[u8], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure> {
         if self.is_child() { self.in_child(name) } else { self.scope.require(name, wait, caller) }
     }
 
-    fn ensure(&self, names: &[Vec<u8>], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure> {
+    fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure> {
         if self.is_child() {
             return names.iter().try_for_each(|name| self.in_child(name));
         }

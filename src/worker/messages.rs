@@ -1,6 +1,6 @@
 //! What a failed wait says (contract lines B17 to B21). The texts are part of the interface; tests keep them.
 
-use crate::php::{Failure, ScriptError};
+use crate::php::{Cut, Failure, ScriptError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,6 +100,19 @@ pub(super) fn cap_reached(name: &str, scope: &str, cap: usize) -> Failure {
 /// B21
 pub(super) fn stopping(name: &str) -> Failure {
     Failure::runtime(format!("background worker \"{name}\" is not available: the server is stopping"))
+}
+
+/// B49
+pub(super) fn cut_off(name: &str, cut: Cut) -> Failure {
+    let why = match cut {
+        Cut::Interrupted => {
+            "the script that waits for it is being stopped, because it did not end within the grace period"
+        }
+        Cut::HeldBack => {
+            "opcache is being restarted, and no worker starts before this script has ended; try again in a new request"
+        }
+    };
+    Failure::runtime(format!("background worker \"{name}\" is not ready: {why}"))
 }
 
 /// B52

@@ -250,7 +250,7 @@ impl ScopeView {
         &self,
         mut worker: Arc<Background>,
         caller: Option<&Arc<Background>>,
-        wait: Wait,
+        wait: Wait<'_>,
         deadline: Option<Instant>,
         mut since: Since,
     ) -> Result<(), Failure> {
@@ -272,7 +272,7 @@ impl ScopeView {
     fn await_one(
         worker: &Arc<Background>,
         caller: Option<&Arc<Background>>,
-        wait: Wait,
+        wait: Wait<'_>,
         deadline: Option<Instant>,
         since: Since,
     ) -> Result<(), Failure> {
@@ -307,7 +307,7 @@ impl Scope for ScopeView {
             .map_or_else(|| self.declared().not_declared(name), |worker| worker.nothing_published())
     }
 
-    fn require(&self, name: &[u8], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure> {
+    fn require(&self, name: &[u8], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure> {
         let deadline = Instant::now().checked_add(wait.timeout);
         let worker = if wait.phase == Phase::Callback {
             self.declared().find(name).ok_or_else(|| self.declared().not_declared(name))?
@@ -320,7 +320,7 @@ impl Scope for ScopeView {
         self.await_ready(worker, caller.as_ref(), wait, deadline, since)
     }
 
-    fn ensure(&self, names: &[Vec<u8>], wait: Wait, caller: Option<&[u8]>) -> Result<(), Failure> {
+    fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure> {
         let deadline = Instant::now().checked_add(wait.timeout);
         // Unlike require, ensure starts workers from inside a request of an HTTP worker too.
         let phase = if wait.phase == Phase::Callback { Phase::Request } else { wait.phase };

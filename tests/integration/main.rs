@@ -31,6 +31,7 @@ mod reload;
 mod remote;
 mod shutdown;
 mod signals;
+mod slow_clients;
 mod supervision;
 mod two_requests;
 mod vars;

@@ -17,6 +17,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 use work::BackgroundWork;
 
@@ -294,8 +295,14 @@ impl Background {
     ///
     /// # Errors
     /// Says why it is not ready.
-    pub(super) fn wait(&self, wait: Wait, deadline: Option<Instant>, since: Since) -> Result<(), Failure> {
+    pub(super) fn wait(
+        self: &Arc<Self>,
+        wait: Wait<'_>,
+        deadline: Option<Instant>,
+        since: Since,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
+        let _sleeper = wait.cutoff.sleeper(Waker::from(Arc::new(Bell(self.clone()))));
         let mut state = self.locked();
         let ticket = state.waiters.enter();
         loop {
@@ -306,7 +313,9 @@ impl Background {
                 Err(messages::timed_out(self.subject(), waited, attempts, last))
             };
             let is_over = left.is_some_and(|left| left.is_zero());
-            if let Some(outcome) = self.verdict(&state, wait.phase, since).or_else(|| is_over.then(timed_out)) {
+            let cut = || wait.cutoff.look().map(|cut| Err(messages::cut_off(&self.name, cut)));
+            let outcome = self.verdict(&state, wait.phase, since).or_else(cut);
+            if let Some(outcome) = outcome.or_else(|| is_over.then(timed_out)) {
                 state.waiters.leave(ticket);
                 return outcome;
             }
@@ -375,6 +384,17 @@ impl Background {
     fn locked(&self) -> MutexGuard<'_, State> {
         // Every change under the lock is a plain store, so a panic leaves nothing half-done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes those who wait for the worker, so that they look whether they still may.
+struct Bell(Arc<Background>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // Under the lock nobody is between a look and the sleep after it.
+        drop(self.0.locked());
+        self.0.changed.notify_all();
     }
 }
 
