@@ -16,6 +16,14 @@ pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 /// silent client would hold a PHP thread for ever. The value that nginx uses for `client_body_timeout`.
 pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
 
+/// How long a PHP thread waits for one request body altogether, before what has come is counted: see
+/// [`BODY_BYTES_PER_SECOND_MIN`]. Several times what nginx and Apache give a client to begin.
+pub const BODY_READ_SECONDS_BEFORE_PACE: u64 = 120;
+
+/// Each of so many bytes of a body earns its client one more second of waiting, so a body that trickles holds a PHP thread
+/// for a bounded time. The value of Apache's `mod_reqtimeout`; the slowest modems send ten times as much.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
+
 /// How long a PHP thread, and a connection whatever it sends, waits for a client that takes no bytes at all. The value that
 /// nginx uses for `send_timeout`.
 pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;

@@ -18,7 +18,7 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use http::{Method, Response, StatusCode, Version};
@@ -30,6 +30,7 @@ use super::block::{GivenUp, block_on};
 use super::body::{Chunks, Source};
 use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
+use super::pace::Pace;
 use super::response_head::{self, Head};
 use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead};
 use crate::limits;
@@ -90,6 +91,7 @@ pub struct HttpExchange<B> {
     head: OnceCell<RequestHead>,
     body: Option<Arc<BodySlot<B>>>,
     body_state: BodyState,
+    pace: Pace,
     /// What PHP has not yet taken of the last frame.
     unread: Bytes,
     answer: Answer,
@@ -125,6 +127,7 @@ where
             head: OnceCell::new(),
             body: body.clone(),
             body_state: if body.is_some() { BodyState::Open } else { BodyState::Ended },
+            pace: Pace::default(),
             unread: Bytes::new(),
             answer: Answer::Pending { reply: sender, head: None, buffer: Vec::new() },
             is_head_request,
@@ -140,28 +143,29 @@ where
         let slot = self.body.as_ref()?;
         let mut guard = slot.lock();
         let body = guard.as_mut()?;
-        let limit = Duration::from_secs(limits::BODY_READ_IDLE_SECONDS_MAX);
         loop {
+            let (limit, started) = (self.pace.next_wait_max(), Instant::now());
             let frame = match block_on(body.frame(), limit, &self.cancellation) {
                 Ok(frame) => frame,
                 Err(given_up) => {
                     if given_up == GivenUp::TimedOut {
-                        tracing::info!(
-                            seconds = limit.as_secs(),
-                            "reading the request body: the client sent nothing for too long"
-                        );
+                        tracing::info!("reading the request body: the client sends nothing, or too slowly");
                     }
                     self.body_state = BodyState::Aborted;
                     break;
                 }
             };
+            let waited = started.elapsed();
             match frame {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) if bytes.is_empty() => {}
-                    Ok(bytes) => return Some(bytes),
-                    // Trailers: PHP has no place for them.
-                    Err(_) => {}
-                },
+                // What is no data are trailers: PHP has no place for them.
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        self.pace.note(bytes.len(), waited);
+                        if !bytes.is_empty() {
+                            return Some(bytes);
+                        }
+                    }
+                }
                 Some(Err(_)) => {
                     self.body_state = BodyState::Aborted;
                     break;

@@ -20,6 +20,7 @@ mod answer;
 mod block;
 mod header_rules;
 mod interim;
+mod pace;
 mod paths;
 mod response_head;
 mod static_files;

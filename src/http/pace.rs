@@ -1,0 +1,60 @@
+//! How long a client may keep a PHP thread waiting for a request body.
+
+use std::time::Duration;
+
+use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_READ_IDLE_SECONDS_MAX, BODY_READ_SECONDS_BEFORE_PACE};
+
+/// What a client has sent of one body, and how long it was waited for. The time that the script itself takes between two
+/// reads does not count.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    received: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    /// How long the next bytes may take.
+    pub(super) fn next_wait_max(&self) -> Duration {
+        let earned = Duration::from_secs(BODY_READ_SECONDS_BEFORE_PACE + self.received / BODY_BYTES_PER_SECOND_MIN);
+        Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX).min(earned.saturating_sub(self.waited))
+    }
+
+    /// So many bytes came after a wait.
+    pub(super) fn note(&mut self, received: usize, waited: Duration) {
+        self.received = self.received.saturating_add(received as u64);
+        self.waited = self.waited.saturating_add(waited);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a client is listened to that sends so many bytes each second.
+    fn seconds_until_cut_off(bytes_per_second: usize) -> Option<u64> {
+        let mut pace = Pace::default();
+        for second in 0..1_000_000 {
+            if pace.next_wait_max() < Duration::from_secs(1) {
+                return Some(second);
+            }
+            pace.note(bytes_per_second, Duration::from_secs(1));
+        }
+        None
+    }
+
+    #[test]
+    fn a_trickle_ends_and_a_slow_line_does_not() {
+        assert_eq!(seconds_until_cut_off(1), Some(BODY_READ_SECONDS_BEFORE_PACE));
+        let half = BODY_BYTES_PER_SECOND_MIN as usize / 2;
+        assert_eq!(seconds_until_cut_off(half), Some(2 * BODY_READ_SECONDS_BEFORE_PACE - 1));
+        assert_eq!(seconds_until_cut_off(2 * half), None);
+    }
+
+    #[test]
+    fn one_silence_is_shorter_than_what_was_earned() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.next_wait_max(), Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX));
+        pace.note(usize::MAX, Duration::ZERO);
+        assert_eq!(pace.next_wait_max(), Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX));
+    }
+}
