@@ -134,3 +134,30 @@ fn alone_is_alone_under_load() {
     });
     assert_eq!(safepoint.restarts().reset, RESTARTS);
 }
+
+#[test]
+fn a_script_waits_in_vain_from_when_the_workers_have_been_told_to_end() {
+    let safepoint = &coordinated();
+    let (run, classic) = (&member(safepoint, Mode::HttpWorker), &member(safepoint, Mode::Classic));
+    let in_vain = || [run, classic].map(|member| safepoint.holds_back(member));
+    for _ in 0..2 {
+        safepoint.enter(run);
+        safepoint.enter(classic);
+        safepoint.full(classic, Reason::Memory);
+        assert_eq!(in_vain(), [false, false]);
+        safepoint.next_wanted().expect("a restart is wanted");
+        assert_eq!(in_vain(), [false, false], "a script that is not to end must not fail");
+        let there = || safepoint.await_left(Which::Runs, Instant::now(), Duration::ZERO).len();
+        assert_eq!((there(), in_vain()), (1, [true, false]));
+        safepoint.leave(run);
+        assert_eq!((there(), in_vain()), (0, [true, false]));
+        safepoint.close();
+        assert_eq!(in_vain(), [true, true]);
+        safepoint.leave(classic);
+        let alone = safepoint.enter(classic);
+        assert_eq!(alone, Admission::Alone { reset: false });
+        safepoint.entered(classic, alone, Started::Restarted);
+        assert_eq!(in_vain(), [false, false]);
+        safepoint.leave(classic);
+    }
+}
