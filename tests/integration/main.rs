@@ -29,6 +29,7 @@ mod php_cli;
 mod polyfill;
 mod reload;
 mod remote;
+mod shortage;
 mod shutdown;
 mod signals;
 mod slow_clients;

@@ -3,7 +3,8 @@
 //! States, all in [`State`] under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (something has
 //! been published; sticky), *given up* (no thread, the last failure kept), *stopping* (the server ends). Only the worker's
 //! own threads move it from running to ready or given up; only `start` moves it to running, so any number of callers
-//! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine.
+//! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine. It is held
+//! while threads are made, so what is made for a thread must not take it before that thread runs.
 
 mod work;
 
@@ -63,6 +64,8 @@ pub struct Background {
 struct State {
     /// Threads that have been started and have not left their loop.
     live: usize,
+    /// The system did not give all threads, and the log says so.
+    is_short: bool,
     ready: bool,
     /// No script starts any more, and those that run are to end.
     stopping: bool,
@@ -208,55 +211,68 @@ impl Background {
         Tally { kills: state.tally.kills + self.crew.kills(), ..state.tally }
     }
 
-    /// Starts the worker unless it runs; safe to call from many threads at once. `own_scope` is what its script sees.
+    /// Starts the threads that the declaration asks for and that are not there: all of them, or those that a pool has lost.
+    /// Safe to call from many threads at once. `own_scope` is what its script sees.
     ///
     /// # Errors
-    /// The server stops, or the system gave no thread.
+    /// The server stops, or the system gave no thread and none is there.
     pub fn start(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<(), Failure> {
         let mut state = self.locked();
         if state.stopping || self.server_stopping.load(Ordering::Acquire) {
             return Err(self.stopped(&state));
         }
-        if state.live > 0 {
-            return Ok(());
+        if state.live == 0 {
+            state.attempts = 0;
+            state.last_failure = None;
         }
-        state.attempts = 0;
-        state.last_failure = None;
-        for _ in 0..self.declaration.num.max(1) {
+        // Under the lock, so that a second caller neither starts more nor waits for a thread that the system did not give.
+        while state.live < self.declaration.num.max(1) {
             let hired = self.crew.hire(|number, activity| {
                 Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
             });
             match hired {
                 Ok(()) => state.live += 1,
                 Err(error) if state.live == 0 => return Err(messages::no_thread(&self.name, &error)),
-                Err(error) => tracing::error!(worker = self.name, "a pool has fewer threads than declared: {error}"),
+                Err(error) => {
+                    // Every call that starts workers tries again, so the record would fill the log.
+                    if !std::mem::replace(&mut state.is_short, true) {
+                        tracing::error!(
+                            worker = self.name,
+                            scope = self.scope,
+                            threads = state.live,
+                            "a pool has fewer threads than declared: {error}"
+                        );
+                    }
+                    return Ok(());
+                }
             }
         }
+        state.is_short = false;
         Ok(())
     }
 
     /// Lets the script end and start anew on every thread, at once and without counting a failure: every handle reaches its
-    /// end of file, every pause ends. A worker that was given up is started again; one that does not run stays so. Returns
-    /// whether it runs. A script that does not end is for the caller to interrupt, see
+    /// end of file, every pause ends. Threads that were given up are started again; a worker that does not run stays so.
+    /// Returns whether it runs. A script that does not end is for the caller to interrupt, see
     /// [`end_runs`](crate::pool::end_runs).
     ///
     /// # Errors
     /// A worker that was given up could not be started.
     pub fn restart(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<bool, Failure> {
-        let (handles, live, given_up) = {
+        let (handles, runs) = {
             let mut state = self.locked();
             if state.stopping {
                 return Ok(false);
             }
             state.restarts += 1;
-            (std::mem::take(&mut state.handles), state.live, state.give_ups > 0)
+            (std::mem::take(&mut state.handles), state.live > 0 || state.give_ups > 0)
         };
         self.changed.notify_all();
         drop(handles);
-        if live == 0 && given_up {
+        if runs {
             self.start(own_scope)?;
         }
-        Ok(live > 0 || given_up)
+        Ok(runs)
     }
 
     /// Whether any of its threads is there.

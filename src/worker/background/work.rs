@@ -34,7 +34,16 @@ pub(super) struct BackgroundWork {
     /// The reading end of the run's handle; each call of the script gets a duplicate.
     handle: Option<OwnedFd>,
     output: LineLog,
-    left: bool,
+    standing: Standing,
+}
+
+/// Whether the worker counts the thread among those that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Not by the thread's own doing: it has not run yet, and never will when the system gave none.
+    New,
+    Counted,
+    Left,
 }
 
 impl BackgroundWork {
@@ -52,7 +61,7 @@ impl BackgroundWork {
             ready_at: None,
             handle: None,
             output: LineLog::default(),
-            left: false,
+            standing: Standing::New,
         }
     }
 
@@ -130,17 +139,17 @@ impl BackgroundWork {
 
     /// The thread leaves its loop.
     fn leave(&mut self) {
-        if std::mem::replace(&mut self.left, true) {
-            return;
+        // One that never ran has nothing to take back; it is dropped while the worker's lock is held.
+        if std::mem::replace(&mut self.standing, Standing::Left) == Standing::Counted {
+            self.worker.locked().live -= 1;
+            self.worker.changed.notify_all();
         }
-        self.worker.locked().live -= 1;
-        self.worker.changed.notify_all();
     }
 
     /// The thread leaves its loop because of a failure that has been noted. The last thread of a pool gives the worker up;
     /// before that the others may still publish.
     fn give_up(&mut self) {
-        self.left = true;
+        self.standing = Standing::Left;
         let mut state = self.worker.locked();
         state.live -= 1;
         if state.live == 0 {
@@ -168,7 +177,10 @@ impl Work for BackgroundWork {
     }
 
     fn next(&mut self) -> Next {
-        if !self.left && self.pause() {
+        if self.standing == Standing::New {
+            self.standing = Standing::Counted;
+        }
+        if self.standing == Standing::Counted && self.pause() {
             match self.begin() {
                 Ok(Some(run)) => return Next::Run(run),
                 Ok(None) => {}

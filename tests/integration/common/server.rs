@@ -1,7 +1,7 @@
 //! Starting the program, and proving at its end that it ended well.
 
 use super::log::Log;
-use super::{Connection, DEADLINE, Outcome, Puppet, Request, Response, php_tests};
+use super::{Connection, DEADLINE, Outcome, Puppet, Request, Response, output_of, php_tests};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::net::SocketAddr;
@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
+
+/// Where the stand-in for a system without threads reads how many it makes.
+const PHP_THREADS: &str = "php-threads";
 
 /// The built program, without the settings that the caller's environment may hold for it.
 pub(crate) fn igor() -> Command {
@@ -28,6 +31,7 @@ pub(crate) struct Igor {
     frankenphp: String,
     sites: String,
     listeners: usize,
+    preload: Option<PathBuf>,
     faults: bool,
 }
 
@@ -39,6 +43,7 @@ impl Igor {
             frankenphp: String::new(),
             sites: String::new(),
             listeners: 0,
+            preload: None,
             faults: false,
         }
     }
@@ -98,6 +103,15 @@ impl Igor {
         self
     }
 
+    /// Gives the server a system that makes only so many PHP threads in all; [`Server::allow_php_threads`] changes it.
+    pub(crate) fn php_threads_at_most(mut self, count: usize) -> Self {
+        let library = self.dir.path().join("few_threads.so");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/common/few_threads.c");
+        output_of(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]));
+        self.preload = Some(library);
+        self.file(PHP_THREADS, &count.to_string())
+    }
+
     /// Starts the server and waits until it listens.
     pub(crate) fn start(self) -> Server {
         let listeners = self.listeners;
@@ -119,7 +133,7 @@ impl Igor {
     }
 
     fn launch(self) -> Server {
-        let Self { dir, global, mut frankenphp, sites, faults, .. } = self;
+        let Self { dir, global, mut frankenphp, sites, preload, faults, .. } = self;
         // A stray write to a snapshot, or a late look at one, ends the process. A block of the test's own decides itself.
         if !frankenphp.contains("vars {") {
             frankenphp += "vars {\nhardened on\n}\n";
@@ -129,6 +143,11 @@ impl Igor {
             .expect("files can be written");
         let mut command = igor();
         command.arg("run").arg("--config").arg(caddyfile);
+        if let Some(library) = preload {
+            // A sanitizer would insist on being the first library.
+            let options = std::env::var("ASAN_OPTIONS").unwrap_or_default();
+            command.env("LD_PRELOAD", library).env("ASAN_OPTIONS", format!("{options}:verify_asan_link_order=0"));
+        }
         let mut server = Server::spawn(command, dir);
         server.faults = faults;
         server
@@ -178,6 +197,13 @@ impl Server {
         let address = self.log.wait("its listener", |lines| lines.iter().find_map(|line| listening(line)));
         self.addresses = vec![address];
         self
+    }
+
+    /// How many PHP threads the system makes in all from now on, see [`Igor::php_threads_at_most`].
+    pub(crate) fn allow_php_threads(&self, count: usize) {
+        // Renamed into place, so that the server never reads half of it.
+        fs::write(self.path("php-threads.new"), count.to_string()).expect("files can be written");
+        fs::rename(self.path("php-threads.new"), self.path(PHP_THREADS)).expect("files can be renamed");
     }
 
     /// The folder of this server alone.

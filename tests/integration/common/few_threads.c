@@ -1,0 +1,47 @@
+/*
+ * A system that is out of threads. Preloaded, it lets pthread_create() fail as such a system does, once as many PHP threads
+ * have been made as the file $DIR/php-threads says. All other threads are made as ever; a PHP thread is known by its stack.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PHP_THREAD_STACK_BYTES (16u << 20)
+
+typedef int (*create_fn)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+static atomic_int made;
+
+static int threads_max(void)
+{
+	char path[4096];
+	int max = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/php-threads", getenv("DIR"));
+	file = fopen(path, "r");
+	if (file == NULL || fscanf(file, "%d", &max) != 1) {
+		fprintf(stderr, "few_threads: reading %s: no number of threads\n", path);
+		abort();
+	}
+	fclose(file);
+	return max;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *argument)
+{
+	create_fn create = (create_fn)dlsym(RTLD_NEXT, "pthread_create");
+	size_t stack_bytes = 0;
+
+	if (attr != NULL && pthread_attr_getstacksize(attr, &stack_bytes) == 0 && stack_bytes == PHP_THREAD_STACK_BYTES) {
+		if (atomic_fetch_add(&made, 1) >= threads_max()) {
+			atomic_fetch_sub(&made, 1);
+			return EAGAIN;
+		}
+	}
+	return create(thread, attr, run, argument);
+}
