@@ -88,21 +88,33 @@ fn processors() -> usize {
 }
 
 impl Threads {
-    /// Starts the threads of HTTP workers, of eager background workers, and the classic ones.
+    /// Starts the classic threads, those of eager background workers, and those of HTTP workers.
     ///
     /// # Errors
-    /// The system gave no thread, or a message says what else is wrong.
-    pub(super) fn start(config: &Config) -> io::Result<Self> {
+    /// The system gave no thread. What was started has been told to stop, and is given with the error: the engine must not
+    /// be stopped under it.
+    pub(super) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let options = thread_options(&config.global.frankenphp.vars, Arc::default());
-        let stopping = Arc::new(AtomicBool::new(false));
-        let shared = Shared { options: options.clone(), waits: Arc::default(), stopping: stopping.clone() };
+        let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
         let background = declared_scopes(config, &shared);
-        let mut threads = Self::without_http(config, None, background, shared)?;
-        for declared in threads.background.values() {
+        let mut threads = Self::without_http(config, None, background, shared);
+        match threads.start_all(config) {
+            Ok(()) => Ok(threads),
+            Err(error) => {
+                threads.stop_background();
+                let leaving = threads.leaving();
+                leaving.stop_serving();
+                Err((error, leaving))
+            }
+        }
+    }
+
+    fn start_all(&mut self, config: &Config) -> io::Result<()> {
+        self.classic.start()?;
+        for declared in self.background.values() {
             declared.start_eager().map_err(|failure| io::Error::other(failure.message))?;
         }
-        threads.start_http(config, None)?;
-        Ok(threads)
+        self.start_http(config, None)
     }
 
     /// The threads of another configuration, before it takes effect: what is new in it starts, what `old` has is shared,
@@ -128,36 +140,37 @@ impl Threads {
         }
         let same_wait = old_config.global.frankenphp.max_wait_time == config.global.frankenphp.max_wait_time;
         let kept = Some(&**old).filter(|old| same_wait && old.options.same_as(&shared.options));
-        let mut threads = match Self::without_http(config, kept, background, shared) {
-            Ok(threads) => threads,
-            Err(error) => return Err((error, old.restore(old_config))),
-        };
-        match threads.start_http(config, kept.map(|kept| (kept, old_config))) {
+        let mut threads = Self::without_http(config, kept, background, shared);
+        let is_new = !Arc::ptr_eq(&threads.classic, &old.classic);
+        let started = if is_new { threads.classic.start() } else { Ok(()) };
+        match started.and_then(|()| threads.start_http(config, kept.map(|kept| (kept, old_config)))) {
             Ok(()) => Ok(threads),
             Err(error) => Err((error, threads.withdraw(old, old_config))),
         }
     }
 
+    /// The threads without those of HTTP workers. What is not in `kept` has not been started.
     fn without_http(
         config: &Config,
         kept: Option<&Self>,
         background: HashMap<ScopeLabel, Arc<Declared>>,
         shared: Shared,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let Shared { options, waits, stopping } = shared;
         let global = background[&config.global.scope].clone();
         let declaration = classic_threads(config);
         let (classic, classic_queue) = match kept.filter(|kept| kept.classic.declaration() == declaration) {
             Some(kept) => (kept.classic.clone(), kept.classic_queue.clone()),
             None => {
-                let classic = Classic::start(declaration, options.clone())?;
+                let classic = Classic::new(declaration, options.clone());
                 let gate = classic.gate(ScopeView::of(&global, &global));
                 (classic, Queue::new(gate, config.global.frankenphp.max_wait_time))
             }
         };
-        Ok(Self { classic, classic_queue, http: Vec::new(), background, global, options, waits, stopping })
+        Self { classic, classic_queue, http: Vec::new(), background, global, options, waits, stopping }
     }
 
+    /// Adds the HTTP workers, and starts those that are not in `kept`.
     fn start_http(&mut self, config: &Config, kept: Option<(&Self, &Config)>) -> io::Result<()> {
         for (label, worker) in http_workers(config) {
             let declaration = http_declaration(worker);
@@ -166,15 +179,15 @@ impl Threads {
                 kept.filter(|(_, old)| sees_global(old, label) == sees_global(config, label)).map(|(kept, _)| kept);
             let known = |group: &&HttpGroup| group.scope == *label && *group.worker.declaration() == declaration;
             let paths = match_patterns(worker);
-            let group = match kept.and_then(|kept| kept.http.iter().find(known)) {
-                Some(group) => HttpGroup { paths, ..group.clone() },
-                None => {
-                    let worker = HttpWorker::start(declaration, label.as_str(), self.scope(label), &self.options)?;
-                    let queue = Queue::new(worker.gate(), config.global.frankenphp.max_wait_time);
-                    HttpGroup { scope: label.clone(), worker, queue, paths }
-                }
-            };
-            self.http.push(group);
+            if let Some(group) = kept.and_then(|kept| kept.http.iter().find(known)) {
+                self.http.push(HttpGroup { paths, ..group.clone() });
+                continue;
+            }
+            let worker = HttpWorker::new(declaration, label.as_str(), self.scope(label), &self.options);
+            let queue = Queue::new(worker.gate(), config.global.frankenphp.max_wait_time);
+            // Known before it starts, so that whoever takes an error finds the threads that it has got by then.
+            self.http.push(HttpGroup { scope: label.clone(), worker: worker.clone(), queue, paths });
+            worker.start()?;
         }
         Ok(())
     }

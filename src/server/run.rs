@@ -11,13 +11,13 @@ use super::{sites, systemd};
 use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::service::HttpService;
-use crate::limits::RUNTIME_END_SECONDS_MAX;
+use crate::limits::{KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
 use crate::php::{Engine, EngineError};
 use crate::signals::SignalMask;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -75,6 +75,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
         Ok(_) => Ok(()),
         Err((error, stuck)) => {
             if !stuck.is_empty() {
+                tracing::error!("{error}");
                 leave_without(&engine, &stuck);
             }
             Err(error)
@@ -143,9 +144,15 @@ async fn serve(
     // Before any PHP thread runs: a signal must not end the process without its phases from then on.
     let signals =
         Signals::catch().map_err(|error| (ServeError::System { doing: "listening for signals", error }, Vec::new()))?;
-    let threads = Threads::start(&config)
-        .map(Arc::new)
-        .map_err(|error| (ServeError::System { doing: "starting PHP threads", error }, Vec::new()))?;
+    let threads = match Threads::start(&config) {
+        Ok(threads) => Arc::new(threads),
+        Err((error, leaving)) => {
+            // Waited for on this thread, where nothing else runs yet: the system may give none to wait on.
+            let until = Instant::now() + config.global.grace_period;
+            let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+            return Err((ServeError::System { doing: "starting PHP threads", error }, stuck));
+        }
+    };
     let live = Arc::new(Live { config, threads });
     let (control, Controlled { mut requests, live }) = Control::new(live, &stop);
     tokio::spawn(signals.forward(control.clone()));

@@ -34,23 +34,27 @@ pub struct Classic {
 }
 
 impl Classic {
-    /// Starts the threads.
-    ///
-    /// # Errors
-    /// The system gave no thread.
-    pub fn start(declaration: Declaration, options: ThreadOptions) -> io::Result<Arc<Self>> {
+    /// Without any thread yet.
+    pub fn new(declaration: Declaration, options: ThreadOptions) -> Arc<Self> {
         let capacity = (declaration.threads_max * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN);
-        let classic = Arc::new(Self {
+        Arc::new(Self {
             declaration,
             queue: JobQueue::new(capacity),
             crew: Crew::new(ThreadOptions { name: "php".into(), ..options }, Identity::default()),
             threads: AtomicUsize::new(0),
-        });
-        for _ in 0..declaration.threads {
-            classic.threads.fetch_add(1, Ordering::AcqRel);
-            classic.hire()?;
+        })
+    }
+
+    /// Starts the threads; called once.
+    ///
+    /// # Errors
+    /// The system gave no thread. Those that it gave are there, and are for the caller to stop.
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
+        for _ in 0..self.declaration.threads {
+            self.hire()?;
+            self.threads.fetch_add(1, Ordering::AcqRel);
         }
-        Ok(classic)
+        Ok(())
     }
 
     /// How many threads there are to be.

@@ -95,16 +95,8 @@ pub struct Status {
 }
 
 impl HttpWorker {
-    /// Starts the worker's threads; they boot on their own. `label` is that of the scope which declares it.
-    ///
-    /// # Errors
-    /// The system gave no thread.
-    pub fn start(
-        declaration: Declaration,
-        label: &str,
-        scope: Arc<dyn Scope>,
-        options: &ThreadOptions,
-    ) -> io::Result<Arc<Self>> {
+    /// A worker without any thread yet. `label` is that of the scope which declares it.
+    pub fn new(declaration: Declaration, label: &str, scope: Arc<dyn Scope>, options: &ThreadOptions) -> Arc<Self> {
         let (stop, stopped) = bounded(0);
         let identity = Identity {
             worker: Some(declaration.name.clone()),
@@ -112,7 +104,7 @@ impl HttpWorker {
             script: Some(declaration.file.clone()),
         };
         let name = format!("http-{}", declaration.name.rsplit('/').next().unwrap_or_default());
-        let worker = Arc::new(Self {
+        Arc::new(Self {
             queue: JobQueue::new((declaration.threads * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN)),
             crew: Crew::new(ThreadOptions { name, ..options.clone() }, identity),
             tally: HttpTally::default(),
@@ -123,13 +115,14 @@ impl HttpWorker {
             stop: Mutex::new(Some(stop)),
             stopped,
             restart: Mutex::new(RestartSignal::new()),
-        });
-        worker.fill_up().inspect_err(|_| worker.stop())?;
-        Ok(worker)
+        })
     }
 
-    /// Starts the threads that the declaration asks for and that are not there.
-    fn fill_up(self: &Arc<Self>) -> io::Result<()> {
+    /// Starts the threads that the declaration asks for and that are not there; they boot on their own.
+    ///
+    /// # Errors
+    /// The system gave no thread. Those that it gave are there, and are for the caller to stop.
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
         loop {
             {
                 let mut boot = self.locked();
@@ -155,7 +148,7 @@ impl HttpWorker {
     /// The system gave no thread for one that was given up.
     pub fn restart(self: &Arc<Self>) -> io::Result<()> {
         *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
-        self.fill_up()?;
+        self.start()?;
         self.queue.reopen();
         Ok(())
     }

@@ -1,8 +1,18 @@
 //! A system that gives no more threads or descriptors: what asks for them fails and says so, and all else goes on.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read};
-use crate::common::{Request, wait_until};
+use crate::common::{Request, Server, wait_until};
+use rustix::process::Signal;
 use serde_json::json;
+use std::fs;
+
+/// PHP threads whose names begin so, as the kernel sees them.
+fn threads(server: &Server, name: &str) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid().as_raw_nonzero())).expect("the server runs");
+    // A thread may end while it is looked at.
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|comm| comm.starts_with(name)).count()
+}
 
 #[test]
 fn a_worker_that_gets_no_thread_fails_its_caller_and_starts_later() {
@@ -36,4 +46,36 @@ fn a_pool_gets_the_threads_that_it_lacks() {
     let answer = server.ask_admin(&Request::post("/frankenphp/workers/restart", ""));
     assert_eq!(answer.json(), json!({"workers": 1, "stuck": []}));
     assert_eq!(server.seen_worker("w")["threads"], 3);
+}
+
+#[test]
+fn a_start_without_enough_threads_says_so_and_ends_in_order() {
+    // Two classic threads, one of the background worker, two of the HTTP worker.
+    for count in [0, 1, 2, 4] {
+        let workers = puppet("w", &format!("num 1\n{READY}")) + "worker {$PHP_TESTS}/worker.php 2\n";
+        let stopped = block(&workers).frankenphp("num_threads 4").php_threads_at_most(count).start_fails();
+        assert_eq!(stopped.status.code(), Some(1), "with {count} threads:\n{}", stopped.log);
+        assert_holds(&stopped.log, &["starting PHP threads: "]);
+    }
+}
+
+#[test]
+fn a_reload_without_enough_threads_leaves_none_behind() {
+    let server = block("").frankenphp("num_threads 1").php_threads_at_most(3).start();
+    let path = server.path("Caddyfile");
+    let text = fs::read_to_string(&path).expect("the Caddyfile can be read");
+    let wants_more = text.replace("num_threads 1", "num_threads 4");
+    let wants_workers = text.replace("env DIR", "worker {$PHP_TESTS}/worker.php 3\nenv DIR");
+    let wants_workers = wants_workers.replace("num_threads 1", "num_threads 4");
+    for (number, wanted) in [wants_more, wants_workers].into_iter().enumerate() {
+        // In all: one of the running configuration, and two for each reload, which are one too few.
+        server.allow_php_threads(3 + 2 * number);
+        fs::write(&path, wanted).expect("the Caddyfile can be written");
+        server.signal(Signal::HUP);
+        let not_reloaded = "the configuration was not reloaded";
+        wait_until("the reload's end", || server.log.count(not_reloaded) == number + 1);
+        server.wait_log(&[not_reloaded, "starting PHP threads: "]);
+        wait_until("their end", || threads(&server, "php-") == 1 && threads(&server, "http-") == 0);
+    }
+    assert_eq!(server.eval("return 1;").value(), 1);
 }
