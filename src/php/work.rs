@@ -58,7 +58,7 @@ pub struct ScriptError {
     pub level: &'static str,
     /// The message; for an uncaught exception it begins with `Uncaught` and the class.
     pub message: String,
-    /// The script file.
+    /// The script file; empty when it happened outside of every script.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -73,6 +73,9 @@ impl ScriptError {
     }
 
     fn place(&self) -> String {
+        if self.file.is_empty() {
+            return String::new();
+        }
         format!(" in {}:{}", self.file, self.line)
     }
 }

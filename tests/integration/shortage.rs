@@ -2,7 +2,7 @@
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read};
 use crate::common::{Request, Server, wait_until};
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
 use std::fs;
 
@@ -78,4 +78,21 @@ fn a_reload_without_enough_threads_leaves_none_behind() {
         wait_until("their end", || threads(&server, "php-") == 1 && threads(&server, "http-") == 0);
     }
     assert_eq!(server.eval("return 1;").value(), 1);
+}
+
+#[test]
+fn a_worker_without_a_descriptor_is_tried_again() {
+    let server = block(&puppet("w", &format!("max_consecutive_failures -1\n{READY}"))).start();
+    ensure(&server, "w");
+    let before = read(&server, "w").value();
+    let mut puppet = server.puppet("w");
+    puppet.eval("return 1;").value();
+    let inherited = getrlimit(Resource::Nofile);
+    let limit = |current| prlimit(Some(server.pid()), Resource::Nofile, Rlimit { current, ..inherited });
+    let limits_before = limit(Some(0)).expect("the limit can be set");
+    puppet.doom("exit(3);");
+    server.wait_log(&["background worker failed", "run=2", "attempt=2", "System error: making the worker's handle"]);
+    limit(limits_before.current).expect("the limit can be set");
+    wait_until("the new run", || read(&server, "w").value() != before);
+    assert_eq!(server.log.count("given up"), 0);
 }

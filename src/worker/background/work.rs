@@ -110,22 +110,26 @@ impl BackgroundWork {
         }
     }
 
+    /// `None`: the worker is to stop.
     fn begin(&mut self) -> io::Result<Option<Run>> {
-        let (reader, writer) = io::pipe()?;
-        {
+        let pipe = io::pipe();
+        self.started = Instant::now();
+        self.ready_at = None;
+        let reader = {
             let mut state = self.worker.locked();
             if state.stopping {
                 return Ok(None);
             }
+            // Counted also when it cannot begin, so that the log tells its failure from those of other runs.
             state.runs += 1;
             self.run = state.runs;
             self.restarts = state.restarts;
+            let (reader, writer) = pipe?;
             state.handles.push((self.number, writer.into()));
-        }
+            reader
+        };
         self.activity.running(self.run);
         self.handle = Some(reader.into());
-        self.started = Instant::now();
-        self.ready_at = None;
         let Background { name, scope, declaration, .. } = &*self.worker;
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker started");
         Ok(Some(Run {
@@ -180,25 +184,18 @@ impl Work for BackgroundWork {
         if self.standing == Standing::New {
             self.standing = Standing::Counted;
         }
-        if self.standing == Standing::Counted && self.pause() {
+        while self.standing == Standing::Counted && self.pause() {
             match self.begin() {
                 Ok(Some(run)) => return Next::Run(run),
-                Ok(None) => {}
+                Ok(None) => break,
+                // A shortage of descriptors may pass, so it is a failed run like others: with a pause, and up to the cap.
                 Err(error) => {
-                    let Background { name, scope, .. } = &*self.worker;
-                    tracing::error!(
-                        worker = name,
-                        scope,
-                        thread = self.number,
-                        "the worker is given up: making its handle: {error}"
-                    );
                     let error = ScriptError {
                         level: "System error",
                         message: format!("making the worker's handle: {error}"),
                         ..ScriptError::default()
                     };
-                    self.note_failure(Ended { exit_status: 255, failed: true, handled: false, error: Some(error) });
-                    self.give_up();
+                    self.ended(Ended { exit_status: 255, failed: true, handled: false, error: Some(error) });
                 }
             }
         }
