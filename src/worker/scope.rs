@@ -178,37 +178,57 @@ impl Declared {
     }
 
     fn not_declared(&self, name: &[u8]) -> Failure {
-        messages::not_declared(&String::from_utf8_lossy(name), &self.label, &self.read().names)
+        self.read().not_declared(name, &self.label)
     }
 
-    /// The worker of this name; the catch-all makes it when it may.
-    fn find_or_make(&self, name: &[u8]) -> Result<Arc<Background>, Failure> {
-        if let Some(worker) = self.find(name) {
-            return Ok(worker);
+    /// The workers of these names; the catch-all makes those that are not there when it may make all of them.
+    fn find_or_make(&self, names: &[&[u8]]) -> Result<Vec<Arc<Background>>, Failure> {
+        {
+            let inner = self.read();
+            match names.iter().find(|name| !inner.workers.contains_key(**name)) {
+                None => return Ok(names.iter().map(|name| inner.workers[*name].clone()).collect()),
+                // Readers go on beside it: a script may ask for a wrong name again and again.
+                Some(name) if inner.catch_all.is_none() => return Err(inner.not_declared(name, &self.label)),
+                Some(_) => {}
+            }
         }
-        if !self.has_catch_all() {
-            return Err(self.not_declared(name));
+        let mut inner = self.write();
+        let mut made: HashMap<Box<[u8]>, Arc<Background>> = HashMap::new();
+        let mut workers = Vec::new();
+        for &name in names {
+            if let Some(worker) = inner.workers.get(name).or_else(|| made.get(name)) {
+                workers.push(worker.clone());
+                continue;
+            }
+            let worker = inner.make(name, &self.label, made.len())?;
+            made.insert(name.into(), worker.clone());
+            workers.push(worker);
         }
+        inner.workers.extend(made);
+        Ok(workers)
+    }
+}
+
+impl Inner {
+    fn not_declared(&self, name: &[u8], label: &str) -> Failure {
+        messages::not_declared(&String::from_utf8_lossy(name), label, &self.names)
+    }
+
+    /// The worker that the catch-all makes for this name, beside `made` others that are not in the map yet.
+    fn make(&self, name: &[u8], label: &str, made: usize) -> Result<Arc<Background>, Failure> {
+        let Some(catch_all) = &self.catch_all else {
+            return Err(self.not_declared(name, label));
+        };
         let text =
             std::str::from_utf8(name).ok().filter(|text| text.len() <= WORKER_NAME_BYTES_MAX).ok_or_else(|| {
                 Failure::value(format!(
                     "the name of a background worker must be valid UTF-8 of at most {WORKER_NAME_BYTES_MAX} bytes"
                 ))
             })?;
-        let mut inner = self.write();
-        let Inner { shared, names, catch_all, workers } = &mut *inner;
-        if let Some(worker) = workers.get(name) {
-            return Ok(worker.clone());
+        if self.workers.len() - self.names.len() + made >= catch_all.names_max {
+            return Err(messages::cap_reached(text, label, catch_all.names_max));
         }
-        let Some(catch_all) = catch_all else {
-            return Err(messages::not_declared(text, &self.label, names));
-        };
-        if workers.len() - names.len() >= catch_all.names_max {
-            return Err(messages::cap_reached(text, &self.label, catch_all.names_max));
-        }
-        let worker = Background::new(text, &self.label, catch_all.declaration.clone(), shared);
-        workers.insert(name.into(), worker.clone());
-        Ok(worker)
+        Ok(Background::new(text, label, catch_all.declaration.clone(), &self.shared))
     }
 }
 
@@ -309,11 +329,11 @@ impl Scope for ScopeView {
 
     fn require(&self, name: &[u8], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure> {
         let deadline = Instant::now().checked_add(wait.timeout);
-        let worker = if wait.phase == Phase::Callback {
-            self.declared().find(name).ok_or_else(|| self.declared().not_declared(name))?
-        } else {
-            self.declared().find_or_make(name)?
+        let found = match wait.phase {
+            Phase::Callback => self.declared().find(name),
+            _ => self.declared().find_or_make(&[name])?.pop(),
         };
+        let worker = found.ok_or_else(|| self.declared().not_declared(name))?;
         let caller = self.caller(caller);
         let since = worker.since();
         self.begin(&worker, wait.phase)?;
@@ -325,7 +345,8 @@ impl Scope for ScopeView {
         // Unlike require, ensure starts workers from inside a request of an HTTP worker too.
         let phase = if wait.phase == Phase::Callback { Phase::Request } else { wait.phase };
         let wait = Wait { phase, ..wait };
-        let workers = names.iter().map(|name| self.declared().find_or_make(name)).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        let workers = self.declared().find_or_make(&names)?;
         let caller = self.caller(caller);
         let moments: Vec<_> = workers.iter().map(|worker| worker.since()).collect();
         for worker in &workers {

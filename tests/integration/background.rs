@@ -69,6 +69,21 @@ fn a_catch_all_serves_any_name_up_to_its_cap() {
     assert_eq!(read(&server, "zwei ü").value(), json!(["zwei ü", "zwei ü"]), "each name has its own life");
 }
 
+/// A list of names of which the catch-all may not start all starts none: else the first ones would take its places for good.
+#[test]
+fn a_list_beyond_the_cap_takes_no_place() {
+    let server = block(
+        "worker {\nfile {$PHP_TESTS}/puppet.php\nbackground\nmax_threads 2\nenv BOOT \"frankenphp_set_vars([1]);\"\n}\n",
+    )
+    .start();
+    let ensure = |names: &str| server.eval(&format!("frankenphp_ensure_background_worker({names});"));
+    assert_holds(&ensure("['a', 'b', 'c']").thrown("RuntimeException"), &["\"c\"", "2 names"]);
+    ensure("['d', \"\\xff\"]").thrown("ValueError");
+    ensure("['e', 'f']").value();
+    assert_eq!(read(&server, "e").value(), json!([1]));
+    assert_holds(&ensure("'a'").thrown("RuntimeException"), &["\"a\"", "2 names"]);
+}
+
 /// B2: a declared name does not count against the catch-all, and is not served by it.
 #[test]
 fn a_named_worker_comes_before_the_catch_all() {
