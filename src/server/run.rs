@@ -168,10 +168,11 @@ async fn serve(
         booted = server.booted() => booted.map_err(ServeError::Worker),
         reason = stop.wait() => return Ok(server.stop(reason).await),
     };
+    // Before the first request, so that whoever sees the server serve knows that changes of files count.
+    let mut watcher = Watcher::start(&control);
     if let Err(error) = booted.and_then(|()| server.listen(bound)) {
         return Err((error, server.shut_down().await));
     }
-    let mut watcher = Watcher::start(&control);
     tokio::spawn(systemd::keep_alive());
     systemd::ready();
     let reason = loop {

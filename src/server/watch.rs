@@ -77,8 +77,8 @@ impl Watcher {
             return;
         }
         let changes = Arc::new(Changes::default());
-        let (patterns, into) = (self.watched.clone(), changes.clone());
-        match watch_files(&self.watched, move |path| note(&into, &patterns, path)) {
+        let (watched, into) = (self.watched.clone(), changes.clone());
+        match watch_files(&self.watched, move |event| note(&into, &watched, event)) {
             Ok(system) => {
                 let restarting = tokio::spawn(restart_after_bursts(changes, self.control.clone()));
                 self.watching = Some(Watching { _system: system, restarting });
@@ -97,7 +97,25 @@ fn watched(config: &Config) -> Watched {
     all.filter(|(_, patterns)| !patterns.is_empty()).collect()
 }
 
-fn note(changes: &Changes, watched: &Watched, path: &Path) {
+/// Notes the scopes whose files were made, changed, renamed or removed.
+fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
+    match event {
+        Ok(event) if event.need_rescan() => {
+            tracing::warn!(
+                "more files changed at once than the system reports, so every watched file counts as changed; if this happens \
+                 often, raise fs.inotify.max_queued_events"
+            );
+            watched.iter().for_each(|(label, _)| changes.add(label));
+        }
+        Ok(Event { kind: EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_), paths, .. }) => {
+            paths.iter().for_each(|path| note_path(changes, watched, path));
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!("watching files: {error}"),
+    }
+}
+
+fn note_path(changes: &Changes, watched: &Watched, path: &Path) {
     for (label, patterns) in watched {
         if patterns.iter().any(|pattern| pattern.matches(path)) {
             tracing::debug!(scope = label.as_str(), path = %path.display(), "a watched file has changed");
@@ -106,15 +124,12 @@ fn note(changes: &Changes, watched: &Watched, path: &Path) {
     }
 }
 
-/// Calls `changed` with every path below the watched directories that was made, changed, renamed or removed.
-fn watch_files(watched: &Watched, changed: impl Fn(&Path) + Send + 'static) -> notify::Result<RecommendedWatcher> {
-    let mut system = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-        Ok(Event { kind: EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_), paths, .. }) => {
-            paths.iter().for_each(|path| changed(path));
-        }
-        Ok(_) => {}
-        Err(error) => tracing::error!("watching files: {error}"),
-    })?;
+/// Calls `noted` with everything that the system says of the watched directories.
+fn watch_files(
+    watched: &Watched,
+    noted: impl Fn(notify::Result<Event>) + Send + 'static,
+) -> notify::Result<RecommendedWatcher> {
+    let mut system = notify::recommended_watcher(noted)?;
     let directories: BTreeSet<&Path> =
         watched.iter().flat_map(|(_, patterns)| patterns.iter().map(WatchPattern::directory)).collect();
     for directory in directories {

@@ -364,6 +364,24 @@ fn watched_files_restart_the_workers_of_their_block() {
     assert_eq!(value("two", "return frankenphp_get_vars('v');"), of_two);
 }
 
+/// B51: when the system drops reports, because too many files changed at once, watched ones may be among them.
+#[test]
+fn changes_that_the_system_did_not_report_restart_the_workers() {
+    let server = block(&puppet("w", &format!("watch {{$DIR}}/src/*.php\n{READY}"))).file("src/a.txt", "").start();
+    ensure(&server, "w");
+    let reports = "/proc/sys/fs/inotify/max_queued_events";
+    let reports = fs::read_to_string(reports).expect("the system tells it").trim().parse::<usize>().expect("a number");
+    let (one, other) = (server.path("src/a.txt"), server.path("src/b.txt"));
+    // While the server stands still nobody takes the reports, two of each renaming.
+    server.signal(Signal::STOP);
+    for _ in 0..reports / 4 + 1 {
+        fs::rename(&one, &other).and_then(|()| fs::rename(&other, &one)).expect("files can be renamed");
+    }
+    server.signal(Signal::CONT);
+    server.wait_log(&["WARN", "more files changed at once", "max_queued_events"]);
+    server.wait_log(&["workers restarted", "workers=1"]);
+}
+
 /// B50, B46, B48, B49: a restart counts no failure, cuts a backoff short, revives what was given up, and interrupts what does
 /// not end.
 #[test]
