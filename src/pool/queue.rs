@@ -4,7 +4,7 @@ use crate::exchange::{Gate, Job};
 use crate::php::Scope;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,12 @@ pub struct JobQueue {
     closed: AtomicBool,
     waiting_threads: AtomicUsize,
 }
+
+/// Jobs that no thread will take. Their requests are answered with 503 when this is dropped, which the caller does without
+/// holding a lock.
+#[must_use]
+#[derive(Default)]
+pub(crate) struct Refused(#[expect(dead_code, reason = "held to be dropped")] Vec<Queued>);
 
 /// What a thread gets from the queue.
 pub(crate) enum Taken {
@@ -66,9 +72,11 @@ impl JobQueue {
         drop(stop.take());
     }
 
-    /// Refuses new jobs while there are no threads.
-    pub fn refuse(&self) {
+    /// Refuses new jobs while there are no threads. Gives those that wait: to drop them is to refuse them too.
+    pub(crate) fn refuse(&self) -> Refused {
+        let _stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Release);
+        self.empty()
     }
 
     /// Takes jobs again after [`refuse`](Self::refuse), unless the queue was closed.
@@ -77,6 +85,23 @@ impl JobQueue {
         if stop.is_some() {
             self.closed.store(false, Ordering::Release);
         }
+    }
+
+    /// What was put in after the last thread had gone, by an offer that had found the queue open. Whichever comes second,
+    /// [`refuse`](Self::refuse) or the offer, takes the job out: each of them writes before it looks at what the other wrote.
+    fn late(&self) -> Refused {
+        fence(Ordering::SeqCst);
+        if !self.closed.load(Ordering::Acquire) {
+            return Refused::default();
+        }
+        // Under the lock, so that nothing is taken from threads that are there again.
+        let _stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::Acquire) { self.empty() } else { Refused::default() }
+    }
+
+    fn empty(&self) -> Refused {
+        fence(Ordering::SeqCst);
+        Refused(self.receiver.try_iter().collect())
     }
 
     /// Blocks until there is a job, the queue is closed, one of `also_stop` is disconnected, or the thread has been idle for
@@ -137,9 +162,92 @@ impl Gate for QueueGate {
         }
         let queued = Queued { job, scope: self.scope.clone() };
         self.queue.sender.try_send(queued).map_err(|refused| refused.into_inner().job)?;
+        drop(self.queue.late());
         if let Some(on_offer) = &self.on_offer {
             on_offer();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{BodyAborted, Exchange, Flow, RequestHead, ResponseHead};
+    use crate::php::{Failure, Wait};
+    use crate::vars::Slot;
+
+    /// Tells by its end that nobody will run it.
+    struct Request(#[expect(dead_code, reason = "dropped as the sign")] Sender<Infallible>, RequestHead);
+
+    impl Exchange for Request {
+        fn head(&self) -> &RequestHead {
+            &self.1
+        }
+        fn read_body(&mut self, _into: &mut [u8]) -> Result<usize, BodyAborted> {
+            Ok(0)
+        }
+        fn respond(&mut self, _head: ResponseHead) -> Flow {
+            Flow::Continue
+        }
+        fn inform(&mut self, _head: ResponseHead) -> Flow {
+            Flow::Continue
+        }
+        fn write(&mut self, _bytes: &[u8]) -> Flow {
+            Flow::Continue
+        }
+        fn flush(&mut self) -> Flow {
+            Flow::Continue
+        }
+        fn finish(&mut self) {}
+        fn client_gone(&self) -> bool {
+            false
+        }
+        fn ended(&mut self, _failed: bool) {}
+    }
+
+    struct Nothing;
+
+    impl Scope for Nothing {
+        fn slot(&self, _name: &[u8]) -> Result<Arc<Slot>, Failure> {
+            Err(Failure::runtime(String::new()))
+        }
+        fn nothing_published(&self, _name: &[u8]) -> Failure {
+            Failure::runtime(String::new())
+        }
+        fn require(&self, _name: &[u8], _wait: Wait, _caller: Option<&[u8]>) -> Result<(), Failure> {
+            Ok(())
+        }
+        fn ensure(&self, _names: &[Vec<u8>], _wait: Wait, _caller: Option<&[u8]>) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_offer_beside_a_refusal_is_refused_too() {
+        for _ in 0..2000 {
+            let queue = JobQueue::new(1);
+            let gate = queue.gate(Arc::new(Nothing), None);
+            let (sign, gone) = bounded(0);
+            let job = Job::new(Box::new(Request(sign, RequestHead::default())), None);
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop(gate.offer(job)));
+                drop(queue.refuse());
+            });
+            assert!(gone.is_empty() && gone.try_recv().is_err_and(|error| error.is_disconnected()));
+            assert_eq!(queue.depth(), 0);
+        }
+    }
+
+    #[test]
+    fn a_queue_that_is_open_again_keeps_its_jobs() {
+        let queue = JobQueue::new(1);
+        let gate = queue.gate(Arc::new(Nothing), None);
+        let job = || Job::new(Box::new(Request(bounded(0).0, RequestHead::default())), None);
+        drop(queue.refuse());
+        assert!(gate.offer(job()).is_err());
+        queue.reopen();
+        assert!(gate.offer(job()).is_ok());
+        assert_eq!(queue.depth(), 1);
     }
 }

@@ -148,9 +148,12 @@ impl HttpWorker {
     /// The system gave no thread for one that was given up.
     pub fn restart(self: &Arc<Self>) -> io::Result<()> {
         *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
-        self.start()?;
-        self.queue.reopen();
-        Ok(())
+        let started = self.start();
+        let boot = self.locked();
+        if boot.live > 0 {
+            self.queue.reopen();
+        }
+        started
     }
 
     fn restart_signal(&self) -> Receiver<Infallible> {
@@ -290,10 +293,10 @@ impl HttpWork {
             boot.served -= 1;
         }
         boot.failure = Some((attempts, last));
-        if boot.live == 0 {
-            self.worker.queue.refuse();
-        }
+        // Under the lock, so that a restart, which starts threads and then opens the queue, comes before or after both.
+        let refused = (boot.live == 0).then(|| self.worker.queue.refuse());
         drop(boot);
+        drop(refused);
         self.worker.changed.notify_all();
     }
 }

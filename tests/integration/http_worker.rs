@@ -500,3 +500,29 @@ fn a_fatal_error_in_the_request_of_a_form() {
         assert_eq!((fine.status, fine.text().as_str()), (200, "1"));
     }
 }
+
+/// A request that waits when the last thread gives up is refused, and does not wait for ever.
+#[test]
+fn requests_that_wait_are_refused_when_the_worker_is_given_up() {
+    let boot = "if (file_exists(getenv('DIR') . '/broken')) {
+        touch(getenv('DIR') . '/boots');
+        while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); }
+        exit(4);
+    }";
+    let server = worker(&format!("max_consecutive_failures 1\nenv BOOT `{boot}`")).admin().start();
+    let restart = || server.ask_admin(&Request::post("/frankenphp/workers/restart", "")).status;
+    fs::write(server.path("broken"), "").expect("files can be written");
+    assert_eq!(restart(), 200);
+    wait_until("the boot", || server.path("boots").exists());
+    let mut waiting = [server.connect(), server.connect()];
+    waiting.iter_mut().for_each(|connection| connection.write(&Request::post("/worker.php", "return 1;")));
+    let queue = || server.ask_admin(&Request::get("/frankenphp/workers")).json()["http"][0]["queue"].take();
+    wait_until("the requests", || queue() == 2);
+    fs::write(server.path("go"), "").expect("files can be written");
+    waiting.iter_mut().for_each(|connection| assert_eq!(connection.read(false).status, 503));
+    assert_eq!(run(&server, "return 1;").status, 503);
+    assert_eq!(queue(), 0);
+    fs::remove_file(server.path("broken")).expect("files can be removed");
+    assert_eq!(restart(), 200);
+    assert_eq!(server.eval_in_worker("return 1;").value(), 1);
+}
