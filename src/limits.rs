@@ -97,6 +97,10 @@ pub const QUEUE_JOBS_MIN: usize = 256;
 /// How long a classic thread above `num_threads` stays without work: long enough to outlive the pauses of a busy minute.
 pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 
+/// How often the log names an HTTP worker that is still waited for to boot. Frameworks boot in a few seconds; who waits longer
+/// should learn for what.
+pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
+
 /// How long scripts are interrupted after their grace period before the process ends without them. A script that can be
 /// interrupted leaves within milliseconds.
 pub const KILL_SECONDS_MAX: u64 = 5;

@@ -22,6 +22,33 @@ pub(super) enum Request {
     Reload { text: Option<String>, reply: oneshot::Sender<Result<Reloaded, ControlError>> },
 }
 
+/// The requests of the server's loop, in order.
+pub(super) struct Requests {
+    receiver: mpsc::Receiver<Request>,
+    /// One that was seen and not taken.
+    seen: Option<Request>,
+}
+
+impl Requests {
+    /// Takes the next one; `None` when nobody is left who could ask.
+    pub(super) async fn next(&mut self) -> Option<Request> {
+        match self.seen.take() {
+            Some(request) => Some(request),
+            None => self.receiver.recv().await,
+        }
+    }
+
+    /// Waits until there is one, and leaves it to [`next`](Self::next).
+    pub(super) async fn arrived(&mut self) {
+        if self.seen.is_none() {
+            self.seen = self.receiver.recv().await;
+        }
+        if self.seen.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
 /// What came of a reload that took effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reloaded {
@@ -62,6 +89,9 @@ pub(super) enum ControlError {
     /// An HTTP worker's script does not boot.
     #[error("{0}")]
     Boot(String),
+    /// Another configuration is asked for already.
+    #[error("a newer reload came while the scripts of its HTTP workers still booted")]
+    Superseded,
     /// Nobody is there to answer.
     #[error("the server is stopping")]
     Stopping,
@@ -81,7 +111,7 @@ pub(super) struct Control {
 
 /// The server's end of a [`Control`].
 pub(super) struct Controlled {
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) requests: Requests,
     pub(super) live: watch::Sender<Arc<Live>>,
 }
 
@@ -107,8 +137,9 @@ impl StopSignal {
 impl Control {
     /// A control and its other end.
     pub(super) fn new(live: Arc<Live>, stop: &StopSignal) -> (Self, Controlled) {
-        let (sender, requests) = mpsc::channel(CONTROL_REQUESTS_MAX);
+        let (sender, receiver) = mpsc::channel(CONTROL_REQUESTS_MAX);
         let (live, lives) = watch::channel(live);
+        let requests = Requests { receiver, seen: None };
         (Self { requests: sender, live: lives, stop: stop.sender.clone() }, Controlled { requests, live })
     }
 

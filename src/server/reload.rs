@@ -6,7 +6,7 @@
 //! gone ends after the requests that it has in hand.
 
 use super::assemble::{Leaving, Threads};
-use super::control::{ControlError, Live, Reloaded, StopSignal};
+use super::control::{ControlError, Live, Reloaded, Requests, StopSignal};
 use super::run::{Listening, Server};
 use super::sites;
 use crate::config::{self, Config, Listener};
@@ -22,11 +22,13 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Server {
-    /// Reloads, unless `stop` is given first; what was started until then is left to [`Server::retired`].
+    /// Reloads, unless `stop` is given first, or one of `newer` arrives while new workers boot: a script that never gets there
+    /// must not keep a corrected configuration out. What was started until then is left to [`Server::retired`].
     pub(super) async fn reload(
         &mut self,
         text: Option<String>,
         stop: &mut StopSignal,
+        newer: &mut Requests,
     ) -> Result<Reloaded, ControlError> {
         // What the last reload has replaced must be gone: so any number of reloads holds two configurations at most.
         tokio::select! {
@@ -61,6 +63,7 @@ impl Server {
                 booted.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}"))).map_err(ControlError::Boot)
             }
             _ = stop.wait() => Err(ControlError::Stopping),
+            () = newer.arrived() => Err(ControlError::Superseded),
         };
         if let Err(error) = booted {
             let leaving = threads.withdraw(&old.threads, &old.config);

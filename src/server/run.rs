@@ -178,9 +178,9 @@ async fn serve(
     let reason = loop {
         tokio::select! {
             reason = stop.wait() => break reason,
-            Some(Request::Reload { text, reply }) = requests.recv() => {
+            Some(Request::Reload { text, reply }) = requests.next() => {
                 systemd::reloading();
-                let result = server.reload(text, &mut stop).await;
+                let result = server.reload(text, &mut stop, &mut requests).await;
                 match &result {
                     Ok(Reloaded { warnings }) => {
                         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

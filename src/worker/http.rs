@@ -9,7 +9,7 @@ use super::messages::{self, LastFailure};
 use super::supervise::{Failures, Next as After, RunEnd};
 use super::tally::{HttpTally, HttpTallySeen};
 use crate::exchange::{Exchange, Gate};
-use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
+use crate::limits::{BOOT_SAID_EVERY_SECONDS, QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, ThreadOptions, Work};
 use crate::pool::{Activity, Crew, Identity, JobQueue, LineLog, Taken, log_php};
 use crate::vars::Slot;
@@ -20,6 +20,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How often the log says that a boot is waited for.
+const BOOT_SAID_EVERY: Duration = Duration::from_secs(BOOT_SAID_EVERY_SECONDS);
 
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,7 @@ impl RestartSignal {
 struct Boot {
     live: usize,
     served: usize,
+    stopping: bool,
     failure: Option<(u32, LastFailure)>,
     /// The last run that failed, in its boot or in a request.
     last_failure: Option<LastFailure>,
@@ -184,14 +188,33 @@ impl HttpWorker {
         self.queue.gate(self.scope.clone(), None)
     }
 
-    /// Waits until every thread has asked for its first job or given up. Blocks.
+    /// Waits until every thread has asked for its first job or given up, and says from time to time that it does. Blocks.
     ///
     /// # Errors
-    /// No thread is left; says why.
+    /// No thread is left, or the worker is told to stop; says why.
     pub fn wait_booted(&self) -> Result<(), String> {
+        let started = Instant::now();
+        let mut said = started;
         let mut boot = self.locked();
         while boot.served < boot.live {
-            boot = self.changed.wait(boot).unwrap_or_else(PoisonError::into_inner);
+            if boot.stopping {
+                return Err(format!("worker \"{}\" was stopped while its script booted", self.declaration.name));
+            }
+            let silent = said.elapsed();
+            if silent >= BOOT_SAID_EVERY {
+                said = Instant::now();
+                tracing::warn!(
+                    worker = self.declaration.name,
+                    script = %self.declaration.file.display(),
+                    ready = boot.served,
+                    threads = boot.live,
+                    waited_s = started.elapsed().as_secs(),
+                    "the worker's script has not come to frankenphp_handle_request() yet; it is waited for"
+                );
+                continue;
+            }
+            let waited = self.changed.wait_timeout(boot, BOOT_SAID_EVERY - silent);
+            boot = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         match &boot.failure {
             Some((attempts, last)) if boot.live == 0 => Err(format!(
@@ -209,6 +232,8 @@ impl HttpWorker {
         // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.queue.close();
+        self.locked().stopping = true;
+        self.changed.notify_all();
     }
 
     /// The threads, to be awaited with [`leave`](crate::pool::leave).

@@ -364,6 +364,38 @@ fn watched_files_restart_the_workers_of_their_block() {
     assert_eq!(value("two", "return frankenphp_get_vars('v');"), of_two);
 }
 
+/// A worker whose script never comes to its first request keeps no later configuration out.
+#[test]
+fn a_newer_reload_ends_the_wait_for_a_boot() {
+    let server = Igor::new().admin().global("grace_period 100ms").site(&site("")).start();
+    let path = server.path("Caddyfile");
+    let good = fs::read_to_string(&path).expect("the Caddyfile can be read");
+    let boot = "touch(getenv('DIR') . '/boots'); while (true) { sleep(1); }";
+    let hanging =
+        good.replace("env DIR", &format!("worker {{$PHP_TESTS}}/worker.php 1 {{\nenv BOOT `{boot}`\n}}\nenv DIR"));
+    for newer in ["SIGHUP", "POST /load"] {
+        fs::write(&path, &hanging).expect("the Caddyfile can be written");
+        server.signal(Signal::HUP);
+        wait_until("the boot", || server.path("boots").exists());
+        fs::write(&path, &good).expect("the Caddyfile can be written");
+        let before = server.log.count(RELOADED);
+        match newer {
+            "SIGHUP" => server.signal(Signal::HUP),
+            _ => assert_eq!(server.ask_admin(&Request::post("/load", "")).status, 200),
+        }
+        wait_until("the newer configuration", || server.log.count(RELOADED) == before + 1);
+        server.wait_log(&[NOT_RELOADED, "a newer reload came"]);
+        fs::remove_file(server.path("boots")).expect("files can be removed");
+    }
+    assert_eq!(server.log.count(NOT_RELOADED), 2);
+    assert_eq!(server.eval("return 1;").value(), 1);
+    // Nor does it keep the server from its end.
+    fs::write(&path, &hanging).expect("the Caddyfile can be written");
+    server.signal(Signal::HUP);
+    wait_until("the boot", || server.path("boots").exists());
+    assert_holds(&server.stop().log, &["the server is stopping"]);
+}
+
 /// B51: when the system drops reports, because too many files changed at once, watched ones may be among them.
 #[test]
 fn changes_that_the_system_did_not_report_restart_the_workers() {
