@@ -30,7 +30,6 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     tracing::debug!("stopping: PHP threads leave");
     let leaving = live.threads.leaving();
     leaving.stop_serving();
-    // All groups share one deadline, so they leave side by side.
-    let leave = move || leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
-    tokio::task::spawn_blocking(leave).await.unwrap_or_default()
+    // All groups share one deadline, so they leave side by side. Waited for on this thread: the system may give no other.
+    tokio::task::block_in_place(|| leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX)))
 }
