@@ -40,9 +40,11 @@ pub(super) struct BackgroundWork {
 /// Whether the worker counts the thread among those that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// Not by the thread's own doing: it has not run yet, and never will when the system gave none.
+    /// It has not run yet, and never does when the system gave no thread. Whoever starts it counts it.
     New,
+    /// It runs, and takes itself off the count when it leaves.
     Counted,
+    /// It is off the count.
     Left,
 }
 
