@@ -115,6 +115,9 @@ static void igor_opcache_restart(igor_thread *self)
 	self->alone = true;
 	self->has_job = false;
 	self->starting = true;
+	/* What stands there is of the request before, and gone. */
+	SG(server_context) = NULL;
+	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	zend_try {
 		(void) php_request_startup();
 	} zend_end_try();
