@@ -150,7 +150,9 @@ impl Walker {
             let flags = u32::from(IS_STRING) | GC_NOT_COLLECTABLE | GC_IMMUTABLE | TEETH | utf8;
             assert_eq!((*string).gc.type_info, flags, "a string's flags (permanent is bit 8)");
             assert_eq!((*string).hash, hash_bytes(bytes), "a string's hash");
-            assert_eq!(bytes.as_ptr().add(bytes.len()).read(), 0, "a string's final NUL");
+            // Not by way of the slice, which ends before it.
+            let end = string.byte_add(size_of::<ZString>() + bytes.len()).cast::<u8>();
+            assert_eq!(end.read(), 0, "a string's final NUL");
         }
     }
 }
