@@ -8,10 +8,12 @@ if (!getenv('TEST_PHP_CGI_EXECUTABLE')) {
 ?>
 --FILE--
 <?php
+require __DIR__ . '/../include/checked.inc';
+
 $php = escapeshellarg(getenv('TEST_PHP_CGI_EXECUTABLE'));
 $script = escapeshellarg(__DIR__ . '/shell.inc');
 $run = function (string $arguments, string $input = '') use ($php): void {
-    $process = proc_open("$php $arguments", [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes, '/', []);
+    $process = proc_open("$php $arguments", [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes, '/', checked([]));
     fwrite($pipes[0], $input);
     fclose($pipes[0]);
     $output = stream_get_contents($pipes[1]) . stream_get_contents($pipes[2]);

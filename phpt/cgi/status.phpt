@@ -3,14 +3,14 @@ igor-php-cgi: the status is a header
 --GET--
 --FILE--
 <?php
+require __DIR__ . '/../include/checked.inc';
+
 $php = escapeshellarg(getenv('TEST_PHP_CGI_EXECUTABLE')) . ' -n';
 $script = __DIR__ . '/status.php';
 $request = function (string $code, array $variables = [], string $input = '') use ($php, $script): void {
     file_put_contents($script, "<?php $code");
     $environment = $variables + ['REQUEST_METHOD' => 'GET', 'SCRIPT_FILENAME' => $script, 'REDIRECT_STATUS' => '200'];
-    // Of a memory checker that looks at this program too.
-    $environment += array_intersect_key(getenv(), ['VALGRIND_OPTS' => 0, 'USE_ZEND_ALLOC' => 0, 'USE_TRACKED_ALLOC' => 0]);
-    $process = proc_open($php, [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes, null, $environment);
+    $process = proc_open($php, [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes, null, checked($environment));
     fwrite($pipes[0], $input);
     fclose($pipes[0]);
     $output = stream_get_contents($pipes[1]) . stream_get_contents($pipes[2]);

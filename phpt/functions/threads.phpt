@@ -2,9 +2,11 @@
 --threads runs a script on several threads at once and tells when they differ
 --FILE--
 <?php
+require __DIR__ . '/../include/checked.inc';
+
 $php = escapeshellarg(getenv('TEST_PHP_EXECUTABLE')) . ' -n';
 $run = function (string $arguments, array $environment = [], string $input = '') use ($php): void {
-    $process = proc_open("$php $arguments", [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes, __DIR__, $environment);
+    $process = proc_open("$php $arguments", [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes, __DIR__, checked($environment));
     fwrite($pipes[0], $input);
     fclose($pipes[0]);
     echo stream_get_contents($pipes[1]), stream_get_contents($pipes[2]), "\n= ", proc_close($process), "\n";
