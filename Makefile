@@ -166,7 +166,7 @@ model: ## Slots, pins and budgets in every order of the threads' steps, by loom
 miri: ## The snapshot code under Miri, which needs a nightly toolchain
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 		echo 'error: Miri is not installed; install it by: rustup toolchain install nightly --component miri' >&2; exit 1; }
-	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation \
+	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation INSTA_WORKSPACE_ROOT=$(CURDIR) INSTA_UPDATE=no \
 		cargo +nightly miri test --no-default-features --lib vars::
 
 .PHONY: reloads
