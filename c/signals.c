@@ -63,7 +63,8 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 
 			/* No PHP error: frameworks make exceptions of those, and the script does nothing wrong. */
 			snprintf(message, sizeof(message), "pcntl_signal(): signal " ZEND_LONG_FMT " is the server's, so this handler is "
-				"never called; the stream of frankenphp_get_worker_handle() tells a worker that it should end", signal);
+				"never called; %s", signal, signal == SIGPIPE ? "writing to a closed pipe is an error of the write alone"
+				: "the stream of frankenphp_get_worker_handle() tells a worker that it should end");
 			php_log_err_with_severity(message, LOG_NOTICE);
 			RETURN_TRUE;
 		}

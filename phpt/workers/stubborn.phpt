@@ -2,7 +2,7 @@
 B49: workers that do not end are interrupted, and the exit status stays the script's
 --SKIPIF--
 <?php
-if (PHP_SAPI === 'cli') die('skip a module cannot interrupt a blocking socket read, and module/stubborn.phpt tests what happens instead');
+if (PHP_SAPI === 'cli') die('skip a module cannot interrupt a blocking socket read, and module/stubborn_read.phpt tests what happens instead');
 ?>
 --INI--
 igor.config={PWD}/stubborn.Caddyfile

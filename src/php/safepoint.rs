@@ -329,8 +329,8 @@ impl Safepoint {
         }
     }
 
-    /// Waits until these threads have left, whose scripts have been told to end if they are of workers: on their own until `grace`, interrupted again and again from then on, for `kill`
-    /// at most. Gives the names and places of those that are still there. Ends at once when the server stops.
+    /// Waits until these threads have left; the scripts of workers have been told to end. On their own until `grace`,
+    /// interrupted again and again from then on, for `kill` at most. Gives the names and places of those that are still there. Ends at once when the server stops.
     pub fn await_left(&self, which: Which, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
         let mut interrupted = false;

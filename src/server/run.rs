@@ -243,9 +243,10 @@ fn bind(config: &Config) -> Result<Vec<(Listener, BoundListener)>, BindError> {
     sites::sockets(config).into_iter().map(bind).collect()
 }
 
-/// The signals that mean something to the server.
+/// The signals that mean something to the server, which [`Signals`] takes.
 const OWN_SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP];
 
+/// Where they arrive.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
