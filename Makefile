@@ -169,6 +169,12 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation INSTA_WORKSPACE_ROOT=$(CURDIR) INSTA_UPDATE=no \
 		cargo +nightly miri test --no-default-features --lib vars::
 
+.PHONY: licences
+licences: ## Licences and origins of the crates that are linked in, by cargo-deny
+	@cargo deny --version >/dev/null 2>&1 || { \
+		echo 'error: cargo-deny is not installed; install it by: cargo install cargo-deny --locked' >&2; exit 1; }
+	cargo deny check licenses bans sources
+
 .PHONY: reloads
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads
