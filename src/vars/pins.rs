@@ -131,18 +131,17 @@ impl Pins {
 
     /// Decides, and pins what is exposed: the budget is taken in the same step in which it is looked at.
     fn decide(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
-        if self.policy.mode == Mode::Copy {
+        let bounded = self.long_lived && self.policy.mode == Mode::Auto;
+        if self.policy.mode == Mode::Copy || (bounded && snapshot.bytes() <= self.policy.copy_bytes_max) {
             return Serve::Copied;
         }
-        if self.is_exposed(snapshot) {
+        // Versions of a slot only grow, so one that is exposed already is the newest that is.
+        let newest = self.newest_exposed(slot);
+        if newest.is_some_and(|pin| Arc::ptr_eq(&pin.snapshot, snapshot)) {
             return Serve::Exposed;
         }
-        let replaced =
-            if self.long_lived { self.newest_exposed(slot).map_or(0, |old| old.snapshot.bytes()) } else { 0 };
-        if self.policy.mode == Mode::Auto && self.long_lived {
-            if snapshot.bytes() <= self.policy.copy_bytes_max {
-                return Serve::Copied;
-            }
+        let replaced = newest.filter(|_| self.long_lived).map_or(0, |old| old.snapshot.bytes());
+        if bounded {
             if self.replaced_bytes + replaced > self.policy.thread_budget_bytes {
                 return Serve::CopiedForBudget(Budget::Thread);
             }
@@ -165,10 +164,6 @@ impl Pins {
             slot.counters().copies_forced.fetch_add(1, Ordering::Relaxed);
             self.ledger.count_forced();
         }
-    }
-
-    fn is_exposed(&self, snapshot: &Arc<Snapshot>) -> bool {
-        self.exposed.iter().any(|pin| Arc::ptr_eq(&pin.snapshot, snapshot))
     }
 
     fn newest_exposed(&self, slot: &Arc<Slot>) -> Option<&Pin> {
