@@ -36,6 +36,10 @@ build: php ## Build target/release/igor
 serve: build ## Serve the live-config demo on PORT (8080)
 	exec $(TARGET)/release/igor run --config examples/live-config/Caddyfile
 
+.PHONY: example-axum
+example-axum: php ## Build and run the axum server with PHP in it, on PORT (8080)
+	$(WITH_PHP) cargo run -p igor-axum -- 127.0.0.1:$(PORT)
+
 .PHONY: test
 test: php test-packages lint unit phpt phpt-extension ## Format check, lints, unit, integration and .phpt tests
 
@@ -45,8 +49,8 @@ test-packages:
 
 .PHONY: lint
 lint:
-	cargo fmt --check
-	$(WITH_PHP) cargo clippy --all-targets -- -D warnings
+	cargo fmt --all --check
+	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php --check
@@ -67,11 +71,11 @@ hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE
 
 .PHONY: unit
 unit: ## Unit and integration tests
-	$(WITH_PHP) $(RUN_TESTS)
+	$(WITH_PHP) $(RUN_TESTS) --workspace
 
 .PHONY: phpt
 phpt: php ## The .phpt suites, run by PHP's own run-tests.php
-	$(WITH_PHP) cargo build
+	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
 
 # The module and the library of the static form are one build of the crate. Functions of PHP are looked up when they are
@@ -102,7 +106,7 @@ extension extension-debug: export IGOR_MODULE_ONLY = 1
 
 .PHONY: phpt-php-src
 phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cgi (SAMPLE=1: some, also on 8 threads at once)
-	$(WITH_PHP) cargo build
+	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
 
 .PHONY: asan
@@ -136,7 +140,7 @@ valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen
 
 .PHONY: valgrind-tests
 valgrind-tests: php
-	$(WITH_PHP) cargo build
+	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="$(VALGRIND_MEMCHECK)" \
 		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
 

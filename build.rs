@@ -41,6 +41,9 @@ mod php {
         "c/worker.c",
     ];
 
+    /// What libphp and its libraries must resolve to before libc's: see c/interrupt.c, c/opcache.c and c/environment.c.
+    const EXPORTED: [&str; 7] = ["poll", "fcntl", "fcntl64", "popen", "pclose", "posix_spawn", "posix_spawnp"];
+
     /// What `php-config` says of the build.
     struct Php {
         prefix: PathBuf,
@@ -201,25 +204,30 @@ mod php {
         }
         let folder = php.library_folder();
         println!("cargo:rustc-link-search=native={}", folder.display());
+        let mut everywhere = vec![format!("-Wl,-rpath,{}", folder.display())];
         if php.sanitized {
-            link_address_sanitizer()?;
+            everywhere.push(link_address_sanitizer()?);
         }
         println!("cargo:rustc-link-lib=dylib=php");
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
-        // What libphp and its libraries must resolve to before libc's: see c/interrupt.c, c/opcache.c and c/environment.c.
-        for symbol in ["poll", "fcntl", "fcntl64", "popen", "pclose", "posix_spawn", "posix_spawnp"] {
-            println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
+        let programs = EXPORTED.map(|symbol| format!("-Wl,--export-dynamic-symbol={symbol}"));
+        for argument in &everywhere {
+            println!("cargo:rustc-link-arg={argument}");
         }
+        for argument in &programs {
+            println!("cargo:rustc-link-arg-bins={argument}");
+        }
+        // Cargo does not pass them on to programs that depend on the library: their own build scripts must.
+        everywhere.extend(programs);
+        println!("cargo:encoded_link_args={}", everywhere.join("\x1f"));
         Ok(())
     }
 
     /// The sanitizer's runtime has to come before libphp, and to be initialised before anything else of the process: late,
     /// it finds glibc's locks in use and hangs at exit. rustc links without the compiler's default libraries, so
-    /// `-fsanitize=address` alone would do nothing.
-    fn link_address_sanitizer() -> Result<(), Box<dyn Error>> {
+    /// `-fsanitize=address` alone would do nothing. Gives the object that programs are linked with.
+    fn link_address_sanitizer() -> Result<String, Box<dyn Error>> {
         println!("cargo:rustc-link-lib=dylib=asan");
         let output = Command::new("cc").arg("-print-file-name=libasan_preinit.o").output()?;
-        println!("cargo:rustc-link-arg={}", String::from_utf8(output.stdout)?.trim());
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 }

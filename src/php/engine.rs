@@ -52,8 +52,8 @@ pub struct EngineInfo {
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// There is one engine per process.
-    #[error("starting PHP: the engine runs already in this process")]
+    /// There is one engine per process, and once it was stopped there is none again.
+    #[error("starting PHP: this process has started its engine before, which it can do once")]
     AlreadyStarted,
     /// PHP refused, and has said why on the log.
     #[error("starting PHP: the engine refused to start; the messages before this one say why")]

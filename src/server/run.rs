@@ -283,7 +283,7 @@ impl Signals {
     }
 }
 
-fn log_engine(engine: &Engine) {
+pub(super) fn log_engine(engine: &Engine) {
     let info = engine.info();
     tracing::info!(
         php = info.php_version,

@@ -1,7 +1,7 @@
 //! From the checked configuration to the HTTP layer's settings.
 
 use super::assemble::{HttpGroup, Threads};
-use crate::config::{self, Config, FileServer, Listener, PhpServer, Site};
+use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Site};
 use crate::http::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
     for site in &config.sites {
         let routes: Vec<Route> = site.routes.iter().map(|route| assembly.route(route)).collect();
         for listener in site.listeners() {
-            let settings = settings(site, listener, routes.clone());
+            let addresses = site.addresses.iter().filter(|address| is_on(address, listener));
+            let settings = settings(site, addresses, routes.clone());
             match sites.iter_mut().find(|(known, _)| *known == listener) {
                 Some((_, list)) => list.push(settings),
                 None => sites.push((listener, vec![settings])),
@@ -22,6 +23,16 @@ pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
         }
     }
     sites.into_iter().map(|(listener, list)| (listener, HttpService::new(list))).collect()
+}
+
+/// One handler for all sites, whatever they listen on: the host alone decides between them.
+pub(super) fn all(config: &Config, threads: &Threads) -> HttpService {
+    let assembly = Assembly::new(config, threads);
+    let sites = config.sites.iter().map(|site| {
+        let routes = site.routes.iter().map(|route| assembly.route(route)).collect();
+        settings(site, site.addresses.iter(), routes)
+    });
+    HttpService::new(sites.collect())
 }
 
 /// The sockets that the configuration needs, without repetition.
@@ -45,14 +56,16 @@ pub(super) fn label(site: &Site) -> String {
     site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
-fn settings(site: &Site, listener: Listener, routes: Vec<Route>) -> SiteSettings {
-    let on_it = |address: &&config::Address| {
-        address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip)
-    };
-    let hosts: Vec<Option<String>> = site.addresses.iter().filter(on_it).map(|address| address.host.clone()).collect();
-    // One address without a host makes the site answer every host of this listener.
+/// The site as it answers on `addresses`, which are some of its own.
+fn settings<'a>(site: &Site, addresses: impl Iterator<Item = &'a Address>, routes: Vec<Route>) -> SiteSettings {
+    let hosts: Vec<Option<String>> = addresses.map(|address| address.host.clone()).collect();
+    // One address without a host makes the site answer every host.
     let named = if hosts.iter().any(Option::is_none) { Vec::new() } else { hosts.into_iter().flatten().collect() };
     SiteSettings { label: label(site), hosts: named, routes, access_log: site.access_log.is_some() }
+}
+
+fn is_on(address: &Address, listener: Listener) -> bool {
+    address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip)
 }
 
 /// What the settings of all sites are made of.

@@ -1,0 +1,140 @@
+//! PHP in a Rust program with a server of its own: the threads of a configuration, and the [`tower::Service`] that reaches
+//! them. What `run` has beside that (listeners, signals, reloads, the admin interface, the watcher) is the program's matter.
+
+use super::assemble::{Leaving, Threads, engine_options};
+use super::control::{Control, Live, StopSignal};
+use super::opcache::Coordinator;
+use super::run::{ServeError, log_engine};
+use super::sites;
+use crate::config::Config;
+use crate::http::service::HttpService;
+use crate::limits::KILL_SECONDS_MAX;
+use crate::php::Engine;
+use crate::pool::Stuck;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// PHP, running in this process with the threads and workers of a configuration, until it is stopped or dropped.
+///
+/// One program has one at a time. The value stays on the thread that started it, because PHP's engine does; the services
+/// that it gives go anywhere. It needs no async runtime itself: start it before you build yours, and stop it after your
+/// server has answered its last request. Threads that exist before take part in PHP's signals: if scripts use
+/// `pcntl_signal()`, start this first, and block what is not yours with [`SignalMask`](crate::signals::SignalMask) then.
+///
+/// Records go to [`tracing`]: install a subscriber to see them, also those of PHP's errors.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use igor_php::{config, server::Mounted};
+///
+/// let text = ":80\nphp_server {\n root public\n}";
+/// let config = config::parse(text, "Caddyfile".as_ref(), &|_| None).map_err(|errors| errors[0].to_string())?;
+/// let php = Mounted::start(config)?;
+/// let service = php.service(); // for any number of connections, on any thread
+/// // … serve …
+/// php.stop()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Mounted {
+    live: Arc<Live>,
+    service: HttpService,
+    opcache: Option<Coordinator>,
+    /// `None` once it was stopped, or must not be.
+    engine: Option<Engine>,
+}
+
+/// PHP threads that could not be made to leave, each with what it runs. They still use the engine's memory, so the engine
+/// was left running: end the process without exit handlers ([`exit_at_once`](crate::php::exit_at_once)).
+#[derive(Debug, thiserror::Error)]
+#[error("{} could not be interrupted, so PHP was not stopped", list(.0))]
+pub struct StuckThreads(Vec<Stuck>);
+
+fn list(stuck: &[Stuck]) -> String {
+    let place = |thread: &Stuck| format!("{} ({})", thread.thread, thread.place.as_deref().unwrap_or("unknown"));
+    stuck.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
+impl Mounted {
+    /// Starts the engine, the classic threads, eager background workers and HTTP workers, and waits until the latter serve.
+    /// Blocks: not for async code.
+    ///
+    /// Of the configuration, what concerns sockets, logs, the admin interface and watching has no effect. Its sites are told
+    /// apart by their hosts alone.
+    ///
+    /// # Errors
+    /// Says why; nothing half-started stays behind, unless a thread could not be made to leave, which is logged.
+    pub fn start(config: Config) -> Result<Self, ServeError> {
+        let engine = Engine::start(&engine_options(&config))?;
+        log_engine(&engine);
+        let threads = match Threads::start(&config) {
+            Ok(threads) => Arc::new(threads),
+            Err((error, leaving)) => {
+                log_stuck(end(engine, &leaving, config.global.grace_period));
+                return Err(ServeError::System { doing: "starting PHP threads", error });
+            }
+        };
+        let live = Arc::new(Live { config, threads });
+        let (control, _) = Control::new(live.clone(), &StopSignal::new());
+        let service = sites::all(&live.config, &live.threads);
+        let mounted = Self { live, service, opcache: Some(Coordinator::start(control)), engine: Some(engine) };
+        mounted.live.threads.wait_booted(None).map_err(ServeError::Worker)?;
+        Ok(mounted)
+    }
+
+    /// What answers requests. Give each a [`ConnectionInfo`](crate::http::service::ConnectionInfo) in its extensions.
+    pub fn service(&self) -> HttpService {
+        self.service.clone()
+    }
+
+    /// Stops workers and threads within the configuration's `grace_period`, interrupts what runs longer, and stops the
+    /// engine. Requests that come later are answered with 503. Blocks: not for async code. Dropping the value does the same,
+    /// and logs what this would return.
+    ///
+    /// # Errors
+    /// Some threads could not be made to leave.
+    pub fn stop(mut self) -> Result<(), StuckThreads> {
+        self.take_down()
+    }
+
+    fn take_down(&mut self) -> Result<(), StuckThreads> {
+        let Some(engine) = self.engine.take() else { return Ok(()) };
+        self.opcache = None;
+        self.live.threads.stop_background();
+        let leaving = self.live.threads.leaving();
+        leaving.stop_serving();
+        end(engine, &leaving, self.live.config.global.grace_period)
+    }
+}
+
+/// Waits until threads have left that were told to, and stops the engine.
+fn end(engine: Engine, leaving: &Leaving, grace: Duration) -> Result<(), StuckThreads> {
+    let stuck = leaving.leave(Instant::now() + grace, Duration::from_secs(KILL_SECONDS_MAX));
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    // Their memory is the engine's.
+    std::mem::forget(engine);
+    Err(StuckThreads(stuck))
+}
+
+fn log_stuck(ended: Result<(), StuckThreads>) {
+    if let Err(stuck) = ended {
+        tracing::error!("{stuck}");
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        log_stuck(self.take_down());
+    }
+}
+
+impl fmt::Debug for Mounted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Mounted").field("service", &self.service).finish_non_exhaustive()
+    }
+}
