@@ -52,6 +52,7 @@ lint:
 	cargo fmt --all --check
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
+	$(WITH_PHP) RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php --check
 

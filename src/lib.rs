@@ -4,7 +4,8 @@
 //!
 //! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`] and [`signals`]; [`vars`] and
 //! [`config`], which need no PHP; `ffi` and [`php`]; [`pool`]; [`worker`]; beside them [`http`], which knows nothing of
-//! PHP; [`server`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only; `tests/layers.rs` holds the table.
+//! PHP; [`server`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
+//! `tests/integration/layers.rs` holds the table.
 
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod cli;

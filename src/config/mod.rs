@@ -1,8 +1,8 @@
 //! The configuration: from a Caddyfile to a checked model.
 //!
 //! Reading goes through these steps, and each reports everything that it finds, so that a user sees all errors at once:
-//! [`syntax`] cuts the text into words, builds the tree of directives and puts imports in; [`directives`] reads each
-//! block by a table of the directives that can stand in it; [`assemble`] checks the sites against each other. The
+//! `syntax` cuts the text into words, builds the tree of directives and puts imports in; `directives` reads each
+//! block by a table of the directives that can stand in it; `assemble` checks the sites against each other. The
 //! result, [`Config`], is plain data. Nothing here knows PHP threads, sockets or HTTP; the only thing asked of the
 //! world is whether files exist, and what imported files say.
 

@@ -6,7 +6,7 @@
 //! **Response.** The head is held back while the output fits one buffer, so that a usual page is one message with a
 //! known length and one wake-up of the async side. What is larger, or flushed, streams over a bounded channel.
 //!
-//! States of [`Answer`]; only the PHP thread changes them:
+//! States of `Answer`; only the PHP thread changes them:
 //!
 //! | from        | by                                | to          |
 //! |-------------|-----------------------------------|-------------|

@@ -79,7 +79,7 @@ impl JobQueue {
         self.empty()
     }
 
-    /// Takes jobs again after [`refuse`](Self::refuse), unless the queue was closed.
+    /// Takes jobs again after `refuse`, unless the queue was closed.
     pub fn reopen(&self) {
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         if stop.is_some() {

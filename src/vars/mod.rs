@@ -1,7 +1,7 @@
 //! Snapshots: arrays that one PHP thread publishes and every other reads for nothing.
 //!
-//! A publish copies the array into one arena ([`snapshot`], by [`plan`] and [`arena`]) and swaps it into a [`slot`]. A
-//! read pins the newest version ([`pins`]) and exposes the arena itself, or has it copied. Everything here is plain memory
+//! A publish copies the array into one arena (`snapshot`, by `plan` and `arena`) and swaps it into a `slot`. A
+//! read pins the newest version (`pins`) and exposes the arena itself, or has it copied. Everything here is plain memory
 //! work that needs no PHP, so it is tested without one.
 #![allow(unsafe_code, reason = "reads the engine's arrays and writes arenas in the engine's layout")]
 

@@ -50,7 +50,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Whether publishing `source` again would change nothing (see [`compare`]).
+    /// Whether publishing `source` again would change nothing (see `compare`).
     ///
     /// # Safety
     /// As for [`copy_of`](Self::copy_of).

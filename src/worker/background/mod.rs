@@ -1,6 +1,6 @@
 //! One background worker: a name, a slot, and one or more PHP threads that run its script.
 //!
-//! States, all in [`State`] under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (something has
+//! States, all in `State` under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (something has
 //! been published; sticky), *given up* (no thread, the last failure kept), *stopping* (the server ends). Only the worker's
 //! own threads move it from running to ready or given up; only `start` moves it to running, so any number of callers
 //! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine. It is held
