@@ -180,6 +180,12 @@ licences: ## Licences and origins of the crates that are linked in, by cargo-den
 		echo 'error: cargo-deny is not installed; install it by: cargo install cargo-deny --locked' >&2; exit 1; }
 	cargo deny check licenses bans sources
 
+.PHONY: wordpress
+wordpress: php ## Debian's WordPress with MariaDB: install, log in, write, upload, follow a worker's options
+	@scripts/php.sh install-packages wordpress
+	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) scripts/wordpress.sh $(TARGET)/debug/igor $(TARGET)/wordpress
+
 .PHONY: reloads
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads

@@ -3,7 +3,7 @@
 # Sourced by scripts/php.sh.
 
 # packages_of LIST: `build` for compiling PHP and this project, `test` for what
-# only the tests run. The names are the same on Debian and on Ubuntu.
+# only the tests run, `wordpress` for `make wordpress`. The names are the same on Debian and on Ubuntu.
 packages_of() {
     case $1 in
         build)
@@ -15,8 +15,11 @@ packages_of() {
             printf '%s\n' composer gdb inotify-tools php-amphp-amp php-symfony-console phpunit redis-sentinel redis-server \
                 shellcheck valgrind wrk
             ;;
+        wordpress)
+            printf '%s\n' curl mariadb-client-core mariadb-server-core
+            ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build and test"
+            fail "listing packages: there is no list named $1; the lists are build, test and wordpress"
             ;;
     esac
 }

@@ -7,7 +7,7 @@
 #   scripts/php.sh source                   print the path of its source tree
 #   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
-#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default) or test
+#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test or wordpress
 #
 # Environment:
 #   PHP_VERSION         8.4, 8.2, or an exact version such as 8.4.10; default: the
