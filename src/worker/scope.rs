@@ -2,7 +2,7 @@
 //! has none (contract lines B2, B4, B7).
 
 use super::background::{Background, Declaration, Shared, Since};
-use super::messages;
+use super::messages::{self, Subject};
 use crate::limits::WORKER_NAME_BYTES_MAX;
 use crate::php::{Failure, Phase, Scope, Wait};
 use crate::vars::Slot;
@@ -181,6 +181,18 @@ impl Declared {
         self.read().not_declared(name, &self.label)
     }
 
+    /// Why a request of an HTTP worker finds no worker of this name: the catch-all has not started it, or nobody would.
+    fn not_running(&self, name: &[u8]) -> Failure {
+        let inner = self.read();
+        match &inner.catch_all {
+            Some(catch_all) => {
+                let name = String::from_utf8_lossy(name);
+                messages::not_running(Subject { name: &name, file: &catch_all.declaration.file, scope: &self.label })
+            }
+            None => inner.not_declared(name, &self.label),
+        }
+    }
+
     /// The workers of these names; the catch-all makes those that are not there when it may make all of them.
     fn find_or_make(&self, names: &[&[u8]]) -> Result<Vec<Arc<Background>>, Failure> {
         {
@@ -333,7 +345,7 @@ impl Scope for ScopeView {
             Phase::Callback => self.declared().find(name),
             _ => self.declared().find_or_make(&[name])?.pop(),
         };
-        let worker = found.ok_or_else(|| self.declared().not_declared(name))?;
+        let worker = found.ok_or_else(|| self.declared().not_running(name))?;
         let caller = self.caller(caller);
         let since = worker.since();
         self.begin(&worker, wait.phase)?;

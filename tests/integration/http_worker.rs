@@ -442,6 +442,41 @@ fn require_in_a_request_starts_nothing() {
     assert_eq!(server.log.count("background worker started"), 1);
 }
 
+/// B2, B10 (b): so it is for a name that only the catch-all would serve. What is missing is not its declaration.
+#[test]
+fn require_in_a_request_does_not_let_the_catch_all_start_a_name() {
+    let server = Igor::new()
+        .site(
+            "root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\nworker {$PHP_TESTS}/worker.php 1\n\
+               worker {\nfile {$PHP_TESTS}/puppet.php\nbackground\nenv BOOT \"frankenphp_set_vars([]);\"\n}\n}",
+        )
+        .start();
+    let message = server.eval_in_worker("frankenphp_require_background_worker('w', 3600);").thrown("RuntimeException");
+    for part in ["\"w\"", "puppet.php", "not running", "before the loop"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(!message.contains("not declared"), "{message}");
+    server.eval_in_worker("frankenphp_ensure_background_worker('w');").value();
+    server.eval_in_worker("frankenphp_require_background_worker('w', 0.001);").value();
+}
+
+/// B10 (b), B20: a worker that was given up is told apart from one that nobody has started.
+#[test]
+fn require_in_a_request_says_that_a_worker_was_given_up() {
+    let server = Igor::new()
+        .site(
+            "root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\nworker {$PHP_TESTS}/worker.php 1\n\
+               worker {$PHP_TESTS}/puppet.php 1 {\nbackground\nname w\nmax_consecutive_failures 1\n\
+               env BOOT \"throw new DomainException('no redis');\"\n}\n}",
+        )
+        .start();
+    wait_until("the end of the worker", || server.log.count("background worker given up") == 1);
+    let message = server.eval_in_worker("frankenphp_require_background_worker('w', 3600);").thrown("RuntimeException");
+    for part in ["\"w\"", "puppet.php", "has been given up", "DomainException: no redis"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
 /// B10 (b): a worker that runs but is not ready is waited for.
 #[test]
 fn require_in_a_request_waits_for_a_worker_that_starts() {

@@ -358,7 +358,14 @@ impl Background {
                 return Some(Err(messages::boot_failed(self.subject(), state.attempts, last)));
             }
         }
-        (phase == Phase::Callback && state.live == 0).then(|| Err(messages::not_running(self.subject())))
+        (phase == Phase::Callback && state.live == 0)
+            .then(|| Err(self.given_up(state).unwrap_or_else(|| messages::not_running(self.subject()))))
+    }
+
+    /// Why it does not run, if it was given up.
+    fn given_up(&self, state: &State) -> Option<Failure> {
+        let last = state.last_failure.as_ref().filter(|_| state.live == 0 && state.give_ups > 0)?;
+        Some(messages::gave_up(self.subject(), state.attempts, last))
     }
 
     /// What has happened so far, to be taken before [`start`](Self::start): a waiter is told of what happens after.
@@ -385,12 +392,7 @@ impl Background {
 
     pub(super) fn nothing_published(&self) -> Failure {
         let state = self.locked();
-        match &state.last_failure {
-            Some(last) if state.live == 0 && state.give_ups > 0 => {
-                messages::gave_up(self.subject(), state.attempts, last)
-            }
-            _ => messages::nothing_published(self.subject(), state.live > 0),
-        }
+        self.given_up(&state).unwrap_or_else(|| messages::nothing_published(self.subject(), state.live > 0))
     }
 
     fn subject(&self) -> Subject<'_> {
