@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod output;
 mod php_cli;
 mod remote;
 mod script;
@@ -11,6 +12,7 @@ use crate::config::{self, Config, Diagnostic};
 use crate::server::{self, ServeError};
 use arguments::{Arguments, Command};
 use clap::Parser;
+use output::{complain, print};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,7 +25,17 @@ pub fn main() -> ExitCode {
         return script::main(program);
     }
     let command = Arguments::parse().command;
-    let result = match command {
+    match run(command) {
+        Ok(status) => status,
+        Err(message) => {
+            complain(&format!("igor: {message}\n"));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, String> {
+    match command {
         Command::Run(run) => run_config(run.config, run.root),
         Command::PhpServer(quick) => serve(config::quick(quick.into()), None),
         Command::Validate(validate) => return check(&validate.config),
@@ -31,16 +43,10 @@ pub fn main() -> ExitCode {
         Command::Restart(remote) => remote::restart(&remote),
         Command::Reload(remote) => remote::reload(&remote),
         Command::Stop(remote) => remote::stop(&remote),
-        Command::Version => version::print(),
+        Command::Version => version::print_versions(),
         Command::PhpCli(_) => Err(php_cli::replace_process()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("igor: {message}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Serves `--config`, else `./Caddyfile`, else `--root` as for `php-server`.
@@ -65,28 +71,25 @@ fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Resu
     server::run(config, source).map_err(|error: ServeError| error.to_string())
 }
 
-fn check(path: &Path) -> ExitCode {
+/// `igor validate`
+fn check(path: &Path) -> Result<ExitCode, String> {
     match config::load(path) {
         Ok(config) => {
-            for warning in &config.warnings {
-                println!("{warning}");
-            }
-            println!("{}: the configuration is valid", path.display());
-            ExitCode::SUCCESS
+            let warnings = lines(&config.warnings);
+            print(&format!("{warnings}{}: the configuration is valid\n", path.display()))?;
+            Ok(ExitCode::SUCCESS)
         }
         Err(diagnostics) => {
-            for diagnostic in &diagnostics {
-                println!("{diagnostic}");
-            }
-            ExitCode::from(EXIT_FAILURE)
+            print(&lines(&diagnostics))?;
+            Ok(ExitCode::from(EXIT_FAILURE))
         }
     }
 }
 
+fn lines(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect()
+}
+
 fn diagnosed(diagnostics: &[Diagnostic]) -> String {
-    let mut message = String::from("the configuration has errors\n");
-    for diagnostic in diagnostics {
-        message.push_str(&format!("{diagnostic}\n"));
-    }
-    message.trim_end().to_owned()
+    format!("the configuration has errors\n{}", lines(diagnostics)).trim_end().to_owned()
 }

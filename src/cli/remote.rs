@@ -1,6 +1,7 @@
 //! Asking the admin interface of a running server.
 
 use super::arguments::RemoteArguments;
+use super::output::print;
 use crate::config::{self, Admin};
 use crate::server::admin::view::{Reloaded, Restarted, StuckView};
 use bytes::Bytes;
@@ -72,7 +73,7 @@ impl Remote {
 pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
     let answer = command(arguments, "/frankenphp/workers/restart", String::new(), true)?;
     let Restarted { workers, stuck } = understood(&answer)?;
-    println!("{workers} {} begun anew", if workers == 1 { "worker has" } else { "workers have" });
+    print(&format!("{workers} {} begun anew\n", if workers == 1 { "worker has" } else { "workers have" }))?;
     let hangs = |stuck: &StuckView| {
         let place = stuck.place.as_deref().unwrap_or("an unknown place");
         format!("the script of the thread {} could not be interrupted; it hangs at {place}", stuck.thread)
@@ -91,17 +92,14 @@ pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
         None => String::new(),
     };
     let Reloaded { warnings } = understood(&command(arguments, "/load", text, true)?)?;
-    for warning in warnings {
-        println!("{warning}");
-    }
-    println!("the configuration was reloaded");
-    Ok(())
+    let warnings: String = warnings.iter().map(|warning| format!("{warning}\n")).collect();
+    print(&format!("{warnings}the configuration was reloaded\n")).map(drop)
 }
 
 /// `igor stop`
 pub(super) fn stop(arguments: &RemoteArguments) -> Result<(), String> {
-    println!("{}", command(arguments, "/stop", String::new(), false)?.trim_end());
-    Ok(())
+    let answer = command(arguments, "/stop", String::new(), false)?;
+    print(&format!("{}\n", answer.trim_end())).map(drop)
 }
 
 /// Posts, and gives the answer.

@@ -1,10 +1,11 @@
 //! `igor workers`: the workers of a running server as a table, with what keeps one from coming up.
 
 use super::arguments::WorkersArguments;
+use super::output::print;
 use super::remote::{self, Question, Remote};
 use crate::server::admin::view::{BackgroundView, ErrorView, HttpView, Workers};
 use http::Method;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 /// How often `--watch` looks.
@@ -25,7 +26,7 @@ pub(super) fn show(arguments: &WorkersArguments) -> Result<(), String> {
             Err(error) => return Err(error),
         };
         let clear = if arguments.watch && !arguments.json && io::stdout().is_terminal() { CLEAR } else { "" };
-        if write!(io::stdout(), "{clear}{output}").and_then(|()| io::stdout().flush()).is_err() || !arguments.watch {
+        if !print(&format!("{clear}{output}"))? || !arguments.watch {
             return Ok(());
         }
         first = false;

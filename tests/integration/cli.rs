@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A folder with a Caddyfile and a script.
@@ -34,6 +34,32 @@ fn version() {
     for part in ["\nPHP ", "ZTS", "opcache: "] {
         assert!(stdout.contains(part), "{stdout}");
     }
+}
+
+/// `igor … | head` is no failure, a full disk is one, and neither is a panic.
+#[test]
+fn output_that_nobody_takes() {
+    let dir = folder(":0 {\nphp_server\n}\n");
+    let config = dir.path().join("Caddyfile");
+    let started = |arguments: &[&str], output: Stdio| {
+        let config = config.to_str().expect("the path is text");
+        let arguments = arguments.iter().map(|argument| if *argument == "FILE" { config } else { argument });
+        let Output { status, stderr, .. } =
+            igor().args(arguments).stdout(output).output().expect("the program can be started");
+        (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+    };
+    for arguments in [&["version"][..], &["validate", "--config", "FILE"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        assert_eq!(started(arguments, writer.into()), (Some(0), String::new()), "{arguments:?}");
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux has /dev/full");
+        let (code, stderr) = started(arguments, full.into());
+        assert_eq!(code, Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("igor: writing to the standard output: "), "{arguments:?}: {stderr}");
+    }
+    let full = fs::File::options().write(true).open("/dev/full").expect("Linux has /dev/full");
+    let status = igor().args(["run", "--config", "/nonexistent/Caddyfile"]).stderr(full).status();
+    assert_eq!(status.expect("the program can be started").code(), Some(1), "the status is all that is left to tell");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod invocation;
 mod shell;
 
 use super::EXIT_FAILURE;
+use super::output::{complain, print};
 use crate::config::{self, Config};
 use crate::exchange::RequestHead;
 use crate::php::{EngineError, EngineOptions};
@@ -39,7 +40,7 @@ pub(super) fn main(program: Program) -> ExitCode {
         // As everywhere, a process's status is a byte.
         Ok(status) => ExitCode::from(status as u8),
         Err(message) => {
-            eprintln!("{}: {message}", program.name());
+            complain(&format!("{}: {message}\n", program.name()));
             ExitCode::from(EXIT_FAILURE)
         }
     }
@@ -78,8 +79,7 @@ fn run(program: Program) -> Result<i32, String> {
         _ => Invocation::read(arguments),
     }?;
     if invocation.help {
-        print!("{}", program.usage());
-        return Ok(0);
+        return print(program.usage()).map(|_| 0);
     }
     let threads = invocation.thread_count(environment.get(THREADS_VARIABLE))?;
     let head = match program {

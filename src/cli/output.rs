@@ -1,0 +1,21 @@
+//! What the command line prints. `println!` panics when the reader has left or the disk is full.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Prints on the standard output, and says whether anybody reads it: one who has seen enough, such as `head`, is no failure.
+///
+/// # Errors
+/// The text could not be written, for example because the disk is full.
+pub(super) fn print(text: &str) -> Result<bool, String> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(format!("writing to the standard output: {error}")),
+    }
+}
+
+/// Prints on the standard error. Where that fails, only the exit status is left to tell.
+pub(super) fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
