@@ -47,7 +47,14 @@ pub(super) static VARS: Table<VarsSettings> = Table {
             usage: "max_bytes SIZE",
             doc: "The largest snapshot that a worker may publish.",
             times: Times::Once,
-            apply: |vars, node, context| set_size(&mut vars.max_bytes, node, context),
+            apply: |vars, node, context| {
+                set_size(&mut vars.max_bytes, node, context);
+                // Elsewhere 0 is no limit. Taken by its word, not even an empty array could be published.
+                if vars.max_bytes == 0 {
+                    let hint = "write the bytes of the largest snapshot; there is always a limit";
+                    context.error_with_hint(&node.position, "`max_bytes` is 0, so nothing could be published", hint);
+                }
+            },
         },
         Directive {
             name: "max_depth",
@@ -89,7 +96,7 @@ pub(super) fn vars(settings: &mut VarsSettings, node: &Node, context: &mut Conte
         let message = format!(
             "`thread_budget_bytes` is {thread_budget_bytes}, more than the {process_budget_bytes} of `process_budget_bytes`"
         );
-        context.error_with_hint(&node.position, message, "raise `process_budget_bytes`");
+        context.error_with_hint(&node.position, message, "raise `process_budget_bytes`, or set a lower `thread_budget_bytes`");
     }
 }
 

@@ -204,6 +204,7 @@ fn global_options() {
 }
 ",
             "{\n\tfrankenphp {\n\t\tnum_threads 8\n\t\tmax_threads 4\n\t}\n\tgrace_period 400d\n}\n:80 {\n\trespond ok\n}\n",
+            "{\n\tfrankenphp {\n\t\tvars {\n\t\t\tmax_bytes 0\n\t\t}\n\t}\n}\n:80 {\n\trespond ok\n}\n",
         ],
     );
 }
