@@ -27,7 +27,7 @@ pub struct Crew {
 #[derive(Default)]
 struct Shared {
     identity: Identity,
-    kills: AtomicU64,
+    kills: Arc<AtomicU64>,
 }
 
 /// Whose threads they are, for logs and for those who look from outside.
@@ -164,8 +164,16 @@ pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
 impl Crew {
     /// An empty group. Its threads are named after `options.name` with a number.
     pub fn new(options: ThreadOptions, identity: Identity) -> Self {
-        let shared = Arc::new(Shared { identity, ..Shared::default() });
-        Self { options, shared, numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
+        Self::with(options, Shared { identity, ..Shared::default() })
+    }
+
+    /// An empty group that goes on counting where this one is; what is still to be interrupted in the old one counts in both.
+    pub fn succeed(&self, options: ThreadOptions, identity: Identity) -> Self {
+        Self::with(options, Shared { identity, kills: self.shared.kills.clone() })
+    }
+
+    fn with(options: ThreadOptions, shared: Shared) -> Self {
+        Self { options, shared: Arc::new(shared), numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
     }
 
     /// Starts a thread. `make` is given its number, counted from 0 and never used twice, and where it says what it does.

@@ -235,6 +235,38 @@ fn a_restart_interrupts_what_does_not_end() {
     assert_eq!((&seen["counts"]["kills"], &seen["counts"]["failures"]), (&json!(1), &json!(0)));
 }
 
+/// B52, B53: what a reload has to interrupt is counted, though the declaration under which it ran is gone by then; and what
+/// is between two runs when it comes has been counted as what ended the last one.
+#[test]
+fn counts_go_on_through_reloads() {
+    let server = block(&script("{$DIR}/w.php", "w", "num 1\nenv STEP {$STEP:1}\nmax_consecutive_failures -1"))
+        .global("grace_period 100ms")
+        .file(
+            "w.php",
+            "<?php frankenphp_set_vars([1]); touch(getenv('DIR') . '/step' . getenv('STEP'));
+             if (getenv('STEP') === '2') throw new Exception('again'); while (true);",
+        )
+        .admin()
+        .start();
+    let load = |step: &str| {
+        let text = fs::read_to_string(server.path("Caddyfile")).expect("the configuration can be read");
+        let body = text.replace("{$STEP:1}", step);
+        let answer = server.ask_admin(&Request::post("/load", body).header("Content-Type", "text/caddyfile"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    let counts = || server.seen_worker("w")["counts"].clone();
+    wait_until("the first loop", || server.path("step1").exists());
+    load("2");
+    wait_until("a pause of a second", || counts()["failures"].as_u64() >= Some(5));
+    assert_eq!(counts()["kills"], 1);
+    load("3");
+    wait_until("the second loop", || server.path("step3").exists());
+    let counts = counts();
+    let restarts = ["exit", "failure", "restart", "reload"].map(|reason| counts["restarts"][reason].as_u64());
+    let restarts: Option<u64> = restarts.into_iter().sum();
+    assert_eq!(restarts.map(|restarts| restarts + 1), counts["starts"].as_u64(), "{counts}");
+}
+
 /// B52: a wrong configuration changes nothing and is explained; a right one takes effect, from the body or from the file.
 #[test]
 fn a_configuration_is_loaded() {

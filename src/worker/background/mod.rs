@@ -64,6 +64,8 @@ pub struct Background {
 struct State {
     /// Threads that have been started and have not left their loop.
     live: usize,
+    /// Those of them that are in a run of the script, and not between two.
+    running: usize,
     /// The system did not give all threads, and the log says so.
     is_short: bool,
     ready: bool,
@@ -118,7 +120,7 @@ impl Background {
     /// A worker that does not run yet.
     pub fn new(name: &str, scope: &str, declaration: Declaration, shared: &Shared) -> Arc<Self> {
         let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()));
-        Self::with(name, scope, declaration, shared, published, State::default())
+        Self::with(name, scope, declaration, shared, published, State::default(), None)
     }
 
     /// The same worker under another declaration. What was published stays readable, and it stays ready if it was. Its
@@ -128,11 +130,13 @@ impl Background {
         let before = predecessor.locked();
         // One that never ran has nobody to wait for; so a line of reloads does not become a chain of workers.
         let waits_for = if before.live > 0 { Some(predecessor.clone()) } else { before.predecessor.clone() };
-        let mut tally = predecessor.tally(&before);
-        tally.restarts.reload += u64::from(before.live > 0);
+        let mut tally = before.tally;
+        // What is between two runs has been counted when the last one ended.
+        tally.restarts.reload += before.running as u64;
         let state = State { ready: before.ready, runs: before.runs, tally, predecessor: waits_for, ..State::default() };
         drop(before);
-        Self::with(name, scope, declaration, shared, (slot.clone(), last_publish.clone()), state)
+        let published = (slot.clone(), last_publish.clone());
+        Self::with(name, scope, declaration, shared, published, state, Some(&predecessor.crew))
     }
 
     fn with(
@@ -142,6 +146,7 @@ impl Background {
         shared: &Shared,
         (slot, last_publish): (Arc<Slot>, Arc<LastPublish>),
         state: State,
+        predecessor: Option<&Crew>,
     ) -> Arc<Self> {
         let options = ThreadOptions { name: format!("bg-{name}"), ..shared.options.clone() };
         let identity = Identity {
@@ -156,7 +161,10 @@ impl Background {
             slot,
             waits: shared.waits.clone(),
             server_stopping: shared.stopping.clone(),
-            crew: Crew::new(options, identity),
+            crew: match predecessor {
+                Some(crew) => crew.succeed(options, identity),
+                None => Crew::new(options, identity),
+            },
             last_publish,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -206,9 +214,9 @@ impl Background {
         }
     }
 
-    /// What has been counted, with the runs that were interrupted: the crew counts those.
+    /// What has been counted, with the runs that were interrupted: the crew counts those, its predecessor's among them.
     fn tally(&self, state: &State) -> Tally {
-        Tally { kills: state.tally.kills + self.crew.kills(), ..state.tally }
+        Tally { kills: self.crew.kills(), ..state.tally }
     }
 
     /// Starts the threads that the declaration asks for and that are not there: all of them, or those that a pool has lost.

@@ -124,6 +124,7 @@ impl BackgroundWork {
             }
             // Counted also when it cannot begin, so that the log tells its failure from those of other runs.
             state.runs += 1;
+            state.running += 1;
             self.run = state.runs;
             self.restarts = state.restarts;
             let (reader, writer) = pipe?;
@@ -219,6 +220,7 @@ impl Work for BackgroundWork {
         let (stopping, restarting) = {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
+            state.running -= 1;
             state.last_exit = Some(exit_status(&ended));
             (state.stopping, state.restarts > self.restarts)
         };
