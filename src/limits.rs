@@ -82,6 +82,12 @@ pub const WATCH_BURST_MS_MAX: u64 = 5000;
 /// How long the async side's threads may take to end, when nothing is left for them to do.
 pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
 
+/// How long a thread of the async runtime for blocking work may be idle before it ends.
+pub const BLOCKING_THREAD_IDLE_SECONDS_MAX: u64 = 60;
+
+/// How often one of them is used, so that there always is one: often enough that a loaded machine does not miss it.
+pub const BLOCKING_THREAD_USED_EVERY_SECONDS: u64 = 15;
+
 // --- PHP threads --------------------------------------------------------------------------------------------------
 
 /// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:

@@ -73,7 +73,8 @@ pub(super) fn mask_of_process() -> Option<&'static SignalMask> {
 }
 
 /// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been joined
-/// by then.
+/// by then. Where one has not, because of a panic on the way for example, the process ends at once with [`EXIT_STUCK`]: to
+/// stop the engine would take the memory that the thread runs on.
 pub struct Engine {
     info: EngineInfo,
     /// PHP keeps pointers into these.
@@ -127,10 +128,18 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        let threads = super::thread::live();
+        if threads > 0 {
+            tracing::error!(threads, "PHP is to stop while PHP threads still run; the process ends at once instead");
+            exit_at_once(EXIT_STUCK);
+        }
         // SAFETY: the engine was started by this thread (the value cannot leave it) and is stopped once.
         unsafe { ffi::shim_engine_stop() };
     }
 }
+
+/// Exit status of a process that ends under PHP threads.
+pub const EXIT_STUCK: i32 = 70;
 
 /// Ends the process without running destructors or exit handlers: PHP threads that did not leave still run on the
 /// engine's memory.

@@ -10,6 +10,7 @@ use crate::signals::SignalMask;
 use crate::vars::{Ledger, Limits, Policy};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// What every PHP thread is given.
@@ -44,6 +45,30 @@ fn block_signals_of_process() -> SignalMask {
     SignalMask::block_all_but(&[timer, timer + ffi::IGOR_WAKE_SIGNAL_AFTER_MIN as i32])
 }
 
+/// Threads that run on the engine's memory, or are about to.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// How many PHP threads have been started and have not left.
+pub(super) fn live() -> usize {
+    LIVE.load(Ordering::Acquire)
+}
+
+/// Counts a thread for as long as it uses the engine.
+struct Live;
+
+impl Live {
+    fn new() -> Self {
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::Release);
+    }
+}
+
 /// Starts a PHP thread. The engine must be running, and must not be stopped before the thread has been joined.
 ///
 /// # Errors
@@ -54,7 +79,9 @@ pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interru
     // That one may be without PHP, and then blocks nearly everything.
     let own_mask = if options.blocks_signals { None } else { super::engine::mask_of_process() };
     let builder = std::thread::Builder::new().name(options.name.clone()).stack_size(PHP_THREAD_STACK_BYTES);
+    let live = Live::new();
     let started = builder.spawn(move || {
+        let _live = live;
         if let Some(mask) = own_mask {
             mask.apply();
         }

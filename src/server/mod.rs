@@ -9,6 +9,7 @@ mod mounted;
 mod opcache;
 mod reload;
 mod run;
+mod runtime;
 mod script;
 mod shutdown;
 mod sites;

@@ -7,14 +7,15 @@ use super::opcache::Coordinator;
 use super::reload::absolute;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
-use super::{sites, systemd};
+use super::{runtime, sites, systemd};
 use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::service::HttpService;
 use crate::limits::{KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
-use crate::php::{Engine, EngineError};
+use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once};
 use crate::signals::SignalMask;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,12 +63,14 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     // Of every thread that is started from here, too: what a script lets pcntl_signal() catch would end the process on a
     // thread without PHP. PHP's threads have the mask that the engine was started with.
     SignalMask::block_all_but(&OWN_SIGNALS);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("igor-async")
-        .build()
-        .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
-    let result = runtime.block_on(serve(config, source.map(absolute), bound, admin));
+    let runtime =
+        runtime::start().map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
+    let serving = || runtime.block_on(serve(config, source.map(absolute), bound, admin));
+    let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
+        // Nobody is left to let the PHP threads leave.
+        tracing::error!("the server's loop panicked, and the process ends at once; this is a defect of igor");
+        exit_at_once(EXIT_STUCK);
+    };
     // Its threads end before PHP does: one that is just leaving must not meet what the end of the process takes down.
     runtime.shutdown_timeout(Duration::from_secs(RUNTIME_END_SECONDS_MAX));
     match result {
@@ -83,9 +86,6 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     }
 }
 
-/// Exit status when a PHP thread had to be left behind.
-const EXIT_STUCK: i32 = 70;
-
 type Stuck = Vec<crate::pool::Stuck>;
 
 /// Ends the process under PHP threads that do not leave: stopping the engine would take the memory they run on.
@@ -98,7 +98,7 @@ fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
             "a PHP thread could not be interrupted; the process ends without it"
         );
     }
-    crate::php::exit_at_once(EXIT_STUCK)
+    exit_at_once(EXIT_STUCK)
 }
 
 /// What the loop of a running server holds.

@@ -80,6 +80,32 @@ fn a_reload_without_enough_threads_leaves_none_behind() {
     assert_eq!(server.eval("return 1;").value(), 1);
 }
 
+/// What the server itself does on threads, it does on the one that it has kept, when PHP's have taken all that there were.
+#[test]
+fn a_server_without_other_threads_serves_restarts_and_reloads() {
+    let worker = "worker {$PHP_TESTS}/worker.php 1\n";
+    let server = block(&(puppet("w", &format!("num 1\n{READY}")) + worker))
+        .admin()
+        .frankenphp("num_threads 2")
+        .php_threads_at_most(100)
+        .file("no-others", "")
+        .start();
+    server.wait_log(&["opcache cannot be restarted while the server runs"]);
+    ensure(&server, "w");
+    let file = server.get("/worker.php/../puppet.php");
+    assert_ne!(file.status, 500, "{}", file.text());
+    let answer = server.ask_admin(&Request::post("/frankenphp/workers/restart", ""));
+    assert_eq!(answer.json(), json!({"workers": 2, "stuck": []}));
+    let path = server.path("Caddyfile");
+    let text = fs::read_to_string(&path).expect("the Caddyfile can be read");
+    fs::write(&path, text.replace("worker.php 1\n", "worker.php 1 {\nenv NEW 1\n}\n"))
+        .expect("the Caddyfile can be written");
+    server.signal(Signal::HUP);
+    server.wait_log(&["the configuration was reloaded"]);
+    assert_eq!(server.eval_in_worker("return getenv('NEW');").value(), "1");
+    assert!(read(&server, "w").value()["pid"].is_number());
+}
+
 #[test]
 fn a_worker_without_a_descriptor_is_tried_again() {
     let server = block(&puppet("w", &format!("max_consecutive_failures -1\n{READY}"))).start();

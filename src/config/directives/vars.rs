@@ -96,7 +96,11 @@ pub(super) fn vars(settings: &mut VarsSettings, node: &Node, context: &mut Conte
         let message = format!(
             "`thread_budget_bytes` is {thread_budget_bytes}, more than the {process_budget_bytes} of `process_budget_bytes`"
         );
-        context.error_with_hint(&node.position, message, "raise `process_budget_bytes`, or set a lower `thread_budget_bytes`");
+        context.error_with_hint(
+            &node.position,
+            message,
+            "raise `process_budget_bytes`, or set a lower `thread_budget_bytes`",
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 /*
  * A system that is out of threads. Preloaded, it lets pthread_create() fail as such a system does, once as many PHP threads
- * have been made as the file $DIR/php-threads says. All other threads are made as ever; a PHP thread is known by its stack.
+ * have been made as the file $DIR/php-threads says. All other threads are made as ever, unless there is a file
+ * $DIR/no-others: then none is made after the first PHP thread. A PHP thread is known by its stack.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PHP_THREAD_STACK_BYTES (16u << 20)
 
@@ -32,6 +34,14 @@ static int threads_max(void)
 	return max;
 }
 
+static int others_are_refused(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/no-others", getenv("DIR"));
+	return atomic_load(&made) > 0 && access(path, F_OK) == 0;
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *argument)
 {
 	create_fn create = (create_fn)dlsym(RTLD_NEXT, "pthread_create");
@@ -42,6 +52,8 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
 			atomic_fetch_sub(&made, 1);
 			return EAGAIN;
 		}
+	} else if (others_are_refused()) {
+		return EAGAIN;
 	}
 	return create(thread, attr, run, argument);
 }

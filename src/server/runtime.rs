@@ -1,0 +1,39 @@
+//! The async runtime. Tokio panics when it needs a thread for blocking work, has none, and the system gives none; so one is
+//! made before PHP takes its threads, and kept. When it is the only one, what blocks is done one after the other.
+
+use crate::limits::{BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::spawn_blocking;
+
+/// Starts the runtime of the server.
+///
+/// # Errors
+/// The system gave no thread, or no descriptor.
+pub(super) fn start() -> io::Result<Runtime> {
+    let make = || {
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("igor-async")
+            .thread_keep_alive(Duration::from_secs(BLOCKING_THREAD_IDLE_SECONDS_MAX))
+            .build()?;
+        runtime.block_on(async { spawn_blocking(|| {}).await })?;
+        runtime.spawn(keep_a_blocking_thread());
+        Ok(runtime)
+    };
+    // It has nothing else to say that the system gives no thread; the panic's own message stands on the standard error.
+    catch_unwind(AssertUnwindSafe(make))
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::WouldBlock, "the system gave no thread")))
+}
+
+/// Uses a thread for blocking work now and then, so that the last one is never idle for long enough to end.
+async fn keep_a_blocking_thread() {
+    let mut again = tokio::time::interval(Duration::from_secs(BLOCKING_THREAD_USED_EVERY_SECONDS));
+    loop {
+        again.tick().await;
+        // A task of its own: should it panic, because the process was stopped for minutes, the next one tries again.
+        tokio::spawn(async { spawn_blocking(|| {}).await });
+    }
+}
