@@ -14,6 +14,7 @@ mod background;
 mod classic;
 mod cli;
 mod consistency;
+mod engine;
 mod environment;
 mod examples;
 #[cfg(feature = "faults")]

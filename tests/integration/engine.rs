@@ -1,0 +1,37 @@
+//! The engine in the hands of a program that is not ours. There is one in a process, so what is done to it is done by the test
+//! program, started once more.
+
+use igor_php::php::{EXIT_STUCK, Engine, EngineOptions, ThreadOptions};
+use igor_php::worker::classic::{Classic, Declaration};
+use std::process::Command;
+use std::sync::Arc;
+
+/// Tells the test below that it is the process, and not the one that looks at it.
+const IS_PROCESS: &str = "IGOR_TEST_ENGINE";
+
+/// Stops the engine too early, as an early return or a panic would.
+#[test]
+fn an_engine_that_is_stopped_under_threads_ends_the_process() {
+    if std::env::var_os(IS_PROCESS).is_some() {
+        return stop_under_a_thread();
+    }
+    let mut command = Command::new(std::env::current_exe().expect("the test program has a path"));
+    command.args(["--exact", "--nocapture", "engine::an_engine_that_is_stopped_under_threads_ends_the_process"]);
+    let output = command.env(IS_PROCESS, "1").output().expect("the test program can be started");
+    assert_eq!(output.status.code(), Some(EXIT_STUCK), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn stop_under_a_thread() {
+    let engine = Engine::start(&EngineOptions { threads: 1, ..EngineOptions::default() }).expect("the engine starts");
+    let options = ThreadOptions {
+        name: "php".into(),
+        blocks_signals: false,
+        settings: Arc::default(),
+        policy: Default::default(),
+        ledger: Arc::default(),
+        limits: Default::default(),
+    };
+    let classic = Classic::new(Declaration { threads: 1, threads_max: 1 }, options);
+    classic.start().expect("the system gives a thread");
+    drop(engine);
+}
