@@ -128,6 +128,8 @@ bool igor_enum_resolve(zval *into, const void *enum_case);
 void igor_opcache_preload(void);
 void igor_opcache_install(void);
 bool igor_opcache_is_guarded(void);
+void igor_files_look_anew(void);
+void igor_files_look_as_configured(void);
 void igor_opcache_enter(igor_thread *self);
 void igor_opcache_entered(igor_thread *self);
 

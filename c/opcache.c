@@ -36,6 +36,33 @@ bool igor_opcache_is_guarded(void)
 	return igor_is_asked;
 }
 
+/* ---- What a worker's script begins with ---------------------------------------------------------------------- */
+
+/* A worker is begun anew because files have changed, so its script, and what that includes before its loop, is what the files
+ * say now: not what opcache has seen within opcache.revalidate_freq, nor where symbolic links led to some time ago. */
+void igor_files_look_anew(void)
+{
+	zend_string *name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
+
+	realpath_cache_clean();
+	/* Not there without opcache. */
+	zend_alter_ini_entry_chars(name, "0", 1, PHP_INI_USER, PHP_INI_STAGE_RUNTIME);
+	zend_string_release(name);
+}
+
+/* From here on the configured value counts, or the script's own: requests must not look at every file each time. */
+void igor_files_look_as_configured(void)
+{
+	zend_string *name;
+
+	if (zend_ini_long(ZEND_STRL("opcache.revalidate_freq"), 0) != 0) {
+		return;
+	}
+	name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
+	zend_restore_ini_entry(name, PHP_INI_STAGE_RUNTIME);
+	zend_string_release(name);
+}
+
 /* ---- Asking for a restart ------------------------------------------------------------------------------------ */
 
 /* Whether PHP's own opcache_reset() would take the call, as far as that can be seen from here. */

@@ -94,6 +94,9 @@ static void igor_execute(igor_thread *self)
 	if (self->mode == IGOR_BACKGROUND) {
 		igor_lift_time_limit();
 	}
+	if (self->mode != IGOR_CLASSIC) {
+		igor_files_look_anew();
+	}
 	php_execute_script(&script);
 	zend_destroy_file_handle(&script);
 }

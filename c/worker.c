@@ -124,6 +124,7 @@ static void igor_session_start(igor_thread *self)
 
 static void igor_boot_save(igor_thread *self)
 {
+	igor_files_look_as_configured();
 	igor_boot_ini_save(self);
 	igor_boot_session_save(self);
 	IGOR_FAULT("boot_save half");

@@ -6,10 +6,12 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const RELOADED: &str = "the configuration was reloaded";
 const NOT_RELOADED: &str = "the configuration was not reloaded";
@@ -362,6 +364,67 @@ fn watched_files_restart_the_workers_of_their_block() {
     assert_eq!(server.log.count("watched files have changed"), 1, "{}", server.log.text());
     assert_eq!((starts(&server, "w"), starts(&server, "v")), (2, 1));
     assert_eq!(value("two", "return frankenphp_get_vars('v');"), of_two);
+}
+
+/// Writes a file that says to be so many minutes old: opcache takes none into its memory that is younger than two seconds.
+fn write_aged(path: &Path, content: &str, minutes: u64) {
+    fs::write(path, content).expect("files can be written");
+    let changed = SystemTime::now() - Duration::from_secs(60 * minutes);
+    let file = fs::File::options().write(true).open(path).expect("the file is there");
+    file.set_modified(changed).expect("the time of a file can be set");
+}
+
+/// A release of an application: a page and a feed, which both tell the release.
+fn release(folder: &Path, number: u32, minutes: u64) {
+    fs::create_dir_all(folder).expect("folders can be made");
+    let feed = format!(
+        "<?php require __DIR__ . '/lib.php'; frankenphp_set_vars([{number}, lib()]);
+         $r = [frankenphp_get_worker_handle()]; $n = null; stream_select($r, $n, $n, null);"
+    );
+    let page = format!(
+        "<?php require __DIR__ . '/lib.php'; frankenphp_require_background_worker('feed');
+         while (frankenphp_handle_request(function () {{
+             echo json_encode([{number}, lib(), frankenphp_get_vars('feed'), (int) ini_get('opcache.revalidate_freq')]);
+         }}));"
+    );
+    write_aged(&folder.join("lib.php"), &format!("<?php function lib() {{ return {number}; }}"), minutes);
+    write_aged(&folder.join("feed.php"), &feed, minutes);
+    write_aged(&folder.join("page.php"), &page, minutes);
+}
+
+/// B50, B51: what begins anew is what the files say now. opcache looks at a file every two seconds at most, and PHP remembers
+/// for two minutes where a symbolic link led; a deployment changes either, and restarts the workers once.
+#[test]
+fn a_restart_runs_the_code_that_is_there() {
+    let releases = tempfile::tempdir().expect("a temporary folder can be made");
+    let (first, current) = (releases.path().join("first"), releases.path().join("current"));
+    release(&first, 1, 60);
+    symlink("first", &current).expect("links can be made");
+    let root = current.to_str().expect("the folder's name is text");
+    let server = Igor::new()
+        .admin()
+        .frankenphp("php_ini opcache.revalidate_freq 3600")
+        .site(&format!(
+            "php_server {{\nroot {root}\nresolve_root_symlink off\nworker page.php 1\n\
+             worker feed.php {{\nbackground\nname feed\nnum 1\n}}\n}}"
+        ))
+        .start();
+    let restart = || {
+        let answer = server.ask_admin(&Request::post("/frankenphp/workers/restart", ""));
+        assert_eq!(answer.json(), json!({"workers": 2, "stuck": []}));
+    };
+    let seen = |number: u32| {
+        wait_until("the feed of the release", || server.get("/page.php").json()[2] == json!([number, number]));
+        assert_eq!(server.get("/page.php").json(), json!([number, number, [number, number], 3600]));
+    };
+    seen(1);
+    release(&first, 2, 50);
+    restart();
+    seen(2);
+    release(&releases.path().join("second"), 3, 70);
+    fs::remove_file(&current).and_then(|()| symlink("second", &current)).expect("links can be changed");
+    restart();
+    seen(3);
 }
 
 /// A worker whose script never comes to its first request keeps no later configuration out.
