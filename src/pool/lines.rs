@@ -9,12 +9,23 @@ pub struct LineLog {
 }
 
 impl LineLog {
-    /// Takes bytes and hands every whole line, without its end, to `log`. Lines longer than a record may be are cut.
-    pub fn push(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            self.rest.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || self.rest.len() >= LOG_LINE_BYTES_MAX {
+    /// Takes bytes and hands every whole line, without its end, to `log`. Lines longer than a record may be are cut, between
+    /// two characters.
+    pub fn push(&mut self, mut bytes: &[u8], mut log: impl FnMut(&str)) {
+        while !bytes.is_empty() {
+            let room = &bytes[..bytes.len().min(LOG_LINE_BYTES_MAX - self.rest.len())];
+            let (taken, is_line) = match room.iter().position(|&byte| byte == b'\n') {
+                Some(end) => (end + 1, true),
+                None => (room.len(), false),
+            };
+            self.rest.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+            if is_line {
                 self.flush(&mut log);
+            } else if self.rest.len() == LOG_LINE_BYTES_MAX {
+                let begun = self.rest.split_off(LOG_LINE_BYTES_MAX - begun_character(&self.rest));
+                self.flush(&mut log);
+                self.rest = begun;
             }
         }
     }
@@ -30,11 +41,40 @@ impl LineLog {
     }
 }
 
+/// How many bytes at the end belong to a character of UTF-8 whose other bytes are still to come.
+fn begun_character(bytes: &[u8]) -> usize {
+    let is_first = |byte: u8| byte & 0xc0 != 0x80;
+    let Some(back) = bytes.iter().rev().take(4).position(|&byte| is_first(byte)) else { return 0 };
+    let there = back + 1;
+    let length = match bytes[bytes.len() - there] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    if there < length { there } else { 0 }
+}
+
+/// What of a message becomes a record each: its lines, and pieces of those that are longer than a record may be.
+pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
+    message.lines().flat_map(|mut line| {
+        std::iter::from_fn(move || {
+            let mut end = line.len().min(LOG_LINE_BYTES_MAX);
+            while !line.is_char_boundary(end) {
+                end -= 1;
+            }
+            let (record, rest) = line.split_at(end);
+            line = rest;
+            (!record.is_empty()).then_some(record)
+        })
+    })
+}
+
 /// Logs a message of PHP with the given fields, a record a line: a message with line breaks must not look like several
 /// records. The level is a syslog number: 3 error, 4 warning, 5 and 6 information, 7 debug.
 macro_rules! log_php {
     ($level:expr, $message:expr, $($fields:tt)*) => {
-        for line in $message.lines().filter(|line| !line.is_empty()) {
+        for line in $crate::pool::records(&$message) {
             match $level {
                 ..=3 => tracing::error!(target: "php", $($fields)*, "{line}"),
                 4 => tracing::warn!(target: "php", $($fields)*, "{line}"),
@@ -50,14 +90,40 @@ pub(crate) use log_php;
 mod tests {
     use super::*;
 
-    #[test]
-    fn lines_are_put_together_and_long_ones_cut() {
+    fn logged(pieces: &[&[u8]]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut log = LineLog::default();
-        log.push(b"one\r\ntw", |line| lines.push(line.to_owned()));
-        log.push(b"o\n\nrest", |line| lines.push(line.to_owned()));
-        log.push(&vec![b'x'; LOG_LINE_BYTES_MAX], |line| lines.push(line.len().to_string()));
+        for piece in pieces {
+            log.push(piece, |line| lines.push(line.to_owned()));
+        }
         log.flush(|line| lines.push(line.to_owned()));
-        assert_eq!(lines, ["one", "two", &(LOG_LINE_BYTES_MAX + 4).to_string()]);
+        lines
+    }
+
+    #[test]
+    fn lines_are_put_together() {
+        assert_eq!(logged(&[b"one\r\ntw", b"o\n\nrest"]), ["one", "two", "rest"]);
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let long = vec![b'x'; 2 * LOG_LINE_BYTES_MAX + 3];
+        let lengths: Vec<_> = logged(&[b"rest", &long, b"\nnext"]).iter().map(String::len).collect();
+        assert_eq!(lengths, [LOG_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX, 7, 4]);
+        let message = "x".repeat(LOG_LINE_BYTES_MAX + 1) + "\n\nshort";
+        assert_eq!(records(&message).map(str::len).collect::<Vec<_>>(), [LOG_LINE_BYTES_MAX, 1, 5]);
+    }
+
+    #[test]
+    fn characters_are_not_cut() {
+        for character in ["é", "€", "🐘"] {
+            for before in 0..4 {
+                let text = "x".repeat(before) + &character.repeat(LOG_LINE_BYTES_MAX);
+                assert_eq!(logged(&[text.as_bytes()]).concat(), text);
+                assert_eq!(records(&text).collect::<String>(), text);
+            }
+        }
+        let noise: Vec<u8> = (0..=255).cycle().filter(|&byte| byte != b'\n').take(3 * LOG_LINE_BYTES_MAX).collect();
+        assert!(logged(&[&noise]).len() >= 3, "what is no text gets through, too");
     }
 }

@@ -9,6 +9,6 @@ pub mod scale;
 pub use activity::{Activity, Doing, Seen};
 pub use crew::{Crew, Identity, Runs, Stuck, ThreadSeen, end_runs, leave};
 pub use lines::LineLog;
-pub(crate) use lines::log_php;
+pub(crate) use lines::{log_php, records};
 pub use queue::JobQueue;
 pub(crate) use queue::Taken;
