@@ -43,7 +43,7 @@ impl Default for Policy {
         Self {
             mode: Mode::Auto,
             copy_bytes_max: 64 << 10,
-            thread_budget_bytes: 64 << 20,
+            thread_budget_bytes: 16 << 20,
             process_budget_bytes: 256 << 20,
         }
     }
