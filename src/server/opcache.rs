@@ -53,6 +53,7 @@ fn drain(wanted: &Wanted, control: &Control) {
     let mut stuck = safepoint().await_left(Which::Runs, Instant::now() + grace, kill);
     if stuck.is_empty() {
         safepoint().close();
+        tracing::debug!("opcache is to be restarted: nobody starts until the running scripts have ended");
         stuck = safepoint().await_left(Which::All, Instant::now() + grace, kill);
     }
     if stuck.is_empty() {
