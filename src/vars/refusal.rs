@@ -13,7 +13,8 @@ pub struct Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathKey {
     Index(i64),
-    Name(Vec<u8>),
+    /// The beginning of the key, and whether there is more of it.
+    Name(Vec<u8>, bool),
 }
 
 /// What was wrong with the value.
@@ -59,7 +60,8 @@ impl Refusal {
         if !self.is_value_error() {
             return self;
         }
-        self.path.insert(0, PathKey::Name(name[..name.len().min(KEY_BYTES_SHOWN)].to_vec()));
+        let shown = &name[..name.len().min(KEY_BYTES_SHOWN)];
+        self.path.insert(0, PathKey::Name(shown.to_vec(), shown.len() < name.len()));
         self
     }
 
@@ -87,8 +89,13 @@ impl Refusal {
             }
             match key {
                 PathKey::Index(index) => place.push_str(&format!("[{index}]")),
-                PathKey::Name(name) => {
-                    let name = String::from_utf8_lossy(name).replace('\\', "\\\\").replace('\'', "\\'");
+                PathKey::Name(name, is_cut) => {
+                    let mut name = String::from_utf8_lossy(name).replace('\\', "\\\\").replace('\'', "\\'");
+                    if *is_cut {
+                        // A character may have been cut, too.
+                        name.truncate(name.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
+                        name.push('…');
+                    }
                     place.push_str(&format!("['{name}']"));
                 }
             }
@@ -127,5 +134,20 @@ impl fmt::Display for Refusal {
                 write!(f, "{place} is of the engine's internal type {kind}, which cannot be published")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_key_is_shown_as_cut() {
+        let place = |name: &str| Refusal::new(Reason::Resource).at_name(name.as_bytes()).place();
+        let whole = "k".repeat(KEY_BYTES_SHOWN);
+        assert_eq!(place(&whole), format!("$vars['{whole}']"));
+        assert_eq!(place(&format!("{whole}k")), format!("$vars['{whole}…']"));
+        let uneven = "k".repeat(KEY_BYTES_SHOWN - 1);
+        assert_eq!(place(&format!("{uneven}éé")), format!("$vars['{uneven}…']"));
     }
 }
