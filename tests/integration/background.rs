@@ -18,6 +18,7 @@ fn a_worker_without_a_number_starts_on_first_demand() {
     assert!(read(&server, "w").value()["pid"].is_u64());
     ensure(&server, "w");
     server.eval("frankenphp_require_background_worker('w');").value();
+    server.wait_log(&["background worker started"]);
     assert_eq!(server.log.count("background worker started"), 1);
 }
 

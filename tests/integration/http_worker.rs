@@ -439,6 +439,7 @@ fn require_in_a_request_starts_nothing() {
     assert_eq!(server.log.count("background worker started"), 0);
     server.eval_in_worker("frankenphp_ensure_background_worker('w');").value();
     server.eval_in_worker("frankenphp_require_background_worker('w', 0.001);").value();
+    server.wait_log(&["background worker started"]);
     assert_eq!(server.log.count("background worker started"), 1);
 }
 
