@@ -64,12 +64,24 @@ pub enum EngineError {
 }
 
 static STARTED: AtomicBool = AtomicBool::new(false);
+/// Whether PHP threads may be started.
+static RUNS: AtomicBool = AtomicBool::new(false);
 /// What the thread that started the engine blocked.
 static MASK_OF_PROCESS: OnceCell<SignalMask> = OnceCell::new();
 
 /// The signals that PHP threads block, and programs that scripts start. `None`: the engine is somebody else's.
 pub(super) fn mask_of_process() -> Option<&'static SignalMask> {
     MASK_OF_PROCESS.get()
+}
+
+/// Whether an engine runs that PHP threads can use.
+pub(super) fn runs() -> bool {
+    RUNS.load(Ordering::Acquire)
+}
+
+/// The program that has loaded the module has an engine of its own, which runs for as long as the module is used.
+pub(crate) fn engine_of_the_program_runs() {
+    RUNS.store(true, Ordering::Release);
 }
 
 /// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been joined
@@ -117,6 +129,7 @@ impl Engine {
             return Err(EngineError::Refused);
         }
         MASK_OF_PROCESS.get_or_init(SignalMask::current);
+        RUNS.store(true, Ordering::Release);
         Ok(Self { info: EngineInfo::from(&info), _kept: kept, _not_send: PhantomData })
     }
 
@@ -133,6 +146,7 @@ impl Drop for Engine {
             tracing::error!(threads, "PHP is to stop while PHP threads still run; the process ends at once instead");
             exit_at_once(EXIT_STUCK);
         }
+        RUNS.store(false, Ordering::Release);
         // SAFETY: the engine was started by this thread (the value cannot leave it) and is stopped once.
         unsafe { ffi::shim_engine_stop() };
     }

@@ -18,6 +18,7 @@ mod work;
 
 pub use adopt::Adopted;
 pub use cutoff::{Cut, Cutoff};
+pub(crate) use engine::engine_of_the_program_runs;
 pub use engine::{EXIT_STUCK, Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
 pub use safepoint::{Restarts, Safepoint, Wanted, Which, safepoint};

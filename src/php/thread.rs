@@ -69,11 +69,14 @@ impl Drop for Live {
     }
 }
 
-/// Starts a PHP thread. The engine must be running, and must not be stopped before the thread has been joined.
+/// Starts a PHP thread. The engine must not be stopped before the thread has been joined.
 ///
 /// # Errors
-/// The system gave no thread.
+/// The engine does not run, or the system gave no thread.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
+    if !super::engine::runs() {
+        return Err(io::Error::other("PHP's engine does not run; it must be started before its threads"));
+    }
     // A thread begins with the mask of the one that starts it.
     let mask = options.blocks_signals.then(block_signals_of_process);
     // That one may be without PHP, and then blocks nearly everything.

@@ -192,15 +192,24 @@ impl Threads {
         Ok(())
     }
 
+    /// Whether there are HTTP workers that `old` does not have.
+    pub(super) fn boots_more_than(&self, old: &Self) -> bool {
+        self.booting(Some(old)).next().is_some()
+    }
+
     /// Waits until the HTTP workers that `old` does not have serve. Blocks.
     ///
     /// # Errors
     /// The script of one does not boot; says why.
     pub(super) fn wait_booted(&self, old: Option<&Self>) -> Result<(), String> {
-        let known = |group: &HttpGroup| {
+        self.booting(old).try_for_each(|group| group.worker.wait_booted())
+    }
+
+    fn booting<'a>(&'a self, old: Option<&'a Self>) -> impl Iterator<Item = &'a HttpGroup> {
+        let known = move |group: &HttpGroup| {
             old.is_some_and(|old| old.http.iter().any(|other| Arc::ptr_eq(&other.worker, &group.worker)))
         };
-        self.http.iter().filter(|group| !known(group)).try_for_each(|group| group.worker.wait_booted())
+        self.http.iter().filter(move |group| !known(group))
     }
 
     /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is told to end, what

@@ -6,7 +6,7 @@ use super::logging;
 use super::workers::Workers;
 use crate::config::{self, Config, ScopeLabel, WorkerDecl};
 use crate::exchange::{Exchange, Pairs};
-use crate::php::{Adopted, Ended, Mode, Next, ThreadOptions, Work};
+use crate::php::{self, Adopted, Ended, Mode, Next, ThreadOptions, Work};
 use crate::vars::Slot;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -71,6 +71,7 @@ impl Hosted {
     pub fn start(&mut self) -> Result<(), HostedError> {
         self.end();
         self.warn_once();
+        php::engine_of_the_program_runs();
         let threads = ThreadOptions {
             blocks_signals: true,
             settings: Arc::new(settings(&self.config)),

@@ -54,18 +54,7 @@ impl Server {
                 return Err(ControlError::Threads(error));
             }
         };
-        let booted = {
-            let (threads, old) = (threads.clone(), old.clone());
-            tokio::task::spawn_blocking(move || threads.wait_booted(Some(&old.threads)))
-        };
-        let booted = tokio::select! {
-            booted = booted => {
-                booted.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}"))).map_err(ControlError::Boot)
-            }
-            _ = stop.wait() => Err(ControlError::Stopping),
-            () = newer.arrived() => Err(ControlError::Superseded),
-        };
-        if let Err(error) = booted {
+        if let Err(error) = booted(&threads, &old, stop, newer).await {
             let leaving = threads.withdraw(&old.threads, &old.config);
             self.retire(leaving, Vec::new(), Vec::new(), grace);
             return Err(error);
@@ -167,6 +156,28 @@ impl Server {
 /// Those that have left by now are joined.
 fn still_there(leaving: &Leaving) -> Vec<Stuck> {
     leaving.leave(Instant::now(), Duration::ZERO)
+}
+
+/// Waits until the HTTP workers that `old` does not have serve; see [`Server::reload`].
+async fn booted(
+    threads: &Arc<Threads>,
+    old: &Arc<Live>,
+    stop: &mut StopSignal,
+    newer: &mut Requests,
+) -> Result<(), ControlError> {
+    // Where nothing boots there is nothing that a newer reload could come too early for.
+    if !threads.boots_more_than(&old.threads) {
+        return Ok(());
+    }
+    let (threads, old) = (threads.clone(), old.clone());
+    let booted = tokio::task::spawn_blocking(move || threads.wait_booted(Some(&old.threads)));
+    tokio::select! {
+        booted = booted => {
+            booted.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}"))).map_err(ControlError::Boot)
+        }
+        _ = stop.wait() => Err(ControlError::Stopping),
+        () = newer.arrived() => Err(ControlError::Superseded),
+    }
 }
 
 /// Reads a configuration, on a thread that may block: the server's loop must see a signal to stop meanwhile, however large the

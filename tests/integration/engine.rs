@@ -23,6 +23,18 @@ fn an_engine_that_is_stopped_under_threads_ends_the_process() {
 
 fn stop_under_a_thread() {
     let engine = Engine::start(&EngineOptions { threads: 1, ..EngineOptions::default() }).expect("the engine starts");
+    classic().start().expect("the system gives a thread");
+    drop(engine);
+}
+
+/// Threads that would find no engine do not start.
+#[test]
+fn threads_need_an_engine() {
+    let error = classic().start().expect_err("no engine runs");
+    assert_eq!(error.to_string(), "PHP's engine does not run; it must be started before its threads");
+}
+
+fn classic() -> Arc<Classic> {
     let options = ThreadOptions {
         name: "php".into(),
         blocks_signals: false,
@@ -31,7 +43,5 @@ fn stop_under_a_thread() {
         ledger: Arc::default(),
         limits: Default::default(),
     };
-    let classic = Classic::new(Declaration { threads: 1, threads_max: 1 }, options);
-    classic.start().expect("the system gives a thread");
-    drop(engine);
+    Classic::new(Declaration { threads: 1, threads_max: 1 }, options)
 }

@@ -427,6 +427,24 @@ fn a_restart_runs_the_code_that_is_there() {
     seen(3);
 }
 
+/// B52: reloads that come close together all take effect, as none of them has new workers to wait for.
+#[test]
+fn reloads_of_what_runs_already_do_not_end_each_other() {
+    let server =
+        Igor::new().admin().site("root {$PHP_TESTS}\nphp_server {\nworker {$PHP_TESTS}/worker.php 1\n}").start();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let answer = server.ask_admin(&Request::post("/load", ""));
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                }
+            });
+        }
+    });
+    assert_eq!(server.log.count(NOT_RELOADED), 0);
+}
+
 /// A worker whose script never comes to its first request keeps no later configuration out.
 #[test]
 fn a_newer_reload_ends_the_wait_for_a_boot() {
