@@ -11,7 +11,7 @@ use std::task::Waker;
 /// The end of the waits of one PHP thread.
 #[derive(Debug, Default)]
 pub struct Cancellation {
-    /// `Relaxed`: the sleeper's lock, or the engine's own flag, carries the order.
+    /// `Relaxed`: the sleeper's lock carries the order, or whoever looks because of a flag of the engine's sees to it.
     cancelled: AtomicBool,
     /// Protects how the thread is woken; not held while it is.
     sleeper: Mutex<Option<Waker>>,

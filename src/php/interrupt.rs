@@ -8,6 +8,7 @@
 use crate::exchange::Cancellation;
 use crate::ffi;
 use std::ffi::c_void;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The interrupt slot of one PHP thread.
@@ -64,7 +65,11 @@ impl Interrupt {
         self.waits.reset();
     }
 
+    /// Whether the run is to end, asked on the PHP thread after the engine has taken its flag down.
     pub(super) fn kill_requested(&self) -> bool {
+        // Code of the JIT reads and clears that flag by plain instructions, which a processor may do after the look here: the
+        // flag of a kill in that moment would be cleared, and the kill not seen.
+        fence(Ordering::SeqCst);
         self.waits.is_cancelled()
     }
 
