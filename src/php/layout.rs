@@ -33,3 +33,27 @@ const _: () = {
     // The head of a slot is read by C.
     assert!(Slot::HEAD_BYTES == size_of::<crate::ffi::igor_slot>());
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::vars::layout::hash_bytes;
+    use std::ffi::c_char;
+
+    unsafe extern "C" {
+        /// The engine's hash of a string.
+        fn zend_hash_func(start: *const c_char, len: usize) -> u64;
+    }
+
+    /// The engine adds C's `char`, which is signed on some processors, and takes strings in steps of eight, four and two.
+    #[test]
+    fn strings_have_the_hash_of_the_engine() {
+        for byte in 0..=u8::MAX {
+            for len in 0..=17u8 {
+                let bytes: Vec<u8> = (0..len).map(|at| byte.wrapping_add(at.wrapping_mul(37))).collect();
+                // SAFETY: the function reads as many bytes as it is told, and needs no running engine.
+                let of_engine = unsafe { zend_hash_func(bytes.as_ptr().cast(), bytes.len()) };
+                assert_eq!(hash_bytes(&bytes), of_engine, "{bytes:?}");
+            }
+        }
+    }
+}
