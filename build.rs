@@ -47,6 +47,9 @@ mod php {
     /// What `php-config` says of the build.
     struct Php {
         prefix: PathBuf,
+        /// The command-line program that ext-php-rs asks about the build too. For another machine's PHP it may be a script
+        /// that runs it under an emulator.
+        asked: PathBuf,
         /// The command-line program of the same build, for `igor php-cli`.
         command_line: PathBuf,
         includes: Vec<String>,
@@ -89,8 +92,13 @@ mod php {
                 path if path.starts_with('/') => path.into(),
                 _ => prefix.join("bin/php"),
             };
+            let asked = match std::env::var_os("PHP") {
+                Some(php) if !php.is_empty() => PathBuf::from(php),
+                _ => prefix.join("bin/php"),
+            };
             Ok(Self {
                 prefix,
+                asked,
                 command_line,
                 includes: ask("--includes")?.split_whitespace().map(str::to_owned).collect(),
                 version: ask("--vernum")?.parse().map_err(|_| format!("{} is not a php-config", config.display()))?,
@@ -104,8 +112,8 @@ mod php {
             if !SUPPORTED.contains(&self.version) {
                 return Err(format!("the PHP in {prefix} is version {}; igor supports 8.2 to 8.6", self.version).into());
             }
-            let info = ext_php_rs_build::PHPInfo::get(&self.prefix.join("bin/php"))
-                .map_err(|error| format!("asking the PHP in {prefix} about itself: {error}"))?;
+            let info = ext_php_rs_build::PHPInfo::get(&self.asked)
+                .map_err(|error| format!("asking {} about itself: {error:#}", self.asked.display()))?;
             if !info.thread_safety().map_err(|error| error.to_string())? {
                 return Err(format!(
                     "the PHP in {prefix} is not thread-safe; configure it with --enable-zts, or run `make php` to build one"
@@ -227,7 +235,9 @@ mod php {
     /// `-fsanitize=address` alone would do nothing. Gives the object that programs are linked with.
     fn link_address_sanitizer() -> Result<String, Box<dyn Error>> {
         println!("cargo:rustc-link-lib=dylib=asan");
-        let output = Command::new("cc").arg("-print-file-name=libasan_preinit.o").output()?;
+        // Of the compiler for the target, as the shim is.
+        let compiler = cc::Build::new().try_get_compiler()?;
+        let output = compiler.to_command().arg("-print-file-name=libasan_preinit.o").output()?;
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 }
