@@ -1,10 +1,12 @@
 //! Start and stop of the PHP engine: once per process, on one thread.
 
+use super::timer::Reserved;
 use crate::ffi;
 use crate::signals::SignalMask;
 use ext_php_rs::ffi::{HashTable, sapi_headers_struct, sapi_module_struct};
 use once_cell::sync::OnceCell;
 use std::ffi::{CStr, CString, NulError, OsString, c_char, c_int, c_void};
+use std::io;
 use std::marker::PhantomData;
 use std::mem::transmute;
 use std::os::unix::ffi::OsStrExt;
@@ -58,6 +60,9 @@ pub enum EngineError {
     /// PHP refused, and has said why on the log.
     #[error("starting PHP: the engine refused to start; the messages before this one say why")]
     Refused,
+    /// The system lacks what PHP would end the process for.
+    #[error("starting PHP: {0}")]
+    System(#[from] io::Error),
     /// A setting cannot be handed to PHP.
     #[error("starting PHP: a php.ini setting holds a NUL byte ({0})")]
     Nul(#[from] NulError),
@@ -112,6 +117,7 @@ impl Engine {
         let ini_path = ini_path.transpose()?;
         let executable =
             std::env::current_exe().ok().and_then(|path| CString::new(path.into_os_string().into_encoded_bytes()).ok());
+        drop(Reserved::new()?);
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EngineError::AlreadyStarted);
         }

@@ -14,6 +14,7 @@ mod layout;
 mod objects;
 mod safepoint;
 mod thread;
+mod timer;
 mod work;
 
 pub use adopt::Adopted;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::interrupt::Interrupt;
+use super::timer::Reserved;
 use super::work::Work;
 use crate::exchange::Pairs;
 use crate::ffi;
@@ -72,11 +73,12 @@ impl Drop for Live {
 /// Starts a PHP thread. The engine must not be stopped before the thread has been joined.
 ///
 /// # Errors
-/// The engine does not run, or the system gave no thread.
+/// The engine does not run, or the system gave no thread, or none of the timers of which PHP needs one for each.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
     if !super::engine::runs() {
         return Err(io::Error::other("PHP's engine does not run; it must be started before its threads"));
     }
+    let timer = Reserved::new()?;
     // A thread begins with the mask of the one that starts it.
     let mask = options.blocks_signals.then(block_signals_of_process);
     // That one may be without PHP, and then blocks nearly everything.
@@ -89,6 +91,8 @@ pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interru
             mask.apply();
         }
         let mode = work.mode();
+        // PHP's own takes its place.
+        drop(timer);
         let context = Box::into_raw(Box::new(Context::new(work, interrupt, options)));
         // SAFETY: the engine runs; the context lives until the loop has returned, and only the loop uses it. The loop
         // catches every jump itself, so none passes this frame.

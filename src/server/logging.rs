@@ -9,14 +9,15 @@ use crate::http::access_log;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::OpenOptions;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -122,16 +123,54 @@ fn layer(settings: &LogSettings, sites: HashSet<String>, takes_them: bool) -> io
 
 fn writer(output: &LogOutput) -> io::Result<BoxMakeWriter> {
     Ok(match output {
-        LogOutput::Stderr => BoxMakeWriter::new(io::stderr),
-        LogOutput::Stdout => BoxMakeWriter::new(io::stdout),
+        LogOutput::Stderr => BoxMakeWriter::new(Counting(io::stderr)),
+        LogOutput::Stdout => BoxMakeWriter::new(Counting(io::stdout)),
         LogOutput::Discard => BoxMakeWriter::new(io::sink),
         LogOutput::File(path) => {
             let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
                 io::Error::new(error.kind(), format!("opening the log file {}: {error}", path.display()))
             })?;
-            BoxMakeWriter::new(Mutex::new(file))
+            BoxMakeWriter::new(Counting(Mutex::new(file)))
         }
     })
+}
+
+/// Records that could not be written.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many records of all logs could not be written since the process started: the disk is full, or nobody reads.
+pub(super) fn lost_records() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Makes writers that count what is lost, of which tracing itself says nothing.
+struct Counting<M>(M);
+
+impl<'w, M: MakeWriter<'w>> MakeWriter<'w> for Counting<M> {
+    type Writer = Counted<M::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        Counted(self.0.make_writer())
+    }
+}
+
+struct Counted<W>(W);
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// A record is one call.
+    fn write_all(&mut self, record: &[u8]) -> io::Result<()> {
+        self.0.write_all(record).inspect_err(|_| {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Formats a record if it is for this log, and otherwise writes nothing. A filter cannot do that: tracing remembers for

@@ -1,10 +1,11 @@
 //! A system that gives no more threads or descriptors: what asks for them fails and says so, and all else goes on.
 
-use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read};
-use crate::common::{Request, Server, wait_until};
+use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
+use crate::common::{Igor, Request, Server, igor, wait_until};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
 use std::fs;
+use std::process::{Command, Output};
 
 /// PHP threads whose names begin so, as the kernel sees them.
 fn threads(server: &Server, name: &str) -> usize {
@@ -104,6 +105,42 @@ fn a_server_without_other_threads_serves_restarts_and_reloads() {
     server.wait_log(&["the configuration was reloaded"]);
     assert_eq!(server.eval_in_worker("return getenv('NEW');").value(), "1");
     assert!(read(&server, "w").value()["pid"].is_number());
+}
+
+/// PHP makes a timer for each request and at the start of each thread, where it ends the process if there is none.
+#[test]
+fn without_a_timer_a_request_fails_and_no_thread_is_begun() {
+    let server = block(&puppet("w", READY)).frankenphp("num_threads 1").start();
+    let inherited = getrlimit(Resource::Sigpending);
+    let code = "exec('prlimit --sigpending=0: --pid ' . getmypid()); frankenphp_ensure_background_worker('w');";
+    let message = server.eval(code).thrown("RuntimeException");
+    assert_holds(&message, &["\"w\"", "cannot be started", "no timer for max_execution_time", "`ulimit -i`"]);
+    assert_eq!(server.get("/eval.php").status, 500);
+    server.wait_log(&["Could not create timer"]);
+    prlimit(Some(server.pid()), Resource::Sigpending, inherited).expect("the limit can be set");
+    ensure(&server, "w");
+    assert!(read(&server, "w").value()["pid"].is_number());
+}
+
+#[test]
+fn a_start_without_timers_says_so() {
+    let mut command = Command::new("prlimit");
+    command.arg("--sigpending=0").arg(igor().get_program()).arg("version");
+    let Output { status, stderr, .. } = command.output().expect("prlimit can be started");
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert_holds(&stderr, &["starting PHP: no timer for max_execution_time", "`ulimit -i`"]);
+}
+
+#[test]
+fn log_records_that_cannot_be_written_are_counted() {
+    let text = format!("log {{\noutput file /dev/full\n}}\n{}", site(""));
+    let server = Igor::new().admin().site(&text).start();
+    server.eval("return 1;").value();
+    wait_until("the count of the request's record", || {
+        let metrics = server.ask_admin(&Request::get("/metrics")).text();
+        metrics.lines().any(|line| line == "igor_log_records_lost_total 1")
+    });
 }
 
 #[test]

@@ -73,14 +73,21 @@ pub(super) static VARS: Table<VarsSettings> = Table {
             usage: "thread_budget_bytes SIZE",
             doc: "How many bytes of replaced versions one thread may keep alive before its reads are copied.",
             times: Times::Once,
-            apply: |vars, node, context| set_size(&mut vars.thread_budget_bytes, node, context),
+            apply: |vars, node, context| {
+                // What cannot be read is reported as that, and then compared with nothing.
+                vars.thread_budget_bytes = 0;
+                set_size(&mut vars.thread_budget_bytes, node, context);
+            },
         },
         Directive {
             name: "process_budget_bytes",
             usage: "process_budget_bytes SIZE",
             doc: "The same for all threads together.",
             times: Times::Once,
-            apply: |vars, node, context| set_size(&mut vars.process_budget_bytes, node, context),
+            apply: |vars, node, context| {
+                vars.process_budget_bytes = usize::MAX;
+                set_size(&mut vars.process_budget_bytes, node, context);
+            },
         },
     ],
     ignored: &[],

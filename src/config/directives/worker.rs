@@ -301,12 +301,9 @@ fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> O
         return Some(path);
     }
     let shown = path.display();
-    if path.is_dir() {
-        context.error_with_hint(
-            &word.position,
-            format_args!("the worker file {shown} is a directory"),
-            "name a script",
-        );
+    if path.exists() {
+        let what = if path.is_dir() { "a directory" } else { "no regular file" };
+        context.error_with_hint(&word.position, format_args!("the worker file {shown} is {what}"), "name a script");
         return None;
     }
     let message = format!("the worker file {shown} does not exist");

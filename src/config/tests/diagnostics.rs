@@ -89,7 +89,7 @@ fn workers() {
     compare(
         "workers",
         &[
-            ":80 {\n\tphp_server {\n\t\tworker {\n\t\t\tname a\n\t\t}\n\t\tworker missing.php\n\t\tworker bin\n\t\tworker \"\"\n\t}\n}\n",
+            ":80 {\n\tphp_server {\n\t\tworker {\n\t\t\tname a\n\t\t}\n\t\tworker missing.php\n\t\tworker bin\n\t\tworker /dev/null\n\t\tworker \"\"\n\t}\n}\n",
             ":80 {\n\tphp_server {\n\t\troot public\n\t\tworker worker.php\n\t\tworker missing.php\n\t}\n}\n",
             ":80 {\n\tphp_server {\n\t\tworker worker.php 2 {\n\t\t\tfile other.php\n\t\t\tnum 3\n\t\t}\n\t}\n}\n",
             ":80 {\n\tphp_server {\n\t\tworker worker.php x\n\t\tworker other.php 1 2\n\t\tworker worker.php 4097\n\t}\n}\n",
@@ -204,6 +204,7 @@ fn global_options() {
 }
 ",
             "{\n\tfrankenphp {\n\t\tnum_threads 8\n\t\tmax_threads 4\n\t}\n\tgrace_period 400d\n}\n:80 {\n\trespond ok\n}\n",
+            "{\n\tfrankenphp {\n\t\tvars {\n\t\t\tthread_budget_bytes 4XiB\n\t\t\tprocess_budget_bytes 1MiB\n\t\t}\n\t}\n}\n:80 {\n\trespond ok\n}\n",
             "{\n\tfrankenphp {\n\t\tvars {\n\t\t\tmax_bytes 0\n\t\t}\n\t}\n}\n:80 {\n\trespond ok\n}\n",
         ],
     );

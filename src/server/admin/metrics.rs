@@ -25,6 +25,8 @@ pub(super) struct Process {
     pub(super) snapshots: Stats,
     /// How often opcache was emptied.
     pub(super) opcache: Restarts,
+    /// Log records that could not be written.
+    pub(super) lost_records: u64,
 }
 
 /// All metrics as text.
@@ -35,6 +37,7 @@ pub(super) fn render(workers: &Workers, threads: &Threads, process: Process) -> 
     let mut families = of_threads(threads, process);
     families.extend(of_snapshots(process.snapshots));
     families.push(of_opcache(process.opcache));
+    families.push(of_log(process.lost_records));
     families.extend(of_all_workers(workers));
     families.extend(of_http(&workers.http));
     families.extend(of_background(&workers.background));
@@ -111,6 +114,11 @@ fn of_opcache(restarts: Restarts) -> MetricFamily {
     let samples = results.map(|(reason, count)| (vec![("reason", reason.to_owned())], count as f64));
     let help = "How often opcache was emptied: after opcache_reset(), because it was full; given_up: a script did not end for it.";
     family("igor_opcache_restarts_total", help, MetricType::COUNTER, samples.into())
+}
+
+fn of_log(lost_records: u64) -> MetricFamily {
+    let help = "Log records that could not be written, to a full disk for example.";
+    family("igor_log_records_lost_total", help, MetricType::COUNTER, vec![(Vec::new(), lost_records as f64)])
 }
 
 fn of_snapshots(stats: Stats) -> Vec<MetricFamily> {

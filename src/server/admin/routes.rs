@@ -8,6 +8,7 @@ use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_SECONDS_MAX};
 use crate::php::safepoint;
 use crate::pool::Stuck;
 use crate::server::control::Control;
+use crate::server::logging;
 use crate::vars;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -97,7 +98,13 @@ fn metrics_text(interface: &Interface) -> Answer {
     let live = interface.control.live();
     let started_at = interface.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let classic_queue = live.threads.classic.waiting();
-    let process = Process { classic_queue, started_at, snapshots: vars::stats(), opcache: safepoint().restarts() };
+    let process = Process {
+        classic_queue,
+        started_at,
+        snapshots: vars::stats(),
+        opcache: safepoint().restarts(),
+        lost_records: logging::lost_records(),
+    };
     match metrics::render(&look::workers(&live.threads), &look::threads(&live.threads), process) {
         Ok(metrics) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("writing the metrics: {error}")),
