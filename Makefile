@@ -48,7 +48,7 @@ test-packages:
 	@scripts/php.sh install-packages test
 
 .PHONY: lint
-lint:
+lint: php
 	cargo fmt --all --check
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
@@ -71,7 +71,7 @@ hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE
 		$(WHOLE) --features faults --test integration $(if $(NEXTEST),,--) hard_cases faults:: $(if $(NEXTEST),,--include-ignored)
 
 .PHONY: unit
-unit: ## Unit and integration tests
+unit: php ## Unit and integration tests
 	$(WITH_PHP) $(RUN_TESTS) --workspace
 
 .PHONY: phpt
