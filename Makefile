@@ -71,7 +71,7 @@ hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE
 		$(WHOLE) --features faults --test integration $(if $(NEXTEST),,--) hard_cases faults:: $(if $(NEXTEST),,--include-ignored)
 
 .PHONY: unit
-unit: php ## Unit and integration tests
+unit: php test-packages ## Unit and integration tests
 	$(WITH_PHP) $(RUN_TESTS) --workspace
 
 .PHONY: phpt
@@ -123,7 +123,7 @@ ASAN_PHPT = $(if $(SAMPLE),phpt/vars)
 ASAN_ENV = USE_ZEND_ALLOC=0 USE_TRACKED_ALLOC=1 ASAN_OPTIONS=detect_leaks=1 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
 .PHONY: asan-tests
-asan-tests: php
+asan-tests: php test-packages
 	$(WITH_PHP) ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests
 	$(WITH_PHP) $(ASAN_ENV) $(RUN_TESTS) --test integration $(if $(NEXTEST),,--) $(ASAN_TESTS)
 	$(WITH_PHP) $(ASAN_ENV) scripts/phpt.sh $(TARGET)/debug/igor --asan $(ASAN_PHPT)
@@ -140,7 +140,7 @@ valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen
 	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-tests
 
 .PHONY: valgrind-tests
-valgrind-tests: php
+valgrind-tests: php test-packages
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="$(VALGRIND_MEMCHECK)" \
 		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
@@ -148,7 +148,7 @@ valgrind-tests: php
 valgrind-extension: ## The .phpt suite of the module under valgrind, in the stock php of the debug build
 	@$(MAKE) --no-print-directory PHP_BUILD=debug valgrind-extension-tests
 
-valgrind-extension-tests: extension-debug
+valgrind-extension-tests: extension-debug test-packages
 	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="$(VALGRIND_MEMCHECK)" \
 		scripts/phpt.sh $(TARGET)/debug/igor.so -m --show-mem phpt/module
 
@@ -195,25 +195,25 @@ interleavings: php ## 10,000 random interleavings of everything that can happen 
 	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --test integration whatever_happens_to_workers -- --nocapture
 
 .PHONY: bench
-bench: php ## Requests per second and the cost of a read, as ratios measured in one run
+bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
 
 .PHONY: bench-many
-bench-many: php ## 1,000 background workers beside requests
+bench-many: php test-packages ## 1,000 background workers beside requests
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) $$PHP benches/many.php $(TARGET)/release
 
 # RESULTS names another file for the numbers; SECTIONS runs some parts only: timing callgrind memory.
 RESULTS ?= $(TARGET)/bench-vars.json
 .PHONY: bench-vars
-bench-vars: php ## What snapshots cost, beside what the request would do without them, and which targets are met
+bench-vars: php test-packages ## What snapshots cost, beside what the request would do without them, and which targets are met
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) BENCH_APCU="$$(scripts/php.sh apcu || true)" && export BENCH_APCU && \
 		$$PHP benches/vars.php $(TARGET)/release $(RESULTS) $(SECTIONS)
 
 .PHONY: bench-docs
-bench-docs: ## Put the numbers of benches/results/vars.json into docs/benchmarks.md
+bench-docs: php ## Put the numbers of benches/results/vars.json into docs/benchmarks.md
 	$(WITH_PHP) $$PHP benches/tables.php benches/results/vars.json docs/benchmarks.md
 
 .PHONY: clean
