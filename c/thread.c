@@ -101,11 +101,30 @@ static void igor_execute(igor_thread *self)
 	zend_destroy_file_handle(&script);
 }
 
+/*
+ * Makes the timer of the request's max_execution_time, which PHP's startup then finds. The startup would make it halfway, and
+ * where the system gives none, PHP's shutdown would free again what the request before has freed.
+ */
+static bool igor_timer_make(void)
+{
+	zend_uchar displays = PG(display_errors);
+	volatile bool made = false;
+
+	/* The error is for the log: there is no output yet. */
+	PG(display_errors) = false;
+	zend_try {
+		zend_max_execution_timer_init();
+		made = true;
+	} zend_end_try();
+	PG(display_errors) = displays;
+	return made;
+}
+
 /* One PHP request from startup to shutdown: a classic request, or a whole run of a worker script. */
 static void igor_serve(igor_thread *self)
 {
 	igor_outcome outcome = {0};
-	bool started;
+	bool has_timer, started;
 
 	igor_opcache_enter(self);
 	self->has_job = self->request.has_job;
@@ -124,7 +143,8 @@ static void igor_serve(igor_thread *self)
 	}
 
 	self->starting = true;
-	started = php_request_startup() == SUCCESS;
+	has_timer = igor_timer_make();
+	started = has_timer && php_request_startup() == SUCCESS;
 	igor_opcache_entered(self);
 	if (started) {
 		/* PHP's startup keeps the status of the request before. */
@@ -153,11 +173,13 @@ static void igor_serve(igor_thread *self)
 
 	igor_signals_end(self);
 	/* Shutdown functions and destructors run user code, which may be killed or may bail out. */
-	zend_try {
-		php_request_shutdown(NULL);
-	} zend_catch {
-		outcome.failed = true;
-	} zend_end_try();
+	if (has_timer) {
+		zend_try {
+			php_request_shutdown(NULL);
+		} zend_catch {
+			outcome.failed = true;
+		} zend_end_try();
+	}
 	if (igor_in_forked_server()) {
 		_exit(outcome.exit_status);
 	}

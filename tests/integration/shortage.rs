@@ -115,7 +115,9 @@ fn without_a_timer_a_request_fails_and_no_thread_is_begun() {
     let code = "exec('prlimit --sigpending=0: --pid ' . getmypid()); frankenphp_ensure_background_worker('w');";
     let message = server.eval(code).thrown("RuntimeException");
     assert_holds(&message, &["\"w\"", "cannot be started", "no timer for max_execution_time", "`ulimit -i`"]);
-    assert_eq!(server.get("/eval.php").status, 500);
+    for _ in 0..3 {
+        assert_eq!(server.get("/eval.php").status, 500);
+    }
     server.wait_log(&["Could not create timer"]);
     prlimit(Some(server.pid()), Resource::Sigpending, inherited).expect("the limit can be set");
     ensure(&server, "w");
