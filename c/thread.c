@@ -107,7 +107,7 @@ static void igor_execute(igor_thread *self)
  */
 static bool igor_timer_make(void)
 {
-	zend_uchar displays = PG(display_errors);
+	uint8_t displays = PG(display_errors);
 	volatile bool made = false;
 
 	/* The error is for the log: there is no output yet. */
