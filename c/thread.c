@@ -120,6 +120,20 @@ static bool igor_timer_make(void)
 	return made;
 }
 
+/* What the error of a timer that was not made has left, of which a shutdown without a startup cannot be asked. */
+static void igor_timer_error_forget(void)
+{
+	if (PG(last_error_message) != NULL) {
+		zend_string_release(PG(last_error_message));
+		PG(last_error_message) = NULL;
+	}
+	if (PG(last_error_file) != NULL) {
+		zend_string_release(PG(last_error_file));
+		PG(last_error_file) = NULL;
+	}
+	shutdown_memory_manager(true, false);
+}
+
 /* One PHP request from startup to shutdown: a classic request, or a whole run of a worker script. */
 static void igor_serve(igor_thread *self)
 {
@@ -179,6 +193,8 @@ static void igor_serve(igor_thread *self)
 		} zend_catch {
 			outcome.failed = true;
 		} zend_end_try();
+	} else {
+		igor_timer_error_forget();
 	}
 	if (igor_in_forked_server()) {
 		_exit(outcome.exit_status);
