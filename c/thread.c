@@ -5,7 +5,10 @@
 #include <php_ini.h>
 #include <TSRM.h>
 
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 __thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))) = NULL;
@@ -102,36 +105,32 @@ static void igor_execute(igor_thread *self)
 }
 
 /*
- * Makes the timer of the request's max_execution_time, which PHP's startup then finds. The startup would make it halfway, and
- * where the system gives none, PHP's shutdown would free again what the request before has freed.
+ * Makes the timer of the request's max_execution_time, as zend_max_execution_timer_init() would, which finds it then. Where
+ * the system gives none, that function ends PHP's startup halfway, and the shutdown would free again what the request
+ * before has freed.
  */
 static bool igor_timer_make(void)
 {
-	uint8_t displays = PG(display_errors);
-	volatile bool made = false;
+#if defined(ZEND_MAX_EXECUTION_TIMERS) && defined(__linux__)
+	struct sigevent event = {0};
+	pid_t pid = getpid();
 
-	/* The error is for the log: there is no output yet. */
-	PG(display_errors) = false;
-	zend_try {
-		zend_max_execution_timer_init();
-		made = true;
-	} zend_end_try();
-	PG(display_errors) = displays;
-	return made;
-}
-
-/* What the error of a timer that was not made has left, of which a shutdown without a startup cannot be asked. */
-static void igor_timer_error_forget(void)
-{
-	if (PG(last_error_message) != NULL) {
-		zend_string_release(PG(last_error_message));
-		PG(last_error_message) = NULL;
+	if (EG(pid) == pid) {
+		return true;
 	}
-	if (PG(last_error_file) != NULL) {
-		zend_string_release(PG(last_error_file));
-		PG(last_error_file) = NULL;
+	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_value.sival_ptr = &EG(max_execution_timer_timer);
+	event.sigev_signo = SIGRTMIN;
+	event._sigev_un._tid = (pid_t) syscall(SYS_gettid);
+	if (timer_create(CLOCK_BOOTTIME, &event, &EG(max_execution_timer_timer)) != 0) {
+		php_log_err("Could not create timer for max_execution_time, so a request failed; "
+			"raise the limit of pending signals (ulimit -i)");
+		return false;
 	}
-	shutdown_memory_manager(true, false);
+	EG(pid) = pid;
+	sigaction(event.sigev_signo, NULL, &EG(oldact));
+#endif
+	return true;
 }
 
 /* One PHP request from startup to shutdown: a classic request, or a whole run of a worker script. */
@@ -193,8 +192,6 @@ static void igor_serve(igor_thread *self)
 		} zend_catch {
 			outcome.failed = true;
 		} zend_end_try();
-	} else {
-		igor_timer_error_forget();
 	}
 	if (igor_in_forked_server()) {
 		_exit(outcome.exit_status);
