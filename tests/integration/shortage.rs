@@ -2,7 +2,7 @@
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Request, Server, igor, wait_until};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::{Resource, Signal, getrlimit, prlimit};
 use serde_json::json;
 use std::fs;
 use std::process::{Command, Output};
@@ -153,11 +153,10 @@ fn a_worker_without_a_descriptor_is_tried_again() {
     let mut puppet = server.puppet("w");
     puppet.eval("return 1;").value();
     let inherited = getrlimit(Resource::Nofile);
-    let limit = |current| prlimit(Some(server.pid()), Resource::Nofile, Rlimit { current, ..inherited });
-    let limits_before = limit(Some(0)).expect("the limit can be set");
-    puppet.doom("exit(3);");
+    // Set by the script itself: with it, it could not wait for its next order.
+    puppet.doom("exec('prlimit --nofile=0: --pid ' . getmypid()); exit(3);");
     server.wait_log(&["background worker failed", "run=2", "attempt=2", "System error: making the worker's handle"]);
-    limit(limits_before.current).expect("the limit can be set");
+    prlimit(Some(server.pid()), Resource::Nofile, inherited).expect("the limit can be set");
     wait_until("the new run", || read(&server, "w").value() != before);
     assert_eq!(server.log.count("given up"), 0);
 }
