@@ -8,8 +8,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+/* glibc gives the member of SIGEV_THREAD_ID no public name. */
+#ifndef sigev_notify_thread_id
+# define sigev_notify_thread_id _sigev_un._tid
+#endif
 
 __thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))) = NULL;
 bool igor_forked = false;
@@ -104,6 +110,9 @@ static void igor_execute(igor_thread *self)
 	zend_destroy_file_handle(&script);
 }
 
+#define IGOR_NO_TIMER \
+	"a script was not begun: the system gave no timer for max_execution_time; raise the limit of pending signals (ulimit -i)"
+
 /*
  * Makes the timer of the request's max_execution_time, as zend_max_execution_timer_init() would, which finds it then. Where
  * the system gives none, that function ends PHP's startup halfway, and the shutdown would free again what the request
@@ -121,10 +130,10 @@ static bool igor_timer_make(void)
 	event.sigev_notify = SIGEV_THREAD_ID;
 	event.sigev_value.sival_ptr = &EG(max_execution_timer_timer);
 	event.sigev_signo = SIGRTMIN;
-	event._sigev_un._tid = (pid_t) syscall(SYS_gettid);
+	event.sigev_notify_thread_id = (pid_t) syscall(SYS_gettid);
 	if (timer_create(CLOCK_BOOTTIME, &event, &EG(max_execution_timer_timer)) != 0) {
-		php_log_err("Could not create timer for max_execution_time, so a request failed; "
-			"raise the limit of pending signals (ulimit -i)");
+		/* Not PHP's own log: that formats dates, on a heap that has no request. */
+		igor_log(LOG_ERR, IGOR_NO_TIMER, sizeof(IGOR_NO_TIMER) - 1);
 		return false;
 	}
 	EG(pid) = pid;

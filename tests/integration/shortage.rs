@@ -1,4 +1,4 @@
-//! A system that gives no more threads or descriptors: what asks for them fails and says so, and all else goes on.
+//! A system that gives no more threads, timers, descriptors or space for logs: what asks for them fails and says so, and all else goes on.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Request, Server, igor, wait_until};
@@ -107,7 +107,7 @@ fn a_server_without_other_threads_serves_restarts_and_reloads() {
     assert!(read(&server, "w").value()["pid"].is_number());
 }
 
-/// PHP makes a timer for each request and at the start of each thread, where it ends the process if there is none.
+/// PHP makes a timer for each request and at the start of each thread, where it would end the process if there is none.
 #[test]
 fn without_a_timer_a_request_fails_and_no_thread_is_begun() {
     let server = block(&puppet("w", READY)).frankenphp("num_threads 1").start();
@@ -118,7 +118,7 @@ fn without_a_timer_a_request_fails_and_no_thread_is_begun() {
     for _ in 0..3 {
         assert_eq!(server.get("/eval.php").status, 500);
     }
-    server.wait_log(&["Could not create timer"]);
+    server.wait_log(&["a script was not begun: the system gave no timer"]);
     prlimit(Some(server.pid()), Resource::Sigpending, inherited).expect("the limit can be set");
     ensure(&server, "w");
     assert!(read(&server, "w").value()["pid"].is_number());
