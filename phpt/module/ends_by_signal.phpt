@@ -5,7 +5,7 @@ pcntl
 posix
 --SKIPIF--
 <?php
-if (getenv('USE_ZEND_ALLOC') === '0') die('skip a memory checker wants to see everything freed');
+if (getenv('USE_ZEND_ALLOC') === '0') die('skip a process that ends by a signal frees nothing, which a memory checker would report');
 ?>
 --FILE--
 <?php

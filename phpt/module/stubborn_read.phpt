@@ -2,7 +2,7 @@
 B49: where a worker cannot be interrupted the process ends without it, in bounded time, and the exit status stays the script's
 --SKIPIF--
 <?php
-if (getenv('USE_ZEND_ALLOC') === '0') die('skip a memory checker wants to see everything freed');
+if (getenv('USE_ZEND_ALLOC') === '0') die('skip the process ends under a script that hangs and frees nothing of it, which a memory checker would report');
 ?>
 --FILE--
 <?php
