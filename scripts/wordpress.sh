@@ -36,12 +36,12 @@ until_true() {
 # unpacked: the packages' files, without installing them: they would bring a web server.
 unpacked() {
     [[ ! -f $FOLDER/packages/done ]] || return 0
-    rm -rf -- "$FOLDER/packages" "$FOLDER/root"
-    mkdir -p -- "$FOLDER/packages" "$FOLDER/root"
+    rm -rf -- "$FOLDER/packages" "$FOLDER/files"
+    mkdir -p -- "$FOLDER/packages" "$FOLDER/files"
     (cd -- "$FOLDER/packages" && apt-get --quiet download "${PACKAGES[@]}") >"$FOLDER/download.log" 2>&1 ||
         fail "downloading WordPress: see $FOLDER/download.log"
     for package in "$FOLDER"/packages/*.deb; do
-        dpkg-deb --extract "$package" "$FOLDER/root"
+        dpkg-deb --extract "$package" "$FOLDER/files"
     done
     touch -- "$FOLDER/packages/done"
 }
@@ -49,7 +49,8 @@ unpacked() {
 # site: WordPress as a folder of its own, whose links into other packages lead where those were unpacked.
 site() {
     rm -rf -- "$SITE"
-    cp -R --dereference -- "$FOLDER/root/usr/share/wordpress" "$SITE" 2>"$FOLDER/site.log" || true
+    # Some links lead to packages that are not needed here; what is needed is looked for afterwards.
+    cp -R --dereference -- "$FOLDER/files/usr/share/wordpress" "$SITE" 2>"$FOLDER/site.log" || true
     [[ -f $SITE/wp-load.php && -f $SITE/wp-includes/js/underscore.min.js ]] || fail "copying WordPress: see $FOLDER/site.log"
     mkdir -p -- "$SITE/wp-content/uploads" "$SITE/wp-content/mu-plugins"
     cp -- "$ROOT"/examples/recipes/wordpress/mu-plugins/* "$SITE/wp-content/mu-plugins/"
