@@ -1,6 +1,64 @@
 # shellcheck shell=bash
-# The Debian packages that are needed, and how to install the missing ones.
-# Sourced by scripts/php.sh.
+# The packages that are needed: on Debian and Ubuntu the missing ones are found and installed, on other systems their names
+# and the command are printed. Sourced by scripts/php.sh.
+
+# system_name: debian (also Ubuntu), fedora, arch, alpine, macos or unknown. IGOR_SYSTEM says it for a system that is not
+# recognised.
+system_name() {
+    if [[ -n ${IGOR_SYSTEM:-} ]]; then
+        printf '%s\n' "$IGOR_SYSTEM"
+    elif command -v dpkg-query >/dev/null; then
+        echo debian
+    elif command -v dnf >/dev/null; then
+        echo fedora
+    elif command -v pacman >/dev/null; then
+        echo arch
+    elif command -v apk >/dev/null; then
+        echo alpine
+    elif command -v brew >/dev/null; then
+        echo macos
+    else
+        echo unknown
+    fi
+}
+
+# packages_elsewhere SYSTEM: the command that installs what a build needs there. None of these systems has been tested.
+packages_elsewhere() {
+    case $1 in
+        fedora)
+            echo 'sudo dnf install bash gcc gcc-c++ make clang clang-devel pkgconf-pkg-config autoconf bison re2c curl xz' \
+                'util-linux libcurl-devel libedit-devel freetype-devel libicu-devel libjpeg-turbo-devel oniguruma-devel' \
+                'libpng-devel libpq-devel libsodium-devel sqlite-devel openssl-devel libwebp-devel libxml2-devel' \
+                'libzip-devel zlib-devel'
+            ;;
+        arch)
+            echo 'sudo pacman -S --needed bash base-devel clang pkgconf autoconf bison re2c curl xz util-linux libedit' \
+                'freetype2 icu libjpeg-turbo oniguruma libpng postgresql-libs libsodium sqlite openssl libwebp libxml2' \
+                'libzip zlib'
+            ;;
+        alpine)
+            echo 'sudo apk add bash build-base coreutils findutils clang clang-dev pkgconf autoconf bison re2c curl xz flock' \
+                'curl-dev libedit-dev freetype-dev icu-dev libjpeg-turbo-dev oniguruma-dev libpng-dev libpq-dev' \
+                'libsodium-dev sqlite-dev openssl-dev libwebp-dev libxml2-dev libzip-dev zlib-dev linux-headers'
+            ;;
+        macos)
+            echo 'brew install bash coreutils flock llvm pkgconf autoconf bison re2c curl xz libedit freetype icu4c jpeg-turbo' \
+                'oniguruma libpng libpq libsodium sqlite openssl webp libxml2 libzip zlib'
+            ;;
+    esac
+}
+
+# packages_say_elsewhere: what this system needs, in the words of its package manager; whether it is there is not checked.
+packages_say_elsewhere() {
+    local system command
+    system=$(system_name)
+    command=$(packages_elsewhere "$system")
+    if [[ -n $command ]]; then
+        say "packages are not checked on $system, which has not been tested; a build needs: $command"
+    else
+        say 'packages are not checked on this system; docs/php-builds.md lists what a build needs'
+    fi
+}
 
 # packages_of LIST: `build` for compiling PHP and this project, `test` for what
 # only the tests run, `wordpress` for `make wordpress`. The names are the same on Debian and on Ubuntu.
@@ -53,10 +111,7 @@ packages_missing() {
     local name names
     local -a missing=()
     names=$(packages_of "$1")
-    if ! command -v dpkg-query >/dev/null; then
-        say 'warning: this is no Debian or Ubuntu, so packages are not checked'
-        return 0
-    fi
+    [[ $(system_name) == debian ]] || return 0
     while read -r name; do
         [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] ||
             missing+=("$name")
@@ -68,6 +123,10 @@ packages_missing() {
 packages_install() {
     local list=$1 missing
     local -a as_root=() names
+    if [[ $(system_name) != debian ]]; then
+        packages_say_elsewhere
+        return 0
+    fi
     missing=$(packages_missing "$list")
     [[ -n $missing ]] || return 0
     read -r -a names <<<"$missing"

@@ -7,7 +7,8 @@
 #   scripts/php.sh source                   print the path of its source tree
 #   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
-#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test or wordpress
+#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test or wordpress; on another system
+#                                           than Debian and Ubuntu, print the command that installs what a build needs
 #
 # Environment:
 #   PHP_VERSION         8.4, 8.2, or an exact version such as 8.4.10; default: the
@@ -15,17 +16,35 @@
 #   PHP_BUILD           release (default), debug or asan
 #   PHP_CONFIG          php-config of an own ZTS build; nothing is built then
 #   IGOR_MODULE_ONLY    set: that build needs no embed library
-#   PHP_TARBALL         release tarball to build from instead of Debian's source package
+#   PHP_UPDATE          1: build the newest release that can be had, although an older one is built
+#   IGOR_PHP_SOURCES    folder of release tarballs, used before any archive is asked
+#   PHP_MIRROR          another server with PHP's releases than https://www.php.net/distributions
+#   PHP_STALL_SECONDS   how long a download may bring nothing before it is given up; default: 20
+#   IGOR_DEBIAN_KEYRING keys that sign the Debian archive, if they are not Debian's own
+#   PHP_TARBALL         release tarball to build from, whether it is listed or not
 #   PHP_TARBALL_SHA256  what that tarball must hash to
 #   PHP_JOBS            parallel compiler jobs; default: one for each processor
+#   IGOR_SYSTEM         debian, fedora, arch, alpine or macos: whose packages to name, where that is not recognised
 #   IGOR_CACHE          where builds are kept; default: ~/.cache/igor
 set -euo pipefail
+
+# macOS has bash 3.2 of 2007, and no flock.
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)) || ! command -v flock >/dev/null; then
+    echo 'error: starting: this needs bash 4.4 or newer and flock; on macOS: brew install bash flock coreutils' >&2
+    exit 1
+fi
 
 SCRIPTS=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 source "$SCRIPTS/lib/common.sh"
 # shellcheck source=scripts/lib/recipe.sh
 source "$SCRIPTS/lib/recipe.sh"
+# shellcheck source=scripts/lib/releases.sh
+source "$SCRIPTS/lib/releases.sh"
+# shellcheck source=scripts/lib/debian.sh
+source "$SCRIPTS/lib/debian.sh"
+# shellcheck source=scripts/lib/origins.sh
+source "$SCRIPTS/lib/origins.sh"
 # shellcheck source=scripts/lib/source.sh
 source "$SCRIPTS/lib/source.sh"
 # shellcheck source=scripts/lib/apcu.sh
@@ -52,7 +71,10 @@ read_settings() {
     KIND=${PHP_BUILD:-release}
     [[ $KIND == release || $KIND == debug || $KIND == asan ]] ||
         fail "reading PHP_BUILD: there is no kind of build named $KIND; use release, debug or asan"
-    JOBS=${PHP_JOBS:-$(nproc)}
+    STALL_SECONDS=${PHP_STALL_SECONDS:-20}
+    [[ $STALL_SECONDS =~ ^[1-9][0-9]{0,2}$ ]] || fail "reading PHP_STALL_SECONDS: $STALL_SECONDS is no number of seconds from 1 to 999"
+    [[ ${PHP_UPDATE:-} =~ ^[01]?$ ]] || fail "reading PHP_UPDATE: $PHP_UPDATE is neither 1 nor 0"
+    JOBS=${PHP_JOBS:-$(getconf _NPROCESSORS_ONLN)}
     [[ $JOBS =~ ^[1-9][0-9]{0,3}$ ]] || fail "reading PHP_JOBS: $JOBS is no number of jobs"
     if [[ -z ${IGOR_CACHE:-} && -z ${XDG_CACHE_HOME:-} && -z ${HOME:-} ]]; then
         fail 'finding the cache folder: HOME is not set; set IGOR_CACHE'
@@ -77,11 +99,15 @@ set_series() {
 command_build() {
     if [[ -n ${PHP_CONFIG:-} ]]; then
         php_config_check "$PHP_CONFIG" || exit 1
-        say "using PHP $("$PHP_CONFIG" --version) of $(php_config_path "$PHP_CONFIG")"
+        WANTED_VERSION=$("$PHP_CONFIG" --version)
+        set_series
+        say "using PHP $WANTED_VERSION of $(php_config_path "$PHP_CONFIG")"
+        release_say_age "$WANTED_VERSION" 'PHP_CONFIG names it'
         return
     fi
     mkdir -p -- "$CACHE/php" "$CACHE/build" "$CACHE/src" "$CACHE/apt"
     build_ensure
+    build_say_age
 }
 
 command_print() {

@@ -34,9 +34,12 @@ apcu_loads() {
 
 # apcu_source: unpacks the source unless it is there. Sets SOURCE.
 apcu_source() {
-    local log=$CACHE/apt/apt.log downloads=$CACHE/apt/download/apcu tarball hash
+    local log=$CACHE/apt/apt.log downloads=$CACHE/apt/download/apcu tarball hash obstacle
     SOURCE=$CACHE/src/apcu
     [[ ! -f $SOURCE/config.m4 ]] || return 0
+    debian_archives_find
+    obstacle=$(apt_obstacle "$APCU_SUITE")
+    [[ -z $obstacle ]] || fail "getting the source of APCu: $obstacle"
     apt_prepare "$APCU_SUITE"
     say "source of APCu from Debian $APCU_SUITE"
     run_phase index "$log" "reading the package index of Debian $APCU_SUITE" apt_private apt-get update

@@ -16,9 +16,12 @@ build_find() {
 build_ensure() {
     PREFIX=$(build_find)
     if [[ -n $PREFIX && -z ${PHP_TARBALL:-} ]] && build_runs; then
-        return 0
+        build_wants_update || return 0
+        build_find_newer
+        [[ -n $SOURCE ]] || return 0
+    else
+        source_ensure
     fi
-    source_ensure
     local version key
     version=$(source_version "$SOURCE")
     key=$(recipe_key "$version" "$SERIES" "$KIND")
@@ -29,6 +32,30 @@ build_ensure() {
     ! build_runs || return 0
     [[ ! -f $PREFIX/.complete ]] || say "the PHP in $PREFIX does not run any more and is built again"
     build_make "$version" "$CACHE/build/$key"
+}
+
+# build_wants_update: whether a newer release is asked for. There is no newer one of an exact version.
+build_wants_update() {
+    [[ ${PHP_UPDATE:-} == 1 && $WANTED_VERSION == "$SERIES" ]]
+}
+
+# build_find_newer: gets the source of a newer release than that in PREFIX, and leaves SOURCE empty when there is none.
+build_find_newer() {
+    NEWER_THAN=$(build_version)
+    source_get
+    [[ -n $SOURCE ]] || say "no release newer than PHP $NEWER_THAN can be had now; it stays in use"
+}
+
+# build_version: the version of the PHP in PREFIX.
+build_version() {
+    "$PREFIX/bin/php-config" --version
+}
+
+build_say_age() {
+    local way_out='make php PHP_UPDATE=1 builds the newest release that can be had'
+    ! build_wants_update || way_out="put a newer tarball into a folder and name it with IGOR_PHP_SOURCES"
+    [[ $WANTED_VERSION == "$SERIES" ]] || way_out='PHP_VERSION names it'
+    release_say_age "$(build_version)" "$way_out"
 }
 
 # build_runs: whether PREFIX holds a finished build that still runs. After an

@@ -11,6 +11,9 @@ readonly LOCK_WAIT_SECONDS_MAX=7200
 # only tidies up.
 readonly END_WAIT_SECONDS_MAX=10
 
+# How often run_watched looks after a twentieth of a second, before it looks once a second.
+readonly SHORT_LOOKS=20
+
 # Lines of a log shown when a phase fails.
 readonly LOG_TAIL_LINES=30
 
@@ -24,6 +27,17 @@ fail() {
 # version_at_least WANTED HAVE: true when HAVE is WANTED or newer.
 version_at_least() {
     [[ $(printf '%s\n%s\n' "$1" "$2" | sort --version-sort | head --lines=1) == "$1" ]]
+}
+
+# sha256_of FILE: its SHA-256 in hexadecimal. macOS has another program for it.
+sha256_of() {
+    local hash
+    if command -v sha256sum >/dev/null; then
+        hash=$(sha256sum -- "$1")
+    else
+        hash=$(shasum -a 256 -- "$1")
+    fi
+    printf '%s\n' "${hash%% *}"
 }
 
 # fail_with_log LOG MESSAGE: shows the end of the log, then fails.
@@ -66,8 +80,13 @@ run_watched() {
     "$@" >"$log" 2>&1 </dev/null &
     WATCHED_PID=$!
     set +m
-    local started=$SECONDS
+    local started=$SECONDS looks=0
     while kill -0 "$WATCHED_PID" 2>/dev/null; do
+        # Many commands take an instant only.
+        if ((++looks <= SHORT_LOOKS)); then
+            sleep 0.05
+            continue
+        fi
         show_counter "$label" "$log" "$total" "$started"
         sleep 1
     done
@@ -131,7 +150,7 @@ on_exit() {
         end_group "$WATCHED_PID"
         say 'interrupted; run the same command again to continue'
     fi
-    [[ -z $UNFINISHED_FOLDER ]] || rm -rf -- "$UNFINISHED_FOLDER"
+    [[ -z $UNFINISHED_FOLDER ]] || rm -rf -- "$UNFINISHED_FOLDER" "$UNFINISHED_FOLDER.log"
 }
 
 install_traps() {
