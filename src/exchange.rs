@@ -1,8 +1,8 @@
 //! The door between the two worlds: what a PHP thread needs to know of one request, and where its answer goes.
 //!
 //! The async side (`http`) implements [`Exchange`] over a socket; the PHP side (`php`, `worker`) only sees this trait,
-//! so neither knows the other. A [`Job`] is one exchange on its way through a [`Gate`] to a PHP thread. Everything here
-//! may block the calling *PHP thread*; nothing here may be called from an async task, except [`Gate::offer`] and
+//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. Everything here
+//! may block the calling *PHP thread*; nothing here may be called from an async task, except [`JobSender::offer`] and
 //! [`Claim::withdraw`], which never block.
 
 mod cancellation;
@@ -160,10 +160,10 @@ pub struct CommandLine {
 pub enum Interface {
     /// `php`: the constants `STDIN`, `STDOUT` and `STDERR`, no response head, the caller's working directory.
     #[default]
-    Shell,
+    Cli,
     /// `php-cgi`: the response head on the standard output, with the status as a header, and the request body on the
     /// standard input.
-    Gateway {
+    Cgi {
         /// Without the response head.
         quiet: bool,
         /// The working directory stays the caller's instead of becoming the script's folder.
@@ -303,7 +303,7 @@ impl Job {
 }
 
 /// Where jobs go in: the queue of one kind of PHP thread (the classic threads for one scope, or one HTTP worker).
-pub trait Gate: Send + Sync {
+pub trait JobSender: Send + Sync {
     /// How many jobs may wait. A caller holds one of this many places before it offers.
     fn capacity(&self) -> usize;
 

@@ -1,9 +1,9 @@
 //! The loadable module, as C sees it: `c/extension.c` holds PHP's side and calls these leaves. Everything that they do is
-//! in [`Hosted`].
+//! in [`Module`].
 #![allow(unsafe_code, reason = "the functions that PHP's side of the module calls")]
 
 use crate::ffi::igor_pair;
-use crate::server::{Hosted, HostedError};
+use crate::server::{Module, ModuleError};
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What is behind the pointer that C holds from the module's start to its end.
 struct Loaded {
-    hosted: Option<Hosted>,
+    module: Option<Module>,
     /// The last error, with a NUL behind it; empty: none.
     error: Vec<u8>,
     /// What the last call of `host_extension_describe()` gave.
@@ -19,7 +19,7 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn fail(&mut self, error: &HostedError) {
+    fn fail(&mut self, error: &ModuleError) {
         self.error = error.to_string().replace('\0', "\\0").into_bytes();
         self.error.push(0);
     }
@@ -50,9 +50,9 @@ extern "C" fn host_extension_load(path: *const c_char) -> *mut c_void {
     catch_unwind(|| {
         // SAFETY: C passes the value of a setting, which ends with NUL and lives during the call.
         let path = unsafe { CStr::from_ptr(path) };
-        let mut loaded = Box::new(Loaded { hosted: None, error: Vec::new(), row: Default::default() });
-        match Hosted::load(Path::new(OsStr::from_bytes(path.to_bytes()))) {
-            Ok(hosted) => loaded.hosted = Some(hosted),
+        let mut loaded = Box::new(Loaded { module: None, error: Vec::new(), row: Default::default() });
+        match Module::load(Path::new(OsStr::from_bytes(path.to_bytes()))) {
+            Ok(module) => loaded.module = Some(module),
             Err(error) => loaded.fail(&error),
         }
         Box::into_raw(loaded).cast()
@@ -77,8 +77,8 @@ leaf! {
 
 leaf! {
     fn host_extension_start(loaded) -> bool, on_panic false, {
-        let Some(hosted) = &mut loaded.hosted else { return false };
-        match hosted.start() {
+        let Some(module) = &mut loaded.module else { return false };
+        match module.start() {
             Ok(()) => true,
             Err(error) => {
                 loaded.fail(&error);
@@ -90,21 +90,21 @@ leaf! {
 
 leaf! {
     fn host_extension_stop(loaded) -> bool, on_panic false, {
-        loaded.hosted.as_ref().is_none_or(|hosted| hosted.stop())
+        loaded.module.as_ref().is_none_or(|module| module.stop())
     }
 }
 
 leaf! {
     fn host_extension_end(loaded) -> (), on_panic (), {
-        if let Some(hosted) = &mut loaded.hosted {
-            hosted.end();
+        if let Some(module) = &mut loaded.module {
+            module.end();
         }
     }
 }
 
 leaf! {
     fn host_extension_describe(loaded, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
-        let rows = loaded.hosted.as_ref().map(Hosted::describe).unwrap_or_default();
+        let rows = loaded.module.as_ref().map(Module::describe).unwrap_or_default();
         let Some(row) = rows.into_iter().nth(index) else { return false };
         loaded.row = row;
         let (name, value) = &loaded.row;

@@ -3,7 +3,7 @@
 //! A program with a server of its own wants [`server::Mounted`]; `docs/library.md` tells how.
 //!
 //! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`] and [`signals`]; [`vars`] and
-//! [`config`], which need no PHP; `ffi` and [`php`]; [`pool`]; [`worker`]; beside them [`http`], which knows nothing of
+//! [`config`], which need no PHP; `ffi` and [`php`]; [`threads`]; [`worker`]; beside them [`http`], which knows nothing of
 //! PHP; [`server`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
 //! `tests/integration/layers.rs` holds the table.
 
@@ -22,11 +22,11 @@ pub mod http;
 pub mod limits;
 #[cfg(feature = "php")]
 pub mod php;
-#[cfg(feature = "php")]
-pub mod pool;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod server;
 pub mod signals;
+#[cfg(feature = "php")]
+pub mod threads;
 pub mod vars;
 #[cfg(feature = "php")]
 pub mod worker;

@@ -33,7 +33,7 @@ pub use diagnostic::{Diagnostic, Position, Severity};
 pub use matcher::{Condition, Matcher, PathPattern, ValuePattern, host_matches};
 pub use model::{
     Address, Config, FileServer, Handler, HeaderOp, HeaderRule, Listener, PhpServer, Redir, Respond, Route, Scope,
-    ScopeLabel, Site, WorkerDecl, WorkerKind,
+    ScopeLabel, Site, WorkerConfig, WorkerKind,
 };
 pub use quick::{QuickOptions, quick};
 pub use request::RequestView;

@@ -51,7 +51,7 @@ pub struct Scope<'a> {
     /// The name of the scope in messages and metrics. No two scopes of a configuration share one.
     pub label: &'a ScopeLabel,
     /// The workers that the scope declares, in the order of the file.
-    pub workers: &'a [WorkerDecl],
+    pub workers: &'a [WorkerConfig],
 }
 
 /// The name of a scope: `global`, or the block's `name`, its first host, else its first listener address (`:8080`).
@@ -232,14 +232,14 @@ pub struct PhpServer {
     /// path's index file, the root's index file.
     pub try_files: Option<Vec<String>>,
     /// The workers of this scope.
-    pub workers: Vec<WorkerDecl>,
+    pub workers: Vec<WorkerConfig>,
     /// Where the block starts.
     pub position: Position,
 }
 
 /// A worker's declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerDecl {
+pub struct WorkerConfig {
     /// The script: absolute, without symbolic links resolved; it existed when the configuration was read.
     pub file: PathBuf,
     /// What the script is for.
@@ -247,7 +247,7 @@ pub struct WorkerDecl {
     /// The name. `None`: an HTTP worker is known by its file, a background worker is the catch-all of its scope.
     pub name: Option<String>,
     /// How many threads run the script from the start. `None`: twice the number of processors for an HTTP worker, 0
-    /// (started on first demand) for a background worker. See [`WorkerDecl::boot_threads`].
+    /// (started on first demand) for a background worker. See [`WorkerConfig::boot_threads`].
     pub num: Option<usize>,
     /// HTTP worker: up to how many threads it may scale. Catch-all: how many distinct names it may start.
     pub max_threads: Option<usize>,
@@ -261,7 +261,7 @@ pub struct WorkerDecl {
     pub position: Position,
 }
 
-impl WorkerDecl {
+impl WorkerConfig {
     /// Whether this is a background worker.
     #[must_use]
     pub fn is_background(&self) -> bool {

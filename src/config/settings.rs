@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::directives::parse_port;
 use super::limits;
-use super::model::{ScopeLabel, WorkerDecl};
+use super::model::{ScopeLabel, WorkerConfig};
 
 /// The options of the process: the block without an address at the top of the file.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub struct FrankenPhp {
     /// php.ini settings, in the order of the file; a later one wins.
     pub php_ini: Vec<(String, String)>,
     /// The workers of the global scope.
-    pub workers: Vec<WorkerDecl>,
+    pub workers: Vec<WorkerConfig>,
     /// How snapshots are published and read.
     pub vars: VarsSettings,
 }

@@ -1,18 +1,18 @@
 //! The HTTP side: from a socket to a job for a PHP thread, and from what PHP wrote back to the socket.
 //!
-//! It runs on the async runtime and knows nothing of PHP: requests leave through [`gate::Queue`] as
+//! It runs on the async runtime and knows nothing of PHP: requests leave through [`queue::RequestQueue`] as
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
 //! in the settings of [`service`], in the words of [`crate::config`] where it has them.
 //!
 //! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `view` (pure), `routing` (pure), `cgi`
-//! (pure), `gate`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
+//! (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
 pub mod body;
 pub mod cgi;
 pub mod exchange;
-pub mod gate;
 pub mod listener;
+pub mod queue;
 pub mod routing;
 pub mod service;
 

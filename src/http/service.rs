@@ -18,8 +18,8 @@ use http_body::Body;
 use super::access_log::{AccessRecord, HandledBy};
 use super::answer::{self, RequestContext};
 use super::body::ResponseBody;
-use super::gate::Queue;
 use super::interim::InterimSlot;
+use super::queue::RequestQueue;
 use super::routing;
 use crate::config::{FileServer, HeaderRule, Matcher, PathPattern, Redir, Respond};
 
@@ -90,7 +90,7 @@ pub struct PhpSettings {
     /// [`PhpMode::Server`].
     pub files: Option<FileServer>,
     /// The classic threads of this block's scope.
-    pub classic: Arc<Queue>,
+    pub classic: Arc<RequestQueue>,
     /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers do
     /// not belong here: a request for the path of their script is an ordinary one.
     pub workers: Vec<WorkerRoute>,
@@ -107,7 +107,7 @@ pub struct WorkerRoute {
     /// Patterns of paths that are sent to this worker, unless they are those of a static file.
     pub paths: Vec<PathPattern>,
     /// The worker's threads.
-    pub queue: Arc<Queue>,
+    pub queue: Arc<RequestQueue>,
 }
 
 /// The two ends of the connection that a request came in on. In a tower stack of your own, put one into the request's

@@ -44,7 +44,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(work: Box<dyn Work>, interrupt: Arc<Interrupt>, options: ThreadOptions) -> Self {
         let long_lived = work.mode() != Mode::Classic;
-        let pins = Pins::new(long_lived, options.policy, options.ledger);
+        let pins = Pins::new(long_lived, options.policy, options.copy_budget);
         let mut settings = Vec::new();
         fill(&mut settings, &options.settings);
         Self {
@@ -120,9 +120,9 @@ impl Context {
             argc: self.argv.len() as i32,
             code: command.map_or(ptr::null(), |command| optional(command.code.as_ref())),
             own_process: command.is_some(),
-            command_line: interface == Some(Interface::Shell),
-            no_headers: matches!(interface, Some(Interface::Gateway { quiet: true, .. })),
-            no_chdir: matches!(interface, Some(Interface::Shell | Interface::Gateway { stays: true, .. })),
+            command_line: interface == Some(Interface::Cli),
+            no_headers: matches!(interface, Some(Interface::Cgi { quiet: true, .. })),
+            no_chdir: matches!(interface, Some(Interface::Cli | Interface::Cgi { stays: true, .. })),
             settings: self.settings.as_ptr(),
             settings_len: self.settings.len(),
             has_job: true,
@@ -350,7 +350,7 @@ impl Context {
     /// One warning for each script, worker and budget: from then on it may happen at every read.
     fn tell_over_budget(&mut self, worker: &[u8], budget: Budget) {
         let Some(script) = self.run.as_ref().map(|run| run.script.to_bytes()) else { return };
-        if self.pins.ledger().tell_once(script, worker, budget) {
+        if self.pins.copy_budget().tell_once(script, worker, budget) {
             let text = over_budget(worker, script, budget, self.pins.policy());
             self.work.log(4, &text);
         }

@@ -22,6 +22,6 @@ pub use cutoff::{Cut, Cutoff};
 pub(crate) use engine::engine_of_the_program_runs;
 pub use engine::{EXIT_STUCK, Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
-pub use safepoint::{Restarts, Safepoint, Wanted, Which, safepoint};
+pub use safepoint::{DrainStep, RestartRequest, Restarts, Safepoint, safepoint};
 pub use thread::{ThreadOptions, spawn};
 pub use work::{Ended, Failure, FailureKind, Mode, Next, Phase, Run, Scope, ScriptError, Wait, Work};

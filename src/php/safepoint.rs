@@ -4,7 +4,7 @@
 //! only the functions here change, and only under the lock:
 //!
 //! * *open*: everybody enters;
-//! * *wanted*: the same, and the coordinator has been told;
+//! * *request*: the same, and the coordinator has been told;
 //! * *ending runs*: scripts that run for long (workers) are to end, and wait before their next run; requests go on;
 //! * *ending all*: nobody enters. Once nobody is inside, one thread enters alone, and opcache restarts in its start;
 //! * *given up*: some thread did not leave. Everybody enters, and the drain begins anew when it has left.
@@ -50,7 +50,7 @@ struct State {
     /// Somebody carries drains out. Without one the gate stays open.
     coordinated: bool,
     stopped: bool,
-    wanted: Option<Wanted>,
+    request: Option<RestartRequest>,
     /// A thread has entered alone and has not started yet.
     alone: bool,
     /// Why the drain in hand failed: who has to leave before the next one.
@@ -94,7 +94,7 @@ impl Reason {
 
 /// A restart that has been asked for and has not been made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RestartRequest {
     reason: Reason,
     /// Whether opcache must still be told.
     reset: bool,
@@ -141,7 +141,7 @@ pub(super) enum Started {
 
 /// Which threads a step of a drain is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum DrainStep {
     /// Those that run worker scripts.
     Runs,
     /// All.
@@ -165,7 +165,7 @@ impl Safepoint {
                 members: Vec::new(),
                 coordinated: false,
                 stopped: false,
-                wanted: None,
+                request: None,
                 alone: false,
                 stuck: Vec::new(),
                 not_before: None,
@@ -204,10 +204,10 @@ impl Safepoint {
                 member.inside.store(true, Ordering::SeqCst);
                 return Admission::Beside;
             }
-            if phase == ENDING_ALL && !state.alone && !state.anybody_inside(Which::All) {
+            if phase == ENDING_ALL && !state.alone && !state.anybody_inside(DrainStep::All) {
                 member.inside.store(true, Ordering::SeqCst);
                 state.alone = true;
-                return Admission::Alone { reset: state.wanted.as_ref().is_some_and(|wanted| wanted.reset) };
+                return Admission::Alone { reset: state.request.as_ref().is_some_and(|request| request.reset) };
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -224,17 +224,17 @@ impl Safepoint {
         let mut state = self.locked();
         state.alone = false;
         state.not_before = Some(Instant::now() + self.interval);
-        let wanted = state.wanted.take();
+        let request = state.request.take();
         if started == Started::Restarted {
-            match wanted.as_ref().map(|wanted| wanted.reason) {
+            match request.as_ref().map(|request| request.reason) {
                 Some(Reason::Reset) => state.restarts.reset += 1,
                 _ => state.restarts.full += 1,
             }
         }
         self.set_phase(&state, OPEN);
         drop(state);
-        if let Some(wanted) = wanted {
-            log_restarted(&wanted, started);
+        if let Some(request) = request {
+            log_restarted(&request, started);
         }
     }
 
@@ -274,12 +274,12 @@ impl Safepoint {
 
     fn want(&self, state: &mut State, reason: Reason, by: impl FnOnce() -> String) {
         let reset = reason == Reason::Reset;
-        match &mut state.wanted {
-            Some(wanted) => {
-                wanted.asked += 1;
-                wanted.reset |= reset;
+        match &mut state.request {
+            Some(request) => {
+                request.asked += 1;
+                request.reset |= reset;
             }
-            None => state.wanted = Some(Wanted { reason, reset, by: by(), since: Instant::now(), asked: 1 }),
+            None => state.request = Some(RestartRequest { reason, reset, by: by(), since: Instant::now(), asked: 1 }),
         }
         if self.phase.load(Ordering::SeqCst) == OPEN {
             self.set_phase(state, WANTED);
@@ -288,7 +288,7 @@ impl Safepoint {
 
     // ---- The coordinator's side ----
 
-    /// From now on restarts are carried out: somebody calls [`next_wanted`](Self::next_wanted).
+    /// From now on restarts are carried out: somebody calls [`next_request`](Self::next_request).
     pub fn coordinate(&self) {
         let mut state = self.locked();
         state.coordinated = true;
@@ -300,13 +300,13 @@ impl Safepoint {
         let mut state = self.locked();
         state.stopped = true;
         state.coordinated = false;
-        state.wanted = None;
+        state.request = None;
         state.stuck.clear();
         self.set_phase(&state, OPEN);
     }
 
     /// Blocks until a restart is due, says for what, and closes the gate to worker scripts. `None`: the server stops.
-    pub fn next_wanted(&self) -> Option<Wanted> {
+    pub fn next_request(&self) -> Option<RestartRequest> {
         let mut state = self.locked();
         loop {
             if state.stopped {
@@ -316,10 +316,10 @@ impl Safepoint {
             let pause = state.not_before.map(|at| at.saturating_duration_since(Instant::now())).unwrap_or_default();
             let phase = self.phase.load(Ordering::SeqCst);
             let due = matches!(phase, WANTED | GIVEN_UP) && state.stuck.is_empty();
-            match state.wanted.clone() {
-                Some(wanted) if due && pause.is_zero() => {
+            match state.request.clone() {
+                Some(request) if due && pause.is_zero() => {
                     self.set_phase(&state, ENDING_RUNS);
-                    return Some(wanted);
+                    return Some(request);
                 }
                 Some(_) if due => {
                     state = self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
@@ -331,7 +331,7 @@ impl Safepoint {
 
     /// Waits until these threads have left; the scripts of workers have been told to end. On their own until `grace`,
     /// interrupted again and again from then on, for `kill` at most. Gives the names and places of those that are still there. Ends at once when the server stops.
-    pub fn await_left(&self, which: Which, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
+    pub fn await_left(&self, which: DrainStep, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
         let mut interrupted = false;
         if matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL)
@@ -384,7 +384,7 @@ impl Safepoint {
         if !draining || state.alone {
             return;
         }
-        state.stuck = state.inside(Which::All).cloned().collect();
+        state.stuck = state.inside(DrainStep::All).cloned().collect();
         state.restarts.given_up += 1;
         self.set_phase(&state, GIVEN_UP);
     }
@@ -435,17 +435,17 @@ impl State {
         self.members.iter().for_each(|member| member.waits().wake());
     }
 
-    fn inside(&self, which: Which) -> impl Iterator<Item = &Arc<Member>> {
-        let concerns = move |member: &&Arc<Member>| which == Which::All || member.mode != Mode::Classic;
+    fn inside(&self, which: DrainStep) -> impl Iterator<Item = &Arc<Member>> {
+        let concerns = move |member: &&Arc<Member>| which == DrainStep::All || member.mode != Mode::Classic;
         self.members.iter().filter(concerns).filter(|member| member.inside.load(Ordering::SeqCst))
     }
 
-    fn anybody_inside(&self, which: Which) -> bool {
+    fn anybody_inside(&self, which: DrainStep) -> bool {
         self.inside(which).next().is_some()
     }
 }
 
-impl Wanted {
+impl RestartRequest {
     /// Why.
     pub fn reason(&self) -> &'static str {
         self.reason.as_str()
@@ -457,11 +457,11 @@ impl Wanted {
     }
 }
 
-fn log_restarted(wanted: &Wanted, started: Started) {
-    let (reason, by, asked) = (wanted.reason(), &wanted.by, wanted.asked);
-    let duration_ms = wanted.since.elapsed().as_millis() as u64;
+fn log_restarted(request: &RestartRequest, started: Started) {
+    let (reason, by, asked) = (request.reason(), &request.by, request.asked);
+    let duration_ms = request.since.elapsed().as_millis() as u64;
     match started {
-        Started::Restarted if wanted.reason == Reason::Reset => {
+        Started::Restarted if request.reason == Reason::Reset => {
             tracing::info!(reason, by, asked, duration_ms, "opcache restarted");
         }
         Started::Restarted => tracing::warn!(reason, by, asked, duration_ms, "opcache restarted"),

@@ -8,7 +8,7 @@ use crate::exchange::Pairs;
 use crate::ffi;
 use crate::limits::PHP_THREAD_STACK_BYTES;
 use crate::signals::SignalMask;
-use crate::vars::{Ledger, Limits, Policy};
+use crate::vars::{CopyBudget, Limits, Policy};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ pub struct ThreadOptions {
     /// How snapshots reach its scripts.
     pub policy: Policy,
     /// The pinned bytes of all threads.
-    pub ledger: Arc<Ledger>,
+    pub copy_budget: Arc<CopyBudget>,
     /// The bounds of what its scripts publish.
     pub limits: Limits,
 }
@@ -35,7 +35,7 @@ pub struct ThreadOptions {
 impl ThreadOptions {
     /// Whether threads with these options behave alike; their names do not count.
     pub fn same_as(&self, other: &Self) -> bool {
-        self.policy == other.policy && self.limits == other.limits && Arc::ptr_eq(&self.ledger, &other.ledger)
+        self.policy == other.policy && self.limits == other.limits && Arc::ptr_eq(&self.copy_budget, &other.copy_budget)
     }
 }
 

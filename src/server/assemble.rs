@@ -1,16 +1,16 @@
 //! From the checked configuration to PHP threads: which groups there are, and how large.
 
 use super::control::Live;
-use crate::config::{Config, PathPattern, PhpServer, ScopeLabel, VarsMode, VarsSettings, WorkerDecl, WorkerKind};
-use crate::http::gate::Queue;
+use crate::config::{Config, PathPattern, PhpServer, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
+use crate::http::queue::RequestQueue;
 use crate::php::{EngineOptions, Scope, ThreadOptions};
-use crate::pool::{self, Runs, Stuck};
-use crate::vars::{Ledger, Limits, Mode, Policy, set_hardened};
-use crate::worker::background::{Background, Declaration, Shared};
+use crate::threads::{self, Runs, Stuck};
+use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
+use crate::worker::background::{Background, BackgroundConfig, Shared};
 use crate::worker::classic::{self, Classic};
 use crate::worker::http::{self, HttpWorker};
-use crate::worker::scope::{CatchAll, Declarations};
-use crate::worker::{Declared, ScopeView, Waits};
+use crate::worker::scope::{CatchAll, ScopeConfig};
+use crate::worker::{ScopeView, ScopeWorkers, Waits};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 /// before are in both, and so are the scopes that still exist.
 pub(super) struct Threads {
     pub(super) classic: Arc<Classic>,
-    /// The waiting room of the classic threads. Every block has its own gate to them, and shares its places.
-    pub(super) classic_queue: Arc<Queue>,
+    /// The waiting room of the classic threads. Every block has its own sender to them, and shares its places.
+    pub(super) classic_queue: Arc<RequestQueue>,
     pub(super) http: Vec<HttpGroup>,
-    pub(super) background: HashMap<ScopeLabel, Arc<Declared>>,
-    global: Arc<Declared>,
+    pub(super) background: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
+    global: Arc<ScopeWorkers>,
     options: ThreadOptions,
     waits: Arc<Waits>,
     stopping: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ pub(super) struct HttpGroup {
     pub(super) scope: ScopeLabel,
     pub(super) worker: Arc<HttpWorker>,
     /// One waiting room, however many blocks reach the worker.
-    pub(super) queue: Arc<Queue>,
+    pub(super) queue: Arc<RequestQueue>,
     /// The paths that are sent to it beside that of its script.
     pub(super) paths: Vec<PathPattern>,
 }
@@ -54,7 +54,7 @@ pub(super) fn engine_options(config: &Config) -> EngineOptions {
 }
 
 /// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken off.
-fn classic_threads(config: &Config) -> classic::Declaration {
+fn classic_threads(config: &Config) -> classic::ClassicConfig {
     use crate::config::MaxThreads;
 
     let frankenphp = &config.global.frankenphp;
@@ -67,10 +67,10 @@ fn classic_threads(config: &Config) -> classic::Declaration {
         Some(MaxThreads::Auto) => threads.max(8 * processors()),
         Some(MaxThreads::Count(count)) => count.saturating_sub(of_workers).max(threads),
     };
-    classic::Declaration { threads, threads_max }
+    classic::ClassicConfig { threads, threads_max }
 }
 
-fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerDecl)> {
+fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerConfig)> {
     config
         .scopes()
         .flat_map(|scope| scope.workers.iter().map(move |worker| (scope.label, worker)))
@@ -80,7 +80,7 @@ fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerDe
 /// Whether the scripts of a scope see the background workers of the global one, because it declares none.
 fn sees_global(config: &Config, label: &ScopeLabel) -> bool {
     let mut of_scope = config.scopes().filter(|scope| scope.label == label).flat_map(|scope| scope.workers);
-    !of_scope.any(WorkerDecl::is_background)
+    !of_scope.any(WorkerConfig::is_background)
 }
 
 fn processors() -> usize {
@@ -124,7 +124,7 @@ impl Threads {
     /// The system gave no thread. What was started has been told to stop, and is given with the error.
     pub(super) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let Live { config: old_config, threads: old } = old;
-        let options = thread_options(&config.global.frankenphp.vars, old.options.ledger.clone());
+        let options = thread_options(&config.global.frankenphp.vars, old.options.copy_budget.clone());
         let shared = Shared { options, waits: old.waits.clone(), stopping: old.stopping.clone() };
         let mut background = HashMap::new();
         for scope in config.scopes() {
@@ -134,7 +134,7 @@ impl Threads {
                     declared.add(&declarations);
                     declared.clone()
                 }
-                None => Declared::new(scope.label.as_str(), declarations, shared.clone()),
+                None => ScopeWorkers::new(scope.label.as_str(), declarations, shared.clone()),
             };
             background.insert(scope.label.clone(), declared);
         }
@@ -153,18 +153,18 @@ impl Threads {
     fn without_http(
         config: &Config,
         kept: Option<&Self>,
-        background: HashMap<ScopeLabel, Arc<Declared>>,
+        background: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
         shared: Shared,
     ) -> Self {
         let Shared { options, waits, stopping } = shared;
         let global = background[&config.global.scope].clone();
         let declaration = classic_threads(config);
-        let (classic, classic_queue) = match kept.filter(|kept| kept.classic.declaration() == declaration) {
+        let (classic, classic_queue) = match kept.filter(|kept| kept.classic.config() == declaration) {
             Some(kept) => (kept.classic.clone(), kept.classic_queue.clone()),
             None => {
                 let classic = Classic::new(declaration, options.clone());
-                let gate = classic.gate(ScopeView::of(&global, &global));
-                (classic, Queue::new(gate, config.global.frankenphp.max_wait_time))
+                let sender = classic.sender(ScopeView::of(&global, &global));
+                (classic, RequestQueue::new(sender, config.global.frankenphp.max_wait_time))
             }
         };
         Self { classic, classic_queue, http: Vec::new(), background, global, options, waits, stopping }
@@ -177,14 +177,14 @@ impl Threads {
             // A script that goes on keeps the slots that it has read from; so it must not see other workers from now on.
             let kept =
                 kept.filter(|(_, old)| sees_global(old, label) == sees_global(config, label)).map(|(kept, _)| kept);
-            let known = |group: &&HttpGroup| group.scope == *label && *group.worker.declaration() == declaration;
+            let known = |group: &&HttpGroup| group.scope == *label && *group.worker.config() == declaration;
             let paths = match_patterns(worker);
             if let Some(group) = kept.and_then(|kept| kept.http.iter().find(known)) {
                 self.http.push(HttpGroup { paths, ..group.clone() });
                 continue;
             }
             let worker = HttpWorker::new(declaration, label.as_str(), self.scope(label), &self.options);
-            let queue = Queue::new(worker.gate(), config.global.frankenphp.max_wait_time);
+            let queue = RequestQueue::new(worker.sender(), config.global.frankenphp.max_wait_time);
             // Known before it starts, so that whoever takes an error finds the threads that it has got by then.
             self.http.push(HttpGroup { scope: label.clone(), worker: worker.clone(), queue, paths });
             worker.start()?;
@@ -288,16 +288,16 @@ impl Threads {
         let mut runs = Runs::default();
         let mut restarted = 0;
         for group in self.http.iter().filter(|group| scopes(&group.scope)) {
-            group.worker.crew().runs(&mut runs);
+            group.worker.thread_group().runs(&mut runs);
             restarted += 1;
             if let Err(error) = group.worker.restart() {
-                tracing::error!(worker = group.worker.declaration().name, "restarting: {error}");
+                tracing::error!(worker = group.worker.config().name, "restarting: {error}");
             }
         }
         for (_, declared) in self.background.iter().filter(|(label, _)| scopes(label)) {
             let view = declared.view();
             for worker in declared.workers() {
-                worker.crew().runs(&mut runs);
+                worker.thread_group().runs(&mut runs);
                 match worker.restart(&view) {
                     Ok(runs) => restarted += usize::from(runs),
                     Err(failure) => tracing::error!(worker = worker.name(), "restarting: {}", failure.message),
@@ -359,18 +359,18 @@ impl Leaving {
         }
     }
 
-    /// Waits until all have left, which they were told to: see [`pool::leave`]. Blocks.
+    /// Waits until all have left, which they were told to: see [`threads::leave`]. Blocks.
     pub(super) fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        let classic = self.classic.iter().map(|classic| classic.crew());
-        let http = self.http.iter().map(|worker| worker.crew());
-        let background = self.background.iter().map(|worker| worker.crew());
-        let crews: Vec<_> = classic.chain(http).chain(background).collect();
-        pool::leave(&crews, grace, kill)
+        let classic = self.classic.iter().map(|classic| classic.thread_group());
+        let http = self.http.iter().map(|worker| worker.thread_group());
+        let background = self.background.iter().map(|worker| worker.thread_group());
+        let thread_groups: Vec<_> = classic.chain(http).chain(background).collect();
+        threads::leave(&thread_groups, grace, kill)
     }
 }
 
 /// What every PHP thread is given.
-pub(super) fn thread_options(vars: &VarsSettings, ledger: Arc<Ledger>) -> ThreadOptions {
+pub(super) fn thread_options(vars: &VarsSettings, copy_budget: Arc<CopyBudget>) -> ThreadOptions {
     // Once on it stays on: snapshots of an older configuration must not lose their protection.
     if vars.hardened {
         set_hardened(true);
@@ -380,15 +380,15 @@ pub(super) fn thread_options(vars: &VarsSettings, ledger: Arc<Ledger>) -> Thread
         blocks_signals: false,
         settings: Arc::default(),
         policy: policy(vars),
-        ledger,
+        copy_budget,
         limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
     }
 }
 
 /// The background workers of every scope; none runs yet.
-pub(super) fn declared_scopes(config: &Config, shared: &Shared) -> HashMap<ScopeLabel, Arc<Declared>> {
+pub(super) fn declared_scopes(config: &Config, shared: &Shared) -> HashMap<ScopeLabel, Arc<ScopeWorkers>> {
     let declared = |scope: crate::config::Scope<'_>| {
-        Declared::new(scope.label.as_str(), declarations(scope.workers), shared.clone())
+        ScopeWorkers::new(scope.label.as_str(), declarations(scope.workers), shared.clone())
     };
     config.scopes().map(|scope| (scope.label.clone(), declared(scope))).collect()
 }
@@ -406,18 +406,18 @@ fn policy(vars: &VarsSettings) -> Policy {
     }
 }
 
-fn declarations(workers: &[WorkerDecl]) -> Declarations {
+fn declarations(workers: &[WorkerConfig]) -> ScopeConfig {
     let background = || workers.iter().filter(|worker| worker.is_background());
     let named =
         background().filter_map(|worker| Some((worker.name.clone()?, background_declaration(worker)))).collect();
     let catch_all = background()
         .find(|worker| worker.is_catch_all())
         .map(|worker| CatchAll { declaration: background_declaration(worker), names_max: worker.names_max() });
-    Declarations { named, catch_all }
+    ScopeConfig { named, catch_all }
 }
 
-fn background_declaration(worker: &WorkerDecl) -> Declaration {
-    Declaration {
+fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
+    BackgroundConfig {
         file: worker.file.clone(),
         num: worker.num.unwrap_or(0),
         failures_max: failures_max(worker),
@@ -425,8 +425,8 @@ fn background_declaration(worker: &WorkerDecl) -> Declaration {
     }
 }
 
-fn http_declaration(worker: &WorkerDecl) -> http::Declaration {
-    http::Declaration {
+fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
+    http::HttpConfig {
         name: worker.name.clone().unwrap_or_else(|| worker.file.display().to_string()),
         file: worker.file.clone(),
         threads: worker.boot_threads(processors()).max(1),
@@ -436,11 +436,11 @@ fn http_declaration(worker: &WorkerDecl) -> http::Declaration {
 }
 
 /// The configuration's -1 is "never".
-fn failures_max(worker: &WorkerDecl) -> Option<u32> {
+fn failures_max(worker: &WorkerConfig) -> Option<u32> {
     u32::try_from(worker.max_consecutive_failures).ok()
 }
 
-fn match_patterns(worker: &WorkerDecl) -> Vec<PathPattern> {
+fn match_patterns(worker: &WorkerConfig) -> Vec<PathPattern> {
     match &worker.kind {
         WorkerKind::Http { match_ } => match_.clone(),
         WorkerKind::Background => Vec::new(),

@@ -5,7 +5,7 @@ use super::assemble::Threads;
 use crate::config::{Config, Diagnostic, ScopeLabel};
 use crate::http::listener::BindError;
 use crate::limits::{CONTROL_REQUESTS_MAX, KILL_SECONDS_MAX};
-use crate::pool;
+use crate::threads;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -62,7 +62,7 @@ pub(super) struct Restarted {
     /// How many workers began anew.
     pub(super) workers: usize,
     /// The threads whose scripts could not be made to end.
-    pub(super) stuck: Vec<pool::Stuck>,
+    pub(super) stuck: Vec<threads::Stuck>,
 }
 
 /// Why a request had no effect.
@@ -165,7 +165,7 @@ impl Control {
         let (workers, runs) = live.threads.restart(scopes);
         let grace = Instant::now() + live.config.global.grace_period;
         let ending =
-            tokio::task::spawn_blocking(move || pool::end_runs(runs, grace, Duration::from_secs(KILL_SECONDS_MAX)));
+            tokio::task::spawn_blocking(move || threads::end_runs(runs, grace, Duration::from_secs(KILL_SECONDS_MAX)));
         let stuck = ending.await.unwrap_or_default();
         for stuck in &stuck {
             let place = stuck.place.as_deref().unwrap_or("unknown");

@@ -3,8 +3,8 @@
 pub mod admin;
 mod assemble;
 mod control;
-mod hosted;
 mod logging;
+mod module;
 mod mounted;
 mod opcache;
 mod reload;
@@ -18,8 +18,8 @@ mod watch;
 mod workers;
 
 pub use admin::AdminError;
-pub use hosted::{Hosted, HostedError};
 pub use logging::{init as init_logging, init_for_script as init_script_logging};
+pub use module::{Module, ModuleError};
 pub use mounted::{Mounted, StuckThreads};
 pub use run::{ServeError, run};
 pub use script::{ScriptError, run_script};

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::http::service::HttpService;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::Engine;
-use crate::pool::Stuck;
+use crate::threads::Stuck;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@
 
 use super::control::Control;
 use crate::limits::KILL_SECONDS_MAX;
-use crate::php::{Wanted, Which, safepoint};
+use crate::php::{DrainStep, RestartRequest, safepoint};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ impl Coordinator {
     pub(super) fn start(control: Control) -> Self {
         safepoint().coordinate();
         let coordinate = move || {
-            while let Some(wanted) = safepoint().next_wanted() {
-                drain(&wanted, &control);
+            while let Some(request) = safepoint().next_request() {
+                drain(&request, &control);
             }
         };
         let thread = std::thread::Builder::new().name("opcache-restart".into()).spawn(coordinate);
@@ -43,18 +43,18 @@ impl Drop for Coordinator {
     }
 }
 
-fn drain(wanted: &Wanted, control: &Control) {
-    let (reason, by) = (wanted.reason(), wanted.by());
+fn drain(request: &RestartRequest, control: &Control) {
+    let (reason, by) = (request.reason(), request.by());
     tracing::info!(reason, by, "opcache is to be restarted: worker scripts are told to end");
     let live = control.live();
     let (grace, kill) = (live.config.global.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
     // Those that do not end are interrupted below, with all others.
     let _ = live.threads.restart(|_| true);
-    let mut stuck = safepoint().await_left(Which::Runs, Instant::now() + grace, kill);
+    let mut stuck = safepoint().await_left(DrainStep::Runs, Instant::now() + grace, kill);
     if stuck.is_empty() {
         safepoint().close();
         tracing::debug!("opcache is to be restarted: nobody starts until the running scripts have ended");
-        stuck = safepoint().await_left(Which::All, Instant::now() + grace, kill);
+        stuck = safepoint().await_left(DrainStep::All, Instant::now() + grace, kill);
     }
     if stuck.is_empty() {
         return;

@@ -13,7 +13,7 @@ use crate::config::{self, Config, Listener};
 use crate::http::listener::BoundListener;
 use crate::http::service::HttpService;
 use crate::limits::KILL_SECONDS_MAX;
-use crate::pool::Stuck;
+use crate::threads::Stuck;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

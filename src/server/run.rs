@@ -86,7 +86,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     }
 }
 
-type Stuck = Vec<crate::pool::Stuck>;
+type Stuck = Vec<crate::threads::Stuck>;
 
 /// Ends the process under PHP threads that do not leave: stopping the engine would take the memory they run on.
 fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {

@@ -3,7 +3,7 @@
 use super::control::Live;
 use crate::http::listener::RunningListener;
 use crate::limits::KILL_SECONDS_MAX;
-use crate::pool::Stuck;
+use crate::threads::Stuck;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

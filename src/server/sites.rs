@@ -102,7 +102,7 @@ impl<'c> Assembly<'c> {
             split_path: server.split.clone(),
             env: server.env.clone(),
             files: server.file_server.then(|| self.hiding(FileServer::new(root.clone()))),
-            classic: self.threads.classic_queue.sharing(self.threads.classic.gate(self.threads.scope(&server.scope))),
+            classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
             workers: self.workers(server, &root),
             root,
         }
@@ -110,7 +110,7 @@ impl<'c> Assembly<'c> {
 
     fn workers(&self, server: &PhpServer, root: &Path) -> Vec<WorkerRoute> {
         let route = |group: &HttpGroup| {
-            let declaration = group.worker.declaration();
+            let declaration = group.worker.config();
             WorkerRoute {
                 name: declaration.name.clone(),
                 script: if server.resolve_root_symlink {

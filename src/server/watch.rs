@@ -90,7 +90,7 @@ impl Watcher {
 
 /// The patterns of each scope that has any.
 fn watched(config: &Config) -> Watched {
-    let patterns = |workers: &[crate::config::WorkerDecl]| -> Vec<WatchPattern> {
+    let patterns = |workers: &[crate::config::WorkerConfig]| -> Vec<WatchPattern> {
         workers.iter().flat_map(|worker| worker.watch.iter().cloned()).collect()
     };
     let all = config.scopes().map(|scope| (scope.label.clone(), patterns(scope.workers)));

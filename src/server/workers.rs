@@ -5,10 +5,10 @@ use super::assemble::declared_scopes;
 use crate::config::{Config, ScopeLabel, Site};
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::{Failure, Scope, ThreadOptions, Wait};
-use crate::pool;
+use crate::threads;
 use crate::vars::Slot;
 use crate::worker::background::Shared;
-use crate::worker::{Declared, ScopeView};
+use crate::worker::{ScopeView, ScopeWorkers};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 /// The background workers beside the script.
 pub(super) struct Workers {
-    declared: HashMap<ScopeLabel, Arc<Declared>>,
-    global: Arc<Declared>,
+    declared: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
+    global: Arc<ScopeWorkers>,
     /// What the script sees.
-    own: Arc<Declared>,
+    own: Arc<ScopeWorkers>,
     stopping: Arc<AtomicBool>,
     grace_period: Duration,
 }
@@ -59,8 +59,9 @@ impl Workers {
             declared.stop();
         }
         let background: Vec<_> = self.declared.values().flat_map(|declared| declared.workers()).collect();
-        let crews: Vec<_> = background.iter().map(|worker| worker.crew()).collect();
-        let stuck = pool::leave(&crews, Instant::now() + self.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
+        let thread_groups: Vec<_> = background.iter().map(|worker| worker.thread_group()).collect();
+        let stuck =
+            threads::leave(&thread_groups, Instant::now() + self.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
         for stuck in &stuck {
             let place = stuck.place.as_deref().unwrap_or("an unknown place");
             eprintln!(

@@ -7,8 +7,8 @@
 
 mod arena;
 mod compare;
+mod copy_budget;
 pub mod layout;
-mod ledger;
 mod memory;
 mod pins;
 mod plan;
@@ -22,15 +22,15 @@ mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
-mod walk;
+mod verify;
 
-pub use ledger::{Budget, Ledger};
+pub use copy_budget::{Budget, CopyBudget};
 pub use memory::{hardened, set_hardened};
 pub use pins::{Mode, Pins, Policy, Serve};
 pub use plan::{Limits, MAX_DEPTH};
 pub use reaper::retire;
 pub use refusal::{Reason, Refusal};
-pub use slot::{Counters, Published, Slot};
+pub use slot::{Published, Slot, SlotCounters};
 pub use snapshot::Snapshot;
 pub use source::Objects;
-pub use stats::{Stats, stats};
+pub use stats::{MemoryStats, stats};

@@ -7,7 +7,7 @@
 //! from then on (see [`Policy`]). A version counts once the script has been given a newer one of the same slot; so beside
 //! the budget a script may hold the version of each worker that it was given last, which usually is the newest one.
 
-use super::ledger::{Budget, Ledger};
+use super::copy_budget::{Budget, CopyBudget};
 use super::slot::{Published, Slot};
 use super::snapshot::Snapshot;
 use super::stats;
@@ -70,7 +70,7 @@ struct Pin {
 pub struct Pins {
     long_lived: bool,
     policy: Policy,
-    ledger: Arc<Ledger>,
+    copy_budget: Arc<CopyBudget>,
     /// Slots that the C side's cache may point to.
     slots: Vec<Arc<Slot>>,
     exposed: Vec<Pin>,
@@ -84,11 +84,11 @@ unsafe impl Send for Pins {}
 
 impl Pins {
     /// Pins of a thread that runs worker scripts (`long_lived`) or classic requests.
-    pub fn new(long_lived: bool, policy: Policy, ledger: Arc<Ledger>) -> Self {
+    pub fn new(long_lived: bool, policy: Policy, copy_budget: Arc<CopyBudget>) -> Self {
         Self {
             long_lived,
             policy,
-            ledger,
+            copy_budget,
             slots: Vec::new(),
             exposed: Vec::new(),
             copying: Vec::new(),
@@ -97,8 +97,8 @@ impl Pins {
     }
 
     /// What all threads' pins share.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn copy_budget(&self) -> &CopyBudget {
+        &self.copy_budget
     }
 
     /// The switch points.
@@ -145,11 +145,11 @@ impl Pins {
             if self.replaced_bytes + replaced > self.policy.thread_budget_bytes {
                 return Serve::CopiedForBudget(Budget::Thread);
             }
-            if !self.ledger.reserve(replaced, self.policy.process_budget_bytes) {
+            if !self.copy_budget.reserve(replaced, self.policy.process_budget_bytes) {
                 return Serve::CopiedForBudget(Budget::Process);
             }
         } else {
-            self.ledger.charge(replaced);
+            self.copy_budget.charge(replaced);
         }
         self.replaced_bytes += replaced;
         self.exposed.push(Pin { slot: Arc::as_ptr(slot), snapshot: snapshot.clone() });
@@ -162,7 +162,7 @@ impl Pins {
         stats::copied(forced);
         if forced {
             slot.counters().copies_forced.fetch_add(1, Ordering::Relaxed);
-            self.ledger.count_forced();
+            self.copy_budget.count_forced();
         }
     }
 
@@ -179,7 +179,7 @@ impl Pins {
 
     /// Ends the PHP request: `php_request_shutdown()` has returned, nothing of it points anywhere any more.
     pub fn release(&mut self) {
-        self.ledger.give_back(self.replaced_bytes);
+        self.copy_budget.give_back(self.replaced_bytes);
         self.replaced_bytes = 0;
         self.copying.clear();
         for pin in self.exposed.drain(..) {

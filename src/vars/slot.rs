@@ -35,13 +35,13 @@ pub struct Slot {
     /// Protects the newest snapshot and the time of its publish.
     current: Mutex<Option<(Published, Instant)>>,
     withdrawn: atomic::AtomicBool,
-    counters: Counters,
+    counters: SlotCounters,
 }
 
 /// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nobody synchronises by, and therefore no
 /// part of the models either.
 #[derive(Default)]
-pub struct Counters {
+pub struct SlotCounters {
     /// Publishes that changed something.
     pub publishes: atomic::AtomicU64,
     /// Publishes of what was already there.
@@ -84,7 +84,7 @@ impl Slot {
             name,
             current: Mutex::new(None),
             withdrawn: atomic::AtomicBool::new(false),
-            counters: Counters::default(),
+            counters: SlotCounters::default(),
         })
     }
 
@@ -99,7 +99,7 @@ impl Slot {
     }
 
     /// The counters.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &SlotCounters {
         &self.counters
     }
 

@@ -9,7 +9,7 @@ use super::plan::{self, Limits, MAX_DEPTH};
 use super::refusal::{Reason, Refusal};
 use super::source::Objects;
 use super::stats;
-use super::walk;
+use super::verify;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An immutable deep copy of an array, in the engine's own form.
@@ -45,7 +45,7 @@ impl Snapshot {
             replaced: AtomicBool::new(false),
         };
         if cfg!(debug_assertions) || super::memory::hardened() {
-            walk::check(&snapshot).map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
+            verify::check(&snapshot).map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
         }
         Ok(snapshot)
     }

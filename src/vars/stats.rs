@@ -2,7 +2,7 @@
 //!
 //! Written where a snapshot is made, replaced, copied or freed, all of which cost far more than an atomic addition. A
 //! zero-copy read writes nothing here: there are as many of them as a slot's reads that were not copies (see
-//! [`Counters`](super::Counters)). `Relaxed` everywhere: nobody synchronises by these numbers.
+//! [`SlotCounters`](super::SlotCounters)). `Relaxed` everywhere: nobody synchronises by these numbers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -14,7 +14,7 @@ static COPIES_FORCED: AtomicU64 = AtomicU64::new(0);
 /// The snapshots of the process at one moment. The numbers are read one by one: while others publish they may be a few
 /// apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stats {
+pub struct MemoryStats {
     /// Snapshots that exist: the newest of each worker, and the replaced ones that are still pinned.
     pub live_snapshots: usize,
     /// Bytes of their arenas.
@@ -30,8 +30,8 @@ pub struct Stats {
 }
 
 /// The numbers of now.
-pub fn stats() -> Stats {
-    Stats {
+pub fn stats() -> MemoryStats {
+    MemoryStats {
         live_snapshots: LIVE.count.load(Ordering::Relaxed),
         live_bytes: LIVE.bytes.load(Ordering::Relaxed),
         pinned_snapshots: PINNED.count.load(Ordering::Relaxed),

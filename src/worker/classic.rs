@@ -1,11 +1,11 @@
 //! Classic threads: each request is a PHP request of its own. One group serves every block of the process; the scope
 //! comes with the job.
 
-use crate::exchange::{Exchange, Gate};
+use crate::exchange::{Exchange, JobSender};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
 use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
-use crate::pool::scale::{self, Load};
-use crate::pool::{Activity, Crew, Identity, JobQueue, LineLog, Taken, log_php};
+use crate::threads::scale::{self, Load};
+use crate::threads::{Activity, Identity, JobQueue, LineLog, Taken, ThreadGroup, log_php};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// How many classic threads there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Declaration {
+pub struct ClassicConfig {
     /// Threads from the start.
     pub threads: usize,
     /// Threads at most, under load.
@@ -26,21 +26,21 @@ pub struct Declaration {
 
 /// The classic threads of the process.
 pub struct Classic {
-    declaration: Declaration,
+    config: ClassicConfig,
     queue: Arc<JobQueue>,
-    crew: Crew,
+    thread_group: ThreadGroup,
     /// Threads that are in the loop or about to be.
     threads: AtomicUsize,
 }
 
 impl Classic {
     /// Without any thread yet.
-    pub fn new(declaration: Declaration, options: ThreadOptions) -> Arc<Self> {
+    pub fn new(declaration: ClassicConfig, options: ThreadOptions) -> Arc<Self> {
         let capacity = (declaration.threads_max * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN);
         Arc::new(Self {
-            declaration,
+            config: declaration,
             queue: JobQueue::new(capacity),
-            crew: Crew::new(ThreadOptions { name: "php".into(), ..options }, Identity::default()),
+            thread_group: ThreadGroup::new(ThreadOptions { name: "php".into(), ..options }, Identity::default()),
             threads: AtomicUsize::new(0),
         })
     }
@@ -50,26 +50,26 @@ impl Classic {
     /// # Errors
     /// The system gave no thread. Those that it gave are there, and are for the caller to stop.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
-        for _ in 0..self.declaration.threads {
-            self.hire()?;
+        for _ in 0..self.config.threads {
+            self.spawn()?;
             self.threads.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
     }
 
     /// How many threads there are to be.
-    pub fn declaration(&self) -> Declaration {
-        self.declaration
+    pub fn config(&self) -> ClassicConfig {
+        self.config
     }
 
     /// The gate of one block.
-    pub fn gate(self: &Arc<Self>, scope: Arc<dyn Scope>) -> Arc<dyn Gate> {
-        let may_grow = self.declaration.threads_max > self.declaration.threads;
+    pub fn sender(self: &Arc<Self>, scope: Arc<dyn Scope>) -> Arc<dyn JobSender> {
+        let may_grow = self.config.threads_max > self.config.threads;
         let grow: Option<Arc<dyn Fn() + Send + Sync>> = may_grow.then(|| {
             let classic = self.clone();
             Arc::new(move || classic.grow()) as _
         });
-        self.queue.gate(scope, grow)
+        self.queue.sender(scope, grow)
     }
 
     /// Threads that have not ended.
@@ -89,7 +89,7 @@ impl Classic {
 
     /// How many more threads there may be under load.
     pub fn reserve(&self) -> usize {
-        self.declaration.threads_max.saturating_sub(self.threads())
+        self.config.threads_max.saturating_sub(self.threads())
     }
 
     /// Tells the threads to end when the queue is empty.
@@ -97,13 +97,13 @@ impl Classic {
         self.queue.close();
     }
 
-    /// The threads, to be awaited with [`leave`](crate::pool::leave).
-    pub fn crew(&self) -> &Crew {
-        &self.crew
+    /// The threads, to be awaited with [`leave`](crate::threads::leave).
+    pub fn thread_group(&self) -> &ThreadGroup {
+        &self.thread_group
     }
 
-    fn hire(self: &Arc<Self>) -> io::Result<()> {
-        self.crew.hire(|number, activity| {
+    fn spawn(self: &Arc<Self>) -> io::Result<()> {
+        self.thread_group.spawn(|number, activity| {
             let (classic, output) = (self.clone(), LineLog::default());
             Box::new(ClassicWork { classic, number, activity, output, not_stopped: never() })
         })
@@ -112,15 +112,15 @@ impl Classic {
     /// Called on the async side after a job was queued.
     fn grow(self: &Arc<Self>) {
         let load = Load { threads: self.threads(), idle: self.queue.idle_threads(), waiting: self.queue.depth() };
-        if !scale::grow(load, self.declaration.threads_max) {
+        if !scale::grow(load, self.config.threads_max) {
             return;
         }
         // The place is taken first, so that two callers do not both pass the bound.
-        if self.threads.fetch_add(1, Ordering::AcqRel) >= self.declaration.threads_max {
+        if self.threads.fetch_add(1, Ordering::AcqRel) >= self.config.threads_max {
             self.threads.fetch_sub(1, Ordering::AcqRel);
             return;
         }
-        if let Err(error) = self.hire() {
+        if let Err(error) = self.spawn() {
             self.threads.fetch_sub(1, Ordering::AcqRel);
             tracing::warn!("one more PHP thread was wanted: {error}");
         }
@@ -128,7 +128,7 @@ impl Classic {
 
     /// Whether a surplus thread may end; takes it off the count.
     fn shrink(&self) -> bool {
-        let step = |threads| scale::shrink(threads, self.declaration.threads).then(|| threads - 1);
+        let step = |threads| scale::shrink(threads, self.config.threads).then(|| threads - 1);
         self.threads.fetch_update(Ordering::AcqRel, Ordering::Acquire, step).is_ok()
     }
 }

@@ -4,14 +4,14 @@
 //! while serving is restarted; one that fails in its boot is tried again by the rules of `supervise`, and given up at the
 //! cap: with no thread left the queue refuses, and its requests get a 503.
 
+use super::counters::{HttpCounters, HttpCounts};
 use super::environment::{request_vars, script_path, server_vars};
 use super::messages::{self, LastFailure};
 use super::supervise::{Failures, Next as After, RunEnd};
-use super::tally::{HttpTally, HttpTallySeen};
-use crate::exchange::{Exchange, Gate};
+use crate::exchange::{Exchange, JobSender};
 use crate::limits::{BOOT_SAID_EVERY_SECONDS, QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, ThreadOptions, Work};
-use crate::pool::{Activity, Crew, Identity, JobQueue, LineLog, Taken, log_php};
+use crate::threads::{Activity, Identity, JobQueue, LineLog, Taken, ThreadGroup, log_php};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ const BOOT_SAID_EVERY: Duration = Duration::from_secs(BOOT_SAID_EVERY_SECONDS);
 
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declaration {
+pub struct HttpConfig {
     /// The name in logs and metrics.
     pub name: String,
     /// The script: absolute.
@@ -41,11 +41,11 @@ pub struct Declaration {
 
 /// An HTTP worker.
 pub struct HttpWorker {
-    declaration: Declaration,
+    config: HttpConfig,
     scope: Arc<dyn Scope>,
     queue: Arc<JobQueue>,
-    crew: Crew,
-    tally: HttpTally,
+    thread_group: ThreadGroup,
+    counters: HttpCounters,
     /// Protects what `wait_booted` looks at.
     boot: Mutex<Boot>,
     changed: Condvar,
@@ -95,12 +95,12 @@ pub struct Status {
     /// The PHP error that ended it.
     pub last_error: Option<ScriptError>,
     /// What has been counted.
-    pub tally: HttpTallySeen,
+    pub counters: HttpCounts,
 }
 
 impl HttpWorker {
     /// A worker without any thread yet. `label` is that of the scope which declares it.
-    pub fn new(declaration: Declaration, label: &str, scope: Arc<dyn Scope>, options: &ThreadOptions) -> Arc<Self> {
+    pub fn new(declaration: HttpConfig, label: &str, scope: Arc<dyn Scope>, options: &ThreadOptions) -> Arc<Self> {
         let (stop, stopped) = bounded(0);
         let identity = Identity {
             worker: Some(declaration.name.clone()),
@@ -110,10 +110,10 @@ impl HttpWorker {
         let name = format!("http-{}", declaration.name.rsplit('/').next().unwrap_or_default());
         Arc::new(Self {
             queue: JobQueue::new((declaration.threads * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN)),
-            crew: Crew::new(ThreadOptions { name, ..options.clone() }, identity),
-            tally: HttpTally::default(),
+            thread_group: ThreadGroup::new(ThreadOptions { name, ..options.clone() }, identity),
+            counters: HttpCounters::default(),
             scope,
-            declaration,
+            config: declaration,
             boot: Mutex::default(),
             changed: Condvar::new(),
             stop: Mutex::new(Some(stop)),
@@ -130,13 +130,13 @@ impl HttpWorker {
         loop {
             {
                 let mut boot = self.locked();
-                if boot.live >= self.declaration.threads {
+                if boot.live >= self.config.threads {
                     return Ok(());
                 }
                 boot.live += 1;
             }
             if let Err(error) =
-                self.crew.hire(|number, activity| Box::new(HttpWork::new(self.clone(), number, activity)))
+                self.thread_group.spawn(|number, activity| Box::new(HttpWork::new(self.clone(), number, activity)))
             {
                 self.locked().live -= 1;
                 return Err(error);
@@ -146,7 +146,7 @@ impl HttpWorker {
 
     /// Lets the script of every thread end after the request in hand, and start anew; requests wait in the queue meanwhile.
     /// Threads that were given up are started again. A script that does not end is for the caller to interrupt, see
-    /// [`end_runs`](crate::pool::end_runs).
+    /// [`end_runs`](crate::threads::end_runs).
     ///
     /// # Errors
     /// The system gave no thread for one that was given up.
@@ -165,8 +165,8 @@ impl HttpWorker {
     }
 
     /// Its declaration.
-    pub fn declaration(&self) -> &Declaration {
-        &self.declaration
+    pub fn config(&self) -> &HttpConfig {
+        &self.config
     }
 
     /// What is to be seen of it.
@@ -179,13 +179,13 @@ impl HttpWorker {
             waiting: self.queue.depth(),
             last_exit: boot.last_failure.as_ref().map(|last| last.exit_status),
             last_error: boot.last_failure.as_ref().and_then(|last| last.error.clone()),
-            tally: self.tally.seen(),
+            counters: self.counters.counts(),
         }
     }
 
     /// Where the block sends requests.
-    pub fn gate(&self) -> Arc<dyn Gate> {
-        self.queue.gate(self.scope.clone(), None)
+    pub fn sender(&self) -> Arc<dyn JobSender> {
+        self.queue.sender(self.scope.clone(), None)
     }
 
     /// Waits until every thread has asked for its first job or given up, and says from time to time that it does. Blocks.
@@ -198,14 +198,14 @@ impl HttpWorker {
         let mut boot = self.locked();
         while boot.served < boot.live {
             if boot.stopping {
-                return Err(format!("worker \"{}\" was stopped while its script booted", self.declaration.name));
+                return Err(format!("worker \"{}\" was stopped while its script booted", self.config.name));
             }
             let silent = said.elapsed();
             if silent >= BOOT_SAID_EVERY {
                 said = Instant::now();
                 tracing::warn!(
-                    worker = self.declaration.name,
-                    script = %self.declaration.file.display(),
+                    worker = self.config.name,
+                    script = %self.config.file.display(),
                     ready = boot.served,
                     threads = boot.live,
                     waited_s = started.elapsed().as_secs(),
@@ -219,8 +219,8 @@ impl HttpWorker {
         match &boot.failure {
             Some((attempts, last)) if boot.live == 0 => Err(format!(
                 "worker \"{}\" ({}) cannot be started: {}",
-                self.declaration.name,
-                self.declaration.file.display(),
+                self.config.name,
+                self.config.file.display(),
                 messages::boot_failed_of_http(*attempts, last)
             )),
             _ => Ok(()),
@@ -236,9 +236,9 @@ impl HttpWorker {
         self.changed.notify_all();
     }
 
-    /// The threads, to be awaited with [`leave`](crate::pool::leave).
-    pub fn crew(&self) -> &Crew {
-        &self.crew
+    /// The threads, to be awaited with [`leave`](crate::threads::leave).
+    pub fn thread_group(&self) -> &ThreadGroup {
+        &self.thread_group
     }
 
     fn locked(&self) -> MutexGuard<'_, Boot> {
@@ -305,7 +305,7 @@ impl HttpWork {
             self.worker.locked().served += 1;
             self.worker.changed.notify_all();
         }
-        let name = &self.worker.declaration.name;
+        let name = &self.worker.config.name;
         tracing::info!(worker = name, thread = self.number, run = self.run, "worker script ready");
     }
 
@@ -344,7 +344,7 @@ impl Work for HttpWork {
         self.activity.running(self.run);
         self.started = Instant::now();
         self.serving_at = None;
-        let Declaration { name, file, env, .. } = &self.worker.declaration;
+        let HttpConfig { name, file, env, .. } = &self.worker.config;
         tracing::debug!(worker = name, thread = self.number, run = self.run, "worker script started");
         Next::Run(Run {
             script: script_path(file),
@@ -372,16 +372,16 @@ impl Work for HttpWork {
     }
 
     fn job_ended(&mut self) {
-        self.worker.tally.request(self.activity.running(self.run));
+        self.worker.counters.request(self.activity.running(self.run));
     }
 
     fn ended(&mut self, ended: Ended) {
-        let name = self.worker.declaration.name.clone();
+        let name = self.worker.config.name.clone();
         let (thread, run) = (self.number, self.run);
         self.output.flush(|line| tracing::info!(target: "php", worker = name, thread, run, "{line}"));
         if self.is_to_restart() {
             self.pause = Duration::ZERO;
-            self.worker.tally.restart();
+            self.worker.counters.restart();
             tracing::info!(
                 worker = name,
                 thread,
@@ -397,18 +397,18 @@ impl Work for HttpWork {
             lasted: self.started.elapsed(),
         };
         // A request that failed must not take the worker down: only failed boots count.
-        let cap = if self.serving_at.is_some() { None } else { self.worker.declaration.failures_max };
+        let cap = if self.serving_at.is_some() { None } else { self.worker.config.failures_max };
         let decision = self.failures.decide(end, cap);
         let exit_status = if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status };
         let last = LastFailure { exit_status, error: ended.error };
         if !matches!(decision, After::Restart { .. }) {
-            self.worker.tally.crash();
+            self.worker.counters.crash();
             self.worker.locked().last_failure = Some(last.clone());
         }
         match decision {
             After::Restart { pause } => {
                 self.pause = pause;
-                self.worker.tally.restart();
+                self.worker.counters.restart();
                 tracing::debug!(worker = name, thread, run, "worker script ended, restarting it");
             }
             After::Retry { .. } if self.serving_at.is_some() => {
@@ -463,12 +463,12 @@ impl Work for HttpWork {
     }
 
     fn output(&mut self, bytes: &[u8]) {
-        let (worker, thread, run) = (&self.worker.declaration.name, self.number, self.run);
+        let (worker, thread, run) = (&self.worker.config.name, self.number, self.run);
         self.output.push(bytes, |line| tracing::info!(target: "php", worker, thread, run, "{line}"));
     }
 
     fn log(&mut self, level: i32, message: &str) {
-        let (worker, thread) = (&self.worker.declaration.name, self.number);
+        let (worker, thread) = (&self.worker.config.name, self.number);
         log_php!(level, message, worker, thread);
     }
 }

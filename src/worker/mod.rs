@@ -1,18 +1,18 @@
 //! The three kinds of PHP threads, with the same verbs in each: `declare` (its settings), `start`, `stop`, `leave`.
 //! `classic` runs a script per request, `http` hands requests to a script that loops, `background` runs scripts beside
 //! them. `scope` is what a script sees of the background workers, `supervise` decides what follows on the end of a run,
-//! `tally` counts.
+//! `counters` counts.
 
 pub mod background;
 pub mod classic;
+mod counters;
 mod environment;
 pub mod http;
 mod messages;
 pub mod scope;
 pub mod supervise;
-mod tally;
 mod waits;
 
-pub use scope::{Declared, ScopeView};
-pub use tally::{HttpTallySeen, Restarts, Tally};
+pub use counters::{HttpCounts, Restarts, WorkerCounters};
+pub use scope::{ScopeView, ScopeWorkers};
 pub use waits::{Waiter, Waits};

@@ -1,7 +1,7 @@
 //! What a script sees of the background workers: the declarations of its own block, or the global ones when its block
 //! has none (contract lines B2, B4, B7).
 
-use super::background::{Background, Declaration, Shared, Since};
+use super::background::{Background, BackgroundConfig, Shared, Since};
 use super::messages::{self, Subject};
 use crate::limits::WORKER_NAME_BYTES_MAX;
 use crate::php::{Failure, Phase, Scope, Wait};
@@ -14,23 +14,23 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatchAll {
     /// Its declaration, which every name that it starts shares.
-    pub declaration: Declaration,
+    pub declaration: BackgroundConfig,
     /// How many distinct names it starts at most.
     pub names_max: usize,
 }
 
 /// What a scope declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Declarations {
+pub struct ScopeConfig {
     /// The named workers.
-    pub named: Vec<(String, Declaration)>,
+    pub named: Vec<(String, BackgroundConfig)>,
     /// The worker of every other name.
     pub catch_all: Option<CatchAll>,
 }
 
 /// The background workers of one scope. It outlives reloads, which change what is in it; so a script that goes on sees
 /// what is declared now.
-pub struct Declared {
+pub struct ScopeWorkers {
     label: String,
     /// Protects the declarations and the map; never held while a worker is started or stopped.
     inner: RwLock<Inner>,
@@ -53,9 +53,9 @@ pub struct Replaced {
     pub restarted: Vec<Arc<Background>>,
 }
 
-impl Declared {
+impl ScopeWorkers {
     /// The workers of a scope; none runs yet.
-    pub fn new(label: &str, declarations: Declarations, shared: Shared) -> Arc<Self> {
+    pub fn new(label: &str, declarations: ScopeConfig, shared: Shared) -> Arc<Self> {
         let inner = Inner { shared, names: Vec::new(), catch_all: None, workers: HashMap::new() };
         let declared = Self { label: label.to_owned(), inner: RwLock::new(inner) };
         declared.add(&declarations);
@@ -64,7 +64,7 @@ impl Declared {
 
     /// Adds the names that are not declared yet, and the catch-all if there is none. The first step of a reload: it disturbs
     /// nobody, and [`replace`](Self::replace) can take it back.
-    pub fn add(&self, declarations: &Declarations) {
+    pub fn add(&self, declarations: &ScopeConfig) {
         let mut inner = self.write();
         let Inner { shared, names, catch_all, workers } = &mut *inner;
         for (name, declaration) in &declarations.named {
@@ -80,8 +80,8 @@ impl Declared {
 
     /// Makes the declarations those of the scope. Workers that are declared as before go on, unless `shared` has other
     /// options for their threads; the others are replaced under the same slot, so that what they published stays.
-    pub fn replace(&self, declarations: Declarations, shared: Shared) -> Replaced {
-        let Declarations { named, catch_all } = declarations;
+    pub fn replace(&self, declarations: ScopeConfig, shared: Shared) -> Replaced {
+        let ScopeConfig { named, catch_all } = declarations;
         let mut inner = self.write();
         let before = std::mem::take(&mut inner.workers);
         let options = std::mem::replace(&mut inner.shared, shared).options;
@@ -104,7 +104,7 @@ impl Declared {
                 replaced.retired.push(worker);
                 continue;
             };
-            if worker.declaration() == declaration && options.same_as(&inner.shared.options) {
+            if worker.config() == declaration && options.same_as(&inner.shared.options) {
                 inner.workers.insert(name, worker);
                 continue;
             }
@@ -121,7 +121,7 @@ impl Declared {
     /// Takes every worker out: the scope is declared no more.
     pub fn clear(&self) -> Vec<Arc<Background>> {
         let shared = self.read().shared.clone();
-        self.replace(Declarations::default(), shared).retired
+        self.replace(ScopeConfig::default(), shared).retired
     }
 
     /// Whether the scope declares any background worker.
@@ -142,7 +142,7 @@ impl Declared {
     pub fn start_eager(self: &Arc<Self>) -> Result<(), Failure> {
         let scope = self.view();
         for worker in self.workers() {
-            if worker.declaration().num > 0 {
+            if worker.config().num > 0 {
                 worker.start(&scope)?;
             }
         }
@@ -246,19 +246,19 @@ impl Inner {
 
 /// A scope as a script sees it.
 pub struct ScopeView {
-    own: Arc<Declared>,
+    own: Arc<ScopeWorkers>,
     /// What counts when the own scope declares nothing.
-    global: Option<Arc<Declared>>,
+    global: Option<Arc<ScopeWorkers>>,
 }
 
 impl ScopeView {
     /// What a block's scripts see: its own workers if it declares any, else the global ones.
-    pub fn of(own: &Arc<Declared>, global: &Arc<Declared>) -> Arc<dyn Scope> {
+    pub fn of(own: &Arc<ScopeWorkers>, global: &Arc<ScopeWorkers>) -> Arc<dyn Scope> {
         Arc::new(Self { own: own.clone(), global: Some(global.clone()) })
     }
 
     /// The scope that counts now; a reload may change it.
-    fn declared(&self) -> &Arc<Declared> {
+    fn declared(&self) -> &Arc<ScopeWorkers> {
         match &self.global {
             Some(global) if self.own.is_empty() => global,
             _ => &self.own,

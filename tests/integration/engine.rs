@@ -2,7 +2,7 @@
 //! program, started once more.
 
 use igor_php::php::{EXIT_STUCK, Engine, EngineOptions, ThreadOptions};
-use igor_php::worker::classic::{Classic, Declaration};
+use igor_php::worker::classic::{Classic, ClassicConfig};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ fn classic() -> Arc<Classic> {
         blocks_signals: false,
         settings: Arc::default(),
         policy: Default::default(),
-        ledger: Arc::default(),
+        copy_budget: Arc::default(),
         limits: Default::default(),
     };
-    Classic::new(Declaration { threads: 1, threads_max: 1 }, options)
+    Classic::new(ClassicConfig { threads: 1, threads_max: 1 }, options)
 }

@@ -15,10 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["limits", "exchange"]),
     ("ffi", &["limits", "exchange", "vars", "config"]),
     ("php", &["limits", "exchange", "signals", "vars", "config", "ffi", "faults"]),
-    ("pool", &["limits", "exchange", "vars", "config", "ffi", "php"]),
-    ("worker", &["limits", "exchange", "vars", "config", "ffi", "php", "pool"]),
+    ("threads", &["limits", "exchange", "vars", "config", "ffi", "php"]),
+    ("worker", &["limits", "exchange", "vars", "config", "ffi", "php", "threads"]),
     ("http", &["limits", "exchange", "config"]),
-    ("server", &["limits", "exchange", "signals", "vars", "config", "php", "pool", "worker", "http"]),
+    ("server", &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http"]),
     // Scripts of the command line answer on the standard output, so `cli` knows what an answer is.
     ("cli", &["limits", "exchange", "server", "config", "php"]),
     // The functions that C calls of the module: nothing but a thin coat over `server`.

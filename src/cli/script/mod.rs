@@ -1,9 +1,9 @@
 //! `igor-php` and `igor-php-cgi`: the program under these names takes the arguments of PHP's own `php` and `php-cgi`, and
 //! runs one script as a classic request of this SAPI. PHP's run-tests.php drives both, so that .phpt suites test this SAPI.
 
-mod gateway;
+mod cgi;
+mod cli;
 mod invocation;
-mod shell;
 
 use super::EXIT_FAILURE;
 use super::output::{complain, print};
@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 use crate::exchange::RequestHead;
 use crate::php::{EngineError, EngineOptions};
 use crate::server::{self, ScriptError};
-use gateway::Environment;
+use cgi::Environment;
 use invocation::{Invocation, Source, THREADS_VARIABLE};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -56,15 +56,15 @@ impl Program {
 
     fn usage(self) -> &'static str {
         match self {
-            Self::Php => shell::USAGE,
-            Self::PhpCgi => gateway::USAGE,
+            Self::Php => cli::USAGE,
+            Self::PhpCgi => cgi::USAGE,
         }
     }
 
     /// What the program sets whatever php.ini says. `-d` wins over it.
     fn settings(self) -> Vec<(String, String)> {
         let settings: &[(&str, &str)] = match self {
-            Self::Php => &shell::SETTINGS,
+            Self::Php => &cli::SETTINGS,
             Self::PhpCgi => &[],
         };
         settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -75,7 +75,7 @@ fn run(program: Program) -> Result<i32, String> {
     let arguments = std::env::args_os().skip(1);
     let environment = Environment::of_process();
     let invocation = match program {
-        Program::PhpCgi if gateway::has_options_of_a_client(&environment) => Invocation::read(std::iter::empty()),
+        Program::PhpCgi if cgi::has_options_of_a_client(&environment) => Invocation::read(std::iter::empty()),
         _ => Invocation::read(arguments),
     }?;
     if invocation.help {
@@ -83,8 +83,8 @@ fn run(program: Program) -> Result<i32, String> {
     }
     let threads = invocation.thread_count(environment.get(THREADS_VARIABLE))?;
     let head = match program {
-        Program::Php => shell::head(&invocation),
-        Program::PhpCgi => gateway::head(&invocation, &environment),
+        Program::Php => cli::head(&invocation),
+        Program::PhpCgi => cgi::head(&invocation, &environment),
     }?;
     start(program, invocation, head, threads)
 }

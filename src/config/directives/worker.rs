@@ -7,7 +7,7 @@ use super::super::context::{Context, join};
 use super::super::diagnostic::Position;
 use super::super::limits;
 use super::super::matcher::PathPattern;
-use super::super::model::{ScopeLabel, WorkerDecl, WorkerKind};
+use super::super::model::{ScopeLabel, WorkerConfig, WorkerKind};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
@@ -185,7 +185,7 @@ impl WorkerDraft {
     }
 
     /// Checks the worker by itself and completes it with what its scope says.
-    pub(crate) fn finish(self, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<WorkerDecl> {
+    pub(crate) fn finish(self, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<WorkerConfig> {
         self.check_match(scope, context);
         self.check_numbers(context);
         let file = script(self.file.as_ref()?, scope, context)?;
@@ -194,7 +194,7 @@ impl WorkerDraft {
         for (name, value) in self.env {
             set(&mut env, name, value);
         }
-        Some(WorkerDecl {
+        Some(WorkerConfig {
             file,
             kind,
             name: self.name,
@@ -244,7 +244,7 @@ impl WorkerDraft {
 }
 
 /// Checks the workers of one scope against each other.
-pub(crate) fn check_scope(label: &ScopeLabel, workers: &[WorkerDecl], context: &mut Context<'_>) {
+pub(crate) fn check_scope(label: &ScopeLabel, workers: &[WorkerConfig], context: &mut Context<'_>) {
     let mut names: HashMap<&str, &Position> = HashMap::new();
     let mut http_files: HashMap<&Path, &Position> = HashMap::new();
     let mut catch_all: Option<&Position> = None;
@@ -286,7 +286,7 @@ pub(crate) fn check_scope(label: &ScopeLabel, workers: &[WorkerDecl], context: &
     }
 }
 
-fn repeated(worker: &WorkerDecl, first: &Position, message: String, context: &mut Context<'_>) {
+fn repeated(worker: &WorkerConfig, first: &Position, message: String, context: &mut Context<'_>) {
     context.error_with_hint(&worker.position, message, format_args!("the first one is at {first}"));
 }
 

@@ -1,10 +1,10 @@
 //! B1 to B9: the declaration of workers.
 
-use super::super::{Config, WorkerDecl, WorkerKind};
+use super::super::{Config, WorkerConfig, WorkerKind};
 use super::Fixture;
 
 /// The workers of the only `php_server` with this text inside.
-fn workers(fixture: &Fixture, block: &str) -> Vec<WorkerDecl> {
+fn workers(fixture: &Fixture, block: &str) -> Vec<WorkerConfig> {
     let config = fixture.config(&in_server(block));
     config.scopes().nth(1).expect("the scope of the block").workers.to_vec()
 }
@@ -47,7 +47,7 @@ fn b2_a_background_worker_without_a_name_is_the_catch_all() {
         &fixture,
         "worker bin/feed.php {\nbackground\n}\nworker bin/feed.php {\nbackground\nname feed\n}\nworker worker.php",
     );
-    let catch_alls: Vec<bool> = workers.iter().map(WorkerDecl::is_catch_all).collect();
+    let catch_alls: Vec<bool> = workers.iter().map(WorkerConfig::is_catch_all).collect();
     assert_eq!(catch_alls, [true, false, false]);
 }
 

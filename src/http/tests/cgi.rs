@@ -41,7 +41,7 @@ impl Fixture {
             local: "198.51.100.1:8080".parse().expect("an address"),
             tls: self.tls,
         };
-        let queue = Queue::new(FakeGate::without_threads(1).0, None);
+        let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
         let settings = PhpSettings { env: self.env.clone(), ..php_settings(Path::new("/site"), &queue) };
         request_head(&CgiRequest {
             parts: parts(builder),

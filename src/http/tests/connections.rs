@@ -91,7 +91,7 @@ fn a_head_that_is_too_large_is_refused() {
 #[test]
 fn a_gate_that_panics_costs_one_request() {
     struct Panicking;
-    impl Gate for Panicking {
+    impl JobSender for Panicking {
         fn capacity(&self) -> usize {
             1
         }

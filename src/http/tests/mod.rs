@@ -1,4 +1,4 @@
-//! The HTTP side through the front door: a real socket, and a gate whose threads play PHP.
+//! The HTTP side through the front door: a real socket, and a sender whose threads play PHP.
 
 mod access_log;
 mod cgi;
@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::gate::Queue;
 use super::listener::{BoundListener, RunningListener};
+use super::queue::RequestQueue;
 use super::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings};
 use crate::config::{self, FileServer, Matcher, Respond, Text};
-use crate::exchange::{Exchange, Flow, Gate, Job, ResponseHead};
+use crate::exchange::{Exchange, Flow, Job, JobSender, ResponseHead};
 
 /// A deadlock guard for everything that a test waits for; never a measure of speed.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -28,15 +28,15 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What a fake PHP thread does with a request.
 type PhpScript = dyn Fn(&mut dyn Exchange) + Send + Sync;
 
-/// A gate with its own threads, each of which runs `script` for every job.
-struct FakeGate {
+/// A sender with its own threads, each of which runs `script` for every job.
+struct FakeThreads {
     jobs: Sender<Job>,
     capacity: usize,
 }
 
-impl FakeGate {
+impl FakeThreads {
     fn start(capacity: usize, threads: usize, script: impl Fn(&mut dyn Exchange) + Send + Sync + 'static) -> Arc<Self> {
-        let (gate, jobs) = Self::without_threads(capacity);
+        let (sender, jobs) = Self::without_threads(capacity);
         let script: Arc<PhpScript> = Arc::new(script);
         for _ in 0..threads {
             let (jobs, script) = (jobs.clone(), Arc::clone(&script));
@@ -47,7 +47,7 @@ impl FakeGate {
                 }
             });
         }
-        gate
+        sender
     }
 
     fn without_threads(capacity: usize) -> (Arc<Self>, Receiver<Job>) {
@@ -56,7 +56,7 @@ impl FakeGate {
     }
 }
 
-impl Gate for FakeGate {
+impl JobSender for FakeThreads {
     fn capacity(&self) -> usize {
         self.capacity
     }
@@ -105,7 +105,7 @@ fn php(settings: PhpSettings) -> Handler {
 }
 
 /// The routes of a site with these directives. Those of `php_server` and `php` run on `queue`, in front of `root`.
-fn routes(directives: &str, root: &Path, queue: &Arc<Queue>) -> Vec<Route> {
+fn routes(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> Vec<Route> {
     let caddyfile = format!(":80 {{\nroot {}\n{directives}\n}}\n", root.display());
     let mut config = match config::parse(&caddyfile, &root.join("Caddyfile"), &|_| None) {
         Ok(config) => config,
@@ -137,7 +137,7 @@ fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
     }
 }
 
-fn php_settings(root: &Path, queue: &Arc<Queue>) -> PhpSettings {
+fn php_settings(root: &Path, queue: &Arc<RequestQueue>) -> PhpSettings {
     PhpSettings {
         mode: PhpMode::Server,
         root: root.to_owned(),
@@ -158,29 +158,29 @@ fn document_root() -> tempfile::TempDir {
     root
 }
 
-/// A running server in front of a gate.
+/// A running server in front of a sender.
 struct Server {
     runtime: tokio::runtime::Runtime,
     listener: Option<RunningListener>,
     address: SocketAddr,
-    queue: Arc<Queue>,
+    queue: Arc<RequestQueue>,
     _root: tempfile::TempDir,
 }
 
 impl Server {
-    fn new(gate: Arc<dyn Gate>, max_wait: Option<Duration>) -> Self {
+    fn new(sender: Arc<dyn JobSender>, max_wait: Option<Duration>) -> Self {
         let root = document_root();
-        let queue = Queue::new(gate, max_wait);
+        let queue = RequestQueue::new(sender, max_wait);
         let site = site(&[], vec![route(php(php_settings(root.path(), &queue)))]);
         Self::with(root, queue, vec![site])
     }
 
     /// A server whose two PHP threads run `script` for everything.
     fn running(script: impl Fn(&mut dyn Exchange) + Send + Sync + 'static) -> Self {
-        Self::new(FakeGate::start(64, 2, script), None)
+        Self::new(FakeThreads::start(64, 2, script), None)
     }
 
-    fn with(root: tempfile::TempDir, queue: Arc<Queue>, sites: Vec<SiteSettings>) -> Self {
+    fn with(root: tempfile::TempDir, queue: Arc<RequestQueue>, sites: Vec<SiteSettings>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let bound = BoundListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("any free port");

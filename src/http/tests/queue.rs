@@ -21,8 +21,8 @@ fn assert_refused(client: &mut Client) {
 
 #[test]
 fn a_full_queue_and_a_long_wait_answer_503_with_retry_after() {
-    let (gate, jobs) = FakeGate::without_threads(1);
-    let server = Server::new(gate, Some(Duration::from_millis(50)));
+    let (sender, jobs) = FakeThreads::without_threads(1);
+    let server = Server::new(sender, Some(Duration::from_millis(50)));
     let mut first = ask(&server);
     wait_until("the first request has the only place", || server.queue.depth() == 1);
     let mut second = ask(&server);
@@ -36,8 +36,8 @@ fn a_full_queue_and_a_long_wait_answer_503_with_retry_after() {
 
 #[test]
 fn a_refused_connection_serves_the_next_request() {
-    let (gate, jobs) = FakeGate::without_threads(1);
-    let server = Server::new(gate, Some(Duration::from_millis(50)));
+    let (sender, jobs) = FakeThreads::without_threads(1);
+    let server = Server::new(sender, Some(Duration::from_millis(50)));
     let mut client = server.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
     assert_refused(&mut client);
@@ -50,8 +50,8 @@ fn a_refused_connection_serves_the_next_request() {
 
 #[test]
 fn who_waits_for_a_place_gets_it() {
-    let (gate, jobs) = FakeGate::without_threads(1);
-    let server = Server::new(gate, None);
+    let (sender, jobs) = FakeThreads::without_threads(1);
+    let server = Server::new(sender, None);
     let mut first = ask(&server);
     let first_job = jobs.recv_timeout(DEADLINE).expect("the first is queued");
     let mut second = ask(&server);
@@ -63,9 +63,9 @@ fn who_waits_for_a_place_gets_it() {
 
 #[test]
 fn a_request_that_runs_is_never_given_up() {
-    let (gate, jobs) = FakeGate::without_threads(1);
+    let (sender, jobs) = FakeThreads::without_threads(1);
     let limit = Duration::from_millis(20);
-    let server = Server::new(gate, Some(limit));
+    let server = Server::new(sender, Some(limit));
     let mut client = ask(&server);
     let mut exchange = jobs.recv_timeout(DEADLINE).expect("it is queued").take().expect("nobody withdrew it");
     // Longer than anyone may wait for a thread; but this request has one.
@@ -77,8 +77,8 @@ fn a_request_that_runs_is_never_given_up() {
 
 #[test]
 fn a_client_that_hangs_up_while_it_waits_is_not_run() {
-    let (gate, jobs) = FakeGate::without_threads(4);
-    let server = Server::new(gate, None);
+    let (sender, jobs) = FakeThreads::without_threads(4);
+    let server = Server::new(sender, None);
     let client = ask(&server);
     let job = jobs.recv_timeout(DEADLINE).expect("it is queued");
     let claim = job.claim();
@@ -92,23 +92,23 @@ fn a_client_that_hangs_up_while_it_waits_is_not_run() {
 
 #[test]
 fn without_threads_the_answer_is_503() {
-    let (gate, jobs) = FakeGate::without_threads(4);
-    let server = Server::new(gate, None);
+    let (sender, jobs) = FakeThreads::without_threads(4);
+    let server = Server::new(sender, None);
     // A queue that is dropped with a job in it.
     let mut client = ask(&server);
     drop(jobs.recv_timeout(DEADLINE).expect("it is queued"));
     assert_refused(&mut client);
-    // A gate that takes nothing any more.
+    // A sender that takes nothing any more.
     drop(jobs);
     assert_refused(&mut ask(&server));
 }
 
 #[test]
 fn gates_to_one_queue_share_its_places() {
-    let (gate, jobs) = FakeGate::without_threads(1);
+    let (sender, jobs) = FakeThreads::without_threads(1);
     let root = document_root();
-    let queue = Queue::new(gate.clone(), Some(Duration::from_millis(50)));
-    let other = queue.sharing(gate);
+    let queue = RequestQueue::new(sender.clone(), Some(Duration::from_millis(50)));
+    let other = queue.sharing(sender);
     let sites = [("a", &queue), ("b", &other)]
         .map(|(host, queue)| site(&[host], vec![route(php(php_settings(root.path(), queue)))]));
     let server = Server::with(root, Arc::clone(&queue), sites.into());

@@ -31,8 +31,8 @@ impl FileSystem for FakeFiles {
     }
 }
 
-fn queue() -> Arc<Queue> {
-    Queue::new(FakeGate::without_threads(1).0, None)
+fn queue() -> Arc<RequestQueue> {
+    RequestQueue::new(FakeThreads::without_threads(1).0, None)
 }
 
 fn settings() -> PhpSettings {

@@ -3,14 +3,14 @@
 use super::*;
 
 /// A server for `sites`, whose PHP prints what it runs.
-fn server(make_sites: impl FnOnce(&Path, &Arc<Queue>) -> Vec<SiteSettings>) -> Server {
+fn server(make_sites: impl FnOnce(&Path, &Arc<RequestQueue>) -> Vec<SiteSettings>) -> Server {
     let root = document_root();
-    let gate = FakeGate::start(8, 1, |exchange| {
+    let sender = FakeThreads::start(8, 1, |exchange| {
         let _ = respond(exchange, 200, &["X-From: php", "Content-Type: text/plain"]);
         let script = exchange.head().script.to_string_lossy().into_owned();
         let _ = exchange.write(format!("php {script}").as_bytes());
     });
-    let queue = Queue::new(gate, None);
+    let queue = RequestQueue::new(sender, None);
     let sites = make_sites(root.path(), &queue);
     Server::with(root, queue, sites)
 }
@@ -160,7 +160,7 @@ fn placeholders_of_address_and_query() {
 #[test]
 fn the_host_of_the_target_wins_everywhere() {
     let root = document_root();
-    let gate = FakeGate::start(8, 1, |exchange| {
+    let sender = FakeThreads::start(8, 1, |exchange| {
         let var = |name: &str| {
             let value = exchange.head().server_vars.get(name.as_bytes()).unwrap_or(b"absent");
             String::from_utf8_lossy(value).into_owned()
@@ -168,7 +168,7 @@ fn the_host_of_the_target_wins_everywhere() {
         let line = format!("{} {}", var("SERVER_NAME"), var("HTTP_HOST"));
         let _ = exchange.write(line.as_bytes());
     });
-    let queue = Queue::new(gate, None);
+    let queue = RequestQueue::new(sender, None);
     let directives = "@b header Host b.test*\nrespond @b b\nrespond /field {header.Host}\nphp_server";
     let sites = vec![site(&["a.test"], routes(directives, root.path(), &queue)), site(&[], Vec::new())];
     let server = Server::with(root, queue, sites);
@@ -261,7 +261,7 @@ fn a_secret_file_is_not_there_under_any_name() {
     }
     let secret = vec![path("Caddyfile").canonicalize().expect("it exists")];
     let files = FileServer { secret, ..FileServer::new(root.path().to_owned()) };
-    let queue = Queue::new(FakeGate::without_threads(1).0, None);
+    let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
     let server = Server::with(root, queue, vec![site(&[], vec![route(Handler::Files(files))])]);
     for (path, status) in [
         ("/Caddyfile", 404),
@@ -344,7 +344,7 @@ fn a_tower_stack_can_hold_the_service() {
     use tower::ServiceExt;
 
     let root = document_root();
-    let queue = Queue::new(FakeGate::without_threads(1).0, None);
+    let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
     let service =
         HttpService::new(vec![site(&[], routes("respond `from {remote_host} {header.Host}`", root.path(), &queue))]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -9,7 +9,7 @@ fn member(safepoint: &Safepoint, mode: Mode) -> Arc<Member> {
     safepoint.join(mode, &Arc::default())
 }
 
-fn await_left(safepoint: &Safepoint, which: Which) -> Vec<(String, Option<String>)> {
+fn await_left(safepoint: &Safepoint, which: DrainStep) -> Vec<(String, Option<String>)> {
     safepoint.await_left(which, Instant::now() + LONG, Duration::ZERO)
 }
 
@@ -25,10 +25,10 @@ fn a_drain_ends_runs_then_all_and_lets_one_in_alone() {
     let (run, classic) = (&member(safepoint, Mode::Background), &member(safepoint, Mode::Classic));
     assert_eq!((safepoint.enter(run), safepoint.enter(classic)), (Admission::Beside, Admission::Beside));
     assert!(safepoint.reset(classic, "a.php:1") && safepoint.reset(run, "b.php:2"));
-    let wanted = safepoint.next_wanted().expect("a restart is wanted");
-    assert_eq!((wanted.reason, wanted.asked, wanted.reset), (Reason::Reset, 2, true));
+    let request = safepoint.next_request().expect("a restart is request");
+    assert_eq!((request.reason, request.asked, request.reset), (Reason::Reset, 2, true));
     safepoint.leave(run);
-    assert!(await_left(safepoint, Which::Runs).is_empty());
+    assert!(await_left(safepoint, DrainStep::Runs).is_empty());
     safepoint.leave(classic);
     assert_eq!(safepoint.enter(classic), Admission::Beside, "requests go on while runs end");
     let (entered, next) = (&AtomicUsize::new(0), &AtomicBool::new(false));
@@ -65,14 +65,14 @@ fn a_drain_that_was_given_up_is_tried_again_when_the_stuck_have_left() {
     let (stuck, other) = (&member(safepoint, Mode::Classic), &member(safepoint, Mode::Classic));
     safepoint.enter(stuck);
     safepoint.full(stuck, Reason::Memory);
-    assert_eq!(safepoint.next_wanted().map(|wanted| wanted.reset), Some(false));
+    assert_eq!(safepoint.next_request().map(|request| request.reset), Some(false));
     safepoint.close();
-    assert_eq!(safepoint.await_left(Which::All, Instant::now(), Duration::ZERO).len(), 1);
+    assert_eq!(safepoint.await_left(DrainStep::All, Instant::now(), Duration::ZERO).len(), 1);
     safepoint.give_up();
     assert_eq!(safepoint.enter(other), Admission::Beside);
     safepoint.full(other, Reason::Full);
     thread::scope(|scope| {
-        let again = scope.spawn(|| safepoint.next_wanted().map(|wanted| wanted.asked));
+        let again = scope.spawn(|| safepoint.next_request().map(|request| request.asked));
         thread::sleep(MOMENT);
         assert!(!again.is_finished(), "not while the thread is stuck");
         safepoint.leave(stuck);
@@ -90,12 +90,12 @@ fn nobody_waits_without_a_coordinator_or_after_the_stop() {
     assert_eq!(safepoint.enter(&thread), Admission::Beside);
     safepoint.coordinate();
     assert!(safepoint.reset(&thread, "a.php:1"));
-    assert!(safepoint.next_wanted().is_some());
+    assert!(safepoint.next_request().is_some());
     safepoint.close();
     safepoint.stop();
-    assert!(await_left(&safepoint, Which::All).is_empty());
+    assert!(await_left(&safepoint, DrainStep::All).is_empty());
     assert_eq!(safepoint.enter(&thread), Admission::Beside);
-    assert_eq!(safepoint.next_wanted(), None);
+    assert_eq!(safepoint.next_request(), None);
 }
 
 /// Threads enter and leave as fast as they can, and one that is alone must be.
@@ -126,10 +126,10 @@ fn alone_is_alone_under_load() {
             });
         }
         for _ in 0..RESTARTS {
-            assert!(safepoint.next_wanted().is_some());
-            assert!(await_left(safepoint, Which::Runs).is_empty());
+            assert!(safepoint.next_request().is_some());
+            assert!(await_left(safepoint, DrainStep::Runs).is_empty());
             safepoint.close();
-            assert!(await_left(safepoint, Which::All).is_empty());
+            assert!(await_left(safepoint, DrainStep::All).is_empty());
         }
     });
     assert_eq!(safepoint.restarts().reset, RESTARTS);
@@ -145,9 +145,9 @@ fn a_script_waits_in_vain_from_when_the_workers_have_been_told_to_end() {
         safepoint.enter(classic);
         safepoint.full(classic, Reason::Memory);
         assert_eq!(in_vain(), [false, false]);
-        safepoint.next_wanted().expect("a restart is wanted");
+        safepoint.next_request().expect("a restart is request");
         assert_eq!(in_vain(), [false, false], "a script that is not to end must not fail");
-        let there = || safepoint.await_left(Which::Runs, Instant::now(), Duration::ZERO).len();
+        let there = || safepoint.await_left(DrainStep::Runs, Instant::now(), Duration::ZERO).len();
         assert_eq!((there(), in_vain()), (1, [true, false]));
         safepoint.leave(run);
         assert_eq!((there(), in_vain()), (0, [true, false]));

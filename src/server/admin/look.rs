@@ -5,7 +5,7 @@ use super::view::{
     BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, ThreadView, Threads, WaiterView, Workers,
 };
 use crate::php::ScriptError;
-use crate::pool::{Crew, Doing, ThreadSeen};
+use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::worker::Restarts;
 use crate::worker::background::Background;
 use crate::worker::http::HttpWorker;
@@ -25,12 +25,12 @@ pub(super) fn workers(threads: &assemble::Threads) -> Workers {
 /// Every PHP thread: classic ones first, then those of HTTP workers, then those of background workers.
 pub(super) fn threads(threads: &assemble::Threads) -> Threads {
     let mut all = Vec::new();
-    add(&mut all, "classic", threads.classic.crew());
+    add(&mut all, "classic", threads.classic.thread_group());
     for group in &threads.http {
-        add(&mut all, "http", group.worker.crew());
+        add(&mut all, "http", group.worker.thread_group());
     }
     for worker in all_background(threads) {
-        add(&mut all, "background", worker.crew());
+        add(&mut all, "background", worker.thread_group());
     }
     Threads { thread_debug_states: all, reserved_thread_count: threads.classic.reserve() }
 }
@@ -41,10 +41,10 @@ fn all_background(threads: &assemble::Threads) -> Vec<Arc<Background>> {
 
 fn background_view(worker: &Background) -> BackgroundView {
     let status = worker.status();
-    let (slot, declaration) = (worker.slot(), worker.declaration());
+    let (slot, declaration) = (worker.slot(), worker.config());
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let published = slot.current();
-    let Restarts { exit, failure, restart, reload } = status.tally.restarts;
+    let Restarts { exit, failure, restart, reload } = status.counters.restarts;
     BackgroundView {
         scope: worker.scope().to_owned(),
         name: worker.name().to_owned(),
@@ -67,10 +67,10 @@ fn background_view(worker: &Background) -> BackgroundView {
             .collect(),
         counts: BackgroundCounts {
             starts: status.runs,
-            ready: status.tally.ready,
-            failures: status.tally.failures,
-            give_ups: status.tally.give_ups,
-            kills: status.tally.kills,
+            ready: status.counters.ready,
+            failures: status.counters.failures,
+            give_ups: status.counters.give_ups,
+            kills: status.counters.kills,
             restarts: RestartCounts { exit, failure, restart, reload },
             publishes: read(&slot.counters().publishes),
             skipped_publishes: read(&slot.counters().unchanged),
@@ -80,8 +80,9 @@ fn background_view(worker: &Background) -> BackgroundView {
 }
 
 fn http_view(scope: &str, worker: &HttpWorker) -> HttpView {
-    let (status, declaration) = (worker.status(), worker.declaration());
-    let busy = worker.crew().threads().iter().filter(|thread| thread.seen.doing == Doing::Busy).count();
+    let (status, declaration) = (worker.status(), worker.config());
+    let busy =
+        worker.thread_group().threads().iter().filter(|thread| thread.activity.state == ThreadState::Busy).count();
     HttpView {
         scope: scope.to_owned(),
         name: declaration.name.clone(),
@@ -91,10 +92,10 @@ fn http_view(scope: &str, worker: &HttpWorker) -> HttpView {
         busy,
         idle: status.idle,
         queue: status.waiting,
-        requests: status.tally.requests,
-        request_seconds: status.tally.request_time.as_secs_f64(),
-        crashes: status.tally.crashes,
-        restarts: status.tally.restarts,
+        requests: status.counters.requests,
+        request_seconds: status.counters.request_time.as_secs_f64(),
+        crashes: status.counters.crashes,
+        restarts: status.counters.restarts,
         last_exit_status: status.last_exit,
         last_error: status.last_error.map(error_view),
     }
@@ -104,16 +105,16 @@ fn error_view(error: ScriptError) -> ErrorView {
     ErrorView { message: error.summary(), file: error.file, line: error.line }
 }
 
-fn add(all: &mut Vec<ThreadView>, kind: &str, crew: &Crew) {
-    for thread in crew.threads() {
-        all.push(thread_view(all.len(), kind, crew, thread));
+fn add(all: &mut Vec<ThreadView>, kind: &str, thread_group: &ThreadGroup) {
+    for thread in thread_group.threads() {
+        all.push(thread_view(all.len(), kind, thread_group, thread));
     }
 }
 
-fn thread_view(index: usize, kind: &str, crew: &Crew, thread: ThreadSeen) -> ThreadView {
-    let ThreadSeen { name, seen } = thread;
-    let (identity, since) = (crew.identity(), milliseconds(seen.since));
-    let (is_waiting, is_busy) = (seen.doing == Doing::Idle, seen.doing == Doing::Busy);
+fn thread_view(index: usize, kind: &str, thread_group: &ThreadGroup, thread: ThreadStatus) -> ThreadView {
+    let ThreadStatus { name, activity: seen } = thread;
+    let (identity, since) = (thread_group.identity(), milliseconds(seen.since));
+    let (is_waiting, is_busy) = (seen.state == ThreadState::Idle, seen.state == ThreadState::Busy);
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds).saturating_sub(since);
     ThreadView {
         index,
@@ -122,7 +123,7 @@ fn thread_view(index: usize, kind: &str, crew: &Crew, thread: ThreadSeen) -> Thr
         worker: identity.worker.clone(),
         scope: identity.scope.clone(),
         script: identity.script.clone(),
-        state: seen.doing.word().to_owned(),
+        state: seen.state.word().to_owned(),
         state_since_milliseconds: since,
         run: seen.run,
         is_waiting,

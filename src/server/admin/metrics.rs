@@ -6,7 +6,7 @@
 
 use super::view::{BackgroundView, HttpView, RestartCounts, Threads, Workers};
 use crate::php::Restarts;
-use crate::vars::Stats;
+use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(super) struct Process {
     /// When the process started, in seconds since 1970.
     pub(super) started_at: f64,
     /// The snapshots of all workers.
-    pub(super) snapshots: Stats,
+    pub(super) snapshots: MemoryStats,
     /// How often opcache was emptied.
     pub(super) opcache: Restarts,
     /// Log records that could not be written.
@@ -121,7 +121,7 @@ fn of_log(lost_records: u64) -> MetricFamily {
     family("igor_log_records_lost_total", help, MetricType::COUNTER, vec![(Vec::new(), lost_records as f64)])
 }
 
-fn of_snapshots(stats: Stats) -> Vec<MetricFamily> {
+fn of_snapshots(stats: MemoryStats) -> Vec<MetricFamily> {
     let by_policy = stats.copies.saturating_sub(stats.copies_forced);
     let copies = [("policy", by_policy), ("budget", stats.copies_forced)]
         .map(|(reason, count)| (vec![("reason", reason.to_owned())], count as f64));

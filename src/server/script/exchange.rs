@@ -103,7 +103,7 @@ pub(super) fn body_again(bytes: &Arc<[u8]>) -> Body {
 /// Only php-cgi takes a body; php's standard input belongs to the script, as `php://stdin`.
 fn body_bytes(head: &RequestHead) -> u64 {
     match head.command.as_ref().map(|command| command.interface) {
-        Some(Interface::Gateway { .. }) => u64::try_from(head.content_length).unwrap_or(0),
+        Some(Interface::Cgi { .. }) => u64::try_from(head.content_length).unwrap_or(0),
         _ => 0,
     }
 }
@@ -115,7 +115,7 @@ impl ProcessExchange {
 
     fn prints_head(&self) -> bool {
         let interface = self.head.command.as_ref().map(|command| command.interface);
-        matches!(interface, Some(Interface::Gateway { quiet: false, .. }))
+        matches!(interface, Some(Interface::Cgi { quiet: false, .. }))
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! Snapshots are hardened here: a look at one that has been freed ends the process.
 
+use super::super::copy_budget::{Budget, CopyBudget};
 use super::super::layout::{ZArray, Zval};
-use super::super::ledger::{Budget, Ledger};
 use super::super::memory::set_hardened;
 use super::super::pins::{Pins, Policy, Serve};
 use super::super::plan::Limits;
@@ -47,7 +47,7 @@ fn a_reader_and_a_publisher() {
                 assert_eq!((given, replaced.map(|old| old.version)), (version, Some(version - 1)));
             }
         });
-        let mut pins = Pins::new(false, Policy::default(), Arc::new(Ledger::default()));
+        let mut pins = Pins::new(false, Policy::default(), Arc::new(CopyBudget::default()));
         let mut exposed = vec![];
         for _ in 0..2 {
             let seen = slot.version();
@@ -102,9 +102,9 @@ fn two_scripts_and_one_budget() {
         let bytes = first.bytes();
         let slot = Slot::new(b"name");
         slot.publish(first);
-        let ledger = Arc::new(Ledger::default());
-        let mut ours = Pins::new(true, budget(bytes), ledger.clone());
-        let mut others = Pins::new(true, budget(bytes), ledger.clone());
+        let copy_budget = Arc::new(CopyBudget::default());
+        let mut ours = Pins::new(true, budget(bytes), copy_budget.clone());
+        let mut others = Pins::new(true, budget(bytes), copy_budget.clone());
         let exposed = [&mut ours, &mut others].map(|pins| pins.read(&slot).map(|(_, serve)| serve));
         assert_eq!(exposed, [Some(Serve::Exposed); 2]);
         slot.publish(numbered(2));
@@ -117,10 +117,10 @@ fn two_scripts_and_one_budget() {
             [(Serve::Exposed, copied), (copied, Serve::Exposed)].contains(&(our_serve, other_serve)),
             "{our_serve:?} and {other_serve:?}"
         );
-        assert_eq!(ledger.replaced_bytes(), bytes, "one replaced version is pinned within the budget");
+        assert_eq!(copy_budget.replaced_bytes(), bytes, "one replaced version is pinned within the budget");
         let ending = thread::spawn(move || drop(others));
         drop(ours);
         ending.join().expect("the script ends");
-        assert_eq!(ledger.replaced_bytes(), 0);
+        assert_eq!(copy_budget.replaced_bytes(), 0);
     });
 }

@@ -1,6 +1,6 @@
 //! Slots and pins: versions, budgets, and who frees what.
 
-use super::super::ledger::{Budget, Ledger};
+use super::super::copy_budget::{Budget, CopyBudget};
 use super::super::pins::{Mode, Pins, Policy, Serve};
 use super::super::plan::Limits;
 use super::super::slot::Slot;
@@ -15,9 +15,9 @@ fn snapshot(bytes: usize) -> Snapshot {
     unsafe { Snapshot::copy_of(array, &TestObjects, Limits::default()) }.expect("publishable")
 }
 
-fn pins(long_lived: bool, policy: Policy) -> (Pins, Arc<Ledger>) {
-    let ledger = Arc::new(Ledger::default());
-    (Pins::new(long_lived, policy, ledger.clone()), ledger)
+fn pins(long_lived: bool, policy: Policy) -> (Pins, Arc<CopyBudget>) {
+    let copy_budget = Arc::new(CopyBudget::default());
+    (Pins::new(long_lived, policy, copy_budget.clone()), copy_budget)
 }
 
 fn serve(pins: &mut Pins, slot: &Arc<Slot>) -> Serve {
@@ -51,13 +51,13 @@ fn a_replaced_snapshot_lives_as_long_as_its_pins() {
 #[test]
 fn classic_requests_always_see_the_arena() {
     let slot = Slot::new(b"name");
-    let (mut pins, ledger) =
+    let (mut pins, copy_budget) =
         pins(false, Policy { copy_bytes_max: usize::MAX, thread_budget_bytes: 0, ..Policy::default() });
     for bytes in [1, 1000] {
         slot.publish(snapshot(bytes));
         assert_eq!(serve(&mut pins, &slot), Serve::Exposed);
     }
-    assert_eq!(ledger.replaced_bytes(), 0);
+    assert_eq!(copy_budget.replaced_bytes(), 0);
 }
 
 /// N14: what a long-lived script pins is bounded, by thread and for the process.
@@ -66,9 +66,9 @@ fn worker_scripts_stay_within_their_budgets() {
     let policy =
         Policy { copy_bytes_max: 1000, thread_budget_bytes: 25_000, process_budget_bytes: 35_000, mode: Mode::Auto };
     let slot = Slot::new(b"name");
-    let ledger = Arc::new(Ledger::default());
-    let mut one = Pins::new(true, policy, ledger.clone());
-    let mut two = Pins::new(true, policy, ledger.clone());
+    let copy_budget = Arc::new(CopyBudget::default());
+    let mut one = Pins::new(true, policy, copy_budget.clone());
+    let mut two = Pins::new(true, policy, copy_budget.clone());
     slot.publish(snapshot(100));
     assert_eq!(serve(&mut one, &slot), Serve::Copied, "small ones are copied");
     let mut of_one = Vec::new();
@@ -84,7 +84,7 @@ fn worker_scripts_stay_within_their_budgets() {
     assert_eq!(serve(&mut two, &slot), Exposed);
     slot.publish(snapshot(10_000));
     assert_eq!(serve(&mut two, &slot), CopiedForBudget(Budget::Process), "the budget of the process is used up");
-    assert!(ledger.replaced_bytes() > 30_000 && ledger.copies_forced() == 2);
+    assert!(copy_budget.replaced_bytes() > 30_000 && copy_budget.copies_forced() == 2);
     let counters = slot.counters();
     let [reads, copies, forced] = [&counters.reads, &counters.copies, &counters.copies_forced]
         .map(|counter| counter.load(std::sync::atomic::Ordering::Relaxed));
@@ -92,7 +92,7 @@ fn worker_scripts_stay_within_their_budgets() {
     drop(one);
     assert_eq!(serve(&mut two, &slot), Exposed, "a script that ended gives its bytes back");
     drop(two);
-    assert_eq!(ledger.replaced_bytes(), 0);
+    assert_eq!(copy_budget.replaced_bytes(), 0);
 }
 
 /// The same version read twice is served the same way, and pinned once.
@@ -100,10 +100,10 @@ fn worker_scripts_stay_within_their_budgets() {
 fn a_version_is_pinned_once() {
     let slot = Slot::new(b"name");
     slot.publish(snapshot(1000));
-    let (mut pins, ledger) = pins(true, Policy { copy_bytes_max: 0, thread_budget_bytes: 0, ..Policy::default() });
+    let (mut pins, copy_budget) = pins(true, Policy { copy_bytes_max: 0, thread_budget_bytes: 0, ..Policy::default() });
     assert_eq!(serve(&mut pins, &slot), Serve::Exposed);
     assert_eq!(serve(&mut pins, &slot), Serve::Exposed);
-    assert_eq!(ledger.replaced_bytes(), 0);
+    assert_eq!(copy_budget.replaced_bytes(), 0);
     assert_eq!(slot.current().map(|current| Arc::strong_count(&current.snapshot)), Some(3));
 }
 
@@ -122,7 +122,7 @@ fn copies_are_unpinned() {
 /// A warning for each script, worker and budget, and no second one.
 #[test]
 fn a_used_up_budget_is_told_once() {
-    let ledger = Ledger::default();
+    let copy_budget = CopyBudget::default();
     for (script, worker, budget, first) in [
         ("a.php", "w", Budget::Thread, true),
         ("a.php", "w", Budget::Thread, false),
@@ -132,12 +132,12 @@ fn a_used_up_budget_is_told_once() {
         ("a.php", "w", Budget::Process, false),
     ] {
         assert_eq!(
-            ledger.tell_once(script.as_bytes(), worker.as_bytes(), budget),
+            copy_budget.tell_once(script.as_bytes(), worker.as_bytes(), budget),
             first,
             "{script} {worker} {budget:?}"
         );
     }
     let told = (0..2 * crate::limits::BUDGET_WARNINGS_MAX)
-        .filter(|number| ledger.tell_once(b"c.php", number.to_string().as_bytes(), Budget::Thread));
+        .filter(|number| copy_budget.tell_once(b"c.php", number.to_string().as_bytes(), Budget::Thread));
     assert_eq!(told.count(), crate::limits::BUDGET_WARNINGS_MAX - 4);
 }

@@ -8,11 +8,11 @@
 
 mod work;
 
+use super::counters::{LastPublish, WorkerCounters};
 use super::messages::{self, LastFailure, Subject};
-use super::tally::{LastPublish, Tally};
 use super::waits::{Waiter, Waiters, Waits};
 use crate::php::{Ended, Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
-use crate::pool::{Crew, Identity};
+use crate::threads::{Identity, ThreadGroup};
 use crate::vars::Slot;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use work::BackgroundWork;
 
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declaration {
+pub struct BackgroundConfig {
     /// The script: absolute.
     pub file: PathBuf,
     /// Threads that start with the server; 0: one thread on first demand.
@@ -50,11 +50,11 @@ pub struct Shared {
 pub struct Background {
     name: String,
     scope: String,
-    declaration: Declaration,
+    config: BackgroundConfig,
     slot: Arc<Slot>,
     waits: Arc<Waits>,
     server_stopping: Arc<AtomicBool>,
-    crew: Crew,
+    thread_group: ThreadGroup,
     last_publish: Arc<LastPublish>,
     state: Mutex<State>,
     changed: Condvar,
@@ -87,7 +87,7 @@ struct State {
     /// Exit status of the last run that ended, well or not.
     last_exit: Option<i32>,
     runs: u64,
-    tally: Tally,
+    counters: WorkerCounters,
     waiters: Waiters,
     /// The writing ends of the handles of the runs that go on, by thread.
     handles: Vec<(usize, OwnedFd)>,
@@ -111,42 +111,43 @@ pub struct Status {
     /// How long ago its script last published, be it what was already there.
     pub published: Option<Duration>,
     /// What has been counted.
-    pub tally: Tally,
+    pub counters: WorkerCounters,
     /// Who waits for it to become ready, the longest wait first.
     pub waiters: Vec<Waiter>,
 }
 
 impl Background {
     /// A worker that does not run yet.
-    pub fn new(name: &str, scope: &str, declaration: Declaration, shared: &Shared) -> Arc<Self> {
+    pub fn new(name: &str, scope: &str, declaration: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()));
         Self::with(name, scope, declaration, shared, published, State::default(), None)
     }
 
     /// The same worker under another declaration. What was published stays readable, and it stays ready if it was. Its
     /// script starts when the last script of `predecessor`, which the caller stops, has ended.
-    pub fn succeed(predecessor: &Arc<Self>, declaration: Declaration, shared: &Shared) -> Arc<Self> {
+    pub fn succeed(predecessor: &Arc<Self>, declaration: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let Self { name, scope, slot, last_publish, .. } = &**predecessor;
         let before = predecessor.locked();
         // One that never ran has nobody to wait for; so a line of reloads does not become a chain of workers.
         let waits_for = if before.live > 0 { Some(predecessor.clone()) } else { before.predecessor.clone() };
-        let mut tally = before.tally;
+        let mut counters = before.counters;
         // What is between two runs has been counted when the last one ended.
-        tally.restarts.reload += before.running as u64;
-        let state = State { ready: before.ready, runs: before.runs, tally, predecessor: waits_for, ..State::default() };
+        counters.restarts.reload += before.running as u64;
+        let state =
+            State { ready: before.ready, runs: before.runs, counters, predecessor: waits_for, ..State::default() };
         drop(before);
         let published = (slot.clone(), last_publish.clone());
-        Self::with(name, scope, declaration, shared, published, state, Some(&predecessor.crew))
+        Self::with(name, scope, declaration, shared, published, state, Some(&predecessor.thread_group))
     }
 
     fn with(
         name: &str,
         scope: &str,
-        declaration: Declaration,
+        declaration: BackgroundConfig,
         shared: &Shared,
         (slot, last_publish): (Arc<Slot>, Arc<LastPublish>),
         state: State,
-        predecessor: Option<&Crew>,
+        predecessor: Option<&ThreadGroup>,
     ) -> Arc<Self> {
         let options = ThreadOptions { name: format!("bg-{name}"), ..shared.options.clone() };
         let identity = Identity {
@@ -157,13 +158,13 @@ impl Background {
         Arc::new(Self {
             name: name.to_owned(),
             scope: scope.to_owned(),
-            declaration,
+            config: declaration,
             slot,
             waits: shared.waits.clone(),
             server_stopping: shared.stopping.clone(),
-            crew: match predecessor {
-                Some(crew) => crew.succeed(options, identity),
-                None => Crew::new(options, identity),
+            thread_group: match predecessor {
+                Some(thread_group) => thread_group.succeed(options, identity),
+                None => ThreadGroup::new(options, identity),
             },
             last_publish,
             state: Mutex::new(state),
@@ -182,8 +183,8 @@ impl Background {
     }
 
     /// Its declaration.
-    pub fn declaration(&self) -> &Declaration {
-        &self.declaration
+    pub fn config(&self) -> &BackgroundConfig {
+        &self.config
     }
 
     /// Where it publishes.
@@ -209,14 +210,14 @@ impl Background {
             last_exit: state.last_exit,
             last_error: state.last_failure.as_ref().and_then(|last| last.error.clone()),
             published: self.last_publish.ago(),
-            tally: self.tally(&state),
+            counters: self.counters(&state),
             waiters: state.waiters.seen(),
         }
     }
 
-    /// What has been counted, with the runs that were interrupted: the crew counts those, its predecessor's among them.
-    fn tally(&self, state: &State) -> Tally {
-        Tally { kills: self.crew.kills(), ..state.tally }
+    /// What has been counted, with the runs that were interrupted: the thread_group counts those, its predecessor's among them.
+    fn counters(&self, state: &State) -> WorkerCounters {
+        WorkerCounters { kills: self.thread_group.kills(), ..state.counters }
     }
 
     /// Starts the threads that the declaration asks for and that are not there: all of them, or those that a pool has lost.
@@ -234,11 +235,11 @@ impl Background {
             state.last_failure = None;
         }
         // Under the lock, so that a second caller neither starts more nor waits for a thread that the system did not give.
-        while state.live < self.declaration.num.max(1) {
-            let hired = self.crew.hire(|number, activity| {
+        while state.live < self.config.num.max(1) {
+            let spawned = self.thread_group.spawn(|number, activity| {
                 Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
             });
-            match hired {
+            match spawned {
                 Ok(()) => state.live += 1,
                 Err(error) if state.live == 0 => return Err(messages::no_thread(&self.name, &error)),
                 Err(error) => {
@@ -262,7 +263,7 @@ impl Background {
     /// Lets the script end and start anew on every thread, at once and without counting a failure: every handle reaches its
     /// end of file, every pause ends. Threads that were given up are started again; a worker that does not run stays so.
     /// Returns whether it runs. A script that does not end is for the caller to interrupt, see
-    /// [`end_runs`](crate::pool::end_runs).
+    /// [`end_runs`](crate::threads::end_runs).
     ///
     /// # Errors
     /// A worker that was given up could not be started.
@@ -309,9 +310,9 @@ impl Background {
         if state.retired { messages::removed(&self.name) } else { messages::stopping(&self.name) }
     }
 
-    /// The threads, to be awaited with [`leave`](crate::pool::leave).
-    pub fn crew(&self) -> &Crew {
-        &self.crew
+    /// The threads, to be awaited with [`leave`](crate::threads::leave).
+    pub fn thread_group(&self) -> &ThreadGroup {
+        &self.thread_group
     }
 
     /// Waits until the worker is ready (see `frankenphp_require_background_worker()` for the rules of each phase). Must
@@ -404,7 +405,7 @@ impl Background {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { name: &self.name, file: &self.declaration.file, scope: &self.scope }
+        Subject { name: &self.name, file: &self.config.file, scope: &self.scope }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {

@@ -3,7 +3,7 @@
 use super::{Background, exit_status};
 use crate::exchange::{Exchange, Pairs};
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
-use crate::pool::{Activity, LineLog, log_php};
+use crate::threads::{Activity, LineLog, log_php};
 use crate::vars::Slot;
 use crate::worker::environment::{script_path, server_vars};
 use crate::worker::messages::{self, LastFailure};
@@ -133,7 +133,7 @@ impl BackgroundWork {
         };
         self.activity.running(self.run);
         self.handle = Some(reader.into());
-        let Background { name, scope, declaration, .. } = &*self.worker;
+        let Background { name, scope, config: declaration, .. } = &*self.worker;
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker started");
         Ok(Some(Run {
             script: script_path(&declaration.file),
@@ -161,7 +161,7 @@ impl BackgroundWork {
         state.live -= 1;
         if state.live == 0 {
             state.give_ups += 1;
-            state.tally.give_ups += 1;
+            state.counters.give_ups += 1;
         }
         drop(state);
         self.worker.changed.notify_all();
@@ -171,7 +171,7 @@ impl BackgroundWork {
         let last = LastFailure { exit_status: exit_status(&ended), error: ended.error };
         let mut state = self.worker.locked();
         state.failures += 1;
-        state.tally.failures += 1;
+        state.counters.failures += 1;
         state.attempts = self.failures.count();
         state.last_failure = Some(last.clone());
         last
@@ -237,7 +237,7 @@ impl Work for BackgroundWork {
         }
         if restarting {
             self.pause = Duration::ZERO;
-            worker.locked().tally.restarts.restart += 1;
+            worker.locked().counters.restarts.restart += 1;
             tracing::info!(
                 worker = name,
                 scope,
@@ -253,13 +253,13 @@ impl Work for BackgroundWork {
             ready_for: self.ready_at.map(|at| at.elapsed()),
             lasted: self.started.elapsed(),
         };
-        match self.failures.decide(end, worker.declaration.failures_max) {
+        match self.failures.decide(end, worker.config.failures_max) {
             After::Restart { pause } => {
                 self.pause = pause;
                 {
                     let mut state = worker.locked();
                     state.attempts = 0;
-                    state.tally.restarts.exit += 1;
+                    state.counters.restarts.exit += 1;
                 }
                 tracing::info!(
                     worker = name,
@@ -273,7 +273,7 @@ impl Work for BackgroundWork {
             After::Retry { pause } => {
                 self.pause = pause;
                 let last = self.note_failure(ended);
-                worker.locked().tally.restarts.failure += 1;
+                worker.locked().counters.restarts.failure += 1;
                 tracing::warn!(
                     worker = name,
                     scope,
@@ -318,7 +318,7 @@ impl Work for BackgroundWork {
         {
             let mut state = self.worker.locked();
             state.ready = true;
-            state.tally.ready += 1;
+            state.counters.ready += 1;
         }
         self.worker.changed.notify_all();
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker ready");

@@ -93,12 +93,12 @@ pub(super) fn head(invocation: &Invocation, environment: &Environment) -> Result
     head.protocol = 1000;
     head.headers = headers(environment);
     let mut command = CommandLine {
-        interface: Interface::Gateway { quiet: invocation.quiet, stays: invocation.stays },
+        interface: Interface::Cgi { quiet: invocation.quiet, stays: invocation.stays },
         ..CommandLine::default()
     };
     if environment.is_of_server() {
         // What a web server started gets no options but those for php.ini.
-        command.interface = Interface::Gateway { quiet: false, stays: false };
+        command.interface = Interface::Cgi { quiet: false, stays: false };
     } else {
         from_command_line(invocation, &mut head, &mut command)?;
     }
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(var(&head, "PHP_SELF"), "/info.php/more");
         assert_eq!(head.uri.as_c_str(), c"/info.php/more");
         let command = head.command.unwrap();
-        assert_eq!(command.interface, Interface::Gateway { quiet: false, stays: false });
+        assert_eq!(command.interface, Interface::Cgi { quiet: false, stays: false });
         assert_eq!((command.code, command.arguments.len()), (None, 0));
     }
 
@@ -337,7 +337,7 @@ mod tests {
         let head = read(&["-q", "-C", &script, "a=1", "b=2"], &[("QUERY_STRING", "ignored=1")]);
         assert_eq!((head.script.to_str(), head.query.as_c_str()), (Ok(script.as_str()), c"a=1&b=2"));
         let command = head.command.unwrap();
-        assert_eq!(command.interface, Interface::Gateway { quiet: true, stays: true });
+        assert_eq!(command.interface, Interface::Cgi { quiet: true, stays: true });
         assert_eq!((command.arguments.len(), command.code), (3, None));
     }
 

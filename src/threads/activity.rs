@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What a PHP thread can be busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
+pub enum ThreadState {
     /// It was started and has not asked for work yet.
     Starting,
     /// It waits for a request.
@@ -20,7 +20,7 @@ pub enum Doing {
     Pausing,
 }
 
-impl Doing {
+impl ThreadState {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ pub struct Activity {
 }
 
 struct Now {
-    doing: Doing,
+    state: ThreadState,
     since: Instant,
     run: u64,
     requests: u64,
@@ -52,16 +52,16 @@ struct Now {
 
 impl Default for Now {
     fn default() -> Self {
-        let (doing, since) = (Doing::Starting, Instant::now());
-        Self { doing, since, run: 0, requests: 0, method: Vec::new(), uri: Vec::new() }
+        let (state, since) = (ThreadState::Starting, Instant::now());
+        Self { state, since, run: 0, requests: 0, method: Vec::new(), uri: Vec::new() }
     }
 }
 
-/// What was seen of a thread.
+/// What a thread does, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ActivityStatus {
     /// What it does.
-    pub doing: Doing,
+    pub state: ThreadState,
     /// For how long.
     pub since: Duration,
     /// The number of the run of its worker's script; 0 for none.
@@ -77,12 +77,12 @@ pub struct Seen {
 impl Activity {
     /// The thread begins to wait for a request.
     pub fn idle(&self) {
-        self.change(Doing::Idle, |_| ());
+        self.change(ThreadState::Idle, |_| ());
     }
 
     /// The thread begins a request.
     pub fn busy(&self, head: &RequestHead) {
-        self.change(Doing::Busy, |now| {
+        self.change(ThreadState::Busy, |now| {
             now.requests += 1;
             now.method.extend_from_slice(head.method.as_bytes());
             let uri = head.uri.as_bytes();
@@ -92,20 +92,20 @@ impl Activity {
 
     /// The thread runs a worker's script, outside of every request. Gives how long it had been at what it did before.
     pub fn running(&self, run: u64) -> Duration {
-        self.change(Doing::Running, |now| now.run = run)
+        self.change(ThreadState::Running, |now| now.run = run)
     }
 
     /// The thread waits before the next run.
     pub fn pausing(&self) {
-        self.change(Doing::Pausing, |_| ());
+        self.change(ThreadState::Pausing, |_| ());
     }
 
     /// What the thread does now.
-    pub fn seen(&self) -> Seen {
+    pub fn status(&self) -> ActivityStatus {
         let now = self.now();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Seen {
-            doing: now.doing,
+        ActivityStatus {
+            state: now.state,
             since: now.since.elapsed(),
             run: now.run,
             requests: now.requests,
@@ -114,11 +114,11 @@ impl Activity {
         }
     }
 
-    fn change(&self, doing: Doing, change: impl FnOnce(&mut Now)) -> Duration {
+    fn change(&self, state: ThreadState, change: impl FnOnce(&mut Now)) -> Duration {
         let at = Instant::now();
         let mut now = self.now();
         let before = at - now.since;
-        now.doing = doing;
+        now.state = state;
         now.since = at;
         now.method.clear();
         now.uri.clear();
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_request_is_shown_while_it_runs_and_cut_to_size() {
         let activity = Activity::default();
-        assert_eq!(activity.seen().doing.word(), "starting");
+        assert_eq!(activity.status().state.word(), "starting");
         let uri = format!("/{}", "x".repeat(SHOWN_URI_BYTES_MAX));
         let head = RequestHead {
             method: c"GET".to_owned(),
@@ -146,11 +146,11 @@ mod tests {
             ..RequestHead::default()
         };
         activity.busy(&head);
-        let seen = activity.seen();
-        assert_eq!((seen.doing, seen.requests, seen.method.as_str()), (Doing::Busy, 1, "GET"));
-        assert_eq!(seen.uri.len(), SHOWN_URI_BYTES_MAX);
+        let status = activity.status();
+        assert_eq!((status.state, status.requests, status.method.as_str()), (ThreadState::Busy, 1, "GET"));
+        assert_eq!(status.uri.len(), SHOWN_URI_BYTES_MAX);
         activity.idle();
-        let seen = activity.seen();
-        assert_eq!((seen.doing, seen.requests, seen.uri.as_str()), (Doing::Idle, 1, ""));
+        let status = activity.status();
+        assert_eq!((status.state, status.requests, status.uri.as_str()), (ThreadState::Idle, 1, ""));
     }
 }

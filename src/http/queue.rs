@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::exchange::Reply;
-use crate::exchange::{Claim, Exchange, Gate, Job};
+use crate::exchange::{Claim, Exchange, Job, JobSender};
 use crate::limits;
 
 /// Why a request was not run. All of them answer 503.
@@ -24,39 +24,39 @@ pub(super) enum Refusal {
     /// No PHP thread took the job in time.
     #[error("no thread became free in time")]
     TimedOut,
-    /// The PHP threads behind the gate are gone, or going.
+    /// The PHP threads behind the sender are gone, or going.
     #[error("the threads are stopping")]
     Stopped,
 }
 
-/// A [`Gate`] with its waiting room: one for each gate, shared by all who send requests through it.
-pub struct Queue {
-    gate: Arc<dyn Gate>,
+/// A [`JobSender`] with its waiting room: one for each sender, shared by all who send requests through it.
+pub struct RequestQueue {
+    sender: Arc<dyn JobSender>,
     places: Arc<Semaphore>,
     capacity: usize,
     max_wait: Option<Duration>,
     refused: AtomicU64,
 }
 
-impl Queue {
-    /// A waiting room for `gate`. A request waits at most `max_wait` in all for a thread. With `None` it waits for a
+impl RequestQueue {
+    /// A waiting room for `sender`. A request waits at most `max_wait` in all for a thread. With `None` it waits for a
     /// thread without limit, once it has a place; for the place it waits [`limits::PLACE_WAIT_SECONDS_MAX`].
-    pub fn new(gate: Arc<dyn Gate>, max_wait: Option<Duration>) -> Arc<Self> {
-        let capacity = gate.capacity().clamp(1, Semaphore::MAX_PERMITS);
+    pub fn new(sender: Arc<dyn JobSender>, max_wait: Option<Duration>) -> Arc<Self> {
+        let capacity = sender.capacity().clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             places: Arc::new(Semaphore::new(capacity)),
-            gate,
+            sender,
             capacity,
             max_wait,
             refused: AtomicU64::new(0),
         })
     }
 
-    /// The waiting room of another gate to the same PHP threads. The two share their places, because their jobs share one
+    /// The waiting room of another sender to the same PHP threads. The two share their places, because their jobs share one
     /// queue.
-    pub fn sharing(&self, gate: Arc<dyn Gate>) -> Arc<Self> {
+    pub fn sharing(&self, sender: Arc<dyn JobSender>) -> Arc<Self> {
         Arc::new(Self {
-            gate,
+            sender,
             places: Arc::clone(&self.places),
             capacity: self.capacity,
             max_wait: self.max_wait,
@@ -69,7 +69,7 @@ impl Queue {
         self.capacity - self.places.available_permits()
     }
 
-    /// How many requests for this gate were refused with 503 since the start.
+    /// How many requests for this sender were refused with 503 since the start.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -124,7 +124,7 @@ impl Queue {
         let Place { permit, deadline } = place;
         let job = Job::new(exchange, Some(Box::new(move || drop(permit))));
         let waiting = Waiting { claim: job.claim(), on_withdrawn: Some(on_withdrawn) };
-        if let Err(job) = self.gate.offer(job) {
+        if let Err(job) = self.sender.offer(job) {
             drop(job);
             return Err(Refusal::Stopped);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What is counted of a background worker; kept under its lock, and handed on to its successor when a reload changes its
 /// declaration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct WorkerCounters {
     /// Runs that have become ready.
     pub ready: u64,
     /// Runs that failed.
@@ -78,7 +78,7 @@ mod coarse {
 
 /// What an HTTP worker's threads count. `Relaxed` everywhere: numbers that nobody synchronises by.
 #[derive(Debug, Default)]
-pub(super) struct HttpTally {
+pub(super) struct HttpCounters {
     requests: AtomicU64,
     request_nanos: AtomicU64,
     crashes: AtomicU64,
@@ -87,7 +87,7 @@ pub(super) struct HttpTally {
 
 /// What was counted of an HTTP worker at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HttpTallySeen {
+pub struct HttpCounts {
     /// Requests that have been served.
     pub requests: u64,
     /// The time that threads spent on them.
@@ -98,7 +98,7 @@ pub struct HttpTallySeen {
     pub restarts: u64,
 }
 
-impl HttpTally {
+impl HttpCounters {
     pub(super) fn request(&self, took: Duration) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.request_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -112,9 +112,9 @@ impl HttpTally {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn seen(&self) -> HttpTallySeen {
+    pub(super) fn counts(&self) -> HttpCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        HttpTallySeen {
+        HttpCounts {
             requests: read(&self.requests),
             request_time: Duration::from_nanos(read(&self.request_nanos)),
             crashes: read(&self.crashes),

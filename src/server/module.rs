@@ -4,7 +4,7 @@
 use super::assemble::thread_options;
 use super::logging;
 use super::workers::Workers;
-use crate::config::{self, Config, ScopeLabel, WorkerDecl};
+use crate::config::{self, Config, ScopeLabel, WorkerConfig};
 use crate::exchange::{Exchange, Pairs};
 use crate::php::{self, Adopted, Ended, Mode, Next, ThreadOptions, Work};
 use crate::vars::Slot;
@@ -19,7 +19,7 @@ const SETTINGS: [(&str, &str); 3] = [("display_errors", "0"), ("log_errors", "1"
 
 /// Why the workers of a configuration do not run in this program.
 #[derive(Debug, thiserror::Error)]
-pub enum HostedError {
+pub enum ModuleError {
     /// The configuration is wrong: everything that is, a line each.
     #[error("reading {}: the configuration has errors\n{diagnostics}", path.display())]
     Config {
@@ -37,7 +37,7 @@ pub enum HostedError {
 }
 
 /// A configuration that was read for this program, and its workers while a script runs.
-pub struct Hosted {
+pub struct Module {
     path: PathBuf,
     config: Config,
     running: Option<Running>,
@@ -50,17 +50,17 @@ struct Running {
     _adopted: Adopted,
 }
 
-impl Hosted {
+impl Module {
     /// Reads and checks the configuration, and starts the log. No worker runs yet.
     ///
     /// # Errors
     /// The configuration is wrong, or its log file cannot be opened.
-    pub fn load(path: &Path) -> Result<Self, HostedError> {
+    pub fn load(path: &Path) -> Result<Self, ModuleError> {
         let config = config::load(path).map_err(|found| {
             let diagnostics: Vec<_> = found.iter().map(ToString::to_string).collect();
-            HostedError::Config { path: path.to_owned(), diagnostics: diagnostics.join("\n") }
+            ModuleError::Config { path: path.to_owned(), diagnostics: diagnostics.join("\n") }
         })?;
-        logging::init_for_workers(&config).map_err(HostedError::Log)?;
+        logging::init_for_workers(&config).map_err(ModuleError::Log)?;
         Ok(Self { path: path.to_owned(), config, running: None, warned: false })
     }
 
@@ -68,7 +68,7 @@ impl Hosted {
     ///
     /// # Errors
     /// A worker could not be started; none runs then.
-    pub fn start(&mut self) -> Result<(), HostedError> {
+    pub fn start(&mut self) -> Result<(), ModuleError> {
         self.end();
         self.warn_once();
         php::engine_of_the_program_runs();
@@ -77,8 +77,8 @@ impl Hosted {
             settings: Arc::new(settings(&self.config)),
             ..thread_options(&self.config.global.frankenphp.vars, Arc::default())
         };
-        let workers = Workers::start(&self.config, &threads).map_err(HostedError::Worker)?;
-        let adopted = Adopted::new(threads, Box::new(HostedWork), workers.scope());
+        let workers = Workers::start(&self.config, &threads).map_err(ModuleError::Worker)?;
+        let adopted = Adopted::new(threads, Box::new(ModuleWork), workers.scope());
         self.running = Some(Running { workers, _adopted: adopted });
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Hosted {
     }
 }
 
-fn row_name(scope: &ScopeLabel, worker: &WorkerDecl) -> String {
+fn row_name(scope: &ScopeLabel, worker: &WorkerConfig) -> String {
     let scope = scope.as_str();
     match &worker.name {
         Some(name) => format!("Background worker {name} ({scope})"),
@@ -136,9 +136,9 @@ fn settings(config: &Config) -> Pairs {
 }
 
 /// The script of the program itself: nobody tells it what to do.
-struct HostedWork;
+struct ModuleWork;
 
-impl Work for HostedWork {
+impl Work for ModuleWork {
     fn mode(&self) -> Mode {
         Mode::Hosted
     }
@@ -168,6 +168,6 @@ impl Work for HostedWork {
     fn output(&mut self, _bytes: &[u8]) {}
 
     fn log(&mut self, level: i32, message: &str) {
-        crate::pool::log_php!(level, message, script = true);
+        crate::threads::log_php!(level, message, script = true);
     }
 }

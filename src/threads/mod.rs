@@ -1,13 +1,13 @@
 //! PHP threads as a group, and the queue in front of them: what `worker` has in common for all three kinds of threads.
 
 mod activity;
-mod crew;
+mod group;
 mod lines;
 mod queue;
 pub mod scale;
 
-pub use activity::{Activity, Doing, Seen};
-pub use crew::{Crew, Identity, Runs, Stuck, ThreadSeen, end_runs, leave};
+pub use activity::{Activity, ActivityStatus, ThreadState};
+pub use group::{Identity, Runs, Stuck, ThreadGroup, ThreadStatus, end_runs, leave};
 pub use lines::LineLog;
 pub(crate) use lines::{log_php, records};
 pub use queue::JobQueue;

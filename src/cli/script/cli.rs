@@ -64,7 +64,7 @@ pub(super) fn head(invocation: &Invocation) -> Result<RequestHead, String> {
         command: Some(CommandLine {
             arguments: arguments.map(c_string).collect::<Result<_, _>>()?,
             code: code.map(c_string).transpose()?,
-            interface: Interface::Shell,
+            interface: Interface::Cli,
         }),
         ..RequestHead::default()
     })

@@ -1,6 +1,6 @@
 //! A group of PHP threads that is started, interrupted and joined together.
 
-use super::activity::{Activity, Seen};
+use super::activity::{Activity, ActivityStatus};
 use crate::php::{Interrupt, ThreadOptions, Work, spawn};
 use std::io;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
 
 /// A group of PHP threads of one kind.
-pub struct Crew {
+pub struct ThreadGroup {
     options: ThreadOptions,
     shared: Arc<Shared>,
     numbers: AtomicUsize,
     /// Protects the list; threads are joined after it is released.
-    members: Mutex<Vec<Member>>,
+    members: Mutex<Vec<Joinable>>,
 }
 
 /// What a group has in common with each of its threads.
@@ -41,14 +41,14 @@ pub struct Identity {
     pub script: Option<PathBuf>,
 }
 
-struct Member {
-    seat: Arc<Seat>,
+struct Joinable {
+    thread: Arc<GroupThread>,
     handle: JoinHandle<()>,
 }
 
 /// One thread, for those who look at it and those who end its scripts.
-struct Seat {
-    crew: Arc<Shared>,
+struct GroupThread {
+    thread_group: Arc<Shared>,
     number: usize,
     name: String,
     activity: Arc<Activity>,
@@ -57,36 +57,36 @@ struct Seat {
     killed: AtomicU64,
 }
 
-/// A thread as it is seen from outside.
+/// A thread as an observer sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThreadSeen {
+pub struct ThreadStatus {
     /// Its name, as debuggers show it.
     pub name: String,
     /// What it does.
-    pub seen: Seen,
+    pub activity: ActivityStatus,
 }
 
-impl Seat {
+impl GroupThread {
     /// Tells the script of this run to end at once.
     fn kill(&self, generation: u64) {
         if self.interrupt.kill(generation) && self.killed.swap(generation, Ordering::Relaxed) != generation {
-            self.crew.kills.fetch_add(1, Ordering::Relaxed);
+            self.thread_group.kills.fetch_add(1, Ordering::Relaxed);
             self.log_kill();
         }
     }
 
     /// Where the script was is in the record of the fatal error that the interruption becomes.
     fn log_kill(&self) {
-        let Identity { worker, scope, script } = &self.crew.identity;
-        let seen = self.activity.seen();
+        let Identity { worker, scope, script } = &self.thread_group.identity;
+        let status = self.activity.status();
         tracing::warn!(
             worker = worker.as_deref(),
             scope = scope.as_deref(),
             thread = self.number,
-            run = (seen.run > 0).then_some(seen.run),
+            run = (status.run > 0).then_some(status.run),
             name = self.name,
             script = script.as_ref().map(|script| tracing::field::display(script.display())),
-            uri = (!seen.uri.is_empty()).then_some(seen.uri),
+            uri = (!status.uri.is_empty()).then_some(status.uri),
             "interrupting a script that did not end in its grace period"
         );
     }
@@ -107,19 +107,19 @@ pub struct Stuck {
 
 /// Waits until every thread of all groups has left, which they were told to: on their own until `grace`, interrupted
 /// again and again from then on, for `kill` at most. Gives the threads that are still there. Blocks.
-pub fn leave(crews: &[&Crew], grace: Instant, kill: Duration) -> Vec<Stuck> {
+pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut interrupted: Option<Instant> = None;
     loop {
-        if crews.iter().all(|crew| crew.alive() == 0) {
-            crews.iter().for_each(|crew| crew.join());
+        if thread_groups.iter().all(|thread_group| thread_group.alive() == 0) {
+            thread_groups.iter().for_each(|thread_group| thread_group.join());
             return Vec::new();
         }
         let now = Instant::now();
         if now >= grace + kill {
-            return crews.iter().flat_map(|crew| crew.stuck()).collect();
+            return thread_groups.iter().flat_map(|thread_group| thread_group.stuck()).collect();
         }
         if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-            crews.iter().for_each(|crew| crew.interrupt());
+            thread_groups.iter().for_each(|thread_group| thread_group.interrupt());
             interrupted = Some(now);
         }
         std::thread::sleep(LOOK_EVERY);
@@ -131,13 +131,13 @@ pub fn leave(crews: &[&Crew], grace: Instant, kill: Duration) -> Vec<Stuck> {
 pub struct Runs(Vec<OneRun>);
 
 struct OneRun {
-    seat: Arc<Seat>,
+    thread: Arc<GroupThread>,
     generation: u64,
 }
 
 impl OneRun {
     fn goes_on(&self) -> bool {
-        self.seat.interrupt.generation() == Some(self.generation)
+        self.thread.interrupt.generation() == Some(self.generation)
     }
 }
 
@@ -151,17 +151,17 @@ pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
         runs.retain(OneRun::goes_on);
         let now = Instant::now();
         if runs.is_empty() || now >= grace + kill {
-            return runs.iter().map(|run| run.seat.stuck()).collect();
+            return runs.iter().map(|run| run.thread.stuck()).collect();
         }
         if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-            runs.iter().for_each(|run| run.seat.kill(run.generation));
+            runs.iter().for_each(|run| run.thread.kill(run.generation));
             interrupted = Some(now);
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-impl Crew {
+impl ThreadGroup {
     /// An empty group. Its threads are named after `options.name` with a number.
     pub fn new(options: ThreadOptions, identity: Identity) -> Self {
         Self::with(options, Shared { identity, ..Shared::default() })
@@ -180,7 +180,7 @@ impl Crew {
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn hire(&self, make: impl FnOnce(usize, Arc<Activity>) -> Box<dyn Work>) -> io::Result<()> {
+    pub fn spawn(&self, make: impl FnOnce(usize, Arc<Activity>) -> Box<dyn Work>) -> io::Result<()> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let activity = Arc::new(Activity::default());
         let name = format!("{}-{number}", self.options.name);
@@ -188,11 +188,12 @@ impl Crew {
         let interrupt = Arc::new(Interrupt::default());
         let handle = spawn(options, make(number, activity.clone()), interrupt.clone())?;
         let killed = AtomicU64::new(0);
-        let seat = Arc::new(Seat { crew: self.shared.clone(), number, name, activity, interrupt, killed });
+        let thread =
+            Arc::new(GroupThread { thread_group: self.shared.clone(), number, name, activity, interrupt, killed });
         let mut members = self.members();
         // Threads that ended on their own are let go here, so the list stays as long as the group is large.
         members.retain(|member| !member.handle.is_finished());
-        members.push(Member { seat, handle });
+        members.push(Joinable { thread, handle });
         Ok(())
     }
 
@@ -203,9 +204,9 @@ impl Crew {
 
     /// Adds the scripts that run now.
     pub fn runs(&self, into: &mut Runs) {
-        let run = |member: &Member| {
-            let seat = member.seat.clone();
-            Some(OneRun { generation: seat.interrupt.generation()?, seat })
+        let run = |member: &Joinable| {
+            let thread = member.thread.clone();
+            Some(OneRun { generation: thread.interrupt.generation()?, thread })
         };
         into.0.extend(self.members().iter().filter_map(run));
     }
@@ -216,10 +217,10 @@ impl Crew {
     }
 
     /// The threads that have not ended.
-    pub fn threads(&self) -> Vec<ThreadSeen> {
+    pub fn threads(&self) -> Vec<ThreadStatus> {
         let members = self.members();
-        let alive = members.iter().filter(|member| !member.handle.is_finished()).map(|member| &member.seat);
-        alive.map(|seat| ThreadSeen { name: seat.name.clone(), seen: seat.activity.seen() }).collect()
+        let alive = members.iter().filter(|member| !member.handle.is_finished()).map(|member| &member.thread);
+        alive.map(|thread| ThreadStatus { name: thread.name.clone(), activity: thread.activity.status() }).collect()
     }
 
     /// How many runs of scripts have been interrupted.
@@ -230,10 +231,10 @@ impl Crew {
     /// Tells every running script to end at once.
     pub fn interrupt(&self) {
         // The list is released first: a thread is woken with the lock of what it waits for.
-        let seats: Vec<_> = self.members().iter().map(|member| member.seat.clone()).collect();
-        for seat in seats {
-            if let Some(generation) = seat.interrupt.generation() {
-                seat.kill(generation);
+        let seats: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
+        for thread in seats {
+            if let Some(generation) = thread.interrupt.generation() {
+                thread.kill(generation);
             }
         }
     }
@@ -241,19 +242,19 @@ impl Crew {
     fn stuck(&self) -> Vec<Stuck> {
         let members = self.members();
         let alive = members.iter().filter(|member| !member.handle.is_finished());
-        alive.map(|member| member.seat.stuck()).collect()
+        alive.map(|member| member.thread.stuck()).collect()
     }
 
     fn join(&self) {
         let members = std::mem::take(&mut *self.members());
         for member in members {
             if member.handle.join().is_err() {
-                tracing::error!(thread = member.seat.name, "a PHP thread ended by a panic; this is a defect of igor");
+                tracing::error!(thread = member.thread.name, "a PHP thread ended by a panic; this is a defect of igor");
             }
         }
     }
 
-    fn members(&self) -> std::sync::MutexGuard<'_, Vec<Member>> {
+    fn members(&self) -> std::sync::MutexGuard<'_, Vec<Joinable>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The bounded queue between the async side and a group of PHP threads.
 
-use crate::exchange::{Gate, Job};
+use crate::exchange::{Job, JobSender};
 use crate::php::Scope;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
 use std::convert::Infallible;
@@ -136,22 +136,22 @@ impl JobQueue {
     }
 
     /// The gate through which one block offers jobs. `on_offer` is told of each one that was queued; it must not block.
-    pub fn gate(
+    pub fn sender(
         self: &Arc<Self>,
         scope: Arc<dyn Scope>,
         on_offer: Option<Arc<dyn Fn() + Send + Sync>>,
-    ) -> Arc<dyn Gate> {
-        Arc::new(QueueGate { queue: self.clone(), scope, on_offer })
+    ) -> Arc<dyn JobSender> {
+        Arc::new(QueueSender { queue: self.clone(), scope, on_offer })
     }
 }
 
-struct QueueGate {
+struct QueueSender {
     queue: Arc<JobQueue>,
     scope: Arc<dyn Scope>,
     on_offer: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-impl Gate for QueueGate {
+impl JobSender for QueueSender {
     fn capacity(&self) -> usize {
         self.queue.capacity
     }
@@ -227,7 +227,7 @@ mod tests {
     fn an_offer_beside_a_refusal_is_refused_too() {
         for _ in 0..2000 {
             let queue = JobQueue::new(1);
-            let gate = queue.gate(Arc::new(Nothing), None);
+            let gate = queue.sender(Arc::new(Nothing), None);
             let (sign, gone) = bounded(0);
             let job = Job::new(Box::new(Request(sign, RequestHead::default())), None);
             std::thread::scope(|scope| {
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_queue_that_is_open_again_keeps_its_jobs() {
         let queue = JobQueue::new(1);
-        let gate = queue.gate(Arc::new(Nothing), None);
+        let gate = queue.sender(Arc::new(Nothing), None);
         let job = || Job::new(Box::new(Request(bounded(0).0, RequestHead::default())), None);
         drop(queue.refuse());
         assert!(gate.offer(job()).is_err());

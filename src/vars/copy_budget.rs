@@ -17,7 +17,7 @@ pub enum Budget {
 
 /// What all threads' pins share.
 #[derive(Default)]
-pub struct Ledger {
+pub struct CopyBudget {
     replaced_bytes: AtomicUsize,
     copies_forced: AtomicU64,
     /// Protects what has been told.
@@ -27,7 +27,7 @@ pub struct Ledger {
 /// The reading script, the worker that is read, and the budget that forces copies.
 type Told = (Vec<u8>, Vec<u8>, Budget);
 
-impl Ledger {
+impl CopyBudget {
     /// Bytes of replaced versions that worker scripts pin now.
     pub fn replaced_bytes(&self) -> usize {
         self.replaced_bytes.load(Ordering::Relaxed)
