@@ -6,8 +6,7 @@ use std::time::Instant;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request};
 use http_body::{Body, SizeHint};
 
-use super::body::ResponseBody;
-use super::service::ConnectionInfo;
+use super::connection::ConnectionInfo;
 
 /// What nginx logs for a client that hung up before there was an answer.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -78,7 +77,7 @@ impl AccessRecord {
     }
 
     /// Notes the head of the response and what will tell its end.
-    pub(super) fn note_response(&mut self, response: &http::Response<ResponseBody>, handled_by: HandledBy<'_>) {
+    pub(super) fn note_response(&mut self, response: &http::Response<impl Body>, handled_by: HandledBy<'_>) {
         self.handler = match handled_by {
             HandledBy::Nobody => String::new(),
             HandledBy::Directive(name) => name.to_owned(),

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, Version, header, request};
+use http::{HeaderValue, Method, Response, StatusCode, header, request};
 use http_body::Body;
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::access_log::HandledBy;
 use super::body::ResponseBody;
 use super::cgi::CgiRequest;
+use super::connection::ConnectionInfo;
 use super::exchange::{HttpExchange, Opened};
 use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
+use super::plain::{plain, redirect, redirect_to_directory};
 use super::queue::Refusal;
 use super::routing::{self, Disk, Script, Target};
-use super::service::{ConnectionInfo, Handler, PhpSettings, SiteSettings};
+use super::settings::{Handler, PhpSettings, SiteSettings};
 use super::view::View;
 use super::{paths, static_files};
 use crate::limits;
@@ -147,96 +148,6 @@ impl<'s> RequestContext<'s> {
             Err(refusal) => refused(refusal),
         }
     }
-}
-
-/// The host that the request is for, without port.
-///
-/// # Errors
-/// When an HTTP/1.1 request names none, or several, or one that is no host name (RFC 9112, 3.2).
-pub(super) fn requested_host(parts: &request::Parts) -> Result<&str, &'static str> {
-    let is_single = parts.headers.get_all(header::HOST).iter().nth(1).is_none();
-    let authority = requested_authority(parts);
-    match authority {
-        Some(authority) if is_single && authority.bytes().all(is_host_byte) => {
-            Ok(routing::host_without_port(authority))
-        }
-        None if parts.version < Version::HTTP_11 && is_single && !parts.headers.contains_key(header::HOST) => Ok(""),
-        _ => Err("this request does not name one valid host\n"),
-    }
-}
-
-/// The URI's authority, which wins (RFC 9112, 3.2.2), or the `Host` header.
-pub(super) fn requested_authority(parts: &request::Parts) -> Option<&str> {
-    match parts.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => parts.headers.get(header::HOST)?.to_str().ok(),
-    }
-}
-
-/// Puts the URI's authority in the place of the `Host` header, so that scripts, matchers and the log see the host that the
-/// site was chosen by. In HTTP/2 the authority is usually all that there is.
-pub(super) fn adopt_authority(parts: &mut request::Parts) {
-    // What a URI's authority may consist of, a header value may, too.
-    if let Some(Ok(authority)) = parts.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str())) {
-        parts.headers.insert(header::HOST, authority);
-    }
-}
-
-/// The path and query; for a proxy-style request (`GET http://host/path`) without scheme and host.
-pub(super) fn requested_uri(parts: &request::Parts) -> &str {
-    parts.uri.path_and_query().map_or("/", |path| path.as_str())
-}
-
-/// What a host and port may consist of: the host of RFC 3986 and no user name, no slash, no blank.
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(&byte)
-}
-
-/// A response with a short text.
-pub(super) fn plain(status: StatusCode, text: &str) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::from(Bytes::copy_from_slice(text.as_bytes())));
-    *response.status_mut() = status;
-    if !text.is_empty() {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    }
-    response
-}
-
-fn redirect(status: u16, to: &[u8]) -> Response<ResponseBody> {
-    match (StatusCode::from_u16(status), HeaderValue::from_bytes(to)) {
-        (Ok(status), Ok(location)) => {
-            let mut response = plain(status, "");
-            response.headers_mut().insert(header::LOCATION, location);
-            response
-        }
-        _ => plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
-    }
-}
-
-/// What a path in a `Location` must not show as it is.
-const NOT_IN_PATHS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'\\')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}');
-
-/// Redirects to the same place with a slash at the end. The path is the normalized one: a path like `//host` would send
-/// the client to another site.
-pub(super) fn redirect_to_directory(parts: &request::Parts, path: &[u8]) -> Response<ResponseBody> {
-    let mut location = percent_encode(path, NOT_IN_PATHS).to_string();
-    location.push('/');
-    if let Some(query) = parts.uri.query() {
-        location.push('?');
-        location.push_str(query);
-    }
-    redirect(StatusCode::PERMANENT_REDIRECT.as_u16(), location.as_bytes())
 }
 
 fn refused(_: Refusal) -> Response<ResponseBody> {

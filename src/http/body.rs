@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 use tower_http::services::fs::ServeFileSystemResponseBody;
@@ -35,6 +36,9 @@ pub(super) enum Source {
     /// A static file.
     File(ServeFileSystemResponseBody),
 }
+
+/// What the PHP thread hands back: a head and where its body comes from.
+pub(super) type Reply = Response<Source>;
 
 /// The receiving end of a streamed response.
 pub(super) struct Chunks {

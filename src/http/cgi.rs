@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Version, header, request};
 
-use super::answer;
+use super::authority;
+use super::connection::ConnectionInfo;
 use super::routing::Script;
-use super::service::{ConnectionInfo, PhpSettings};
+use super::settings::PhpSettings;
 use crate::exchange::{Pairs, RequestHead};
 
 /// `SERVER_SOFTWARE`. WordPress chooses its rewrite rules by the word in brackets.
@@ -35,7 +36,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     RequestHead {
         script: c_string(script.file.as_os_str().as_bytes()),
         method: c_string(parts.method.as_str().as_bytes()),
-        uri: c_string(answer::requested_uri(parts).as_bytes()),
+        uri: c_string(authority::requested_uri(parts).as_bytes()),
         query: c_string(parts.uri.query().unwrap_or_default().as_bytes()),
         content_type: headers.get(header::CONTENT_TYPE).map(|value| c_string(value.as_bytes())),
         content_length: if request.is_chunked { -1 } else { content_length(headers).unwrap_or(0) },
@@ -122,7 +123,7 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
     // Script and path info together.
     push_joined(vars, b"PHP_SELF", &script.name, &script.path_info);
     // The path and query as the client sent them, still encoded.
-    vars.push(b"REQUEST_URI", answer::requested_uri(parts).as_bytes());
+    vars.push(b"REQUEST_URI", authority::requested_uri(parts).as_bytes());
     // `http` or `https`.
     vars.push(b"REQUEST_SCHEME", connection.scheme().as_bytes());
     // `on` over TLS; absent otherwise, because scripts only look whether it is there.

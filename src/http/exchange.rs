@@ -27,16 +27,13 @@ use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::block::{GivenUp, block_on};
-use super::body::{Chunks, Source};
+use super::body::{Chunks, Reply, Source};
 use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
 use super::pace::Pace;
 use super::response_head::{self, Head};
 use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead};
 use crate::limits;
-
-/// What the PHP thread hands back: a head and where its body comes from.
-pub(super) type Reply = Response<Source>;
 
 /// A request body that its two possible owners share: the PHP thread that runs the job, or the waiter that withdrew it
 /// and lets hyper have the connection back. The job's claim decides who it is, so the lock is never contended.

@@ -20,8 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::connection::ConnectionInfo;
 use super::interim::{InterimIo, InterimSlot};
-use super::service::{ConnectionInfo, HttpService, Leased};
+use super::service::{HttpService, Leased};
 use super::write_limit::WriteLimit;
 use crate::limits;
 
@@ -310,7 +311,7 @@ impl CurrentService {
 mod tests {
     use super::*;
     use crate::config::{FileServer, Matcher, Respond, Text};
-    use crate::http::service::{Handler, Route, SiteSettings};
+    use crate::http::settings::{Handler, Route, SiteSettings};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     /// More than a connection buffers.

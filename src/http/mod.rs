@@ -2,7 +2,7 @@
 //!
 //! It runs on the async runtime and knows nothing of PHP: requests leave through [`queue::RequestQueue`] as
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
-//! in the settings of [`service`], in the words of [`crate::config`] where it has them.
+//! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
 //! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `view` (pure), `routing` (pure), `cgi`
 //! (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
@@ -10,18 +10,22 @@
 pub mod access_log;
 pub mod body;
 pub mod cgi;
+pub mod connection;
 pub mod exchange;
 pub mod listener;
 pub mod queue;
 pub mod routing;
 pub mod service;
+pub mod settings;
 
 mod answer;
+mod authority;
 mod block;
 mod header_rules;
 mod interim;
 mod pace;
 mod paths;
+mod plain;
 mod response_head;
 mod static_files;
 mod view;

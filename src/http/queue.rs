@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::exchange::Reply;
+use super::body::Reply;
 use crate::exchange::{Claim, Exchange, Job, JobSender};
 use crate::limits;
 

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::paths;
-use super::service::{PhpMode, PhpSettings, SiteSettings};
+use super::settings::{PhpMode, PhpSettings, SiteSettings};
 use crate::config::host_matches;
 
 /// What a path in the file system is.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use tower_http::services::ServeFile;
 
-use super::answer;
 use super::body::{ResponseBody, Source};
+use super::plain::{plain, redirect_to_directory};
 use super::routing::{self, FileKind, FileSystem};
 use crate::config::{FileServer, PathPattern};
 
@@ -21,8 +21,8 @@ pub(super) async fn serve(
 ) -> Response<ResponseBody> {
     match find(settings, path, files) {
         Found::File(file) => send(&file, parts).await,
-        Found::AddSlash => answer::redirect_to_directory(parts, path),
-        Found::Nothing => answer::plain(StatusCode::NOT_FOUND, ""),
+        Found::AddSlash => redirect_to_directory(parts, path),
+        Found::Nothing => plain(StatusCode::NOT_FOUND, ""),
     }
 }
 
@@ -161,15 +161,15 @@ async fn send_part(
             response.map(|body| ResponseBody::new(Source::File(body)))
         }
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            answer::plain(StatusCode::NOT_FOUND, "")
+            plain(StatusCode::NOT_FOUND, "")
         }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             tracing::warn!(file = %file.display(), "opening a static file: {error}; the server's user needs read access");
-            answer::plain(StatusCode::FORBIDDEN, "")
+            plain(StatusCode::FORBIDDEN, "")
         }
         Err(error) => {
             tracing::error!(file = %file.display(), "opening a static file: {error}");
-            answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "")
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "")
         }
     }
 }

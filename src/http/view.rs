@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use http::request;
 
-use super::answer;
-use super::service::ConnectionInfo;
+use super::authority;
+use super::connection::ConnectionInfo;
 use crate::config::RequestView;
 
 /// The facts of one request.
@@ -43,7 +43,7 @@ impl RequestView for View<'_> {
     }
 
     fn port(&self) -> u16 {
-        let asked = answer::requested_authority(self.parts).and_then(|authority| authority.rsplit_once(':'));
+        let asked = authority::requested_authority(self.parts).and_then(|authority| authority.rsplit_once(':'));
         asked.and_then(|(_, port)| port.parse().ok()).unwrap_or_else(|| self.connection.local_port())
     }
 
@@ -52,7 +52,7 @@ impl RequestView for View<'_> {
     }
 
     fn uri(&self) -> &str {
-        answer::requested_uri(self.parts)
+        authority::requested_uri(self.parts)
     }
 
     fn query(&self) -> &str {

@@ -85,7 +85,7 @@ impl Mounted {
         Ok(mounted)
     }
 
-    /// What answers requests. Give each a [`ConnectionInfo`](crate::http::service::ConnectionInfo) in its extensions.
+    /// What answers requests. Give each a [`ConnectionInfo`](crate::http::connection::ConnectionInfo) in its extensions.
     pub fn service(&self) -> HttpService {
         self.service.clone()
     }

@@ -2,7 +2,8 @@
 
 use super::assemble::{HttpGroup, Threads};
 use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Site};
-use crate::http::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
+use crate::http::service::HttpService;
+use crate::http::settings::{Handler, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

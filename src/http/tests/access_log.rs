@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-use crate::http::service::ConnectionInfo;
+use crate::http::connection::ConnectionInfo;
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);

@@ -8,8 +8,8 @@ use http::{Request, Version, request};
 use super::*;
 use crate::exchange::RequestHead;
 use crate::http::cgi::{CgiRequest, request_head};
+use crate::http::connection::ConnectionInfo;
 use crate::http::routing::Script;
-use crate::http::service::ConnectionInfo;
 
 fn parts(builder: request::Builder) -> request::Parts {
     builder.body(()).expect("a valid request").into_parts().0

@@ -18,7 +18,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::listener::{BoundListener, RunningListener};
 use super::queue::RequestQueue;
-use super::service::{Handler, HttpService, PhpMode, PhpSettings, Route, SiteSettings};
+use super::service::HttpService;
+use super::settings::{Handler, PhpMode, PhpSettings, Route, SiteSettings};
 use crate::config::{self, FileServer, Matcher, Respond, Text};
 use crate::exchange::{Exchange, Flow, Job, JobSender, ResponseHead};
 

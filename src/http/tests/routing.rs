@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::http::paths;
 use crate::http::routing::{FileKind, FileSystem, Script, Target, host_without_port, route as route_path, select_site};
-use crate::http::service::WorkerRoute;
+use crate::http::settings::WorkerRoute;
 
 struct FakeFiles(HashMap<PathBuf, FileKind>);
 

@@ -353,7 +353,7 @@ fn a_tower_stack_can_hold_the_service() {
             .version(http::Version::HTTP_2)
             .body(Empty::<bytes::Bytes>::new())
             .expect("valid");
-        let connection = crate::http::service::ConnectionInfo {
+        let connection = crate::http::connection::ConnectionInfo {
             remote: "192.0.2.1:1".parse().expect("an address"),
             ..Default::default()
         };

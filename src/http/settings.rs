@@ -1,0 +1,94 @@
+//! The settings of a site, as the handlers read them. They use the types of [`crate::config`] where it has them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::queue::RequestQueue;
+use crate::config::{FileServer, HeaderRule, Matcher, PathPattern, Redir, Respond};
+
+/// One site: what answers for some hosts.
+#[derive(Clone)]
+pub struct SiteSettings {
+    /// The site in the logs.
+    pub label: String,
+    /// Host names without port, in lower case; a label `*` stands for any one label. Empty: every host that no other site
+    /// names.
+    pub hosts: Vec<String>,
+    /// The handlers, in the order in which they are tried; see [`crate::config::Site::routes`].
+    pub routes: Vec<Route>,
+    /// Whether each request is logged with the target `access`.
+    pub access_log: bool,
+}
+
+/// One handler and the requests that it is for.
+#[derive(Clone)]
+pub struct Route {
+    /// Which requests.
+    pub matcher: Matcher,
+    /// What to do with them.
+    pub handler: Handler,
+}
+
+/// What a site can do with a request.
+#[derive(Clone)]
+pub enum Handler {
+    /// `header`: changes the response of whatever handler answers.
+    Header(HeaderRule),
+    /// `redir`: answers with a `Location`.
+    Redir(Redir),
+    /// `respond`: answers with a fixed text.
+    Respond(Respond),
+    /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.
+    Php(Arc<PhpSettings>),
+    /// `file_server`.
+    Files(FileServer),
+}
+
+/// Which requests reach PHP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhpMode {
+    /// `php_server`: static files, directory indexes and the front controller, as a website wants it.
+    Server,
+    /// `php`: the path names a script and nothing else is looked at.
+    ScriptsOnly,
+}
+
+/// The settings of one `php` or `php_server` block.
+#[derive(Clone)]
+pub struct PhpSettings {
+    /// `php` or `php_server`.
+    pub mode: PhpMode,
+    /// The document root: absolute, without symbolic links if the block resolves them.
+    pub root: PathBuf,
+    /// The scripts of a directory and, in the root, the front controllers; the first that exists counts.
+    pub index: Vec<String>,
+    /// The files to try in turn, where `{path}` stands for the path of the request. `None`: the path itself, its index
+    /// files, the root's index files. Only used by [`PhpMode::Server`].
+    pub try_files: Option<Vec<String>>,
+    /// What ends the script in a path like `/app.php/info`: usually just `.php`. Compared without regard to case.
+    pub split_path: Vec<String>,
+    /// Appended to `$_SERVER`, in order; an existing key is replaced.
+    pub env: Vec<(String, String)>,
+    /// How existing files that are no scripts are served, with the same root; `None`: not at all. Only used by
+    /// [`PhpMode::Server`].
+    pub files: Option<FileServer>,
+    /// The classic threads of this block's scope.
+    pub classic: Arc<RequestQueue>,
+    /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers do
+    /// not belong here: a request for the path of their script is an ordinary one.
+    pub workers: Vec<WorkerRoute>,
+}
+
+/// An HTTP worker and what is sent to it.
+#[derive(Clone)]
+pub struct WorkerRoute {
+    /// The worker's name, for the access log.
+    pub name: String,
+    /// Its script, below the document root of the block if it lies there. A request that routing sends to this script goes
+    /// to the worker.
+    pub script: PathBuf,
+    /// Patterns of paths that are sent to this worker, unless they are those of a static file.
+    pub paths: Vec<PathPattern>,
+    /// The worker's threads.
+    pub queue: Arc<RequestQueue>,
+}
