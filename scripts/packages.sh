@@ -70,7 +70,7 @@ packages_of() {
             [[ -n ${PHP_CONFIG:-} ]] || packages_for_php
             ;;
         test)
-            printf '%s\n' composer gdb inotify-tools php-amphp-amp php-symfony-console phpunit redis-sentinel redis-server \
+            printf '%s\n' composer gdb gnupg inotify-tools php-amphp-amp php-symfony-console phpunit redis-sentinel redis-server \
                 shellcheck valgrind wrk
             ;;
         wordpress)

@@ -18,6 +18,7 @@
 #   IGOR_MODULE_ONLY    set: that build needs no embed library
 #   PHP_UPDATE          1: build the newest release that can be had, although an older one is built
 #   IGOR_PHP_SOURCES    folder of release tarballs, used before any archive is asked
+#   IGOR_PHP_RELEASES   another list of releases than scripts/php-releases.txt
 #   PHP_MIRROR          another server with PHP's releases than https://www.php.net/distributions
 #   PHP_STALL_SECONDS   how long a download may bring nothing before it is given up; default: 20
 #   IGOR_DEBIAN_KEYRING keys that sign the Debian archive, if they are not Debian's own
@@ -73,6 +74,7 @@ read_settings() {
         fail "reading PHP_BUILD: there is no kind of build named $KIND; use release, debug or asan"
     STALL_SECONDS=${PHP_STALL_SECONDS:-20}
     [[ $STALL_SECONDS =~ ^[1-9][0-9]{0,2}$ ]] || fail "reading PHP_STALL_SECONDS: $STALL_SECONDS is no number of seconds from 1 to 999"
+    [[ -r $RELEASES ]] || fail "reading IGOR_PHP_RELEASES: $RELEASES is no file that can be read"
     [[ ${PHP_UPDATE:-} =~ ^[01]?$ ]] || fail "reading PHP_UPDATE: $PHP_UPDATE is neither 1 nor 0"
     JOBS=${PHP_JOBS:-$(getconf _NPROCESSORS_ONLN)}
     [[ $JOBS =~ ^[1-9][0-9]{0,3}$ ]] || fail "reading PHP_JOBS: $JOBS is no number of jobs"

@@ -71,9 +71,11 @@ build_make() {
     missing=$(packages_missing build)
     [[ -z $missing ]] ||
         fail "building PHP $version: Debian packages are missing ($missing); run scripts/php.sh install-packages"
+    build_last_time
     # The compiler can go on where it was stopped; configure cannot.
     if [[ -f $build/.configured ]]; then
         continued=yes
+        LAST_COMPILE=''
         say "PHP $version ($KIND): continuing the build in $build"
     else
         build_configure "$version" "$build"
@@ -87,7 +89,32 @@ build_make() {
             fail_with_log "$build/make.log" "compiling PHP $version ($KIND)"
     fi
     build_install "$version" "$build"
+    [[ -n $continued ]] || build_keep_time $((SECONDS - started))
     say "PHP $version ($KIND) is ready after $((SECONDS - started)) s: $PREFIX"
+}
+
+# The file with what the last whole build of this kind took here: its seconds, those of compiling, and the jobs.
+build_time_file() {
+    printf '%s\n' "$CACHE/times/$SERIES-$KIND"
+}
+
+# build_keep_time SECONDS: keeps it for the next build to tell.
+build_keep_time() {
+    mkdir -p -- "$CACHE/times"
+    printf '%d %d %d\n' "$1" "$COMPILE_SECONDS" "$JOBS" >"$(build_time_file)"
+}
+
+# build_last_time: what a build takes, in words, as far as that is known. Sets LAST_COMPILE.
+build_last_time() {
+    local file seconds compile jobs
+    file=$(build_time_file)
+    LAST_TIME='on two cores it takes 4 to 12 minutes'
+    [[ -r $file ]] || return 0
+    read -r seconds compile jobs <"$file"
+    LAST_TIME="last time on this machine it took $(in_words "$seconds") with $jobs jobs"
+    # Read by time_left in common.sh.
+    # shellcheck disable=SC2034
+    ((jobs != JOBS)) || LAST_COMPILE=$compile
 }
 
 build_configure() {
@@ -96,7 +123,7 @@ build_configure() {
     local -a flags
     compiler_flags=$(recipe_compiler_flags "$KIND")
     mapfile -t flags < <(recipe_configure_flags "$SERIES" "$KIND")
-    say "PHP $version ($KIND): $JOBS jobs, logs in $build"
+    say "PHP $version ($KIND): $JOBS jobs, logs in $build; $LAST_TIME"
     rm -rf -- "$build"
     mkdir -p -- "$build"
     run_phase configure "$build/configure.log" "configuring PHP $version ($KIND)" \
@@ -117,6 +144,7 @@ build_compile() {
     rm -f -- "$build/dry-run.log"
     run_watched compile "$build/make.log" "$total" \
         in_folder "$build" clean_env make "--jobs=$JOBS" || return 1
+    COMPILE_SECONDS=$((SECONDS - started))
     phase_done compile "$started"
 }
 

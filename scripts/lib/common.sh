@@ -101,18 +101,43 @@ run_watched() {
 COUNTER_TENTH=0
 
 show_counter() {
-    local label=$1 log=$2 total=$3 elapsed=$((SECONDS - $4)) compiled percent
+    local label=$1 log=$2 total=$3 elapsed=$((SECONDS - $4)) compiled percent progress
     if ((total == 0)); then
         [[ ! -t 2 ]] || printf '\r  %-11s %5d s\033[K' "$label" "$elapsed" >&2
         return 0
     fi
     compiled=$(count_compiled "$log")
     percent=$((compiled * 100 / total))
+    progress=$(printf '  %-11s %5d s  %d of %d files%s' "$label" "$elapsed" "$compiled" "$total" \
+        "$(time_left "$elapsed" "$compiled" "$total")")
     if [[ -t 2 ]]; then
-        printf '\r  %-11s %5d s  %d of %d files\033[K' "$label" "$elapsed" "$compiled" "$total" >&2
+        printf '\r%s\033[K' "$progress" >&2
     elif ((percent / 10 > COUNTER_TENTH)); then
         COUNTER_TENTH=$((percent / 10))
-        say "$(printf '  %-11s %5d s  %d of %d files' "$label" "$elapsed" "$compiled" "$total")"
+        say "$progress"
+    fi
+}
+
+# Seconds that compiling took the last time on this machine, or empty.
+LAST_COMPILE=''
+
+# time_left ELAPSED COMPILED TOTAL: in words. The first files say little, so the last time is asked before them.
+time_left() {
+    local elapsed=$1 compiled=$2 total=$3 left=''
+    if ((compiled * 20 >= total && elapsed > 0)); then
+        left=$((elapsed * (total - compiled) / compiled))
+    elif [[ -n $LAST_COMPILE ]]; then
+        left=$((LAST_COMPILE > elapsed ? LAST_COMPILE - elapsed : 0))
+    fi
+    [[ -z $left ]] || printf ', about %s left' "$(in_words "$left")"
+}
+
+# in_words SECONDS
+in_words() {
+    if (($1 < 90)); then
+        printf '%d s' "$1"
+    else
+        printf '%d min' $((($1 + 30) / 60))
     fi
 }
 

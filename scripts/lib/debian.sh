@@ -44,13 +44,20 @@ declare -A DEBIAN_ARCHIVE=()
 # debian_archives_find: fills DEBIAN_ARCHIVE, once.
 debian_archives_find() {
     local label address
-    ((${#DEBIAN_ARCHIVE[@]} == 0)) && command -v apt-get >/dev/null || return 0
+    if ((${#DEBIAN_ARCHIVE[@]} > 0)) || ! command -v apt-get >/dev/null; then
+        return 0
+    fi
     while IFS='|' read -r label address; do
         [[ -n ${DEBIAN_ARCHIVE[$label]:-} || $address == cdrom:* ]] || DEBIAN_ARCHIVE[$label]=${address%/}
-        # apt-get expands the names itself.
-        # shellcheck disable=SC2016
-    done < <(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        sed -n 's/^Debian|//p' | sort -u)
+    done < <(debian_archives_listed)
+}
+
+# debian_archives_listed: LABEL|ADDRESS, one a line.
+debian_archives_listed() {
+    # apt-get expands the names itself.
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        sed -n 's/^Debian|//p' | sort -u
 }
 
 debian_keyring() {

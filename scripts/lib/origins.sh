@@ -43,7 +43,7 @@ origins_failed() {
     local listed what=$WANTED_VERSION
     listed=$(WANTED_VERSION=$SERIES NEWER_THAN='' releases_known | paste -s -d ' ' -)
     if [[ $WANTED_VERSION != "$SERIES" && -z $(release_hash "$WANTED_VERSION") ]]; then
-        fail "looking for the source of PHP $what: it is not listed in scripts/php-releases.txt (which has ${listed:-no $SERIES}) nor in a Debian index that can be had; choose another PHP_VERSION, or name its release tarball with PHP_TARBALL=/path/to/php-$what.tar.xz"
+        fail "looking for the source of PHP $what: it is not listed in ${RELEASES##*/} (which has ${listed:-no $SERIES}) nor in a Debian index that can be had; choose another PHP_VERSION, or name its release tarball with PHP_TARBALL=/path/to/php-$what.tar.xz"
     fi
     local failure
     say 'what was tried:'
@@ -89,9 +89,9 @@ origin_reason() {
 # What timeout exits with when the time is over.
 readonly STATUS_OF_TIMEOUT=124
 
-# origin_is_missing: whether the last failure says that the server answers and lacks the file, so that it may have another.
-origin_is_missing() {
-    [[ ${ORIGIN_FAILURES[-1]} =~ (40[34]|Hash Sum mismatch|hash is) ]]
+# origin_is_silent: whether the last failure says that the server does not answer at all.
+origin_is_silent() {
+    [[ ${ORIGIN_FAILURES[-1],,} =~ (could\ not|failed\ to|unable\ to)\ (connect|resolve)|connection\ failed|timed\ out|too\ slow|no\ end\ after|unreachable ]]
 }
 
 # origin_accept FILE VERSION ORIGIN: takes the file when it has the listed hash; otherwise removes it and returns 1.
@@ -222,7 +222,7 @@ origin_pool() {
         if origin_try "PHP $version from the pool of $label" \
             apt_fetch "$archive/$path/p/php$SERIES/$name" "$file" "$hash"; then
             ! origin_accept "$file" "$version" "pool of $label" || return 0
-        elif ! origin_is_missing; then
+        elif origin_is_silent; then
             ORIGIN_IS_SILENT[$label]=yes
         fi
         rm -f -- "$file" "$file.FAILED"
@@ -242,7 +242,7 @@ origin_site() {
     file=$downloads/php-$version.tar.xz
     if origin_try "PHP $version from ${site%/}" site_fetch "${site%/}/php-$version.tar.xz" "$file"; then
         ! origin_accept "$file" "$version" "${site%/}" || return 0
-    elif ! origin_is_missing; then
+    elif origin_is_silent; then
         ORIGIN_IS_SILENT[site]=yes
     fi
     rm -f -- "$file"

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What scripts/php-releases.txt knows: hashes of releases, and the floor of each series. Sourced by scripts/php.sh.
 
-readonly RELEASES=$SCRIPTS/php-releases.txt
+# Another list serves those who keep their own tarballs.
+readonly RELEASES=${IGOR_PHP_RELEASES:-$SCRIPTS/php-releases.txt}
 
 # releases_known: the listed releases that fit PHP_VERSION and are newer than NEWER_THAN, newest first.
 releases_known() {

@@ -26,6 +26,7 @@ mod layers;
 mod manual;
 mod many;
 mod opcache;
+mod php_builds;
 mod php_cli;
 mod polyfill;
 mod reload;
