@@ -21,27 +21,32 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 17] = [
+    const SOURCES: [&str; 22] = [
+        "c/background.c",
         "c/children.c",
         "c/command.c",
         "c/copy.c",
         "c/engine.c",
         "c/enums.c",
         "c/environment.c",
+        "c/errors.c",
         "c/extension.c",
-        "c/functions.c",
+        "c/interpose.c",
         "c/interrupt.c",
         "c/layout.c",
+        "c/module.c",
         "c/opcache.c",
         "c/replace.c",
         "c/request.c",
+        "c/response.c",
+        "c/self.c",
         "c/signals.c",
         "c/thread.c",
         "c/vars.c",
         "c/worker.c",
     ];
 
-    /// What libphp and its libraries must resolve to before libc's: see c/interrupt.c, c/opcache.c and c/environment.c.
+    /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
     const EXPORTED: [&str; 7] = ["poll", "fcntl", "fcntl64", "popen", "pclose", "posix_spawn", "posix_spawnp"];
 
     /// What `php-config` says of the build.

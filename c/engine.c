@@ -26,28 +26,6 @@ static void igor_observe_error(int type, zend_string *file, uint32_t line, zend_
 	}
 }
 
-static void (*igor_previous_error)(int type, zend_string *file, const uint32_t line, zend_string *message);
-static __thread bool igor_copying_settings;
-
-/* A new thread applies every setting once more, and PHP warns of some, such as deprecated ones, each time. The start of
- * the engine has said so already. */
-static void igor_report_error(int type, zend_string *file, const uint32_t line, zend_string *message)
-{
-	if (!igor_copying_settings || (type & E_FATAL_ERRORS) != 0) {
-		igor_previous_error(type, file, line, message);
-	}
-}
-
-void igor_thread_globals_create(void)
-{
-	igor_copying_settings = true;
-	(void) ts_resource(0);
-	igor_copying_settings = false;
-	/* PHP does that for the thread that starts the engine alone; for others what basename() goes by would be chance. */
-	zend_update_current_locale();
-	igor_replace_functions_of_thread();
-}
-
 void igor_errors_observe(void)
 {
 	zend_observer_error_register(igor_observe_error);
@@ -124,8 +102,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 		return -1;
 	}
 	igor_errors_observe();
-	igor_previous_error = zend_error_cb;
-	zend_error_cb = igor_report_error;
+	igor_thread_globals_install();
 	igor_interrupt_install();
 	/* Writing to a closed pipe must not end the server. */
 	igor_signal_ignore(SIGPIPE);

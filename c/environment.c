@@ -288,7 +288,7 @@ void igor_environment_adopt(void)
 typedef int (*igor_spawn)(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
 
-static int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
 {
 	igor_spawn call = (igor_spawn) dlsym(RTLD_NEXT, symbol);
@@ -310,22 +310,7 @@ static int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, con
 	return error;
 }
 
-/* The executable exports the functions below, and libphp resolves to them before libc's. */
-#define IGOR_EXPORT __attribute__((visibility("default")))
-
-IGOR_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
-{
-	return igor_spawn_call("posix_spawn", pid, path, actions, attributes, arguments, environment);
-}
-
-IGOR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
-{
-	return igor_spawn_call("posix_spawnp", pid, file, actions, attributes, arguments, environment);
-}
-
-/* A stream of the popen() below, until its pclose(). */
+/* A stream of igor_popen(), until its igor_pclose(). */
 typedef struct igor_pipe {
 	FILE *stream;
 	pid_t pid;
@@ -347,13 +332,13 @@ static int igor_shell(pid_t *pid, const char *command, int end, int standard)
 	}
 	error = posix_spawn_file_actions_adddup2(&actions, end, standard);
 	if (error == 0) {
-		error = posix_spawn(pid, "/bin/sh", &actions, NULL, arguments, environ);
+		error = igor_spawn_call("posix_spawn", pid, "/bin/sh", &actions, NULL, arguments, environ);
 	}
 	posix_spawn_file_actions_destroy(&actions);
 	return error;
 }
 
-static FILE *igor_popen(const char *command, bool reads)
+static FILE *igor_popen_with_put(const char *command, bool reads)
 {
 	igor_pipe *pipe = calloc(1, sizeof(igor_pipe));
 	int ends[2], error;
@@ -383,7 +368,7 @@ static FILE *igor_popen(const char *command, bool reads)
 	return pipe->stream;
 }
 
-/* The process of a stream, which is forgotten; 0 when it is not one of the popen() here. */
+/* The process of a stream, which is forgotten; 0 when it is not one of igor_popen(). */
 static pid_t igor_pipe_take(FILE *stream)
 {
 	igor_pipe **link, *found;
@@ -404,18 +389,18 @@ static pid_t igor_pipe_take(FILE *stream)
 }
 
 /* libc's popen() takes no environment. */
-IGOR_EXPORT FILE *popen(const char *command, const char *mode)
+FILE *igor_popen(const char *command, const char *mode)
 {
 	FILE *(*call)(const char *, const char *);
 
 	if (igor_has_put() && (mode[0] == 'r' || mode[0] == 'w')) {
-		return igor_popen(command, mode[0] == 'r');
+		return igor_popen_with_put(command, mode[0] == 'r');
 	}
 	call = (FILE *(*)(const char *, const char *)) dlsym(RTLD_NEXT, "popen");
 	return call(command, mode);
 }
 
-IGOR_EXPORT int pclose(FILE *stream)
+int igor_pclose(FILE *stream)
 {
 	pid_t pid = igor_pipe_take(stream), ended;
 	int (*call)(FILE *), status;

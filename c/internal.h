@@ -13,8 +13,11 @@
 #include <zend.h>
 #include <zend_API.h>
 #include <zend_exceptions.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
 
 /* A bailout on purpose, in builds for tests of faults only (src/faults.rs): where PHP could leave by a jump. */
 #ifdef IGOR_FAULTS
@@ -77,23 +80,25 @@ typedef struct igor_thread {
 	uint32_t cached;
 } igor_thread;
 
-/* The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same in a
+/* self.c. The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same in a
  * module that is loaded later, for whose eight bytes the C library keeps room. */
 extern __thread igor_thread *igor_self __attribute__((tls_model("initial-exec")));
 
-extern zend_module_entry igor_module_entry;
+extern bool igor_forked; /* this process is the child of one that ran PHP threads of ours */
+bool igor_in_forked_server(void);
+void igor_log(int level, const char *message, size_t len);
 
-/* The functions that need no server: what the loadable module registers. */
-extern const zend_function_entry igor_background_functions[];
+/* errors.c */
+void igor_throw(igor_thread *self, igor_verdict verdict);
+void igor_throw_outside(const char *function);
 
 /* engine.c */
 void igor_errors_observe(void);
-void igor_thread_globals_create(void);
 
 /* thread.c */
-extern bool igor_forked; /* this process is the child of one that ran PHP threads of ours */
 void igor_fork_install(void);
-bool igor_in_forked_server(void);
+void igor_thread_globals_create(void);
+void igor_thread_globals_install(void);
 
 /* children.c */
 void igor_children_install(void);
@@ -102,7 +107,6 @@ void igor_children_block(const igor_thread *self);
 /* request.c */
 void igor_request_info_fill(const igor_request *request);
 bool igor_request_failed(void);
-void igor_log(int level, const char *message, size_t len);
 
 /* command.c */
 void igor_define_standard_streams(void);
@@ -110,6 +114,8 @@ void igor_define_standard_streams(void);
 /* worker.c */
 void igor_job_close(igor_thread *self);
 void igor_boot_state_release(igor_thread *self);
+void igor_files_check_all(void);
+void igor_files_check_as_configured(void);
 PHP_FUNCTION(frankenphp_handle_request);
 
 /* vars.c */
@@ -128,13 +134,21 @@ bool igor_enum_resolve(zval *into, const void *enum_case);
 void igor_opcache_preload(void);
 void igor_opcache_install(void);
 bool igor_opcache_is_guarded(void);
-void igor_files_look_anew(void);
-void igor_files_look_as_configured(void);
+typedef int (*igor_fcntl)(int fd, int command, ...);
+int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, void *argument);
 void igor_opcache_enter(igor_thread *self);
 void igor_opcache_entered(igor_thread *self);
 
 /* environment.c */
 void igor_environment_install(void);
+void igor_environment_keep(igor_thread *self);
+void igor_environment_renew(igor_thread *self);
+void igor_environment_release(igor_thread *self);
+void igor_environment_adopt(void);
+int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
+FILE *igor_popen(const char *command, const char *mode);
+int igor_pclose(FILE *stream);
 
 /* replace.c */
 zif_handler igor_replace_function(const char *name, zif_handler handler);
@@ -147,15 +161,23 @@ void igor_signals_restore(igor_thread *self);
 
 /* The signal that wakes a thread from a blocking call. Its only effect is EINTR. */
 #define IGOR_WAKE_SIGNAL (SIGRTMIN + IGOR_WAKE_SIGNAL_AFTER_MIN)
-void igor_environment_keep(igor_thread *self);
-void igor_environment_renew(igor_thread *self);
-void igor_environment_release(igor_thread *self);
-void igor_environment_adopt(void);
 
-/* functions.c */
-void igor_throw(igor_thread *self, igor_verdict verdict);
-void igor_throw_outside(const char *function);
+/* module.c */
+extern zend_module_entry igor_module_entry;
+/* The functions that need no server: what the loadable module registers. */
+extern const zend_function_entry igor_background_functions[];
 PHP_RSHUTDOWN_FUNCTION(igor);
+
+/* background.c */
+PHP_FUNCTION(frankenphp_get_worker_handle);
+PHP_FUNCTION(frankenphp_require_background_worker);
+PHP_FUNCTION(frankenphp_ensure_background_worker);
+
+/* response.c */
+PHP_FUNCTION(frankenphp_finish_request);
+PHP_FUNCTION(headers_send);
+PHP_FUNCTION(frankenphp_request_headers);
+PHP_FUNCTION(frankenphp_response_headers);
 
 #ifdef IGOR_BENCH
 /* bench.c */
@@ -176,6 +198,7 @@ PHP_FUNCTION(igor_launder_string);
 /* interrupt.c */
 void igor_interrupt_install(void);
 void igor_interrupt_remove(void);
+int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 void igor_signal_ignore(int signal);
 void igor_thread_publish(igor_thread *self);
 void igor_thread_withdraw(igor_thread *self);

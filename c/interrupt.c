@@ -128,10 +128,10 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size)
 }
 
 /* PHP's streams, and most C libraries, wait for a socket with poll() and call it again after EINTR, so the signal alone
- * wakes nobody for good. The executable exports this poll(), which libphp and the libraries resolve to before libc's:
+ * wakes nobody for good. Ours (interpose.c) is called in the place of libc's:
  * once its thread was told to leave, it shuts the sockets down that it was asked to wait for. The caller then reads an
  * end of file. */
-__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	struct timespec timeout = {timeout_ms / 1000, (long) (timeout_ms % 1000) * 1000000L};
 	int ready = ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);

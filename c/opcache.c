@@ -21,8 +21,8 @@
 #define IGOR_MEMORY_LOCK_BYTES 1
 
 static zif_handler igor_original_reset;
-/* Whether a lock of opcache's has come by. */
-static bool igor_is_asked;
+/* Set once opcache has locked its memory through our fcntl(). */
+static bool igor_saw_opcache_lock;
 
 /* PHP loads its modules so that they find libc's functions before ours. What is loaded already stays as it is. */
 void igor_opcache_preload(void)
@@ -33,34 +33,7 @@ void igor_opcache_preload(void)
 /* To be asked after opcache has started, which takes its first lock. */
 bool igor_opcache_is_guarded(void)
 {
-	return igor_is_asked;
-}
-
-/* ---- What a worker's script begins with ---------------------------------------------------------------------- */
-
-/* A worker is begun anew because files have changed, so its script, and what that includes before its loop, is what the files
- * say now: not what opcache has seen within opcache.revalidate_freq, nor where symbolic links led to some time ago. */
-void igor_files_look_anew(void)
-{
-	zend_string *name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
-
-	realpath_cache_clean();
-	/* Not there without opcache. */
-	zend_alter_ini_entry_chars(name, "0", 1, PHP_INI_USER, PHP_INI_STAGE_RUNTIME);
-	zend_string_release(name);
-}
-
-/* From here on the configured value counts, or the script's own: requests must not look at every file each time. */
-void igor_files_look_as_configured(void)
-{
-	zend_string *name;
-
-	if (zend_ini_long(ZEND_STRL("opcache.revalidate_freq"), 0) != 0) {
-		return;
-	}
-	name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
-	zend_restore_ini_entry(name, PHP_INI_STAGE_RUNTIME);
-	zend_string_release(name);
+	return igor_saw_opcache_lock;
 }
 
 /* ---- Asking for a restart ------------------------------------------------------------------------------------ */
@@ -207,9 +180,8 @@ static void igor_opcache_answer(struct flock *answer)
 	answer->l_pid = -1;
 }
 
-typedef int (*igor_fcntl)(int fd, int command, ...);
-
-static int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, void *argument)
+/* fcntl(), or fcntl64() by that `symbol`; `next` keeps the address of libc's own. */
+int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, void *argument)
 {
 	igor_fcntl call = __atomic_load_n(next, __ATOMIC_RELAXED);
 	bool of_memory = (command == F_GETLK || command == F_SETLK) && igor_is_memory_lock(argument);
@@ -221,36 +193,11 @@ static int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int com
 		__atomic_store_n(next, call, __ATOMIC_RELAXED);
 	}
 	if (igor_is_lock_of_opcache(command, argument)) {
-		__atomic_store_n(&igor_is_asked, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&igor_saw_opcache_lock, true, __ATOMIC_RELAXED);
 	}
 	result = call(fd, command, argument);
 	if (is_question && result == 0 && igor_self != NULL && igor_self->starting) {
 		igor_opcache_answer(argument);
 	}
 	return result;
-}
-
-/* The executable exports these, and opcache resolves to them before libc's. */
-__attribute__((visibility("default"))) int fcntl(int fd, int command, ...)
-{
-	static igor_fcntl next;
-	va_list arguments;
-	void *argument;
-
-	va_start(arguments, command);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	return igor_fcntl_call(&next, "fcntl", fd, command, argument);
-}
-
-__attribute__((visibility("default"))) int fcntl64(int fd, int command, ...)
-{
-	static igor_fcntl next;
-	va_list arguments;
-	void *argument;
-
-	va_start(arguments, command);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	return igor_fcntl_call(&next, "fcntl64", fd, command, argument);
 }

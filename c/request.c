@@ -230,17 +230,6 @@ int shim_sapi_send_headers(void *headers)
 	return SAPI_HEADER_SENT_SUCCESSFULLY;
 }
 
-/* Levels are those of syslog(). */
-void igor_log(int level, const char *message, size_t len)
-{
-	/* The log's locks may have been held by a thread that a forked child does not have. */
-	if (igor_in_forked_server()) {
-		dprintf(STDERR_FILENO, "%.*s\n", (int) len, message);
-		return;
-	}
-	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, len);
-}
-
 void shim_sapi_log(const char *message, int level)
 {
 	IGOR_FAULT("log");

@@ -17,9 +17,6 @@
 # define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-__thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))) = NULL;
-bool igor_forked = false;
-
 /* A fork copies the calling thread alone. The child goes on in its script, but it must not touch the connection, which is
  * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
 static void igor_note_fork(void)
@@ -28,15 +25,37 @@ static void igor_note_fork(void)
 	igor_environment_adopt();
 }
 
-/* A script with a process of its own owns its output, also in a child. */
-bool igor_in_forked_server(void)
-{
-	return igor_forked && igor_self != NULL && !igor_self->request.own_process;
-}
-
 void igor_fork_install(void)
 {
 	pthread_atfork(NULL, NULL, igor_note_fork);
+}
+
+static void (*igor_previous_error)(int type, zend_string *file, const uint32_t line, zend_string *message);
+static __thread bool igor_copying_settings;
+
+/* A new thread applies every setting once more, and PHP warns of some, such as deprecated ones, each time. The start of
+ * the engine has said so already. */
+static void igor_report_error(int type, zend_string *file, const uint32_t line, zend_string *message)
+{
+	if (!igor_copying_settings || (type & E_FATAL_ERRORS) != 0) {
+		igor_previous_error(type, file, line, message);
+	}
+}
+
+void igor_thread_globals_create(void)
+{
+	igor_copying_settings = true;
+	(void) ts_resource(0);
+	igor_copying_settings = false;
+	/* PHP does that for the thread that starts the engine alone; for others what basename() goes by would be chance. */
+	zend_update_current_locale();
+	igor_replace_functions_of_thread();
+}
+
+void igor_thread_globals_install(void)
+{
+	igor_previous_error = zend_error_cb;
+	zend_error_cb = igor_report_error;
 }
 
 /* A background worker has no time limit. Set for this PHP request only; the script may set one. */
@@ -104,7 +123,7 @@ static void igor_execute(igor_thread *self)
 		igor_lift_time_limit();
 	}
 	if (self->mode != IGOR_CLASSIC) {
-		igor_files_look_anew();
+		igor_files_check_all();
 	}
 	php_execute_script(&script);
 	zend_destroy_file_handle(&script);

@@ -22,6 +22,33 @@ static void igor_free_value(zval *value)
 	zend_string_release(Z_PTR_P(value));
 }
 
+/* ---- The files of the script -------------------------------------------------------------------------------- */
+
+/* A worker restarts because files have changed. So its script, and what that includes before its loop, is read from the
+ * files as they are now: not as opcache saw them within opcache.revalidate_freq, nor where symbolic links led earlier. */
+void igor_files_check_all(void)
+{
+	zend_string *name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
+
+	realpath_cache_clean();
+	/* Not there without opcache. */
+	zend_alter_ini_entry_chars(name, "0", 1, PHP_INI_USER, PHP_INI_STAGE_RUNTIME);
+	zend_string_release(name);
+}
+
+/* From here on the configured value counts, or the script's own: requests must not check every file each time. */
+void igor_files_check_as_configured(void)
+{
+	zend_string *name;
+
+	if (zend_ini_long(ZEND_STRL("opcache.revalidate_freq"), 0) != 0) {
+		return;
+	}
+	name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
+	zend_restore_ini_entry(name, PHP_INI_STAGE_RUNTIME);
+	zend_string_release(name);
+}
+
 /* ---- What the script set up before its loop ---------------------------------------------------------------- */
 
 static void igor_boot_ini_save(igor_thread *self)
@@ -124,7 +151,7 @@ static void igor_session_start(igor_thread *self)
 
 static void igor_boot_save(igor_thread *self)
 {
-	igor_files_look_as_configured();
+	igor_files_check_as_configured();
 	igor_boot_ini_save(self);
 	igor_boot_session_save(self);
 	IGOR_FAULT("boot_save half");

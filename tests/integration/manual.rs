@@ -94,7 +94,7 @@ fn c_message(text: &str) -> Pattern {
 
 fn messages() -> Vec<(String, Pattern)> {
     let mut messages = Vec::new();
-    for file in ["c/functions.c", "c/vars.c", "c/enums.c", "c/worker.c"] {
+    for file in ["c/background.c", "c/errors.c", "c/response.c", "c/module.c", "c/vars.c", "c/enums.c", "c/worker.c"] {
         let texts = literals(&read(file)).into_iter().map(|(_, text)| text).filter(|text| is_sentence(text));
         messages.extend(texts.map(|text| (format!("{file}: {text}"), c_message(&text))));
     }
