@@ -2,8 +2,8 @@
 //! in [`Module`].
 #![allow(unsafe_code, reason = "the functions that PHP's side of the module calls")]
 
+use crate::embed::{Module, ModuleError};
 use crate::ffi::igor_pair;
-use crate::server::{Module, ModuleError};
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,15 +1,19 @@
 //! Igor: a thread-safe PHP embed SAPI with background workers that publish live state to every request.
 //!
-//! A program with a server of its own wants [`server::Mounted`]; `docs/library.md` tells how.
+//! A program with a server of its own wants [`embed::Mounted`]; `docs/library.md` tells how.
 //!
 //! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`] and [`signals`]; [`vars`] and
 //! [`config`], which need no PHP; `ffi` and [`php`]; [`threads`]; [`worker`]; beside them [`http`], which knows nothing of
-//! PHP; [`server`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
+//! PHP; `assemble`; [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
 //! `tests/integration/layers.rs` holds the table.
 
 #[cfg(all(feature = "php", feature = "http"))]
+mod assemble;
+#[cfg(all(feature = "php", feature = "http"))]
 pub mod cli;
 pub mod config;
+#[cfg(all(feature = "php", feature = "http"))]
+pub mod embed;
 pub mod exchange;
 #[cfg(all(feature = "php", feature = "http"))]
 mod extension;

@@ -8,6 +8,7 @@ mod script;
 mod version;
 mod workers;
 
+use crate::assemble;
 use crate::config::{self, Config, Diagnostic};
 use crate::server::{self, ServeError};
 use arguments::{Arguments, Command};
@@ -64,7 +65,7 @@ fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<(), Stri
 
 fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Result<(), String> {
     let config = config.map_err(|diagnostics| diagnosed(&diagnostics))?;
-    server::init_logging(&config).map_err(|error| error.to_string())?;
+    assemble::logging::init(&config).map_err(|error| error.to_string())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

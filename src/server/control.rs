@@ -1,20 +1,14 @@
 //! How the rest of the program reaches the running server: signals, the admin interface and the watcher ask here, and the
 //! server's own loop (see `run`) answers one request after the other.
 
-use super::assemble::Threads;
-use crate::config::{Config, Diagnostic, ScopeLabel};
+use crate::assemble::Live;
+use crate::config::{Diagnostic, ScopeLabel};
 use crate::http::listener::BindError;
 use crate::limits::{CONTROL_REQUESTS_MAX, KILL_SECONDS_MAX};
 use crate::threads;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// What runs: a configuration and its threads.
-pub(super) struct Live {
-    pub(super) config: Config,
-    pub(super) threads: Arc<Threads>,
-}
 
 /// What the server's loop is asked for.
 pub(super) enum Request {

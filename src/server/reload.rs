@@ -5,10 +5,9 @@
 //! every listener hands its next requests to the new handlers, the scopes take over their new declarations, and what is
 //! gone ends after the requests that it has in hand.
 
-use super::assemble::{Leaving, Threads};
-use super::control::{ControlError, Live, Reloaded, Requests, StopSignal};
+use super::control::{ControlError, Reloaded, Requests, StopSignal};
 use super::run::{Listening, Server};
-use super::sites;
+use crate::assemble::{Leaving, Live, Threads, sites};
 use crate::config::{self, Config, Listener};
 use crate::http::listener::BoundListener;
 use crate::http::service::HttpService;

@@ -1,13 +1,13 @@
 //! One life of the server: engine, threads, listeners; then signals; then the way down.
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
-use super::assemble::{Leaving, Threads, engine_options};
-use super::control::{Control, Controlled, Live, Reloaded, Request, StopSignal};
-use super::opcache::Coordinator;
+use super::control::{Control, Controlled, Reloaded, Request, StopSignal};
 use super::reload::absolute;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
-use super::{runtime, sites, systemd};
+use super::{runtime, systemd};
+use crate::assemble::opcache::Coordinator;
+use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::service::HttpService;
@@ -156,7 +156,8 @@ async fn serve(
     let live = Arc::new(Live { config, threads });
     let (control, Controlled { mut requests, live }) = Control::new(live, &stop);
     tokio::spawn(signals.forward(control.clone()));
-    let opcache = Some(Coordinator::start(control.clone()));
+    let running = control.clone();
+    let opcache = Some(Coordinator::start(move || running.live()));
     let mut server =
         Server { source, live, listeners: Vec::new(), admin: None, retiring: None, opcache, left_behind: Vec::new() };
     // Before the workers have booted, so that one that does not can be looked at.
@@ -280,30 +281,5 @@ impl Signals {
                 }
             }
         }
-    }
-}
-
-pub(super) fn log_engine(engine: &Engine) {
-    let info = engine.info();
-    tracing::info!(
-        php = info.php_version,
-        ini = info.loaded_ini.as_deref().unwrap_or("none"),
-        opcache = info.opcache_enabled,
-        jit = info.jit_enabled,
-        "PHP started"
-    );
-    if info.opcache_enabled && !info.opcache_guarded {
-        tracing::warn!(
-            "opcache's locks cannot be seen, so a restart of opcache (opcache_reset(), a full cache) wipes memory under \
-             running scripts and may end the process; load it from PHP's own extension folder (zend_extension=opcache)"
-        );
-    }
-    if !info.opcache_enabled {
-        let why = if info.opcache_loaded {
-            "it is loaded but off: set opcache.enable=1 in php.ini"
-        } else {
-            "it is not loaded: add zend_extension=opcache to php.ini"
-        };
-        tracing::warn!("opcache does not run, so every request compiles its scripts anew; {why}");
     }
 }

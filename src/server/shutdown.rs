@@ -1,6 +1,6 @@
 //! Taking the server down, as a list of phases. Each is logged when it begins, so that a stop that hangs shows where.
 
-use super::control::Live;
+use crate::assemble::Live;
 use crate::http::listener::RunningListener;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::threads::Stuck;

@@ -18,11 +18,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("threads", &["limits", "exchange", "vars", "config", "ffi", "php"]),
     ("worker", &["limits", "exchange", "vars", "config", "ffi", "php", "threads"]),
     ("http", &["limits", "exchange", "config"]),
-    ("server", &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http"]),
+    ("assemble", &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http"]),
+    ("server", &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http", "assemble"]),
+    (
+        "embed",
+        &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http", "assemble", "server"],
+    ),
     // Scripts of the command line answer on the standard output, so `cli` knows what an answer is.
-    ("cli", &["limits", "exchange", "server", "config", "php"]),
-    // The functions that C calls of the module: nothing but a thin coat over `server`.
-    ("extension", &["ffi", "server"]),
+    ("cli", &["limits", "exchange", "assemble", "server", "embed", "config", "php"]),
+    // The functions that C calls of the module: nothing but a thin coat over `embed`.
+    ("extension", &["ffi", "embed"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use igor_php::http::connection::ConnectionInfo;
 use igor_php::http::service::HttpService;
-use igor_php::{config, server::Mounted};
+use igor_php::{config, embed::Mounted};
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ mod invocation;
 use super::EXIT_FAILURE;
 use super::output::{complain, print};
 use crate::config::{self, Config};
+use crate::embed::{self, ScriptError};
 use crate::exchange::RequestHead;
 use crate::php::{EngineError, EngineOptions};
-use crate::server::{self, ScriptError};
 use cgi::Environment;
 use invocation::{Invocation, Source, THREADS_VARIABLE};
 use std::ffi::{OsStr, OsString};
@@ -92,7 +92,7 @@ fn run(program: Program) -> Result<i32, String> {
 fn start(program: Program, invocation: Invocation, head: RequestHead, threads: usize) -> Result<i32, String> {
     let config = invocation.config.as_deref().map(load).transpose()?;
     let global = config.as_ref().map(|config| config.global.clone()).unwrap_or_default();
-    server::init_script_logging(&global.log, global.debug).map_err(|error| error.to_string())?;
+    embed::init_script_logging(&global.log, global.debug).map_err(|error| error.to_string())?;
     let options = EngineOptions {
         ini: program.settings(),
         ini_lines: invocation.ini_lines,
@@ -102,7 +102,7 @@ fn start(program: Program, invocation: Invocation, head: RequestHead, threads: u
         stock_defaults: program == Program::PhpCgi,
         ..EngineOptions::default()
     };
-    match server::run_script(config, options, head, threads) {
+    match embed::run_script(config, options, head, threads) {
         // PHP has said why, in the words that its own programs use.
         Err(ScriptError::Engine(EngineError::Refused)) => Ok(EXIT_FAILURE.into()),
         result => result.map_err(|error| error.to_string()),

@@ -1,9 +1,9 @@
 //! From the running threads to what the admin interface shows of them.
 
-use super::super::assemble;
 use super::view::{
     BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, ThreadView, Threads, WaiterView, Workers,
 };
+use crate::assemble;
 use crate::php::ScriptError;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::worker::Restarts;

@@ -29,7 +29,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 ///
 /// # Errors
 /// A log file cannot be opened.
-pub fn init(config: &Config) -> io::Result<()> {
+pub(crate) fn init(config: &Config) -> io::Result<()> {
     let global = &config.global;
     start(&global.log, process_level(&global.log, global.debug), access_layers(config)?)
 }
@@ -50,7 +50,7 @@ pub fn init_for_script(settings: &LogSettings, debug: bool) -> io::Result<()> {
 ///
 /// # Errors
 /// The log file cannot be opened.
-pub(super) fn init_for_workers(config: &Config) -> io::Result<()> {
+pub(crate) fn init_for_workers(config: &Config) -> io::Result<()> {
     let global = &config.global;
     start(&global.log, process_level(&global.log, global.debug), AccessLayers::default())
 }
@@ -139,7 +139,7 @@ fn writer(output: &LogOutput) -> io::Result<BoxMakeWriter> {
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// How many records of all logs could not be written since the process started: the disk is full, or nobody reads.
-pub(super) fn lost_records() -> u64 {
+pub(crate) fn lost_records() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 

@@ -1,9 +1,8 @@
 //! The background workers of a configuration in a PHP program that has loaded the module: they run on threads of their own,
 //! and the program's script uses them like one of the server's.
 
-use super::assemble::thread_options;
-use super::logging;
 use super::workers::Workers;
+use crate::assemble::{logging, thread_options};
 use crate::config::{self, Config, ScopeLabel, WorkerConfig};
 use crate::exchange::{Exchange, Pairs};
 use crate::php::{self, Adopted, Ended, Mode, Next, ThreadOptions, Work};

@@ -1,15 +1,13 @@
 //! PHP in a Rust program with a server of its own: the threads of a configuration, and the [`tower::Service`] that reaches
 //! them. What `run` has beside that (listeners, signals, reloads, the admin interface, the watcher) is the program's matter.
 
-use super::assemble::{Leaving, Threads, engine_options};
-use super::control::{Control, Live, StopSignal};
-use super::opcache::Coordinator;
-use super::run::{ServeError, log_engine};
-use super::sites;
+use crate::assemble::opcache::Coordinator;
+use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::Config;
 use crate::http::service::HttpService;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::Engine;
+use crate::server::ServeError;
 use crate::threads::Stuck;
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +26,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use igor_php::{config, server::Mounted};
+/// use igor_php::{config, embed::Mounted};
 ///
 /// let text = ":80\nphp_server {\n root public\n}";
 /// let config = config::parse(text, "Caddyfile".as_ref(), &|_| None).map_err(|errors| errors[0].to_string())?;
@@ -78,9 +76,10 @@ impl Mounted {
             }
         };
         let live = Arc::new(Live { config, threads });
-        let (control, _) = Control::new(live.clone(), &StopSignal::new());
         let service = sites::all(&live.config, &live.threads);
-        let mounted = Self { live, service, opcache: Some(Coordinator::start(control)), engine: Some(engine) };
+        let running = live.clone();
+        let opcache = Some(Coordinator::start(move || running.clone()));
+        let mounted = Self { live, service, opcache, engine: Some(engine) };
         mounted.live.threads.wait_booted(None).map_err(ServeError::Worker)?;
         Ok(mounted)
     }

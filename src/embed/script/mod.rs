@@ -4,8 +4,8 @@
 mod compare;
 mod exchange;
 
-use super::assemble::{engine_options, thread_options};
 use super::workers::Workers;
+use crate::assemble::{engine_options, thread_options};
 use crate::config::{Config, Global};
 use crate::exchange::{Exchange, RequestHead};
 use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, ThreadOptions, Work};

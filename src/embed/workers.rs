@@ -1,7 +1,7 @@
 //! The background workers of a configuration beside one script, without a server: those of `igor-php`, and those of a PHP
 //! program that has loaded the module.
 
-use super::assemble::declared_scopes;
+use crate::assemble::declared_scopes;
 use crate::config::{Config, ScopeLabel, Site};
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::{Failure, Scope, ThreadOptions, Wait};

@@ -3,24 +3,25 @@
 //! Workers are told to end their scripts, as for a restart of theirs, while requests to classic scripts go on; then those
 //! are let run to their end, and nobody starts. The first thread that wants to start then restarts opcache, and all go on.
 
-use super::control::Control;
+use super::Live;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::{DrainStep, RestartRequest, safepoint};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The thread that carries restarts out.
-pub(super) struct Coordinator {
+pub(crate) struct Coordinator {
     thread: Option<JoinHandle<()>>,
 }
 
 impl Coordinator {
-    /// Starts it, for the workers of the configuration that runs at the moment of a restart.
-    pub(super) fn start(control: Control) -> Self {
+    /// Starts it. `live` returns what runs at the moment of a restart.
+    pub(crate) fn start(live: impl Fn() -> Arc<Live> + Send + 'static) -> Self {
         safepoint().coordinate();
         let coordinate = move || {
             while let Some(request) = safepoint().next_request() {
-                drain(&request, &control);
+                drain(&request, &live());
             }
         };
         let thread = std::thread::Builder::new().name("opcache-restart".into()).spawn(coordinate);
@@ -43,10 +44,9 @@ impl Drop for Coordinator {
     }
 }
 
-fn drain(request: &RestartRequest, control: &Control) {
+fn drain(request: &RestartRequest, live: &Live) {
     let (reason, by) = (request.reason(), request.by());
     tracing::info!(reason, by, "opcache is to be restarted: worker scripts are told to end");
-    let live = control.live();
     let (grace, kill) = (live.config.global.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
     // Those that do not end are interrupted below, with all others.
     let _ = live.threads.restart(|_| true);

@@ -1,6 +1,6 @@
 //! From the checked configuration to the HTTP layer's settings.
 
-use super::assemble::{HttpGroup, Threads};
+use super::threads::{HttpGroup, Threads};
 use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Site};
 use crate::http::service::HttpService;
 use crate::http::settings::{Handler, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// For each socket that the configuration needs, the handler of the sites on it.
-pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, HttpService)> {
+pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, HttpService)> {
     let assembly = Assembly::new(config, threads);
     let mut sites: Vec<(Listener, Vec<SiteSettings>)> = Vec::new();
     for site in &config.sites {
@@ -27,7 +27,7 @@ pub(super) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
 }
 
 /// One handler for all sites, whatever they listen on: the host alone decides between them.
-pub(super) fn all(config: &Config, threads: &Threads) -> HttpService {
+pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
     let assembly = Assembly::new(config, threads);
     let sites = config.sites.iter().map(|site| {
         let routes = site.routes.iter().map(|route| assembly.route(route)).collect();
@@ -37,7 +37,7 @@ pub(super) fn all(config: &Config, threads: &Threads) -> HttpService {
 }
 
 /// The sockets that the configuration needs, without repetition.
-pub(super) fn sockets(config: &Config) -> Vec<Listener> {
+pub(crate) fn sockets(config: &Config) -> Vec<Listener> {
     let mut sockets = Vec::new();
     for listener in config.sites.iter().flat_map(Site::listeners) {
         if !sockets.contains(&listener) {
@@ -48,12 +48,12 @@ pub(super) fn sockets(config: &Config) -> Vec<Listener> {
 }
 
 /// The address to bind. All interfaces means IPv6 and, through it, IPv4.
-pub(super) fn socket_address(listener: Listener) -> SocketAddr {
+pub(crate) fn socket_address(listener: Listener) -> SocketAddr {
     SocketAddr::new(listener.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), listener.port)
 }
 
 /// The site in the access log.
-pub(super) fn label(site: &Site) -> String {
+pub(crate) fn label(site: &Site) -> String {
     site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 

@@ -1,30 +1,32 @@
-//! From the checked configuration to PHP threads: which groups there are, and how large.
+//! All PHP threads of a configuration: their start, what a reload takes over, and what leaves.
 
-use super::control::Live;
-use crate::config::{Config, PathPattern, PhpServer, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
+use super::Live;
+use super::leaving::Leaving;
+use super::plan::{
+    classic_threads, declarations, declared_scopes, http_declaration, http_workers, match_patterns, sees_global,
+    thread_options,
+};
+use crate::config::{Config, PathPattern, PhpServer, ScopeLabel};
 use crate::http::queue::RequestQueue;
-use crate::php::{EngineOptions, Scope, ThreadOptions};
-use crate::threads::{self, Runs, Stuck};
-use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
-use crate::worker::background::{Background, BackgroundConfig, Shared};
-use crate::worker::classic::{self, Classic};
-use crate::worker::http::{self, HttpWorker};
-use crate::worker::scope::{CatchAll, ScopeConfig};
+use crate::php::{Scope, ThreadOptions};
+use crate::threads::Runs;
+use crate::worker::background::{Background, Shared};
+use crate::worker::classic::Classic;
+use crate::worker::http::HttpWorker;
 use crate::worker::{ScopeView, ScopeWorkers, Waits};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// All PHP threads of a configuration. A reload makes the next value from this one: groups of threads that are declared as
 /// before are in both, and so are the scopes that still exist.
-pub(super) struct Threads {
-    pub(super) classic: Arc<Classic>,
+pub(crate) struct Threads {
+    pub(crate) classic: Arc<Classic>,
     /// The waiting room of the classic threads. Every block has its own sender to them, and shares its places.
-    pub(super) classic_queue: Arc<RequestQueue>,
-    pub(super) http: Vec<HttpGroup>,
-    pub(super) background: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
+    pub(crate) classic_queue: Arc<RequestQueue>,
+    pub(crate) http: Vec<HttpGroup>,
+    pub(crate) background: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
     global: Arc<ScopeWorkers>,
     options: ThreadOptions,
     waits: Arc<Waits>,
@@ -33,58 +35,13 @@ pub(super) struct Threads {
 
 /// The threads of one HTTP worker.
 #[derive(Clone)]
-pub(super) struct HttpGroup {
-    pub(super) scope: ScopeLabel,
-    pub(super) worker: Arc<HttpWorker>,
+pub(crate) struct HttpGroup {
+    pub(crate) scope: ScopeLabel,
+    pub(crate) worker: Arc<HttpWorker>,
     /// One waiting room, however many blocks reach the worker.
-    pub(super) queue: Arc<RequestQueue>,
+    pub(crate) queue: Arc<RequestQueue>,
     /// The paths that are sent to it beside that of its script.
-    pub(super) paths: Vec<PathPattern>,
-}
-
-/// What the engine needs to know before it starts.
-pub(super) fn engine_options(config: &Config) -> EngineOptions {
-    let background: usize =
-        config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
-    EngineOptions {
-        ini: config.global.frankenphp.php_ini.clone(),
-        threads: classic_threads(config).threads_max + background,
-        ..EngineOptions::default()
-    }
-}
-
-/// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken off.
-fn classic_threads(config: &Config) -> classic::ClassicConfig {
-    use crate::config::MaxThreads;
-
-    let frankenphp = &config.global.frankenphp;
-    let of_workers: usize = http_workers(config).map(|(_, worker)| worker.boot_threads(processors())).sum();
-    let threads = frankenphp.num_threads.unwrap_or(2 * processors()).saturating_sub(of_workers).max(1);
-    let threads_max = match frankenphp.max_threads {
-        None => threads,
-        // One thread per 32 MiB of memory would be too many for most machines; eight per processor serve scripts that
-        // mostly wait.
-        Some(MaxThreads::Auto) => threads.max(8 * processors()),
-        Some(MaxThreads::Count(count)) => count.saturating_sub(of_workers).max(threads),
-    };
-    classic::ClassicConfig { threads, threads_max }
-}
-
-fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerConfig)> {
-    config
-        .scopes()
-        .flat_map(|scope| scope.workers.iter().map(move |worker| (scope.label, worker)))
-        .filter(|(_, worker)| !worker.is_background())
-}
-
-/// Whether the scripts of a scope see the background workers of the global one, because it declares none.
-fn sees_global(config: &Config, label: &ScopeLabel) -> bool {
-    let mut of_scope = config.scopes().filter(|scope| scope.label == label).flat_map(|scope| scope.workers);
-    !of_scope.any(WorkerConfig::is_background)
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    pub(crate) paths: Vec<PathPattern>,
 }
 
 impl Threads {
@@ -93,7 +50,7 @@ impl Threads {
     /// # Errors
     /// The system gave no thread. What was started has been told to stop, and is given with the error: the engine must not
     /// be stopped under it.
-    pub(super) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
+    pub(crate) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let options = thread_options(&config.global.frankenphp.vars, Arc::default());
         let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
         let background = declared_scopes(config, &shared);
@@ -122,7 +79,7 @@ impl Threads {
     ///
     /// # Errors
     /// The system gave no thread. What was started has been told to stop, and is given with the error.
-    pub(super) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
+    pub(crate) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let Live { config: old_config, threads: old } = old;
         let options = thread_options(&config.global.frankenphp.vars, old.options.copy_budget.clone());
         let shared = Shared { options, waits: old.waits.clone(), stopping: old.stopping.clone() };
@@ -193,7 +150,7 @@ impl Threads {
     }
 
     /// Whether there are HTTP workers that `old` does not have.
-    pub(super) fn boots_more_than(&self, old: &Self) -> bool {
+    pub(crate) fn boots_more_than(&self, old: &Self) -> bool {
         self.booting(Some(old)).next().is_some()
     }
 
@@ -201,7 +158,7 @@ impl Threads {
     ///
     /// # Errors
     /// The script of one does not boot; says why.
-    pub(super) fn wait_booted(&self, old: Option<&Self>) -> Result<(), String> {
+    pub(crate) fn wait_booted(&self, old: Option<&Self>) -> Result<(), String> {
         self.booting(old).try_for_each(|group| group.worker.wait_booted())
     }
 
@@ -214,7 +171,7 @@ impl Threads {
 
     /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is told to end, what
     /// they declare otherwise starts anew. Gives what is to end, with what is only in `old`.
-    pub(super) fn commit(&self, old: &Self, config: &Config) -> Leaving {
+    pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         for scope in config.scopes() {
             let declared = &self.background[scope.label];
@@ -235,7 +192,7 @@ impl Threads {
     }
 
     /// Gives up what [`succeed`](Self::succeed) has started; `old` is as it was before. Gives what is to end.
-    pub(super) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
+    pub(crate) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
         let mut leaving = old.not_in(self);
         leaving.extend(old.restore(old_config));
         for (label, declared) in &self.background {
@@ -270,13 +227,13 @@ impl Threads {
     }
 
     /// What the scripts of a block see.
-    pub(super) fn scope(&self, label: &ScopeLabel) -> Arc<dyn Scope> {
+    pub(crate) fn scope(&self, label: &ScopeLabel) -> Arc<dyn Scope> {
         let own = self.background.get(label).unwrap_or(&self.global);
         ScopeView::of(own, &self.global)
     }
 
     /// The HTTP workers that a block's requests can reach: its own, and then the global ones.
-    pub(super) fn http_of(&self, server: &PhpServer) -> impl Iterator<Item = &HttpGroup> {
+    pub(crate) fn http_of(&self, server: &PhpServer) -> impl Iterator<Item = &HttpGroup> {
         let scope = server.scope.clone();
         let own = self.http.iter().filter(move |group| group.scope == scope);
         let global = self.http.iter().filter(|group| group.scope.is_global());
@@ -284,7 +241,7 @@ impl Threads {
     }
 
     /// Lets the workers of the chosen scopes start anew. Gives how many there are, and the scripts that are to end for it.
-    pub(super) fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> (usize, Runs) {
+    pub(crate) fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> (usize, Runs) {
         let mut runs = Runs::default();
         let mut restarted = 0;
         for group in self.http.iter().filter(|group| scopes(&group.scope)) {
@@ -308,7 +265,7 @@ impl Threads {
     }
 
     /// Tells all background workers to stop; no new one starts.
-    pub(super) fn stop_background(&self) {
+    pub(crate) fn stop_background(&self) {
         self.stopping.store(true, Ordering::Release);
         for declared in self.background.values() {
             declared.stop();
@@ -316,7 +273,7 @@ impl Threads {
     }
 
     /// All threads, which are to end: see [`Leaving`].
-    pub(super) fn leaving(&self) -> Leaving {
+    pub(crate) fn leaving(&self) -> Leaving {
         Leaving {
             classic: Some(self.classic.clone()),
             http: self.http.iter().map(|group| group.worker.clone()).collect(),
@@ -329,120 +286,5 @@ fn retire(workers: &[Arc<Background>], leaving: &mut Leaving) {
     for worker in workers {
         worker.retire();
         leaving.background.push(worker.clone());
-    }
-}
-
-/// Groups of threads that are to end.
-#[derive(Default)]
-pub(super) struct Leaving {
-    classic: Option<Arc<Classic>>,
-    http: Vec<Arc<HttpWorker>>,
-    background: Vec<Arc<Background>>,
-}
-
-impl Leaving {
-    /// Adds the groups of another.
-    pub(super) fn extend(&mut self, other: Self) {
-        self.http.extend(other.http);
-        self.background.extend(other.background);
-        debug_assert!(self.classic.is_none() || other.classic.is_none());
-        self.classic = self.classic.take().or(other.classic);
-    }
-
-    /// Tells the threads that serve requests to end when nothing waits any more.
-    pub(super) fn stop_serving(&self) {
-        if let Some(classic) = &self.classic {
-            classic.stop();
-        }
-        for worker in &self.http {
-            worker.stop();
-        }
-    }
-
-    /// Waits until all have left, which they were told to: see [`threads::leave`]. Blocks.
-    pub(super) fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
-        let classic = self.classic.iter().map(|classic| classic.thread_group());
-        let http = self.http.iter().map(|worker| worker.thread_group());
-        let background = self.background.iter().map(|worker| worker.thread_group());
-        let thread_groups: Vec<_> = classic.chain(http).chain(background).collect();
-        threads::leave(&thread_groups, grace, kill)
-    }
-}
-
-/// What every PHP thread is given.
-pub(super) fn thread_options(vars: &VarsSettings, copy_budget: Arc<CopyBudget>) -> ThreadOptions {
-    // Once on it stays on: snapshots of an older configuration must not lose their protection.
-    if vars.hardened {
-        set_hardened(true);
-    }
-    ThreadOptions {
-        name: String::new(),
-        blocks_signals: false,
-        settings: Arc::default(),
-        policy: policy(vars),
-        copy_budget,
-        limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
-    }
-}
-
-/// The background workers of every scope; none runs yet.
-pub(super) fn declared_scopes(config: &Config, shared: &Shared) -> HashMap<ScopeLabel, Arc<ScopeWorkers>> {
-    let declared = |scope: crate::config::Scope<'_>| {
-        ScopeWorkers::new(scope.label.as_str(), declarations(scope.workers), shared.clone())
-    };
-    config.scopes().map(|scope| (scope.label.clone(), declared(scope))).collect()
-}
-
-fn policy(vars: &VarsSettings) -> Policy {
-    Policy {
-        mode: match vars.mode {
-            VarsMode::Auto => Mode::Auto,
-            VarsMode::ZeroCopy => Mode::ZeroCopy,
-            VarsMode::Copy => Mode::Copy,
-        },
-        copy_bytes_max: vars.copy_max_bytes,
-        thread_budget_bytes: vars.thread_budget_bytes,
-        process_budget_bytes: vars.process_budget_bytes,
-    }
-}
-
-fn declarations(workers: &[WorkerConfig]) -> ScopeConfig {
-    let background = || workers.iter().filter(|worker| worker.is_background());
-    let named =
-        background().filter_map(|worker| Some((worker.name.clone()?, background_declaration(worker)))).collect();
-    let catch_all = background()
-        .find(|worker| worker.is_catch_all())
-        .map(|worker| CatchAll { declaration: background_declaration(worker), names_max: worker.names_max() });
-    ScopeConfig { named, catch_all }
-}
-
-fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
-    BackgroundConfig {
-        file: worker.file.clone(),
-        num: worker.num.unwrap_or(0),
-        failures_max: failures_max(worker),
-        env: worker.env.clone(),
-    }
-}
-
-fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
-    http::HttpConfig {
-        name: worker.name.clone().unwrap_or_else(|| worker.file.display().to_string()),
-        file: worker.file.clone(),
-        threads: worker.boot_threads(processors()).max(1),
-        failures_max: failures_max(worker),
-        env: worker.env.clone(),
-    }
-}
-
-/// The configuration's -1 is "never".
-fn failures_max(worker: &WorkerConfig) -> Option<u32> {
-    u32::try_from(worker.max_consecutive_failures).ok()
-}
-
-fn match_patterns(worker: &WorkerConfig) -> Vec<PathPattern> {
-    match &worker.kind {
-        WorkerKind::Http { match_ } => match_.clone(),
-        WorkerKind::Background => Vec::new(),
     }
 }

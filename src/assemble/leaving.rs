@@ -1,0 +1,45 @@
+//! Groups of threads that are to end: those that a reload has replaced, or all.
+
+use crate::threads::{self, Stuck};
+use crate::worker::background::Background;
+use crate::worker::classic::Classic;
+use crate::worker::http::HttpWorker;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Groups of threads that are to end.
+#[derive(Default)]
+pub(crate) struct Leaving {
+    pub(super) classic: Option<Arc<Classic>>,
+    pub(super) http: Vec<Arc<HttpWorker>>,
+    pub(super) background: Vec<Arc<Background>>,
+}
+
+impl Leaving {
+    /// Adds the groups of another.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.http.extend(other.http);
+        self.background.extend(other.background);
+        debug_assert!(self.classic.is_none() || other.classic.is_none());
+        self.classic = self.classic.take().or(other.classic);
+    }
+
+    /// Tells the threads that serve requests to end when nothing waits any more.
+    pub(crate) fn stop_serving(&self) {
+        if let Some(classic) = &self.classic {
+            classic.stop();
+        }
+        for worker in &self.http {
+            worker.stop();
+        }
+    }
+
+    /// Waits until all have left, which they were told to: see [`threads::leave`]. Blocks.
+    pub(crate) fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
+        let classic = self.classic.iter().map(|classic| classic.thread_group());
+        let http = self.http.iter().map(|worker| worker.thread_group());
+        let background = self.background.iter().map(|worker| worker.thread_group());
+        let thread_groups: Vec<_> = classic.chain(http).chain(background).collect();
+        threads::leave(&thread_groups, grace, kill)
+    }
+}

@@ -1,0 +1,50 @@
+//! From a checked configuration to what runs: PHP threads, sites, logs. `plan` says which threads there are, `threads`
+//! starts them and hands them on in a reload, `leaving` ends them; `sites` makes the handlers of requests, `logging` the
+//! logs, `opcache` carries restarts of opcache out.
+
+mod leaving;
+pub(crate) mod logging;
+pub(crate) mod opcache;
+mod plan;
+pub(crate) mod sites;
+mod threads;
+
+pub(crate) use leaving::Leaving;
+pub(crate) use plan::{declared_scopes, engine_options, thread_options};
+pub(crate) use threads::Threads;
+
+use crate::config::Config;
+use crate::php::Engine;
+use std::sync::Arc;
+
+/// What runs: a configuration and its threads.
+pub(crate) struct Live {
+    pub(crate) config: Config,
+    pub(crate) threads: Arc<Threads>,
+}
+
+/// Logs which PHP runs, and warns when opcache does not.
+pub(crate) fn log_engine(engine: &Engine) {
+    let info = engine.info();
+    tracing::info!(
+        php = info.php_version,
+        ini = info.loaded_ini.as_deref().unwrap_or("none"),
+        opcache = info.opcache_enabled,
+        jit = info.jit_enabled,
+        "PHP started"
+    );
+    if info.opcache_enabled && !info.opcache_guarded {
+        tracing::warn!(
+            "opcache's locks cannot be seen, so a restart of opcache (opcache_reset(), a full cache) wipes memory under \
+             running scripts and may end the process; load it from PHP's own extension folder (zend_extension=opcache)"
+        );
+    }
+    if !info.opcache_enabled {
+        let why = if info.opcache_loaded {
+            "it is loaded but off: set opcache.enable=1 in php.ini"
+        } else {
+            "it is not loaded: add zend_extension=opcache to php.ini"
+        };
+        tracing::warn!("opcache does not run, so every request compiles its scripts anew; {why}");
+    }
+}

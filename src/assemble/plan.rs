@@ -1,0 +1,131 @@
+//! What a configuration asks of the layers below: how many threads of each kind, with which options (pure).
+
+use crate::config::{Config, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
+use crate::php::{EngineOptions, ThreadOptions};
+use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
+use crate::worker::background::{BackgroundConfig, Shared};
+use crate::worker::scope::{CatchAll, ScopeConfig};
+use crate::worker::{ScopeWorkers, classic, http};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the engine needs to know before it starts.
+pub(crate) fn engine_options(config: &Config) -> EngineOptions {
+    let background: usize =
+        config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
+    EngineOptions {
+        ini: config.global.frankenphp.php_ini.clone(),
+        threads: classic_threads(config).threads_max + background,
+        ..EngineOptions::default()
+    }
+}
+
+/// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken off.
+pub(super) fn classic_threads(config: &Config) -> classic::ClassicConfig {
+    let frankenphp = &config.global.frankenphp;
+    let of_workers: usize = http_workers(config).map(|(_, worker)| worker.boot_threads(processors())).sum();
+    let threads = frankenphp.num_threads.unwrap_or(2 * processors()).saturating_sub(of_workers).max(1);
+    let threads_max = match frankenphp.max_threads {
+        None => threads,
+        // One thread per 32 MiB of memory would be too many for most machines; eight per processor serve scripts that
+        // mostly wait.
+        Some(MaxThreads::Auto) => threads.max(8 * processors()),
+        Some(MaxThreads::Count(count)) => count.saturating_sub(of_workers).max(threads),
+    };
+    classic::ClassicConfig { threads, threads_max }
+}
+
+pub(super) fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerConfig)> {
+    config
+        .scopes()
+        .flat_map(|scope| scope.workers.iter().map(move |worker| (scope.label, worker)))
+        .filter(|(_, worker)| !worker.is_background())
+}
+
+/// Whether the scripts of a scope see the background workers of the global one, because it declares none.
+pub(super) fn sees_global(config: &Config, label: &ScopeLabel) -> bool {
+    let mut of_scope = config.scopes().filter(|scope| scope.label == label).flat_map(|scope| scope.workers);
+    !of_scope.any(WorkerConfig::is_background)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What every PHP thread is given.
+pub(crate) fn thread_options(vars: &VarsSettings, copy_budget: Arc<CopyBudget>) -> ThreadOptions {
+    // Once on it stays on: snapshots of an older configuration must not lose their protection.
+    if vars.hardened {
+        set_hardened(true);
+    }
+    ThreadOptions {
+        name: String::new(),
+        blocks_signals: false,
+        settings: Arc::default(),
+        policy: policy(vars),
+        copy_budget,
+        limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
+    }
+}
+
+/// The background workers of every scope; none runs yet.
+pub(crate) fn declared_scopes(config: &Config, shared: &Shared) -> HashMap<ScopeLabel, Arc<ScopeWorkers>> {
+    let declared = |scope: crate::config::Scope<'_>| {
+        ScopeWorkers::new(scope.label.as_str(), declarations(scope.workers), shared.clone())
+    };
+    config.scopes().map(|scope| (scope.label.clone(), declared(scope))).collect()
+}
+
+fn policy(vars: &VarsSettings) -> Policy {
+    Policy {
+        mode: match vars.mode {
+            VarsMode::Auto => Mode::Auto,
+            VarsMode::ZeroCopy => Mode::ZeroCopy,
+            VarsMode::Copy => Mode::Copy,
+        },
+        copy_bytes_max: vars.copy_max_bytes,
+        thread_budget_bytes: vars.thread_budget_bytes,
+        process_budget_bytes: vars.process_budget_bytes,
+    }
+}
+
+pub(super) fn declarations(workers: &[WorkerConfig]) -> ScopeConfig {
+    let background = || workers.iter().filter(|worker| worker.is_background());
+    let named =
+        background().filter_map(|worker| Some((worker.name.clone()?, background_declaration(worker)))).collect();
+    let catch_all = background()
+        .find(|worker| worker.is_catch_all())
+        .map(|worker| CatchAll { declaration: background_declaration(worker), names_max: worker.names_max() });
+    ScopeConfig { named, catch_all }
+}
+
+fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
+    BackgroundConfig {
+        file: worker.file.clone(),
+        num: worker.num.unwrap_or(0),
+        failures_max: failures_max(worker),
+        env: worker.env.clone(),
+    }
+}
+
+pub(super) fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
+    http::HttpConfig {
+        name: worker.name.clone().unwrap_or_else(|| worker.file.display().to_string()),
+        file: worker.file.clone(),
+        threads: worker.boot_threads(processors()).max(1),
+        failures_max: failures_max(worker),
+        env: worker.env.clone(),
+    }
+}
+
+/// The configuration's -1 is "never".
+fn failures_max(worker: &WorkerConfig) -> Option<u32> {
+    u32::try_from(worker.max_consecutive_failures).ok()
+}
+
+pub(super) fn match_patterns(worker: &WorkerConfig) -> Vec<PathPattern> {
+    match &worker.kind {
+        WorkerKind::Http { match_ } => match_.clone(),
+        WorkerKind::Background => Vec::new(),
+    }
+}
