@@ -59,6 +59,7 @@ typedef struct igor_thread {
 	bool starting;        /* in php_request_startup(), where opcache restarts */
 	bool alone;           /* no other thread runs PHP code: this one restarts opcache, in an empty PHP request */
 	igor_restart restart; /* what came of opcache's restart in this start */
+	bool body_aborted;    /* the body of the job in hand broke off */
 	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;

@@ -65,11 +65,39 @@ char *shim_sapi_read_cookies(void)
 	return igor_self != NULL && !igor_self->alone ? (char *) igor_self->request.cookie : NULL;
 }
 
+/* The body broke off. PHP's streams know an end but no error of the request body, so a script that reads it gets a
+ * warning, and sees an aborted connection. While PHP itself reads a form there is no script yet that could see it. */
+static void igor_body_broke_off(igor_thread *self)
+{
+	bool running = self->mode == IGOR_HTTP_WORKER ? self->in_callback : !PG(during_request_startup);
+
+	PG(connection_status) |= PHP_CONNECTION_ABORTED;
+	if (self->body_aborted) {
+		return;
+	}
+	self->body_aborted = true;
+	if (running) {
+		php_error_docref(NULL, E_WARNING, "The request body ended before all of it was received");
+	}
+}
+
 size_t shim_sapi_read_post(char *into, size_t len)
 {
+	igor_thread *self = igor_self;
+	bool aborted = false;
+	size_t count;
+
 	IGOR_FAULT("read_post");
-	/* The rest of the body is the parent's too. */
-	return igor_self != NULL && igor_self->has_job && !igor_in_forked_server() ? host_read_body(igor_self->host, into, len) : 0;
+	/* In a forked child the rest of the body is the parent's. When the script has ended PHP would read what the script did
+	 * not want, and the answer would wait for it. */
+	if (self == NULL || !self->has_job || self->shut_down || igor_in_forked_server()) {
+		return 0;
+	}
+	count = host_read_body(self->host, into, len, &aborted);
+	if (aborted) {
+		igor_body_broke_off(self);
+	}
+	return count;
 }
 
 void shim_sapi_default_post_reader(void)

@@ -211,7 +211,8 @@ void host_header(void *host, const char *line, size_t len);
 igor_verdict host_head(void *host, int status);
 igor_verdict host_inform(void *host, int status);
 void host_finish(void *host);
-size_t host_read_body(void *host, char *into, size_t len);
+/* Fills the buffer unless the body ends before. `aborted`: it is not whole, and the client gets no answer of the script. */
+size_t host_read_body(void *host, char *into, size_t len, bool *aborted);
 /* The index-th request header; false when there is none. */
 bool host_request_header(void *host, size_t index, igor_pair *pair);
 /* The value of `name` in the running script's own environment, NULL when it has none; valid until the next host_*

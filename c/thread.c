@@ -172,6 +172,7 @@ static void igor_serve(igor_thread *self)
 	self->handled = false;
 	self->in_callback = false;
 	self->finished = false;
+	self->body_aborted = false;
 	self->stopping = false;
 	self->opening_fd = -1;
 	self->shut_down = false;
@@ -195,9 +196,12 @@ static void igor_serve(igor_thread *self)
 			SG(request_info).no_headers = 1;
 		}
 		igor_thread_publish(self);
-		zend_try {
-			igor_execute(self);
-		} zend_end_try();
+		/* PHP's startup has read the form. One that is not whole is no script's to work with. */
+		if (!self->body_aborted) {
+			zend_try {
+				igor_execute(self);
+			} zend_end_try();
+		}
 		outcome.failed = igor_request_failed();
 		outcome.exit_status = CG(unclean_shutdown) && EG(exit_status) == 0 ? 255 : EG(exit_status);
 	} else {

@@ -277,6 +277,7 @@ static void igor_job_open(igor_thread *self)
 {
 	self->has_job = true;
 	self->finished = false;
+	self->body_aborted = false;
 	IGOR_FAULT("job_open");
 	igor_output_start();
 	PG(header_is_being_sent) = 0;
@@ -336,6 +337,8 @@ void igor_job_close(igor_thread *self)
 	}
 	zend_try {
 		IGOR_FAULT("job_close sapi");
+		/* Otherwise PHP reads what the script did not want, and the answer waits for it. */
+		SG(post_read) = 1;
 		sapi_deactivate();
 	} zend_end_try();
 	failed = CG(unclean_shutdown);
@@ -400,6 +403,14 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_FALSE;
 	}
 	igor_job_open(self);
+	/* A form that is not whole is no script's to work with. */
+	if (self->body_aborted) {
+		igor_job_close(self);
+		if (EG(exception) != NULL) {
+			RETURN_THROWS();
+		}
+		RETURN_TRUE;
+	}
 
 	/* No zend_try around the callback: after a bailout the VM stack is gone and the script has to end. */
 	self->in_callback = true;

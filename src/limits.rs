@@ -12,7 +12,19 @@ pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
 pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 
-/// How long a PHP thread waits for the next piece of a request body before the client counts as gone. Without it one
+/// How much of a request body is gathered in memory before it goes to a temporary file: forms and API calls stay in memory,
+/// uploads do not. Sixteen times what nginx takes, because one write of this size costs little.
+pub const REQUEST_BODY_MEMORY_BYTES_MAX: usize = 256 * 1024;
+
+/// The request bodies of all requests in memory together. Beyond it they go to files: 256 bodies of the largest size, or
+/// thousands of usual ones.
+pub const REQUEST_BODIES_MEMORY_BYTES_MAX: u64 = 64 << 20;
+
+/// The request bodies of all requests in temporary files together, and the largest value of `request_buffering`. A server
+/// that takes more at once should stream.
+pub const REQUEST_BODIES_FILE_BYTES_MAX: u64 = 16 << 30;
+
+/// How long a PHP thread, or a request that has no thread yet, waits for the next piece of a request body before the client counts as gone. Without it one
 /// silent client would hold a PHP thread for ever. The value that nginx uses for `client_body_timeout`.
 pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
 

@@ -102,6 +102,7 @@ impl<'c> Assembly<'c> {
             try_files: server.try_files.clone(),
             split_path: server.split.clone(),
             env: server.env.clone(),
+            gathered_body_bytes_max: server.request_buffering,
             files: server.file_server.then(|| self.hiding(FileServer::new(root.clone()))),
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
             workers: self.workers(server, &root),

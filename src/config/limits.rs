@@ -74,5 +74,12 @@ pub const VARS_PROCESS_BUDGET_BYTES_DEFAULT: usize = 256 * MIB;
 /// The largest size of any setting in bytes: 1 TiB, beyond the memory of the machines this runs on.
 pub const SIZE_BYTES_MAX: u64 = 1 << 40;
 
+/// The default of `request_buffering`. PHP's own limits (`post_max_size`, 8 MiB by default) are far below; this one keeps
+/// a single client from filling a disk.
+pub const REQUEST_BODY_BYTES_DEFAULT: u64 = 2 << 30;
+
+/// The largest value of `request_buffering`: the space for the bodies of all requests together.
+pub const REQUEST_BODY_BYTES_MAX: u64 = 16 << 30;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -231,6 +231,8 @@ pub struct PhpServer {
     /// The files to try in turn, where `{path}` stands for the path of the request. `None`: the path itself, the
     /// path's index file, the root's index file.
     pub try_files: Option<Vec<String>>,
+    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
+    pub request_buffering: Option<u64>,
     /// The workers of this scope.
     pub workers: Vec<WorkerConfig>,
     /// Where the block starts.

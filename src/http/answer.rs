@@ -19,6 +19,7 @@ use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
 use super::plain::{plain, redirect, redirect_to_directory};
 use super::queue::Refusal;
+use super::request_body::{self, RequestBody};
 use super::routing::{self, Disk, Script, Target};
 use super::settings::{Handler, PhpSettings, SiteSettings};
 use super::view::View;
@@ -125,9 +126,27 @@ impl<'s> RequestContext<'s> {
                 &settings.classic
             }
         };
+        let announced = announced_length(&parts);
+        let (body, body_length) = if body.is_end_stream() {
+            (RequestBody::None, Some(0))
+        } else if let Some(bytes_max) = settings.gathered_body_bytes_max {
+            // Boxed, so that requests without a body do not carry the room for it.
+            match Box::pin(request_body::gather(body, announced, bytes_max)).await {
+                Ok(gathered) => {
+                    let length = gathered.length();
+                    (RequestBody::Gathered(gathered), Some(length))
+                }
+                Err(failure) => {
+                    failure.log();
+                    return failure.response();
+                }
+            }
+        } else {
+            (RequestBody::streamed(body), announced)
+        };
         let open = || {
             let request = CgiRequest {
-                is_chunked: !body.is_end_stream() && !parts.headers.contains_key(header::CONTENT_LENGTH),
+                body_length,
                 parts,
                 connection: *self.connection,
                 host: self.host.to_owned(),
@@ -148,6 +167,11 @@ impl<'s> RequestContext<'s> {
             Err(refusal) => refused(refusal),
         }
     }
+}
+
+/// What the client says of the length of its body. hyper has checked that it is a number.
+fn announced_length(parts: &request::Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn refused(_: Refusal) -> Response<ResponseBody> {

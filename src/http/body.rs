@@ -59,6 +59,11 @@ impl ResponseBody {
         Self { source, record: None }
     }
 
+    /// What it is made of, without the bookkeeping.
+    pub(super) fn into_source(self) -> Source {
+        self.source
+    }
+
     /// Makes the drop of this body the moment when `record` is logged.
     pub(super) fn set_record(&mut self, record: Box<AccessRecord>) {
         self.record = Some(record);

@@ -23,8 +23,8 @@ pub(super) struct CgiRequest {
     pub(super) connection: ConnectionInfo,
     /// The host that the client asked for, without port; empty when it named none.
     pub(super) host: String,
-    /// Whether the request has a body whose length the client did not say.
-    pub(super) is_chunked: bool,
+    /// The length of the body in bytes; `None` when it is streamed and the client did not say.
+    pub(super) body_length: Option<u64>,
     pub(super) script: Script,
     pub(super) settings: Arc<PhpSettings>,
 }
@@ -39,7 +39,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
         uri: c_string(authority::requested_uri(parts).as_bytes()),
         query: c_string(parts.uri.query().unwrap_or_default().as_bytes()),
         content_type: headers.get(header::CONTENT_TYPE).map(|value| c_string(value.as_bytes())),
-        content_length: if request.is_chunked { -1 } else { content_length(headers).unwrap_or(0) },
+        content_length: request.body_length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX)),
         cookie: headers.contains_key(header::COOKIE).then(|| cookie(headers)),
         authorization: headers.get(header::AUTHORIZATION).map(|value| c_string(value.as_bytes())),
         protocol: protocol_number(parts.version),
@@ -195,10 +195,6 @@ fn cookie(headers: &HeaderMap) -> CString {
     let mut value = Vec::new();
     append_values(&mut value, headers, &header::COOKIE);
     c_string(&value)
-}
-
-fn content_length(headers: &HeaderMap) -> Option<i64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn protocol_name(version: Version) -> &'static str {

@@ -1,7 +1,6 @@
 //! One HTTP request on a PHP thread: the [`Exchange`] over a hyper request.
 //!
-//! **Request body.** The PHP thread polls the body itself (see `block`): nothing is read before PHP asks, so
-//! `Expect: 100-continue` is answered at the first read, and the socket's own buffers are the back-pressure.
+//! **Request body.** It has been gathered, or the PHP thread reads it from the connection (see `request_body`).
 //!
 //! **Response.** The head is held back while the output fits one buffer, so that a usual page is one message with a
 //! known length and one wake-up of the async side. What is larger, or flushed, streams over a bounded channel.
@@ -16,48 +15,23 @@
 //! | any but `Finished` | the receiver is gone       | `Gone`      |
 
 use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{Method, Response, StatusCode, Version};
 use http_body::Body;
-use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::block::{GivenUp, block_on};
-use super::body::{Chunks, Reply, Source};
+use super::body::{Chunks, Reply, ResponseBody, Source};
 use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
-use super::pace::Pace;
+use super::request_body::{BodyFailure, BodySlot, RequestBody};
 use super::response_head::{self, Head};
 use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead};
 use crate::limits;
-
-/// A request body that its two possible owners share: the PHP thread that runs the job, or the waiter that withdrew it
-/// and lets hyper have the connection back. The job's claim decides who it is, so the lock is never contended.
-pub(super) struct BodySlot<B>(Mutex<Option<B>>);
-
-impl<B> BodySlot<B> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<B>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Drops the body: hyper then drains or closes the connection.
-    pub(super) fn discard(&self) {
-        drop(self.lock().take());
-    }
-}
-
-/// How the reading of a request body stands.
-enum BodyState {
-    /// There may be more.
-    Open,
-    /// All of it was read, or the answer is finished and nobody can send more.
-    Ended,
-    Aborted,
-}
 
 enum Answer {
     /// Nothing was sent. `head` is set by `respond`.
@@ -86,11 +60,9 @@ pub struct HttpExchange<B> {
     request: Cell<Option<CgiRequest>>,
     /// Made when PHP first asks for it.
     head: OnceCell<RequestHead>,
-    body: Option<Arc<BodySlot<B>>>,
-    body_state: BodyState,
-    pace: Pace,
-    /// What PHP has not yet taken of the last frame.
-    unread: Bytes,
+    body: RequestBody<B>,
+    /// The body broke off: every further read fails too.
+    body_broken: bool,
     answer: Answer,
     /// A response to HEAD carries no body; its bytes are only counted.
     is_head_request: bool,
@@ -113,68 +85,24 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     /// Makes the exchange of a request whose body is `body`.
-    pub(super) fn open(request: CgiRequest, body: B, interim: Option<InterimSender>) -> Opened<B> {
+    pub(super) fn open(request: CgiRequest, body: RequestBody<B>, interim: Option<InterimSender>) -> Opened<B> {
         let is_head_request = request.parts.method == Method::HEAD;
         // An HTTP/1.0 client would take the first 1xx for the answer (RFC 9110, 15.2).
         let interim = interim.filter(|_| request.parts.version >= Version::HTTP_11);
         let (sender, reply) = oneshot::channel();
-        let body = (!body.is_end_stream()).then(|| Arc::new(BodySlot(Mutex::new(Some(body)))));
+        let slot = body.slot();
         let exchange = Self {
             request: Cell::new(Some(request)),
             head: OnceCell::new(),
-            body: body.clone(),
-            body_state: if body.is_some() { BodyState::Open } else { BodyState::Ended },
-            pace: Pace::default(),
-            unread: Bytes::new(),
+            body,
+            body_broken: false,
             answer: Answer::Pending { reply: sender, head: None, buffer: Vec::new() },
             is_head_request,
             counted: 0,
             interim,
             cancellation: Arc::default(),
         };
-        Opened { exchange, reply, body }
-    }
-
-    /// Waits for the next bytes of the body. `None`: there are no more, and `body_state` says why.
-    fn next_bytes(&mut self) -> Option<Bytes> {
-        let slot = self.body.as_ref()?;
-        let mut guard = slot.lock();
-        let body = guard.as_mut()?;
-        loop {
-            let (limit, started) = (self.pace.next_wait_max(), Instant::now());
-            let frame = match block_on(body.frame(), limit, &self.cancellation) {
-                Ok(frame) => frame,
-                Err(given_up) => {
-                    if given_up == GivenUp::TimedOut {
-                        tracing::info!("reading the request body: the client sends nothing, or too slowly");
-                    }
-                    self.body_state = BodyState::Aborted;
-                    break;
-                }
-            };
-            let waited = started.elapsed();
-            match frame {
-                // What is no data are trailers: PHP has no place for them.
-                Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        self.pace.note(bytes.len(), waited);
-                        if !bytes.is_empty() {
-                            return Some(bytes);
-                        }
-                    }
-                }
-                Some(Err(_)) => {
-                    self.body_state = BodyState::Aborted;
-                    break;
-                }
-                None => {
-                    self.body_state = BodyState::Ended;
-                    break;
-                }
-            }
-        }
-        *guard = None;
-        None
+        Opened { exchange, reply, body: slot }
     }
 }
 
@@ -264,6 +192,20 @@ impl<B> HttpExchange<B> {
             Ok(()) => Answer::Finished,
             Err(_) => Answer::Gone,
         };
+    }
+
+    /// Ends the exchange of a request whose body is not whole: whatever PHP says from now on is no answer to what the
+    /// client wanted to ask.
+    fn refuse(&mut self, failure: &BodyFailure) {
+        failure.log();
+        match std::mem::replace(&mut self.answer, Answer::Gone) {
+            Answer::Pending { reply, .. } => {
+                let _ = reply.send(failure.response().map(ResponseBody::into_source));
+            }
+            Answer::Streaming(streaming) => streaming.truncated.store(true, Ordering::Release),
+            Answer::Finished => self.answer = Answer::Finished,
+            Answer::Gone => {}
+        }
     }
 
     /// Ends the answer. `head` is what to send when PHP never said anything.
@@ -384,15 +326,19 @@ where
     }
 
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted> {
-        if self.unread.is_empty() && matches!(self.body_state, BodyState::Open) {
-            self.unread = self.next_bytes().unwrap_or_default();
+        if self.body_broken {
+            return Err(BodyAborted);
         }
-        if self.unread.is_empty() {
-            return if matches!(self.body_state, BodyState::Aborted) { Err(BodyAborted) } else { Ok(0) };
+        match self.body.read(into, &self.cancellation) {
+            Ok(count) => Ok(count),
+            Err(failure) => {
+                self.body_broken = true;
+                if !matches!(failure, BodyFailure::Cancelled) {
+                    self.refuse(&failure);
+                }
+                Err(BodyAborted)
+            }
         }
-        let count = self.unread.len().min(into.len());
-        self.unread.copy_to_slice(&mut into[..count]);
-        Ok(count)
     }
 
     fn respond(&mut self, new: ResponseHead) -> Flow {
@@ -488,12 +434,7 @@ where
         }
         self.close();
         // Nobody waits for the rest of the request either; the connection can serve the next one.
-        if let Some(slot) = self.body.take() {
-            slot.discard();
-        }
-        if matches!(self.body_state, BodyState::Open) {
-            self.body_state = BodyState::Ended;
-        }
+        self.body.discard();
     }
 
     fn client_gone(&self) -> bool {

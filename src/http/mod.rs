@@ -4,8 +4,8 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
 //! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `view` (pure), `routing` (pure), `cgi`
-//! (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
+//! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `view` (pure), `routing` (pure),
+//! `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
 pub mod body;
@@ -26,6 +26,7 @@ mod interim;
 mod pace;
 mod paths;
 mod plain;
+mod request_body;
 mod response_head;
 mod static_files;
 mod view;

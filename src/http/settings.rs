@@ -69,6 +69,8 @@ pub struct PhpSettings {
     pub split_path: Vec<String>,
     /// Appended to `$_SERVER`, in order; an existing key is replaced.
     pub env: Vec<(String, String)>,
+    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
+    pub gathered_body_bytes_max: Option<u64>,
     /// How existing files that are no scripts are served, with the same root; `None`: not at all. Only used by
     /// [`PhpMode::Server`].
     pub files: Option<FileServer>,

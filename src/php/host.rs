@@ -229,7 +229,7 @@ host_fn! {
 }
 
 host_fn! {
-    fn host_read_body(context, into: *mut c_char, len: usize) -> usize, on_panic 0, {
+    fn host_read_body(context, into: *mut c_char, len: usize, aborted: *mut bool) -> usize, on_panic 0, {
         if len == 0 {
             return 0;
         }
@@ -242,8 +242,11 @@ host_fn! {
             match exchange.read_body(&mut buffer[filled..]) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
-                // An aborted upload ends the body early, as it does with every SAPI; the missing bytes show in its length.
-                Err(_) => break,
+                Err(_) => {
+                    // SAFETY: C passes its own local value.
+                    unsafe { give(aborted, true) };
+                    break;
+                }
             }
         }
         filled

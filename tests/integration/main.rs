@@ -31,6 +31,7 @@ mod php_cli;
 mod polyfill;
 mod reload;
 mod remote;
+mod request_body;
 mod shortage;
 mod shutdown;
 mod signals;

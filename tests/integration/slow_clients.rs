@@ -69,7 +69,10 @@ fn igor() -> Igor {
     Igor::new()
         .global("grace_period 300ms")
         .frankenphp("num_threads 3\nphp_ini max_execution_time 0")
-        .site(&site(&format!("worker {{$PHP_TESTS}}/worker.php 1\n{}", puppet("p", &format!("num 1\n{READY}")))))
+        .site(&site(&format!(
+            "request_buffering off\nworker {{$PHP_TESTS}}/worker.php 1\n{}",
+            puppet("p", &format!("num 1\n{READY}"))
+        )))
         .admin()
 }
 
@@ -245,7 +248,7 @@ fn a_script_whose_upload_was_interrupted_does_not_run() {
         .file("form.php", "<?php touch(getenv('DIR') . '/ran');")
         .file("next.php", "<?php")
         .file("reset.php", "<?php echo json_encode(['value' => opcache_reset()]);")
-        .site("root {$DIR}\nphp_server")
+        .site("root {$DIR}\nphp_server {\nrequest_buffering off\n}")
         .start();
     assert_eq!(server.get("/reset.php").text(), r#"{"value":true}"#);
     // A request that begins when all others have ended carries the restart out.

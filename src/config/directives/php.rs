@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
+use super::super::limits;
 use super::super::model::{PhpServer, ScopeLabel};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
@@ -23,6 +24,7 @@ pub(crate) struct PhpDraft {
     resolve_root_symlink: bool,
     file_server: bool,
     try_files: Option<Vec<String>>,
+    request_buffering: Option<u64>,
     position: Position,
 }
 
@@ -119,6 +121,13 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             },
         },
         Directive {
+            name: "request_buffering",
+            usage: "request_buffering [on|off|SIZE]",
+            doc: "Whether request bodies are read whole before a PHP thread is taken, and how large they may be.",
+            times: Times::Once,
+            apply: request_buffering,
+        },
+        Directive {
             name: "worker",
             usage: "worker FILE [COUNT] [{ … }]",
             doc: "Declares a worker of this block's scope.",
@@ -147,6 +156,7 @@ impl PhpDraft {
             resolve_root_symlink: true,
             file_server: true,
             try_files: None,
+            request_buffering: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
             position,
         }
     }
@@ -176,6 +186,7 @@ impl PhpDraft {
             resolve_root_symlink: self.resolve_root_symlink,
             file_server: self.file_server,
             try_files: self.try_files,
+            request_buffering: self.request_buffering,
             workers,
             position: self.position,
         }
@@ -209,6 +220,32 @@ fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
             context.usage_error(&word.position, message);
         }
     }
+}
+
+/// `on` and `off` as elsewhere, or the largest body.
+fn request_buffering(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
+    let Some([word]) =
+        node.args().get(..1).filter(|words| words[0].text.starts_with(|first: char| first.is_ascii_digit()))
+    else {
+        if let Some(on) = values::switch(node, context) {
+            php.request_buffering = on.then_some(limits::REQUEST_BODY_BYTES_DEFAULT);
+        }
+        return;
+    };
+    if context.one(node).is_none() {
+        return;
+    }
+    let Some(bytes) = values::size(word, context) else { return };
+    if bytes as u64 > limits::REQUEST_BODY_BYTES_MAX {
+        let message = format!("`{}` is more than 16GiB, the space for the bodies of all requests", excerpt(&word.text));
+        context.error_with_hint(
+            &word.position,
+            message,
+            "`request_buffering off` streams bodies of any size to the script",
+        );
+        return;
+    }
+    php.request_buffering = Some(bytes as u64);
 }
 
 fn try_file(word: &Token, context: &mut Context<'_>) -> Option<String> {

@@ -58,6 +58,7 @@ http://example.com, http://*.example.com:8080 {
 		resolve_root_symlink off
 		file_server off
 		try_files {path} app.php
+		request_buffering 1MiB
 		worker {
 			file ../worker.php
 			match /api/* *.json
@@ -161,6 +162,7 @@ fn a_php_server_has_its_settings_and_workers() {
     assert_eq!(server.index, ["app.php", "index.php"]);
     assert_eq!(server.split, [".php", ".phtml"]);
     assert_eq!((server.resolve_root_symlink, server.file_server), (false, false));
+    assert_eq!(server.request_buffering, Some(1 << 20));
     assert_eq!(server.try_files.as_deref(), Some(&["{path}".to_owned(), "app.php".to_owned()][..]));
     let [http, catch_all] = server.workers.as_slice() else { panic!("not two workers") };
     let WorkerKind::Http { match_ } = &http.kind else { panic!("not an HTTP worker") };

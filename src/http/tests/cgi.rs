@@ -19,12 +19,13 @@ struct Fixture {
     tls: bool,
     path_info: &'static str,
     remote: &'static str,
+    body_length: Option<u64>,
     env: Vec<(String, String)>,
 }
 
 impl Default for Fixture {
     fn default() -> Self {
-        Self { tls: false, path_info: "", remote: "192.0.2.7:5000", env: Vec::new() }
+        Self { tls: false, path_info: "", remote: "192.0.2.7:5000", body_length: Some(0), env: Vec::new() }
     }
 }
 
@@ -47,7 +48,7 @@ impl Fixture {
             parts: parts(builder),
             connection,
             host: "example.com".to_owned(),
-            is_chunked: false,
+            body_length: self.body_length,
             script,
             settings: Arc::new(settings),
         })
@@ -184,8 +185,8 @@ fn the_environment_of_the_block_comes_last_and_wins() {
 
 #[test]
 fn what_the_engine_is_told() {
-    let head =
-        Fixture::default().head(Request::put("/x?y").header("content-length", "7").header("content-type", "a/b"));
+    let head = Fixture { body_length: Some(7), ..Fixture::default() }
+        .head(Request::put("/x?y").header("content-length", "7").header("content-type", "a/b"));
     assert_eq!(
         (head.script.as_c_str(), head.method.as_c_str(), head.uri.as_c_str()),
         (c"/site/index.php", c"PUT", c"/x?y")

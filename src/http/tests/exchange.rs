@@ -62,26 +62,29 @@ fn request_bodies_of_any_size_and_framing_arrive_whole() {
 }
 
 #[test]
-fn the_length_of_a_chunked_body_is_unknown() {
-    let server = Server::running(|exchange| {
+fn the_length_of_a_chunked_body_is_known_once_it_was_gathered() {
+    let tell = |exchange: &mut dyn Exchange| {
         let length = exchange.head().content_length;
         let _ = exchange.write(length.to_string().as_bytes());
-    });
+    };
     let cases = [
-        ("Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "-1"),
-        ("Content-Length: 3\r\n\r\nabc", "3"),
-        ("X: 1\r\n\r\n", "0"),
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", "2", "-1"),
+        ("Content-Length: 3\r\n\r\nabc", "3", "3"),
+        ("X: 1\r\n\r\n", "0", "0"),
     ];
-    for (rest, expected) in cases {
-        let mut client = server.client();
-        client.send(&format!("POST / HTTP/1.1\r\nHost: a\r\n{rest}"));
-        assert_eq!(client.answer().text(), expected, "{rest}");
+    let (gathering, streaming) = (Server::running(tell), Server::streaming(tell));
+    for (rest, gathered, streamed) in cases {
+        for (server, expected) in [(&gathering, gathered), (&streaming, streamed)] {
+            let mut client = server.client();
+            client.send(&format!("POST / HTTP/1.1\r\nHost: a\r\n{rest}"));
+            assert_eq!(client.answer().text(), expected, "{rest}");
+        }
     }
 }
 
 #[test]
 fn continue_is_only_sent_when_the_script_reads() {
-    let server = Server::running(|exchange| {
+    let server = Server::streaming(|exchange| {
         if uri(exchange) == "/reads" {
             echo(exchange);
         } else {
@@ -198,7 +201,7 @@ fn a_client_that_hangs_up_is_noticed() {
 #[test]
 fn a_body_that_breaks_off_is_told_from_one_that_ends() {
     let (events, seen) = crossbeam_channel::unbounded();
-    let server = Server::running(move |exchange| {
+    let server = Server::streaming(move |exchange| {
         let first = read_all(exchange).map(|body| body.len());
         events.send((first.is_err(), exchange.read_body(&mut [0; 8]).is_err())).expect("the test listens");
     });

@@ -146,6 +146,7 @@ fn php_settings(root: &Path, queue: &Arc<RequestQueue>) -> PhpSettings {
         try_files: None,
         split_path: vec![".php".to_owned()],
         env: Vec::new(),
+        gathered_body_bytes_max: Some(config::limits::REQUEST_BODY_BYTES_DEFAULT),
         files: Some(FileServer::new(root.to_owned())),
         classic: Arc::clone(queue),
         workers: Vec::new(),
@@ -174,6 +175,13 @@ impl Server {
         let queue = RequestQueue::new(sender, max_wait);
         let site = site(&[], vec![route(php(php_settings(root.path(), &queue)))]);
         Self::with(root, queue, vec![site])
+    }
+
+    /// The same, with request bodies that PHP reads from the connection.
+    fn streaming(script: impl Fn(&mut dyn Exchange) + Send + Sync + 'static) -> Self {
+        let (root, queue) = (document_root(), RequestQueue::new(FakeThreads::start(64, 2, script), None));
+        let settings = PhpSettings { gathered_body_bytes_max: None, ..php_settings(root.path(), &queue) };
+        Self::with(root, queue, vec![site(&[], vec![route(php(settings))])])
     }
 
     /// A server whose two PHP threads run `script` for everything.

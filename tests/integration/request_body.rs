@@ -1,0 +1,169 @@
+//! Bodies of requests that are slow, cut off, malformed or unwanted.
+
+use crate::common::{Igor, Request, Server, wait_until};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
+const JSON: &str = "Content-Type: application/json\r\n";
+
+/// Says what came in, and leaves a trace.
+const SHOW: &str =
+    "touch(getenv('DIR') . '/ran'); echo json_encode([$_POST, $_FILES, strlen(file_get_contents('php://input'))]);";
+
+fn server(php_server: &str) -> Server {
+    let worker = format!(
+        "<?php $n = 0; while (frankenphp_handle_request(function () use (&$n) {{ $n++; if (isset($_GET['count'])) {{ echo $n; return; }} {SHOW} }}));"
+    );
+    Igor::new()
+        .frankenphp("num_threads 2\nmax_threads 2")
+        .file("show.php", &format!("<?php {SHOW}"))
+        .file("worker.php", &worker)
+        .file("hello.php", "<?php echo 'hello';")
+        .file("none.php", "<?php echo 'not read';")
+        .file(
+            "reads.php",
+            "<?php ignore_user_abort(true); $body = @file_get_contents('php://input');
+            file_put_contents(getenv('DIR') . '/read', json_encode([strlen($body), connection_aborted(), error_get_last()['message'] ?? null]));",
+        )
+        .site(&format!("root {{$DIR}}\nphp_server {{\nenv DIR {{$DIR}}\nworker {{$DIR}}/worker.php 1\n{php_server}\n}}"))
+        .start()
+}
+
+fn stream(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).expect("the server accepts");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+    stream
+}
+
+/// Sends bytes and closes the sending side; returns all that comes back.
+fn exchange(server: &Server, bytes: &str) -> String {
+    let mut stream = stream(server);
+    stream.write_all(bytes.as_bytes()).expect("the server takes it");
+    stream.shutdown(Shutdown::Write).expect("it can be shut down");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the server closes the connection");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn broken_bodies() -> Vec<String> {
+    let part = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nhalf a fi";
+    vec![
+        format!("{FORM}Content-Length: 30\r\n\r\namount=1&to=half"),
+        format!("{FORM}Transfer-Encoding: chunked\r\n\r\n8\r\namount=1\r\nzz\r\n"),
+        format!("{FORM}Transfer-Encoding: chunked\r\n\r\n8\r\namount=1\r\n"),
+        format!("{MULTIPART}Content-Length: 1000\r\n\r\n{part}"),
+        format!("{JSON}Content-Length: 30\r\n\r\n{{\"amount\": 1"),
+    ]
+}
+
+/// S1: such a script worked with half a form, and with status 200.
+#[test]
+fn a_body_that_is_not_whole_reaches_no_script() {
+    for buffering in ["", "request_buffering off"] {
+        let server = server(buffering);
+        for script in ["show.php", "worker.php"] {
+            for body in broken_bodies() {
+                let answer = exchange(&server, &format!("POST /{script} HTTP/1.1\r\nHost: a\r\n{body}"));
+                assert!(answer.starts_with("HTTP/1.1 400 "), "{buffering} {script} {body}: {answer:?}");
+                assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+            }
+        }
+        assert!(!server.path("ran").exists(), "{buffering}");
+        let form = Request::form("/show.php", "amount=1");
+        assert_eq!(server.send(&form).text(), r#"[{"amount":"1"},[],8]"#);
+        // All of it was one run of the worker, and no request of it but this one ran.
+        assert_eq!(server.get("/worker.php?count").text(), "1", "{buffering}");
+        assert_eq!(server.log.count("worker script failed"), 0);
+    }
+}
+
+/// S1: a script that reads a streamed body learns that it is not whole.
+#[test]
+fn a_streamed_body_that_breaks_off_is_a_read_error() {
+    let server = server("request_buffering off");
+    for body in ["Content-Length: 30\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n"] {
+        let answer = exchange(&server, &format!("PUT /reads.php HTTP/1.1\r\nHost: a\r\n{body}"));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
+        wait_until("the script to read", || server.path("read").exists());
+        let read: serde_json::Value = wait_for_json(&server).expect("the script has written");
+        assert_eq!((&read[0], &read[1]), (&4.into(), &1.into()), "{read}");
+        assert!(read[2].as_str().is_some_and(|text| text.contains("ended before all of it was received")), "{read}");
+        std::fs::remove_file(server.path("read")).expect("the file is there");
+    }
+}
+
+fn wait_for_json(server: &Server) -> Option<serde_json::Value> {
+    let mut found = None;
+    wait_until("a whole file", || {
+        found = std::fs::read(server.path("read")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        found.is_some()
+    });
+    found
+}
+
+/// S2: as many clients as PHP threads that sent one byte of a body held all PHP up.
+#[test]
+fn clients_that_send_half_a_body_hold_no_thread() {
+    let server = server("");
+    let half: Vec<TcpStream> = ["show.php", "worker.php"]
+        .into_iter()
+        .cycle()
+        .take(8)
+        .map(|script| {
+            let mut stream = stream(&server);
+            let request = format!("POST /{script} HTTP/1.1\r\nHost: a\r\n{FORM}Content-Length: 3\r\n\r\na");
+            stream.write_all(request.as_bytes()).expect("the server takes it");
+            stream
+        })
+        .collect();
+    for _ in 0..4 {
+        assert_eq!(server.get("/hello.php").text(), "hello");
+        assert_eq!(server.get("/worker.php?count").status, 200);
+    }
+    assert!(!server.path("ran").exists());
+    for mut stream in half {
+        stream.write_all(b"=1").expect("the server takes it");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+}
+
+/// A body that does not fit into memory arrives whole, with its length, however it was sent.
+#[test]
+fn bodies_of_any_size_arrive_whole() {
+    let server = server("");
+    for length in [1, 255 * 1024, 256 * 1024, 256 * 1024 + 1, 5 << 20] {
+        let request = Request::new("PUT", "/show.php").body(vec![b'x'; length]);
+        assert_eq!(server.send(&request).text(), format!("[[],[],{length}]"));
+        assert_eq!(server.send(&request.chunked()).text(), format!("[[],[],{length}]"));
+    }
+}
+
+#[test]
+fn a_body_beyond_the_bound_is_refused() {
+    let server = server("request_buffering 10KiB");
+    let request = "PUT /none.php HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 20000\r\n\r\n";
+    assert!(exchange(&server, request).starts_with("HTTP/1.1 413 "), "no 100 before it");
+    let chunked = Request::new("PUT", "/none.php").body(vec![b'x'; 20_000]).chunked();
+    assert_eq!(server.send(&chunked).status, 413);
+    assert_eq!(server.send(&Request::new("PUT", "/none.php").body(vec![b'x'; 10_000])).status, 200);
+}
+
+/// W5: PHP read what the script did not want, so the answer waited for it.
+#[test]
+fn the_answer_does_not_wait_for_a_streamed_body_that_the_script_ignores() {
+    let server = server("request_buffering off");
+    for script in ["none.php", "worker.php?count"] {
+        let mut stream = stream(&server);
+        let head = format!("PUT /{script} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("the server takes it");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer, and an end");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{script}: {answer:?}");
+    }
+}
