@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 22] = [
+    const SOURCES: [&str; 23] = [
         "c/background.c",
         "c/children.c",
         "c/command.c",
@@ -38,6 +38,7 @@ mod php {
         "c/opcache.c",
         "c/replace.c",
         "c/request.c",
+        "c/reset.c",
         "c/response.c",
         "c/self.c",
         "c/signals.c",

@@ -37,4 +37,10 @@
 /* 8.4 says when opcache takes note of a restart. Before, it shows at the start of the next request (opcache.c). */
 #define IGOR_HAS_RESTART_HOOK (PHP_VERSION_ID >= 80400)
 
+/* What http_get_last_response_headers() gives. */
+#define IGOR_HAS_LAST_HTTP_HEADERS (PHP_VERSION_ID >= 80400)
+
+/* stream_last_errors() and stream_clear_errors(). */
+#define IGOR_HAS_STREAM_ERRORS (PHP_VERSION_ID >= 80600)
+
 #endif

@@ -197,8 +197,52 @@ static void igor_import(zval *into)
 	igor_import_put(Z_ARRVAL_P(into), self->environment);
 }
 
+/* The environment of the process, which nothing changes after the start: strings that every request shares. */
+static HashTable igor_process_environment;
+
+static zend_string *igor_shared_string(const char *bytes, size_t len)
+{
+	zend_string *string = zend_string_init(bytes, len, 1);
+
+	zend_string_hash_val(string);
+	GC_ADD_FLAGS(string, IS_STR_INTERNED | IS_STR_PERMANENT);
+	return string;
+}
+
+/* Read by PHP itself, once: in a module that PHP loads, `environ` is another variable than the program's. */
+static void igor_environment_share(void)
+{
+	zend_string *name;
+	zval read, *value, shared;
+
+	array_init(&read);
+	php_import_environment_variables(&read);
+	zend_hash_init(&igor_process_environment, zend_hash_num_elements(Z_ARRVAL(read)), NULL, NULL, 1);
+	ZEND_HASH_FOREACH_STR_KEY_VAL(Z_ARRVAL(read), name, value) {
+		if (name != NULL && Z_TYPE_P(value) == IS_STRING) {
+			ZVAL_INTERNED_STR(&shared, igor_shared_string(Z_STRVAL_P(value), Z_STRLEN_P(value)));
+			zend_hash_update(&igor_process_environment, igor_shared_string(ZSTR_VAL(name), ZSTR_LEN(name)), &shared);
+		}
+	} ZEND_HASH_FOREACH_END();
+	zval_ptr_dtor(&read);
+}
+
+/* Into $_SERVER of a request, before the variables of the request itself: containers configure applications by it. */
+void igor_environment_of_process(zval *into)
+{
+	zend_string *name;
+	zval *value;
+
+	zend_hash_extend(Z_ARRVAL_P(into), zend_hash_num_elements(Z_ARRVAL_P(into))
+		+ zend_hash_num_elements(&igor_process_environment) + igor_self->request.server_vars_len, 0);
+	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&igor_process_environment, name, value) {
+		zend_hash_update(Z_ARRVAL_P(into), name, value);
+	} ZEND_HASH_FOREACH_END();
+}
+
 void igor_environment_install(void)
 {
+	igor_environment_share();
 	igor_original_getenv = igor_replace_function("getenv", igor_getenv);
 	igor_original_putenv = igor_replace_function("putenv", igor_putenv);
 	igor_original_import = php_import_environment_variables;

@@ -26,6 +26,7 @@
 # define IGOR_FAULT(point) ((void) 0)
 #endif
 
+#define IGOR_RESET_STATES 24 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
 #define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
 
 /* One name of the reading cache: what the last read of it gave. A cache line each, which makes its address cheap. */
@@ -55,6 +56,9 @@ typedef struct igor_thread {
 	bool has_job;         /* `request` is a job whose answer is still open */
 	bool handled;         /* this script run has called frankenphp_handle_request() */
 	bool in_callback;
+	bool leavable;        /* code of the request runs that may be ended alone, without its script */
+	bool leaving;         /* the client has gone: that code ends at the VM's next step */
+	bool left;            /* and it was ended, by an exception that no script can catch */
 	bool stopping;        /* the server asked this script to end */
 	bool starting;        /* in php_request_startup(), where opcache restarts */
 	bool alone;           /* no other thread runs PHP code: this one restarts opcache, in an empty PHP request */
@@ -75,7 +79,12 @@ typedef struct igor_thread {
 	/* State that an HTTP worker script set up before its loop, restored after each request. */
 	HashTable *boot_ini;       /* name => value of directives changed during the boot */
 	HashTable *boot_shutdown;  /* shutdown functions registered outside of requests */
-	zval *boot_session;        /* user session handlers registered during the boot */
+	bool boot_context;         /* the boot has made a default context for streams */
+
+	/* What the request in hand has changed outside of its own variables, and what that was before (reset.c). */
+	bool resets;               /* the boot is over: changes are noted */
+	uint32_t touched;          /* a bit for each state */
+	zval before[IGOR_RESET_STATES];
 
 	igor_cache_entry cache[IGOR_CACHE_SIZE];
 	uint32_t cached;
@@ -117,6 +126,8 @@ void igor_job_close(igor_thread *self);
 void igor_boot_state_release(igor_thread *self);
 void igor_files_check_all(void);
 void igor_files_check_as_configured(void);
+void igor_client_gone(igor_thread *self);
+void igor_leave(igor_thread *self);
 PHP_FUNCTION(frankenphp_handle_request);
 
 /* vars.c */
@@ -150,10 +161,20 @@ int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posi
 	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
 FILE *igor_popen(const char *command, const char *mode);
 int igor_pclose(FILE *stream);
+void igor_environment_of_process(zval *into);
 
 /* replace.c */
 zif_handler igor_replace_function(const char *name, zif_handler handler);
 void igor_replace_functions_of_thread(void);
+
+/* reset.c */
+void igor_module_start(const char *name);
+void igor_reset_install(void);
+void igor_reset_begin(igor_thread *self);
+void igor_reset(igor_thread *self);
+void igor_reset_end(igor_thread *self);
+int igor_error_handler_hide(void);
+void igor_error_handler_show(int depth);
 
 /* signals.c */
 void igor_signals_install(void);

@@ -57,6 +57,9 @@ static void igor_interrupt(zend_execute_data *execute_data)
 	if (igor_self != NULL && host_kill_requested(igor_self->host)) {
 		zend_error_noreturn(E_ERROR, "The server stopped this script because it did not end within the grace period");
 	}
+	if (igor_self != NULL && igor_self->leaving) {
+		igor_leave(igor_self);
+	}
 	if (igor_previous_interrupt != NULL) {
 		igor_previous_interrupt(execute_data);
 	}

@@ -7,7 +7,7 @@
 static struct {
 	const char *name;
 	zif_handler handler;
-} igor_replaced[24];
+} igor_replaced[64];
 static size_t igor_replaced_count = 0;
 
 static zend_internal_function *igor_find_function(const char *name)

@@ -139,6 +139,8 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 	 * lock, and not in Rust: in a module that PHP loads, `environ` is another variable than the program's. */
 	if (request->own_process || !request->has_job) {
 		php_import_environment_variables(into);
+	} else {
+		igor_environment_of_process(into);
 	}
 	for (i = 0; i < request->server_vars_len; i++) {
 		const igor_pair *pair = &request->server_vars[i];
@@ -178,7 +180,7 @@ size_t shim_sapi_write(const char *bytes, size_t len)
 	IGOR_FAULT("write");
 	/* The verdict comes back before PHP may leave by a jump: php_handle_aborted_connection() can. */
 	if (host_write(igor_self->host, bytes, len) == IGOR_CLIENT_GONE) {
-		php_handle_aborted_connection();
+		igor_client_gone(igor_self);
 	}
 	return len;
 }
@@ -194,7 +196,7 @@ void shim_sapi_flush(void *server_context)
 		sapi_send_headers();
 	}
 	if (host_flush(igor_self->host) == IGOR_CLIENT_GONE) {
-		php_handle_aborted_connection();
+		igor_client_gone(igor_self);
 	}
 }
 

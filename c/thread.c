@@ -171,6 +171,9 @@ static void igor_serve(igor_thread *self)
 	self->has_job = self->request.has_job;
 	self->handled = false;
 	self->in_callback = false;
+	self->leavable = false;
+	self->leaving = false;
+	self->left = false;
 	self->finished = false;
 	self->body_aborted = false;
 	self->stopping = false;
@@ -241,7 +244,8 @@ static void igor_serve(igor_thread *self)
 	/* They were of the request heap, which is gone, also where their release was cut short. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;
-	self->boot_session = NULL;
+	self->resets = false;
+	self->touched = 0;
 	self->has_job = false;
 	SG(server_context) = NULL;
 	host_end(self->host, &outcome);

@@ -13,7 +13,6 @@
 
 /* The extension session may be absent, or come as a shared object that nobody loads. */
 #pragma weak ps_globals_id
-#pragma weak _php_find_ps_module
 
 #define IGOR_SESSION_HANDLERS (sizeof(PS(mod_user_names)) / sizeof(zval))
 
@@ -70,7 +69,13 @@ static void igor_boot_ini_save(igor_thread *self)
 	} ZEND_HASH_FOREACH_END();
 }
 
-/* Takes back every ini_set() of the request: to the boot's value where the boot changed the directive, else to the
+/* Settings of sessions are the run's: frameworks set them once, with the first session. */
+static bool igor_ini_is_kept(const zend_string *name)
+{
+	return zend_string_starts_with_literal(name, "session.");
+}
+
+/* Takes back every other ini_set() of the request: to the boot's value where the boot changed the directive, else to the
  * configured one. */
 static void igor_boot_ini_restore(igor_thread *self)
 {
@@ -81,7 +86,7 @@ static void igor_boot_ini_restore(igor_thread *self)
 	/* Those of the boot first: a request may have taken them out of the list of modified ones (ini_restore()). */
 	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(self->boot_ini, name, value) {
 		entry = zend_hash_find_ptr(EG(ini_directives), name);
-		if (entry != NULL && (entry->value == NULL || !zend_string_equals(entry->value, value))) {
+		if (entry != NULL && !igor_ini_is_kept(name) && (entry->value == NULL || !zend_string_equals(entry->value, value))) {
 			zend_alter_ini_entry_ex(name, value, PHP_INI_USER, PHP_INI_STAGE_RUNTIME, true);
 		}
 	} ZEND_HASH_FOREACH_END();
@@ -92,36 +97,41 @@ static void igor_boot_ini_restore(igor_thread *self)
 	zend_hash_init(&changed, zend_hash_num_elements(EG(modified_ini_directives)), NULL, NULL, 0);
 	zend_hash_copy(&changed, EG(modified_ini_directives), NULL);
 	ZEND_HASH_MAP_FOREACH_STR_KEY(&changed, name) {
-		if (!zend_hash_exists(self->boot_ini, name)) {
+		if (!zend_hash_exists(self->boot_ini, name) && !igor_ini_is_kept(name)) {
 			zend_restore_ini_entry(name, PHP_INI_STAGE_DEACTIVATE);
 		}
 	} ZEND_HASH_FOREACH_END();
 	zend_hash_destroy(&changed);
 }
 
-static void igor_boot_session_save(igor_thread *self)
+/* Calls the module's own end of a request, which frees the handlers that the script has set: they, and the settings of
+ * sessions, are the run's. Frameworks set them once, with the first session. */
+static void igor_session_shutdown(zend_module_entry *session)
 {
-	zval *handlers;
+	zval kept[IGOR_SESSION_HANDLERS], *handlers = (zval *) &PS(mod_user_names);
+	zend_string *class_name = PS(mod_user_class_name);
 	size_t i;
 
-	if (zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session")) == NULL || !PS(mod)
-		|| strcmp(PS(mod)->s_name, "user") != 0) {
-		return;
-	}
-	handlers = (zval *) &PS(mod_user_names);
-	self->boot_session = emalloc(sizeof(PS(mod_user_names)));
 	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
-		ZVAL_COPY(&self->boot_session[i], &handlers[i]);
+		ZVAL_COPY(&kept[i], &handlers[i]);
 	}
+	if (class_name != NULL) {
+		zend_string_addref(class_name);
+	}
+	session->request_shutdown_func(session->type, session->module_number);
+	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
+		ZVAL_COPY_VALUE(&handlers[i], &kept[i]);
+	}
+	PS(mod_user_class_name) = class_name;
 }
 
-/* Ends the session in hand, of a request or of the script between two of them, as the module's own function does. */
+/* Ends the session in hand, of a request or of the script between two of them. */
 static void igor_session_end(void)
 {
 	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
 
 	if (session != NULL) {
-		session->request_shutdown_func(session->type, session->module_number);
+		igor_session_shutdown(session);
 		/* The module leaves the variable to the end of the script; the next request must not see this one's data. */
 		zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
 	}
@@ -129,23 +139,13 @@ static void igor_session_end(void)
 
 /* Prepares the next session. With session.auto_start the module opens it now, by the cookie that it finds: so this comes
  * after the request's superglobals, and never before there is a request. */
-static void igor_session_start(igor_thread *self)
+static void igor_session_start(void)
 {
 	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
-	zval *handlers;
-	size_t i;
 
-	if (session == NULL) {
-		return;
-	}
-	igor_session_end();
-	handlers = (zval *) &PS(mod_user_names);
-	session->request_startup_func(session->type, session->module_number);
-	if (self->boot_session != NULL) {
-		for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
-			ZVAL_COPY(&handlers[i], &self->boot_session[i]);
-		}
-		PS(mod) = _php_find_ps_module("user");
+	if (session != NULL) {
+		igor_session_end();
+		session->request_startup_func(session->type, session->module_number);
 	}
 }
 
@@ -153,11 +153,11 @@ static void igor_boot_save(igor_thread *self)
 {
 	igor_files_check_as_configured();
 	igor_boot_ini_save(self);
-	igor_boot_session_save(self);
 	IGOR_FAULT("boot_save half");
 	igor_environment_keep(self);
 	self->boot_shutdown = BG(user_shutdown_function_names);
 	BG(user_shutdown_function_names) = NULL;
+	igor_reset_begin(self);
 }
 
 /* Gives the shutdown functions of the boot back to PHP, in front of those of a request that never ended, so that
@@ -182,8 +182,6 @@ static void igor_boot_shutdown_restore(igor_thread *self)
 /* Called when the script has ended, before php_request_shutdown(). */
 void igor_boot_state_release(igor_thread *self)
 {
-	size_t i;
-
 	if (!self->handled) {
 		return;
 	}
@@ -195,13 +193,46 @@ void igor_boot_state_release(igor_thread *self)
 		FREE_HASHTABLE(self->boot_ini);
 		self->boot_ini = NULL;
 	}
-	if (self->boot_session != NULL) {
-		for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
-			zval_ptr_dtor(&self->boot_session[i]);
-		}
-		efree(self->boot_session);
-		self->boot_session = NULL;
+	igor_reset_end(self);
+}
+
+/* ---- A client that goes -------------------------------------------------------------------------------------- */
+
+/* Nobody reads the answer any more. As php_handle_aborted_connection(), but that ends a script by a jump, which would be the
+ * end of a worker's run: here the request alone ends. */
+void igor_client_gone(igor_thread *self)
+{
+	if (self->mode != IGOR_HTTP_WORKER) {
+		php_handle_aborted_connection();
+		return;
 	}
+	PG(connection_status) = PHP_CONNECTION_ABORTED;
+	php_output_set_status(PHP_OUTPUT_DISABLED);
+	if (!PG(ignore_user_abort)) {
+		self->leaving = true;
+		zend_atomic_bool_store_ex(&EG(vm_interrupt), true);
+	}
+}
+
+/* Called by the VM between two instructions: ends the request's code as exit() would, which no script can catch. */
+void igor_leave(igor_thread *self)
+{
+	self->leaving = false;
+	if (self->leavable && EG(exception) == NULL && EG(current_execute_data) != NULL) {
+		self->left = true;
+		zend_throw_unwind_exit();
+	}
+}
+
+/* The request's code has returned: if it was ended because the client has gone, that is no exit of the script. */
+static void igor_left(igor_thread *self)
+{
+	self->leavable = false;
+	self->leaving = false;
+	if (self->left && EG(exception) != NULL && zend_is_unwind_exit(EG(exception))) {
+		zend_clear_exception();
+	}
+	self->left = false;
 }
 
 /* ---- One job ----------------------------------------------------------------------------------------------- */
@@ -216,7 +247,6 @@ static void igor_output_renew(void)
 
 static void igor_output_start(void)
 {
-	igor_output_renew();
 	if (PG(output_handler) && PG(output_handler)[0]) {
 		zval handler;
 
@@ -273,14 +303,12 @@ static void igor_superglobals_renew(void)
 	}
 }
 
-static void igor_job_open(igor_thread *self)
+/* What PHP does at the start of a request, before any of the script's code: the script's error handler sees none of it. */
+static void igor_request_startup(igor_thread *self)
 {
-	self->has_job = true;
-	self->finished = false;
-	self->body_aborted = false;
-	IGOR_FAULT("job_open");
 	igor_output_start();
 	PG(header_is_being_sent) = 0;
+	zend_memory_reset_peak_usage();
 	PG(connection_status) = PHP_CONNECTION_NORMAL;
 	EG(exit_status) = 0;
 	igor_forget_last_error();
@@ -297,7 +325,23 @@ static void igor_job_open(igor_thread *self)
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
 	igor_superglobals_renew();
-	igor_session_start(self);
+	igor_module_start("zlib");
+	igor_session_start();
+}
+
+static void igor_job_open(igor_thread *self)
+{
+	int handlers;
+
+	self->has_job = true;
+	self->finished = false;
+	self->body_aborted = false;
+	IGOR_FAULT("job_open");
+	/* Buffers that the script has opened outside of requests end with its own code. */
+	igor_output_renew();
+	handlers = igor_error_handler_hide();
+	igor_request_startup(self);
+	igor_error_handler_show(handlers);
 	IGOR_FAULT("job_open done");
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
 }
@@ -312,7 +356,9 @@ void igor_job_close(igor_thread *self)
 	if (!self->has_job) {
 		return;
 	}
+	self->leavable = true;
 	php_call_shutdown_functions();
+	igor_left(self);
 	php_free_shutdown_functions();
 	/* What they threw is put aside: with an exception in the air no user code would run for the rest. */
 	threw = EG(exception) != NULL;
@@ -342,7 +388,11 @@ void igor_job_close(igor_thread *self)
 		sapi_deactivate();
 	} zend_end_try();
 	failed = CG(unclean_shutdown);
+	/* Of header_register_callback(), when the head was sent before. */
+	zval_ptr_dtor(&SG(callback_func));
+	ZVAL_UNDEF(&SG(callback_func));
 	self->has_job = false;
+	igor_signals_end(self);
 	igor_environment_renew(self);
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
@@ -355,6 +405,8 @@ void igor_job_close(igor_thread *self)
 	}
 	IGOR_FAULT("job_close ini");
 	igor_boot_ini_restore(self);
+	IGOR_FAULT("job_close reset");
+	igor_reset(self);
 	php_output_activate();
 	zend_exception_restore();
 }
@@ -417,7 +469,9 @@ PHP_FUNCTION(frankenphp_handle_request)
 	ZVAL_UNDEF(&result);
 	fci.size = sizeof(fci);
 	fci.retval = &result;
+	self->leavable = true;
 	zend_call_function(&fci, &fcc);
+	igor_left(self);
 	zval_ptr_dtor(&result);
 	self->in_callback = false;
 	if (EG(exception) != NULL) {

@@ -15,6 +15,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+/// `SERVER_SOFTWARE`. WordPress chooses its rewrite rules by the word in brackets.
+pub const SERVER_SOFTWARE: &str = concat!("Igor/", env!("CARGO_PKG_VERSION"), " (FrankenPHP)");
+
 /// What the PHP side does after an upcall that moved bytes towards the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]

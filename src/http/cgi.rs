@@ -10,10 +10,7 @@ use super::authority;
 use super::connection::ConnectionInfo;
 use super::routing::Script;
 use super::settings::PhpSettings;
-use crate::exchange::{Pairs, RequestHead};
-
-/// `SERVER_SOFTWARE`. WordPress chooses its rewrite rules by the word in brackets.
-const SERVER_SOFTWARE: &str = concat!("Igor/", env!("CARGO_PKG_VERSION"), " (FrankenPHP)");
+use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
 
 /// What a [`RequestHead`] is made of. It owns everything, because the head is made on the PHP thread: memory
 /// that one thread allocates and another frees makes the two fight for the allocator's lock. A request that is refused or

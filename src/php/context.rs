@@ -139,7 +139,8 @@ impl Context {
         }
         let request = igor_request {
             script: run.script.as_ptr(),
-            method: ptr::null(),
+            // An HTTP worker boots in a request that nobody has sent, a background worker in none.
+            method: if self.work.mode() == Mode::HttpWorker { c"GET".as_ptr() } else { ptr::null() },
             uri: c"".as_ptr(),
             query: c"".as_ptr(),
             content_type: ptr::null(),
@@ -259,7 +260,7 @@ impl Context {
     /// The script's own environment is what its `$_SERVER` was made of.
     pub(super) fn getenv(&self, name: &[u8]) -> *const c_char {
         let of_request = self.exchange.as_ref().map(|exchange| &exchange.head().server_vars);
-        let of_run = self.run.as_ref().map(|run| &run.server_vars);
+        let of_run = self.run.as_ref().filter(|_| self.exchange.is_none()).map(|run| &run.server_vars);
         // What is declared for the script wins over what the client sent.
         let own = self.run.as_ref().map(|run| &run.request_vars);
         let value = [own, of_request, of_run].into_iter().flatten().find_map(|vars| vars.get(name));

@@ -1,6 +1,6 @@
 //! What a worker script finds in `$_SERVER` and `getenv()` (contract line B41).
 
-use crate::exchange::Pairs;
+use crate::exchange::{Pairs, SERVER_SOFTWARE};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -17,6 +17,51 @@ pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String,
     add_own(&mut vars, name, worker, env);
     vars
 }
+
+/// The variables while an HTTP worker boots: those of a request that nobody has sent, as FrankenPHP has them, by which
+/// frameworks know that they are not on a command line. Empty is what only a client could say.
+pub(super) fn boot_vars(file: &Path, name: &str, env: &[(String, String)]) -> Pairs {
+    let mut vars = Pairs::default();
+    let script = file.as_os_str().as_bytes();
+    let folder = file.parent().map_or(&b""[..], |folder| folder.as_os_str().as_bytes());
+    let url = [b"/", file.file_name().unwrap_or_default().as_bytes()].concat();
+    for key in ["PHP_SELF", "SCRIPT_NAME", "DOCUMENT_URI", "REQUEST_URI"] {
+        vars.push(key.as_bytes(), &url);
+    }
+    vars.push(b"SCRIPT_FILENAME", script);
+    vars.push(b"DOCUMENT_ROOT", folder);
+    for (key, value) in BOOT_VARS {
+        vars.push(key.as_bytes(), value.as_bytes());
+    }
+    add_own(&mut vars, name, "1", env);
+    vars
+}
+
+/// What of them is the same in every boot.
+const BOOT_VARS: &[(&str, &str)] = &[
+    ("AUTH_TYPE", ""),
+    ("CONTENT_LENGTH", ""),
+    ("CONTENT_TYPE", ""),
+    ("GATEWAY_INTERFACE", "CGI/1.1"),
+    ("HTTPS", ""),
+    ("HTTP_HOST", ""),
+    ("PATH_INFO", ""),
+    ("PATH_TRANSLATED", ""),
+    ("QUERY_STRING", ""),
+    ("REMOTE_ADDR", ""),
+    ("REMOTE_HOST", ""),
+    ("REMOTE_IDENT", ""),
+    ("REMOTE_PORT", ""),
+    ("REMOTE_USER", ""),
+    ("REQUEST_METHOD", "GET"),
+    ("REQUEST_SCHEME", "http"),
+    ("SERVER_NAME", ""),
+    ("SERVER_PORT", "80"),
+    ("SERVER_PROTOCOL", "HTTP/1.1"),
+    ("SERVER_SOFTWARE", SERVER_SOFTWARE),
+    ("SSL_CIPHER", ""),
+    ("SSL_PROTOCOL", ""),
+];
 
 /// What each request of an HTTP worker finds beside its own variables.
 pub(super) fn request_vars(name: &str, worker: &str, env: &[(String, String)]) -> Pairs {

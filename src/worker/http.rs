@@ -5,7 +5,7 @@
 //! cap: with no thread left the queue refuses, and its requests get a 503.
 
 use super::counters::{HttpCounters, HttpCounts};
-use super::environment::{request_vars, script_path, server_vars};
+use super::environment::{boot_vars, request_vars, script_path};
 use super::messages::{self, LastFailure};
 use super::supervise::{Failures, Next as After, RunEnd};
 use crate::exchange::{Exchange, JobSender};
@@ -349,7 +349,7 @@ impl Work for HttpWork {
         Next::Run(Run {
             script: script_path(file),
             argument: None,
-            server_vars: server_vars(file, name, "1", env),
+            server_vars: boot_vars(file, name, env),
             request_vars: request_vars(name, "1", env),
             scope: self.worker.scope.clone(),
         })

@@ -98,6 +98,7 @@ const IN_HTTP_WORKERS: &[Point] = &[
     ("job_close layers", ""),
     ("job_close sapi", "file_get_contents('php://input');"),
     ("job_close ini", "ini_set('precision', '3');"),
+    ("job_close reset", "date_default_timezone_set('Asia/Tokyo');"),
     ("copy", "frankenphp_get_vars('w');"),
     ("copy key", "frankenphp_get_vars('w');"),
     ("get_vars pinned", "frankenphp_get_vars('w');"),

@@ -313,7 +313,7 @@ fn the_environment_of_the_script() {
     let server = worker("name shop\nenv MODE \"a mode\"\nenv BOOT \"$state->boot = [$_SERVER['FRANKENPHP_WORKER'], $_SERVER['FRANKENPHP_WORKER_NAME'], $_SERVER['FRANKENPHP_WORKER_BACKGROUND'], $_SERVER['MODE'], getenv('MODE'), isset($_SERVER['REQUEST_METHOD'])];\"").start();
     assert_eq!(
         server.eval_in_worker("return $state->boot;").value(),
-        json!(["1", "shop", false, "a mode", "a mode", false])
+        json!(["1", "shop", false, "a mode", "a mode", true])
     );
     let look = "return [$_SERVER['FRANKENPHP_WORKER'] ?? null, $_SERVER['FRANKENPHP_WORKER_NAME'] ?? null, $_SERVER['FRANKENPHP_WORKER_BACKGROUND'] ?? null, getenv('MODE')];";
     assert_eq!(server.eval_in_worker(look).value(), json!(["1", "shop", false, "a mode"]), "inside a request too");

@@ -23,6 +23,7 @@ mod hard_cases;
 mod http_worker;
 mod interleavings;
 mod layers;
+mod leftovers;
 mod manual;
 mod many;
 mod opcache;

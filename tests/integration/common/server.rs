@@ -32,6 +32,7 @@ pub(crate) struct Igor {
     sites: String,
     listeners: usize,
     preload: Option<PathBuf>,
+    variables: Vec<(String, String)>,
     faults: bool,
 }
 
@@ -44,8 +45,15 @@ impl Igor {
             sites: String::new(),
             listeners: 0,
             preload: None,
+            variables: Vec::new(),
             faults: false,
         }
+    }
+
+    /// Sets a variable of the server's process.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The test makes Rust panic: what the log says of that is no defect.
@@ -133,7 +141,7 @@ impl Igor {
     }
 
     fn launch(self) -> Server {
-        let Self { dir, global, mut frankenphp, sites, preload, faults, .. } = self;
+        let Self { dir, global, mut frankenphp, sites, preload, variables, faults, .. } = self;
         // A stray write to a snapshot, or a late look at one, ends the process. A block of the test's own decides itself.
         if !frankenphp.contains("vars {") {
             frankenphp += "vars {\nhardened on\n}\n";
@@ -142,7 +150,7 @@ impl Igor {
         fs::write(&caddyfile, format!("{{\n{global}frankenphp {{\n{frankenphp}}}\n}}\n{sites}"))
             .expect("files can be written");
         let mut command = igor();
-        command.arg("run").arg("--config").arg(caddyfile);
+        command.arg("run").arg("--config").arg(caddyfile).envs(variables);
         if let Some(library) = preload {
             // A sanitizer would insist on being the first library.
             let options = std::env::var("ASAN_OPTIONS").unwrap_or_default();
