@@ -11,6 +11,7 @@
 #include <php_streams.h>
 #include <zend_exceptions.h>
 #include <zend_llist.h>
+#include <zend_smart_str.h>
 #include <ext/json/php_json.h>
 #include <ext/pcre/php_pcre.h>
 #include <ext/standard/basic_functions.h>
@@ -285,12 +286,6 @@ static void igor_put_back_seed(zval *before)
 	igor_module_start("random");
 }
 
-static void igor_put_back_rewriter(zval *before)
-{
-	(void) before;
-	igor_call_for_effect("output_reset_rewrite_vars", 0, NULL);
-}
-
 static void igor_put_back_syslog(zval *before)
 {
 	(void) before;
@@ -357,7 +352,6 @@ static void igor_put_back_xml_context(zval *before)
 	X(mb_regex_options, igor_keep_mb_regex_options) \
 	X(mb_search, igor_keep_nothing) \
 	X(mb_substitute, igor_keep_mb_substitute) \
-	X(rewriter, igor_keep_nothing) \
 	X(seed, igor_keep_nothing) \
 	X(syslog, igor_keep_nothing) \
 	X(ticks, igor_keep_ticks) \
@@ -383,7 +377,6 @@ static void igor_put_back_xml_context(zval *before)
 	X(mb_substitute_character, mb_substitute) \
 	X(mt_srand, seed) \
 	X(openlog, syslog) \
-	X(output_add_rewrite_var, rewriter) \
 	X(pcntl_async_signals, async_signals) \
 	X(register_tick_function, ticks) \
 	X(setlocale, locale) \
@@ -472,6 +465,21 @@ void igor_error_handler_show(int depth)
 	}
 }
 
+/* What is added to each link of a page: variables of the script, or the client's session, with session.use_trans_sid. */
+static void igor_forget_links(url_adapt_state_ex_t *links)
+{
+	if (links->active) {
+		smart_str_free(&links->result);
+		smart_str_free(&links->buf);
+		smart_str_free(&links->arg);
+	}
+	smart_str_free(&links->form_app);
+	smart_str_free(&links->url_app);
+	links->active = 0;
+	links->tag_type = 0;
+	links->attr_type = 0;
+}
+
 static void igor_forget_values(void)
 {
 	int *socket_error = igor_module_globals("sockets");
@@ -485,6 +493,8 @@ static void igor_forget_values(void)
 	zval_ptr_dtor(&BG(last_http_headers));
 	ZVAL_UNDEF(&BG(last_http_headers));
 #endif
+	igor_forget_links(&BG(url_adapt_output_ex));
+	igor_forget_links(&BG(url_adapt_session_ex));
 	JSON_G(error_code) = 0;
 	PCRE_G(error_code) = PHP_PCRE_NO_ERROR;
 	if (socket_error != NULL) {

@@ -199,6 +199,23 @@ fn the_rewriting_of_links_ends_with_its_request() {
     assert!(second.contains("\"second\"") && !second.contains("first"), "{second}");
 }
 
+/// With session.use_trans_sid the links of a page carry its client's session, and no other's.
+#[test]
+fn the_session_in_links_is_its_own_clients() {
+    let server = worker("")
+        .frankenphp(
+            "php_ini session.save_path {$DIR}\nphp_ini session.use_trans_sid 1\nphp_ini session.use_only_cookies 0",
+        )
+        .start();
+    let page = "session_start(); echo '<form action=\"x.php\"></form>'; header('Session: ' . session_id());";
+    for _ in 0..3 {
+        let answer = run(&server, page);
+        let id = answer.header("session").expect("the session's name").to_owned();
+        assert!(answer.text().contains(&format!("value=\"{id}\"")), "{id} is not in {}", answer.text());
+    }
+    assert_eq!(run(&server, "echo '<form action=\"x.php\"></form>';").text(), "<form action=\"x.php\"></form>");
+}
+
 /// Tick functions of a request are not called in the next one.
 #[test]
 fn tick_functions_end_with_their_request() {
