@@ -31,6 +31,14 @@ void igor_errors_observe(void)
 	zend_observer_error_register(igor_observe_error);
 }
 
+/* The version of the library that is loaded, which need not be that of the headers. */
+static const char *igor_library_version(void)
+{
+	const zval *version = zend_get_constant_str("PHP_VERSION", sizeof("PHP_VERSION") - 1);
+
+	return version != NULL && Z_TYPE_P(version) == IS_STRING ? Z_STRVAL_P(version) : PHP_VERSION;
+}
+
 static void igor_ini_default(HashTable *configuration, const char *name, const char *value)
 {
 	zval entry;
@@ -113,7 +121,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	igor_reset_install();
 	igor_children_install();
 
-	info->php_version = PHP_VERSION;
+	info->php_version = igor_library_version();
 	info->loaded_ini = php_ini_opened_path;
 	info->zts = true;
 	info->debug = ZEND_DEBUG;

@@ -14,7 +14,7 @@ pub(crate) use plan::{declared_scopes, engine_options, thread_options};
 pub(crate) use threads::Threads;
 
 use crate::config::Config;
-use crate::php::Engine;
+use crate::php::{Engine, floor_above};
 use std::sync::Arc;
 
 /// What runs: a configuration and its threads.
@@ -23,7 +23,7 @@ pub(crate) struct Live {
     pub(crate) threads: Arc<Threads>,
 }
 
-/// Logs which PHP runs, and warns when opcache does not.
+/// Logs which PHP runs, and warns when it is unsafe and when opcache does not run.
 pub(crate) fn log_engine(engine: &Engine) {
     let info = engine.info();
     tracing::info!(
@@ -33,6 +33,16 @@ pub(crate) fn log_engine(engine: &Engine) {
         jit = info.jit_enabled,
         "PHP started"
     );
+    if let Some(floor) = floor_above(&info.php_version) {
+        tracing::warn!(
+            php = info.php_version,
+            floor = floor.version,
+            since = floor.since,
+            reason = floor.reason,
+            "this PHP is unsafe: its flaws are public and fixed in a newer release of its series; install one and start igor \
+             again (where igor was built with make: make php PHP_UPDATE=1)"
+        );
+    }
     if info.opcache_enabled && !info.opcache_guarded {
         tracing::warn!(
             "opcache's locks cannot be seen, so a restart of opcache (opcache_reset(), a full cache) wipes memory under \

@@ -1,7 +1,14 @@
 //! `igor version`.
 
 use super::output::print;
-use crate::php::{Engine, EngineOptions};
+use crate::php::{Engine, EngineOptions, floor_above};
+
+/// What is known against this release, as the end of its line.
+fn floor(version: &str) -> String {
+    floor_above(version).map_or(String::new(), |floor| {
+        format!(": UNSAFE, older than {}; public since {}: {}", floor.version, floor.since, floor.reason)
+    })
+}
 
 /// Starts the engine, for only it knows whether opcache runs.
 pub(super) fn print_versions() -> Result<(), String> {
@@ -11,7 +18,12 @@ pub(super) fn print_versions() -> Result<(), String> {
     let on = |value: bool| if value { "on" } else { "off" };
     let text = [
         format!("igor {}", env!("CARGO_PKG_VERSION")),
-        format!("PHP {} (ZTS{})", info.php_version, if info.debug { ", debug" } else { "" }),
+        format!(
+            "PHP {} (ZTS{}){}",
+            info.php_version,
+            if info.debug { ", debug" } else { "" },
+            floor(&info.php_version)
+        ),
         format!("php.ini: {}", info.loaded_ini.as_deref().unwrap_or("none")),
         format!("opcache: {}, JIT: {}", on(info.opcache_enabled), on(info.jit_enabled)),
         format!("PHP prefix: {}", env!("IGOR_PHP_PREFIX")),

@@ -136,7 +136,9 @@ impl Engine {
         }
         MASK_OF_PROCESS.get_or_init(SignalMask::current);
         RUNS.store(true, Ordering::Release);
-        Ok(Self { info: EngineInfo::from(&info), _kept: kept, _not_send: PhantomData })
+        let info = EngineInfo::from(&info);
+        super::release::set_running_release(&info.php_version);
+        Ok(Self { info, _kept: kept, _not_send: PhantomData })
     }
 
     /// What the engine says of itself.

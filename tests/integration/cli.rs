@@ -267,3 +267,47 @@ fn a_worker_script_that_was_removed() {
     let message = server.eval("frankenphp_ensure_background_worker('w');").thrown("RuntimeException");
     assert!(message.contains("w.php") && message.contains("Failed opening"), "{message}");
 }
+
+/// The release of the PHP in use, and the floor of its series when it is below it, from the list itself.
+fn release_and_floor() -> (String, Option<String>) {
+    let (_, stdout, _) = run(igor().arg("version"));
+    let line = stdout.lines().find_map(|line| line.strip_prefix("PHP ")).expect("there is a line of PHP");
+    let release = line.split(' ').next().expect("it begins with the release").to_owned();
+    let numbers = |version: &str| -> Vec<u32> {
+        let leading = version.split(|sign: char| !sign.is_ascii_digit() && sign != '.').next().unwrap_or_default();
+        leading.split('.').filter_map(|number| number.parse().ok()).collect()
+    };
+    let list = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/php-releases.txt"));
+    let list = list.expect("the list of releases is there");
+    let floor = list.lines().find_map(|line| {
+        let words: Vec<_> = line.split(' ').collect();
+        (words[0] == "floor" && release.starts_with(&format!("{}.", words[1]))).then(|| words[2].to_owned())
+    });
+    let below = floor.filter(|floor| numbers(&release) < numbers(floor));
+    (release, below)
+}
+
+/// A PHP below the floor of its series is named by `igor version`, by one warning at start and by a metric; any other by none.
+#[test]
+fn an_unsafe_php_is_named() {
+    let (release, below) = release_and_floor();
+    let (_, stdout, _) = run(igor().arg("version"));
+    let server = Igor::new().admin().site("").start();
+    let metrics = server.ask_admin(&crate::common::Request::get("/metrics")).text();
+    let log = server.stop().log;
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("this PHP is unsafe")).collect();
+    assert!(metrics.contains(&format!("php=\"{release}\"")), "{metrics}");
+    let gauge = metrics.lines().find_map(|line| line.strip_prefix("igor_php_unsafe ")).expect("the metric is there");
+    if let Some(floor) = below {
+        assert!(stdout.contains(&format!(": UNSAFE, older than {floor}; public since 20")), "{stdout}");
+        assert_eq!(warnings.len(), 1, "{log}");
+        for part in ["WARN", &release, &floor, "since", "PHP_UPDATE=1"] {
+            assert!(warnings[0].contains(part), "{part} in {}", warnings[0]);
+        }
+        assert_eq!(gauge, "1");
+    } else {
+        assert!(!stdout.contains("UNSAFE"), "{stdout}");
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(gauge, "0");
+    }
+}

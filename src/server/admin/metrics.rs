@@ -5,7 +5,7 @@
 //! and nothing is counted for them alone on the way of a request.
 
 use super::view::{BackgroundView, HttpView, RestartCounts, Threads, Workers};
-use crate::php::Restarts;
+use crate::php::{Restarts, floor_above};
 use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
@@ -27,6 +27,8 @@ pub(super) struct Process {
     pub(super) opcache: Restarts,
     /// Log records that could not be written.
     pub(super) lost_records: u64,
+    /// The version of PHP.
+    pub(super) php: &'static str,
 }
 
 /// All metrics as text.
@@ -98,13 +100,20 @@ fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {
     let by_state = states
         .into_iter()
         .map(|((kind, state), count)| (vec![("kind", kind.to_owned()), ("state", state.to_owned())], count as f64));
-    let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+    let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("php", process.php.to_owned())];
+    let php_unsafe = f64::from(u8::from(floor_above(process.php).is_some()));
     vec![
         gauge("frankenphp_total_threads", "PHP threads.", all.len() as f64),
         gauge("frankenphp_busy_threads", "PHP threads that serve a request, and all threads of workers.", busy as f64),
         gauge("frankenphp_queue_depth", "Requests that wait for a classic thread.", process.classic_queue as f64),
         family("igor_threads", "PHP threads by kind and state.", MetricType::GAUGE, by_state.collect()),
-        family("igor_build_info", "The version of igor; always 1.", MetricType::GAUGE, vec![(version, 1.0)]),
+        family(
+            "igor_build_info",
+            "The versions of igor and of PHP; always 1.",
+            MetricType::GAUGE,
+            vec![(version, 1.0)],
+        ),
+        gauge("igor_php_unsafe", "Whether remote code execution is public for this release of PHP.", php_unsafe),
         gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", process.started_at),
     ]
 }

@@ -6,7 +6,7 @@ use super::metrics::{self, Process};
 use super::view::{Reloaded, Restarted, StuckView};
 use crate::assemble::logging;
 use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_SECONDS_MAX};
-use crate::php::safepoint;
+use crate::php::{running_release, safepoint};
 use crate::server::control::Control;
 use crate::threads::Stuck;
 use crate::vars;
@@ -104,6 +104,7 @@ fn metrics_text(interface: &Interface) -> Answer {
         snapshots: vars::stats(),
         opcache: safepoint().restarts(),
         lost_records: logging::lost_records(),
+        php: running_release(),
     };
     match metrics::render(&look::workers(&live.threads), &look::threads(&live.threads), process) {
         Ok(metrics) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
