@@ -21,11 +21,12 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 23] = [
+    const SOURCES: [&str; 25] = [
         "c/background.c",
         "c/children.c",
         "c/command.c",
         "c/copy.c",
+        "c/descriptors.c",
         "c/engine.c",
         "c/enums.c",
         "c/environment.c",
@@ -36,6 +37,7 @@ mod php {
         "c/layout.c",
         "c/module.c",
         "c/opcache.c",
+        "c/reap.c",
         "c/replace.c",
         "c/request.c",
         "c/reset.c",
@@ -48,7 +50,32 @@ mod php {
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 7] = ["poll", "fcntl", "fcntl64", "popen", "pclose", "posix_spawn", "posix_spawnp"];
+    const EXPORTED: [&str; 24] = [
+        "accept",
+        "alarm",
+        "creat",
+        "dup",
+        "fcntl",
+        "fcntl64",
+        "fork",
+        "kill",
+        "mkstemp",
+        "open",
+        "pclose",
+        "pipe",
+        "poll",
+        "popen",
+        "posix_spawn",
+        "posix_spawnp",
+        "sigaction",
+        "socket",
+        "socketpair",
+        "wait",
+        "wait3",
+        "wait4",
+        "waitid",
+        "waitpid",
+    ];
 
     /// What `php-config` says of the build.
     struct Php {

@@ -318,12 +318,16 @@ static void igor_environment_list_free(char **list, size_t own)
 	free(list);
 }
 
+static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects igor_pipes */
+
 /* In the child of a fork, which has this thread alone: what it executes, or reads in C, is to see it all. */
 void igor_environment_adopt(void)
 {
 	size_t own;
 	char **list = igor_has_put() ? igor_environment_list(&own) : NULL;
 
+	/* Another thread of the parent may have held it. */
+	pthread_mutex_init(&igor_pipes_lock, NULL);
 	if (list != NULL) {
 		environ = list;
 	}
@@ -338,6 +342,7 @@ int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posi
 	igor_spawn call = (igor_spawn) dlsym(RTLD_NEXT, symbol);
 	size_t own = 0;
 	char **list = NULL;
+	pid_t child = 0;
 	int error;
 
 	/* proc_open() without variables of its own hands on the process's. */
@@ -347,7 +352,13 @@ int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posi
 			return ENOMEM;
 		}
 	}
-	error = call(pid, path, actions, attributes, arguments, list != NULL ? list : environment);
+	error = call(&child, path, actions, attributes, arguments, list != NULL ? list : environment);
+	if (error == 0) {
+		igor_child_started(child);
+		if (pid != NULL) {
+			*pid = child;
+		}
+	}
 	if (list != NULL) {
 		igor_environment_list_free(list, own);
 	}
@@ -361,7 +372,6 @@ typedef struct igor_pipe {
 	struct igor_pipe *next;
 } igor_pipe;
 
-static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects the list */
 static igor_pipe *igor_pipes;
 
 /* Starts a shell whose standard input or output is `end`. */
@@ -382,7 +392,7 @@ static int igor_shell(pid_t *pid, const char *command, int end, int standard)
 	return error;
 }
 
-static FILE *igor_popen_with_put(const char *command, bool reads)
+static FILE *igor_popen_shell(const char *command, bool reads)
 {
 	igor_pipe *pipe = calloc(1, sizeof(igor_pipe));
 	int ends[2], error;
@@ -437,8 +447,8 @@ FILE *igor_popen(const char *command, const char *mode)
 {
 	FILE *(*call)(const char *, const char *);
 
-	if (igor_has_put() && (mode[0] == 'r' || mode[0] == 'w')) {
-		return igor_popen_with_put(command, mode[0] == 'r');
+	if (igor_self != NULL && (mode[0] == 'r' || mode[0] == 'w')) {
+		return igor_popen_shell(command, mode[0] == 'r');
 	}
 	call = (FILE *(*)(const char *, const char *)) dlsym(RTLD_NEXT, "popen");
 	return call(command, mode);

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <spawn.h>
 #include <stdio.h>
 
@@ -43,6 +44,12 @@ typedef struct {
 	bool copied;  /* the value is a whole copy: nothing in it points into an arena */
 } igor_cache_entry;
 
+/* Numbers of processes. */
+typedef struct {
+	pid_t *list;
+	size_t count, room;
+} igor_pids;
+
 /* A PHP thread. Lives on the C stack of shim_thread_run(), and is touched by its own thread only, except for
  * `vm_interrupt` and `pthread`, which shim_thread_interrupt() uses under the interrupt slot's lock. */
 typedef struct igor_thread {
@@ -68,8 +75,22 @@ typedef struct igor_thread {
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
+	pid_t tid;
+	igor_pids children;   /* started by this script, and not waited for yet */
+
+	/* signals.c. Bit n - 1 is signal n. */
 	bool used_signals;    /* the script has set handlers, an alarm or a mask */
-	bool set_alarm;
+	bool in_pcntl;        /* sigaction() is about the thread */
+	bool listens;         /* the thread has entry `listening_at` of the list of those with handlers */
+	uint32_t listening_at;
+	uint64_t signals_handled;
+	uint64_t signals_ignored; /* by SIG_IGN */
+	void (*signal_handlers[64])(int signo, siginfo_t *info, void *context);
+	volatile sig_atomic_t should_end;   /* the server wants the script to end, and a handler is to be called */
+	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
+	bool has_alarm;
+	timer_t alarm;
+
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
 	/* What the script has put into its environment: in this request, and while an HTTP worker booted. */
@@ -180,6 +201,33 @@ void igor_error_handler_show(int depth);
 void igor_signals_install(void);
 void igor_signals_end(igor_thread *self);
 void igor_signals_restore(igor_thread *self);
+void igor_signals_wake(igor_thread *self);
+void igor_signals_fail(igor_thread *self);
+void igor_signals_leave(void);
+int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+unsigned int igor_alarm(unsigned int seconds);
+int igor_kill(pid_t pid, int signo);
+
+/* descriptors.c */
+struct sockaddr;
+void igor_descriptors_own(void);
+void igor_descriptors_leave(void);
+int igor_open(const char *path, int flags, mode_t mode);
+int igor_mkstemp(char *template);
+int igor_dup(int fd);
+int igor_pipe_cloexec(int ends[2]);
+int igor_socket(int domain, int type, int protocol);
+int igor_socketpair(int domain, int type, int protocol, int ends[2]);
+int igor_accept(int fd, struct sockaddr *address, socklen_t *length);
+
+/* reap.c */
+struct rusage;
+void igor_child_started(pid_t pid);
+void igor_children_leave(void);
+void igor_children_abandon(igor_thread *self);
+pid_t igor_fork(void);
+pid_t igor_wait4(pid_t pid, int *status, int options, struct rusage *usage);
+int igor_waitid(int type, id_t id, siginfo_t *info, int options);
 
 /* The signal that wakes a thread from a blocking call. Its only effect is EINTR. */
 #define IGOR_WAKE_SIGNAL (SIGRTMIN + IGOR_WAKE_SIGNAL_AFTER_MIN)

@@ -4,11 +4,20 @@
  *   poll                              interrupt.c    lets a thread that should end leave a wait for a socket
  *   fcntl, fcntl64                    opcache.c      answers opcache's question about locks for the threads of this process
  *   popen, pclose                     environment.c  child processes inherit what their thread put by putenv()
- *   posix_spawn, posix_spawnp         environment.c  the same
+ *   posix_spawn, posix_spawnp         environment.c  the same; reap.c keeps the child
+ *   open, creat, mkstemp, dup, pipe,  descriptors.c  programs that scripts start inherit none of these
+ *   socket, socketpair, accept
+ *   fork, wait, wait3, wait4,         reap.c         children that no script waits for are reaped
+ *   waitpid, waitid
+ *   sigaction, alarm, kill            signals.c      handlers, alarms and signals to itself are the thread's own
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #define IGOR_EXPORT __attribute__((visibility("default")))
 
@@ -62,4 +71,98 @@ IGOR_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_fil
 	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
 {
 	return igor_spawn_call("posix_spawnp", pid, file, actions, attributes, arguments, environment);
+}
+
+IGOR_EXPORT int open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+		va_list arguments;
+
+		va_start(arguments, flags);
+		mode = va_arg(arguments, mode_t);
+		va_end(arguments);
+	}
+	return igor_open(path, flags, mode);
+}
+
+IGOR_EXPORT int creat(const char *path, mode_t mode)
+{
+	return igor_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+IGOR_EXPORT int mkstemp(char *template)
+{
+	return igor_mkstemp(template);
+}
+
+IGOR_EXPORT int dup(int fd)
+{
+	return igor_dup(fd);
+}
+
+IGOR_EXPORT int pipe(int ends[2])
+{
+	return igor_pipe_cloexec(ends);
+}
+
+IGOR_EXPORT int socket(int domain, int type, int protocol)
+{
+	return igor_socket(domain, type, protocol);
+}
+
+IGOR_EXPORT int socketpair(int domain, int type, int protocol, int ends[2])
+{
+	return igor_socketpair(domain, type, protocol, ends);
+}
+
+IGOR_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+	return igor_accept(fd, address, length);
+}
+
+IGOR_EXPORT pid_t fork(void)
+{
+	return igor_fork();
+}
+
+IGOR_EXPORT pid_t wait(int *status)
+{
+	return igor_wait4(-1, status, 0, NULL);
+}
+
+IGOR_EXPORT pid_t wait3(int *status, int options, struct rusage *usage)
+{
+	return igor_wait4(-1, status, options, usage);
+}
+
+IGOR_EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	return igor_wait4(pid, status, options, usage);
+}
+
+IGOR_EXPORT pid_t waitpid(pid_t pid, int *status, int options)
+{
+	return igor_wait4(pid, status, options, NULL);
+}
+
+IGOR_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	return igor_waitid(type, id, info, options);
+}
+
+IGOR_EXPORT int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+	return igor_sigaction(signo, action, old);
+}
+
+IGOR_EXPORT unsigned int alarm(unsigned int seconds)
+{
+	return igor_alarm(seconds);
+}
+
+IGOR_EXPORT int kill(pid_t pid, int signo)
+{
+	return igor_kill(pid, signo);
 }

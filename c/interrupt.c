@@ -48,6 +48,7 @@ static void igor_wake(int signal)
 	(void) signal;
 	if (igor_self != NULL) {
 		igor_note_place(igor_self);
+		igor_signals_wake(igor_self);
 	}
 }
 
@@ -59,6 +60,9 @@ static void igor_interrupt(zend_execute_data *execute_data)
 	}
 	if (igor_self != NULL && igor_self->leaving) {
 		igor_leave(igor_self);
+	}
+	if (igor_self != NULL) {
+		igor_signals_fail(igor_self);
 	}
 	if (igor_previous_interrupt != NULL) {
 		igor_previous_interrupt(execute_data);

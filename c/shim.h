@@ -153,9 +153,28 @@ void shim_thread_release(void *thread);
 /* Tells a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what
  * host_interruptible() was given, and its slot's lock must be held. */
 void shim_thread_interrupt(void *thread);
+/* Tells a script that it should end: a handler that it has for SIGTERM or SIGINT is called on its thread. As for
+ * shim_thread_interrupt(), the slot's lock must be held. */
+void shim_thread_should_end(void *thread);
 /* Where the script of an interrupted thread was: the line, and its file as a C string; 0 when it is not known. The
  * slot's lock must be held, as for shim_thread_interrupt(). */
 uint32_t shim_thread_place(void *thread, char *file, size_t size);
+
+/* The process is the server's alone: its descriptors are closed for programs that scripts start, and a signal that no
+ * script handles ends nothing. Must be called once, after the engine has started. */
+void shim_process_own(void);
+/* The signals that reached no script since the last call; bit n - 1 is signal n. */
+uint64_t shim_signals_ignored(void);
+/* Waits, without blocking, for children of scripts that have ended. Returns how many still run. */
+size_t shim_reap(void);
+
+/* The lowest descriptor of the server's own sockets, where the limits of the process allow it: PHP's stream_select() takes
+ * those below, which are left to scripts. FD_SETSIZE of the C library. */
+#define IGOR_SERVER_DESCRIPTORS_MIN 1024
+/* How many PHP threads may have signal handlers at one time; those beyond get an error from pcntl_signal(). */
+#define IGOR_LISTENING_MAX 4096
+/* How long the shutdown functions and destructors of a forked child of a request may take before it is ended. */
+#define IGOR_CHILD_SHUTDOWN_SECONDS_MAX 60
 
 /* The module, a zend_module_entry, as a PHP that loads it sees it. */
 const void *shim_extension_entry(void);
@@ -202,6 +221,8 @@ void host_opcache_full(void *host, int reason);
 void host_end(void *host, const igor_outcome *outcome);
 /* Publishes (thread != NULL) or clears the thread that shim_thread_interrupt() may be given. */
 void host_interruptible(void *host, void *thread);
+/* Whether the server wants the running script to end. Takes a lock: must not be called from a signal handler. */
+bool host_should_end(void *host);
 /* Asked by the interrupt handler: should the running script end now? The message says why. */
 bool host_kill_requested(void *host);
 

@@ -1,33 +1,270 @@
-/* Signals that are the server's. A handler belongs to the process, so a script that sets one by pcntl_signal() would take
- * it from the server, which could not be stopped or reloaded by it any more. Console applications do that by themselves, to
- * end in good order; in a background worker the handle is for that. What a script changes of the others ends with it. */
+/* Signals. A handler, an alarm and the default action of a signal belong to the process, and a script of the server has no
+ * process of its own. So what a script asks for is kept for its thread:
+ *
+ * - pcntl_signal() notes the handler here (igor_sigaction()). The process has one handler for every such signal,
+ *   igor_deliver(), which calls those of the threads that have one.
+ * - pcntl_alarm() is a timer of the thread.
+ * - posix_kill() of the own process reaches the calling script, and ends that script where it has no handler.
+ * - SIGINT, SIGTERM, SIGQUIT and SIGHUP of the process stay the server's. A script that installs a handler for SIGTERM or
+ *   SIGINT has it called, on its own thread, when the server wants the script to end.
+ *
+ * A signal that would end the process by default and that no script handles is noted, and the server logs it. */
 #include "internal.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
-static zif_handler igor_original_signal, igor_original_alarm, igor_original_mask;
+/* glibc has no public name for the member of SIGEV_THREAD_ID. */
+#ifndef sigev_notify_thread_id
+# define sigev_notify_thread_id _sigev_un._tid
+#endif
 
-static bool igor_is_signal_of_server(zend_long signal)
-{
-	switch (signal) {
-		case SIGINT:
-		case SIGTERM:
-		case SIGQUIT:
-		case SIGHUP:
-		/* Ignored for all threads (interrupt.c); pcntl would set it back to its default, which ends the process. */
-		case SIGPIPE:
-			return true;
-		default:
-			/* Those with which scripts are interrupted and PHP's timers work. */
-			return signal == IGOR_WAKE_SIGNAL || signal == SIGRTMIN;
-	}
-}
+#define IGOR_BIT(signo) (UINT64_C(1) << ((signo) - 1))
+
+/* The threads with handlers, for the handler of the process, which may run on any of them. An entry is its thread's own
+ * while `tid` is not 0. A signal for a thread that has just left reaches no one. */
+static struct {
+	pid_t tid;        /* atomic */
+	uint64_t handled; /* atomic: the signals with a handler */
+} igor_listening[IGOR_LISTENING_MAX];
+static uint32_t igor_listening_end; /* atomic: no entry at or after it was ever used */
+static uint64_t igor_ignored;       /* atomic: signals that reached no script since the last look */
+static uint64_t igor_taken;         /* atomic: signals of which igor_deliver() is the handler */
+
+static zif_handler igor_original_signal, igor_original_mask, igor_original_kill, igor_original_exec;
 
 static bool igor_is_script_of_server(void)
 {
-	return igor_self != NULL && !igor_self->request.own_process && !igor_in_forked_server();
+	return igor_self != NULL && !igor_self->request.own_process && !igor_forked;
+}
+
+static bool igor_is_of_server(int signo)
+{
+	return signo == SIGINT || signo == SIGTERM || signo == SIGQUIT || signo == SIGHUP;
+}
+
+/* Those by which scripts are interrupted and PHP's timers work; and SIGPIPE, of which the write alone tells. */
+static bool igor_is_reserved(int signo)
+{
+	return signo == IGOR_WAKE_SIGNAL || signo == SIGRTMIN || signo == SIGPIPE;
+}
+
+static int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+	static int (*call)(int, const struct sigaction *, struct sigaction *);
+
+	if (call == NULL) {
+		call = (int (*)(int, const struct sigaction *, struct sigaction *)) dlsym(RTLD_NEXT, "sigaction");
+	}
+	return call(signo, action, old);
+}
+
+/* ---- Delivery ------------------------------------------------------------------------------------------------ */
+
+/* The script has no handler for a signal that ends a process by default: the interrupt handler ends the script. */
+static void igor_end_script(igor_thread *self, int signo)
+{
+	self->fatal_signal = signo;
+	zend_atomic_bool_store_ex(self->vm_interrupt, true);
+}
+
+/* Passes a signal that came for the process on to each thread that handles it. False: none does. */
+static bool igor_pass_on(int signo, const siginfo_t *info, pid_t except)
+{
+	uint32_t i, end = __atomic_load_n(&igor_listening_end, __ATOMIC_ACQUIRE);
+	siginfo_t directed = *info;
+	bool found = false;
+
+	/* The receiver must not pass it on again. The kernel lets no thread but the first send SI_TKILL with a siginfo. */
+	directed.si_code = SI_QUEUE;
+	directed.si_value.sival_ptr = igor_listening;
+	for (i = 0; i < end; i++) {
+		pid_t tid = __atomic_load_n(&igor_listening[i].tid, __ATOMIC_ACQUIRE);
+
+		if (tid != 0 && tid != except && (__atomic_load_n(&igor_listening[i].handled, __ATOMIC_ACQUIRE) & IGOR_BIT(signo)) != 0) {
+			found |= syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, signo, &directed) == 0;
+		}
+	}
+	return found;
+}
+
+/* The process's handler of every signal that scripts may have. Calls what is safe in a signal handler alone. */
+static void igor_deliver(int signo, siginfo_t *info, void *context)
+{
+	igor_thread *self = igor_self;
+	bool directed = info->si_code == SI_TKILL || info->si_code == SI_TIMER
+		|| (info->si_code == SI_QUEUE && info->si_value.sival_ptr == igor_listening);
+	bool handled = self != NULL && (self->signals_handled & IGOR_BIT(signo)) != 0;
+	int error = errno;
+
+	if (handled) {
+		self->signal_handlers[signo - 1](signo, info, context);
+	}
+	if (directed && self != NULL && !handled && (self->signals_ignored & IGOR_BIT(signo)) == 0 && signo == SIGALRM) {
+		igor_end_script(self, signo);
+		pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+	}
+	if (!directed && !igor_pass_on(signo, info, handled ? self->tid : 0) && !handled) {
+		__atomic_fetch_or(&igor_ignored, IGOR_BIT(signo), __ATOMIC_RELAXED);
+	}
+	errno = error;
+}
+
+static void igor_take(int signo)
+{
+	struct sigaction action = {0};
+
+	if ((__atomic_fetch_or(&igor_taken, IGOR_BIT(signo), __ATOMIC_RELAXED) & IGOR_BIT(signo)) != 0) {
+		return;
+	}
+	action.sa_sigaction = igor_deliver;
+	action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+	sigemptyset(&action.sa_mask);
+	igor_libc_sigaction(signo, &action, NULL);
+}
+
+void shim_process_own(void)
+{
+	static const int ending[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXCPU, SIGXFSZ,
+#ifdef SIGPWR
+		SIGPWR,
+#endif
+#ifdef SIGSTKFLT
+		SIGSTKFLT,
+#endif
+	};
+	struct sigaction now;
+	size_t i;
+	int signo;
+
+	igor_descriptors_own();
+	for (i = 0; i < sizeof(ending) / sizeof(*ending); i++) {
+		if (igor_libc_sigaction(ending[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) {
+			igor_take(ending[i]);
+		}
+	}
+	for (signo = SIGRTMIN + 1; signo <= SIGRTMAX; signo++) {
+		if (signo != IGOR_WAKE_SIGNAL) {
+			igor_take(signo);
+		}
+	}
+}
+
+uint64_t shim_signals_ignored(void)
+{
+	return __atomic_exchange_n(&igor_ignored, 0, __ATOMIC_RELAXED);
+}
+
+/* ---- What scripts ask for ------------------------------------------------------------------------------------ */
+
+/* Enters the thread into the list. False: the list is full. */
+static bool igor_listen(igor_thread *self)
+{
+	uint32_t i, end;
+
+	if (self->listens) {
+		return true;
+	}
+	for (i = 0; i < IGOR_LISTENING_MAX; i++) {
+		pid_t none = 0;
+
+		if (__atomic_compare_exchange_n(&igor_listening[i].tid, &none, self->tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			break;
+		}
+	}
+	if (i == IGOR_LISTENING_MAX) {
+		return false;
+	}
+	for (end = __atomic_load_n(&igor_listening_end, __ATOMIC_ACQUIRE);
+		end <= i && !__atomic_compare_exchange_n(&igor_listening_end, &end, i + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);) {
+	}
+	self->listening_at = i;
+	self->listens = true;
+	return true;
+}
+
+static void igor_call_end_handler(igor_thread *self)
+{
+	static const int asked[] = {SIGTERM, SIGINT, SIGQUIT};
+	siginfo_t info = {0};
+	size_t i;
+
+	for (i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		if ((self->signals_handled & IGOR_BIT(asked[i])) != 0) {
+			info.si_signo = asked[i];
+			info.si_code = SI_USER;
+			info.si_pid = getpid();
+			info.si_uid = getuid();
+			self->signal_handlers[asked[i] - 1](asked[i], &info, NULL);
+			return;
+		}
+	}
+}
+
+/* On its own thread, in the handler of the wake signal. */
+void igor_signals_wake(igor_thread *self)
+{
+	if (self->should_end) {
+		self->should_end = false;
+		igor_call_end_handler(self);
+	}
+}
+
+void shim_thread_should_end(void *thread)
+{
+	igor_thread *self = thread;
+
+	self->should_end = true;
+	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+}
+
+/* A handler of the thread. Nothing of the process changes but that the signal is taken. */
+static int igor_handle(igor_thread *self, int signo, const struct sigaction *action)
+{
+	uint64_t bit = IGOR_BIT(signo);
+	sigset_t all, before;
+	bool handles = action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
+
+	if (handles && !igor_listen(self)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (!igor_is_of_server(signo) && (handles || action->sa_handler == SIG_IGN)) {
+		igor_take(signo);
+	}
+	/* The handler of the process must not see half of it on this thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	self->signal_handlers[signo - 1] = handles ? action->sa_sigaction : NULL;
+	self->signals_handled = handles ? self->signals_handled | bit : self->signals_handled & ~bit;
+	self->signals_ignored = action->sa_handler == SIG_IGN ? self->signals_ignored | bit : self->signals_ignored & ~bit;
+	if (self->listens) {
+		__atomic_store_n(&igor_listening[self->listening_at].handled, self->signals_handled, __ATOMIC_RELEASE);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return 0;
+}
+
+/* In place of libc's. Inside of PHP's pcntl functions, and while they take their handlers back at the end of the PHP
+ * request, it is about the thread. */
+int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+	igor_thread *self = igor_self;
+
+	if (self == NULL || !self->in_pcntl || igor_forked || action == NULL || signo < 1 || signo > 64
+		|| signo == SIGKILL || signo == SIGSTOP) {
+		return igor_libc_sigaction(signo, action, old);
+	}
+	if (old != NULL) {
+		memset(old, 0, sizeof(*old));
+	}
+	return igor_is_reserved(signo) ? 0 : igor_handle(self, signo, action);
 }
 
 /* The number of a signal as PHP takes it: a numeric string is one too, unless the script's types are strict. 0: what is
@@ -50,71 +287,213 @@ static zend_long igor_signal_number(zend_execute_data *execute_data)
 		&& is_numeric_string(Z_STRVAL_P(argument), Z_STRLEN_P(argument), &number, NULL, false) == IS_LONG ? number : 0;
 }
 
-/* pcntl_signal(): what is asked for one of these signals has no effect, and is logged. Everything else goes to PHP's own
- * function, which also says what is wrong with the arguments; so do a script that has its process for itself, and a child
- * that a script has forked. */
 static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 {
-	if (igor_is_script_of_server() && ZEND_NUM_ARGS() >= 2) {
-		zend_long signal = igor_signal_number(execute_data);
+	zend_long signal;
 
-		if (igor_is_signal_of_server(signal)) {
-			char message[256];
-
-			/* No PHP error: frameworks make exceptions of those, and the script does nothing wrong. */
-			snprintf(message, sizeof(message), "pcntl_signal(): signal " ZEND_LONG_FMT " is the server's, so this handler is "
-				"never called; %s", signal, signal == SIGPIPE ? "writing to a closed pipe is an error of the write alone"
-				: "the stream of frankenphp_get_worker_handle() tells a worker that it should end");
-			php_log_err_with_severity(message, LOG_NOTICE);
-			RETURN_TRUE;
-		}
-		igor_self->used_signals = true;
+	if (!igor_is_script_of_server() || ZEND_NUM_ARGS() < 2) {
+		igor_original_signal(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
 	}
+	signal = igor_signal_number(execute_data);
+	if (igor_is_reserved((int) signal)) {
+		char message[256];
+
+		/* No PHP error: frameworks make exceptions of those, and the script does nothing wrong. */
+		snprintf(message, sizeof(message), "pcntl_signal(): signal " ZEND_LONG_FMT " is the server's, so this handler is "
+			"never called%s", signal, signal == SIGPIPE ? "; writing to a closed pipe is an error of the write alone" : "");
+		php_log_err_with_severity(message, LOG_NOTICE);
+		RETURN_TRUE;
+	}
+	igor_self->used_signals = true;
+	igor_self->in_pcntl = true;
 	igor_original_signal(INTERNAL_FUNCTION_PARAM_PASSTHRU);
-}
-
-static ZEND_NAMED_FUNCTION(igor_pcntl_alarm)
-{
-	if (igor_is_script_of_server()) {
-		igor_self->used_signals = igor_self->set_alarm = true;
+	igor_self->in_pcntl = false;
+	/* The server may have asked before there was a handler. */
+	if ((signal == SIGTERM || signal == SIGINT) && !EG(exception) && host_should_end(igor_self->host)) {
+		igor_call_end_handler(igor_self);
 	}
-	igor_original_alarm(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
+/* What interrupts scripts stays open. */
 static ZEND_NAMED_FUNCTION(igor_pcntl_sigprocmask)
 {
+	sigset_t open;
+
+	igor_original_mask(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 	if (igor_is_script_of_server()) {
 		igor_self->used_signals = true;
+		sigemptyset(&open);
+		sigaddset(&open, IGOR_WAKE_SIGNAL);
+		sigaddset(&open, SIGRTMIN);
+		pthread_sigmask(SIG_UNBLOCK, &open, NULL);
 	}
-	igor_original_mask(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
-/* The script is over. An alarm that it left behind would find no handler any more, and end the process. */
+/* In place of libc's alarm(): a timer whose signal comes to the calling thread. Returns the seconds that were left. */
+unsigned int igor_alarm(unsigned int seconds)
+{
+	struct itimerspec set = {{0, 0}, {seconds, 0}}, before = {{0, 0}, {0, 0}};
+	struct sigevent event = {0};
+	igor_thread *self = igor_self;
+
+	if (!igor_is_script_of_server()) {
+		unsigned int (*call)(unsigned int) = (unsigned int (*)(unsigned int)) dlsym(RTLD_NEXT, "alarm");
+
+		return call(seconds);
+	}
+	igor_take(SIGALRM);
+	self->used_signals = true;
+	if (!self->has_alarm) {
+		event.sigev_notify = SIGEV_THREAD_ID;
+		event.sigev_signo = SIGALRM;
+		event.sigev_notify_thread_id = self->tid;
+		if (seconds == 0 || timer_create(CLOCK_BOOTTIME, &event, &self->alarm) != 0) {
+			return 0;
+		}
+		self->has_alarm = true;
+	}
+	timer_settime(self->alarm, 0, &set, &before);
+	return (unsigned int) before.it_value.tv_sec + (before.it_value.tv_nsec > 0);
+}
+
+/* Whether the default action of a signal leaves the process as it is. */
+static bool igor_is_harmless(int signo)
+{
+	return signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH || signo == IGOR_WAKE_SIGNAL
+		|| signo == SIGRTMIN || signo == SIGPIPE;
+}
+
+static bool igor_stops(int signo)
+{
+	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
+}
+
+/* In place of libc's kill(). The process of a script that sends itself a signal is, for the script, itself. */
+int igor_kill(pid_t pid, int signo)
+{
+	igor_thread *self = igor_self;
+
+	if (!igor_is_script_of_server() || signo == 0 || (pid != getpid() && pid != 0 && pid != -getpgrp())) {
+		return (int) syscall(SYS_kill, pid, signo);
+	}
+	if (signo < 0 || signo > 64) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (igor_stops(signo)) {
+		errno = EPERM;
+		return -1;
+	}
+	if ((self->signals_handled & IGOR_BIT(signo)) != 0) {
+		siginfo_t info = {0};
+
+		info.si_signo = signo;
+		info.si_code = SI_USER;
+		info.si_pid = getpid();
+		info.si_uid = getuid();
+		self->signal_handlers[signo - 1](signo, &info, NULL);
+	} else if (!igor_is_harmless(signo) && (self->signals_ignored & IGOR_BIT(signo)) == 0) {
+		igor_end_script(self, signo);
+	}
+	return 0;
+}
+
+static const char *igor_signal_name(int signo)
+{
+	const char *name = sigabbrev_np(signo);
+
+	return name != NULL ? name : "a real-time signal";
+}
+
+void igor_signals_fail(igor_thread *self)
+{
+	int signo = self->fatal_signal;
+
+	if (signo != 0) {
+		self->fatal_signal = 0;
+		zend_error_noreturn(E_ERROR, "Signal %d (%s) ended this script, which has no handler for it; the server goes on",
+			signo, igor_signal_name(signo));
+	}
+}
+
+static ZEND_NAMED_FUNCTION(igor_posix_kill)
+{
+	igor_original_kill(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+	if (igor_self != NULL) {
+		igor_signals_fail(igor_self);
+	}
+}
+
+/* The program would take the place of the server. In a forked child it takes the child's. */
+static ZEND_NAMED_FUNCTION(igor_pcntl_exec)
+{
+	if (igor_is_script_of_server()) {
+		zend_throw_error(NULL, "pcntl_exec() would replace the whole server; call it in a child of pcntl_fork(), or use proc_open()");
+		return;
+	}
+	igor_original_exec(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+}
+
+/* ---- The ends of a script and of a process ------------------------------------------------------------------- */
+
+/* The script is over, and no handler of its own may run any more; the PHP request's shutdown takes them back. */
 void igor_signals_end(igor_thread *self)
 {
-	if (self->set_alarm) {
-		alarm(0);
-		self->set_alarm = false;
+	if (self->has_alarm) {
+		timer_delete(self->alarm);
+		self->has_alarm = false;
 	}
+	self->in_pcntl = self->used_signals;
 }
 
-/* And so is its PHP request, whose end has set the signals of its handlers back to their defaults. An alarm of another
- * script must not end the process either; it is lost, as there is one alarm in a process. What the script has blocked, the
- * next one has not. */
+/* And so is its PHP request. What the script has blocked, the next one has not. */
 void igor_signals_restore(igor_thread *self)
 {
+	self->in_pcntl = false;
+	self->should_end = false;
+	self->fatal_signal = 0;
 	if (!self->used_signals) {
 		return;
 	}
 	self->used_signals = false;
-	igor_signals_end(self);
-	igor_signal_ignore(SIGALRM);
+	self->signals_handled = self->signals_ignored = 0;
+	if (self->listens) {
+		__atomic_store_n(&igor_listening[self->listening_at].handled, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&igor_listening[self->listening_at].tid, 0, __ATOMIC_RELEASE);
+		self->listens = false;
+	}
 	pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
+}
+
+/* In the forked child of a script of the server: a process of its own, with the script's handlers and without the server's. */
+void igor_signals_leave(void)
+{
+	igor_thread *self = igor_self;
+	struct sigaction action = {0};
+	int signo;
+
+	sigemptyset(&action.sa_mask);
+	for (signo = 1; signo <= 64; signo++) {
+		bool handled = (self->signals_handled & IGOR_BIT(signo)) != 0;
+
+		if (!handled && !igor_is_of_server(signo) && (igor_taken & IGOR_BIT(signo)) == 0) {
+			continue;
+		}
+		action.sa_flags = handled ? SA_SIGINFO | SA_RESTART | SA_ONSTACK : 0;
+		if (handled) {
+			action.sa_sigaction = self->signal_handlers[signo - 1];
+		} else {
+			action.sa_handler = (self->signals_ignored & IGOR_BIT(signo)) != 0 ? SIG_IGN : SIG_DFL;
+		}
+		igor_libc_sigaction(signo, &action, NULL);
+	}
 }
 
 void igor_signals_install(void)
 {
 	igor_original_signal = igor_replace_function("pcntl_signal", igor_pcntl_signal);
-	igor_original_alarm = igor_replace_function("pcntl_alarm", igor_pcntl_alarm);
 	igor_original_mask = igor_replace_function("pcntl_sigprocmask", igor_pcntl_sigprocmask);
+	igor_original_kill = igor_replace_function("posix_kill", igor_posix_kill);
+	igor_original_exec = igor_replace_function("pcntl_exec", igor_pcntl_exec);
 }

@@ -5,6 +5,7 @@
 #include <php_ini.h>
 #include <TSRM.h>
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -19,15 +20,36 @@
 
 /* A fork copies the calling thread alone. The child goes on in its script, but it must not touch the connection, which is
  * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
-static void igor_note_fork(void)
+static void igor_after_fork(void)
 {
 	igor_forked = true;
+	tsrm_env_unlock();
 	igor_environment_adopt();
+	igor_children_leave();
+	if (igor_in_forked_server()) {
+		igor_signals_leave();
+		igor_descriptors_leave();
+	}
 }
 
+/* Another thread may hold PHP's lock of the environment, which the child would wait for: only this thread is there to
+ * release it. So the forking thread holds it. */
 void igor_fork_install(void)
 {
-	pthread_atfork(NULL, NULL, igor_note_fork);
+	pthread_atfork(tsrm_env_lock, tsrm_env_unlock, igor_after_fork);
+}
+
+/* A forked child that waits for a lock of a library, which some other thread of the parent held, would wait for ever. */
+static void igor_bound_shutdown_of_child(void)
+{
+	struct sigaction action = {0};
+
+	if (igor_in_forked_server()) {
+		action.sa_handler = SIG_DFL;
+		sigemptyset(&action.sa_mask);
+		sigaction(SIGALRM, &action, NULL);
+		alarm(IGOR_CHILD_SHUTDOWN_SECONDS_MAX);
+	}
 }
 
 static void (*igor_previous_error)(int type, zend_string *file, const uint32_t line, zend_string *message);
@@ -220,6 +242,7 @@ static void igor_serve(igor_thread *self)
 	} zend_end_try();
 
 	igor_signals_end(self);
+	igor_bound_shutdown_of_child();
 	/* Shutdown functions and destructors run user code, which may be killed or may bail out. */
 	if (has_timer) {
 		zend_try {
@@ -236,6 +259,7 @@ static void igor_serve(igor_thread *self)
 	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
 	igor_thread_withdraw(self);
 	igor_signals_restore(self);
+	igor_children_abandon(self);
 	if (self->opening_fd >= 0) {
 		close(self->opening_fd);
 	}
@@ -251,20 +275,42 @@ static void igor_serve(igor_thread *self)
 	host_end(self->host, &outcome);
 }
 
+/* umask() and the working directory belong to the process; after this call they are the calling thread's own. A sandbox may
+ * refuse it: then they stay shared, as in every other threaded server. */
+static void igor_thread_own_file_system(void)
+{
+#ifdef __linux__
+	(void) unshare(CLONE_FS);
+#endif
+}
+
+/* Persistent connections of the thread, which ts_free_thread() leaves open. Their destructors may report errors. */
+static void igor_persistent_close(void)
+{
+	zend_try {
+		zend_hash_graceful_reverse_destroy(&EG(persistent_list));
+	} zend_end_try();
+	/* Some versions destroy the list once more when the thread's globals go. */
+	zend_hash_init(&EG(persistent_list), 8, NULL, NULL, 1);
+}
+
 void shim_thread_run(void *host, igor_mode mode)
 {
 	igor_thread self = {0};
 
+	igor_thread_own_file_system();
 	igor_thread_globals_create();
 	self.host = host;
 	self.mode = mode;
 	self.pthread = pthread_self();
+	self.tid = (pid_t) syscall(SYS_gettid);
 	pthread_sigmask(SIG_SETMASK, NULL, &self.mask);
 	self.vm_interrupt = &EG(vm_interrupt);
 	igor_self = &self;
 	while (host_next(host, &self.request) == IGOR_RUN) {
 		igor_serve(&self);
 	}
+	igor_persistent_close();
 	igor_self = NULL;
 	ts_free_thread();
 }

@@ -175,6 +175,10 @@ host_fn! {
 }
 
 host_fn! {
+    fn host_should_end(context) -> bool, on_panic false, { context.work.should_end() }
+}
+
+host_fn! {
     fn host_kill_requested(context) -> bool, on_panic false, { context.interrupt.kill_requested() }
 }
 

@@ -103,6 +103,15 @@ impl Interrupt {
         true
     }
 
+    /// Calls the handler that the running script has for SIGTERM or SIGINT, if it has one, on its thread.
+    pub fn ask_to_end(&self) {
+        let running = self.running();
+        if let Some(thread) = &running.thread {
+            // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
+            unsafe { ffi::shim_thread_should_end(thread.0) };
+        }
+    }
+
     /// Where the script was when it was last interrupted, as `file:line`.
     pub fn place(&self) -> Option<String> {
         let running = self.running();

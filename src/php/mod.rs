@@ -12,6 +12,7 @@ mod interrupt;
 mod launder;
 mod layout;
 mod objects;
+pub mod process;
 mod release;
 mod safepoint;
 mod thread;

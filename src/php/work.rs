@@ -206,6 +206,11 @@ pub trait Work: Send {
     /// The system gave no descriptor.
     fn handle(&mut self) -> std::io::Result<OwnedFd>;
 
+    /// Whether the server wants the running script to end.
+    fn should_end(&self) -> bool {
+        false
+    }
+
     /// A whole or partial line that the script printed while no response was open.
     fn output(&mut self, bytes: &[u8]);
 

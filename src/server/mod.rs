@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod control;
+mod housekeeping;
 mod reload;
 mod run;
 mod runtime;

@@ -5,14 +5,14 @@ use super::control::{Control, Controlled, Reloaded, Request, StopSignal};
 use super::reload::absolute;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
-use super::{runtime, systemd};
+use super::{housekeeping, runtime, systemd};
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::service::HttpService;
 use crate::limits::{KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
-use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once};
+use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once, process};
 use crate::signals::SignalMask;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,6 +59,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     let bound = bind(&config)?;
     let admin = admin::bind(config.global.admin.as_ref())?;
     let engine = Engine::start(&engine_options(&config))?;
+    process::own();
     log_engine(&engine);
     // Of every thread that is started from here, too: what a script lets pcntl_signal() catch would end the process on a
     // thread without PHP. PHP's threads have the mask that the engine was started with.
@@ -175,6 +176,7 @@ async fn serve(
         return Err((error, server.shut_down().await));
     }
     tokio::spawn(systemd::keep_alive());
+    tokio::spawn(housekeeping::run());
     systemd::ready();
     let reason = loop {
         tokio::select! {

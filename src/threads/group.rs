@@ -228,6 +228,12 @@ impl ThreadGroup {
         self.shared.kills.load(Ordering::Relaxed)
     }
 
+    /// Calls the handler for SIGTERM or SIGINT of every running script that has one.
+    pub fn ask_to_end(&self) {
+        let threads: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
+        threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
+    }
+
     /// Tells every running script to end at once.
     pub fn interrupt(&self) {
         // The list is released first: a thread is woken with the lock of what it waits for.

@@ -133,8 +133,14 @@ const ENDING_IN_BACKGROUND: &[Point] = &[
 
 /// A point that a test of its own comes by, callbacks that PHP replaces by its own when it starts, and what opcache calls
 /// when it is full, which no single request can bring about.
-const ELSEWHERE: &[&str] =
-    &["host_kill_requested", "default_post_reader", "treat_data", "input_filter", "host_opcache_full"];
+const ELSEWHERE: &[&str] = &[
+    "host_kill_requested",
+    "host_should_end",
+    "default_post_reader",
+    "treat_data",
+    "input_filter",
+    "host_opcache_full",
+];
 
 /// What `w` publishes: a whole value says its own number everywhere, and holds an enum case.
 const VALUES: &str = "<?php require getenv('ROOT') . '/vars/enums.php';
@@ -301,6 +307,15 @@ fn a_panic_while_a_script_is_being_ended() {
     wait_until("the script", || server.path("runs").exists());
     let stopped = server.stop_by(Signal::TERM);
     assert!(stopped.log.contains("injected fault at host_kill_requested"), "{}", stopped.log);
+}
+
+/// N29: the question whether the server wants the script to end panics; the handler is installed all the same.
+#[test]
+fn a_panic_while_a_handler_is_installed() {
+    let server = Igor::new().injected_faults().site("root {$PHP_TESTS}\nphp_server").start();
+    let code = "igor_fault('host_should_end'); return pcntl_signal(SIGTERM, fn () => null);";
+    assert_eq!(server.eval(code).value(), true);
+    server.wait_log(&["injected fault at host_should_end"]);
 }
 
 /// N29: no function that C calls, and no place in the shim, is without a test.

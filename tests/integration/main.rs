@@ -30,6 +30,7 @@ mod opcache;
 mod php_builds;
 mod php_cli;
 mod polyfill;
+mod processes;
 mod reload;
 mod remote;
 mod request_body;

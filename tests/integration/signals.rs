@@ -30,15 +30,122 @@ fn a_handled_signal_never_meets_a_thread_without_php() {
     assert_eq!(Outcome::of_response(&connection.read(false)).value(), true);
 }
 
-/// Also when its number comes as a string, which PHP takes for one. The server is stopped by that signal afterwards.
+/// A handler for a signal of the server is the script's own; the server is stopped by that signal afterwards.
 #[test]
 fn the_signals_of_the_server_stay_its_own() {
     let mut server = server(1);
     for number in ["SIGINT", "(string) SIGINT", "(float) SIGINT"] {
-        assert_eq!(server.eval(&format!("return pcntl_signal({number}, fn () => null);")).value(), true, "{number}");
+        let code =
+            format!("pcntl_signal({number}, fn () => null); return is_callable(pcntl_signal_get_handler(SIGINT));");
+        assert_eq!(server.eval(&code).value(), true, "{number}");
     }
     let log = server.stop_by(Signal::INT).log;
-    assert_eq!(log.matches("is the server's").count(), 3, "{log}");
+    assert!(log.contains("stopping signal=\"SIGINT\""), "{log}");
+}
+
+/// Of several threads, the one with the handler gets each signal, whichever thread the system has chosen.
+#[test]
+fn a_signal_from_outside_reaches_every_thread_with_a_handler() {
+    let server = server(4);
+    let code = |name: &str| {
+        format!(
+            "$caught = false; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$caught) {{ $caught = true; }});
+            touch(getenv('DIR') . '/{name}'); $until = time() + 20;
+            while (!$caught && time() < $until) {{ usleep(1000); }} return $caught;"
+        )
+    };
+    let mut connections = [server.connect(), server.connect()];
+    connections[0].write(&Request::post("/eval.php", code("one")));
+    connections[1].write(&Request::post("/eval.php", code("two")));
+    wait_until("the handlers", || server.path("one").exists() && server.path("two").exists());
+    server.signal(Signal::USR1);
+    for connection in &mut connections {
+        assert_eq!(Outcome::of_response(&connection.read(false)).value(), true);
+    }
+}
+
+/// By itself the system would end the process; so would the default that pcntl sets when a script with a handler ends.
+#[test]
+fn a_signal_without_a_handler_is_logged_and_ends_nothing() {
+    let server = server(1);
+    server.eval("pcntl_signal(SIGUSR1, fn () => null); return true;").value();
+    for (signal, number) in [(Signal::USR1, 10), (Signal::USR2, 12), (Signal::ALARM, 14), (Signal::VTALARM, 26)] {
+        server.signal(signal);
+        server.wait_log(&["a signal was ignored", &format!("signal={number}")]);
+    }
+    assert_eq!(server.eval("return 'serves';").value(), "serves");
+}
+
+/// What a script sends to its process it gets itself, at once; where it has no handler it ends, and nothing else does.
+#[test]
+fn a_signal_to_the_own_process_is_the_scripts() {
+    let server = server(2);
+    let own = "$count = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR2, function () use (&$count) { $count++; });
+        for ($i = 0; $i < 20; $i++) { posix_kill(getmypid(), SIGUSR2); } return $count;";
+    assert_eq!(server.eval(own).value(), 20);
+    for signal in ["SIGKILL", "SIGTERM", "SIGUSR1", "SIGSEGV"] {
+        let code = format!("posix_kill(posix_getpid(), {signal}); touch(getenv('DIR') . '/survived'); return true;");
+        assert_eq!(server.send(&Request::post("/eval.php", code)).status, 500, "{signal}");
+        server.wait_log(&[&format!("({}) ended this script", &signal[3..])]);
+    }
+    assert_eq!(
+        server.eval("return posix_kill(getmypid(), SIGSTOP) || file_exists(getenv('DIR') . '/survived');").value(),
+        false
+    );
+}
+
+/// Two scripts have an alarm each; one that has no handler for it ends alone.
+#[test]
+fn an_alarm_is_its_threads_own() {
+    let server = server(3);
+    let code = "$rang = 0; pcntl_async_signals(true); pcntl_signal(SIGALRM, function () use (&$rang) { $rang++; });
+        pcntl_alarm(1); $until = time() + 20; while ($rang === 0 && time() < $until) { sleep(5); } return $rang;";
+    let mut connections = [server.connect(), server.connect()];
+    connections.iter_mut().for_each(|connection| connection.write(&Request::post("/eval.php", code)));
+    assert_eq!(server.send(&Request::post("/eval.php", "pcntl_alarm(1); sleep(20); return true;")).status, 500);
+    server.wait_log(&["(ALRM) ended this script"]);
+    for connection in &mut connections {
+        assert_eq!(Outcome::of_response(&connection.read(false)).value(), 1);
+    }
+    assert_eq!(server.eval("pcntl_alarm(100); return pcntl_alarm(0);").value(), 100);
+}
+
+/// A command that was written for a supervisor ends in order, without the handle.
+#[test]
+fn a_background_worker_ends_by_its_handler_for_sigterm() {
+    let script = "<?php frankenphp_set_vars(['up' => true]); pcntl_async_signals(true); $ends = false;
+        pcntl_signal(SIGTERM, function () use (&$ends) { $ends = true; });
+        while (!$ends) { sleep(10); } error_log('ended in order');";
+    let server = Igor::new()
+        .file("consume.php", script)
+        .site("root {$DIR}\nphp_server {\nworker {$DIR}/consume.php {\nbackground\nname consume\nnum 1\n}\n}")
+        .start();
+    server.wait_log(&["background worker ready"]);
+    let log = server.stop().log;
+    assert!(log.contains("ended in order") && !log.contains("interrupting"), "{log}");
+}
+
+/// The child is a process of its own: signals end it, and its parent's server does not hear of them.
+#[test]
+fn a_child_is_ended_by_signals() {
+    let server = server(1);
+    for (signal, number) in [("SIGTERM", 15), ("SIGUSR1", 10), ("SIGKILL", 9)] {
+        let code = format!(
+            "$child = pcntl_fork(); if ($child === 0) {{ sleep(30); exit; }} usleep(50000); posix_kill($child, {signal});
+            pcntl_waitpid($child, $status); return pcntl_wifsignaled($status) ? pcntl_wtermsig($status) : 0;"
+        );
+        assert_eq!(server.eval(&code).value(), number, "{signal}");
+    }
+    assert_eq!(server.eval("return 'serves';").value(), "serves");
+}
+
+#[test]
+fn a_program_does_not_replace_the_server() {
+    let server = server(1);
+    assert!(format!("{:?}", server.eval("pcntl_exec('/bin/true');")).contains("would replace the whole server"));
+    let child = "$child = pcntl_fork(); if ($child === 0) { pcntl_exec('/bin/sh', ['-c', 'exit 3']); }
+        pcntl_waitpid($child, $status); return pcntl_wexitstatus($status);";
+    assert_eq!(server.eval(child).value(), 3);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine. It is held
 //! while threads are made, so what is made for a thread must not take it before that thread runs.
 
+mod handle;
 mod work;
 
 use super::counters::{LastPublish, WorkerCounters};
@@ -14,7 +15,7 @@ use super::waits::{Waiter, Waiters, Waits};
 use crate::php::{Ended, Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
 use crate::threads::{Identity, ThreadGroup};
 use crate::vars::Slot;
-use std::os::fd::OwnedFd;
+use handle::HandleEnd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -89,8 +90,8 @@ struct State {
     runs: u64,
     counters: WorkerCounters,
     waiters: Waiters,
-    /// The writing ends of the handles of the runs that go on, by thread.
-    handles: Vec<(usize, OwnedFd)>,
+    /// The server's ends of the handles of the current runs, by thread.
+    handles: Vec<(usize, HandleEnd)>,
 }
 
 /// What is to be seen of a worker from outside.
@@ -278,6 +279,7 @@ impl Background {
         };
         self.changed.notify_all();
         drop(handles);
+        self.thread_group.ask_to_end();
         if runs {
             self.start(own_scope)?;
         }
@@ -298,6 +300,7 @@ impl Background {
         };
         self.changed.notify_all();
         drop(handles);
+        self.thread_group.ask_to_end();
     }
 
     /// Stops a worker that a reload has replaced or taken out.

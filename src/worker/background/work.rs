@@ -31,7 +31,7 @@ pub(super) struct BackgroundWork {
     restarts: u64,
     started: Instant,
     ready_at: Option<Instant>,
-    /// The reading end of the run's handle; each call of the script gets a duplicate.
+    /// The script's end of the run's handle; each call of the script gets a duplicate.
     handle: Option<OwnedFd>,
     output: LineLog,
     standing: Standing,
@@ -114,10 +114,10 @@ impl BackgroundWork {
 
     /// `None`: the worker is to stop.
     fn begin(&mut self) -> io::Result<Option<Run>> {
-        let pipe = io::pipe();
+        let ends = super::handle::pair();
         self.started = Instant::now();
         self.ready_at = None;
-        let reader = {
+        let handle = {
             let mut state = self.worker.locked();
             if state.stopping {
                 return Ok(None);
@@ -127,12 +127,12 @@ impl BackgroundWork {
             state.running += 1;
             self.run = state.runs;
             self.restarts = state.restarts;
-            let (reader, writer) = pipe?;
-            state.handles.push((self.number, writer.into()));
-            reader
+            let (handle, end) = ends?;
+            state.handles.push((self.number, end));
+            handle
         };
         self.activity.running(self.run);
-        self.handle = Some(reader.into());
+        self.handle = Some(handle);
         let Background { name, scope, config: declaration, .. } = &*self.worker;
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker started");
         Ok(Some(Run {
@@ -329,6 +329,11 @@ impl Work for BackgroundWork {
             Some(handle) => handle.try_clone(),
             None => Err(io::Error::other("no script runs")),
         }
+    }
+
+    fn should_end(&self) -> bool {
+        let state = self.worker.locked();
+        state.stopping || state.restarts > self.restarts
     }
 
     fn output(&mut self, bytes: &[u8]) {

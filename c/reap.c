@@ -1,0 +1,161 @@
+/* Who waits for the programs and children that scripts start.
+ *
+ * The children of a process become zombies until it waits for them, and a script that ends without waiting leaves that to
+ * its process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
+ * take them off the list; what is left when the script ends is waited for by shim_reap(). A wait for "any child" is a wait
+ * for the children of the calling thread alone: others belong to other scripts. */
+#include "internal.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef __WNOTHREAD
+# define __WNOTHREAD 0
+#endif
+
+/* Children of scripts that have ended. */
+static struct {
+	pthread_mutex_t lock; /* protects the others; held across no wait that blocks */
+	igor_pids pids;
+} igor_orphans = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool igor_watches(void)
+{
+	return igor_self != NULL && !igor_self->request.own_process && !igor_forked;
+}
+
+/* Where memory runs out the child is not on the list, and stays a zombie if its script does not wait for it. */
+static void igor_pids_add(igor_pids *pids, pid_t pid)
+{
+	if (pids->count == pids->room) {
+		size_t room = pids->room == 0 ? 8 : pids->room * 2;
+		pid_t *list = realloc(pids->list, room * sizeof(pid_t));
+
+		if (list == NULL) {
+			return;
+		}
+		pids->list = list;
+		pids->room = room;
+	}
+	pids->list[pids->count++] = pid;
+}
+
+static void igor_pids_remove(igor_pids *pids, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < pids->count; i++) {
+		if (pids->list[i] == pid) {
+			pids->list[i] = pids->list[--pids->count];
+			return;
+		}
+	}
+}
+
+static void igor_pids_free(igor_pids *pids)
+{
+	free(pids->list);
+	*pids = (igor_pids) {0};
+}
+
+void igor_child_started(pid_t pid)
+{
+	if (pid > 0 && igor_watches()) {
+		igor_pids_add(&igor_self->children, pid);
+	}
+}
+
+/* In the child: its parent's children are not its own. The list's memory stays, like all that the fork has copied. */
+void igor_children_leave(void)
+{
+	if (igor_self != NULL) {
+		igor_self->children = (igor_pids) {0};
+	}
+}
+
+pid_t igor_fork(void)
+{
+	pid_t (*call)(void) = (pid_t (*)(void)) dlsym(RTLD_NEXT, "fork");
+	pid_t pid = call();
+
+	igor_child_started(pid);
+	return pid;
+}
+
+pid_t igor_wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	int ended = 0;
+	pid_t found;
+
+	if (pid == -1 && igor_watches()) {
+		options |= __WNOTHREAD;
+	}
+	found = (pid_t) syscall(SYS_wait4, pid, &ended, options, usage);
+	if (found > 0) {
+		if (status != NULL) {
+			*status = ended;
+		}
+		if (igor_self != NULL && (WIFEXITED(ended) || WIFSIGNALED(ended))) {
+			igor_pids_remove(&igor_self->children, found);
+		}
+	}
+	return found;
+}
+
+int igor_waitid(int type, id_t id, siginfo_t *info, int options)
+{
+	siginfo_t own = {0};
+	int result;
+
+	if (type == P_ALL && igor_watches()) {
+		options |= __WNOTHREAD;
+	}
+	result = (int) syscall(SYS_waitid, type, id, info != NULL ? info : &own, options, NULL);
+	if (info == NULL) {
+		info = &own;
+	}
+	if (result == 0 && igor_self != NULL && (options & WNOWAIT) == 0 && info->si_pid > 0
+		&& (info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED)) {
+		igor_pids_remove(&igor_self->children, info->si_pid);
+	}
+	return result;
+}
+
+/* The script is over, so nothing will wait for these any more. */
+void igor_children_abandon(igor_thread *self)
+{
+	size_t i;
+
+	if (self->children.count > 0) {
+		pthread_mutex_lock(&igor_orphans.lock);
+		for (i = 0; i < self->children.count; i++) {
+			igor_pids_add(&igor_orphans.pids, self->children.list[i]);
+		}
+		pthread_mutex_unlock(&igor_orphans.lock);
+	}
+	igor_pids_free(&self->children);
+}
+
+size_t shim_reap(void)
+{
+	size_t i = 0, left;
+
+	pthread_mutex_lock(&igor_orphans.lock);
+	while (i < igor_orphans.pids.count) {
+		pid_t pid = igor_orphans.pids.list[i];
+
+		if (syscall(SYS_wait4, pid, NULL, WNOHANG, NULL) == 0) {
+			i++;
+		} else {
+			igor_pids_remove(&igor_orphans.pids, pid);
+		}
+	}
+	left = igor_orphans.pids.count;
+	pthread_mutex_unlock(&igor_orphans.lock);
+	return left;
+}

@@ -1,0 +1,34 @@
+//! What a process does beside its work: it waits for children that nothing else waits for, and logs signals that reached
+//! no script.
+
+use crate::php::process;
+use std::fs;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How long a zombie stays at most. Nothing waits for them, so a second is as good as none.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until it is dropped.
+pub(super) async fn run() {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let is_init = std::process::id() == 1;
+    loop {
+        looks.tick().await;
+        process::reap();
+        if is_init {
+            orphans().into_iter().for_each(process::reap_one);
+        }
+        for signal in process::ignored_signals() {
+            tracing::warn!(signal, "a signal was ignored: no script handles it");
+        }
+    }
+}
+
+/// The processes that the kernel has handed to process 1 because their parent has ended: the children of its main thread,
+/// which starts none itself.
+fn orphans() -> Vec<i32> {
+    let children = fs::read_to_string("/proc/self/task/1/children").unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}

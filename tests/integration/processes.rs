@@ -1,0 +1,178 @@
+//! What a script does to "its" process stays its own: descriptors, children, the file mode mask, persistent connections.
+
+use crate::common::workers::{READY, block, ensure, puppet, read};
+use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+
+fn server(threads: usize) -> Server {
+    Igor::new()
+        .frankenphp(&format!("num_threads {threads}"))
+        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}")
+        .start()
+}
+
+/// Every way to start a program, with files, sockets and pipes of the script open.
+#[test]
+fn a_program_inherits_no_descriptor_of_the_script() {
+    let server = server(1);
+    let list = "ls /proc/self/fd | wc -l";
+    let open = "$kept = [fopen(__FILE__, 'r'), tmpfile(), stream_socket_server('tcp://127.0.0.1:0'),
+        ...stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0), socket_create(AF_INET, SOCK_STREAM, 0)];";
+    let ways = [
+        format!("return (int) exec('{list}');"),
+        format!("return (int) shell_exec('{list}');"),
+        format!("ob_start(); system('{list}'); return (int) ob_get_clean();"),
+        format!("$program = popen('{list}', 'r'); $out = fgets($program); pclose($program); return (int) $out;"),
+        format!("putenv('A=1'); return (int) exec('{list}');"),
+        format!(
+            "$program = proc_open('{list}', [1 => ['pipe', 'w']], $pipes); $out = stream_get_contents($pipes[1]);
+            proc_close($program); return (int) $out;"
+        ),
+        format!(
+            "$program = proc_open(['sh', '-c', '{list}'], [1 => ['pipe', 'w']], $pipes);
+            $out = stream_get_contents($pipes[1]); proc_close($program); return (int) $out;"
+        ),
+    ];
+    for way in ways {
+        // 0, 1 and 2, and the folder that `ls` reads.
+        let code = format!("{open} {way}");
+        assert_eq!(
+            server.eval(&code).value(),
+            4,
+            "{way}: {:?}",
+            server.eval(&code.replace(" | wc -l", " -l | tr '\\n' ';'").replace("(int) ", ""))
+        );
+    }
+}
+
+/// What a script hands over arrives, under the number that it names.
+#[test]
+fn a_program_gets_the_descriptors_that_the_script_hands_over() {
+    let server = server(1);
+    let code = "$file = tmpfile(); fwrite($file, 'handed over'); rewind($file);
+        $program = proc_open('cat <&7', [1 => ['pipe', 'w'], 7 => $file], $pipes);
+        $out = stream_get_contents($pipes[1]); proc_close($program); return $out;";
+    assert_eq!(server.eval(code).value(), "handed over");
+}
+
+/// While one script has a mask of its own, another sees the one of the process.
+#[test]
+fn the_file_mode_mask_is_the_threads_own() {
+    let server = server(2);
+    let mut other = server.connect();
+    let holds = "umask(0777); touch(getenv('DIR') . '/ready');
+        while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); } return umask();";
+    other.write(&Request::post("/eval.php", holds));
+    wait_until("the other script", || server.path("ready").exists());
+    let mask = server.eval("return umask();").value();
+    assert_ne!(mask, 0o777);
+    fs::write(server.path("done"), "").expect("files can be written");
+    assert_eq!(Outcome::of_response(&other.read(false)).value(), 0o777);
+    assert_eq!(server.eval("return umask();").value(), mask, "after the script");
+}
+
+fn descriptors(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the process runs").count()
+}
+
+/// A persistent connection ends with the thread whose scripts could use it again.
+#[test]
+fn reloads_leave_no_persistent_connection_behind() {
+    let peer = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = peer.local_addr().expect("an address").port();
+    let accepting = std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        while kept.len() < 64 {
+            kept.extend(peer.accept());
+        }
+    });
+    let server = Igor::new()
+        .admin()
+        .file("round", "0")
+        .site("root {$PHP_TESTS}\nphp_server {\nenv ROUND 0\nworker {$PHP_TESTS}/worker.php 1\n}")
+        .start();
+    let connect = format!("return (bool) pfsockopen('127.0.0.1', {port});");
+    let mut counts = Vec::new();
+    for round in 0..20 {
+        assert_eq!(server.eval_in_worker(&connect).value(), true);
+        let file = server.path("Caddyfile");
+        let old = fs::read_to_string(&file).expect("the configuration");
+        fs::write(&file, old.replace(&format!("ROUND {round}\n"), &format!("ROUND {}\n", round + 1))).expect("a write");
+        server.signal(Signal::HUP);
+        wait_until("the reload", || {
+            server.eval_in_worker("return getenv('ROUND');").value() == format!("{}", round + 1)
+        });
+        counts.push(descriptors(&server));
+    }
+    drop(accepting);
+    wait_until("the last thread's connection closes", || descriptors(&server) <= counts[0] + 1);
+}
+
+/// A forked child that lives on holds copies of every descriptor; background workers are told to end all the same.
+#[test]
+fn a_living_child_delays_no_restart() {
+    let fork = "$child = pcntl_fork(); if ($child === 0) { sleep(20); exit; } return $child;";
+    let server = block(&puppet("w", READY)).admin().start();
+    ensure(&server, "w");
+    let before = read(&server, "w").value();
+    let child: Value = server.eval(fork).value();
+    assert_eq!(server.ask_admin(&Request::post("/frankenphp/workers/restart", "")).status, 200);
+    wait_until("the next run", || read(&server, "w").value() != before);
+    assert!(!server.log.text().contains("interrupting"), "{}", server.log.text());
+    if let Some(child) = child.as_i64().and_then(|pid| Pid::from_raw(pid as i32)) {
+        let _ = kill_process(child, Signal::KILL);
+    }
+}
+
+fn zombies(server: &Server) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the process runs");
+    let children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let is_zombie = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    };
+    children.map(|list| list.split_whitespace().filter(|pid| is_zombie(pid)).count()).sum()
+}
+
+/// What a script does not wait for, the server does, also when it ends after the script.
+#[test]
+fn children_that_no_script_waits_for_leave_no_zombie() {
+    let server = server(2);
+    let start = "for ($i = 0; $i < 50; $i++) { $kept[] = proc_open('sleep 0.2', [], $pipes);
+        if (pcntl_fork() === 0) { usleep(200000); exit; } } return true;";
+    assert_eq!(server.eval(start).value(), true);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    wait_until("the last zombie", || zombies(&server) == 0);
+}
+
+/// The wait for any child is for those of the script; those of another stay its own, with their exit status.
+#[test]
+fn no_script_takes_the_exit_status_of_another() {
+    let server = server(2);
+    let mut other = server.connect();
+    let starts = "$program = proc_open('exit 7', [], $pipes); touch(getenv('DIR') . '/ready');
+        while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); } return proc_close($program);";
+    other.write(&Request::post("/eval.php", starts));
+    wait_until("the other script", || server.path("ready").exists());
+    assert_eq!(server.eval("return pcntl_wait($status);").value(), -1);
+    assert_eq!(server.eval("return pcntl_waitid(P_ALL, 0, $info, WEXITED | WNOHANG) ? 1 : 0;").value(), 0);
+    fs::write(server.path("done"), "").expect("files can be written");
+    assert_eq!(Outcome::of_response(&other.read(false)).value(), 7);
+}
+
+/// Children are forked while other threads hold the locks that a child could need.
+#[test]
+fn forks_under_load_do_not_hang() {
+    let server = server(3);
+    let mut busy = server.connect();
+    busy.write(&Request::post("/eval.php", "while (!file_exists(getenv('DIR') . '/done')) { for ($i = 0; $i < 1000; $i++) { getenv('PATH'); getenv(); } clearstatcache(); } return true;"));
+    let forks =
+        "for ($i = 0; $i < 300; $i++) { $child = pcntl_fork(); if ($child === 0) { getenv('PATH'); getenv(); exit(0); }
+        pcntl_waitpid($child, $status); if ($status !== 0) { return $status; } } return 'all';";
+    assert_eq!(server.eval(forks).value(), "all");
+    fs::write(server.path("done"), "").expect("files can be written");
+    assert_eq!(Outcome::of_response(&busy.read(false)).value(), true);
+}
