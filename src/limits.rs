@@ -40,6 +40,20 @@ pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 /// nginx uses for `send_timeout`.
 pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 
+/// Bodies that are there as a whole and at most so long are compressed as a whole, so that their length is known: somewhat
+/// more than PHP's output is gathered up to.
+pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
+
+/// What is compressed before other tasks of the thread get their turn: one to five milliseconds.
+pub const ENCODE_PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// Compressed bytes are sent when there are so many, or when the handler pauses.
+pub const ENCODE_CHUNK_BYTES_MIN: usize = 8 * 1024;
+
+/// The window of brotli and zstd as a power of two: 128 KiB. Pages are smaller, and a stream of events may be open for
+/// hours, with its compressor; the usual windows of both formats take megabytes each.
+pub const ENCODE_WINDOW_BITS: u32 = 17;
+
 // --- HTTP: queueing -----------------------------------------------------------------------------------------------
 
 /// How long a request waits for a place in a full queue when `max_wait_time` is not set: as long as common clients and

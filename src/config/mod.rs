@@ -11,11 +11,13 @@ mod assemble;
 mod context;
 mod diagnostic;
 mod directives;
+mod encode;
 pub mod limits;
 mod matcher;
 mod model;
 mod quick;
 mod request;
+mod response_matcher;
 mod settings;
 mod syntax;
 mod table;
@@ -30,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use encode::{Encode, EncodeFormat};
 pub use matcher::{Condition, Matcher, PathPattern, ValuePattern, host_matches};
 pub use model::{
     Address, Config, FileServer, Handler, HeaderOp, HeaderRule, Listener, PhpServer, Redir, Respond, Route, Scope,
@@ -37,6 +40,7 @@ pub use model::{
 };
 pub use quick::{QuickOptions, quick};
 pub use request::RequestView;
+pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};
 pub use settings::{
     Admin, FrankenPhp, Global, LogFormat, LogLevel, LogOutput, LogSettings, MaxThreads, VarsMode, VarsSettings,
 };

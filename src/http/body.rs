@@ -23,6 +23,9 @@ pub enum ResponseBodyError {
     /// A static file could not be read to its end.
     #[error("reading the static file: {0}")]
     File(#[from] std::io::Error),
+    /// The server behind this one ended its response early.
+    #[error("reading the response of the upstream: {0}")]
+    Upstream(String),
 }
 
 /// Where the bytes of a response come from.
@@ -35,6 +38,8 @@ pub(super) enum Source {
     Stream(Chunks),
     /// A static file.
     File(ServeFileSystemResponseBody),
+    /// What another handler makes of it, or what comes from another server.
+    Boxed(Pin<Box<dyn Body<Data = Bytes, Error = ResponseBodyError> + Send>>),
 }
 
 /// What the PHP thread hands back: a head and where its body comes from.
@@ -62,6 +67,14 @@ impl ResponseBody {
     /// What it is made of, without the bookkeeping.
     pub(super) fn into_source(self) -> Source {
         self.source
+    }
+
+    /// The body, if it is there as a whole.
+    pub(super) fn whole(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Whole(bytes) => Some(bytes),
+            _ => None,
+        }
     }
 
     /// Makes the drop of this body the moment when `record` is logged.
@@ -100,6 +113,7 @@ impl Body for ResponseBody {
             Source::File(body) => {
                 ready!(Pin::new(body).poll_frame(context)).map(|frame| frame.map_err(ResponseBodyError::from))
             }
+            Source::Boxed(body) => ready!(body.as_mut().poll_frame(context)),
         };
         if let Some(record) = &mut this.record {
             match &next {
@@ -116,6 +130,7 @@ impl Body for ResponseBody {
             Source::Empty => true,
             Source::Whole(_) | Source::Stream(_) => false,
             Source::File(body) => body.is_end_stream(),
+            Source::Boxed(body) => body.is_end_stream(),
         }
     }
 
@@ -125,6 +140,7 @@ impl Body for ResponseBody {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Stream(_) => SizeHint::default(),
             Source::File(body) => body.size_hint(),
+            Source::Boxed(body) => body.size_hint(),
         }
     }
 }

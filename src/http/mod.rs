@@ -21,6 +21,7 @@ pub mod settings;
 mod answer;
 mod authority;
 mod block;
+mod encode;
 mod header_rules;
 mod interim;
 mod pace;

@@ -1,0 +1,146 @@
+//! `encode`: compresses responses. What is compressed and in which format is decided here (pure); the bytes are made in
+//! [`body`].
+//!
+//! A compressed response is another representation (RFC 9110, 8.8.3): its strong `ETag` ends with the format's name. The
+//! condition of the next request has that name taken off before the handler sees it, so `If-None-Match` works for files
+//! and for scripts. Ranges are of the representation that is sent, which has none here: a request for a range is answered
+//! by the handler, and a 206 is left as it is.
+
+mod body;
+mod negotiation;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, request};
+use http_body::Body;
+
+use super::body::{ResponseBody, Source};
+use crate::config::{Encode, EncodeFormat};
+
+/// What `encode` decided when it saw the request.
+pub(super) struct Encoding<'s> {
+    settings: &'s Encode,
+    /// The format that the client likes best; `None`: it takes none of them.
+    format: Option<EncodeFormat>,
+    is_head: bool,
+    /// Whether the condition of the request named a compressed representation.
+    is_revalidation: bool,
+}
+
+impl<'s> Encoding<'s> {
+    /// Looks at the request, and lets the handler see the condition as if nothing was compressed.
+    pub(super) fn begin(settings: &'s Encode, parts: &mut request::Parts) -> Self {
+        // What follows a handshake is no HTTP response.
+        let is_upgrade = parts.headers.contains_key(header::UPGRADE);
+        let format = if is_upgrade { None } else { negotiation::choose(&settings.formats, &parts.headers) };
+        let is_revalidation = format.is_some_and(|format| take_off_suffix(&mut parts.headers, format));
+        Self { settings, format, is_head: parts.method == Method::HEAD, is_revalidation }
+    }
+
+    /// Compresses the response if it is worth it and the client takes it.
+    pub(super) fn apply(self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+        if response.status() == StatusCode::NOT_MODIFIED {
+            if let Some(format) = self.format.filter(|_| self.is_revalidation) {
+                name_in_tag(response.headers_mut(), format);
+                vary(response.headers_mut());
+            }
+            return response;
+        }
+        if !self.is_worth_it(&response) {
+            return response;
+        }
+        vary(response.headers_mut());
+        match self.format {
+            Some(format) => self.compress(format, response),
+            None => response,
+        }
+    }
+
+    fn is_worth_it(&self, response: &Response<ResponseBody>) -> bool {
+        let headers = response.headers();
+        let status = response.status();
+        let has_no_body =
+            status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        let is_taken = headers.contains_key(header::CONTENT_ENCODING)
+            || headers.contains_key(header::CONTENT_RANGE)
+            || forbids_transforms(headers);
+        !has_no_body
+            && !is_taken
+            && length(response).is_none_or(|length| length >= self.settings.minimum_length)
+            && self.settings.matcher.matches(status.as_u16(), |name| {
+                headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+            })
+    }
+
+    fn compress(&self, format: EncodeFormat, response: Response<ResponseBody>) -> Response<ResponseBody> {
+        let (mut parts, body) = response.into_parts();
+        let headers = &mut parts.headers;
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::ACCEPT_RANGES);
+        // A digest is of the bytes that are sent, which are others now.
+        headers.remove(HeaderName::from_static("content-md5"));
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(format.name()));
+        name_in_tag(headers, format);
+        if self.is_head {
+            return Response::from_parts(parts, ResponseBody::new(Source::Empty));
+        }
+        Response::from_parts(parts, body::compressed(format, body))
+    }
+}
+
+/// The length of the body, if it is known. That of an answer to HEAD stands in its head only.
+fn length(response: &Response<ResponseBody>) -> Option<u64> {
+    let promised = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    promised.or_else(|| response.body().size_hint().exact())
+}
+
+fn forbids_transforms(headers: &HeaderMap) -> bool {
+    let directives = headers.get_all(header::CACHE_CONTROL).into_iter().filter_map(|value| value.to_str().ok());
+    directives.flat_map(|list| list.split(',')).any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
+}
+
+/// Tells caches that the answer depends on what the client takes.
+fn vary(headers: &mut HeaderMap) {
+    let named = headers.get_all(header::VARY).into_iter().filter_map(|value| value.to_str().ok());
+    let is_named = named
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"));
+    if !is_named {
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+}
+
+/// Puts the format's name into a strong entity tag. A weak one stays: it says only that the content is equivalent.
+fn name_in_tag(headers: &mut HeaderMap, format: EncodeFormat) {
+    let Some(tag) = headers.get(header::ETAG) else { return };
+    let Some(opaque) = tag.as_bytes().strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")) else { return };
+    let named = [b"\"", opaque, b"-", format.name().as_bytes(), b"\""].concat();
+    if let Ok(named) = HeaderValue::from_maybe_shared(Bytes::from(named)) {
+        headers.insert(header::ETAG, named);
+    }
+}
+
+/// Takes the format's name off the tags of `If-None-Match`. Returns whether one had it.
+fn take_off_suffix(headers: &mut HeaderMap, format: EncodeFormat) -> bool {
+    let suffix = format!("-{}\"", format.name());
+    let Some(Ok(tags)) = headers.get(header::IF_NONE_MATCH).map(HeaderValue::to_str) else { return false };
+    if !tags.contains(&suffix) {
+        return false;
+    }
+    let tags: Vec<String> = tags
+        .split(',')
+        .map(str::trim)
+        .map(|tag| match tag.strip_suffix(&suffix).filter(|tag| tag.starts_with('"')) {
+            Some(opaque) => format!("{opaque}\""),
+            None => tag.to_owned(),
+        })
+        .collect();
+    if let Ok(tags) = HeaderValue::try_from(tags.join(", ")) {
+        headers.insert(header::IF_NONE_MATCH, tags);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;
