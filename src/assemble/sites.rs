@@ -1,7 +1,9 @@
 //! From the checked configuration to the HTTP layer's settings.
 
+use super::logging;
 use super::threads::{HttpGroup, Threads};
 use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Site};
+use crate::http::access_log::AccessLog;
 use crate::http::service::HttpService;
 use crate::http::settings::{Handler, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,9 +16,10 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
     let mut sites: Vec<(Listener, Vec<SiteSettings>)> = Vec::new();
     for site in &config.sites {
         let routes: Vec<Route> = site.routes.iter().map(|route| assembly.route(route)).collect();
+        let access_log = access_log(site, config);
         for listener in site.listeners() {
             let addresses = site.addresses.iter().filter(|address| is_on(address, listener));
-            let settings = settings(site, addresses, routes.clone());
+            let settings = settings(site, addresses, routes.clone(), access_log.clone());
             match sites.iter_mut().find(|(known, _)| *known == listener) {
                 Some((_, list)) => list.push(settings),
                 None => sites.push((listener, vec![settings])),
@@ -31,7 +34,9 @@ pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
     let assembly = Assembly::new(config, threads);
     let sites = config.sites.iter().map(|site| {
         let routes = site.routes.iter().map(|route| assembly.route(route)).collect();
-        settings(site, site.addresses.iter(), routes)
+        // The program that it is mounted in has a log of its own.
+        let access_log = if site.access_logs.is_empty() { AccessLog::Off } else { AccessLog::Tracing };
+        settings(site, site.addresses.iter(), routes, access_log)
     });
     HttpService::new(sites.collect())
 }
@@ -57,12 +62,25 @@ pub(crate) fn label(site: &Site) -> String {
     site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
+/// The sinks of a site. Their files could be opened a moment ago; a site whose log cannot be opened now is served without it.
+fn access_log(site: &Site, config: &Config) -> AccessLog {
+    logging::access_log(site, &config.global).unwrap_or_else(|error| {
+        tracing::error!(site = label(site), "opening an access log: {error}");
+        AccessLog::Tracing
+    })
+}
+
 /// The site as it answers on `addresses`, which are some of its own.
-fn settings<'a>(site: &Site, addresses: impl Iterator<Item = &'a Address>, routes: Vec<Route>) -> SiteSettings {
+fn settings<'a>(
+    site: &Site,
+    addresses: impl Iterator<Item = &'a Address>,
+    routes: Vec<Route>,
+    access_log: AccessLog,
+) -> SiteSettings {
     let hosts: Vec<Option<String>> = addresses.map(|address| address.host.clone()).collect();
     // One address without a host makes the site answer every host.
     let named = if hosts.iter().any(Option::is_none) { Vec::new() } else { hosts.into_iter().flatten().collect() };
-    SiteSettings { label: label(site), hosts: named, routes, access_log: site.access_log.is_some() }
+    SiteSettings { label: label(site), hosts: named, routes, access_log }
 }
 
 fn is_on(address: &Address, listener: Listener) -> bool {

@@ -54,6 +54,22 @@ pub const ADMIN_PORT_DEFAULT: u16 = 2019;
 /// The port of an address that names none.
 pub const HTTP_PORT_DEFAULT: u16 = 80;
 
+/// The default size of a log file at which a new one begins: Caddy's 100 MB, which a tool for people can still open.
+pub(super) const LOG_ROLL_BYTES_DEFAULT: u64 = 100 * MIB as u64;
+
+/// The default number of old log files that are kept: Caddy's.
+pub(super) const LOG_ROLL_KEEP_DEFAULT: usize = 10;
+
+/// The default time that old log files are kept: Caddy's 90 days.
+pub(super) const LOG_ROLL_KEEP_FOR_DEFAULT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// The most old log files that a setting can ask for: more is a typing error.
+pub(super) const LOG_FILES_MAX: usize = 100_000;
+
+/// The largest compiled form of a regular expression of the configuration, in bytes. Matching takes time in proportion to it
+/// and to the text, never more.
+pub(super) const REGEXP_BYTES_MAX: usize = MIB;
+
 /// The deepest nesting of a snapshot: the contract of `frankenphp_set_vars()`.
 pub const VARS_DEPTH_MAX: usize = 256;
 

@@ -42,7 +42,8 @@ pub use quick::{QuickOptions, quick};
 pub use request::RequestView;
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};
 pub use settings::{
-    Admin, FrankenPhp, Global, LogFormat, LogLevel, LogOutput, LogSettings, MaxThreads, VarsMode, VarsSettings,
+    Admin, FrankenPhp, Global, LogDuration, LogFilter, LogFilterOp, LogFormat, LogLevel, LogOutput, LogRoll,
+    LogSettings, LogStyle, LogTime, LogValueOp, MaxThreads, VarsMode, VarsSettings,
 };
 pub use table::DirectiveDoc;
 pub use text::Text;

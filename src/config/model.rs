@@ -107,8 +107,8 @@ pub struct Site {
     /// `respond`, `php_server` and `php`, `file_server`), within one directive the longest path first and those
     /// without a matcher last, otherwise as written. `header` routes do not end the request, all others do.
     pub routes: Vec<Route>,
-    /// The access log, if the site has one.
-    pub access_log: Option<LogSettings>,
+    /// The access logs. Empty: requests are not logged.
+    pub access_logs: Vec<LogSettings>,
     /// Where the first address stands.
     pub position: Position,
 }

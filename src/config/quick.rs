@@ -93,7 +93,7 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         bind: Vec::new(),
         root: Some(root),
         routes: vec![route],
-        access_log: None,
+        access_logs: Vec::new(),
         position: position.clone(),
     }
 }

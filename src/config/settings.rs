@@ -173,8 +173,16 @@ pub struct LogSettings {
     pub level: Option<LogLevel>,
     /// Text for people or JSON for machines.
     pub format: LogFormat,
+    /// How the records of requests write times, durations and levels.
+    pub style: LogStyle,
+    /// What is changed in the records of requests before they are written, in order.
+    pub filters: Vec<LogFilter>,
     /// Where the records go.
     pub output: LogOutput,
+    /// The hosts whose requests are logged; empty: all.
+    pub hostnames: Vec<String>,
+    /// Whether the records of requests show the values that are masked by default.
+    pub credentials: bool,
 }
 
 /// How severe a log record is.
@@ -200,6 +208,100 @@ pub enum LogFormat {
     Json,
 }
 
+/// How the records of requests write some values in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogStyle {
+    /// The time of a request.
+    pub time: LogTime,
+    /// Durations.
+    pub duration: LogDuration,
+    /// Whether levels are in upper case.
+    pub upper_level: bool,
+}
+
+/// How a log writes a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogTime {
+    /// Seconds since the start of 1970 with decimals, as a number.
+    #[default]
+    Seconds,
+    /// Milliseconds since then, as a number.
+    Milliseconds,
+    /// Nanoseconds since then, as a number.
+    Nanoseconds,
+    /// `2026-11-28T10:43:29Z`, with this many decimals of the second.
+    Iso(u8),
+    /// `2026/11/28 10:43:29`, with this many decimals of the second.
+    Wall(u8),
+    /// `28/Nov/2026:10:43:29 +0000`.
+    Common,
+}
+
+/// How a log writes a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogDuration {
+    /// Seconds with decimals, as a number.
+    #[default]
+    Seconds,
+    /// Milliseconds, as a number.
+    Milliseconds,
+    /// Nanoseconds, as a number.
+    Nanoseconds,
+    /// `1.5ms`.
+    Text,
+}
+
+/// One change of the records of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter {
+    /// The path of the field in the JSON form of a record: `request`, `headers`, `Cookie`.
+    pub path: Vec<String>,
+    /// The change.
+    pub op: LogFilterOp,
+}
+
+/// What a filter does with a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogFilterOp {
+    /// Removes it.
+    Delete,
+    /// Calls it otherwise.
+    Rename(String),
+    /// Writes this text in its place.
+    Replace(String),
+    /// Writes a short hash in its place, by which equal values can be found.
+    Hash,
+    /// Zeroes the bits of an address behind so many.
+    IpMask {
+        /// Bits that are kept of an IPv4 address.
+        ipv4: u8,
+        /// Bits that are kept of an IPv6 address.
+        ipv6: u8,
+    },
+    /// Changes parameters of the query of an address.
+    Query(Vec<(String, LogValueOp)>),
+    /// Changes cookies.
+    Cookie(Vec<(String, LogValueOp)>),
+    /// Replaces what fits a regular expression. It was compiled when the configuration was read.
+    Regexp {
+        /// The expression.
+        pattern: String,
+        /// What is written in its place; `$1` is the first group.
+        with: String,
+    },
+}
+
+/// What a filter does with one parameter or one cookie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogValueOp {
+    /// Removes it.
+    Delete,
+    /// Writes this text in the place of its value.
+    Replace(String),
+    /// Writes a short hash in the place of its value.
+    Hash,
+}
+
 /// Where log records go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum LogOutput {
@@ -210,6 +312,36 @@ pub enum LogOutput {
     Stdout,
     /// Nowhere.
     Discard,
-    /// Appended to this file.
-    File(PathBuf),
+    /// Appended to a file.
+    File {
+        /// Its absolute path.
+        path: PathBuf,
+        /// When a new file begins; `None`: never.
+        roll: Option<LogRoll>,
+    },
+}
+
+/// When a log file is put aside, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRoll {
+    /// The size at which a new file begins.
+    pub size_bytes: u64,
+    /// How many old files are kept; 0: all.
+    pub keep: usize,
+    /// How long old files are kept; zero: always.
+    pub keep_for: Duration,
+    /// Whether old files are compressed.
+    pub compress: bool,
+}
+
+impl Default for LogRoll {
+    /// Caddy's.
+    fn default() -> Self {
+        Self {
+            size_bytes: limits::LOG_ROLL_BYTES_DEFAULT,
+            keep: limits::LOG_ROLL_KEEP_DEFAULT,
+            keep_for: limits::LOG_ROLL_KEEP_FOR_DEFAULT,
+            compress: true,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -254,7 +255,7 @@ async fn serve_connection<S>(
     let interim = Arc::new(InterimSlot::default());
     let stream = WriteLimit::new(TokioIo::new(stream), write_idle);
     let stream = InterimIo::new(stream, Arc::clone(&interim));
-    let current = RefCell::new(CurrentService::new(services));
+    let current = RefCell::new(CurrentService::new(services.clone()));
     let handler = service_fn(move |request| {
         let service = current.borrow_mut().get();
         let interim = Arc::clone(&interim);
@@ -281,6 +282,18 @@ async fn serve_connection<S>(
     }
     if let Some(Err(error)) = outcome {
         tracing::debug!(remote = %info.remote, "serving a connection: {error}");
+        if let Some(status) = answered_by_hyper(&error) {
+            services.borrow().note_unreadable(&info, status);
+        }
+    }
+}
+
+/// What hyper has answered to a request whose head it could not read.
+fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
+    if error.is_parse_too_large() {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else {
+        error.is_parse().then_some(StatusCode::BAD_REQUEST)
     }
 }
 
@@ -311,6 +324,7 @@ impl CurrentService {
 mod tests {
     use super::*;
     use crate::config::{FileServer, Matcher, Respond, Text};
+    use crate::http::access_log::AccessLog;
     use crate::http::settings::{Handler, Route, SiteSettings};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -322,7 +336,7 @@ mod tests {
             label: String::new(),
             hosts: Vec::new(),
             routes: vec![Route { matcher: Matcher::any(), handler }],
-            access_log: false,
+            access_log: AccessLog::Off,
         }])
     }
 

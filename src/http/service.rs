@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request};
 use http_body::Body;
 
-use super::access_log::{AccessRecord, HandledBy};
+use super::access_log::{AccessLog, AccessRecord, HandledBy};
 use super::answer::{self, RequestContext};
 use super::authority;
 use super::body::ResponseBody;
@@ -90,13 +90,14 @@ impl HttpService {
         let (mut parts, body) = request.into_parts();
         let host = match authority::requested_host(&parts) {
             Ok(host) => host.to_owned(),
-            Err(reason) => return plain(StatusCode::BAD_REQUEST, reason),
+            Err(reason) => return self.without_site(&parts, &connection, plain(StatusCode::BAD_REQUEST, reason)),
         };
         authority::adopt_authority(&mut parts);
         let Some(site) = routing::select_site(&self.sites, &host) else {
-            return plain(StatusCode::NOT_FOUND, "no site here answers for this host\n");
+            let answer = plain(StatusCode::NOT_FOUND, "no site here answers for this host\n");
+            return self.without_site(&parts, &connection, answer);
         };
-        let record = site.access_log.then(|| AccessRecord::start(&parts, &connection, &site.label)).flatten();
+        let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
         let mut context =
             RequestContext { site, connection: &connection, host: &host, interim, handled_by: HandledBy::default() };
         let mut response = answer::catch_panic(context.answer(parts, body)).await;
@@ -108,6 +109,34 @@ impl HttpService {
             response.body_mut().set_record(record);
         }
         response
+    }
+}
+
+/// Requests that reach no site, which the first access log notes all the same: an operator looks for them there.
+impl HttpService {
+    fn without_site(
+        &self,
+        parts: &request::Parts,
+        connection: &ConnectionInfo,
+        mut answer: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
+        let record = self.first_log().and_then(|log| AccessRecord::start(parts, connection, log, ""));
+        if let Some(mut record) = record {
+            record.note_response(&answer, HandledBy::Nobody);
+            answer.body_mut().set_record(record);
+        }
+        answer
+    }
+
+    /// Notes a request whose head could not be read, and which hyper has answered with this status.
+    pub(super) fn note_unreadable(&self, connection: &ConnectionInfo, status: StatusCode) {
+        if let Some(log) = self.first_log() {
+            AccessRecord::unreadable(connection, log, status);
+        }
+    }
+
+    fn first_log(&self) -> Option<&AccessLog> {
+        self.sites.iter().map(|site| &site.access_log).find(|log| !matches!(log, AccessLog::Off))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::access_log::AccessLog;
 use super::queue::RequestQueue;
 use crate::config::{FileServer, HeaderRule, Matcher, PathPattern, Redir, Respond};
 
@@ -16,8 +17,8 @@ pub struct SiteSettings {
     pub hosts: Vec<String>,
     /// The handlers, in the order in which they are tried; see [`crate::config::Site::routes`].
     pub routes: Vec<Route>,
-    /// Whether each request is logged with the target `access`.
-    pub access_log: bool,
+    /// Where the record of each request goes.
+    pub access_log: AccessLog,
 }
 
 /// One handler and the requests that it is for.

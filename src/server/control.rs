@@ -77,6 +77,9 @@ pub(super) enum ControlError {
     /// A new address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A log file cannot be opened. The message names it.
+    #[error("{0}")]
+    Log(std::io::Error),
     /// The system gave no thread.
     #[error("starting PHP threads: {0}")]
     Threads(std::io::Error),

@@ -43,6 +43,7 @@ impl Server {
         if config.global.frankenphp.php_ini != old.config.global.frankenphp.php_ini {
             return Err(ControlError::NeedsRestart("php_ini"));
         }
+        crate::assemble::logging::check_access_logs(&config).map_err(ControlError::Log)?;
         let warnings = warnings(&old.config, &config);
         let bound = self.bind_new(&config)?;
         let grace = old.config.global.grace_period;
@@ -192,13 +193,11 @@ async fn read(origin: PathBuf, text: Option<String>) -> Result<Config, ControlEr
 /// What is allowed and probably not meant, and what takes effect at the next start only.
 fn warnings(running: &Config, config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
-    let logs = |config: &Config| {
-        let global = &config.global;
-        let of_sites = config.sites.iter().map(|site| (sites::label(site), site.access_log.clone()));
-        (global.log.clone(), global.debug, of_sites.filter(|(_, log)| log.is_some()).collect::<Vec<_>>())
-    };
-    if logs(running) != logs(config) {
-        warnings.push("`log` has changed: where records go, and which, takes effect at the next start".into());
+    let log = |config: &Config| (config.global.log.clone(), config.global.debug);
+    if log(running) != log(config) {
+        warnings.push(
+            "the global `log` has changed: where the process writes, and what, takes effect at the next start".into(),
+        );
     }
     if running.global.admin != config.global.admin {
         warnings.push("`admin` has changed: the address takes effect at the next start".into());

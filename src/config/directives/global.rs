@@ -6,7 +6,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
 use super::frankenphp::frankenphp;
-use super::log::log;
+use super::log::process_log;
 
 const NO_TLS: &str = "igor serves plain HTTP only";
 const PORT_IN_ADDRESS: &str = "write the port in the address of each site, for example `http://example.com:8080`";
@@ -49,10 +49,14 @@ pub(super) static GLOBAL: Table<Global> = Table {
         },
         Directive {
             name: "log",
-            usage: "log [{ … }]",
+            usage: "log [default] [{ … }]",
             doc: "The log of the process.",
             times: Times::Once,
-            apply: |global, node, context| global.log = log(node, context),
+            apply: |global, node, context| {
+                if let Some(log) = process_log(node, context) {
+                    global.log = log;
+                }
+            },
         },
         Directive {
             name: "auto_https",

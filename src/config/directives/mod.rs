@@ -25,7 +25,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());
     docs.extend(worker::WORKER.docs());
-    docs.extend(log::LOG.docs());
+    docs.extend(log::docs());
     docs.extend(site::SITE.docs());
     docs.extend(php::PHP_SERVER.docs());
     docs.extend(answers::RESPOND.docs());

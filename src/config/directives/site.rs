@@ -24,7 +24,7 @@ pub(super) struct SiteDraft {
     bind: Vec<IpAddr>,
     named: NamedMatchers,
     routes: Vec<RouteDraft>,
-    access_log: Option<LogSettings>,
+    access_logs: Vec<LogSettings>,
 }
 
 struct RouteDraft {
@@ -131,10 +131,10 @@ pub(super) static SITE: Table<SiteDraft> = Table {
         },
         Directive {
             name: "log",
-            usage: "log [{ … }]",
-            doc: "Writes an access log.",
-            times: Times::Once,
-            apply: |site, node, context| site.access_log = Some(log(node, context)),
+            usage: "log [NAME] [{ … }]",
+            doc: "Writes an access log; a site may have several.",
+            times: Times::Many,
+            apply: |site, node, context| site.access_logs.push(log(node, context)),
         },
         Directive {
             name: "bind",
@@ -216,10 +216,10 @@ pub(crate) fn apply_site(
     if directives.is_empty() {
         context.warning(&position, "the site has no directives: every request gets a 404");
     }
-    let SiteDraft { root, bind, routes, access_log, .. } = draft;
+    let SiteDraft { root, bind, routes, access_logs, .. } = draft;
     let mut routes: Vec<Route> = routes.into_iter().map(|route| route.finish(root.as_ref(), label, context)).collect();
     routes.sort_by_key(rank);
-    Site { addresses, bind, root, routes, access_log, position }
+    Site { addresses, bind, root, routes, access_logs, position }
 }
 
 /// The place of a route among those of its site: Caddy's order of directives, then the most specific matcher first.

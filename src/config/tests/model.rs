@@ -88,8 +88,10 @@ fn everything_arrives_in_the_model() {
     let global = &config.global;
     assert_eq!(global.admin, Some(Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2020)))));
     assert_eq!((global.grace_period, global.debug), (Duration::from_secs(90), true));
-    let output = LogOutput::File(fixture.path("logs/igor.log"));
-    assert_eq!(global.log, LogSettings { level: Some(LogLevel::Warn), format: LogFormat::Json, output });
+    let output = LogOutput::File { path: fixture.path("logs/igor.log"), roll: Some(LogRoll::default()) };
+    let expected =
+        LogSettings { level: Some(LogLevel::Warn), format: LogFormat::Json, output, ..LogSettings::default() };
+    assert_eq!(global.log, expected);
 
     let php = &global.frankenphp;
     assert_eq!((php.num_threads, php.max_threads), (Some(4), Some(MaxThreads::Auto)));
@@ -121,7 +123,7 @@ fn a_site_has_its_routes_in_the_order_of_trial() {
     let config = fixture.config(WHOLE);
     let [site] = config.sites.as_slice() else { panic!("not one site") };
     assert_eq!(site.root, Some(fixture.path("public")));
-    assert_eq!(site.access_log.as_ref().map(|log| &log.output), Some(&LogOutput::Stdout));
+    assert_eq!(site.access_logs.iter().map(|log| &log.output).collect::<Vec<_>>(), [&LogOutput::Stdout]);
     let listeners: Vec<String> = site.listeners().iter().map(ToString::to_string).collect();
     assert_eq!(listeners, [":80", ":8080"]);
     let kinds: Vec<&str> = site
@@ -182,7 +184,7 @@ fn defaults() {
     assert_eq!(config.global.admin, None);
     assert_eq!(Admin::default(), Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2019))));
     assert_eq!(config.global.grace_period, Duration::from_secs(5));
-    assert_eq!(config.global.log, LogSettings { level: None, format: LogFormat::Text, output: LogOutput::Stderr });
+    assert_eq!(config.global.log, LogSettings::default());
     let php = &config.global.frankenphp;
     assert_eq!((php.num_threads, php.max_threads, php.max_wait_time), (None, None, None));
     assert_eq!(php.vars, VarsSettings::default());

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::http::access_log::{AccessLog, AccessRecord};
 use crate::http::connection::ConnectionInfo;
 
 #[derive(Clone, Default)]
@@ -51,7 +52,7 @@ fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
 fn service() -> HttpService {
     let failing = Route { matcher: Matcher::paths(vec![config::PathPattern::new("/fails")]), handler: text(500, "") };
     let routes = vec![failing, route(text(201, "hello"))];
-    HttpService::new(vec![SiteSettings { access_log: true, ..site(&["example.com"], routes) }])
+    HttpService::new(vec![SiteSettings { access_log: AccessLog::Tracing, ..site(&["example.com"], routes) }])
 }
 
 #[test]
@@ -95,6 +96,6 @@ fn one_record_for_each_request_when_its_response_ends() {
 fn without_a_listener_no_record_is_made() {
     let (parts, _) = request("GET", "/").into_parts();
     tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || {
-        assert!(crate::http::access_log::AccessRecord::start(&parts, &ConnectionInfo::default(), "site").is_none());
+        assert!(AccessRecord::start(&parts, &ConnectionInfo::default(), &AccessLog::Tracing, "site").is_none());
     });
 }

@@ -134,7 +134,7 @@ fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
         label: hosts.first().copied().unwrap_or("*").to_owned(),
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
         routes,
-        access_log: false,
+        access_log: crate::http::access_log::AccessLog::Off,
     }
 }
 

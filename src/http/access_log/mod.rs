@@ -1,0 +1,271 @@
+//! One record for each request, written when its response has ended: level info, and error for a 5xx.
+//!
+//! A record goes to the sinks of its site, or, where a site has none of its own, to `tracing` with the target [`TARGET`].
+//! Secrets are masked here, so that no place that a record goes to can forget it.
+
+mod redact;
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request};
+use http_body::{Body, SizeHint};
+
+pub use redact::{REDACTED, redact_field, redact_uri};
+
+use super::body::ResponseBody;
+use super::connection::ConnectionInfo;
+
+/// What nginx logs for a client that hung up before there was an answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The target of the records.
+pub const TARGET: &str = "access";
+
+/// The field of a record that names its site.
+pub const SITE_FIELD: &str = "site";
+
+/// Takes the records of a site.
+pub trait AccessSink: Send + Sync {
+    /// Whether it wants a record with this status.
+    fn wants(&self, status: u16) -> bool;
+    /// Whether it looks at header fields other than the usual ones.
+    fn wants_headers(&self) -> bool;
+    /// Writes a record. Must not block for long: it is called on threads of the async runtime.
+    fn write(&self, record: &AccessRecord);
+}
+
+/// Where the records of a site go.
+#[derive(Clone, Default)]
+pub enum AccessLog {
+    /// None are made.
+    #[default]
+    Off,
+    /// To `tracing`, for a program that has a subscriber of its own.
+    Tracing,
+    /// To each of these.
+    Sinks(Arc<[Arc<dyn AccessSink>]>),
+}
+
+/// Who answered.
+#[derive(Clone, Copy, Default)]
+pub(super) enum HandledBy<'s> {
+    /// No handler of the site was for this request, or it panicked.
+    #[default]
+    Nobody,
+    /// The handler of this directive.
+    Directive(&'static str),
+    /// A script on a classic thread.
+    Classic,
+    /// The HTTP worker of this name.
+    Worker(&'s str),
+}
+
+impl HandledBy<'_> {
+    /// Whether the response is that of a PHP script.
+    pub(super) fn is_script(self) -> bool {
+        matches!(self, Self::Classic | Self::Worker(_))
+    }
+}
+
+/// What is known of a request and its response; logged when it is dropped.
+pub struct AccessRecord {
+    log: AccessLog,
+    /// When the request came.
+    pub time: SystemTime,
+    started: Instant,
+    /// The method.
+    pub method: Method,
+    uri: Uri,
+    /// The version of HTTP.
+    pub version: Version,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    referrer: Option<HeaderValue>,
+    /// All fields of the request, if a sink wants them.
+    pub request_headers: Option<HeaderMap>,
+    /// The client's end of the connection.
+    pub remote: SocketAddr,
+    /// Whether the connection was encrypted.
+    pub tls: bool,
+    /// The label of the site.
+    pub site: String,
+    /// The directive, `php`, or `worker:NAME`.
+    pub handler: String,
+    /// The status of the response; 499 if the client left before there was one.
+    pub status: u16,
+    /// The fields of the response, if a sink wants them.
+    pub response_headers: Option<HeaderMap>,
+    /// How many bytes of the body were sent.
+    pub bytes: u64,
+    /// How long the body will be; `None` when only its end tells.
+    expected: Option<u64>,
+    ended: bool,
+    /// `log_append`: more fields, in order.
+    pub appended: Vec<(String, String)>,
+}
+
+impl AccessRecord {
+    /// Starts a record. `None`, and nothing allocated, when nothing takes it.
+    pub(super) fn start(
+        parts: &request::Parts,
+        connection: &ConnectionInfo,
+        log: &AccessLog,
+        site: &str,
+    ) -> Option<Box<Self>> {
+        let wants_headers = match log {
+            AccessLog::Off => return None,
+            AccessLog::Tracing => tracing::enabled!(target: TARGET, tracing::Level::ERROR).then_some(false)?,
+            AccessLog::Sinks(sinks) => sinks.iter().any(|sink| sink.wants_headers()),
+        };
+        let field = |name| parts.headers.get(name).cloned();
+        Some(Box::new(Self {
+            log: log.clone(),
+            time: SystemTime::now(),
+            started: Instant::now(),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            version: parts.version,
+            host: field(header::HOST),
+            user_agent: field(header::USER_AGENT),
+            referrer: field(header::REFERER),
+            request_headers: wants_headers.then(|| parts.headers.clone()),
+            remote: connection.remote,
+            tls: connection.tls,
+            site: site.to_owned(),
+            handler: String::new(),
+            status: CLIENT_CLOSED_REQUEST,
+            response_headers: None,
+            bytes: 0,
+            expected: Some(0),
+            ended: false,
+            appended: Vec::new(),
+        }))
+    }
+
+    /// Writes the record of a request whose head could not be read: nothing is known but who sent it.
+    pub(super) fn unreadable(connection: &ConnectionInfo, log: &AccessLog, status: StatusCode) {
+        let mut parts = http::Request::new(()).into_parts().0;
+        // What it asked for is not known; a method and a path would be invented.
+        parts.method = Method::from_bytes(b"-").unwrap_or_default();
+        parts.uri = "-".parse().unwrap_or_default();
+        if let Some(mut record) = Self::start(&parts, connection, log, "") {
+            record.handler = "unreadable".to_owned();
+            record.status = status.as_u16();
+        }
+    }
+
+    /// Notes the head of the response and what will tell its end.
+    pub(super) fn note_response(&mut self, response: &http::Response<ResponseBody>, handled_by: HandledBy<'_>) {
+        self.handler = match handled_by {
+            HandledBy::Nobody => String::new(),
+            HandledBy::Directive(name) => name.to_owned(),
+            HandledBy::Classic => "php".to_owned(),
+            HandledBy::Worker(name) => format!("worker:{name}"),
+        };
+        self.status = response.status().as_u16();
+        self.response_headers = self.request_headers.is_some().then(|| response.headers().clone());
+        let promised =
+            response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let is_bodiless = self.method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
+        self.expected =
+            if is_bodiless { Some(0) } else { promised.or_else(|| SizeHint::exact(&response.body().size_hint())) };
+    }
+
+    #[allow(dead_code, reason = "the routes that reach it follow")]
+    /// `log_skip`: nothing is logged for this request.
+    pub(super) fn skip(&mut self) {
+        self.log = AccessLog::Off;
+    }
+
+    pub(super) fn add_bytes(&mut self, count: usize) {
+        self.bytes += count as u64;
+    }
+
+    pub(super) fn mark_ended(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether the client got all of the response.
+    pub fn is_complete(&self) -> bool {
+        self.status != CLIENT_CLOSED_REQUEST && self.expected.map_or(self.ended, |expected| self.bytes >= expected)
+    }
+
+    /// How long ago the request came.
+    pub fn duration(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The client's address. One of IPv4 is one, also on a socket that serves both.
+    pub fn remote_ip(&self) -> IpAddr {
+        self.remote.ip().to_canonical()
+    }
+
+    /// The requested host with its port; empty when there is none.
+    pub fn host(&self) -> Cow<'_, str> {
+        lossy(self.host.as_ref())
+    }
+
+    /// Path and query as they were sent, as [`redact_uri`] leaves them.
+    pub fn uri(&self) -> String {
+        redact_uri(&self.raw_uri()).into_owned()
+    }
+
+    /// Path and query as they were sent, with all secrets.
+    pub fn raw_uri(&self) -> String {
+        self.uri.to_string()
+    }
+
+    /// `User-Agent`; empty when there is none.
+    pub fn user_agent(&self) -> Cow<'_, str> {
+        lossy(self.user_agent.as_ref())
+    }
+
+    /// `Referer`, as [`redact_uri`] leaves it; empty when there is none.
+    pub fn referrer(&self) -> String {
+        redact_uri(&lossy(self.referrer.as_ref())).into_owned()
+    }
+}
+
+fn lossy(value: Option<&HeaderValue>) -> Cow<'_, str> {
+    value.map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()))
+}
+
+/// Emits the record; a macro, because a level is part of the place in the code.
+macro_rules! record {
+    ($record:ident, $level:expr) => {
+        tracing::event!(
+            target: TARGET,
+            $level,
+            { SITE_FIELD } = $record.site.as_str(),
+            remote = %SocketAddr::new($record.remote_ip(), $record.remote.port()),
+            method = %$record.method,
+            host = &*$record.host(),
+            uri = $record.uri().as_str(),
+            protocol = ?$record.version,
+            status = $record.status,
+            bytes = $record.bytes,
+            duration_us = $record.duration().as_micros() as u64,
+            handler = %$record.handler,
+            complete = $record.is_complete(),
+            user_agent = &*$record.user_agent(),
+            referrer = $record.referrer().as_str(),
+        )
+    };
+}
+
+impl Drop for AccessRecord {
+    fn drop(&mut self) {
+        // As in Caddy, what failed on this side is an error.
+        match &self.log {
+            AccessLog::Off => {}
+            AccessLog::Tracing if self.status >= 500 => record!(self, tracing::Level::ERROR),
+            AccessLog::Tracing => record!(self, tracing::Level::INFO),
+            AccessLog::Sinks(sinks) => {
+                sinks.iter().filter(|sink| sink.wants(self.status)).for_each(|sink| sink.write(self));
+            }
+        }
+    }
+}
