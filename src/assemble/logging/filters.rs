@@ -82,7 +82,7 @@ impl Op {
             LogFilterOp::Delete => Self::Delete,
             LogFilterOp::Rename(name) => Self::Rename(name),
             LogFilterOp::Replace(with) => Self::Change(Box::new(move |_| with.clone())),
-            LogFilterOp::Hash => Self::Change(Box::new(|text| hash(text))),
+            LogFilterOp::Hash => Self::Change(Box::new(hash)),
             LogFilterOp::IpMask { ipv4, ipv6 } => Self::Change(Box::new(move |text| mask_list(text, ipv4, ipv6))),
             LogFilterOp::Query(ops) => Self::Change(Box::new(move |uri| change_query(uri, &ops))),
             LogFilterOp::Cookie(ops) => Self::Change(Box::new(move |cookies| change_cookies(cookies, &ops))),

@@ -82,8 +82,6 @@ fn limits_whole() -> usize {
     crate::limits::ENCODE_WHOLE_BYTES_MAX
 }
 
-/// The first bytes of gzip can be read before the rest was written; the others are checked through the decoder's own
-/// flushing in the whole.
 #[test]
 fn what_was_flushed_can_be_read_before_more_is_written() {
     for format in FORMATS {
@@ -133,9 +131,10 @@ fn partly_decoded(format: &str, bytes: &[u8]) -> Vec<u8> {
 fn what_is_not_worth_it_or_not_ours_stays() {
     let long = "x".repeat(600);
     type Fields<'a> = &'a [(&'a str, &'a str)];
+    type Case<'a> = (&'a str, Fields<'a>, u16, Fields<'a>, &'a str, Option<&'a str>);
     let gzip: Fields<'_> = &[("accept-encoding", "gzip")];
     let html: Fields<'_> = &[("content-type", "text/html")];
-    let cases: &[(&str, Fields<'_>, u16, Fields<'_>, &str, Option<&str>)] = &[
+    let cases: &[Case<'_>] = &[
         ("no coding is taken", &[], 200, html, &long, Some("Accept-Encoding")),
         ("short", gzip, 200, html, "short", None),
         ("an image", gzip, 200, &[("content-type", "image/png")], &long, None),
