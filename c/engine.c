@@ -61,14 +61,15 @@ void shim_sapi_ini_defaults(void *configuration)
 }
 
 /* Whether opcache really runs can only be asked of itself: it starts for listed SAPI names alone, and stays off without
- * a word for every other. So one empty request asks opcache_get_status(). */
-static void igor_probe_opcache(igor_engine_info *info)
+ * a word for every other. So one empty request asks opcache_get_status(), and reads the environment. */
+static void igor_first_request(igor_engine_info *info)
 {
 	zval function, arguments[1], status;
 
 	ZVAL_UNDEF(&status);
 	if (php_request_startup() == SUCCESS) {
 		zend_try {
+			igor_environment_share();
 			ZVAL_STRING(&function, "opcache_get_status");
 			ZVAL_FALSE(&arguments[0]);
 			if (zend_hash_str_exists(CG(function_table), ZEND_STRL("opcache_get_status"))
@@ -126,7 +127,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	info->zts = true;
 	info->debug = ZEND_DEBUG;
 	info->opcache_loaded = zend_get_extension("Zend OPcache") != NULL;
-	igor_probe_opcache(info);
+	igor_first_request(info);
 	info->opcache_guarded = igor_opcache_is_guarded();
 	/* What PHP displayed while it started waits in a buffer of the C library. */
 	fflush(stdout);

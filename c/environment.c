@@ -209,8 +209,9 @@ static zend_string *igor_shared_string(const char *bytes, size_t len)
 	return string;
 }
 
-/* Read by PHP itself, once: in a module that PHP loads, `environ` is another variable than the program's. */
-static void igor_environment_share(void)
+/* Read by PHP itself, once: in a module that PHP loads, `environ` is another variable than the program's. PHP interns the
+ * names for the request, so there must be one. */
+void igor_environment_share(void)
 {
 	zend_string *name;
 	zval read, *value, shared;
@@ -242,7 +243,6 @@ void igor_environment_of_process(zval *into)
 
 void igor_environment_install(void)
 {
-	igor_environment_share();
 	igor_original_getenv = igor_replace_function("getenv", igor_getenv);
 	igor_original_putenv = igor_replace_function("putenv", igor_putenv);
 	igor_original_import = php_import_environment_variables;

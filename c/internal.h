@@ -174,6 +174,7 @@ void igor_opcache_entered(igor_thread *self);
 
 /* environment.c */
 void igor_environment_install(void);
+void igor_environment_share(void);
 void igor_environment_keep(igor_thread *self);
 void igor_environment_renew(igor_thread *self);
 void igor_environment_release(igor_thread *self);
