@@ -216,6 +216,10 @@ mod php {
             // PHP's own headers are not clean under these.
             .flag("-Wno-unused-parameter")
             .flag("-Wno-sign-compare")
+            // A function or a member that another version of PHP declares differently is no warning.
+            .flag("-Werror=implicit-function-declaration")
+            .flag("-Werror=incompatible-pointer-types")
+            .flag("-Werror=int-conversion")
             .define("IGOR_VERSION", format!("\"{version}\"").as_str());
         if std::env::var_os("CARGO_FEATURE_BENCH").is_some() {
             build.file("c/bench.c").define("IGOR_BENCH", None);

@@ -37,6 +37,67 @@
 /* 8.4 says when opcache takes note of a restart. Before, it shows at the start of the next request (opcache.c). */
 #define IGOR_HAS_RESTART_HOOK (PHP_VERSION_ID >= 80400)
 
+/* Until 8.4 opcache is a file that PHP loads; from 8.5 on it is a part of PHP. */
+#define IGOR_OPCACHE_IS_A_FILE (PHP_VERSION_ID < 80500)
+
+/* 8.5 keeps the backtrace of a fatal error, which holds the arguments of its calls. A request of a worker lets go of it.
+ * After the end of a PHP request it points to memory that is gone. */
+#if PHP_VERSION_ID >= 80500
+# define IGOR_FATAL_BACKTRACE_RELEASE() \
+	do { \
+		zval igor_backtrace; \
+		ZVAL_COPY_VALUE(&igor_backtrace, &EG(last_fatal_error_backtrace)); \
+		ZVAL_UNDEF(&EG(last_fatal_error_backtrace)); \
+		zval_ptr_dtor(&igor_backtrace); \
+	} while (0)
+# define IGOR_FATAL_BACKTRACE_FORGET() ZVAL_UNDEF(&EG(last_fatal_error_backtrace))
+#else
+# define IGOR_FATAL_BACKTRACE_RELEASE() ((void) 0)
+# define IGOR_FATAL_BACKTRACE_FORGET() ((void) 0)
+#endif
+
+/* The directive output_handler, or NULL when it is empty: a string of C, from 8.6 on one of PHP's. */
+#if PHP_VERSION_ID >= 80600
+# define IGOR_OUTPUT_HANDLER_TYPE zend_string *
+# define IGOR_OUTPUT_HANDLER() \
+	(PG(output_handler) != NULL && ZSTR_LEN(PG(output_handler)) > 0 ? ZSTR_VAL(PG(output_handler)) : NULL)
+#else
+# define IGOR_OUTPUT_HANDLER_TYPE char *
+# define IGOR_OUTPUT_HANDLER() (PG(output_handler) != NULL && PG(output_handler)[0] != '\0' ? PG(output_handler) : NULL)
+#endif
+
+/* Lets go of the function of header_register_callback(): a value, from 8.6 on a resolved call. */
+#if PHP_VERSION_ID >= 80600
+# define IGOR_HEADER_CALLBACK_RELEASE() \
+	do { \
+		if (ZEND_FCC_INITIALIZED(SG(send_header_fcc))) { \
+			zend_fcc_dtor(&SG(send_header_fcc)); \
+		} \
+	} while (0)
+#else
+# define IGOR_HEADER_CALLBACK_RELEASE() \
+	do { \
+		zval_ptr_dtor(&SG(callback_func)); \
+		ZVAL_UNDEF(&SG(callback_func)); \
+	} while (0)
+#endif
+
+/* 8.6 notes whether a session's handlers are methods of the script's objects, beside the handlers. */
+#if PHP_VERSION_ID >= 80600
+# define IGOR_SESSION_METHODS_GET() PS(mod_user_uses_object_methods_as_handlers)
+# define IGOR_SESSION_METHODS_SET(value) ((void) (PS(mod_user_uses_object_methods_as_handlers) = (value)))
+#else
+# define IGOR_SESSION_METHODS_GET() false
+# define IGOR_SESSION_METHODS_SET(value) ((void) (value))
+#endif
+
+/* Clears json_last_error(): a code, from 8.6 on a code with its place. */
+#if PHP_VERSION_ID >= 80600
+# define IGOR_JSON_ERROR_FORGET() ((void) memset(&JSON_G(error_details), 0, sizeof(JSON_G(error_details))))
+#else
+# define IGOR_JSON_ERROR_FORGET() ((void) (JSON_G(error_code) = PHP_JSON_ERROR_NONE))
+#endif
+
 /* What http_get_last_response_headers() gives. */
 #define IGOR_HAS_LAST_HTTP_HEADERS (PHP_VERSION_ID >= 80400)
 

@@ -27,7 +27,9 @@ static bool igor_saw_opcache_lock;
 /* PHP loads its modules so that they find libc's functions before ours. What is loaded already stays as it is. */
 void igor_opcache_preload(void)
 {
+#if IGOR_OPCACHE_IS_A_FILE
 	(void) dlopen(PHP_EXTENSION_DIR "/opcache.so", RTLD_LAZY | RTLD_GLOBAL);
+#endif
 }
 
 /* To be asked after opcache has started, which takes its first lock. */

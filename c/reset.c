@@ -495,7 +495,7 @@ static void igor_forget_values(void)
 #endif
 	igor_forget_links(&BG(url_adapt_output_ex));
 	igor_forget_links(&BG(url_adapt_session_ex));
-	JSON_G(error_code) = 0;
+	IGOR_JSON_ERROR_FORGET();
 	PCRE_G(error_code) = PHP_PCRE_NO_ERROR;
 	if (socket_error != NULL) {
 		*socket_error = 0;

@@ -257,6 +257,7 @@ static void igor_serve(igor_thread *self)
 	/* They point to memory that is gone. The next startup resets them late: if it bailed out before, its shutdown would
 	 * free them again. */
 	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
+	IGOR_FATAL_BACKTRACE_FORGET();
 	igor_thread_withdraw(self);
 	igor_signals_restore(self);
 	igor_children_abandon(self);

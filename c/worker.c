@@ -110,6 +110,7 @@ static void igor_session_shutdown(zend_module_entry *session)
 {
 	zval kept[IGOR_SESSION_HANDLERS], *handlers = (zval *) &PS(mod_user_names);
 	zend_string *class_name = PS(mod_user_class_name);
+	bool uses_methods = IGOR_SESSION_METHODS_GET();
 	size_t i;
 
 	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
@@ -123,6 +124,7 @@ static void igor_session_shutdown(zend_module_entry *session)
 		ZVAL_COPY_VALUE(&handlers[i], &kept[i]);
 	}
 	PS(mod_user_class_name) = class_name;
+	IGOR_SESSION_METHODS_SET(uses_methods);
 }
 
 /* Ends the session in hand, of a request or of the script between two of them. */
@@ -247,10 +249,12 @@ static void igor_output_renew(void)
 
 static void igor_output_start(void)
 {
-	if (PG(output_handler) && PG(output_handler)[0]) {
+	const char *name = IGOR_OUTPUT_HANDLER();
+
+	if (name != NULL) {
 		zval handler;
 
-		ZVAL_STRING(&handler, PG(output_handler));
+		ZVAL_STRING(&handler, name);
 		php_output_start_user(&handler, 0, PHP_OUTPUT_HANDLER_STDFLAGS);
 		zval_ptr_dtor(&handler);
 	} else if (PG(output_buffering)) {
@@ -270,6 +274,7 @@ static void igor_forget_last_error(void)
 		zend_string_release(PG(last_error_file));
 		PG(last_error_file) = NULL;
 	}
+	IGOR_FATAL_BACKTRACE_RELEASE();
 }
 
 /* The filter extension keeps copies of the raw input, which the next sapi_activate() would only lose sight of. */
@@ -389,8 +394,7 @@ void igor_job_close(igor_thread *self)
 	} zend_end_try();
 	failed = CG(unclean_shutdown);
 	/* Of header_register_callback(), when the head was sent before. */
-	zval_ptr_dtor(&SG(callback_func));
-	ZVAL_UNDEF(&SG(callback_func));
+	IGOR_HEADER_CALLBACK_RELEASE();
 	self->has_job = false;
 	igor_signals_end(self);
 	igor_environment_renew(self);
