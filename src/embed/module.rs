@@ -167,6 +167,6 @@ impl Work for ModuleWork {
     fn output(&mut self, _bytes: &[u8]) {}
 
     fn log(&mut self, level: i32, message: &str) {
-        crate::threads::log_php!(level, message, script = true);
+        crate::php::log_php!(level, message, script = true);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::interrupt::Interrupt;
-use super::thread::ThreadOptions;
+use super::options::ThreadOptions;
 use super::work::{Scope, Work};
 use crate::ffi;
 use std::ffi::c_void;

@@ -3,12 +3,14 @@
 
 use super::cutoff::Cutoff;
 use super::interrupt::Interrupt;
+use super::mode::Mode;
+use super::options::ThreadOptions;
+use super::reading::reading;
 use super::safepoint::{Admission, Member, Started, safepoint};
-use super::thread::ThreadOptions;
-use super::work::{Ended, Failure, FailureKind, Mode, Phase, Run, Scope, ScriptError, Wait, Work};
+use super::work::{Ended, Failure, FailureKind, Phase, Run, Scope, ScriptError, Wait, Work};
 use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
-use crate::vars::{Budget, Pins, Policy, Published, Serve, Slot, Snapshot};
+use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::Arc;
@@ -392,18 +394,6 @@ fn verdict(flow: Flow) -> igor_verdict {
     }
 }
 
-/// What C is told of a read.
-pub(super) fn reading(slot: &Arc<Slot>, published: &Published, serve: Serve) -> ffi::igor_reading {
-    ffi::igor_reading {
-        slot: Slot::head(slot).cast(),
-        version: published.version,
-        root: published.snapshot.root().cast(),
-        copy: serve != Serve::Exposed,
-        shared: published.snapshot.shared(),
-        enums: published.snapshot.enums(),
-    }
-}
-
 fn no_scope() -> Failure {
     Failure::runtime("background workers cannot be used here: this script runs outside of every scope")
 }
@@ -438,15 +428,4 @@ fn extend(into: &mut Vec<igor_pair>, vars: &Pairs) {
 /// One of [`Pairs`] as C reads it.
 pub(super) fn pair(name: &[u8], value: &[u8]) -> igor_pair {
     igor_pair { name: name.as_ptr().cast(), name_len: name.len(), value: value.as_ptr().cast(), value_len: value.len() }
-}
-
-impl Mode {
-    pub(super) fn to_ffi(self) -> ffi::igor_mode {
-        match self {
-            Self::Classic => ffi::igor_mode::IGOR_CLASSIC,
-            Self::HttpWorker => ffi::igor_mode::IGOR_HTTP_WORKER,
-            Self::Background => ffi::igor_mode::IGOR_BACKGROUND,
-            Self::Hosted => ffi::igor_mode::IGOR_HOSTED,
-        }
-    }
 }

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::mem::transmute;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How the engine is set up.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +89,30 @@ pub(crate) fn engine_of_the_program_runs() {
     RUNS.store(true, Ordering::Release);
 }
 
+/// Threads that run on the engine's memory, or are about to.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// How many PHP threads have been started and have not left.
+fn live() -> usize {
+    LIVE.load(Ordering::Acquire)
+}
+
+/// Counts a thread for as long as it uses the engine.
+pub(super) struct Live;
+
+impl Live {
+    pub(super) fn new() -> Self {
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::Release);
+    }
+}
+
 /// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been joined
 /// by then. Where one has not, because of a panic on the way for example, the process ends at once with [`EXIT_STUCK`]: to
 /// stop the engine would take the memory that the thread runs on.
@@ -149,7 +173,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let threads = super::thread::live();
+        let threads = live();
         if threads > 0 {
             tracing::error!(threads, "PHP is to stop while PHP threads still run; the process ends at once instead");
             exit_at_once(EXIT_STUCK);

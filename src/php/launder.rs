@@ -2,6 +2,7 @@
 //! is published into it, read again, and pinned for the request as every other reading.
 
 use super::objects::EngineObjects;
+use super::reading::reading;
 use crate::ffi::igor_reading;
 use crate::vars::layout::ZArray;
 use crate::vars::{Limits, Pins, Slot, Snapshot};
@@ -37,7 +38,7 @@ impl Laundry {
             slot.publish(snapshot);
         }
         let (published, serve) = pins.read(slot)?;
-        Some(super::context::reading(slot, &published, serve))
+        Some(reading(slot, &published, serve))
     }
 
     /// The PHP request is over: the pins have let go of every snapshot, and so do the slots.

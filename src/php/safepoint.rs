@@ -17,7 +17,7 @@
 //! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is alone.
 
 use super::interrupt::Interrupt;
-use super::work::Mode;
+use super::mode::Mode;
 use crate::exchange::Cancellation;
 use crate::limits::OPCACHE_RESTART_INTERVAL_MS_MIN;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -2,25 +2,13 @@
 //! call on [`Work`] or [`Scope`], and each answer is a plain value that C acts on after Rust has returned (law 1).
 
 use super::cutoff::Cutoff;
+use super::mode::Mode;
 use crate::exchange::{Exchange, Pairs};
 use crate::vars::Slot;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What kind of PHP thread it is, for its whole life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// One PHP request per HTTP request.
-    Classic,
-    /// One PHP request per run of a worker script, which takes many HTTP requests.
-    HttpWorker,
-    /// One PHP request per run of a script that takes none.
-    Background,
-    /// The thread and its requests belong to the program that has loaded the module.
-    Hosted,
-}
 
 /// What a thread does next.
 pub enum Next {

@@ -2,13 +2,10 @@
 
 mod activity;
 mod group;
-mod lines;
 mod queue;
 pub mod scale;
 
 pub use activity::{Activity, ActivityStatus, ThreadState};
 pub use group::{Identity, Runs, Stuck, ThreadGroup, ThreadStatus, end_runs, leave};
-pub use lines::LineLog;
-pub(crate) use lines::{log_php, records};
 pub use queue::JobQueue;
 pub(crate) use queue::Taken;

@@ -45,7 +45,9 @@ impl Snapshot {
             replaced: AtomicBool::new(false),
         };
         if cfg!(debug_assertions) || super::memory::hardened() {
-            verify::check(&snapshot).map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
+            // SAFETY: the snapshot is sealed, and lives here.
+            let checked = unsafe { verify::check(snapshot.range(), snapshot.root()) };
+            checked.map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
         }
         Ok(snapshot)
     }
@@ -86,7 +88,7 @@ impl Snapshot {
     }
 
     /// The addresses of the arena, for the walker.
-    pub(super) fn range(&self) -> std::ops::Range<usize> {
+    fn range(&self) -> std::ops::Range<usize> {
         let base = self.memory.base() as usize;
         base..base + self.bytes
     }

@@ -4,7 +4,6 @@
 use super::arena::TEETH;
 use super::layout::*;
 use super::memory::{NoMemory, may_allocate};
-use super::snapshot::Snapshot;
 use super::source::{Elements, Key};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -15,17 +14,20 @@ struct Walker {
     no_memory: bool,
 }
 
-/// Walks the whole snapshot.
+/// Walks a whole snapshot.
 ///
 /// # Errors
 /// There is no memory to remember what has been looked at.
 ///
 /// # Panics
 /// When a rule is broken; the message names it.
-pub(super) fn check(snapshot: &Snapshot) -> Result<(), NoMemory> {
-    let mut walker = Walker { arena: snapshot.range(), seen: HashSet::new(), no_memory: false };
-    // SAFETY: the snapshot lives during the call, and nobody writes to it.
-    unsafe { walker.array(snapshot.root()) };
+///
+/// # Safety
+/// `root` is the root of a sealed snapshot in `arena`, which outlives the call.
+pub(super) unsafe fn check(arena: Range<usize>, root: *const ZArray) -> Result<(), NoMemory> {
+    let mut walker = Walker { arena, seen: HashSet::new(), no_memory: false };
+    // SAFETY: the caller keeps the snapshot, and nothing writes to it.
+    unsafe { walker.array(root) };
     if walker.no_memory { Err(NoMemory) } else { Ok(()) }
 }
 

@@ -4,8 +4,9 @@
 use crate::exchange::{Exchange, JobSender};
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
 use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
+use crate::php::{LineLog, log_php};
 use crate::threads::scale::{self, Load};
-use crate::threads::{Activity, Identity, JobQueue, LineLog, Taken, ThreadGroup, log_php};
+use crate::threads::{Activity, Identity, JobQueue, Taken, ThreadGroup};
 use crate::vars::Slot;
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;

@@ -3,7 +3,8 @@
 use super::{Background, exit_status};
 use crate::exchange::{Exchange, Pairs};
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
-use crate::threads::{Activity, LineLog, log_php};
+use crate::php::{LineLog, log_php};
+use crate::threads::Activity;
 use crate::vars::Slot;
 use crate::worker::environment::{script_path, server_vars};
 use crate::worker::messages::{self, LastFailure};

@@ -74,7 +74,7 @@ pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
 /// records. The level is a syslog number: 3 error, 4 warning, 5 and 6 information, 7 debug.
 macro_rules! log_php {
     ($level:expr, $message:expr, $($fields:tt)*) => {
-        for line in $crate::threads::records(&$message) {
+        for line in $crate::php::records(&$message) {
             match $level {
                 ..=3 => tracing::error!(target: "php", $($fields)*, "{line}"),
                 4 => tracing::warn!(target: "php", $($fields)*, "{line}"),

@@ -1,0 +1,30 @@
+//! What every PHP thread is made with.
+
+use crate::exchange::Pairs;
+use crate::vars::{CopyBudget, Limits, Policy};
+use std::sync::Arc;
+
+/// The options of a PHP thread.
+#[derive(Clone)]
+pub struct ThreadOptions {
+    /// The thread's name, as debuggers and `top` show it (15 bytes of it).
+    pub name: String,
+    /// Whether the signals of the process are none of its business: its threads block them, so that they reach another
+    /// thread, whose script may handle them.
+    pub blocks_signals: bool,
+    /// php.ini settings that hold for its requests alone, as names and values.
+    pub settings: Arc<Pairs>,
+    /// How snapshots reach its scripts.
+    pub policy: Policy,
+    /// The pinned bytes of all threads.
+    pub copy_budget: Arc<CopyBudget>,
+    /// The bounds of what its scripts publish.
+    pub limits: Limits,
+}
+
+impl ThreadOptions {
+    /// Whether threads with these options behave alike; their names do not count.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.policy == other.policy && self.limits == other.limits && Arc::ptr_eq(&self.copy_budget, &other.copy_budget)
+    }
+}

@@ -1,0 +1,17 @@
+//! A reading of a slot, as C takes it.
+
+use crate::ffi;
+use crate::vars::{Published, Serve, Slot};
+use std::sync::Arc;
+
+/// What C is told of a read.
+pub(super) fn reading(slot: &Arc<Slot>, published: &Published, serve: Serve) -> ffi::igor_reading {
+    ffi::igor_reading {
+        slot: Slot::head(slot).cast(),
+        version: published.version,
+        root: published.snapshot.root().cast(),
+        copy: serve != Serve::Exposed,
+        shared: published.snapshot.shared(),
+        enums: published.snapshot.enums(),
+    }
+}
