@@ -147,8 +147,6 @@ void igor_job_close(igor_thread *self);
 void igor_boot_state_release(igor_thread *self);
 void igor_files_check_all(void);
 void igor_files_check_as_configured(void);
-void igor_client_gone(igor_thread *self);
-void igor_leave(igor_thread *self);
 PHP_FUNCTION(frankenphp_handle_request);
 
 /* vars.c */
@@ -269,6 +267,7 @@ PHP_FUNCTION(igor_launder_string);
 /* interrupt.c */
 void igor_interrupt_install(void);
 void igor_interrupt_remove(void);
+void igor_client_gone(igor_thread *self);
 int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 void igor_signal_ignore(int signal);
 void igor_thread_publish(igor_thread *self);

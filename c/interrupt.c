@@ -1,6 +1,8 @@
 /* Ending a script from another thread: a flag that the VM looks at, and a signal that wakes a blocking call. */
 #include "internal.h"
 
+#include <php_main.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -49,6 +51,32 @@ static void igor_wake(int signal)
 	if (igor_self != NULL) {
 		igor_note_place(igor_self);
 		igor_signals_wake(igor_self);
+	}
+}
+
+/* Nobody reads the answer any more. As php_handle_aborted_connection(), but that ends a script by a jump, which would be the
+ * end of a worker's run: here the request alone ends. */
+void igor_client_gone(igor_thread *self)
+{
+	if (self->mode != IGOR_HTTP_WORKER) {
+		php_handle_aborted_connection();
+		return;
+	}
+	PG(connection_status) = PHP_CONNECTION_ABORTED;
+	php_output_set_status(PHP_OUTPUT_DISABLED);
+	if (!PG(ignore_user_abort)) {
+		self->leaving = true;
+		zend_atomic_bool_store_ex(&EG(vm_interrupt), true);
+	}
+}
+
+/* Called by the VM between two instructions: ends the request's code as exit() would, which no script can catch. */
+static void igor_leave(igor_thread *self)
+{
+	self->leaving = false;
+	if (self->leavable && EG(exception) == NULL && EG(current_execute_data) != NULL) {
+		self->left = true;
+		zend_throw_unwind_exit();
 	}
 }
 

@@ -200,32 +200,6 @@ void igor_boot_state_release(igor_thread *self)
 
 /* ---- A client that goes -------------------------------------------------------------------------------------- */
 
-/* Nobody reads the answer any more. As php_handle_aborted_connection(), but that ends a script by a jump, which would be the
- * end of a worker's run: here the request alone ends. */
-void igor_client_gone(igor_thread *self)
-{
-	if (self->mode != IGOR_HTTP_WORKER) {
-		php_handle_aborted_connection();
-		return;
-	}
-	PG(connection_status) = PHP_CONNECTION_ABORTED;
-	php_output_set_status(PHP_OUTPUT_DISABLED);
-	if (!PG(ignore_user_abort)) {
-		self->leaving = true;
-		zend_atomic_bool_store_ex(&EG(vm_interrupt), true);
-	}
-}
-
-/* Called by the VM between two instructions: ends the request's code as exit() would, which no script can catch. */
-void igor_leave(igor_thread *self)
-{
-	self->leaving = false;
-	if (self->leavable && EG(exception) == NULL && EG(current_execute_data) != NULL) {
-		self->left = true;
-		zend_throw_unwind_exit();
-	}
-}
-
 /* The request's code has returned: if it was ended because the client has gone, that is no exit of the script. */
 static void igor_left(igor_thread *self)
 {

@@ -42,7 +42,7 @@ pub(super) fn address(word: &Token, https: Https, context: &mut Context<'_>) -> 
             return None;
         }
     };
-    let port = match parts.port.map(|port| (port, super::directives::parse_port(port))) {
+    let port = match parts.port.map(|port| (port, super::values::parse_port(port))) {
         None => None,
         Some((_, Some(port))) => Some(port),
         Some((port, None)) => {

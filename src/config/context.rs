@@ -1,57 +1,11 @@
 //! What the reading of one configuration carries along: the findings, and the directory that paths start from.
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Diagnostic, Position, Severity};
-use super::limits;
+use super::diagnostic::{Diagnostic, Position};
+use super::findings::{Findings, join};
 use super::syntax::{Node, Token};
-
-/// The findings so far, bounded: beyond the bound errors are only counted.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    errors: Vec<Diagnostic>,
-    warnings: Vec<Diagnostic>,
-}
-
-impl Findings {
-    /// Keeps a finding. One that is known already is not kept again: a snippet is read once for each import of it.
-    pub(crate) fn report(&mut self, finding: Diagnostic) {
-        let list = match finding.severity {
-            Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
-        };
-        if list.len() < limits::DIAGNOSTICS_MAX && !list.contains(&finding) {
-            list.push(finding);
-        }
-    }
-
-    /// Whether there is an error.
-    pub(crate) fn has_errors(&self) -> bool {
-        !self.errors.is_empty()
-    }
-
-    /// The warnings, or all errors if there is one. Errors of one file are in the order of the file.
-    pub(crate) fn into_result(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        let by_place = |a: &Diagnostic, b: &Diagnostic| {
-            if a.file == b.file { (a.line, a.column).cmp(&(b.line, b.column)) } else { std::cmp::Ordering::Equal }
-        };
-        if self.errors.is_empty() {
-            Ok(self.warnings)
-        } else {
-            // A comparison that calls different files equal is no total order, so each file is sorted by itself.
-            let mut sorted = Vec::with_capacity(self.errors.len());
-            while let Some(first) = self.errors.first() {
-                let file = first.file.clone();
-                let (mut same, others) = self.errors.into_iter().partition::<Vec<_>, _>(|error| error.file == file);
-                same.sort_by(by_place);
-                sorted.append(&mut same);
-                self.errors = others;
-            }
-            Err(sorted)
-        }
-    }
-}
 
 /// The state that every directive gets.
 pub(crate) struct Context<'a> {
@@ -137,19 +91,4 @@ impl Context<'_> {
 
 fn plural(count: usize) -> String {
     if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") }
-}
-
-/// Joins two paths and resolves `.` and `..` by their names alone, so that one file has one spelling.
-pub(crate) fn join(base: &Path, path: &Path) -> PathBuf {
-    let mut joined = PathBuf::new();
-    for component in base.join(path).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                joined.pop();
-            }
-            other => joined.push(other),
-        }
-    }
-    joined
 }

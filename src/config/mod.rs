@@ -12,6 +12,7 @@ mod context;
 mod diagnostic;
 mod directives;
 mod encode;
+mod findings;
 pub mod limits;
 mod matcher;
 mod model;
@@ -24,6 +25,7 @@ mod table;
 mod text;
 mod values;
 mod watch;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +52,8 @@ pub use text::Text;
 pub use watch::WatchPattern;
 
 use assemble::{assemble, check};
-use context::{Context, Findings, join};
+use context::Context;
+use findings::{Findings, join};
 
 /// Reads the Caddyfile at `path` with the environment of the process.
 ///

@@ -6,14 +6,12 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Position};
-use super::limits;
-use super::matcher::{Matcher, PathPattern};
+use super::matcher::Matcher;
 use super::settings::{Global, LogSettings};
 use super::text::Text;
-use super::watch::WatchPattern;
+pub use super::workers::{ScopeLabel, WorkerConfig, WorkerKind};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -52,46 +50,6 @@ pub struct Scope<'a> {
     pub label: &'a ScopeLabel,
     /// The workers that the scope declares, in the order of the file.
     pub workers: &'a [WorkerConfig],
-}
-
-/// The name of a scope: `global`, or the block's `name`, its first host, else its first listener address (`:8080`).
-/// A block that would get a label which is taken gets a number behind it (`example.com-2`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeLabel(Arc<str>);
-
-impl ScopeLabel {
-    /// The label of the scope outside every `php_server` block.
-    pub const GLOBAL: &'static str = "global";
-
-    /// A label of this text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Arc::from(text))
-    }
-
-    /// The label as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether this is the scope outside every `php_server` block.
-    #[must_use]
-    pub fn is_global(&self) -> bool {
-        &*self.0 == Self::GLOBAL
-    }
-}
-
-impl fmt::Display for ScopeLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ScopeLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
-    }
 }
 
 /// One site: the addresses that it answers, and what it does with a request.
@@ -237,80 +195,6 @@ pub struct PhpServer {
     pub workers: Vec<WorkerConfig>,
     /// Where the block starts.
     pub position: Position,
-}
-
-/// A worker's declaration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerConfig {
-    /// The script: absolute, without symbolic links resolved; it existed when the configuration was read.
-    pub file: PathBuf,
-    /// What the script is for.
-    pub kind: WorkerKind,
-    /// The name. `None`: an HTTP worker is known by its file, a background worker is the catch-all of its scope.
-    pub name: Option<String>,
-    /// How many threads run the script from the start. `None`: twice the number of processors for an HTTP worker, 0
-    /// (started on first demand) for a background worker. See [`WorkerConfig::boot_threads`].
-    pub num: Option<usize>,
-    /// HTTP worker: up to how many threads it may scale. Catch-all: how many distinct names it may start.
-    pub max_threads: Option<usize>,
-    /// After how many failures in a row the worker is given up; -1 is never.
-    pub max_consecutive_failures: i32,
-    /// Environment variables of the script: those of the block, overridden by the worker's own.
-    pub env: Vec<(String, String)>,
-    /// The patterns of files whose change restarts the worker.
-    pub watch: Vec<WatchPattern>,
-    /// Where the declaration starts.
-    pub position: Position,
-}
-
-impl WorkerConfig {
-    /// Whether this is a background worker.
-    #[must_use]
-    pub fn is_background(&self) -> bool {
-        self.kind == WorkerKind::Background
-    }
-
-    /// Whether this is the catch-all of its scope: a background worker without a name.
-    #[must_use]
-    pub fn is_catch_all(&self) -> bool {
-        self.is_background() && self.name.is_none()
-    }
-
-    /// How many distinct names a catch-all starts at most.
-    #[must_use]
-    pub fn names_max(&self) -> usize {
-        self.max_threads.unwrap_or(limits::CATCH_ALL_NAMES_DEFAULT)
-    }
-
-    /// How many threads start with the server, on a machine with this many processors.
-    #[must_use]
-    pub fn boot_threads(&self, processors: usize) -> usize {
-        match (self.num, &self.kind) {
-            (Some(num), _) => num,
-            (None, WorkerKind::Background) => 0,
-            (None, WorkerKind::Http { .. }) => processors.saturating_mul(2).min(limits::THREADS_MAX),
-        }
-    }
-
-    /// Whether `other` declares the same worker, wherever it stands in the file. On a reload such a worker keeps
-    /// running.
-    #[must_use]
-    pub fn same_declaration(&self, other: &Self) -> bool {
-        let moved = Self { position: self.position.clone(), ..other.clone() };
-        *self == moved
-    }
-}
-
-/// What a worker's script is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WorkerKind {
-    /// It answers requests with `frankenphp_handle_request()`.
-    Http {
-        /// Path patterns that are routed to the worker wherever its file lies. Empty: requests for its file.
-        match_: Vec<PathPattern>,
-    },
-    /// It runs beside the requests and publishes variables.
-    Background,
 }
 
 /// The `respond` directive.

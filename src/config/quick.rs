@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::address::{Https, address};
 use super::assemble::{check, scope_label};
-use super::context::{Context, Findings, join};
+use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
 use super::directives::{PhpDraft, WorkerDraft, worker_name};
+use super::findings::{Findings, join};
 use super::limits;
 use super::matcher::Matcher;
 use super::model::{Config, Handler, Route, Site};

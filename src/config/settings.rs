@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::directives::parse_port;
 use super::limits;
-use super::model::{ScopeLabel, WorkerConfig};
+use super::values::parse_port;
+use super::workers::{ScopeLabel, WorkerConfig};
 
 /// The options of the process: the block without an address at the top of the file.
 #[derive(Debug, Clone)]

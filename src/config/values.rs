@@ -187,3 +187,8 @@ pub(crate) fn filled<'w>(word: &'w Token, what: &str, context: &mut Context<'_>)
 pub(crate) fn filled_all(words: &[Token], what: &str, context: &mut Context<'_>) -> Vec<String> {
     words.iter().filter_map(|word| filled(word, what, context).map(str::to_owned)).collect()
 }
+
+/// A port in digits only.
+pub(crate) fn parse_port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}

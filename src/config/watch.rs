@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::context::join;
+use super::findings::join;
 
 /// One `watch` pattern.
 #[derive(Clone)]

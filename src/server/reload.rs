@@ -13,7 +13,7 @@ use crate::http::listener::BoundListener;
 use crate::http::service::HttpService;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::threads::Stuck;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -203,9 +203,4 @@ fn warnings(running: &Config, config: &Config) -> Vec<String> {
         warnings.push("`admin` has changed: the address takes effect at the next start".into());
     }
     warnings
-}
-
-/// The absolute path of the configuration file, so that a reload finds it wherever the process is by then.
-pub(super) fn absolute(source: &Path) -> PathBuf {
-    std::path::absolute(source).unwrap_or_else(|_| source.to_owned())
 }

@@ -2,7 +2,6 @@
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::control::{Control, Controlled, Reloaded, Request, StopSignal};
-use super::reload::absolute;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
 use super::{housekeeping, runtime, systemd};
@@ -284,4 +283,9 @@ impl Signals {
             }
         }
     }
+}
+
+/// The absolute path of the configuration file, so that a reload finds it wherever the process is by then.
+fn absolute(source: &Path) -> PathBuf {
+    std::path::absolute(source).unwrap_or_else(|_| source.to_owned())
 }

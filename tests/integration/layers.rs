@@ -1,124 +1,130 @@
-//! The layers of the library: a module may use those below it, and no other.
+//! The layers of the library, as the table in ARCHITECTURE.md has them: a module uses those below it, and no other. Inside a
+//! layer no files import each other in a circle, and neither do the files of the shim.
 
-use std::collections::BTreeMap;
+use crate::common::sources;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each module may use of the crate besides itself.
-const MAY_USE: &[(&str, &[&str])] = &[
-    ("limits", &[]),
-    ("exchange", &[]),
-    ("signals", &[]),
-    // In builds for tests of faults only.
-    ("faults", &[]),
-    ("vars", &["limits", "exchange", "signals", "faults"]),
-    ("config", &["limits", "exchange"]),
-    ("ffi", &["limits", "exchange", "vars", "config"]),
-    ("php", &["limits", "exchange", "signals", "vars", "config", "ffi", "faults"]),
-    ("threads", &["limits", "exchange", "vars", "config", "ffi", "php"]),
-    ("worker", &["limits", "exchange", "vars", "config", "ffi", "php", "threads"]),
-    ("http", &["limits", "exchange", "config"]),
-    ("assemble", &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http"]),
-    ("server", &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http", "assemble"]),
-    (
-        "embed",
-        &["limits", "exchange", "signals", "vars", "config", "php", "threads", "worker", "http", "assemble", "server"],
-    ),
-    // Scripts of the command line answer on the standard output, so `cli` knows what an answer is.
-    ("cli", &["limits", "exchange", "assemble", "server", "embed", "config", "php"]),
-    // The functions that C calls of the module: nothing but a thin coat over `embed`.
-    ("extension", &["ffi", "embed"]),
-    ("main", &["cli"]),
-    ("lib", &[]),
-];
+type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The Rust files below a folder, without those of unit tests.
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the folder can be read") {
-        let path = entry.expect("the folder can be read").path();
-        if path.file_stem().is_some_and(|stem| stem == "tests") {
-            continue;
-        }
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names in backquotes of a cell.
+fn names(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// What each module may use of the crate besides itself: the table below the heading "The layers".
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let map = read(&root().join("ARCHITECTURE.md"));
+    let (_, section) = map.split_once("\n## The layers").expect("the map has the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut table = BTreeMap::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').collect();
+        for module in names(cells[1]) {
+            let known = names(cells[2]).into_iter().collect();
+            assert!(table.insert(module.clone(), known).is_none(), "`{module}` stands in two rows");
         }
     }
+    assert!(table.len() > 10, "the table was found");
+    table
 }
 
-/// The module of the crate's root that a file belongs to.
-fn module(file: &Path, root: &Path) -> String {
-    let first =
-        file.strip_prefix(root).expect("the file is below the root").iter().next().expect("the file has a name");
-    first.to_string_lossy().trim_end_matches(".rs").to_owned()
-}
-
-/// The modules that code names as `crate::…`, or from outside the library as `igor_php::…`. Comments do not count, and
-/// neither does what comes after the first `#[cfg(test)]` of a module of tests, which stands last in its file.
-fn used(source: &str) -> Vec<String> {
+/// Code without its comments and without the module of tests, which is the last thing in its file.
+fn code_of(source: &str) -> String {
     let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    let code: String =
-        source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
+/// Every path that code names from `start` on, such as `config::model::Site`; lists in braces are taken apart.
+fn paths(code: &str, start: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for start in ["crate::", "igor_php::"] {
-        for (at, _) in code.match_indices(start) {
-            let rest = &code[at + start.len()..];
-            let names = match rest.strip_prefix('{') {
-                // `use crate::{a::b, c}`: the names at the top of the braces.
-                Some(list) => top_names(list),
-                None => vec![
-                    rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                        .next()
-                        .unwrap_or_default()
-                        .to_owned(),
-                ],
-            };
-            found.extend(names);
+    for (at, _) in code.match_indices(start) {
+        let is_whole =
+            at == 0 || !code[..at].ends_with(|letter: char| letter.is_alphanumeric() || "_:".contains(letter));
+        if is_whole {
+            expand(&code[at + start.len()..], &[], &mut found);
         }
     }
     found
 }
 
-/// The first names of the items of a braced list, up to its closing brace.
-fn top_names(list: &str) -> Vec<String> {
-    let (mut depth, mut item, mut names) = (0, String::new(), Vec::new());
-    for letter in list.chars() {
-        match letter {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => names.push(std::mem::take(&mut item)),
-            _ if depth == 0 => item.push(letter),
-            _ => {}
+/// Reads one path behind `before`; returns what is left of the text.
+fn expand<'t>(text: &'t str, before: &[String], found: &mut Vec<Vec<String>>) -> &'t str {
+    let mut path = before.to_vec();
+    let mut text = text.trim_start();
+    loop {
+        if let Some(mut list) = text.strip_prefix('{') {
+            loop {
+                list = list.trim_start();
+                if let Some(rest) = list.strip_prefix('}') {
+                    return rest;
+                }
+                let rest = expand(list, &path, found).trim_start();
+                list = rest.strip_prefix(',').unwrap_or(rest);
+                if rest.len() == list.len() && !rest.starts_with('}') {
+                    return rest;
+                }
+            }
+        }
+        let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(text.len());
+        if end == 0 {
+            break;
+        }
+        path.push(text[..end].to_owned());
+        text = &text[end..];
+        match text.strip_prefix("::") {
+            Some(rest) => text = rest,
+            None => break,
         }
     }
-    names.push(item);
-    names
-        .iter()
-        .filter_map(|item| item.trim().split("::").next())
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    if let Some(rest) = text.strip_prefix(" as ") {
+        text = rest.trim_start_matches(|letter: char| letter.is_alphanumeric() || letter == '_');
+    }
+    if path.last().is_some_and(|last| last == "self") {
+        path.pop();
+    }
+    if path.len() > before.len() || !before.is_empty() {
+        found.push(path);
+    }
+    text
+}
+
+/// The module path of a file below `src`: `http::tests::sites` for `http/tests/sites.rs`.
+fn module_path(file: &Path) -> Vec<String> {
+    let relative = file.strip_prefix(root().join("src")).expect("the file is below src").with_extension("");
+    let mut path: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if path.last().is_some_and(|last| last == "mod") {
+        path.pop();
+    }
+    path
 }
 
 #[test]
 fn arrows_point_down_only() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let table: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    assert!(files.len() > 20, "the sources were found");
+    let table = table();
     let mut wrong = Vec::new();
-    for file in files {
-        let own = module(&file, &root);
-        let source = fs::read_to_string(&file).expect("the file can be read");
-        let Some(allowed) = table.get(own.as_str()) else {
-            wrong.push(format!("{} belongs to no layer; add `{own}` to the table", file.display()));
+    for file in sources(&root().join("src"), "rs") {
+        let own = module_path(&file)[0].clone();
+        if own == "lib" {
+            continue;
+        }
+        let Some(allowed) = table.get(&own) else {
+            wrong.push(format!("{} belongs to no layer; add `{own}` to the table in ARCHITECTURE.md", file.display()));
             continue;
         };
-        for name in used(&source) {
-            if name != own && table.contains_key(name.as_str()) && !allowed.contains(&name.as_str()) {
+        let code = code_of(&read(&file));
+        for path in paths(&code, "crate::").into_iter().chain(paths(&code, "igor_php::")) {
+            let name = &path[0];
+            if *name != own && table.contains_key(name) && !allowed.contains(name) {
                 wrong.push(format!("{} uses `{name}`, which `{own}` may not", file.display()));
             }
         }
@@ -129,10 +135,192 @@ fn arrows_point_down_only() {
 }
 
 #[test]
+fn the_table_itself_has_no_circle() {
+    assert_eq!(circles(&table()), Vec::<Vec<String>>::new());
+}
+
+/// What a `mod.rs` re-exports: the name, and the module that it comes from.
+fn re_exports(folder: &[String], code: &str) -> BTreeMap<String, Vec<String>> {
+    let mut from = BTreeMap::new();
+    for start in ["pub use ", "pub(crate) use ", "pub(super) use ", "pub(in crate) use "] {
+        for path in paths(code, start) {
+            if path.len() > 1 && path[0] != "crate" {
+                let ups = path.iter().take_while(|part| *part == "super").count();
+                let skip = ups + usize::from(path[0] == "self");
+                let name = path[path.len() - 1].clone();
+                let start = &folder[..folder.len() - ups.min(folder.len())];
+                from.insert(name, start.iter().chain(&path[skip..path.len() - 1]).cloned().collect());
+            }
+        }
+    }
+    from
+}
+
+/// Which files of each folder use which others. A node is a file or a whole folder, named by its path; `mod.rs` is none, and
+/// what it re-exports belongs to the file that has it.
+fn graph() -> Graph {
+    let files = sources(&root().join("src"), "rs");
+    let modules: BTreeMap<Vec<String>, PathBuf> = files.iter().map(|file| (module_path(file), file.clone())).collect();
+    let exports: BTreeMap<&Vec<String>, BTreeMap<String, Vec<String>>> =
+        modules.iter().map(|(path, file)| (path, re_exports(path, &code_of(&read(file))))).collect();
+    let mut graph = Graph::new();
+    for (own, file) in &modules {
+        let code = code_of(&read(file));
+        for used in absolute_paths(own, file, &code) {
+            let used = resolve(used, &modules, &exports);
+            let common = own.iter().zip(&used).take_while(|(a, b)| a == b).count();
+            if common > 0 && common < own.len() && common < used.len() {
+                let node = |path: &[String]| path[..=common].join("::");
+                graph.entry(node(own)).or_default().insert(node(&used));
+            }
+        }
+    }
+    graph
+}
+
+/// The paths that code names, from the crate's root.
+fn absolute_paths(own: &[String], file: &Path, code: &str) -> Vec<Vec<String>> {
+    let mut found = paths(code, "crate::");
+    for (ups, start) in [(1, "super::"), (2, "super::super::"), (3, "super::super::super::")] {
+        for path in paths(code, start) {
+            if path[0] == "super" || ups > own.len() {
+                continue;
+            }
+            found.push(own[..own.len() - ups].iter().cloned().chain(path).collect());
+        }
+    }
+    if file.ends_with("mod.rs") {
+        found.retain(|path| !path.starts_with(own));
+    }
+    found
+}
+
+/// The module that has what a path names.
+fn resolve(
+    mut path: Vec<String>,
+    modules: &BTreeMap<Vec<String>, PathBuf>,
+    exports: &BTreeMap<&Vec<String>, BTreeMap<String, Vec<String>>>,
+) -> Vec<String> {
+    for _ in 0..4 {
+        let len = (0..=path.len()).rev().find(|&len| modules.contains_key(&path[..len])).unwrap_or(0);
+        let module = path[..len].to_vec();
+        let target = path.get(len).and_then(|name| Some((name.clone(), exports.get(&module)?.get(name)?.clone())));
+        match target {
+            Some((name, from)) if from != module => path = from.into_iter().chain([name]).collect(),
+            _ => return module,
+        }
+    }
+    path
+}
+
+/// The sets of nodes that reach each other.
+fn circles(graph: &Graph) -> Vec<Vec<String>> {
+    let reach = |start: &String| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![start]);
+        while let Some(node) = open.pop() {
+            for next in graph.get(node).into_iter().flatten() {
+                if seen.insert(next.clone()) {
+                    open.push(next);
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&String, BTreeSet<String>> = graph.keys().map(|node| (node, reach(node))).collect();
+    let mut found = BTreeSet::new();
+    for (node, seen) in &reached {
+        if seen.contains(*node) {
+            let circle = seen.iter().filter(|&other| reached.get(other).is_some_and(|back| back.contains(*node)));
+            found.insert(circle.cloned().collect::<Vec<_>>());
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[test]
+fn no_files_of_a_layer_import_each_other_in_a_circle() {
+    let graph = graph();
+    assert!(graph.len() > 60, "the graph was found: {}", graph.len());
+    let found: Vec<_> = circles(&graph).iter().map(|circle| circle.join(", ")).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// A C file's text without comments, strings and preprocessor lines.
+fn c_code(source: &str) -> String {
+    let mut code = String::new();
+    let mut rest = source;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    code.push_str(rest);
+    code
+}
+
+/// The `igor_…` and `shim_…` names in code.
+fn c_names(code: &str) -> BTreeSet<String> {
+    code.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with("igor_") || word.starts_with("shim_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The names that a C file defines for other files: functions at the start of a line whose body follows, and variables.
+fn c_definitions(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let lines: Vec<&str> = code.lines().collect();
+    for (number, line) in lines.iter().enumerate() {
+        let is_top = line.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+        if !is_top || line.starts_with("static") || line.starts_with("typedef") || line.starts_with("extern") {
+            continue;
+        }
+        let head = line.split(['(', '=']).next().unwrap_or_default();
+        let body = lines[number..].iter().take(4).any(|line| *line == "{");
+        if body || line.contains('=') || (line.ends_with(';') && !line.contains('(')) {
+            let words = head.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            found.extend(words.filter(|word| !c_names(word).is_empty()).next_back().map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_files_of_the_shim_use_each_other_in_a_circle() {
+    let files = sources(&root().join("c"), "c");
+    let code: BTreeMap<String, String> = files
+        .iter()
+        .map(|file| (file.file_name().unwrap_or_default().to_string_lossy().into_owned(), c_code(&read(file))))
+        .collect();
+    let mut home = BTreeMap::new();
+    for (file, code) in &code {
+        home.extend(c_definitions(code).into_iter().map(|name| (name, file.clone())));
+    }
+    assert!(home.len() > 60, "the definitions were found: {}", home.len());
+    assert_eq!(home.get("igor_self").map(String::as_str), Some("self.c"));
+    let mut graph = Graph::new();
+    for (file, code) in &code {
+        let used = c_names(code).into_iter().filter_map(|name| home.get(&name)).filter(|other| *other != file);
+        graph.entry(file.clone()).or_default().extend(used.cloned());
+    }
+    let found: Vec<_> = circles(&graph).iter().map(|circle| circle.join(", ")).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn every_way_of_naming_a_module_is_seen() {
     let source = "use crate::config::{self, Config};\nuse crate::{\n    vars::{Pins, Slot},\n    limits,\n};\n// crate::comment\n\
-                  fn f() { crate::http::go(); igor_php::cli::main() }\n#[cfg(test)]\nmod tests {\n use crate::worker::x;\n}";
-    let mut seen = used(source);
+                  fn f() { crate::http::go(); }\n#[cfg(test)]\nmod tests {\n use crate::worker::x;\n}";
+    let mut seen: Vec<_> = paths(&code_of(source), "crate::").iter().map(|path| path.join("::")).collect();
     seen.sort();
-    assert_eq!(seen, ["cli", "config", "http", "limits", "vars"]);
+    assert_eq!(seen, ["config", "config::Config", "http::go", "limits", "vars::Pins", "vars::Slot"]);
+}
+
+#[test]
+fn a_circle_is_found() {
+    let edges = [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")];
+    let mut graph = Graph::new();
+    for (from, to) in edges {
+        graph.entry(from.into()).or_default().insert(to.into());
+    }
+    assert_eq!(circles(&graph), [["b", "c"]]);
 }

@@ -149,8 +149,3 @@ fn admin(word: &Token, context: &mut Context<'_>) -> Option<Admin> {
     }
     Some(admin)
 }
-
-/// A port in digits only.
-pub(crate) fn parse_port(text: &str) -> Option<u16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}

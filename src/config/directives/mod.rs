@@ -11,7 +11,7 @@ mod site;
 mod vars;
 mod worker;
 
-pub(crate) use global::{apply_global, parse_port};
+pub(crate) use global::apply_global;
 pub(crate) use php::PhpDraft;
 pub(crate) use site::{apply_site, is_site_directive};
 pub(crate) use worker::{WorkerDraft, check_scope, worker_name};

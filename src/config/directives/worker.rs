@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::super::context::{Context, join};
+use super::super::context::Context;
 use super::super::diagnostic::Position;
+use super::super::findings::join;
 use super::super::limits;
 use super::super::matcher::PathPattern;
 use super::super::model::{ScopeLabel, WorkerConfig, WorkerKind};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use globset::GlobBuilder;
 
-use super::super::context::{Findings, join};
 use super::super::diagnostic::{Diagnostic, Position};
+use super::super::findings::{Findings, join};
 use super::super::limits;
 use super::lexer::{Environment, Token, tokenize};
 use super::tree::{Node, build, excerpt};

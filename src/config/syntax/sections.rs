@@ -1,7 +1,7 @@
 //! Sorts the top of a file into the global options and the sites.
 
-use super::super::context::Findings;
 use super::super::diagnostic::{Diagnostic, Position};
+use super::super::findings::Findings;
 use super::lexer::Token;
 use super::tree::{Node, excerpt};
 

@@ -1,7 +1,7 @@
 //! Groups logical lines into directives and their blocks.
 
-use super::super::context::Findings;
 use super::super::diagnostic::{Diagnostic, Position};
+use super::super::findings::Findings;
 use super::super::limits;
 use super::lexer::Token;
 

@@ -5,12 +5,14 @@ mod http;
 mod log;
 mod puppet;
 mod server;
+mod sources;
 pub(crate) mod workers;
 
 pub(crate) use command::{igor_php, output_of, stock_php};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use puppet::{Outcome, Puppet};
 pub(crate) use server::{Igor, Server, igor};
+pub(crate) use sources::sources;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
