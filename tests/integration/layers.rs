@@ -277,8 +277,8 @@ fn c_definitions(code: &str) -> BTreeSet<String> {
         let head = line.split(['(', '=']).next().unwrap_or_default();
         let body = lines[number..].iter().take(4).any(|line| *line == "{");
         if body || line.contains('=') || (line.ends_with(';') && !line.contains('(')) {
-            let words = head.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
-            found.extend(words.filter(|word| !c_names(word).is_empty()).next_back().map(str::to_owned));
+            let mut words = head.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            found.extend(words.rfind(|word| !c_names(word).is_empty()).map(str::to_owned));
         }
     }
     found
