@@ -73,9 +73,11 @@ IGOR_HAS_TYPE(SG(request_info), sapi_request_info);
 IGOR_HAS_TYPE(SG(request_info).request_body, php_stream *);
 IGOR_HAS_TYPE(SG(sapi_headers).headers, zend_llist);
 IGOR_HAS_TYPE(SG(server_context), void *);
-/* Nine values in a row, which the shim goes through as an array. */
+/* Nine values in a row, which the shim goes through as an array. They have had other names. */
+#if PHP_VERSION_ID >= 80400
 IGOR_HAS_TYPE(PS(mod_user_names).ps_open, zval);
 IGOR_HAS_TYPE(PS(mod_user_names).ps_update_timestamp, zval);
+#endif
 _Static_assert(sizeof(PS(mod_user_names)) == 9 * sizeof(zval), "the handlers of a session are nine values");
 IGOR_HAS_TYPE(PS(mod_user_class_name), zend_string *);
 #if PHP_VERSION_ID >= 80600
