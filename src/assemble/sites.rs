@@ -2,10 +2,11 @@
 
 use super::logging;
 use super::threads::{HttpGroup, Threads};
-use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Site};
+use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Root, Site};
 use crate::http::access_log::AccessLog;
 use crate::http::service::HttpService;
-use crate::http::settings::{Handler, PhpMode, PhpSettings, Route, SiteSettings, WorkerRoute};
+use crate::http::settings::{Handler, PhpMode, PhpSettings, SiteSettings, WorkerRoute};
+use crate::http::tree::Routes;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +16,11 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
     let assembly = Assembly::new(config, threads);
     let mut sites: Vec<(Listener, Vec<SiteSettings>)> = Vec::new();
     for site in &config.sites {
-        let routes: Vec<Route> = site.routes.iter().map(|route| assembly.route(route)).collect();
+        let routes = assembly.site(site);
         let access_log = access_log(site, config);
         for listener in site.listeners() {
             let addresses = site.addresses.iter().filter(|address| is_on(address, listener));
-            let settings = settings(site, addresses, routes.clone(), access_log.clone());
+            let settings = settings(site, addresses, &routes, access_log.clone());
             match sites.iter_mut().find(|(known, _)| *known == listener) {
                 Some((_, list)) => list.push(settings),
                 None => sites.push((listener, vec![settings])),
@@ -33,10 +34,9 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
 pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
     let assembly = Assembly::new(config, threads);
     let sites = config.sites.iter().map(|site| {
-        let routes = site.routes.iter().map(|route| assembly.route(route)).collect();
         // The program that it is mounted in has a log of its own.
         let access_log = if site.access_logs.is_empty() { AccessLog::Off } else { AccessLog::Tracing };
-        settings(site, site.addresses.iter(), routes, access_log)
+        settings(site, site.addresses.iter(), &assembly.site(site), access_log)
     });
     HttpService::new(sites.collect())
 }
@@ -74,17 +74,29 @@ fn access_log(site: &Site, config: &Config) -> AccessLog {
 fn settings<'a>(
     site: &Site,
     addresses: impl Iterator<Item = &'a Address>,
-    routes: Vec<Route>,
+    routes: &SiteRoutes,
     access_log: AccessLog,
 ) -> SiteSettings {
     let hosts: Vec<Option<String>> = addresses.map(|address| address.host.clone()).collect();
     // One address without a host makes the site answer every host.
     let named = if hosts.iter().any(Option::is_none) { Vec::new() } else { hosts.into_iter().flatten().collect() };
-    SiteSettings { label: label(site), hosts: named, routes, access_log }
+    SiteSettings {
+        label: label(site),
+        hosts: named,
+        routes: routes.usual.clone(),
+        error_routes: routes.of_errors.clone(),
+        access_log,
+    }
 }
 
 fn is_on(address: &Address, listener: Listener) -> bool {
     address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip)
+}
+
+/// The routes of a site, which all its listeners share.
+struct SiteRoutes {
+    usual: Arc<Routes>,
+    of_errors: Arc<Routes>,
 }
 
 /// What the settings of all sites are made of.
@@ -100,20 +112,35 @@ impl<'c> Assembly<'c> {
         Self { threads, secret: config.sources.iter().cloned().chain(resolved).collect() }
     }
 
-    fn route(&self, route: &config::Route) -> Route {
-        let handler = match &route.handler {
+    fn site(&self, site: &Site) -> SiteRoutes {
+        SiteRoutes { usual: self.routes(&site.routes), of_errors: self.routes(&site.error_routes) }
+    }
+
+    fn routes(&self, routes: &[config::Route]) -> Arc<Routes> {
+        Arc::new(Routes::compile(routes, &|handler| self.handler(handler)))
+    }
+
+    /// What the HTTP layer makes of a handler; `None` for a block of routes, which is taken apart.
+    fn handler(&self, handler: &config::Handler) -> Option<Handler> {
+        Some(match handler {
+            config::Handler::Subroute(_) => return None,
+            config::Handler::Change(change) => Handler::Change(change.clone()),
+            config::Handler::Layer(layer) => Handler::Layer(layer.clone()),
             config::Handler::PhpServer(server) => Handler::Php(Arc::new(self.php(server, PhpMode::Server))),
             config::Handler::Php(server) => Handler::Php(Arc::new(self.php(server, PhpMode::ScriptsOnly))),
             config::Handler::Respond(respond) => Handler::Respond(respond.clone()),
             config::Handler::Redir(redir) => Handler::Redir(redir.clone()),
-            config::Handler::Header(rule) => Handler::Header(rule.clone()),
             config::Handler::FileServer(files) => Handler::Files(self.hiding(files.clone())),
-        };
-        Route { matcher: route.matcher.clone(), handler }
+            config::Handler::Error(rule) => Handler::Error(rule.clone()),
+            config::Handler::Abort => Handler::Abort,
+        })
     }
 
     fn php(&self, server: &PhpServer, mode: PhpMode) -> PhpSettings {
-        let root = if server.resolve_root_symlink { resolved(&server.root) } else { server.root.clone() };
+        let root = match &server.root {
+            Root::Fixed(path) if server.resolve_root_symlink => Root::Fixed(resolved(path)),
+            root => root.clone(),
+        };
         PhpSettings {
             mode,
             index: server.index.clone(),
@@ -123,20 +150,22 @@ impl<'c> Assembly<'c> {
             gathered_body_bytes_max: server.request_buffering,
             files: server.file_server.then(|| self.hiding(FileServer::new(root.clone()))),
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
-            workers: self.workers(server, &root),
+            workers: self.workers(server, root.fixed()),
             root,
         }
     }
 
-    fn workers(&self, server: &PhpServer, root: &Path) -> Vec<WorkerRoute> {
+    /// `root` is the root of the block without links, if it is the same for every request.
+    fn workers(&self, server: &PhpServer, root: Option<&Path>) -> Vec<WorkerRoute> {
         let route = |group: &HttpGroup| {
             let declaration = group.worker.config();
             WorkerRoute {
                 name: declaration.name.clone(),
-                script: if server.resolve_root_symlink {
-                    script_below(root, &server.root, &declaration.file)
-                } else {
-                    declaration.file.clone()
+                script: match (root, server.root.fixed()) {
+                    (Some(root), Some(named)) if server.resolve_root_symlink => {
+                        script_below(root, named, &declaration.file)
+                    }
+                    _ => declaration.file.clone(),
                 },
                 paths: group.paths.clone(),
                 queue: group.queue.clone(),

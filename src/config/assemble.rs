@@ -7,7 +7,10 @@ use super::address::{Https, address, overlap};
 use super::context::Context;
 use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope};
-use super::model::{Address, Config, Handler, Listener, ScopeLabel, Site};
+use super::handlers::{Handler, Route};
+use super::limits;
+use super::model::{Address, Config, Listener, ScopeLabel, Site};
+use super::roots::fix_roots;
 use super::settings::{Admin, Global};
 use super::syntax::{RawSite, Sections};
 
@@ -27,6 +30,11 @@ pub(super) fn assemble(sections: Sections, start: &Position, context: &mut Conte
 pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     check_addresses(&config.sites, context);
     check_listeners(config, context);
+    for site in &mut config.sites {
+        fix_roots(&mut site.routes, context.working_dir);
+        fix_roots(&mut site.error_routes, context.working_dir);
+        check_depth(site, context);
+    }
     name_scopes(&mut config.sites);
     for scope in config.scopes() {
         check_scope(scope.label, scope.workers, context);
@@ -98,16 +106,34 @@ fn check_listeners(config: &Config, context: &mut Context<'_>) {
     }
 }
 
+/// Named routes that invoke others can nest deeper than blocks do.
+fn check_depth(site: &Site, context: &mut Context<'_>) {
+    let depth = depth(&site.routes).max(depth(&site.error_routes));
+    if depth > limits::ROUTE_DEPTH_MAX {
+        let message = format!("the routes of the site are nested {depth} deep, more than {}", limits::ROUTE_DEPTH_MAX);
+        context.error_with_hint(&site.position, message, "look for named routes that invoke others");
+    }
+}
+
+fn depth(routes: &[Route]) -> usize {
+    let inner = routes.iter().map(|route| match &route.handler {
+        Handler::Subroute(inner) => depth(inner),
+        _ => 0,
+    });
+    1 + inner.max().unwrap_or_default()
+}
+
 /// Puts a number behind a label that another scope has already.
 fn name_scopes(sites: &mut [Site]) {
     let mut taken: HashSet<ScopeLabel> = HashSet::from([ScopeLabel::new(ScopeLabel::GLOBAL)]);
-    for route in sites.iter_mut().flat_map(|site| &mut site.routes) {
-        let (Handler::PhpServer(server) | Handler::Php(server)) = &mut route.handler else { continue };
-        let wanted = server.scope.clone();
-        let mut number = 2_usize;
-        while !taken.insert(server.scope.clone()) {
-            server.scope = ScopeLabel::new(&format!("{wanted}-{number}"));
-            number += 1;
-        }
+    for site in sites {
+        site.each_php_server(&mut |server| {
+            let wanted = server.scope.clone();
+            let mut number = 2_usize;
+            while !taken.insert(server.scope.clone()) {
+                server.scope = ScopeLabel::new(&format!("{wanted}-{number}"));
+                number += 1;
+            }
+        });
     }
 }

@@ -1,20 +1,64 @@
-//! What the reading of one configuration carries along: the findings, and the directory that paths start from.
+//! What the reading of one configuration carries along: the findings, where paths start, what was defined.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Position};
+use super::directives::{NamedMatchers, Order};
 use super::findings::{Findings, join};
+use super::model::ScopeLabel;
 use super::syntax::{Node, Token};
 
 /// The state that every directive gets.
 pub(crate) struct Context<'a> {
     /// What was found.
     pub(crate) findings: &'a mut Findings,
-    /// The directory that relative paths start from. It is absolute.
+    /// The directory that relative paths start from, as in Caddy. It is absolute.
+    pub(crate) working_dir: &'a Path,
+    /// The directory of the Caddyfile, from which a path starts that is not there in the working directory. It is absolute.
     pub(crate) base_dir: &'a Path,
     /// How the directive at hand is written, for hints. Empty outside of every directive.
     pub(crate) usage: &'static str,
+    /// The order of directives.
+    pub(crate) order: Order,
+    /// The label of the scopes of the site at hand.
+    pub(crate) label: ScopeLabel,
+    /// The named matchers that the directive at hand can use.
+    pub(crate) named: NamedMatchers,
+    /// The name of the matcher that is being read, without its `@`.
+    pub(crate) matcher_name: String,
+    /// The placeholders that the site at hand defines itself.
+    pub(crate) placeholders: Vec<String>,
+    /// The blocks `&(name)`.
+    pub(crate) named_routes: HashMap<String, Vec<Node>>,
+    /// The named routes that are being put in.
+    pub(crate) invoked: Vec<String>,
+    /// How many routes there are so far.
+    pub(crate) routes: usize,
+    /// Whether it was said that paths start from the directory of the Caddyfile.
+    fell_back: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The state at the start.
+    pub(crate) fn new(findings: &'a mut Findings, working_dir: &'a Path, base_dir: &'a Path) -> Self {
+        Self {
+            findings,
+            working_dir,
+            base_dir,
+            usage: "",
+            order: Order::default(),
+            label: ScopeLabel::new(""),
+            named: NamedMatchers::default(),
+            matcher_name: String::new(),
+            placeholders: Vec::new(),
+            named_routes: HashMap::new(),
+            invoked: Vec::new(),
+            routes: 0,
+            fell_back: false,
+        }
+    }
 }
 
 impl Context<'_> {
@@ -41,9 +85,34 @@ impl Context<'_> {
         self.findings.report(Diagnostic::warning(position, message.to_string()));
     }
 
-    /// The absolute path that `text` means.
-    pub(crate) fn path(&self, text: &str) -> PathBuf {
-        join(self.base_dir, Path::new(text))
+    /// The absolute path that `text` means: as in Caddy it starts from the working directory. What is not there but beside
+    /// the Caddyfile is taken from there, and the first time a warning says so.
+    pub(crate) fn path(&mut self, text: &str, position: &Position) -> PathBuf {
+        self.path_that(text, position, Path::exists)
+    }
+
+    /// The same for a file that is made later, so that its directory decides.
+    pub(crate) fn path_of_new_file(&mut self, text: &str, position: &Position) -> PathBuf {
+        self.path_that(text, position, |path| path.parent().is_none_or(Path::exists))
+    }
+
+    fn path_that(&mut self, text: &str, position: &Position, is_there: impl Fn(&Path) -> bool) -> PathBuf {
+        let here = join(self.working_dir, Path::new(text));
+        if self.working_dir == self.base_dir || is_there(&here) {
+            return here;
+        }
+        let beside = join(self.base_dir, Path::new(text));
+        if !is_there(&beside) {
+            return here;
+        }
+        if !std::mem::replace(&mut self.fell_back, true) {
+            let message = format!(
+                "`{text}` is not in the working directory {} and is taken from the directory of the Caddyfile",
+                self.working_dir.display()
+            );
+            self.warning(position, message);
+        }
+        beside
     }
 
     /// The arguments of a directive that takes at least `min` and at most `max`, and no block.

@@ -8,21 +8,26 @@
 
 mod address;
 mod assemble;
+mod calendar;
 mod context;
 mod diagnostic;
 mod directives;
 mod encode;
 mod findings;
+mod handlers;
 pub mod limits;
 mod matcher;
 mod model;
+mod placeholder;
 mod quick;
 mod request;
 mod response_matcher;
+mod roots;
 mod settings;
 mod syntax;
 mod table;
 mod text;
+mod uri;
 mod values;
 mod watch;
 mod workers;
@@ -35,20 +40,26 @@ use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
-pub use matcher::{Condition, Matcher, PathPattern, ValuePattern, host_matches};
-pub use model::{
-    Address, Config, FileServer, Handler, HeaderOp, HeaderRule, Listener, PhpServer, Redir, Respond, Route, Scope,
-    ScopeLabel, Site, WorkerConfig, WorkerKind,
+pub use handlers::{
+    Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine, PhpServer,
+    QueryChange, Redir, Respond, Root, Route, Status, UriChange,
 };
+pub use matcher::{
+    Condition, Expression, FileMatch, IpRange, Matcher, PathPattern, Pattern, Protocol, TryPolicy, ValuePattern,
+    Verdict, host_matches,
+};
+pub use model::{Address, Config, Listener, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
+pub use placeholder::{Fact, Placeholder};
 pub use quick::{QuickOptions, quick};
-pub use request::RequestView;
+pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};
 pub use settings::{
     Admin, FrankenPhp, Global, LogDuration, LogFilter, LogFilterOp, LogFormat, LogLevel, LogOutput, LogRoll,
     LogSettings, LogStyle, LogTime, LogValueOp, MaxThreads, VarsMode, VarsSettings,
 };
 pub use table::DirectiveDoc;
-pub use text::Text;
+pub use text::{Piece, Text};
+pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::WatchPattern;
 
 use assemble::{assemble, check};
@@ -82,7 +93,8 @@ pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) ->
     let mut findings = Findings::default();
     let document = syntax::read_document(text, origin, env, &mut findings);
     let sections = syntax::split_sections(document.nodes, &mut findings);
-    let mut context = Context { findings: &mut findings, base_dir: &base_dir, usage: "" };
+    let mut context = Context::new(&mut findings, &working_dir, &base_dir);
+    context.named_routes = document.named_routes;
     let (global, sites) = assemble(sections, &start, &mut context);
     let sources = document.sources.iter().map(|source| join(&working_dir, source)).collect();
     let mut config = Config { global, sites, warnings: Vec::new(), base_dir: base_dir.clone(), sources };

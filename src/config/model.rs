@@ -8,9 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Position};
-use super::matcher::Matcher;
+use super::handlers::{Handler, PhpServer, Route};
 use super::settings::{Global, LogSettings};
-use super::text::Text;
 pub use super::workers::{ScopeLabel, WorkerConfig, WorkerKind};
 
 /// A whole configuration, checked.
@@ -59,12 +58,11 @@ pub struct Site {
     pub addresses: Vec<Address>,
     /// `bind`: the interfaces on which addresses without an IP listen. Empty: all of them.
     pub bind: Vec<IpAddr>,
-    /// The `root` directive of the site, if it has one.
-    pub root: Option<PathBuf>,
-    /// What the site does, in the order in which it is to be tried: Caddy's order of directives (`header`, `redir`,
-    /// `respond`, `php_server` and `php`, `file_server`), within one directive the longest path first and those
-    /// without a matcher last, otherwise as written. `header` routes do not end the request, all others do.
+    /// What the site does, in the order in which it is tried: Caddy's order of directives, within one directive the
+    /// longest path first and those without a matcher last, otherwise as written.
     pub routes: Vec<Route>,
+    /// `handle_errors`: what answers a request that has failed. Empty: the status alone.
+    pub error_routes: Vec<Route>,
     /// The access logs. Empty: requests are not logged.
     pub access_logs: Vec<LogSettings>,
     /// Where the first address stands.
@@ -92,12 +90,38 @@ impl Site {
         listeners
     }
 
-    /// The `php_server` and `php` blocks of the site.
+    /// The `php_server` and `php` blocks of the site, in the order of its routes.
     pub fn php_servers(&self) -> impl Iterator<Item = &PhpServer> {
-        self.routes.iter().filter_map(|route| match &route.handler {
-            Handler::PhpServer(server) | Handler::Php(server) => Some(server),
-            _ => None,
-        })
+        let mut found = Vec::new();
+        collect_php(&self.routes, &mut found);
+        collect_php(&self.error_routes, &mut found);
+        found.into_iter()
+    }
+
+    /// Does something to each of them.
+    pub(super) fn each_php_server(&mut self, act: &mut dyn FnMut(&mut PhpServer)) {
+        visit_php(&mut self.routes, act);
+        visit_php(&mut self.error_routes, act);
+    }
+}
+
+fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {
+    for route in routes {
+        match &route.handler {
+            Handler::PhpServer(server) | Handler::Php(server) => found.push(server),
+            Handler::Subroute(inner) => collect_php(inner, found),
+            _ => {}
+        }
+    }
+}
+
+fn visit_php(routes: &mut [Route], act: &mut dyn FnMut(&mut PhpServer)) {
+    for route in routes {
+        match &mut route.handler {
+            Handler::PhpServer(server) | Handler::Php(server) => act(server),
+            Handler::Subroute(inner) => visit_php(inner, act),
+            _ => {}
+        }
     }
 }
 
@@ -137,148 +161,6 @@ impl fmt::Display for Address {
         match &self.host {
             Some(host) => write!(f, "{host}:{}", self.port),
             None => write!(f, "{}", Listener { ip: self.ip, port: self.port }),
-        }
-    }
-}
-
-/// One directive of a site that acts on requests.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// Which requests it acts on.
-    pub matcher: Matcher,
-    /// What it does.
-    pub handler: Handler,
-    /// Where it stands.
-    pub position: Position,
-}
-
-/// What a route does with a request.
-#[derive(Debug, Clone)]
-pub enum Handler {
-    /// `php_server`: files, index files and PHP scripts under a root.
-    PhpServer(PhpServer),
-    /// `php`: every request that matches goes to PHP.
-    Php(PhpServer),
-    /// `respond`: a fixed answer.
-    Respond(Respond),
-    /// `redir`: a redirect.
-    Redir(Redir),
-    /// `header`: changes response headers, and lets the request go on.
-    Header(HeaderRule),
-    /// `file_server`: files under a root.
-    FileServer(FileServer),
-}
-
-/// A `php_server` or `php` block: one scope of workers.
-#[derive(Debug, Clone)]
-pub struct PhpServer {
-    /// The label of the scope.
-    pub scope: ScopeLabel,
-    /// The document root: the block's `root`, else the site's, else the directory of the Caddyfile.
-    pub root: PathBuf,
-    /// The index files, in order of preference. Empty after `index off`.
-    pub index: Vec<String>,
-    /// The suffixes that end a script's name in a path and start `PATH_INFO`, with their dot.
-    pub split: Vec<String>,
-    /// Additional `$_SERVER` and environment variables.
-    pub env: Vec<(String, String)>,
-    /// Whether symbolic links in `root` are resolved before PHP sees the path.
-    pub resolve_root_symlink: bool,
-    /// Whether `php_server` also serves files that are not scripts.
-    pub file_server: bool,
-    /// The files to try in turn, where `{path}` stands for the path of the request. `None`: the path itself, the
-    /// path's index file, the root's index file.
-    pub try_files: Option<Vec<String>>,
-    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
-    pub request_buffering: Option<u64>,
-    /// The workers of this scope.
-    pub workers: Vec<WorkerConfig>,
-    /// Where the block starts.
-    pub position: Position,
-}
-
-/// The `respond` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Respond {
-    /// The status code.
-    pub status: u16,
-    /// The body, possibly empty.
-    pub body: Text,
-}
-
-/// The `redir` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redir {
-    /// The value of the `Location` header.
-    pub to: Text,
-    /// The status code, 300 to 399.
-    pub status: u16,
-}
-
-/// The `header` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeaderRule {
-    /// The changes, in order.
-    pub ops: Vec<HeaderOp>,
-    /// Whether they are made when the response is about to be sent, after what the script has set. Otherwise they are
-    /// made before, and the script may override them.
-    pub defer: bool,
-}
-
-/// One change of the response headers. Field names are in lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderOp {
-    /// `Field value`: replaces the field.
-    Set {
-        /// The field's name.
-        field: String,
-        /// The new value.
-        value: Text,
-    },
-    /// `+Field value`: adds one more.
-    Add {
-        /// The field's name.
-        field: String,
-        /// The value to add.
-        value: Text,
-    },
-    /// `?Field value`: sets the field if the response has none.
-    SetDefault {
-        /// The field's name.
-        field: String,
-        /// The value to set.
-        value: Text,
-    },
-    /// `-Field`: removes the field; a `*` at the start or end of the name stands for anything.
-    Remove {
-        /// The pattern of names.
-        field: String,
-    },
-}
-
-/// The `file_server` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileServer {
-    /// The document root: the directive's, else the site's, else the directory of the Caddyfile.
-    pub root: PathBuf,
-    /// The index files, in order of preference.
-    pub index: Vec<String>,
-    /// Patterns of files that are answered as if they did not exist.
-    pub hide: Vec<String>,
-    /// Files that nobody may see under any name, also not through a symbolic link: absolute paths, each as it is named and
-    /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
-    pub secret: Vec<PathBuf>,
-}
-
-impl FileServer {
-    /// The file server of a directory, with the index files that it has unless it names others.
-    #[must_use]
-    pub fn new(root: PathBuf) -> Self {
-        Self {
-            root,
-            index: vec!["index.html".to_owned(), "index.txt".to_owned()],
-            hide: Vec::new(),
-            secret: Vec::new(),
         }
     }
 }

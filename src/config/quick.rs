@@ -9,9 +9,10 @@ use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
 use super::directives::{PhpDraft, WorkerDraft, worker_name};
 use super::findings::{Findings, join};
+use super::handlers::{Handler, Root, Route};
 use super::limits;
 use super::matcher::Matcher;
-use super::model::{Config, Handler, Route, Site};
+use super::model::{Config, Site};
 use super::settings::Global;
 use super::syntax::Token;
 
@@ -40,11 +41,8 @@ pub fn quick(options: QuickOptions) -> Result<Config, Vec<Diagnostic>> {
     let working_dir = std::env::current_dir()
         .map_err(|error| vec![Diagnostic::error(&position, format!("cannot find the working directory: {error}"))])?;
     let mut findings = Findings::default();
-    let mut context = Context {
-        findings: &mut findings,
-        base_dir: &working_dir,
-        usage: "igor php-server --root DIRECTORY --listen ADDRESS",
-    };
+    let mut context = Context::new(&mut findings, &working_dir, &working_dir);
+    context.usage = "igor php-server --root DIRECTORY --listen ADDRESS";
     let site = quick_site(options, &position, &mut context);
     let mut config = Config {
         global: Global::default(),
@@ -86,14 +84,15 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         worker.num = num.map(|num| (num, position.clone()));
         php.workers.push(worker);
     }
-    php.root = Some(root.clone());
-    let server = php.finish(None, &label, context);
-    let route = Route { matcher: Matcher::any(), handler: Handler::PhpServer(server), position: position.clone() };
+    php.root = Some(Root::Fixed(root));
+    context.label = label;
+    let handler = Handler::PhpServer(php.finish(context));
+    let route = Route { matcher: Matcher::any(), exclusive: None, handler, position: position.clone() };
     Site {
         addresses,
         bind: Vec::new(),
-        root: Some(root),
         routes: vec![route],
+        error_routes: Vec::new(),
         access_logs: Vec::new(),
         position: position.clone(),
     }

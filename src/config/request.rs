@@ -1,26 +1,73 @@
 //! What matchers and placeholders ask of a request.
 
-use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
-/// The facts of one request that a configuration can refer to. The server implements it over its own request type.
+/// The facts of one request that a configuration can refer to, as they are now: handlers may have changed it since it was
+/// received. The server implements it over its own request type.
 pub trait RequestView {
-    /// The method as it was sent, for example `GET`.
+    /// The method, for example `GET`.
     fn method(&self) -> &str;
     /// `http`, or `https` on an encrypted connection. What a proxy says of the client's connection is not looked at.
     fn scheme(&self) -> &str;
+    /// The version of HTTP, for example `HTTP/1.1`.
+    fn protocol(&self) -> &str;
     /// The requested host without its port; empty when the client sent none.
     fn host(&self) -> &str;
+    /// The requested host with its port, as the client sent them.
+    fn host_and_port(&self) -> String;
     /// The port of the requested host, if it names one, else the port of the listener.
     fn port(&self) -> u16;
     /// The path after percent-decoding and after `.`, `..` and `//` were resolved. Matching on anything else can be
     /// walked around.
     fn path(&self) -> &str;
-    /// Path and query as they were sent.
+    /// Path and query, encoded.
     fn uri(&self) -> &str;
-    /// What follows the `?`, as it was sent; empty when there is none.
+    /// What follows the `?`, encoded; empty when there is none.
     fn query(&self) -> &str;
-    /// The address of the client, without its port.
-    fn remote_host(&self) -> Cow<'_, str>;
-    /// The values of a header field, whose name is given in lower case.
-    fn header(&self, name: &str) -> Vec<Cow<'_, str>>;
+    /// The method that the client sent.
+    fn original_method(&self) -> &str;
+    /// Path and query as the client sent them.
+    fn original_uri(&self) -> &str;
+    /// The address of the peer.
+    fn remote(&self) -> SocketAddr;
+    /// The address that the peer connected to.
+    fn local(&self) -> SocketAddr;
+    /// The address of the client: the peer's, unless the peer is a proxy that is trusted to report another one.
+    fn client_ip(&self) -> IpAddr;
+    /// Whether one of the values of a header field, whose name is given in lower case, fulfils `test`.
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool;
+    /// The document root: that of the last `root` directive that was for the request.
+    fn root(&self) -> &Path;
+    /// An identifier of the request.
+    fn uuid(&self) -> &str;
+    /// What a matcher or a handler has stored under this long name of a placeholder.
+    fn stored(&self, name: &str) -> Option<&str>;
+    /// Stores a value for the placeholder of this long name.
+    fn store(&mut self, name: &str, value: String);
+    /// What is at a path of the file system; symbolic links are followed.
+    fn entry(&self, path: &Path) -> Option<Entry>;
+    /// How a handler has failed, in the routes of `handle_errors`: the status.
+    fn error_status(&self) -> Option<u16>;
+}
+
+/// What is at a path of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Whether it is a directory; otherwise it is a regular file.
+    pub is_directory: bool,
+    /// The bytes of a file.
+    pub size: u64,
+    /// When it was changed, in seconds since 1970.
+    pub modified: u64,
+}
+
+/// The path up to its last slash, with it.
+pub(super) fn directory_of(path: &str) -> &str {
+    path.rfind('/').map_or("", |slash| &path[..=slash])
+}
+
+/// The path behind its last slash.
+pub(super) fn file_of(path: &str) -> &str {
+    path.rfind('/').map_or(path, |slash| &path[slash + 1..])
 }

@@ -23,7 +23,11 @@ pub(crate) struct Directive<T: 'static> {
 /// How often a directive can stand in one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Times {
+    /// Once; a second one is an error.
     Once,
+    /// Once; of several the last counts, with a warning. So it is in Caddy's global options.
+    Last,
+    /// As often as wanted.
     Many,
 }
 
@@ -72,24 +76,44 @@ const SIMILARITY_MIN: f64 = 0.8;
 impl<T> Table<T> {
     /// Applies every directive of a block to `settings`.
     pub(crate) fn apply(&self, settings: &mut T, nodes: &[Node], context: &mut Context<'_>) {
-        let mut seen: HashMap<&str, Position> = HashMap::new();
+        let mut seen = Seen::default();
         for node in nodes {
-            let Some(directive) = self.directives.iter().find(|directive| directive.name == node.name()) else {
-                self.report_other(node, context);
-                continue;
-            };
-            if directive.times == Times::Once {
-                if let Some(first) = seen.get(directive.name) {
-                    let message = format!("`{}` is given twice in {}", directive.name, self.block);
-                    context.error_with_hint(&node.position, message, format_args!("the first one is at {first}"));
-                    continue;
-                }
-                seen.insert(directive.name, node.position.clone());
+            if !self.apply_known(settings, node, &mut seen, context) {
+                self.report_unknown(node, &[], context);
             }
-            let outer = std::mem::replace(&mut context.usage, directive.usage);
-            (directive.apply)(settings, node, context);
-            context.usage = outer;
         }
+    }
+
+    /// Applies the directive, if it is one of the block; says whether it is one, supported or not. `seen` holds what the
+    /// block had before.
+    pub(crate) fn apply_known(
+        &self,
+        settings: &mut T,
+        node: &Node,
+        seen: &mut Seen,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Some(directive) = self.directives.iter().find(|directive| directive.name == node.name()) else {
+            return self.report_unsupported(node, context);
+        };
+        if let Some(first) = seen.0.get(directive.name).filter(|_| directive.times != Times::Many) {
+            let message = format!("`{}` is given twice in {}", directive.name, self.block);
+            if directive.times == Times::Once {
+                context.error_with_hint(&node.position, message, format_args!("the first one is at {first}"));
+                return true;
+            }
+            context.warning(&node.position, format_args!("{message}; this one counts, not the one at {first}"));
+        }
+        seen.0.insert(directive.name, node.position.clone());
+        let outer = std::mem::replace(&mut context.usage, directive.usage);
+        (directive.apply)(settings, node, context);
+        context.usage = outer;
+        true
+    }
+
+    /// The names of the block's directives.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.directives.iter().map(|directive| directive.name)
     }
 
     /// The documentation of the block's directives.
@@ -109,21 +133,36 @@ impl<T> Table<T> {
             || self.unsupported.iter().chain(self.ignored).any(|(other, _)| *other == name)
     }
 
-    fn report_other(&self, node: &Node, context: &mut Context<'_>) {
+    /// Reports what is known and does nothing here; says whether the directive is that.
+    fn report_unsupported(&self, node: &Node, context: &mut Context<'_>) -> bool {
         let name = node.name();
         if let Some((_, reason)) = self.ignored.iter().find(|(ignored, _)| *ignored == name) {
             context.warning(&node.position, format_args!("`{name}` has no effect: {reason}"));
         } else if let Some((_, advice)) = self.unsupported.iter().find(|(unsupported, _)| *unsupported == name) {
             let message = format!("`{name}` is a {} directive that igor does not support yet", self.origin);
             context.error_with_hint(&node.position, message, advice);
-        } else if node.words.is_empty() {
-            context.error(&node.position, format_args!("a block in {} has no name", self.block));
         } else {
-            let names: Vec<&str> = self.directives.iter().map(|directive| directive.name).collect();
-            unknown(&node.words[0], &format!("directive in {}", self.block), &names, context);
+            return false;
+        }
+        true
+    }
+
+    /// Reports a directive that is none of the block. `others` are names that can stand there too.
+    pub(crate) fn report_unknown(&self, node: &Node, others: &[&str], context: &mut Context<'_>) {
+        match node.words.first() {
+            None => context.error(&node.position, format_args!("a block in {} has no name", self.block)),
+            Some(word) => {
+                let names: Vec<&str> =
+                    others.iter().copied().chain(self.names().map(|name| -> &str { name })).collect();
+                unknown(word, &format!("directive in {}", self.block), &names, context);
+            }
         }
     }
 }
+
+/// The directives that a block had so far, each with its first place.
+#[derive(Default)]
+pub(crate) struct Seen(HashMap<&'static str, Position>);
 
 /// Reports a word that is none of `known`, with the nearest of them and the list of all where it is short.
 pub(crate) fn unknown(word: &Token, what: &str, known: &[&str], context: &mut Context<'_>) {

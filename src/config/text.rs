@@ -1,46 +1,24 @@
 //! Text with placeholders that are filled in for each request (`https://{host}{uri}`).
 
+use std::borrow::Cow;
+
+use super::placeholder::{Fact, Placeholder};
 use super::request::RequestView;
 
-/// A value of `respond`, `redir` or `header`, cut into literal text and placeholders.
+/// A value of a directive, cut into literal text and placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     pieces: Vec<Piece>,
 }
 
+/// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub enum Piece {
+    /// The same for every request.
     Literal(String),
-    Fact(Fact),
-    Header(String),
+    /// A fact of the request.
+    Placeholder(Placeholder),
 }
-
-/// A placeholder without a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fact {
-    Host,
-    HostPort,
-    Method,
-    Path,
-    Port,
-    Query,
-    RemoteHost,
-    Scheme,
-    Uri,
-}
-
-/// The placeholders as they are written, in the order in which messages list them.
-const FACTS: [(&str, Fact); 9] = [
-    ("host", Fact::Host),
-    ("hostport", Fact::HostPort),
-    ("method", Fact::Method),
-    ("path", Fact::Path),
-    ("port", Fact::Port),
-    ("query", Fact::Query),
-    ("remote_host", Fact::RemoteHost),
-    ("scheme", Fact::Scheme),
-    ("uri", Fact::Uri),
-];
 
 /// A word in braces that is no placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +34,8 @@ impl Text {
     }
 
     /// Cuts `source` at its placeholders. A brace that does not start a word in braces is text, as in JSON; `\{` and
-    /// `\}` are braces.
-    pub(super) fn parse(source: &str) -> Result<Self, UnknownPlaceholder> {
+    /// `\}` are braces. `own` are the placeholders that the configuration itself defines.
+    pub(super) fn parse(source: &str, own: &[String]) -> Result<Self, UnknownPlaceholder> {
         let mut text = Self::default();
         let mut rest = source;
         while let Some(at) = rest.find(['{', '\\']) {
@@ -67,7 +45,7 @@ impl Text {
                 text.push_literal(&brace[1..]);
                 rest = &rest[2..];
             } else if let Some(word) = word_in_braces(rest) {
-                text.pieces.push(placeholder(word)?);
+                text.pieces.push(Piece::Placeholder(placeholder(word, own)?));
                 rest = &rest[word.len() + 2..];
             } else {
                 text.push_literal(&rest[..1]);
@@ -85,11 +63,19 @@ impl Text {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => made.push_str(text),
-                Piece::Header(name) => made.push_str(&request.header(name).join(", ")),
-                Piece::Fact(fact) => fact.write(request, &mut made),
+                Piece::Placeholder(placeholder) => placeholder.write(request, &mut made),
             }
         }
         made
+    }
+
+    /// The text for this request, without an allocation where it is the same for every request.
+    #[must_use]
+    pub fn rendered<'t>(&'t self, request: &dyn RequestView) -> Cow<'t, str> {
+        match self.as_literal() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.render(request)),
+        }
     }
 
     /// The text, if it is the same for every request.
@@ -102,12 +88,22 @@ impl Text {
         }
     }
 
-    /// How the placeholders are written, for messages.
-    pub(super) fn known_placeholders() -> String {
-        let mut known: Vec<String> = FACTS.iter().map(|(name, _)| format!("`{{{name}}}`")).collect();
-        known.push("`{header.NAME}`".to_owned());
-        known.push("`{env.NAME}`".to_owned());
-        known.join(", ")
+    /// The parts, in their order. No two literal ones follow each other.
+    #[must_use]
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// The path of the request.
+    pub(super) fn path() -> Self {
+        Self { pieces: vec![Piece::Placeholder(Placeholder::Fact(Fact::Path))] }
+    }
+
+    /// The target of a rewrite to the file that a matcher has found, with a query.
+    pub(super) fn found_file(query: Option<&Self>) -> Self {
+        let file = Piece::Placeholder(Placeholder::Stored("http.matchers.file.relative".to_owned()));
+        let query = query.map(|query| query.pieces.clone()).unwrap_or_default();
+        Self { pieces: std::iter::once(file).chain(query).collect() }
     }
 
     fn push_literal(&mut self, text: &str) {
@@ -122,41 +118,18 @@ impl Text {
     }
 }
 
-impl Fact {
-    fn write(self, request: &dyn RequestView, out: &mut String) {
-        match self {
-            Self::Host => out.push_str(request.host()),
-            Self::HostPort => {
-                out.push_str(request.host());
-                out.push(':');
-                out.push_str(&request.port().to_string());
-            }
-            Self::Method => out.push_str(request.method()),
-            Self::Path => out.push_str(request.path()),
-            Self::Port => out.push_str(&request.port().to_string()),
-            Self::Query => out.push_str(request.query()),
-            Self::RemoteHost => out.push_str(&request.remote_host()),
-            Self::Scheme => out.push_str(request.scheme()),
-            Self::Uri => out.push_str(request.uri()),
-        }
-    }
-}
-
-/// The word of `{word}` at the start of `text`: letters, digits, `_`, `-` and `.`.
+/// The word of `{word}` at the start of `text`: letters, digits, `_`, `-` and `.`, and the marks of `{%uri}` and
+/// `{?query}`.
 pub(super) fn word_in_braces(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?;
     // Not beyond the word: a text of many braces would be searched to its end for each of them.
-    let end = inner.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.".contains(character)))?;
+    let end = inner.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.%?".contains(character)))?;
     (end > 0 && inner[end..].starts_with('}')).then(|| &inner[..end])
 }
 
-fn placeholder(word: &str) -> Result<Piece, UnknownPlaceholder> {
-    if let Some(name) = word.strip_prefix("header.").filter(|name| !name.is_empty()) {
-        return Ok(Piece::Header(name.to_ascii_lowercase()));
+fn placeholder(word: &str, own: &[String]) -> Result<Placeholder, UnknownPlaceholder> {
+    if own.iter().any(|name| name == word) {
+        return Ok(Placeholder::Stored(word.to_owned()));
     }
-    FACTS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, fact)| Piece::Fact(*fact))
-        .ok_or_else(|| UnknownPlaceholder(word.to_owned()))
+    Placeholder::parse(word).ok_or_else(|| UnknownPlaceholder(word.to_owned()))
 }

@@ -142,11 +142,12 @@ pub(crate) fn choice<V: Copy>(word: &Token, what: &str, known: &[(&str, V)], con
 
 /// A text with placeholders.
 pub(crate) fn text(word: &Token, context: &mut Context<'_>) -> Option<Text> {
-    match Text::parse(&word.text) {
+    match Text::parse(&word.text, &context.placeholders) {
         Ok(text) => Some(text),
         Err(UnknownPlaceholder(name)) => {
             let message = format!("igor does not know the placeholder `{{{name}}}`");
-            let hint = format!("known: {}; write `\\{{{name}\\}}` for the text itself", Text::known_placeholders());
+            let hint =
+                format!("docs/configuration.md lists the placeholders; write `\\{{{name}\\}}` for the text itself");
             context.error_with_hint(&word.position, message, hint);
             None
         }

@@ -1,7 +1,9 @@
 //! From one request to its response: which handlers of the site are for it, and what each of them does.
 
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,21 +12,46 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
 use http_body::Body;
 
-use super::access_log::HandledBy;
+use super::access_log::{HandledBy, LogNotes};
 use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::connection::ConnectionInfo;
 use super::exchange::{HttpExchange, Opened};
 use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
-use super::plain::{plain, redirect, redirect_to_directory};
+use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory};
 use super::queue::Refusal;
+use super::request::{RequestState, absolute_root};
 use super::request_body::{self, RequestBody};
 use super::routing::{self, Disk, Script, Target};
-use super::settings::{Handler, PhpSettings, SiteSettings};
-use super::view::View;
-use super::{paths, static_files};
+use super::settings::{Handler, PhpMode, PhpSettings, SiteSettings};
+use super::tree::{Routes, Walk};
+use super::{changes, static_files};
+use crate::config::{FileServer, Layer, Redir, Respond, Root, Status};
 use crate::limits;
+
+/// What a handler has made of a request.
+pub(super) enum Outcome {
+    /// There is a response.
+    Answered(Response<ResponseBody>),
+    /// The request goes on to the handlers behind.
+    GoOn,
+    /// The request has failed; `handle_errors` may answer it.
+    Failed(Failure),
+}
+
+/// Why a request has failed, for `handle_errors`.
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    /// `{err.message}`.
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode) -> Self {
+        Self { status, message: String::new() }
+    }
+}
 
 /// Everything but the request itself that an answer depends on.
 pub(super) struct RequestContext<'s> {
@@ -35,10 +62,32 @@ pub(super) struct RequestContext<'s> {
     pub(super) interim: Option<&'s Arc<InterimSlot>>,
     /// Set by the handler, for the access log.
     pub(super) handled_by: HandledBy<'s>,
+    /// What the access log is told by directives.
+    pub(super) log_notes: LogNotes,
+}
+
+/// A request on its way, with what the handlers before have left behind.
+struct Run<'s, B> {
+    request: RequestState<'s>,
+    /// Taken by the handler that reads it.
+    body: Option<B>,
+    /// The changes of the response that `header` directives ask for.
+    changes: HeaderChanges,
 }
 
 impl<'s> RequestContext<'s> {
-    /// Answers the request with the first handler that is for it, and lets the `header` handlers change the response.
+    /// The context of a request that no handler has seen.
+    pub(super) fn new(
+        site: &'s SiteSettings,
+        connection: &'s ConnectionInfo,
+        host: &'s str,
+        interim: Option<&'s Arc<InterimSlot>>,
+    ) -> Self {
+        let (handled_by, log_notes) = Default::default();
+        Self { site, connection, host, interim, handled_by, log_notes }
+    }
+
+    /// Answers the request by the routes of its site, and by its `handle_errors` when they fail.
     pub(super) async fn answer<B>(&mut self, parts: request::Parts, body: B) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -46,62 +95,137 @@ impl<'s> RequestContext<'s> {
         if parts.method == Method::CONNECT {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "this server is no proxy\n");
         }
-        let Ok(path) = paths::normalize(parts.uri.path()) else {
+        let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
-        let view = View::new(&parts, &path, self.host, self.connection);
-        let (changes, handler) = self.choose(&view);
-        let mut response = match handler {
-            Some(Handler::Php(settings)) => self.php(settings, parts, &path, body).await,
-            Some(Handler::Files(files)) => {
-                self.handled_by = HandledBy::Directive("file_server");
-                static_files::serve(files, &parts, &path, &Disk).await
-            }
-            Some(Handler::Redir(redir)) => {
-                self.handled_by = HandledBy::Directive("redir");
-                redirect(redir.status, redir.to.render(&view).as_bytes())
-            }
-            Some(Handler::Respond(respond)) => {
-                self.handled_by = HandledBy::Directive("respond");
-                let status = StatusCode::from_u16(respond.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                plain(status, &respond.body.render(&view))
-            }
-            Some(Handler::Header(_)) | None => plain(StatusCode::NOT_FOUND, ""),
+        let mut run = Run { request, body: Some(body), changes: HeaderChanges::default() };
+        let mut response = match self.walk(&self.site.routes, &mut run).await {
+            Outcome::Answered(response) => response,
+            Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
+            Outcome::Failed(failure) => self.failed(failure, &mut run).await,
         };
-        changes.apply(response.headers_mut(), self.handled_by.is_script());
+        run.changes.apply(response.headers_mut(), self.handled_by.is_script());
+        self.log_notes = std::mem::take(&mut run.request.log_notes);
         response
     }
 
-    /// The first handler that is for the request, and the header changes of those before it.
-    fn choose(&self, view: &View<'_>) -> (HeaderChanges, Option<&'s Handler>) {
-        let mut changes = HeaderChanges::default();
-        for route in self.site.routes.iter().filter(|route| route.matcher.matches(view)) {
-            match &route.handler {
-                Handler::Header(rule) => changes.add(rule, view),
-                handler => return (changes, Some(handler)),
-            }
-        }
-        (changes, None)
-    }
-
-    async fn php<B>(
-        &mut self,
-        settings: &'s Arc<PhpSettings>,
-        parts: request::Parts,
-        path: &[u8],
-        body: B,
-    ) -> Response<ResponseBody>
+    /// The response to a request that has failed.
+    async fn failed<B>(&mut self, failure: Failure, run: &mut Run<'s, B>) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        match (routing::route(settings, path, &Disk), &settings.files) {
-            (Target::Script(script), _) => self.run(settings, script, parts, body).await,
-            (Target::File(file), Some(files)) => {
-                self.handled_by = HandledBy::Directive("file_server");
-                static_files::serve(files, &parts, &file, &Disk).await
+        if !self.site.error_routes.is_empty() {
+            run.request.fail(&failure);
+            if let Outcome::Answered(response) = self.walk(&self.site.error_routes, run).await {
+                return response;
             }
-            (Target::AddSlash, _) => redirect_to_directory(&parts, path),
-            (Target::NotFound, _) | (Target::File(_), None) => plain(StatusCode::NOT_FOUND, ""),
+        }
+        plain(failure.status, "")
+    }
+
+    /// Takes the request from handler to handler until one answers.
+    async fn walk<B>(&mut self, routes: &'s Routes, run: &mut Run<'s, B>) -> Outcome
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let mut walk = Walk::default();
+        loop {
+            let outcome = match routes.next(&mut walk, &mut run.request) {
+                Ok(Some(handler)) => self.handle(handler, run).await,
+                Ok(None) => return Outcome::GoOn,
+                Err(status) => Outcome::Failed(Failure::new(known_status(status))),
+            };
+            if !matches!(outcome, Outcome::GoOn) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Lets one handler act on the request.
+    async fn handle<B>(&mut self, handler: &'s Handler, run: &mut Run<'s, B>) -> Outcome
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        match handler {
+            Handler::Change(change) => {
+                changes::apply(change, &mut run.request);
+                Outcome::GoOn
+            }
+            Handler::Layer(Layer::Header(rule)) => {
+                run.changes.add(rule, &run.request);
+                Outcome::GoOn
+            }
+            Handler::Redir(redir) => {
+                self.handled_by = HandledBy::Directive("redir");
+                Outcome::Answered(redirection(redir, &run.request))
+            }
+            Handler::Respond(respond) => {
+                self.handled_by = HandledBy::Directive("respond");
+                Outcome::Answered(fixed_answer(respond, &run.request))
+            }
+            Handler::Error(rule) => {
+                self.handled_by = HandledBy::Directive("error");
+                let status = status(&rule.status, StatusCode::INTERNAL_SERVER_ERROR, &run.request);
+                Outcome::Failed(Failure { status, message: rule.message.render(&run.request) })
+            }
+            Handler::Abort => {
+                self.handled_by = HandledBy::Directive("abort");
+                Outcome::Answered(aborted())
+            }
+            Handler::Php(settings) => self.php(settings, run).await,
+            Handler::Files(files) => {
+                let root = root(&files.root, &run.request).into_owned();
+                let path = run.request.file_path().to_owned();
+                self.serve_file(files, &root, &path, &run.request).await
+            }
+        }
+    }
+
+    async fn php<B>(&mut self, settings: &'s Arc<PhpSettings>, run: &mut Run<'s, B>) -> Outcome
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (target, changed_root) = {
+            let root = root(&settings.root, &run.request);
+            let target = routing::route(settings, &root, run.request.file_path(), &Disk);
+            (target, settings.root.fixed().is_none().then(|| root.into_owned()))
+        };
+        match (target, &settings.files) {
+            (Target::Script(script), _) => Outcome::Answered(self.run(settings, script, changed_root, run).await),
+            (Target::File(file), Some(files)) => {
+                let root = changed_root.as_deref().or_else(|| settings.root.fixed()).unwrap_or(Path::new("/"));
+                self.serve_file(files, root, &file, &run.request).await
+            }
+            (Target::AddSlash, _) => {
+                Outcome::Answered(redirect_to_directory(&run.request.parts, run.request.file_path()))
+            }
+            (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
+            // As in Caddy, what a `php_server` without its files does not answer is for the handlers behind.
+            (Target::NotFound | Target::File(_), None) if settings.mode == PhpMode::Server => Outcome::GoOn,
+            (Target::NotFound | Target::File(_), _) => Outcome::Failed(Failure::new(StatusCode::NOT_FOUND)),
+        }
+    }
+
+    /// Serves the file at a path. What cannot be served is a failure, like a missing file.
+    async fn serve_file(
+        &mut self,
+        files: &FileServer,
+        root: &Path,
+        path: &[u8],
+        request: &RequestState<'s>,
+    ) -> Outcome {
+        self.handled_by = HandledBy::Directive("file_server");
+        let mut response = static_files::serve(files, root, &request.parts, path, &Disk).await;
+        match (response.status(), request.failure) {
+            (status @ (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::INTERNAL_SERVER_ERROR), _) => {
+                Outcome::Failed(Failure::new(status))
+            }
+            // As in Caddy, the page of a failure has the status of the failure.
+            (StatusCode::OK, Some(failure)) => {
+                *response.status_mut() = known_status(failure);
+                Outcome::Answered(response)
+            }
+            _ => Outcome::Answered(response),
         }
     }
 
@@ -110,12 +234,16 @@ impl<'s> RequestContext<'s> {
         &mut self,
         settings: &'s Arc<PhpSettings>,
         script: Script,
-        parts: request::Parts,
-        body: B,
+        changed_root: Option<PathBuf>,
+        run: &mut Run<'s, B>,
     ) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
+        let Some(body) = run.body.take() else {
+            // Only a handler that answers takes it, and then no other one follows.
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "");
+        };
         let queue = match script.worker.map(|index| &settings.workers[index]) {
             Some(worker) => {
                 self.handled_by = HandledBy::Worker(&worker.name);
@@ -126,6 +254,8 @@ impl<'s> RequestContext<'s> {
                 &settings.classic
             }
         };
+        let original_uri = run.request.take_original().map(|original| original.1);
+        let parts = run.request.take_parts();
         let announced = announced_length(&parts);
         let (body, body_length) = if body.is_end_stream() {
             (RequestBody::None, Some(0))
@@ -148,6 +278,8 @@ impl<'s> RequestContext<'s> {
             let request = CgiRequest {
                 body_length,
                 parts,
+                original_uri,
+                changed_root,
                 connection: *self.connection,
                 host: self.host.to_owned(),
                 script,
@@ -172,6 +304,49 @@ impl<'s> RequestContext<'s> {
 /// What the client says of the length of its body. hyper has checked that it is a number.
 fn announced_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The document root of a handler for this request.
+fn root<'a>(root: &'a Root, request: &'a RequestState<'_>) -> Cow<'a, Path> {
+    match root {
+        Root::Fixed(path) => Cow::Borrowed(path),
+        Root::OfRequest if request.root_of_request().is_absolute() => Cow::Borrowed(request.root_of_request()),
+        Root::OfRequest => Cow::Owned(absolute_root(&request.root_of_request().to_string_lossy())),
+    }
+}
+
+/// The status that a directive names; without one that of the failure, in `handle_errors`, else the usual one.
+fn status(named: &Status, usual: StatusCode, request: &RequestState<'_>) -> StatusCode {
+    match named {
+        Status::Usual => request.failure.map_or(usual, known_status),
+        Status::Code(code) => known_status(*code),
+        Status::Text(text) => text.render(request).parse().map_or(StatusCode::INTERNAL_SERVER_ERROR, known_status),
+    }
+}
+
+/// A final status; 500 for a number that is none.
+fn known_status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn redirection(redir: &Redir, request: &RequestState<'_>) -> Response<ResponseBody> {
+    let to = redir.to.rendered(request);
+    match redir.status {
+        Some(status) => redirect(status, to.as_bytes()),
+        None => redirect_by_html(&to),
+    }
+}
+
+fn fixed_answer(respond: &Respond, request: &RequestState<'_>) -> Response<ResponseBody> {
+    let status = status(&respond.status, StatusCode::OK, request);
+    let mut response = plain(status, &respond.body.rendered(request));
+    if respond.close {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn refused(_: Refusal) -> Response<ResponseBody> {

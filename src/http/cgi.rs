@@ -2,9 +2,10 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Version, header, request};
+use http::{HeaderMap, HeaderName, Uri, Version, header, request};
 
 use super::authority;
 use super::connection::ConnectionInfo;
@@ -17,6 +18,10 @@ use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
 /// withdrawn never gets one.
 pub(super) struct CgiRequest {
     pub(super) parts: request::Parts,
+    /// The URI that the client sent, where routes have changed it.
+    pub(super) original_uri: Option<Uri>,
+    /// The document root, where it is not the same for every request of the block.
+    pub(super) changed_root: Option<PathBuf>,
     pub(super) connection: ConnectionInfo,
     /// The host that the client asked for, without port; empty when it named none.
     pub(super) host: String,
@@ -26,6 +31,21 @@ pub(super) struct CgiRequest {
     pub(super) settings: Arc<PhpSettings>,
 }
 
+impl CgiRequest {
+    /// The path and query that the client sent.
+    fn requested_uri(&self) -> &str {
+        match &self.original_uri {
+            Some(uri) => uri.path_and_query().map_or("/", |path| path.as_str()),
+            None => authority::requested_uri(&self.parts),
+        }
+    }
+
+    fn root(&self) -> &[u8] {
+        let root = self.changed_root.as_deref().or_else(|| self.settings.root.fixed()).unwrap_or(Path::new("/"));
+        root.as_os_str().as_bytes()
+    }
+}
+
 /// Makes the head of a request for PHP.
 pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     let CgiRequest { parts, script, .. } = request;
@@ -33,7 +53,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     RequestHead {
         script: c_string(script.file.as_os_str().as_bytes()),
         method: c_string(parts.method.as_str().as_bytes()),
-        uri: c_string(authority::requested_uri(parts).as_bytes()),
+        uri: c_string(request.requested_uri().as_bytes()),
         query: c_string(parts.uri.query().unwrap_or_default().as_bytes()),
         content_type: headers.get(header::CONTENT_TYPE).map(|value| c_string(value.as_bytes())),
         content_length: request.body_length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX)),
@@ -68,7 +88,7 @@ fn server_vars(request: &CgiRequest) -> Pairs {
 
 /// CGI/1.1 (RFC 3875, 4.1).
 fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
-    let CgiRequest { parts, connection, script, settings, .. } = request;
+    let CgiRequest { parts, connection, script, .. } = request;
     // The revision of the CGI specification.
     vars.push(b"GATEWAY_INTERFACE", b"CGI/1.1");
     // The product that answers.
@@ -98,7 +118,7 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
         // What follows the script in the URL, decoded; absent when nothing does.
         vars.push(b"PATH_INFO", &script.path_info);
         // The path info as if it were a path below the root.
-        push_joined(vars, b"PATH_TRANSLATED", settings.root.as_os_str().as_bytes(), &script.path_info);
+        push_joined(vars, b"PATH_TRANSLATED", request.root(), &script.path_info);
     }
     // The media type of the body, when the client named one.
     if let Some(value) = parts.headers.get(header::CONTENT_TYPE) {
@@ -112,15 +132,15 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
 
 /// What web servers add for PHP.
 fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
-    let CgiRequest { parts, connection, script, settings, .. } = request;
+    let CgiRequest { connection, script, .. } = request;
     // The root of the site.
-    vars.push(b"DOCUMENT_ROOT", settings.root.as_os_str().as_bytes());
+    vars.push(b"DOCUMENT_ROOT", request.root());
     // The file that runs.
     vars.push(b"SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
     // Script and path info together.
     push_joined(vars, b"PHP_SELF", &script.name, &script.path_info);
     // The path and query as the client sent them, still encoded.
-    vars.push(b"REQUEST_URI", authority::requested_uri(parts).as_bytes());
+    vars.push(b"REQUEST_URI", request.requested_uri().as_bytes());
     // `http` or `https`.
     vars.push(b"REQUEST_SCHEME", connection.scheme().as_bytes());
     // `on` over TLS; absent otherwise, because scripts only look whether it is there.

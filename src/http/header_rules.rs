@@ -7,7 +7,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::response_head::is_connection_field;
-use crate::config::{HeaderOp, HeaderRule, RequestView, ValuePattern};
+use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ValuePattern};
 
 /// The changes of all `header` directives that are for one request, with their placeholders filled in.
 #[derive(Default)]
@@ -24,6 +24,8 @@ enum Change {
     Set(HeaderName, HeaderValue),
     Add(HeaderName, HeaderValue),
     SetDefault(HeaderName, HeaderValue),
+    /// Replaces what fits the expression in the values of a field, or of all.
+    Replace(Option<HeaderName>, Pattern, String),
     Remove(HeaderName),
     RemoveMatching(ValuePattern),
 }
@@ -68,9 +70,14 @@ impl Change {
         let (HeaderOp::Set { field, .. }
         | HeaderOp::Add { field, .. }
         | HeaderOp::SetDefault { field, .. }
+        | HeaderOp::Replace { field, .. }
         | HeaderOp::Remove { field }) = op;
         let value = match op {
             HeaderOp::Set { value, .. } | HeaderOp::Add { value, .. } | HeaderOp::SetDefault { value, .. } => value,
+            HeaderOp::Replace { field, pattern, value } => {
+                let name = if field == "*" { None } else { Some(settable(field)?) };
+                return Some(Self::Replace(name, pattern.clone(), value.render(request)));
+            }
             HeaderOp::Remove { field } if field.contains('*') => {
                 return Some(Self::RemoveMatching(ValuePattern::new(field)));
             }
@@ -84,7 +91,7 @@ impl Change {
         Some(match op {
             HeaderOp::Add { .. } => Self::Add(name, value),
             HeaderOp::SetDefault { .. } => Self::SetDefault(name, value),
-            HeaderOp::Set { .. } | HeaderOp::Remove { .. } => Self::Set(name, value),
+            HeaderOp::Set { .. } | HeaderOp::Replace { .. } | HeaderOp::Remove { .. } => Self::Set(name, value),
         })
     }
 
@@ -98,6 +105,17 @@ impl Change {
             }
             Self::SetDefault(name, value) => {
                 headers.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            Self::Replace(field, pattern, value) => {
+                for (name, old) in headers.iter_mut() {
+                    if field.as_ref().is_some_and(|field| field != name) || is_servers_own(name) {
+                        continue;
+                    }
+                    let text = String::from_utf8_lossy(old.as_bytes());
+                    if let Ok(new) = HeaderValue::try_from(&*pattern.regex().replace_all(&text, value.as_str())) {
+                        *old = new;
+                    }
+                }
             }
             Self::Remove(name) => {
                 headers.remove(name);

@@ -4,7 +4,6 @@
 //! to the new [`HttpService`]. So no request is refused, and none changes its handler on the way.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -23,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::connection::ConnectionInfo;
 use super::interim::{InterimIo, InterimSlot};
+use super::plain::unless_aborted;
 use super::service::{HttpService, Leased};
 use super::write_limit::WriteLimit;
 use crate::limits;
@@ -259,7 +259,7 @@ async fn serve_connection<S>(
     let handler = service_fn(move |request| {
         let service = current.borrow_mut().get();
         let interim = Arc::clone(&interim);
-        async move { Ok::<_, Infallible>(service.handle_on(info, Some(&interim), request).await) }
+        async move { unless_aborted(service.handle_on(info, Some(&interim), request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -323,9 +323,9 @@ impl CurrentService {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{FileServer, Matcher, Respond, Text};
+    use crate::config::{FileServer, Matcher, Respond, Root, Status, Text};
     use crate::http::access_log::AccessLog;
-    use crate::http::settings::{Handler, Route, SiteSettings};
+    use crate::http::settings::{Handler, SiteSettings};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     /// More than a connection buffers.
@@ -335,7 +335,8 @@ mod tests {
         HttpService::new(vec![SiteSettings {
             label: String::new(),
             hosts: Vec::new(),
-            routes: vec![Route { matcher: Matcher::any(), handler }],
+            routes: Arc::new([(Matcher::any(), handler)].into_iter().collect()),
+            error_routes: Arc::default(),
             access_log: AccessLog::Off,
         }])
     }
@@ -344,8 +345,9 @@ mod tests {
     fn a_client_that_takes_no_bytes_loses_its_connection() {
         let root = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(root.path().join("large"), vec![b'x'; LARGE]).expect("a file");
-        let files = Handler::Files(FileServer::new(root.path().to_owned()));
-        let text = Handler::Respond(Respond { status: 200, body: Text::literal(&"x".repeat(LARGE)) });
+        let files = Handler::Files(FileServer::new(Root::Fixed(root.path().to_owned())));
+        let text =
+            Handler::Respond(Respond { status: Status::Usual, close: false, body: Text::literal(&"x".repeat(LARGE)) });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         for handler in [files, text] {
             runtime.block_on(async {

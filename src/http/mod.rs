@@ -4,7 +4,7 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
 //! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `view` (pure), `routing` (pure),
+//! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
 //! `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
@@ -17,10 +17,12 @@ pub mod queue;
 pub mod routing;
 pub mod service;
 pub mod settings;
+pub mod tree;
 
 mod answer;
 mod authority;
 mod block;
+mod changes;
 #[allow(dead_code, reason = "the routes that reach it follow")]
 mod encode;
 mod header_rules;
@@ -28,10 +30,10 @@ mod interim;
 mod pace;
 mod paths;
 mod plain;
+mod request;
 mod request_body;
 mod response_head;
 mod static_files;
-mod view;
 pub(crate) mod write_limit;
 
 #[cfg(test)]

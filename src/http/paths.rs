@@ -1,5 +1,7 @@
 //! Paths as bytes (pure): a request path is not text, and a file name on Unix is not either.
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+
 /// Why a path cannot be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadPath;
@@ -57,6 +59,25 @@ fn decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
 fn hex(digit: u8) -> Result<u8, BadPath> {
     char::from(digit).to_digit(16).map(|value| value as u8).ok_or(BadPath)
 }
+
+/// A decoded path as it stands in a URI.
+pub(super) fn encode(path: &[u8]) -> String {
+    percent_encode(path, NOT_IN_PATHS).to_string()
+}
+
+/// What a path in a URI must not show as it is.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// Where `path` is split into script and path info: after the first of `extensions` that ends a segment.
 pub(super) fn split_script<'p>(path: &'p [u8], extensions: &[String]) -> Option<(&'p [u8], &'p [u8])> {

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, request};
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::body::ResponseBody;
+use super::paths;
 
 /// A response with a short text.
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<ResponseBody> {
@@ -28,28 +28,57 @@ pub(super) fn redirect(status: u16, to: &[u8]) -> Response<ResponseBody> {
     }
 }
 
-/// What a path in a `Location` must not show as it is.
-const NOT_IN_PATHS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'\\')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}');
-
 /// Redirects to the same place with a slash at the end. The path is the normalized one: a path like `//host` would send
 /// the client to another site.
 pub(super) fn redirect_to_directory(parts: &request::Parts, path: &[u8]) -> Response<ResponseBody> {
-    let mut location = percent_encode(path, NOT_IN_PATHS).to_string();
+    let mut location = paths::encode(path);
     location.push('/');
     if let Some(query) = parts.uri.query() {
         location.push('?');
         location.push_str(query);
     }
     redirect(StatusCode::PERMANENT_REDIRECT.as_u16(), location.as_bytes())
+}
+
+/// A page that sends the client elsewhere, for clients that follow no redirect by its status.
+pub(super) fn redirect_by_html(to: &str) -> Response<ResponseBody> {
+    let mut link = String::with_capacity(to.len());
+    for letter in to.chars() {
+        match letter {
+            '&' => link.push_str("&amp;"),
+            '<' => link.push_str("&lt;"),
+            '>' => link.push_str("&gt;"),
+            '"' => link.push_str("&quot;"),
+            '\'' => link.push_str("&#39;"),
+            other => link.push(other),
+        }
+    }
+    let page = format!(
+        "<!DOCTYPE html>\n<title>Redirecting</title>\n<meta http-equiv=\"refresh\" content=\"0; url='{link}'\">\n<p><a href=\"{link}\">{link}</a>\n"
+    );
+    let mut response = plain(StatusCode::OK, &page);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+/// Marks the response of `abort`, which is never sent.
+#[derive(Clone, Copy)]
+struct Aborted;
+
+/// Why a connection ends without a response: a directive says so.
+#[derive(Debug, thiserror::Error)]
+#[error("the directive `abort` has closed the connection")]
+pub(super) struct AbortError;
+
+/// What stands for no response at all; see [`unless_aborted`].
+pub(super) fn aborted() -> Response<ResponseBody> {
+    // Where nothing can close the connection, as in a tower stack of somebody else, this is what the client gets.
+    let mut response = plain(StatusCode::FORBIDDEN, "");
+    response.extensions_mut().insert(Aborted);
+    response
+}
+
+/// The response, or the error that makes the server close the connection.
+pub(super) fn unless_aborted(response: Response<ResponseBody>) -> Result<Response<ResponseBody>, AbortError> {
+    if response.extensions().get::<Aborted>().is_some() { Err(AbortError) } else { Ok(response) }
 }

@@ -79,6 +79,8 @@ pub enum Target {
     AddSlash,
     /// Nothing here: 404.
     NotFound,
+    /// The files to try end with this status.
+    Status(u16),
 }
 
 /// The first site that names `host` exactly, else the first with a matching wildcard, else the first for every host.
@@ -101,8 +103,8 @@ pub(super) fn host_without_port(authority: &str) -> &str {
 
 /// Decides what becomes of a request for `path`, which must be normalized. Every file in the answer lies below the root,
 /// or is a worker's script.
-pub(super) fn route(settings: &PhpSettings, path: &[u8], files: &dyn FileSystem) -> Target {
-    let router = Router { settings, path, files };
+pub(super) fn route(settings: &PhpSettings, root: &Path, path: &[u8], files: &dyn FileSystem) -> Target {
+    let router = Router { settings, root, path, files };
     match settings.mode {
         PhpMode::Server => router.server(),
         PhpMode::ScriptsOnly => router.matched_worker().or_else(|| router.script(path)).unwrap_or(Target::NotFound),
@@ -112,6 +114,7 @@ pub(super) fn route(settings: &PhpSettings, path: &[u8], files: &dyn FileSystem)
 /// What the decision about one request looks at.
 struct Router<'r> {
     settings: &'r PhpSettings,
+    root: &'r Path,
     path: &'r [u8],
     files: &'r dyn FileSystem,
 }
@@ -146,6 +149,9 @@ impl Router<'_> {
     fn pattern(&self, pattern: &str) -> Option<Target> {
         let settings = self.settings;
         let own_path = self.path.strip_suffix(b"/").unwrap_or(self.path);
+        if let Some(status) = pattern.strip_prefix('=').and_then(|status| status.parse().ok()) {
+            return Some(Target::Status(status));
+        }
         if let Some(index) =
             pattern.strip_prefix("{path}/").filter(|name| settings.index.iter().any(|index| index == name))
         {
@@ -186,7 +192,7 @@ impl Router<'_> {
         let index = workers.iter().position(|worker| worker.paths.iter().any(|pattern| pattern.matches(&text)))?;
         let file = workers[index].script.clone();
         // Its name in the URL: below the root as the script stands there, else just its file name.
-        let name = match file.strip_prefix(&self.settings.root) {
+        let name = match file.strip_prefix(self.root) {
             Ok(relative) => [b"/", relative.as_os_str().as_bytes()].concat(),
             Err(_) => [b"/", file.file_name().unwrap_or_default().as_bytes()].concat(),
         };
@@ -209,7 +215,7 @@ impl Router<'_> {
     fn script(&self, path: &[u8]) -> Option<Target> {
         let settings = self.settings;
         let (name, info) = paths::split_script(path, &settings.split_path)?;
-        let file = below(&settings.root, name);
+        let file = below(self.root, name);
         let worker = settings.workers.iter().position(|worker| worker.script == file);
         if worker.is_none() && self.files.kind(&file) != Some(FileKind::File) {
             return None;
@@ -219,7 +225,7 @@ impl Router<'_> {
 
     fn kind(&self, path: &[u8]) -> Option<FileKind> {
         // Whether the root exists is not asked again and again.
-        if path == b"/" { Some(FileKind::Directory) } else { self.files.kind(&below(&self.settings.root, path)) }
+        if path == b"/" { Some(FileKind::Directory) } else { self.files.kind(&below(self.root, path)) }
     }
 
     /// Whether the file server answers for the file at `path`.

@@ -98,14 +98,14 @@ impl HttpService {
             return self.without_site(&parts, &connection, answer);
         };
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
-        let mut context =
-            RequestContext { site, connection: &connection, host: &host, interim, handled_by: HandledBy::default() };
+        let mut context = RequestContext::new(site, &connection, &host, interim);
         let mut response = answer::catch_panic(context.answer(parts, body)).await;
         if let Some(slot) = interim {
             slot.seal();
         }
         if let Some(mut record) = record {
             record.note_response(&response, context.handled_by);
+            record.set_notes(context.log_notes);
             response.body_mut().set_record(record);
         }
         response

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::access_log::AccessLog;
 use super::queue::RequestQueue;
-use crate::config::{FileServer, HeaderRule, Matcher, PathPattern, Redir, Respond};
+use super::tree::Routes;
+use crate::config::{Change, ErrorRule, FileServer, Layer, PathPattern, Redir, Respond, Root};
 
 /// One site: what answers for some hosts.
 #[derive(Clone)]
@@ -15,30 +16,29 @@ pub struct SiteSettings {
     /// Host names without port, in lower case; a label `*` stands for any one label. Empty: every host that no other site
     /// names.
     pub hosts: Vec<String>,
-    /// The handlers, in the order in which they are tried; see [`crate::config::Site::routes`].
-    pub routes: Vec<Route>,
+    /// What answers; see [`crate::config::Site::routes`].
+    pub routes: Arc<Routes>,
+    /// What answers a request that has failed; see [`crate::config::Site::error_routes`].
+    pub error_routes: Arc<Routes>,
     /// Where the record of each request goes.
     pub access_log: AccessLog,
 }
 
-/// One handler and the requests that it is for.
-#[derive(Clone)]
-pub struct Route {
-    /// Which requests.
-    pub matcher: Matcher,
-    /// What to do with them.
-    pub handler: Handler,
-}
-
-/// What a site can do with a request.
+/// What a route does with a request. A kind is added here, and in [`super::answer`], where it is run.
 #[derive(Clone)]
 pub enum Handler {
-    /// `header`: changes the response of whatever handler answers.
-    Header(HeaderRule),
+    /// Changes the request, and lets it go on.
+    Change(Change),
+    /// Lets the request go on, and changes the response that comes back.
+    Layer(Layer),
     /// `redir`: answers with a `Location`.
     Redir(Redir),
     /// `respond`: answers with a fixed text.
     Respond(Respond),
+    /// `error`: ends the request with a failure.
+    Error(ErrorRule),
+    /// `abort`: closes the connection.
+    Abort,
     /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.
     Php(Arc<PhpSettings>),
     /// `file_server`.
@@ -59,8 +59,8 @@ pub enum PhpMode {
 pub struct PhpSettings {
     /// `php` or `php_server`.
     pub mode: PhpMode,
-    /// The document root: absolute, without symbolic links if the block resolves them.
-    pub root: PathBuf,
+    /// The document root: absolute, without symbolic links if the block resolves them and the root is fixed.
+    pub root: Root,
     /// The scripts of a directory and, in the root, the front controllers; the first that exists counts.
     pub index: Vec<String>,
     /// The files to try in turn, where `{path}` stands for the path of the request. `None`: the path itself, its index

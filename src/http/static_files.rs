@@ -15,11 +15,12 @@ use crate::config::{FileServer, PathPattern};
 /// Serves the file at the normalized `path`; for a directory its index file.
 pub(super) async fn serve(
     settings: &FileServer,
+    root: &Path,
     parts: &request::Parts,
     path: &[u8],
     files: &dyn FileSystem,
 ) -> Response<ResponseBody> {
-    match find(settings, path, files) {
+    match find(settings, root, path, files) {
         Found::File(file) => send(&file, parts).await,
         Found::AddSlash => redirect_to_directory(parts, path),
         Found::Nothing => plain(StatusCode::NOT_FOUND, ""),
@@ -33,9 +34,9 @@ enum Found {
     Nothing,
 }
 
-fn find(settings: &FileServer, path: &[u8], files: &dyn FileSystem) -> Found {
-    let file = routing::below(&settings.root, path);
-    let visible = |file: &Path| !is_hidden(settings, file);
+fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem) -> Found {
+    let file = routing::below(root, path);
+    let visible = |file: &Path| !is_hidden(settings, root, file);
     let allowed = |file: &Path| !is_secret(settings, file, files);
     match files.kind(&file) {
         Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) && allowed(&file) => Found::File(file),
@@ -58,11 +59,11 @@ fn find(settings: &FileServer, path: &[u8], files: &dyn FileSystem) -> Found {
 /// Whether clients are told that there is no such file: it is a script, whose source nobody may see, or one of the
 /// `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
 /// slash with the absolute path, of which it may be the beginning.
-fn is_hidden(settings: &FileServer, file: &Path) -> bool {
+fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
     }
-    let relative = file.strip_prefix(&settings.root).unwrap_or(file);
+    let relative = file.strip_prefix(root).unwrap_or(file);
     settings.hide.iter().any(|hidden| {
         let pattern = PathPattern::new(hidden);
         if hidden.contains('/') {

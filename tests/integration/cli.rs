@@ -182,7 +182,8 @@ fn php_server_serves_a_folder_with_workers() {
 fn the_configuration_is_never_served() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let path = |name: &str| dir.path().join(name);
-    let site = "{\nadmin off\n}\nhttp://127.0.0.1:0 {\n@php path /php/*\nphp_server @php\nfile_server\n}\n";
+    let site =
+        "{\nadmin off\n}\nhttp://127.0.0.1:0 {\nroot current\n@php path /php/*\nphp_server @php\nfile_server\n}\n";
     for (file, text) in [("release/Caddyfile", site), ("release/page.txt", "page"), ("release/php/page.txt", "page")] {
         fs::create_dir_all(path(file).parent().expect("a file has a folder")).expect("folders can be made");
         fs::write(path(file), text).expect("files can be written");

@@ -11,6 +11,8 @@ use crate::http::service::HttpService;
 use crate::http::settings::SiteSettings;
 
 fn config(text: &str, directory: &Path) -> Config {
+    // Files that are made later start from the working directory.
+    let text = &text.replace("output file ", &format!("output file {}/", directory.display()));
     match crate::config::parse(text, &directory.join("Caddyfile"), &|_| None) {
         Ok(config) => config,
         Err(errors) => panic!("{errors:?}"),
@@ -22,8 +24,13 @@ fn request_each(config: &Config, request: impl Fn() -> http::request::Builder) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for site in &config.sites {
         let access_log = access_log(site, &config.global).expect("the files can be opened");
-        let settings =
-            SiteSettings { label: site.addresses[0].to_string(), hosts: Vec::new(), routes: Vec::new(), access_log };
+        let settings = SiteSettings {
+            label: site.addresses[0].to_string(),
+            hosts: Vec::new(),
+            routes: Default::default(),
+            error_routes: Default::default(),
+            access_log,
+        };
         let connection = ConnectionInfo {
             remote: "[::ffff:192.0.2.7]:1234".parse().expect("an address"),
             ..ConnectionInfo::default()

@@ -1,9 +1,7 @@
-//! The directives that answer a request themselves: `respond`, `redir`, `file_server`.
-
-use std::path::PathBuf;
+//! The directives that answer a request themselves: `respond`, `redir`, `error`, `abort`, `file_server`.
 
 use super::super::context::Context;
-use super::super::model::{FileServer, Redir, Respond};
+use super::super::handlers::{ErrorRule, FileServer, Handler, Redir, Respond, Root, Status};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::text::Text;
@@ -14,30 +12,42 @@ use super::php::root;
 pub(super) static RESPOND: Table<Respond> = Table {
     block: "a `respond` block",
     origin: "Caddy",
-    directives: &[Directive {
-        name: "body",
-        usage: "body TEXT",
-        doc: "The body of the answer.",
-        times: Times::Once,
-        apply: |respond, node, context| {
-            if let Some(body) = context.one(node).and_then(|word| values::text(word, context)) {
-                respond.body = body;
-            }
+    directives: &[
+        Directive {
+            name: "body",
+            usage: "body TEXT",
+            doc: "The body of the answer.",
+            times: Times::Once,
+            apply: |respond, node, context| {
+                if let Some(body) = context.one(node).and_then(|word| values::text(word, context)) {
+                    respond.body = body;
+                }
+            },
         },
-    }],
+        Directive {
+            name: "close",
+            usage: "close",
+            doc: "Closes the connection after the answer.",
+            times: Times::Once,
+            apply: |respond, node, context| {
+                context.args(node, 0, 0);
+                respond.close = true;
+            },
+        },
+    ],
     ignored: &[],
-    unsupported: &[("close", "remove it; the connection stays open for the next request")],
+    unsupported: &[],
 };
 
 /// `respond [STATUS] [{ body TEXT }]` or `respond BODY [STATUS]`. `args` is what follows the matcher.
 pub(super) fn respond(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Respond> {
-    let mut respond = Respond { status: 200, body: Text::default() };
+    let mut respond = Respond { status: Status::Usual, close: false, body: Text::default() };
     match context.count_args(node, args, 0, 2)? {
-        [only] if !only.quoted && is_status(&only.text) => respond.status = status(only, 200, context)?,
+        [only] if !only.quoted && is_status(&only.text) => respond.status = status(only, context)?,
         [body] => respond.body = values::text(body, context)?,
         [body, code] => {
             respond.body = values::text(body, context)?;
-            respond.status = status(code, 200, context)?;
+            respond.status = status(code, context)?;
         }
         _ => {}
     }
@@ -61,23 +71,24 @@ pub(super) fn redir(node: &Node, args: &[Token], context: &mut Context<'_>) -> O
     }
     let to = values::text(&args[0], context)?;
     let status = match args.get(1) {
-        None => 302,
-        Some(word) if word.text == "temporary" => 302,
-        Some(word) if word.text == "permanent" => 301,
-        Some(word) => redirect_status(word, context)?,
+        None => Some(302),
+        Some(word) if word.text == "temporary" => Some(302),
+        Some(word) if word.text == "permanent" => Some(301),
+        Some(word) if word.text == "html" => None,
+        Some(word) => Some(redirect_status(word, context)?),
     };
     Some(Redir { to, status })
 }
 
 fn redirect_status(word: &Token, context: &mut Context<'_>) -> Option<u16> {
     match word.text.parse::<u16>() {
-        Ok(status @ 300..=399) => Some(status),
+        Ok(status @ (300..=399 | 401)) => Some(status),
         _ => {
             let message = format!("`{}` is not the status of a redirect", excerpt(&word.text));
             context.error_with_hint(
                 &word.position,
                 message,
-                "write `temporary`, `permanent`, or a number from 300 to 399",
+                "write `temporary`, `permanent`, `html`, or a number from 300 to 399",
             );
             None
         }
@@ -88,20 +99,45 @@ fn is_status(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn status(word: &Token, min: usize, context: &mut Context<'_>) -> Option<u16> {
-    values::count(word, min, 599, context).and_then(|status| u16::try_from(status).ok())
+/// A status as a number, or as a placeholder.
+fn status(word: &Token, context: &mut Context<'_>) -> Option<Status> {
+    if word.text.starts_with('{') {
+        return values::text(word, context).map(Status::Text);
+    }
+    let code = values::count(word, 200, 599, context)?;
+    u16::try_from(code).ok().map(Status::Code)
 }
 
-/// A `file_server` directive before the root of its site is known.
-#[derive(Debug, Default)]
-pub(super) struct FileServerDraft {
-    root: Option<PathBuf>,
-    index: Option<Vec<String>>,
-    hide: Vec<String>,
+/// `error [MESSAGE] [STATUS] [{ message TEXT }]`. `args` is what follows the matcher.
+pub(super) fn error(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<ErrorRule> {
+    let mut rule = ErrorRule { status: Status::Usual, message: Text::default() };
+    match context.count_args(node, args, 0, 2)? {
+        [only] if is_status(&only.text) || only.text.starts_with("{err.") => rule.status = status(only, context)?,
+        [message] => rule.message = values::text(message, context)?,
+        [message, code] => {
+            rule.message = values::text(message, context)?;
+            rule.status = status(code, context)?;
+        }
+        _ => {}
+    }
+    for child in node.children() {
+        match child.words.as_slice() {
+            [name, message] if name.text == "message" => rule.message = values::text(message, context)?,
+            _ => context.usage_error(&child.position, "the block of `error` holds `message TEXT`"),
+        }
+    }
+    Some(rule)
+}
+
+/// `abort`.
+pub(super) fn abort(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {
+    context.no_block(node);
+    context.count_args(node, args, 0, 0)?;
+    Some(Handler::Abort)
 }
 
 /// The directives of a `file_server` block.
-pub(super) static FILE_SERVER: Table<FileServerDraft> = Table {
+pub(super) static FILE_SERVER: Table<FileServer> = Table {
     block: "a `file_server` block",
     origin: "Caddy",
     directives: &[
@@ -111,8 +147,8 @@ pub(super) static FILE_SERVER: Table<FileServerDraft> = Table {
             doc: "The document root.",
             times: Times::Once,
             apply: |server, node, context| {
-                if let Some(word) = context.one(node) {
-                    server.root = root(word, context);
+                if let Some(root) = context.one(node).and_then(|word| root(word, context)) {
+                    server.root = root;
                 }
             },
         },
@@ -122,8 +158,8 @@ pub(super) static FILE_SERVER: Table<FileServerDraft> = Table {
             doc: "The index files of directories, in order of preference.",
             times: Times::Once,
             apply: |server, node, context| {
-                let words = context.args(node, 1, usize::MAX);
-                server.index = words.map(|words| values::filled_all(words, "the index file", context));
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                server.index = values::filled_all(words, "the index file", context);
             },
         },
         Directive {
@@ -151,8 +187,8 @@ pub(super) static FILE_SERVER: Table<FileServerDraft> = Table {
 };
 
 /// `file_server [{ … }]`. `args` is what follows the matcher.
-pub(super) fn file_server(node: &Node, args: &[Token], context: &mut Context<'_>) -> FileServerDraft {
-    let mut draft = FileServerDraft::default();
+pub(super) fn file_server(node: &Node, args: &[Token], context: &mut Context<'_>) -> FileServer {
+    let mut server = FileServer::new(Root::OfRequest);
     match args {
         [word] if word.text == "browse" => {
             let message = "`browse` is a Caddy directive that igor does not support yet";
@@ -162,15 +198,6 @@ pub(super) fn file_server(node: &Node, args: &[Token], context: &mut Context<'_>
             context.count_args(node, args, 0, 0);
         }
     }
-    FILE_SERVER.apply(&mut draft, node.children(), context);
-    draft
-}
-
-impl FileServerDraft {
-    /// Completes the directive with the root of its site.
-    pub(super) fn finish(self, site_root: Option<&PathBuf>, context: &Context<'_>) -> FileServer {
-        let root = self.root.or_else(|| site_root.cloned()).unwrap_or_else(|| context.base_dir.to_path_buf());
-        let server = FileServer::new(root);
-        FileServer { index: self.index.unwrap_or(server.index), hide: self.hide, ..server }
-    }
+    FILE_SERVER.apply(&mut server, node.children(), context);
+    server
 }

@@ -11,7 +11,6 @@ use super::log::process_log;
 const NO_TLS: &str = "igor serves plain HTTP only";
 const PORT_IN_ADDRESS: &str = "write the port in the address of each site, for example `http://example.com:8080`";
 const HTTP_SERVER: &str = "remove it; igor has its own HTTP server with fixed limits";
-const FIXED_ORDER: &str = "remove it; the order of directives is fixed, see docs/configuration.md";
 
 /// The directives of the global options block.
 pub(super) static GLOBAL: Table<Global> = Table {
@@ -22,14 +21,14 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "frankenphp",
             usage: "frankenphp { … }",
             doc: "PHP threads, php.ini, global workers, snapshots.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| global.frankenphp = frankenphp(node, context),
         },
         Directive {
             name: "admin",
             usage: "admin off|ADDRESS",
             doc: "Where the admin interface listens.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| {
                 if let Some(admin) = context.one(node).and_then(|word| admin(word, context)) {
                     global.admin = Some(admin);
@@ -40,7 +39,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "grace_period",
             usage: "grace_period DURATION",
             doc: "How long requests and scripts have to end on shutdown, restart and reload.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| {
                 if let Some(period) = context.one(node).and_then(|word| values::duration(word, context)) {
                     global.grace_period = period;
@@ -51,7 +50,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "log",
             usage: "log [default] [{ … }]",
             doc: "The log of the process.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| {
                 if let Some(log) = process_log(node, context) {
                     global.log = log;
@@ -62,7 +61,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "auto_https",
             usage: "auto_https off",
             doc: "Lets addresses that Caddy would serve by HTTPS mean plain HTTP.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| match context.one(node) {
                 Some(word) if word.text == "off" => global.auto_https_off = true,
                 Some(word) => {
@@ -74,10 +73,21 @@ pub(super) static GLOBAL: Table<Global> = Table {
             },
         },
         Directive {
+            name: "order",
+            usage: "order DIRECTIVE first|last|before OTHER|after OTHER",
+            doc: "Changes the order in which the directives of a block are tried.",
+            times: Times::Many,
+            apply: |_, node, context| {
+                let mut order = std::mem::take(&mut context.order);
+                order.change(node, context);
+                context.order = order;
+            },
+        },
+        Directive {
             name: "debug",
             usage: "debug",
             doc: "Sets the log level to `debug` unless `log` names another.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| {
                 global.debug = true;
                 context.args(node, 0, 0);
@@ -112,7 +122,6 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("mercure", "run a Mercure hub beside igor"),
         ("metrics", "remove it; the admin interface always serves `/metrics`"),
         ("on_demand_tls", "remove it; igor serves plain HTTP only"),
-        ("order", FIXED_ORDER),
         ("pki", "remove it; igor serves plain HTTP only"),
         ("preferred_chains", "remove it; igor serves plain HTTP only"),
         ("renew_interval", "remove it; igor serves plain HTTP only"),

@@ -1,9 +1,10 @@
 //! The `header` directive.
 
 use super::super::context::Context;
-use super::super::model::{HeaderOp, HeaderRule};
+use super::super::handlers::{HeaderOp, HeaderRule};
 use super::super::syntax::{Node, Token};
 use super::super::values;
+use super::changes::regexp;
 use super::matchers::field_name;
 
 /// The fields that frame a message or belong to the connection. A wrong one would garble the next response.
@@ -30,13 +31,19 @@ pub(super) fn header(node: &Node, args: &[Token], context: &mut Context<'_>) -> 
     rule
 }
 
+/// `request_header FIELD VALUE`, `request_header -FIELD`, or several of them in a block.
+pub(super) fn request_header(node: &Node, args: &[Token], context: &mut Context<'_>) -> HeaderRule {
+    header(node, args, context)
+}
+
 fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
     let [name, values @ ..] = words else { return };
     let (sign, field) = match name.text.chars().next() {
         Some(sign @ ('+' | '-' | '?' | '>')) => (Some(sign), &name.text[1..]),
         _ => (None, name.text.as_str()),
     };
-    let Some(field) = field_name(name, field, context) else { return };
+    // Caddyfiles also write `Field:`.
+    let Some(field) = field_name(name, field.trim_end_matches(':'), context) else { return };
     if FRAMING.contains(&field.as_str()) {
         let message = format!("the header field `{field}` is the server's own: this change has no effect");
         context.warning(&name.position, message);
@@ -51,8 +58,14 @@ fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
             context.usage_error(&name.position, format_args!("the header field `{field}` needs a value"));
             return;
         }
-        (_, [_, extra, ..]) => {
-            let message = "a header field takes one value; replacing a part of it is not supported yet";
+        (_, [search, value]) => {
+            let Some(pattern) = regexp(&search.text, "", &search.position, context) else { return };
+            let Some(value) = values::text(value, context) else { return };
+            rule.defer = true;
+            HeaderOp::Replace { field, pattern, value }
+        }
+        (_, [_, _, extra, ..]) => {
+            let message = "a header field takes one value, or what is replaced and the replacement";
             context.error_with_hint(&extra.position, message, "quote a value that contains spaces");
             return;
         }

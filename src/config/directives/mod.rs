@@ -1,17 +1,24 @@
 //! The directives, one file for each family. Each file holds the table of its block and what its directives do.
 
 mod answers;
+mod changes;
+mod expression;
 mod frankenphp;
 mod global;
 mod header;
 mod log;
 mod matchers;
+mod order;
 mod php;
+mod rewrite;
+mod routes;
 mod site;
 mod vars;
 mod worker;
 
 pub(crate) use global::apply_global;
+pub(crate) use matchers::NamedMatchers;
+pub(crate) use order::Order;
 pub(crate) use php::PhpDraft;
 pub(crate) use site::{apply_site, is_site_directive};
 pub(crate) use worker::{WorkerDraft, check_scope, worker_name};
@@ -27,6 +34,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(worker::WORKER.docs());
     docs.extend(log::docs());
     docs.extend(site::SITE.docs());
+    docs.extend(routes::ROUTES.docs());
     docs.extend(php::PHP_SERVER.docs());
     docs.extend(answers::RESPOND.docs());
     docs.extend(answers::FILE_SERVER.docs());

@@ -1,21 +1,21 @@
 //! The `php_server` and `php` directives.
 
-use std::path::PathBuf;
-
 use super::super::context::Context;
 use super::super::diagnostic::Position;
+use super::super::handlers::{PhpServer, Root};
 use super::super::limits;
-use super::super::model::{PhpServer, ScopeLabel};
+use super::super::model::ScopeLabel;
 use super::super::syntax::{Node, Token, excerpt};
-use super::super::table::{Directive, Table, Times};
+use super::super::table::{Directive, Seen, Table, Times};
 use super::super::text::word_in_braces;
 use super::super::values;
+use super::changes::root_text;
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 
 /// A `php_server` or `php` block as it was written, before what its site says is known.
 #[derive(Debug)]
 pub(crate) struct PhpDraft {
-    pub(crate) root: Option<PathBuf>,
+    pub(crate) root: Option<Root>,
     pub(crate) workers: Vec<WorkerDraft>,
     name: Option<String>,
     index: Vec<String>,
@@ -168,18 +168,14 @@ impl PhpDraft {
         draft
     }
 
-    /// Completes the block with what its site says. `label` is the scope's label unless the block has a name.
-    pub(crate) fn finish(
-        self,
-        site_root: Option<&PathBuf>,
-        label: &ScopeLabel,
-        context: &mut Context<'_>,
-    ) -> PhpServer {
-        let scope = WorkerScope { own_root: self.root.as_deref(), env: &self.env, is_global: false };
+    /// Completes the block with what the directives around it say.
+    pub(crate) fn finish(self, context: &mut Context<'_>) -> PhpServer {
+        let own_root = self.root.as_ref().and_then(Root::fixed);
+        let scope = WorkerScope { own_root, env: &self.env, is_global: false };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
         PhpServer {
-            scope: self.name.map_or_else(|| label.clone(), |name| ScopeLabel::new(&name)),
-            root: self.root.or_else(|| site_root.cloned()).unwrap_or_else(|| context.base_dir.to_path_buf()),
+            scope: self.name.map_or_else(|| context.label.clone(), |name| ScopeLabel::new(&name)),
+            root: self.root.unwrap_or(Root::OfRequest),
             index: self.index,
             split: self.split,
             env: self.env,
@@ -193,20 +189,62 @@ impl PhpDraft {
     }
 }
 
-/// A document root. It may be made later, so a missing one is a warning.
-pub(super) fn root(word: &Token, context: &mut Context<'_>) -> Option<PathBuf> {
-    let text = values::filled(word, "the document root", context)?;
-    if text.contains('{') {
-        let message =
-            format!("the document root `{}` has a placeholder; it must be the same for every request", excerpt(text));
-        context.error_with_hint(&word.position, message, "only `{$NAME:default}` and `{env.NAME}` can stand in a root");
-        return None;
+/// What only means something for a PHP in another process.
+const OTHER_PROCESS: &str = "igor runs the scripts itself, in this process";
+
+/// The directives of a `php_fastcgi` block that mean the same here.
+static PHP_FASTCGI: Table<PhpDraft> = Table {
+    block: "a `php_fastcgi` block",
+    origin: "Caddy",
+    directives: &[],
+    ignored: &[
+        ("dial_timeout", OTHER_PROCESS),
+        ("read_timeout", OTHER_PROCESS),
+        ("write_timeout", OTHER_PROCESS),
+        ("capture_stderr", OTHER_PROCESS),
+        ("trusted_proxies", "the global option `servers` says which proxies are trusted"),
+        ("transport", OTHER_PROCESS),
+        ("lb_policy", OTHER_PROCESS),
+        ("health_uri", OTHER_PROCESS),
+    ],
+    unsupported: &[],
+};
+
+/// `php_fastcgi [ADDRESS…] [{ … }]`, which runs PHP here.
+pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>) -> PhpServer {
+    if let Some(address) = args.first() {
+        let message = format!(
+            "`php_fastcgi` runs the scripts in this process, as `php_server` does; `{}` is not asked",
+            excerpt(&address.text)
+        );
+        context.warning(&address.position, message);
     }
-    let path = context.path(text);
-    if !path.is_dir() {
-        context.warning(&word.position, format_args!("the document root {} is no directory", path.display()));
+    let mut draft = PhpDraft::new(node.position.clone());
+    draft.file_server = false;
+    let mut seen = Seen::default();
+    for child in node.children() {
+        if child.name() == "file_server"
+            || child.name() == "worker"
+            || !PHP_SERVER.apply_known(&mut draft, child, &mut seen, context)
+        {
+            PHP_FASTCGI.apply(&mut draft, std::slice::from_ref(child), context);
+        }
     }
-    Some(path)
+    draft.finish(context)
+}
+
+/// A document root.
+pub(super) fn root(word: &Token, context: &mut Context<'_>) -> Option<Root> {
+    let text = root_text(word, context)?;
+    match text.as_literal() {
+        Some(path) => Some(Root::Fixed(path.into())),
+        None => {
+            let message =
+                format!("the document root `{}` of a block must be the same for every request", excerpt(&word.text));
+            context.error_with_hint(&word.position, message, "write `root` with placeholders in front of the block");
+            None
+        }
+    }
 }
 
 fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
@@ -248,19 +286,24 @@ fn request_buffering(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>)
     php.request_buffering = Some(bytes as u64);
 }
 
+/// A file to try, in which `{path}` stands for the path of the request, or the status that ends it (`=404`).
 fn try_file(word: &Token, context: &mut Context<'_>) -> Option<String> {
-    let text = values::filled(word, "the file to try", context)?;
-    if text.starts_with('=') {
-        let message =
-            format!("`{}`: a status in `try_files` is a Caddy feature that igor does not support yet", excerpt(text));
-        context.error_with_hint(&word.position, message, "remove it; a request that no file fits gets a 404");
-        return None;
+    let text = values::filled(word, "the file to try", context)?.replace("{http.request.uri.path}", "{path}");
+    if let Some(status) = text.strip_prefix('=') {
+        if !status.parse().is_ok_and(|status: u16| (400..=599).contains(&status)) {
+            context.usage_error(&word.position, format_args!("`{}` is not the status of a failure", excerpt(&text)));
+            return None;
+        }
+        return Some(text);
     }
-    let mut placeholders = text.match_indices('{').filter_map(|(at, _)| word_in_braces(&text[at..]));
+    // As in Caddy's own files to try, a query is no part of the name.
+    let path = text.split('?').next().unwrap_or_default();
+    let mut placeholders = path.match_indices('{').filter_map(|(at, _)| word_in_braces(&path[at..]));
     if let Some(other) = placeholders.find(|name| *name != "path") {
-        let message = format!("`{{{other}}}` cannot stand in `try_files`");
-        context.error_with_hint(&word.position, message, "the only placeholder here is `{path}`");
+        let message = format!("`{{{other}}}` cannot stand in the `try_files` of a block of PHP");
+        let hint = "the only placeholder here is `{path}`; the `try_files` of a site knows all";
+        context.error_with_hint(&word.position, message, hint);
         return None;
     }
-    Some(text.to_owned())
+    Some(path.to_owned())
 }

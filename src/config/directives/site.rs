@@ -1,134 +1,34 @@
-//! The directives of a site.
+//! The directives of a site, and how its routes come together.
 
-use std::cmp::Reverse;
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
+use super::super::handlers::{Handler, Route};
 use super::super::matcher::{Condition, Matcher};
-use super::super::model::{Address, Handler, HeaderRule, Redir, Respond, Route, ScopeLabel, Site};
+use super::super::model::{Address, ScopeLabel, Site};
 use super::super::settings::LogSettings;
-use super::super::syntax::{Node, excerpt};
-use super::super::table::{Directive, Table, Times};
-use super::answers::{FileServerDraft, file_server, redir, respond};
-use super::header::header;
+use super::super::syntax::{Node, Token, excerpt};
+use super::super::table::{Directive, Seen, Table, Times};
+use super::changes::destination;
 use super::log::log;
-use super::matchers::{NamedMatchers, define, split_matcher};
-use super::php::{PhpDraft, root};
+use super::matchers::NamedMatchers;
+use super::routes::{ROUTES, RoutesDraft, Sorting, read_block};
 
-/// A site while it is read.
+/// What a site has beside its routes, while it is read.
 #[derive(Default)]
 pub(super) struct SiteDraft {
-    root: Option<PathBuf>,
     bind: Vec<IpAddr>,
     named: NamedMatchers,
-    routes: Vec<RouteDraft>,
+    error_routes: Vec<Route>,
     access_logs: Vec<LogSettings>,
 }
 
-struct RouteDraft {
-    matcher: Matcher,
-    handler: HandlerDraft,
-    position: Position,
-}
-
-enum HandlerDraft {
-    PhpServer(PhpDraft),
-    Php(PhpDraft),
-    Respond(Respond),
-    Redir(Redir),
-    Header(HeaderRule),
-    FileServer(FileServerDraft),
-}
-
-const OWN_ROUTING: &str = "use matchers in front of the directives (`respond /path …`), or a site of its own";
-const IN_SCRIPT: &str = "remove it, or do it in the PHP script";
-const IN_PROXY: &str = "remove it, or do it in a proxy in front of igor";
-const TRY_FILES: &str = "use `try_files` or `index` in the `php_server` block";
-
-/// The directives of a site.
+/// The directives that can stand in a site only.
 pub(super) static SITE: Table<SiteDraft> = Table {
     block: "a site",
     origin: "Caddy",
     directives: &[
-        Directive {
-            name: "root",
-            usage: "root [*] DIRECTORY",
-            doc: "The document root of the site's directives.",
-            times: Times::Once,
-            apply: site_root,
-        },
-        Directive {
-            name: "php_server",
-            usage: "php_server [MATCHER] [{ … }]",
-            doc: "Serves the PHP scripts and the files under the root.",
-            times: Times::Many,
-            apply: |site, node, context| {
-                let (matcher, args) = split_matcher(node, &site.named, context);
-                context.count_args(node, args, 0, 0);
-                let draft = PhpDraft::read(node, context);
-                site.push(matcher, HandlerDraft::PhpServer(draft), node);
-            },
-        },
-        Directive {
-            name: "php",
-            usage: "php [MATCHER] [{ … }]",
-            doc: "Gives every request that matches to PHP, without looking for files.",
-            times: Times::Many,
-            apply: |site, node, context| {
-                let (matcher, args) = split_matcher(node, &site.named, context);
-                context.count_args(node, args, 0, 0);
-                let draft = PhpDraft::read(node, context);
-                site.push(matcher, HandlerDraft::Php(draft), node);
-            },
-        },
-        Directive {
-            name: "respond",
-            usage: "respond [MATCHER] [STATUS|BODY [STATUS]] [{ … }]",
-            doc: "Answers with a fixed text.",
-            times: Times::Many,
-            apply: |site, node, context| {
-                let (matcher, args) = split_matcher(node, &site.named, context);
-                if let Some(answer) = respond(node, args, context) {
-                    site.push(matcher, HandlerDraft::Respond(answer), node);
-                }
-            },
-        },
-        Directive {
-            name: "redir",
-            usage: "redir [MATCHER] TO [STATUS]",
-            doc: "Redirects; the status is 302 unless given as a number, `temporary` or `permanent`.",
-            times: Times::Many,
-            apply: |site, node, context| {
-                let (matcher, args) = split_matcher(node, &site.named, context);
-                if let Some(target) = redir(node, args, context) {
-                    site.push(matcher, HandlerDraft::Redir(target), node);
-                }
-            },
-        },
-        Directive {
-            name: "header",
-            usage: "header [MATCHER] [+|-|?|>]FIELD [VALUE]",
-            doc: "Sets, adds (`+`), removes (`-`) or defaults (`?`) a response header; `>` waits for the response.",
-            times: Times::Many,
-            apply: |site, node, context| {
-                let (matcher, args) = split_matcher(node, &site.named, context);
-                let rule = header(node, args, context);
-                site.push(matcher, HandlerDraft::Header(rule), node);
-            },
-        },
-        Directive {
-            name: "file_server",
-            usage: "file_server [MATCHER] [{ … }]",
-            doc: "Serves the files under the root, except PHP scripts.",
-            times: Times::Many,
-            apply: |site, node, context| {
-                let (matcher, args) = split_matcher(node, &site.named, context);
-                let draft = file_server(node, args, context);
-                site.push(matcher, HandlerDraft::FileServer(draft), node);
-            },
-        },
         Directive {
             name: "log",
             usage: "log [NAME] [{ … }]",
@@ -153,51 +53,21 @@ pub(super) static SITE: Table<SiteDraft> = Table {
                 }
             },
         },
+        Directive {
+            name: "handle_errors",
+            usage: "handle_errors [STATUS…] { … }",
+            doc: "Routes that answer a request which has failed, with these statuses or (`4xx`) kinds of them.",
+            times: Times::Many,
+            apply: handle_errors,
+        },
     ],
     ignored: &[],
-    unsupported: &[
-        ("abort", "use `respond` with a status"),
-        ("acme_server", "remove it; igor serves plain HTTP only"),
-        ("basic_auth", IN_SCRIPT),
-        ("basicauth", IN_SCRIPT),
-        ("copy_response", IN_PROXY),
-        ("encode", "remove it; responses are served uncompressed, compress them in a proxy in front of igor"),
-        ("error", "use `respond` with a status"),
-        ("forward_auth", IN_PROXY),
-        ("fs", "remove it; files are read from the disk"),
-        ("handle", OWN_ROUTING),
-        ("handle_errors", IN_SCRIPT),
-        ("handle_path", OWN_ROUTING),
-        ("intercept", IN_PROXY),
-        ("invoke", "use a snippet: `(name) { … }` and `import name`"),
-        ("log_append", "remove it"),
-        ("log_name", "remove it"),
-        ("log_skip", "remove it"),
-        ("map", IN_SCRIPT),
-        ("mercure", "run a Mercure hub beside igor"),
-        ("method", IN_SCRIPT),
-        ("metrics", "remove it; the admin interface always serves `/metrics`"),
-        ("php_fastcgi", "use `php_server`: igor runs PHP itself"),
-        ("push", "send 103 Early Hints from the script with `headers_send(103)`"),
-        ("request_body", "use `post_max_size` with `php_ini`"),
-        ("request_header", IN_SCRIPT),
-        ("reverse_proxy", "run the proxy in front of igor"),
-        ("rewrite", TRY_FILES),
-        ("route", OWN_ROUTING),
-        ("skip_log", "remove it"),
-        ("templates", IN_SCRIPT),
-        ("tls", "remove it; igor serves plain HTTP only, terminate TLS in a proxy in front of it"),
-        ("tracing", "remove it"),
-        ("try_files", TRY_FILES),
-        ("uri", TRY_FILES),
-        ("vars", IN_SCRIPT),
-        ("vulcain", IN_PROXY),
-    ],
+    unsupported: &[("tls", "remove it; igor serves plain HTTP only, terminate TLS in a proxy in front of it")],
 };
 
 /// Whether `name` starts a directive of a site: people forget the address.
 pub(crate) fn is_site_directive(name: &str) -> bool {
-    SITE.knows(name)
+    SITE.knows(name) || ROUTES.knows(name)
 }
 
 /// Reads the directives of the site with these addresses. `label` is the label of its scopes.
@@ -208,71 +78,63 @@ pub(crate) fn apply_site(
     label: &ScopeLabel,
     context: &mut Context<'_>,
 ) -> Site {
-    let mut draft = SiteDraft::default();
-    let (matchers, directives): (Vec<Node>, Vec<Node>) =
-        body.iter().cloned().partition(|node| node.name().starts_with('@'));
-    matchers.iter().for_each(|node| define(&mut draft.named, node, context));
-    SITE.apply(&mut draft, &directives, context);
-    if directives.is_empty() {
+    context.label = label.clone();
+    context.placeholders = defined_placeholders(body);
+    let mut routes = RoutesDraft::new(body, &NamedMatchers::default(), context);
+    let mut site = SiteDraft { named: routes.named.clone(), ..SiteDraft::default() };
+    let (mut seen, mut seen_routes) = (Seen::default(), Seen::default());
+    let directives = || body.iter().filter(|node| !node.name().starts_with('@'));
+    for node in directives() {
+        let known = SITE.apply_known(&mut site, node, &mut seen, context)
+            || ROUTES.apply_known(&mut routes, node, &mut seen_routes, context);
+        if !known {
+            let others: Vec<&str> = ROUTES.names().collect();
+            SITE.report_unknown(node, &others, context);
+        }
+    }
+    if directives().next().is_none() {
         context.warning(&position, "the site has no directives: every request gets a 404");
     }
-    let SiteDraft { root, bind, routes, access_logs, .. } = draft;
-    let mut routes: Vec<Route> = routes.into_iter().map(|route| route.finish(root.as_ref(), label, context)).collect();
-    routes.sort_by_key(rank);
-    Site { addresses, bind, root, routes, access_logs, position }
+    context.placeholders.clear();
+    // Those that are for certain statuses come first, whatever their order in the file.
+    site.error_routes.sort_by_key(|route| route.matcher.is_any());
+    let SiteDraft { bind, error_routes, access_logs, .. } = site;
+    Site { addresses, bind, routes: routes.finish(Sorting::ByOrder), error_routes, access_logs, position }
 }
 
-/// The place of a route among those of its site: Caddy's order of directives, then the most specific matcher first.
-fn rank(route: &Route) -> (u8, bool, Reverse<usize>) {
-    let directive = match route.handler {
-        Handler::Header(_) => 0,
-        Handler::Redir(_) => 1,
-        Handler::Respond(_) => 2,
-        Handler::Php(_) => 3,
-        Handler::PhpServer(_) => 4,
-        Handler::FileServer(_) => 5,
-    };
-    let path_length = match route.matcher.conditions.as_slice() {
-        [Condition::Path(patterns)] if patterns.len() == 1 => patterns[0].as_str().trim_end_matches('*').len(),
-        _ => 0,
-    };
-    (directive, route.matcher.is_any(), Reverse(path_length))
-}
-
-impl SiteDraft {
-    fn push(&mut self, matcher: Matcher, handler: HandlerDraft, node: &Node) {
-        self.routes.push(RouteDraft { matcher, handler, position: node.position.clone() });
-    }
-}
-
-impl RouteDraft {
-    fn finish(self, root: Option<&PathBuf>, label: &ScopeLabel, context: &mut Context<'_>) -> Route {
-        let handler = match self.handler {
-            HandlerDraft::PhpServer(php) => Handler::PhpServer(php.finish(root, label, context)),
-            HandlerDraft::Php(php) => Handler::Php(php.finish(root, label, context)),
-            HandlerDraft::FileServer(server) => Handler::FileServer(server.finish(root, context)),
-            HandlerDraft::Respond(answer) => Handler::Respond(answer),
-            HandlerDraft::Redir(target) => Handler::Redir(target),
-            HandlerDraft::Header(rule) => Handler::Header(rule),
-        };
-        Route { matcher: self.matcher, handler, position: self.position }
-    }
-}
-
-fn site_root(site: &mut SiteDraft, node: &Node, context: &mut Context<'_>) {
-    let directory = match context.args(node, 1, 2) {
-        Some([directory]) => directory,
-        Some([any, directory]) if any.text == "*" => directory,
-        Some([matcher, _]) => {
-            let message = "a `root` for some requests only is a Caddy feature that igor does not support yet";
-            context.error_with_hint(
-                &matcher.position,
-                message,
-                "use `root` inside a `php_server` block with that matcher",
-            );
-            return;
+/// The placeholders that the `map`s of a block and of those in it define.
+fn defined_placeholders(nodes: &[Node]) -> Vec<String> {
+    let mut names = Vec::new();
+    for node in nodes {
+        if node.name() == "map" {
+            let words = node.args().iter().skip_while(|word| word.text.starts_with(['@', '/', '*']));
+            names.extend(words.skip(1).map(|word| destination(&word.text).to_owned()));
         }
-        _ => return,
+        names.append(&mut defined_placeholders(node.children()));
+    }
+    names
+}
+
+fn handle_errors(site: &mut SiteDraft, node: &Node, context: &mut Context<'_>) {
+    let ranges: Vec<(u16, u16)> = node.args().iter().filter_map(|word| statuses(word, context)).collect();
+    let matcher =
+        if ranges.is_empty() { Matcher::any() } else { Matcher { conditions: vec![Condition::ErrorStatus(ranges)] } };
+    let inner = read_block(node.children(), &site.named, Sorting::ByOrder, context);
+    let handler = Handler::Subroute(inner);
+    site.error_routes.push(Route { matcher, exclusive: None, handler, position: node.position.clone() });
+}
+
+/// A status, or all of a kind: `404`, `5xx`.
+fn statuses(word: &Token, context: &mut Context<'_>) -> Option<(u16, u16)> {
+    let text = word.text.to_ascii_lowercase();
+    let found = match text.strip_suffix("xx").and_then(|kind| kind.parse::<u16>().ok()) {
+        Some(kind @ 4..=5) => Some((kind * 100, kind * 100 + 99)),
+        Some(_) => None,
+        None => text.parse::<u16>().ok().filter(|status| (400..=599).contains(status)).map(|status| (status, status)),
     };
-    site.root = root(directory, context);
+    if found.is_none() {
+        let message = format!("`{}` is not the status of a failure", excerpt(&word.text));
+        context.usage_error(&word.position, message);
+    }
+    found
 }

@@ -26,7 +26,7 @@ pub(crate) struct WorkerDraft {
     max_threads: Option<(usize, Position)>,
     max_consecutive_failures: i32,
     env: Vec<(String, String)>,
-    watch: Vec<WatchPattern>,
+    watch: Vec<Token>,
     match_: Vec<PathPattern>,
     match_position: Option<Position>,
 }
@@ -195,6 +195,7 @@ impl WorkerDraft {
         for (name, value) in self.env {
             set(&mut env, name, value);
         }
+        let watch = watch_patterns(&self.watch, &file, context);
         Some(WorkerConfig {
             file,
             kind,
@@ -203,7 +204,7 @@ impl WorkerDraft {
             max_threads: self.max_threads.map(|(max, _)| max),
             max_consecutive_failures: self.max_consecutive_failures,
             env,
-            watch: self.watch,
+            watch,
             position: self.position,
         })
     }
@@ -296,7 +297,7 @@ fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> O
     let text = values::filled(word, "the file of the worker", context)?;
     let path = match scope.own_root {
         Some(root) => join(root, Path::new(text)),
-        None => context.path(text),
+        None => context.path(text, &word.position),
     };
     if path.is_file() {
         return Some(path);
@@ -308,7 +309,7 @@ fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> O
         return None;
     }
     let message = format!("the worker file {shown} does not exist");
-    let beside = context.path(text);
+    let beside = context.path(text, &word.position);
     let hint = match scope.own_root {
         _ if Path::new(text).is_absolute() => {
             context.error(&word.position, message);
@@ -318,7 +319,7 @@ fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> O
             format!("relative paths start from the `root` of this block; write `{}`", beside.display())
         }
         Some(_) => "relative paths start from the `root` of this block".to_owned(),
-        None => "relative paths start from the directory of the Caddyfile".to_owned(),
+        None => format!("relative paths start from the working directory, which is {}", context.working_dir.display()),
     };
     context.error_with_hint(&word.position, message, hint);
     None
@@ -370,18 +371,29 @@ fn watch(worker: &mut WorkerDraft, node: &Node, context: &mut Context<'_>) {
     let fallback =
         Token { text: WATCH_DEFAULT.to_owned(), quoted: false, from_env: false, position: node.position.clone() };
     let words = if node.args().is_empty() { std::slice::from_ref(&fallback) } else { node.args() };
+    let named = words.iter().filter(|word| values::filled(word, "the pattern", context).is_some());
+    worker.watch.extend(named.cloned());
+}
+
+/// The patterns, which start from the working directory; where the worker's file was taken from the directory of the
+/// Caddyfile, from there too.
+fn watch_patterns(words: &[Token], file: &Path, context: &mut Context<'_>) -> Vec<WatchPattern> {
+    let outer = context.usage;
+    let is_beside = !file.starts_with(context.working_dir) && file.starts_with(context.base_dir);
+    let base = if is_beside { context.base_dir } else { context.working_dir };
+    let mut patterns = Vec::with_capacity(words.len());
+    context.usage = "watch [PATTERN…]";
     for word in words {
-        if values::filled(word, "the pattern", context).is_none() {
-            continue;
-        }
-        match WatchPattern::new(context.base_dir, &word.text) {
-            Ok(pattern) => worker.watch.push(pattern),
+        match WatchPattern::new(base, &word.text) {
+            Ok(pattern) => patterns.push(pattern),
             Err(reason) => {
                 let message = format!("`{}` is not a pattern of files: {reason}", excerpt(&word.text));
                 context.usage_error(&word.position, message);
             }
         }
     }
+    context.usage = outer;
+    patterns
 }
 
 /// `env NAME VALUE`, where a later one replaces an earlier one of the same name.

@@ -18,6 +18,8 @@ use super::tree::{Node, build, excerpt};
 pub(crate) struct Document {
     /// The top of the file.
     pub(crate) nodes: Vec<Node>,
+    /// The blocks `&(name)`, which `invoke` puts in.
+    pub(crate) named_routes: HashMap<String, Vec<Node>>,
     /// Every file that was read.
     pub(crate) sources: Vec<PathBuf>,
 }
@@ -28,6 +30,7 @@ pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, fi
         env,
         findings,
         snippets: HashMap::new(),
+        named_routes: HashMap::new(),
         chain: vec![Link::File(identity(origin))],
         sources: vec![origin.to_path_buf()],
         nodes_left: limits::NODES_MAX,
@@ -35,7 +38,13 @@ pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, fi
     };
     let nodes = importer.parse(text, origin);
     let nodes = importer.expand(nodes, None);
-    Document { nodes, sources: importer.sources }
+    let mut named_routes = HashMap::new();
+    // An import in a named route may bring more of them.
+    while let Some(name) = importer.named_routes.keys().next().cloned() {
+        let block = importer.named_routes.remove(&name).unwrap_or_default();
+        named_routes.insert(name, importer.expand(block, None));
+    }
+    Document { nodes, named_routes, sources: importer.sources }
 }
 
 /// Reads a configuration file, which must be a regular file of bounded size in UTF-8.
@@ -76,10 +85,36 @@ struct Importer<'a, 'e> {
     env: &'a Environment<'e>,
     findings: &'a mut Findings,
     snippets: HashMap<String, Arc<Vec<Node>>>,
+    named_routes: HashMap<String, Vec<Node>>,
     chain: Vec<Link>,
     sources: Vec<PathBuf>,
     nodes_left: usize,
     budget: Budget,
+}
+
+/// What an import gives to what it puts in.
+#[derive(Clone, Copy)]
+struct Given<'i> {
+    /// The words behind the name of the snippet or file: `{args[0]}`.
+    arguments: &'i [Token],
+    /// The block behind them: `{block}`, and `{blocks.NAME}` for a block in it.
+    block: &'i [Node],
+}
+
+impl Given<'_> {
+    /// What stands in the place of a line that is only `{block}` or `{blocks.NAME}`; `None` for every other line.
+    fn block_for(&self, node: &Node) -> Option<&[Node]> {
+        let [word] = node.words.as_slice() else { return None };
+        if word.quoted || node.block.is_some() {
+            return None;
+        }
+        if word.text == "{block}" {
+            return Some(self.block);
+        }
+        let name = word.text.strip_prefix("{blocks.")?.strip_suffix('}')?;
+        let named = self.block.iter().find(|node| node.name() == name && node.words.len() == 1);
+        Some(named.map(Node::children).unwrap_or_default())
+    }
 }
 
 /// How much text may still be put in.
@@ -134,9 +169,14 @@ impl Importer<'_, '_> {
         if word.quoted || !word.text.ends_with(')') {
             return false;
         }
-        if word.text.starts_with("&(") {
-            let message = "named routes (`&(name)`) are a Caddy feature that igor does not support yet";
-            self.error(&word.position, message, "use a snippet: `(name) { … }` and `import name`");
+        if let Some(name) = word.text.strip_prefix("&(").and_then(|rest| rest.strip_suffix(')')) {
+            let block = node.block.clone().unwrap_or_default();
+            if name.is_empty() || node.block.is_none() {
+                self.error(&word.position, "a named route needs a name and a block", "write `&(name) {`");
+            } else if self.named_routes.insert(name.to_owned(), block).is_some() {
+                let message = format!("the named route `&({})` is defined twice", excerpt(name));
+                self.error(&word.position, &message, "rename one of them");
+            }
             return true;
         }
         let Some(name) = word.text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else { return false };
@@ -154,22 +194,27 @@ impl Importer<'_, '_> {
         true
     }
 
-    /// Puts arguments into `nodes` and replaces the imports in them.
-    fn expand(&mut self, nodes: Vec<Node>, arguments: Option<&[Token]>) -> Vec<Node> {
+    /// Puts what an import gives into `nodes`, and replaces the imports in them.
+    fn expand(&mut self, nodes: Vec<Node>, given: Option<Given<'_>>) -> Vec<Node> {
         let mut expanded = Vec::with_capacity(nodes.len());
         for mut node in nodes {
             if !self.spend_node(&node.position) {
                 break;
             }
-            if let Some(arguments) = arguments {
-                self.fill_arguments(&mut node.words, arguments);
+            if let Some(block) = given.as_ref().and_then(|given| given.block_for(&node)) {
+                // Nothing is left to put in; this counts its lines.
+                expanded.extend(self.expand(block.to_vec(), None));
+                continue;
+            }
+            if let Some(given) = given {
+                self.fill_arguments(&mut node.words, given.arguments);
             }
             if node.words.first().is_some_and(|word| word.is_bare("import")) {
-                expanded.extend(self.import(&node));
+                expanded.extend(self.import(node, given));
                 continue;
             }
             if let Some(block) = node.block.take() {
-                node.block = Some(self.expand(block, arguments));
+                node.block = Some(self.expand(block, given));
             }
             expanded.push(node);
         }
@@ -190,24 +235,21 @@ impl Importer<'_, '_> {
         self.nodes_left > 0
     }
 
-    fn import(&mut self, node: &Node) -> Vec<Node> {
+    fn import(&mut self, mut node: Node, outer: Option<Given<'_>>) -> Vec<Node> {
+        let block = node.block.take().map(|block| self.expand(block, outer)).unwrap_or_default();
         let Some((target, arguments)) = node.args().split_first() else {
             self.error(&node.position, "`import` needs a snippet or a file", "write `import NAME [ARGUMENT…]`");
             return Vec::new();
         };
-        if node.block.is_some() {
-            let message = "blocks behind `import` are a Caddy feature that igor does not support yet";
-            self.error(&node.position, message, "give the snippet arguments: `import NAME ARGUMENT…`");
-            return Vec::new();
-        }
+        let given = Given { arguments, block: &block };
         if let Some(nodes) = self.snippets.get(&target.text).map(Arc::clone) {
             let link = Link::Snippet(target.text.clone());
-            return self.follow(link, target, |importer| importer.expand(nodes.to_vec(), Some(arguments)));
+            return self.follow(link, target, |importer| importer.expand(nodes.to_vec(), Some(given)));
         }
         let mut imported = Vec::new();
         for path in self.files(target) {
             let link = Link::File(identity(&path));
-            imported.extend(self.follow(link, target, |importer| importer.import_file(&path, target, arguments)));
+            imported.extend(self.follow(link, target, |importer| importer.import_file(&path, target, given)));
         }
         imported
     }
@@ -231,14 +273,14 @@ impl Importer<'_, '_> {
         nodes
     }
 
-    fn import_file(&mut self, path: &Path, target: &Token, arguments: &[Token]) -> Vec<Node> {
+    fn import_file(&mut self, path: &Path, target: &Token, given: Given<'_>) -> Vec<Node> {
         match read_file(path) {
             Ok(text) => {
                 if !self.sources.iter().any(|source| source == path) {
                     self.sources.push(path.to_path_buf());
                 }
                 let nodes = self.parse(&text, path);
-                self.expand(nodes, Some(arguments))
+                self.expand(nodes, Some(given))
             }
             Err(reason) => {
                 let message = format!("cannot import `{}`: {reason}", path.display());

@@ -59,7 +59,7 @@ fn imports() {
             "(one) {\n\trespond {args[0]} {args[3]}\n}\n:80 {\n\timport one a b\n}\n",
             "(one) {\n\trespond ok\n}\n(one) {\n\trespond no\n}\n()\n(two)\n:80 {\n\timport one\n}\n",
             "(one) {\n\trespond ok\n}\n:80 {\n\timport one {\n\t\tx\n\t}\n\timport a*/b\n\timport [\n}\n",
-            "&(route) {\n\trespond ok\n}\n:80 {\n\tinvoke route\n}\n",
+            "&(route) {\n\tinvoke route\n}\n&(route) {\n}\n&()\n:80 {\n\tinvoke route\n\tinvoke roote\n}\n",
         ],
     );
 }

@@ -1,13 +1,13 @@
 //! Snippets and imported files.
 
-use super::super::{Config, Handler, HeaderOp, load, parse};
+use super::super::{Config, Handler, HeaderOp, Layer, Status, load, parse};
 use super::{Fixture, respond_body};
 use std::path::Path;
 
 /// The header fields that the first site sets, in order.
 fn header_fields(config: &Config) -> Vec<&str> {
     let rules = config.sites[0].routes.iter().filter_map(|route| match &route.handler {
-        Handler::Header(rule) => Some(rule),
+        Handler::Layer(Layer::Header(rule)) => Some(rule),
         _ => None,
     });
     rules
@@ -33,12 +33,12 @@ fn old_and_ranged_arguments() {
     let text = "(greet) {\n\trespond {args[1:]}\n\theader X {args.0}\n}\n:80 {\n\timport greet a body 201\n}\n";
     let config = fixture.config(text);
     let Handler::Respond(respond) = &config.sites[0].routes[1].handler else { panic!("not a respond") };
-    assert_eq!((respond.body.as_literal(), respond.status), (Some("body"), 201));
+    assert_eq!((respond.body.as_literal(), &respond.status), (Some("body"), &Status::Code(201)));
     for (range, status) in [("{args[:]}", 202), ("{args[:2]}", 202), ("{args[0:2]}", 202), ("{args[0:9]}", 202)] {
         let text = format!("(greet) {{\n\trespond {range}\n}}\n:80 {{\n\timport greet body 202\n}}\n");
         let config = fixture.config(&text);
         let Handler::Respond(respond) = &config.sites[0].routes[0].handler else { panic!("not a respond") };
-        assert_eq!(respond.status, status, "{range}");
+        assert_eq!(respond.status, Status::Code(status), "{range}");
     }
 }
 

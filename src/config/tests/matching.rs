@@ -1,9 +1,10 @@
 //! Matchers and placeholders on requests.
 
-use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use super::super::text::UnknownPlaceholder;
-use super::super::{Handler, Matcher, PathPattern, RequestView, Text, ValuePattern, host_matches};
+use super::super::{Entry, Handler, Matcher, PathPattern, RequestView, Status, Text, ValuePattern, host_matches};
 use super::Fixture;
 
 struct Request {
@@ -11,14 +12,18 @@ struct Request {
     host: &'static str,
     path: &'static str,
     headers: &'static [(&'static str, &'static str)],
+    stored: Vec<(String, String)>,
 }
 
-const GET: Request = Request {
-    method: "GET",
-    host: "www.example.com",
-    path: "/api/users",
-    headers: &[("accept", "text/html"), ("accept", "image/png"), ("x-id", "7")],
-};
+fn get() -> Request {
+    Request {
+        method: "GET",
+        host: "www.example.com",
+        path: "/api/users",
+        headers: &[("accept", "text/html"), ("accept", "image/png"), ("x-id", "7"), ("cookie", "a=1; session=\"x y\"")],
+        stored: Vec::new(),
+    }
+}
 
 impl RequestView for Request {
     fn method(&self) -> &str {
@@ -49,12 +54,68 @@ impl RequestView for Request {
         "page=2"
     }
 
-    fn remote_host(&self) -> Cow<'_, str> {
-        Cow::Borrowed("192.0.2.7")
+    fn protocol(&self) -> &str {
+        "HTTP/1.1"
     }
 
-    fn header(&self, name: &str) -> Vec<Cow<'_, str>> {
-        self.headers.iter().filter(|(field, _)| *field == name).map(|(_, value)| Cow::Borrowed(*value)).collect()
+    fn host_and_port(&self) -> String {
+        format!("{}:8080", self.host)
+    }
+
+    fn original_method(&self) -> &str {
+        "POST"
+    }
+
+    fn original_uri(&self) -> &str {
+        "/old/path%20x?a=1"
+    }
+
+    fn remote(&self) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 7], 4711))
+    }
+
+    fn local(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8080))
+    }
+
+    fn client_ip(&self) -> IpAddr {
+        IpAddr::from([198, 51, 100, 1])
+    }
+
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.headers.iter().filter(|(field, _)| *field == name).any(|(_, value)| test(value))
+    }
+
+    fn root(&self) -> &Path {
+        Path::new("/site")
+    }
+
+    fn uuid(&self) -> &str {
+        "00000000-0000-4000-8000-000000000000"
+    }
+
+    fn stored(&self, name: &str) -> Option<&str> {
+        self.stored.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn store(&mut self, name: &str, value: String) {
+        self.stored.push((name.to_owned(), value));
+    }
+
+    fn entry(&self, path: &Path) -> Option<Entry> {
+        let known = [
+            ("/site/page.html", false, 9, 1),
+            ("/site/large.txt", false, 90, 3),
+            ("/site/docs", true, 0, 2),
+            ("/site/app.php", false, 5, 2),
+            ("/other/x", false, 1, 1),
+        ];
+        let found = known.iter().find(|(known, ..)| Path::new(known) == path);
+        found.map(|&(_, is_directory, size, modified)| Entry { is_directory, size, modified })
+    }
+
+    fn error_status(&self) -> Option<u16> {
+        None
     }
 }
 
@@ -143,27 +204,27 @@ fn named_matchers() {
         ("{\n\t\tpath /api/*\n\t\tmethod POST\n\t}", false),
     ];
     for (block, expected) in table {
-        assert_eq!(matcher(block).matches(&GET), expected, "@m {block}");
+        assert_eq!(matcher(block).matches(&mut get()), Ok(expected), "@m {block}");
     }
     assert!(Matcher::any().is_any());
-    assert!(Matcher::any().matches(&GET));
+    assert_eq!(Matcher::any().matches(&mut get()), Ok(true));
 }
 
 #[test]
 fn inline_matchers() {
     let fixture = Fixture::new();
     let config = fixture.config(":80 {\n\trespond /api/* 404\n\trespond * 403\n\trespond 200\n}\n");
-    let matches: Vec<bool> = config.sites[0].routes.iter().map(|route| route.matcher.matches(&GET)).collect();
-    assert_eq!(matches, [true, true, true]);
-    let statuses: Vec<u16> = config.sites[0]
+    let mut matches = config.sites[0].routes.iter().map(|route| route.matcher.matches(&mut get()));
+    assert!(matches.all(|matches| matches == Ok(true)));
+    let statuses: Vec<Status> = config.sites[0]
         .routes
         .iter()
         .map(|route| match &route.handler {
-            Handler::Respond(respond) => respond.status,
+            Handler::Respond(respond) => respond.status.clone(),
             other => panic!("not a respond: {other:?}"),
         })
         .collect();
-    assert_eq!(statuses, [404, 403, 200], "the route with a path comes first");
+    assert_eq!(statuses, [404, 403, 200].map(Status::Code), "the route with a path comes first");
 }
 
 #[test]
@@ -178,9 +239,9 @@ fn placeholders_are_filled_in() {
         ("{} { host} {", "{} { host} {"),
     ];
     for (source, expected) in table {
-        assert_eq!(Text::parse(source).expect("a text").render(&GET), expected, "{source}");
+        assert_eq!(Text::parse(source, &[]).expect("a text").render(&get()), expected, "{source}");
     }
-    assert_eq!(Text::parse("a {hots}"), Err(UnknownPlaceholder("hots".to_owned())));
-    assert_eq!(Text::parse("plain").expect("a text").as_literal(), Some("plain"));
-    assert_eq!(Text::parse("{host}").expect("a text").as_literal(), None);
+    assert_eq!(Text::parse("a {hots}", &[]), Err(UnknownPlaceholder("hots".to_owned())));
+    assert_eq!(Text::parse("plain", &[]).expect("a text").as_literal(), Some("plain"));
+    assert_eq!(Text::parse("{host}", &[]).expect("a text").as_literal(), None);
 }

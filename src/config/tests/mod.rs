@@ -73,7 +73,10 @@ impl Fixture {
     fn shown(&self, diagnostics: &[Diagnostic]) -> String {
         let directory = self.directory.path().to_str().expect("a path in UTF-8");
         let lines: Vec<String> = diagnostics.iter().map(Diagnostic::to_string).collect();
-        lines.join("\n").replace(&format!("{directory}/"), "").replace(directory, "DIRECTORY")
+        let here = std::env::current_dir().expect("a working directory");
+        let here = here.to_str().expect("a path in UTF-8");
+        let shown = lines.join("\n").replace(&format!("{directory}/"), "").replace(directory, "DIRECTORY");
+        shown.replace(here, "WORKING_DIRECTORY")
     }
 }
 

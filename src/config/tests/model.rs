@@ -84,11 +84,14 @@ http://example.com, http://*.example.com:8080 {
 fn everything_arrives_in_the_model() {
     let fixture = Fixture::new();
     let config = fixture.config(WHOLE);
-    assert_eq!(fixture.shown(&config.warnings), "");
+    insta::assert_snapshot!(fixture.shown(&config.warnings), @"Caddyfile:20:10: warning: `bin/feed.php` is not in the working directory WORKING_DIRECTORY and is taken from the directory of the Caddyfile");
     let global = &config.global;
     assert_eq!(global.admin, Some(Admin::Addr(SocketAddr::from(([127, 0, 0, 1], 2020)))));
     assert_eq!((global.grace_period, global.debug), (Duration::from_secs(90), true));
-    let output = LogOutput::File { path: fixture.path("logs/igor.log"), roll: Some(LogRoll::default()) };
+    let output = LogOutput::File {
+        path: std::env::current_dir().expect("a directory").join("logs/igor.log"),
+        roll: Some(LogRoll::default()),
+    };
     let expected =
         LogSettings { level: Some(LogLevel::Warn), format: LogFormat::Json, output, ..LogSettings::default() };
     assert_eq!(global.log, expected);
@@ -122,7 +125,6 @@ fn a_site_has_its_routes_in_the_order_of_trial() {
     let fixture = Fixture::new();
     let config = fixture.config(WHOLE);
     let [site] = config.sites.as_slice() else { panic!("not one site") };
-    assert_eq!(site.root, Some(fixture.path("public")));
     assert_eq!(site.access_logs.iter().map(|log| &log.output).collect::<Vec<_>>(), [&LogOutput::Stdout]);
     let listeners: Vec<String> = site.listeners().iter().map(ToString::to_string).collect();
     assert_eq!(listeners, [":80", ":8080"]);
@@ -134,22 +136,24 @@ fn a_site_has_its_routes_in_the_order_of_trial() {
             Handler::Php(_) => "php",
             Handler::Respond(_) => "respond",
             Handler::Redir(_) => "redir",
-            Handler::Header(_) => "header",
+            Handler::Layer(Layer::Header(_)) => "header",
+            Handler::Change(Change::Root(_)) => "root",
             Handler::FileServer(_) => "file_server",
+            other => panic!("not expected: {other:?}"),
         })
         .collect();
-    assert_eq!(kinds, ["header", "redir", "respond", "php_server", "file_server"]);
-    let Handler::Header(header) = &site.routes[0].handler else { panic!("not a header") };
+    assert_eq!(kinds, ["root", "header", "redir", "respond", "php_server", "file_server"]);
+    let Handler::Layer(Layer::Header(header)) = &site.routes[1].handler else { panic!("not a header") };
     assert_eq!(*header, HeaderRule { ops: vec![HeaderOp::Remove { field: "server".to_owned() }], defer: true });
-    let Handler::Redir(redir) = &site.routes[1].handler else { panic!("not a redir") };
-    assert_eq!((redir.status, redir.to.as_literal()), (301, None));
-    let Handler::FileServer(files) = &site.routes[4].handler else { panic!("not a file server") };
+    let Handler::Redir(redir) = &site.routes[2].handler else { panic!("not a redir") };
+    assert_eq!((redir.status, redir.to.as_literal()), (Some(301), None));
+    let Handler::FileServer(files) = &site.routes[5].handler else { panic!("not a file server") };
     assert_eq!(
         *files,
         FileServer {
             index: vec!["start.html".to_owned()],
             hide: vec!["*.md".to_owned()],
-            ..FileServer::new(fixture.path("public"))
+            ..FileServer::new(Root::Fixed(fixture.path("public")))
         }
     );
 }
@@ -160,7 +164,7 @@ fn a_php_server_has_its_settings_and_workers() {
     let config = fixture.config(WHOLE);
     let server = config.sites[0].php_servers().next().expect("a php_server");
     assert_eq!(server.scope.as_str(), "example.com");
-    assert_eq!(server.root, fixture.path("public"));
+    assert_eq!(server.root, Root::Fixed(fixture.path("public")));
     assert_eq!(server.index, ["app.php", "index.php"]);
     assert_eq!(server.split, [".php", ".phtml"]);
     assert_eq!((server.resolve_root_symlink, server.file_server), (false, false));
@@ -190,7 +194,7 @@ fn defaults() {
     assert_eq!(php.vars, VarsSettings::default());
     assert_eq!((php.vars.copy_max_bytes, php.vars.max_depth, php.vars.hardened), (65_536, 256, false));
     let server = config.sites[0].php_servers().next().expect("a php_server");
-    assert_eq!(server.root, fixture.path(""));
+    assert_eq!(server.root, Root::Fixed(std::env::current_dir().expect("a directory")), "as in Caddy");
     assert_eq!(
         (server.index.as_slice(), server.split.as_slice()),
         (&["index.php".to_owned()][..], &[".php".to_owned()][..])
@@ -243,7 +247,8 @@ fn the_usual_caddyfile_of_an_image_works() {
                 \t{$CADDY_SERVER_EXTRA_DIRECTIVES}\n\n\tphp_server {\n\t\t#worker /path/to/your/worker.php\n\t}\n}\n";
     let config = fixture.config(text);
     assert_eq!(config.sites[0].addresses[0].to_string(), "localhost:80");
-    assert_eq!(config.sites[0].root, Some(fixture.path("public")));
+    let server = config.sites[0].php_servers().next().expect("a php_server");
+    assert_eq!(server.root, Root::Fixed(fixture.path("public")));
 }
 
 #[test]
@@ -265,11 +270,10 @@ fn the_same_host_may_be_on_two_ports_and_a_port_may_have_many_hosts() {
 fn what_has_no_effect_is_a_warning() {
     let fixture = Fixture::new();
     let config =
-        fixture.config("{\n\tskip_install_trust\n\tadmin :2019\n}\n:80 {\n\troot missing\n\tphp_server\n}\n:81 {\n}\n:82 {\n\theader >Content-Length 5\n}\n");
+        fixture.config("{\n\tskip_install_trust\n\tadmin :2019\n}\n:80 {\n\troot /\n\tphp_server\n}\n:81 {\n}\n:82 {\n\theader >Content-Length 5\n}\n");
     insta::assert_snapshot!(fixture.shown(&config.warnings), @"
     Caddyfile:2:2: warning: `skip_install_trust` has no effect: igor serves plain HTTP only
     Caddyfile:3:8: warning: the admin interface at [::]:2019 lets everybody who reaches it replace the configuration, and so run any PHP file and read any file as the user of the server
-    Caddyfile:6:7: warning: the document root missing is no directory
     Caddyfile:9:1: warning: the site has no directives: every request gets a 404
     Caddyfile:12:9: warning: the header field `content-length` is the server's own: this change has no effect
     ");

@@ -70,6 +70,15 @@ impl HandledBy<'_> {
     }
 }
 
+/// What directives say of the record of a request.
+#[derive(Debug, Default)]
+pub(super) struct LogNotes {
+    /// `log_skip`: there is none.
+    pub(super) skipped: bool,
+    /// `log_append`: further fields, in order.
+    pub(super) appended: Vec<(String, String)>,
+}
+
 /// What is known of a request and its response; logged when it is dropped.
 pub struct AccessRecord {
     log: AccessLog,
@@ -174,10 +183,12 @@ impl AccessRecord {
             if is_bodiless { Some(0) } else { promised.or_else(|| SizeHint::exact(&response.body().size_hint())) };
     }
 
-    #[allow(dead_code, reason = "the routes that reach it follow")]
-    /// `log_skip`: nothing is logged for this request.
-    pub(super) fn skip(&mut self) {
-        self.log = AccessLog::Off;
+    /// Takes over what the directives of a site say of the record.
+    pub(super) fn set_notes(&mut self, notes: LogNotes) {
+        self.appended = notes.appended;
+        if notes.skipped {
+            self.log = AccessLog::Off;
+        }
     }
 
     pub(super) fn add_bytes(&mut self, count: usize) {

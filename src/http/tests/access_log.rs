@@ -50,7 +50,7 @@ fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
 }
 
 fn service() -> HttpService {
-    let failing = Route { matcher: Matcher::paths(vec![config::PathPattern::new("/fails")]), handler: text(500, "") };
+    let failing = (Matcher::paths(vec![config::PathPattern::new("/fails")]), text(500, ""));
     let routes = vec![failing, route(text(201, "hello"))];
     HttpService::new(vec![SiteSettings { access_log: AccessLog::Tracing, ..site(&["example.com"], routes) }])
 }

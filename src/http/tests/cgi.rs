@@ -45,6 +45,8 @@ impl Fixture {
         let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
         let settings = PhpSettings { env: self.env.clone(), ..php_settings(Path::new("/site"), &queue) };
         request_head(&CgiRequest {
+            original_uri: None,
+            changed_root: None,
             parts: parts(builder),
             connection,
             host: "example.com".to_owned(),

@@ -19,8 +19,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use super::listener::{BoundListener, RunningListener};
 use super::queue::RequestQueue;
 use super::service::HttpService;
-use super::settings::{Handler, PhpMode, PhpSettings, Route, SiteSettings};
-use crate::config::{self, FileServer, Matcher, Respond, Text};
+use super::settings::{Handler, PhpMode, PhpSettings, SiteSettings};
+use super::tree::Routes;
+use crate::config::{self, FileServer, Matcher, Respond, Root, Status, Text};
 use crate::exchange::{Exchange, Flow, Job, JobSender, ResponseHead};
 
 /// A deadlock guard for everything that a test waits for; never a measure of speed.
@@ -92,48 +93,59 @@ fn read_all(exchange: &mut dyn Exchange) -> Result<Vec<u8>, crate::exchange::Bod
     }
 }
 
-fn route(handler: Handler) -> Route {
-    Route { matcher: Matcher::any(), handler }
+fn route(handler: Handler) -> (Matcher, Handler) {
+    (Matcher::any(), handler)
 }
 
 /// `respond` with a fixed text.
 fn text(status: u16, body: &str) -> Handler {
-    Handler::Respond(Respond { status, body: Text::literal(body) })
+    Handler::Respond(Respond { status: Status::Code(status), close: false, body: Text::literal(body) })
 }
 
 fn php(settings: PhpSettings) -> Handler {
     Handler::Php(Arc::new(settings))
 }
 
-/// The routes of a site with these directives. Those of `php_server` and `php` run on `queue`, in front of `root`.
-fn routes(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> Vec<Route> {
+/// The site with these directives, for every host. Its `php_server` and `php` run on `queue`, in front of `root`.
+fn configured(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteSettings {
     let caddyfile = format!(":80 {{\nroot {}\n{directives}\n}}\n", root.display());
     let mut config = match config::parse(&caddyfile, &root.join("Caddyfile"), &|_| None) {
         Ok(config) => config,
         Err(errors) => panic!("{caddyfile}\n{errors:?}"),
     };
-    let handler = |handler: config::Handler| match handler {
-        config::Handler::PhpServer(server) => php(PhpSettings {
-            index: server.index,
-            try_files: server.try_files,
-            files: server.file_server.then(|| FileServer::new(root.to_owned())),
-            ..php_settings(root, queue)
-        }),
-        config::Handler::Php(_) => php(PhpSettings { mode: PhpMode::ScriptsOnly, ..php_settings(root, queue) }),
-        config::Handler::Respond(respond) => Handler::Respond(respond),
-        config::Handler::Redir(redir) => Handler::Redir(redir),
-        config::Handler::Header(rule) => Handler::Header(rule),
-        config::Handler::FileServer(files) => Handler::Files(files),
+    let handler = |handler: &config::Handler| {
+        Some(match handler.clone() {
+            config::Handler::PhpServer(server) => php(PhpSettings {
+                index: server.index,
+                try_files: server.try_files,
+                files: server.file_server.then(|| FileServer::new(server.root.clone())),
+                ..php_settings(root, queue)
+            }),
+            config::Handler::Php(_) => php(PhpSettings { mode: PhpMode::ScriptsOnly, ..php_settings(root, queue) }),
+            config::Handler::Respond(respond) => Handler::Respond(respond),
+            config::Handler::Redir(redir) => Handler::Redir(redir),
+            config::Handler::Change(change) => Handler::Change(change),
+            config::Handler::Layer(layer) => Handler::Layer(layer),
+            config::Handler::FileServer(files) => Handler::Files(files),
+            config::Handler::Error(rule) => Handler::Error(rule),
+            config::Handler::Abort => Handler::Abort,
+            config::Handler::Subroute(_) => return None,
+        })
     };
-    let routes = config.sites.remove(0).routes.into_iter();
-    routes.map(|route| Route { matcher: route.matcher, handler: handler(route.handler) }).collect()
+    let site = config.sites.remove(0);
+    SiteSettings {
+        routes: Arc::new(Routes::compile(&site.routes, &handler)),
+        error_routes: Arc::new(Routes::compile(&site.error_routes, &handler)),
+        ..self::site(&[], Vec::new())
+    }
 }
 
-fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
+fn site(hosts: &[&str], routes: Vec<(Matcher, Handler)>) -> SiteSettings {
     SiteSettings {
         label: hosts.first().copied().unwrap_or("*").to_owned(),
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
-        routes,
+        routes: Arc::new(routes.into_iter().collect()),
+        error_routes: Arc::default(),
         access_log: crate::http::access_log::AccessLog::Off,
     }
 }
@@ -141,13 +153,13 @@ fn site(hosts: &[&str], routes: Vec<Route>) -> SiteSettings {
 fn php_settings(root: &Path, queue: &Arc<RequestQueue>) -> PhpSettings {
     PhpSettings {
         mode: PhpMode::Server,
-        root: root.to_owned(),
+        root: Root::Fixed(root.to_owned()),
         index: vec!["index.php".to_owned()],
         try_files: None,
         split_path: vec![".php".to_owned()],
         env: Vec::new(),
         gathered_body_bytes_max: Some(config::limits::REQUEST_BODY_BYTES_DEFAULT),
-        files: Some(FileServer::new(root.to_owned())),
+        files: Some(FileServer::new(Root::Fixed(root.to_owned()))),
         classic: Arc::clone(queue),
         workers: Vec::new(),
     }

@@ -51,7 +51,7 @@ fn worker(name: &str, script: &str, patterns: &[&str]) -> WorkerRoute {
 /// Routes the raw path, and writes the outcome down shortly.
 fn outcome(settings: &PhpSettings, raw: &str, files: &dyn FileSystem) -> String {
     let path = paths::normalize(raw).expect("a valid path");
-    match route_path(settings, &path, files) {
+    match route_path(settings, settings.root.fixed().expect("a fixed root"), &path, files) {
         Target::Script(Script { file, name, path_info, worker }) => {
             let (name, info) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&path_info));
             let worker = worker.map(|index| format!(" worker {}", settings.workers[index].name)).unwrap_or_default();
@@ -60,6 +60,7 @@ fn outcome(settings: &PhpSettings, raw: &str, files: &dyn FileSystem) -> String 
         Target::File(file) => format!("file {}", String::from_utf8_lossy(&file)),
         Target::AddSlash => "slash".to_owned(),
         Target::NotFound => "404".to_owned(),
+        Target::Status(status) => format!("status {status}"),
     }
 }
 
@@ -293,10 +294,10 @@ proptest! {
         let own = ["x{path}", "../{path}.html", "{path}/../"].map(str::to_owned).to_vec();
         for (mode, try_files) in [(PhpMode::Server, None), (PhpMode::Server, Some(own)), (PhpMode::ScriptsOnly, None)] {
             let settings = PhpSettings { mode, try_files, ..settings() };
-            let file = match route_path(&settings, &path, &Everything(kind)) {
+            let file = match route_path(&settings, Path::new("/site"), &path, &Everything(kind)) {
                 Target::Script(script) => script.file,
-                Target::File(path) => crate::http::routing::below(&settings.root, &path),
-                Target::AddSlash | Target::NotFound => continue,
+                Target::File(path) => crate::http::routing::below(Path::new("/site"), &path),
+                Target::AddSlash | Target::NotFound | Target::Status(_) => continue,
             };
             prop_assert!(file.starts_with("/site"), "{raw:?} gave {}", file.display());
             prop_assert!(!file.components().any(|part| part == std::path::Component::ParentDir), "{raw:?} gave {}", file.display());
@@ -306,7 +307,7 @@ proptest! {
     #[test]
     fn no_script_is_served_as_a_file(stem in "[a-z/.]{0,8}", extension in "\\.[pP][hH][pP]") {
         let Ok(path) = paths::normalize(&format!("/{stem}{extension}")) else { return Ok(()) };
-        let target = route_path(&settings(), &path, &Everything(FileKind::File));
+        let target = route_path(&settings(), Path::new("/site"), &path, &Everything(FileKind::File));
         prop_assert!(!matches!(target, Target::File(_)), "{target:?}");
     }
 }

@@ -22,7 +22,7 @@ fn directives_are_tried_in_their_order() {
         respond /said/more/* more
         redir /said/moved {scheme}://new.test{uri} 302
         respond /not-json `{\"a\": 1}` 404";
-    let server = server(|root, queue| vec![site(&[], routes(directives, root, queue))]);
+    let server = server(|root, queue| vec![configured(directives, root, queue)]);
     let mut client = server.client();
     client.send("GET /said/x?y HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
     assert_eq!(client.answer().text(), "said /said/x localhost 1, 2");
@@ -70,7 +70,7 @@ fn header_changes_before_the_handler_and_after_it() {
     ];
     for (directives, expected) in cases {
         let directives = format!("php_server\n{directives}");
-        let server = server(|root, queue| vec![site(&[], routes(&directives, root, queue))]);
+        let server = server(|root, queue| vec![configured(&directives, root, queue)]);
         let answer = server.get("/page");
         assert_eq!(fields(&answer), expected, "{directives}");
         assert!(answer.text().starts_with("php "), "{directives}");
@@ -83,7 +83,7 @@ fn header_changes_of_answers_that_are_no_scripts() {
     let directives = "header Content-Type text/x-own\nheader ?X-A 1\nrespond /text text\nfile_server";
     let server = server(|root, queue| {
         std::fs::write(root.join("page.html"), "page").expect("a file");
-        vec![site(&[], routes(directives, root, queue))]
+        vec![configured(directives, root, queue)]
     });
     for (path, status) in [("/text", 200), ("/page.html", 200), ("/none", 404)] {
         let answer = server.get(path);
@@ -94,7 +94,7 @@ fn header_changes_of_answers_that_are_no_scripts() {
 #[test]
 fn sites_are_chosen_by_host() {
     let server = server(|_, _| {
-        let wild = Route { matcher: Matcher::paths(vec![config::PathPattern::new("/w")]), handler: text(200, "wild") };
+        let wild = (Matcher::paths(vec![config::PathPattern::new("/w")]), text(200, "wild"));
         vec![site(&["a.test"], vec![route(text(200, "a"))]), site(&["*.wild.test"], vec![wild])]
     });
     for (host, path, status, body) in [
@@ -123,7 +123,7 @@ fn matchers_see_the_request() {
         }
         respond @all yes
         respond no";
-    let server = server(|root, queue| vec![site(&[], routes(directives, root, queue))]);
+    let server = server(|root, queue| vec![configured(directives, root, queue)]);
     let cases = [
         ("POST /abc HTTP/1.1\r\nHost: www.test:8080\r\nX-A: one\r\nX-A: two\r\n", "yes"),
         ("POST /x/../%61bc HTTP/1.1\r\nHost: www.test\r\nX-A: two\r\n", "yes"),
@@ -144,7 +144,7 @@ fn matchers_see_the_request() {
 #[test]
 fn placeholders_of_address_and_query() {
     let directives = "respond `{hostport} {port} {remote_host} {query} {uri} {scheme}`";
-    let server = server(|root, queue| vec![site(&[], routes(directives, root, queue))]);
+    let server = server(|root, queue| vec![configured(directives, root, queue)]);
     let own_port = server.address.port();
     for (target, host, expected) in [
         ("/p?a=%20", "b.test:81", "b.test:81 81 127.0.0.1 a=%20 /p?a=%20 http".to_owned()),
@@ -170,7 +170,10 @@ fn the_host_of_the_target_wins_everywhere() {
     });
     let queue = RequestQueue::new(sender, None);
     let directives = "@b header Host b.test*\nrespond @b b\nrespond /field {header.Host}\nphp_server";
-    let sites = vec![site(&["a.test"], routes(directives, root.path(), &queue)), site(&[], Vec::new())];
+    let sites = vec![
+        SiteSettings { hosts: vec!["a.test".to_owned()], ..configured(directives, root.path(), &queue) },
+        site(&[], Vec::new()),
+    ];
     let server = Server::with(root, queue, sites);
     for (target, version, hosts, expected) in [
         ("http://a.test/x", "1.1", "Host: b.test\r\n", "a.test a.test"),
@@ -201,7 +204,7 @@ fn static_site() -> Server {
         std::fs::write(root.join("app/private/key.txt"), "secret").expect("a file");
         let whole_path = root.join("app/private").to_string_lossy().into_owned();
         let hide = vec!["secret*".to_owned(), whole_path];
-        let files = FileServer { hide, ..FileServer::new(root.to_owned()) };
+        let files = FileServer { hide, ..FileServer::new(Root::Fixed(root.to_owned())) };
         let settings = PhpSettings { files: Some(files.clone()), ..php_settings(root, queue) };
         vec![site(&["files.test"], vec![route(Handler::Files(files))]), site(&[], vec![route(php(settings))])]
     })
@@ -260,7 +263,7 @@ fn a_secret_file_is_not_there_under_any_name() {
         symlink(path(target), path(link)).expect("a link");
     }
     let secret = vec![path("Caddyfile").canonicalize().expect("it exists")];
-    let files = FileServer { secret, ..FileServer::new(root.path().to_owned()) };
+    let files = FileServer { secret, ..FileServer::new(Root::Fixed(root.path().to_owned())) };
     let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
     let server = Server::with(root, queue, vec![site(&[], vec![route(Handler::Files(files))])]);
     for (path, status) in [
@@ -345,8 +348,7 @@ fn a_tower_stack_can_hold_the_service() {
 
     let root = document_root();
     let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
-    let service =
-        HttpService::new(vec![site(&[], routes("respond `from {remote_host} {header.Host}`", root.path(), &queue))]);
+    let service = HttpService::new(vec![configured("respond `from {remote_host} {header.Host}`", root.path(), &queue)]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let body = runtime.block_on(async {
         let mut request = http::Request::get("http://a/")

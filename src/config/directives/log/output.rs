@@ -95,7 +95,7 @@ pub(super) fn output(log: &mut LogSettings, node: &Node, context: &mut Context<'
             if let Some(path) = values::filled(path, "the path of the log file", context) {
                 let mut roll = Some(LogRoll::default());
                 FILE.apply(&mut roll, node.children(), context);
-                log.output = LogOutput::File { path: context.path(path), roll };
+                log.output = LogOutput::File { path: context.path_of_new_file(path, &word.position), roll };
             }
         }
         [word, ..] if OUTPUTS.contains(&word.text.as_str()) => {

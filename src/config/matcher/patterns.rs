@@ -1,80 +1,6 @@
-//! Which requests a directive acts on.
+//! Patterns of paths, header values, hosts and addresses.
 
-use super::request::RequestView;
-
-/// A request matcher: every condition must hold. Without conditions it matches every request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Matcher {
-    /// The conditions.
-    pub conditions: Vec<Condition>,
-}
-
-impl Matcher {
-    /// The matcher of all requests.
-    #[must_use]
-    pub fn any() -> Self {
-        Self::default()
-    }
-
-    /// The matcher of the paths that fit one of these patterns.
-    #[must_use]
-    pub fn paths(patterns: Vec<PathPattern>) -> Self {
-        Self { conditions: vec![Condition::Path(patterns)] }
-    }
-
-    /// Whether this matches every request, without looking at it.
-    #[must_use]
-    pub fn is_any(&self) -> bool {
-        self.conditions.is_empty()
-    }
-
-    /// Whether the request fulfils all conditions.
-    #[must_use]
-    pub fn matches(&self, request: &dyn RequestView) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(request))
-    }
-}
-
-/// One condition of a matcher.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// The path fits one of the patterns.
-    Path(Vec<PathPattern>),
-    /// The method is one of these.
-    Method(Vec<String>),
-    /// The host fits one of these patterns (lower case; a label `*` stands for one label).
-    Host(Vec<String>),
-    /// The header field has a value that fits one of the patterns.
-    Header {
-        /// The field's name in lower case.
-        field: String,
-        /// The patterns of values.
-        values: Vec<ValuePattern>,
-    },
-    /// The header field is absent.
-    NoHeader {
-        /// The field's name in lower case.
-        field: String,
-    },
-    /// The request does not fulfil this matcher.
-    Not(Matcher),
-}
-
-impl Condition {
-    fn holds(&self, request: &dyn RequestView) -> bool {
-        match self {
-            Self::Path(patterns) => patterns.iter().any(|pattern| pattern.matches(request.path())),
-            Self::Method(methods) => methods.iter().any(|method| method == request.method()),
-            Self::Host(hosts) => hosts.iter().any(|host| host_matches(host, request.host())),
-            Self::Header { field, values } => {
-                let sent = request.header(field);
-                sent.iter().any(|value| values.iter().any(|pattern| pattern.matches(value)))
-            }
-            Self::NoHeader { field } => request.header(field).is_empty(),
-            Self::Not(matcher) => !matcher.matches(request),
-        }
-    }
-}
+use std::net::IpAddr;
 
 /// A pattern of request paths, compared without regard to ASCII case.
 ///
@@ -99,12 +25,17 @@ impl PathPattern {
     /// Whether a decoded and normalized path fits.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let path = path.to_ascii_lowercase();
-        let pattern = self.0.as_str();
-        match ends_of_wildcard(pattern) {
-            Some(ends) => ends.matches(&path),
-            None => glob_matches(pattern.as_bytes(), path.as_bytes()),
+        let (pattern, path) = (self.0.as_bytes(), path.as_bytes());
+        match ends_of_wildcard(&self.0) {
+            Some(ends) => ends.matches_ignoring_case(path),
+            None => glob_matches(pattern, path),
         }
+    }
+
+    /// What comes before the `*` at the end, or all of it.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.0.trim_end_matches('*')
     }
 }
 
@@ -146,6 +77,22 @@ impl WildcardEnds<'_> {
             Self::Inside(part) => text.contains(part),
         }
     }
+
+    /// The same without regard to ASCII case; the part is in lower case.
+    fn matches_ignoring_case(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Exact(part) => text.eq_ignore_ascii_case(part.as_bytes()),
+            Self::Prefix(part) => {
+                text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part.as_bytes()))
+            }
+            Self::Suffix(part) => {
+                let start = text.len().checked_sub(part.len());
+                start.is_some_and(|start| text[start..].eq_ignore_ascii_case(part.as_bytes()))
+            }
+            Self::Inside("") => true,
+            Self::Inside(part) => text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes())),
+        }
+    }
 }
 
 /// Reads a pattern as one with wildcards at its ends only; `None` when it has others.
@@ -161,7 +108,7 @@ fn ends_of_wildcard(pattern: &str) -> Option<WildcardEnds<'_>> {
     }
 }
 
-/// Matches a pattern whose `*` stands for any text without a slash.
+/// Matches a pattern in lower case, whose `*` stands for any text without a slash, without regard to ASCII case.
 ///
 /// Going back to the last `*` only is enough: text between two stars can be moved only within a stretch without
 /// slashes, so the leftmost place of each part leaves the most for the rest.
@@ -172,7 +119,7 @@ fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
         if pattern.get(at_pattern) == Some(&b'*') {
             last_star = Some((at_pattern, at_text));
             at_pattern += 1;
-        } else if pattern.get(at_pattern) == Some(&text[at_text]) {
+        } else if pattern.get(at_pattern) == Some(&text[at_text].to_ascii_lowercase()) {
             at_pattern += 1;
             at_text += 1;
         } else if let Some((star, covered)) = last_star.filter(|(_, covered)| text[*covered] != b'/') {
@@ -202,4 +149,46 @@ pub fn host_matches(pattern: &str, host: &str) -> bool {
         }
     }
     labels.next().is_none()
+}
+
+/// A range of addresses: one address, or a network (`10.0.0.0/8`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpRange {
+    network: IpAddr,
+    bits: u8,
+}
+
+impl IpRange {
+    /// The ranges of private networks and of the machine itself: Caddy's `private_ranges`.
+    pub const PRIVATE: [&'static str; 6] =
+        ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.1/8", "fd00::/8", "::1"];
+
+    /// Reads an address or a network. `None`: it is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let network: IpAddr = address.split('%').next()?.parse().ok()?;
+        let all = if network.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(all);
+        (bits <= all).then_some(Self { network, bits })
+    }
+
+    /// Whether the address is in the range. An IPv4 address that was mapped into IPv6 counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.network, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let differing = u32::from(network) ^ u32::from(address);
+                differing.leading_zeros() >= u32::from(self.bits)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let differing = u128::from(network) ^ u128::from(address);
+                differing.leading_zeros() >= u32::from(self.bits)
+            }
+            _ => false,
+        }
+    }
 }

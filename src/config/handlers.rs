@@ -1,0 +1,315 @@
+//! What a site does with requests: its tree of routes, and the settings of the handlers in it.
+
+use std::path::PathBuf;
+
+use super::diagnostic::Position;
+use super::matcher::{Matcher, Pattern};
+use super::model::{ScopeLabel, WorkerConfig};
+use super::text::Text;
+
+/// One directive of a site that acts on requests, or a block of them.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Which requests it acts on.
+    pub matcher: Matcher,
+    /// The routes beside it of which a request takes only the first that matches.
+    pub exclusive: Option<Exclusive>,
+    /// What it does.
+    pub handler: Handler,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// The directives of which, among those of one block, a request takes only the first that matches. As in Caddy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exclusive {
+    /// `handle` and `handle_path`.
+    Handle,
+    /// `rewrite`, and the files of one `try_files`.
+    Rewrite,
+    /// `root`.
+    Root,
+}
+
+/// What a route does with a request.
+#[derive(Debug, Clone)]
+pub enum Handler {
+    /// Changes the request, and lets it go on.
+    Change(Change),
+    /// Lets the request go on, and changes the response that comes back.
+    Layer(Layer),
+    /// `route`, `handle`, `handle_path`, `invoke`, `try_files`: routes of its own. A request that none of them answers goes
+    /// on behind them.
+    Subroute(Vec<Route>),
+    /// `php_server`: files, index files and PHP scripts under a root.
+    PhpServer(PhpServer),
+    /// `php`: every request that matches goes to PHP.
+    Php(PhpServer),
+    /// `respond`: a fixed answer.
+    Respond(Respond),
+    /// `redir`: a redirect.
+    Redir(Redir),
+    /// `file_server`: files under a root.
+    FileServer(FileServer),
+    /// `error`: ends the request with a failure, which `handle_errors` can answer.
+    Error(ErrorRule),
+    /// `abort`: closes the connection without an answer.
+    Abort,
+}
+
+/// A change of the request, for the routes that follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// `root`: the document root.
+    Root(Text),
+    /// `vars`: values for `{vars.NAME}`.
+    Vars(Vec<(String, Text)>),
+    /// `map`: values that depend on another one.
+    Map(Map),
+    /// `method`: another method.
+    Method(Text),
+    /// `rewrite`: another path, query, or both.
+    Rewrite(Text),
+    /// `uri`: changes a part of the path or query.
+    Uri(UriChange),
+    /// `request_header`: changes the header fields of the request.
+    RequestHeader(HeaderRule),
+    /// `log_skip`: leaves the request out of the access log.
+    LogSkip,
+    /// `log_append`: one more field in the record of the access log.
+    LogAppend(String, Text),
+}
+
+/// A change of the response on its way back to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layer {
+    /// `header`: changes the header fields of the response.
+    Header(HeaderRule),
+}
+
+/// The `map` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    /// What the lines are compared with.
+    pub source: Text,
+    /// The names of the placeholders that get a value.
+    pub destinations: Vec<String>,
+    /// The lines, of which the first that fits counts.
+    pub lines: Vec<MapLine>,
+    /// The values when no line fits; empty where there is no default.
+    pub defaults: Vec<Text>,
+}
+
+/// One line of a `map`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapLine {
+    /// What the source must be.
+    pub input: MapInput,
+    /// A value for each destination; `None` is the default.
+    pub outputs: Vec<Option<Text>>,
+}
+
+/// What the source of a `map` is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapInput {
+    /// Exactly this text.
+    Exact(String),
+    /// A regular expression (`~…`), whose groups are `${1}` in the values.
+    Regexp(Pattern),
+}
+
+/// The `uri` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UriChange {
+    /// Takes this from the beginning of the path.
+    StripPrefix(Text),
+    /// Takes this from the end of the path.
+    StripSuffix(Text),
+    /// Replaces a text in path and query, at most so many times.
+    Replace(Text, Text, Option<usize>),
+    /// Replaces what fits a regular expression in the path.
+    PathRegexp(Pattern, Text),
+    /// Changes the query.
+    Query(Vec<QueryChange>),
+}
+
+/// One change of the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryChange {
+    /// `-key`: removes the parameter.
+    Delete(Text),
+    /// `key value`: sets it.
+    Set(Text, Text),
+    /// `+key value`: adds one more.
+    Add(Text, Text),
+    /// `key>other`: gives it another name.
+    Rename(Text, Text),
+    /// `key search replace`: replaces what fits a regular expression in its values; `*` is every parameter.
+    Replace(Text, Pattern, Text),
+}
+
+/// The `error` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorRule {
+    /// The status; usually 500.
+    pub status: Status,
+    /// What `{err.message}` says.
+    pub message: Text,
+}
+
+/// The document root of a handler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    /// The same directory for every request.
+    Fixed(PathBuf),
+    /// That of the last `root` directive that was for the request.
+    OfRequest,
+}
+
+impl Root {
+    /// The directory, if it is the same for every request.
+    #[must_use]
+    pub fn fixed(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Fixed(path) => Some(path),
+            Self::OfRequest => None,
+        }
+    }
+}
+
+/// A `php_server` or `php` block: one scope of workers.
+#[derive(Debug, Clone)]
+pub struct PhpServer {
+    /// The label of the scope.
+    pub scope: ScopeLabel,
+    /// The document root: the block's `root`, else that of the directives around it, else the working directory.
+    pub root: Root,
+    /// The index files, in order of preference. Empty after `index off`.
+    pub index: Vec<String>,
+    /// The suffixes that end a script's name in a path and start `PATH_INFO`, with their dot.
+    pub split: Vec<String>,
+    /// Additional `$_SERVER` and environment variables.
+    pub env: Vec<(String, String)>,
+    /// Whether symbolic links in `root` are resolved before PHP sees the path.
+    pub resolve_root_symlink: bool,
+    /// Whether `php_server` also serves files that are not scripts.
+    pub file_server: bool,
+    /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that status.
+    /// `None`: the path itself, the path's index file, the root's index file.
+    pub try_files: Option<Vec<String>>,
+    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
+    pub request_buffering: Option<u64>,
+    /// The workers of this scope.
+    pub workers: Vec<WorkerConfig>,
+    /// Where the block starts.
+    pub position: Position,
+}
+
+/// A status that a directive names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Status {
+    /// None is named: that of the failure in `handle_errors`, else the usual one of the directive.
+    #[default]
+    Usual,
+    /// Always this one.
+    Code(u16),
+    /// The number that the text is.
+    Text(Text),
+}
+
+/// The `respond` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respond {
+    /// The status code; usually 200.
+    pub status: Status,
+    /// Whether the connection is closed after the answer.
+    pub close: bool,
+    /// The body, possibly empty.
+    pub body: Text,
+}
+
+/// The `redir` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redir {
+    /// The value of the `Location` header.
+    pub to: Text,
+    /// The status code, 300 to 399 or 401; `None`: a page that redirects by HTML.
+    pub status: Option<u16>,
+}
+
+/// The `header` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderRule {
+    /// The changes, in order.
+    pub ops: Vec<HeaderOp>,
+    /// Whether they are made when the response is about to be sent, after what the script has set. Otherwise they are
+    /// made before, and the script may override them.
+    pub defer: bool,
+}
+
+/// One change of the response headers. Field names are in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderOp {
+    /// `Field value`: replaces the field.
+    Set {
+        /// The field's name.
+        field: String,
+        /// The new value.
+        value: Text,
+    },
+    /// `+Field value`: adds one more.
+    Add {
+        /// The field's name.
+        field: String,
+        /// The value to add.
+        value: Text,
+    },
+    /// `?Field value`: sets the field if the response has none.
+    SetDefault {
+        /// The field's name.
+        field: String,
+        /// The value to set.
+        value: Text,
+    },
+    /// `Field search replacement`: replaces what fits the expression in its values; `*` is every field.
+    Replace {
+        /// The field's name.
+        field: String,
+        /// What is replaced.
+        pattern: Pattern,
+        /// What stands there instead; `$1` is a group.
+        value: Text,
+    },
+    /// `-Field`: removes the field; a `*` at the start or end of the name stands for anything.
+    Remove {
+        /// The pattern of names.
+        field: String,
+    },
+}
+
+/// The `file_server` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileServer {
+    /// The document root: the directive's, else that of the directives around it, else the working directory.
+    pub root: Root,
+    /// The index files, in order of preference.
+    pub index: Vec<String>,
+    /// Patterns of files that are answered as if they did not exist.
+    pub hide: Vec<String>,
+    /// Files that nobody may see under any name, also not through a symbolic link: absolute paths, each as it is named and
+    /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
+    pub secret: Vec<PathBuf>,
+}
+
+impl FileServer {
+    /// The file server of a directory, with the index files that it has unless it names others.
+    #[must_use]
+    pub fn new(root: Root) -> Self {
+        Self {
+            root,
+            index: vec!["index.html".to_owned(), "index.txt".to_owned()],
+            hide: Vec::new(),
+            secret: Vec::new(),
+        }
+    }
+}

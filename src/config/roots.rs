@@ -1,0 +1,58 @@
+//! Which document root a handler has. Most sites have one `root` that every request passes; what comes behind it has a fixed
+//! root, and nothing needs to be looked up for a request.
+
+use std::path::{Path, PathBuf};
+
+use super::handlers::{Change, Exclusive, Handler, Root, Route};
+
+/// Fixes the root of every handler for which it is the same in every request. `start` is the root without a `root`.
+pub(super) fn fix_roots(routes: &mut [Route], start: &Path) {
+    follow(routes, Some(start.to_path_buf()));
+}
+
+/// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Gives the
+/// root behind them.
+fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
+    // That of requests which no `handle` has taken so far: only they come to the next `handle`.
+    let mut untaken = root.clone();
+    let mut root_is_taken = false;
+    for route in routes {
+        let always = route.matcher.is_any();
+        match &mut route.handler {
+            Handler::Change(Change::Root(text)) if !root_is_taken => {
+                let fixed = text.as_literal().map(PathBuf::from);
+                // Of several `root`s a request takes the first.
+                root_is_taken = always;
+                for root in [&mut root, &mut untaken] {
+                    if *root != fixed {
+                        *root = fixed.clone().filter(|_| always);
+                    }
+                }
+            }
+            Handler::Change(Change::Vars(variables)) if variables.iter().any(|(name, _)| name == "root") => {
+                (root, untaken) = (None, None);
+            }
+            Handler::Subroute(inner) if route.exclusive == Some(Exclusive::Handle) => {
+                let behind = follow(inner, untaken.clone());
+                root = root.filter(|_| behind == untaken);
+            }
+            Handler::Subroute(inner) => {
+                let behind = follow(inner, root.clone());
+                if behind != root || root.is_none() {
+                    root = behind.filter(|_| always);
+                    untaken.clone_from(&root);
+                }
+            }
+            Handler::PhpServer(server) | Handler::Php(server) => fix(&mut server.root, root.as_deref()),
+            Handler::FileServer(server) => fix(&mut server.root, root.as_deref()),
+            _ => {}
+        }
+    }
+    root
+}
+
+fn fix(root: &mut Root, of_request: Option<&Path>) {
+    if let (Root::OfRequest, Some(path)) = (&root, of_request) {
+        *root = Root::Fixed(path.to_path_buf());
+    }
+}

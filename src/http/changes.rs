@@ -1,0 +1,250 @@
+//! What the directives that change a request do to it.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use super::request::{RequestState, absolute_root};
+use crate::config::{
+    Change, HeaderOp, HeaderRule, Map, MapInput, Piece, Placeholder, QueryChange, RequestView, Text, UriChange,
+    ValuePattern, decoded, encoded_query_value,
+};
+
+/// Makes one change.
+pub(super) fn apply<'r>(change: &'r Change, request: &mut RequestState<'r>) {
+    match change {
+        Change::Root(text) => {
+            let root = match text.as_literal() {
+                Some(path) => Cow::Borrowed(Path::new(path)),
+                None => Cow::Owned(absolute_root(&text.render(request))),
+            };
+            request.set_root(root);
+        }
+        Change::Vars(variables) => {
+            for (name, value) in variables {
+                let value = value.render(request);
+                if name == "root" {
+                    request.set_root(Cow::Owned(absolute_root(&value)));
+                }
+                request.store(&format!("http.vars.{name}"), value);
+            }
+        }
+        Change::Map(map) => apply_map(map, request),
+        Change::Method(method) => {
+            let method = method.render(request).to_ascii_uppercase();
+            if let Ok(method) = Method::from_bytes(method.as_bytes()) {
+                request.set_method(method);
+            }
+        }
+        Change::Rewrite(to) => rewrite(to, request),
+        Change::Uri(change) => change_uri(change, request),
+        Change::RequestHeader(rule) => change_headers(rule, request),
+        Change::LogSkip => request.log_notes.skipped = true,
+        Change::LogAppend(name, value) => {
+            let value = value.render(request);
+            request.log_notes.appended.push((name.clone(), value));
+        }
+    }
+}
+
+fn apply_map(map: &Map, request: &mut RequestState<'_>) {
+    let source = map.source.render(request);
+    let mut captures = None;
+    let line = map.lines.iter().find(|line| match &line.input {
+        MapInput::Exact(text) => *text == source,
+        MapInput::Regexp(pattern) => {
+            captures = pattern.regex().captures(&source);
+            captures.is_some()
+        }
+    });
+    for (number, destination) in map.destinations.iter().enumerate() {
+        let output = line.and_then(|line| line.outputs.get(number)).and_then(Option::as_ref);
+        let Some(text) = output.or_else(|| map.defaults.get(number)) else { continue };
+        let mut value = text.render(request);
+        if let (Some(captures), Some(_)) = (&captures, output) {
+            let mut expanded = String::new();
+            captures.expand(&value, &mut expanded);
+            value = expanded;
+        }
+        request.store(destination, value);
+    }
+}
+
+/// `rewrite`: the parts that the target names replace those of the request. Placeholders in its query are escaped, except
+/// for the query itself.
+fn rewrite(to: &Text, request: &mut RequestState<'_>) {
+    let (mut path, mut query) = (String::new(), None::<String>);
+    for piece in to.pieces() {
+        match (piece, &mut query) {
+            (Piece::Literal(text), Some(query)) => query.push_str(text),
+            (Piece::Literal(text), None) => match text.split_once('?') {
+                Some((before, after)) => {
+                    path.push_str(before);
+                    query = Some(after.to_owned());
+                }
+                None => path.push_str(text),
+            },
+            (Piece::Placeholder(placeholder), Some(query)) => {
+                let mut value = String::new();
+                placeholder.write(request, &mut value);
+                if is_query(placeholder) {
+                    query.push_str(&value)
+                } else {
+                    query.push_str(&encoded_query_value(&value))
+                }
+            }
+            (Piece::Placeholder(placeholder), None) => {
+                let mut value = String::new();
+                placeholder.write(request, &mut value);
+                match value.split_once('?').filter(|_| brings_query(placeholder)) {
+                    Some((before, after)) => {
+                        path.push_str(before);
+                        query = Some(after.to_owned());
+                    }
+                    None => path.push_str(&value),
+                }
+            }
+        }
+    }
+    let query = query.map(|query| query.split('#').next().unwrap_or_default().trim_end_matches('&').to_owned());
+    let path = if path.is_empty() { request.path().to_owned() } else { decoded(&path) };
+    request.set_target(&path, query.as_deref());
+}
+
+fn is_query(placeholder: &Placeholder) -> bool {
+    use crate::config::Fact::{OrigPrefixedQuery, OrigQuery, PrefixedQuery, Query};
+
+    matches!(placeholder, Placeholder::Fact(Query | PrefixedQuery | OrigQuery | OrigPrefixedQuery))
+}
+
+/// Whether a value of the placeholder may hold a query that is meant as one.
+fn brings_query(placeholder: &Placeholder) -> bool {
+    use crate::config::Fact::{OrigPrefixedQuery, OrigUri, PrefixedQuery, Uri};
+
+    matches!(
+        placeholder,
+        Placeholder::Fact(Uri | OrigUri | PrefixedQuery | OrigPrefixedQuery)
+            | Placeholder::Header(_)
+            | Placeholder::Stored(_)
+    )
+}
+
+fn change_uri(change: &UriChange, request: &mut RequestState<'_>) {
+    match change {
+        UriChange::StripPrefix(prefix) => {
+            let prefix = prefix.render(request);
+            let prefix = if prefix.starts_with('/') { prefix } else { format!("/{prefix}") };
+            let path = request.path();
+            let start = path.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(&prefix));
+            if start.is_some() {
+                let rest = path[prefix.len()..].to_owned();
+                request.set_target(if rest.is_empty() { "/" } else { &rest }, None);
+            }
+        }
+        UriChange::StripSuffix(suffix) => {
+            let suffix = suffix.render(request);
+            if let Some(rest) = request.path().strip_suffix(suffix.as_str()) {
+                let rest = rest.to_owned();
+                request.set_target(&rest, None);
+            }
+        }
+        UriChange::Replace(from, to, limit) => {
+            let (from, to) = (from.render(request), to.render(request));
+            if from.is_empty() {
+                return;
+            }
+            let replaced = |text: &str| match limit {
+                Some(limit) => text.replacen(&from, &to, *limit),
+                None => text.replace(&from, &to),
+            };
+            let (path, query) = (replaced(request.path()), replaced(request.query()));
+            request.set_target(&path, Some(&query));
+        }
+        UriChange::PathRegexp(pattern, to) => {
+            let to = to.render(request);
+            let path = pattern.regex().replace_all(request.path(), to.as_str()).into_owned();
+            request.set_target(&path, None);
+        }
+        UriChange::Query(changes) => {
+            let query =
+                changes.iter().fold(request.query().to_owned(), |query, change| changed(&query, change, request));
+            let path = request.path().to_owned();
+            request.set_target(&path, Some(&query));
+        }
+    }
+}
+
+/// The query after one change.
+fn changed(query: &str, change: &QueryChange, request: &RequestState<'_>) -> String {
+    let mut pairs: Vec<(String, String)> = crate::config::query_pairs(query).collect();
+    match change {
+        QueryChange::Delete(key) => {
+            let key = key.render(request);
+            pairs.retain(|(name, _)| *name != key);
+        }
+        QueryChange::Set(key, value) => {
+            let (key, value) = (key.render(request), value.render(request));
+            pairs.retain(|(name, _)| *name != key);
+            pairs.push((key, value));
+        }
+        QueryChange::Add(key, value) => pairs.push((key.render(request), value.render(request))),
+        QueryChange::Rename(from, to) => {
+            let (from, to) = (from.render(request), to.render(request));
+            pairs.iter_mut().filter(|(name, _)| *name == from).for_each(|(name, _)| name.clone_from(&to));
+        }
+        QueryChange::Replace(key, pattern, value) => {
+            let (key, value) = (key.render(request), value.render(request));
+            for (_, old) in pairs.iter_mut().filter(|(name, _)| key == "*" || *name == key) {
+                *old = pattern.regex().replace_all(old, value.as_str()).into_owned();
+            }
+        }
+    }
+    let written =
+        pairs.iter().map(|(name, value)| format!("{}={}", encoded_query_value(name), encoded_query_value(value)));
+    written.collect::<Vec<_>>().join("&")
+}
+
+fn change_headers(rule: &HeaderRule, request: &mut RequestState<'_>) {
+    for op in &rule.ops {
+        let (HeaderOp::Set { field, .. }
+        | HeaderOp::Add { field, .. }
+        | HeaderOp::SetDefault { field, .. }
+        | HeaderOp::Replace { field, .. }
+        | HeaderOp::Remove { field }) = op;
+        let value = match op {
+            HeaderOp::Set { value, .. }
+            | HeaderOp::Add { value, .. }
+            | HeaderOp::SetDefault { value, .. }
+            | HeaderOp::Replace { value, .. } => value.render(request),
+            HeaderOp::Remove { .. } => String::new(),
+        };
+        if let HeaderOp::Remove { .. } = op
+            && field.contains('*')
+        {
+            let pattern = ValuePattern::new(field);
+            let doomed: Vec<HeaderName> =
+                request.parts.headers.keys().filter(|name| pattern.matches(name.as_str())).cloned().collect();
+            doomed.iter().for_each(|name| drop(request.parts.headers.remove(name)));
+            continue;
+        }
+        let Ok(name) = HeaderName::try_from(field) else { continue };
+        let headers = &mut request.parts.headers;
+        if let HeaderOp::Replace { pattern, .. } = op {
+            for old in headers.get_all(&name).iter().cloned().collect::<Vec<_>>().iter().take(1) {
+                let text = String::from_utf8_lossy(old.as_bytes()).into_owned();
+                if let Ok(new) = HeaderValue::try_from(&*pattern.regex().replace_all(&text, value.as_str())) {
+                    headers.insert(&name, new);
+                }
+            }
+            continue;
+        }
+        let Ok(value) = HeaderValue::try_from(value) else { continue };
+        match op {
+            HeaderOp::Set { .. } => drop(headers.insert(name, value)),
+            HeaderOp::Add { .. } => drop(headers.append(name, value)),
+            HeaderOp::SetDefault { .. } => drop(headers.entry(name).or_insert(value)),
+            HeaderOp::Remove { .. } | HeaderOp::Replace { .. } => drop(headers.remove(name)),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! A request on its way through the routes: what matchers and placeholders see of it, and what handlers have changed.
+
+use std::borrow::Cow;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::UNIX_EPOCH;
+
+use http::uri::PathAndQuery;
+use http::{Method, Uri, Version, request};
+
+use super::access_log::LogNotes;
+use super::answer::Failure;
+use super::authority;
+use super::connection::ConnectionInfo;
+use super::paths::{self, BadPath};
+use crate::config::{Entry, RequestView};
+
+/// The request and what is known about it.
+pub(super) struct RequestState<'r> {
+    /// The head, as it is now.
+    pub(super) parts: request::Parts,
+    /// The path, normalized: always with a slash in front. Handlers find files by it.
+    path: Vec<u8>,
+    /// The path as text, where it is no UTF-8: patterns are text, so nothing of them is lost.
+    lossy: Option<String>,
+    /// Whether a rewrite has made the path without a slash in front. Matchers see it so, as in Caddy.
+    is_bare: bool,
+    host: &'r str,
+    connection: &'r ConnectionInfo,
+    /// The method and URI that the client sent, once one of them was changed.
+    original: Option<Box<(Method, Uri)>>,
+    root: Cow<'r, Path>,
+    uuid: OnceLock<String>,
+    stored: Vec<(String, String)>,
+    /// How the request has failed, while `handle_errors` answers it.
+    pub(super) failure: Option<u16>,
+    /// What the access log is told.
+    pub(super) log_notes: LogNotes,
+}
+
+impl<'r> RequestState<'r> {
+    /// `host` is the requested host without its port; `root` the document root before any `root` directive.
+    ///
+    /// # Errors
+    /// When the path cannot be decoded.
+    pub(super) fn new(
+        parts: request::Parts,
+        host: &'r str,
+        connection: &'r ConnectionInfo,
+        root: &'r Path,
+    ) -> Result<Self, BadPath> {
+        let path = paths::normalize(parts.uri.path())?;
+        let mut state = Self {
+            parts,
+            path: Vec::new(),
+            lossy: None,
+            is_bare: false,
+            host,
+            connection,
+            original: None,
+            root: Cow::Borrowed(root),
+            uuid: OnceLock::new(),
+            stored: Vec::new(),
+            failure: None,
+            log_notes: LogNotes::default(),
+        };
+        state.set_path(path);
+        Ok(state)
+    }
+
+    /// The normalized path, by which files are found.
+    pub(super) fn file_path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Path and query as the client sent them, if they were changed.
+    pub(super) fn take_original(&mut self) -> Option<Box<(Method, Uri)>> {
+        self.original.take()
+    }
+
+    /// Takes the head away, for a handler that hands it on; the request is not looked at any more.
+    pub(super) fn take_parts(&mut self) -> request::Parts {
+        std::mem::replace(&mut self.parts, http::Request::new(()).into_parts().0)
+    }
+
+    /// Another method.
+    pub(super) fn set_method(&mut self, method: Method) {
+        self.keep_original();
+        self.parts.method = method;
+    }
+
+    /// Another path, decoded, and another query; `None` keeps the query.
+    pub(super) fn set_target(&mut self, path: &str, query: Option<&str>) {
+        self.keep_original();
+        let query = query.unwrap_or_else(|| self.parts.uri.query().unwrap_or_default());
+        let clean = paths::clean(path.as_bytes());
+        let mut target = paths::encode(&clean);
+        if !query.is_empty() {
+            target.push('?');
+            target.push_str(query);
+        }
+        // A query with bytes that no URI can hold is left out: the path decides where the request goes.
+        let target = PathAndQuery::try_from(target.as_str()).or_else(|_| PathAndQuery::try_from(paths::encode(&clean)));
+        let mut uri = std::mem::take(&mut self.parts.uri).into_parts();
+        uri.path_and_query = target.ok();
+        self.parts.uri = Uri::from_parts(uri).unwrap_or_default();
+        self.set_path(clean);
+        self.is_bare = !path.starts_with('/') && !path.is_empty();
+    }
+
+    /// Another document root.
+    pub(super) fn set_root(&mut self, root: Cow<'r, Path>) {
+        self.root = root;
+    }
+
+    /// The root that a `root` directive of the request has set.
+    pub(super) fn root_of_request(&self) -> &Path {
+        &self.root
+    }
+
+    /// Notes how the request has failed, for the routes of `handle_errors`.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        let status = failure.status;
+        self.failure = Some(status.as_u16());
+        let reason = status.canonical_reason().unwrap_or_default();
+        let message = if failure.message.is_empty() { reason } else { &failure.message };
+        self.store("http.error.status_code", status.as_str().to_owned());
+        self.store("http.error.status_text", reason.to_owned());
+        self.store("http.error.message", message.to_owned());
+        self.store("http.error", format!("{}: {message}", status.as_str()));
+        let id = self.uuid().replace('-', "")[..9].to_owned();
+        self.store("http.error.id", id);
+    }
+
+    fn keep_original(&mut self) {
+        if self.original.is_none() {
+            self.original = Some(Box::new((self.parts.method.clone(), self.parts.uri.clone())));
+        }
+    }
+
+    fn set_path(&mut self, path: Vec<u8>) {
+        self.lossy = match std::str::from_utf8(&path) {
+            Ok(_) => None,
+            Err(_) => Some(String::from_utf8_lossy(&path).into_owned()),
+        };
+        self.path = path;
+        self.is_bare = false;
+    }
+}
+
+impl RequestView for RequestState<'_> {
+    fn method(&self) -> &str {
+        self.parts.method.as_str()
+    }
+
+    fn scheme(&self) -> &str {
+        self.connection.scheme()
+    }
+
+    fn protocol(&self) -> &str {
+        match self.parts.version {
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            Version::HTTP_3 => "HTTP/3.0",
+            _ => "HTTP/1.1",
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.host
+    }
+
+    fn host_and_port(&self) -> String {
+        match authority::requested_authority(&self.parts) {
+            Some(asked) if asked.contains(':') && !asked.ends_with(']') => asked.to_owned(),
+            _ => format!("{}:{}", self.host, self.port()),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        let asked = authority::requested_authority(&self.parts).and_then(|authority| authority.rsplit_once(':'));
+        asked.and_then(|(_, port)| port.parse().ok()).unwrap_or_else(|| self.connection.local_port())
+    }
+
+    fn path(&self) -> &str {
+        let path = match &self.lossy {
+            Some(text) => text,
+            // It was checked when it was set.
+            None => std::str::from_utf8(&self.path).unwrap_or_default(),
+        };
+        if self.is_bare { path.strip_prefix('/').unwrap_or(path) } else { path }
+    }
+
+    fn uri(&self) -> &str {
+        authority::requested_uri(&self.parts)
+    }
+
+    fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
+    fn original_method(&self) -> &str {
+        self.original.as_deref().map_or(self.parts.method.as_str(), |(method, _)| method.as_str())
+    }
+
+    fn original_uri(&self) -> &str {
+        let original = self.original.as_deref().map_or(&self.parts.uri, |(_, uri)| uri);
+        original.path_and_query().map_or("/", |path| path.as_str())
+    }
+
+    fn remote(&self) -> SocketAddr {
+        self.connection.remote
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.connection.local
+    }
+
+    fn client_ip(&self) -> IpAddr {
+        self.connection.remote.ip().to_canonical()
+    }
+
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        let mut values = self.parts.headers.get_all(name).iter();
+        values.any(|value| test(&String::from_utf8_lossy(value.as_bytes())))
+    }
+
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn uuid(&self) -> &str {
+        self.uuid.get_or_init(random_uuid)
+    }
+
+    fn stored(&self, name: &str) -> Option<&str> {
+        self.stored.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn store(&mut self, name: &str, value: String) {
+        match self.stored.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.stored.push((name.to_owned(), value)),
+        }
+    }
+
+    fn entry(&self, path: &Path) -> Option<Entry> {
+        let metadata = std::fs::metadata(path).ok()?;
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let entry = Entry {
+            is_directory: metadata.is_dir(),
+            size: metadata.len(),
+            modified: modified.unwrap_or_default().as_secs(),
+        };
+        // Pipes, sockets and devices would block or worse.
+        (metadata.is_dir() || metadata.is_file()).then_some(entry)
+    }
+
+    fn error_status(&self) -> Option<u16> {
+        self.failure
+    }
+}
+
+/// A random identifier (RFC 9562, version 4). It names a request in logs and keeps nothing secret.
+fn random_uuid() -> String {
+    use std::hash::{BuildHasher, RandomState};
+
+    // The keys of each state are random.
+    let half = || u128::from(RandomState::new().hash_one(0_u8));
+    let number = half() << 64 | half();
+    let number = number & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = format!("{number:032x}");
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+}
+
+/// The directory that a `root` directive names for one request.
+pub(super) fn absolute_root(text: &str) -> PathBuf {
+    let path = Path::new(text);
+    if path.is_absolute() { path.to_path_buf() } else { std::env::current_dir().unwrap_or_default().join(path) }
+}

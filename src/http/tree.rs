@@ -1,0 +1,136 @@
+//! The routes of a site, compiled (pure): a list of steps that a request walks from the first to the last, jumping over what
+//! is not for it. The walk holds two numbers and allocates nothing; it can stop at a handler and go on behind it.
+//!
+//! Matchers are asked when the request comes to them, so they see what the handlers before have changed.
+
+use super::settings::Handler;
+use crate::config::{self, Exclusive, Matcher, RequestView, Route};
+
+/// The routes of a site or of a block, compiled.
+#[derive(Clone, Default)]
+pub struct Routes {
+    steps: Vec<Step>,
+}
+
+#[derive(Clone)]
+enum Step {
+    /// Begins a level of nesting: no exclusive route of it was taken yet.
+    Enter { marks: u128 },
+    /// Goes on at the step `miss` if a route with this mark was taken.
+    Unless { mark: u128, miss: usize },
+    /// Goes on at the step `miss` if the request is not what the matcher wants.
+    If { matcher: Matcher, miss: usize },
+    /// Sets the mark of an exclusive route.
+    Take { mark: u128 },
+    /// Stops at a handler.
+    Handle(Handler),
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Walk {
+    at: usize,
+    /// One bit for each kind of exclusive routes on each level.
+    taken: u128,
+}
+
+/// The kinds of exclusive routes.
+const KINDS: u32 = 3;
+
+impl Routes {
+    /// Compiles routes. `make` makes the handlers of those that are no blocks of routes.
+    #[must_use]
+    pub fn compile(routes: &[Route], make: &dyn Fn(&config::Handler) -> Option<Handler>) -> Self {
+        let mut compiled = Self::default();
+        compiled.add_block(routes, 0, make);
+        compiled
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    fn add_block(&mut self, routes: &[Route], level: u32, make: &dyn Fn(&config::Handler) -> Option<Handler>) {
+        // The configuration bounds the depth, so that the marks of a level always fit.
+        debug_assert!((level as usize) < config::limits::ROUTE_DEPTH_MAX);
+        let mark = |kind: Exclusive| {
+            let kind = match kind {
+                Exclusive::Handle => 0,
+                Exclusive::Rewrite => 1,
+                Exclusive::Root => 2,
+            };
+            1_u128.checked_shl(level * KINDS + kind).unwrap_or_default()
+        };
+        if level > 0 && routes.iter().any(|route| route.exclusive.is_some()) {
+            let marks = mark(Exclusive::Handle) | mark(Exclusive::Rewrite) | mark(Exclusive::Root);
+            self.steps.push(Step::Enter { marks });
+        }
+        for route in routes {
+            let start = self.steps.len();
+            if let Some(kind) = route.exclusive {
+                self.steps.push(Step::Unless { mark: mark(kind), miss: 0 });
+            }
+            if !route.matcher.is_any() {
+                self.steps.push(Step::If { matcher: route.matcher.clone(), miss: 0 });
+            }
+            if let Some(kind) = route.exclusive {
+                self.steps.push(Step::Take { mark: mark(kind) });
+            }
+            let behind_tests = self.steps.len();
+            match &route.handler {
+                config::Handler::Subroute(inner) => self.add_block(inner, level + 1, make),
+                handler => self.steps.extend(make(handler).map(Step::Handle)),
+            }
+            let end = self.steps.len();
+            for step in &mut self.steps[start..behind_tests] {
+                if let Step::Unless { miss, .. } | Step::If { miss, .. } = step {
+                    *miss = end;
+                }
+            }
+        }
+    }
+
+    /// The next handler that is for the request.
+    ///
+    /// # Errors
+    /// The status with which a matcher ends the request.
+    pub(super) fn next<'r>(
+        &'r self,
+        walk: &mut Walk,
+        request: &mut dyn RequestView,
+    ) -> Result<Option<&'r Handler>, u16> {
+        while let Some(step) = self.steps.get(walk.at) {
+            walk.at += 1;
+            match step {
+                Step::Enter { marks } => walk.taken &= !marks,
+                Step::Unless { mark, miss } if walk.taken & mark != 0 => walk.at = *miss,
+                Step::Unless { .. } => {}
+                Step::If { matcher, miss } => {
+                    if !matcher.matches(request)? {
+                        walk.at = *miss;
+                    }
+                }
+                Step::Take { mark } => walk.taken |= mark,
+                Step::Handle(handler) => return Ok(Some(handler)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Routes without nesting, for servers that are not made from a configuration.
+impl FromIterator<(Matcher, Handler)> for Routes {
+    fn from_iter<I: IntoIterator<Item = (Matcher, Handler)>>(routes: I) -> Self {
+        let mut steps = Vec::new();
+        for (matcher, handler) in routes {
+            if !matcher.is_any() {
+                let miss = steps.len() + 2;
+                steps.push(Step::If { matcher, miss });
+            }
+            steps.push(Step::Handle(handler));
+        }
+        Self { steps }
+    }
+}
