@@ -29,11 +29,74 @@ pub(super) enum Command {
     Reload(RemoteArguments),
     /// Stop a running server
     Stop(RemoteArguments),
+    /// Serve in the background; returns when the server answers
+    Start(RunArguments),
+    /// Serve the files of a directory
+    FileServer(FileServerArguments),
+    /// Answer every request with a fixed text
+    Respond(RespondArguments),
+    /// Hash a password with bcrypt
+    HashPassword(HashPasswordArguments),
+    /// Show the variables of the environment
+    Environ(EnvironArguments),
+    /// Show what igor is built of
+    BuildInfo,
+    /// Show every directive, block by block
+    ListModules,
     /// Show the versions of igor and of the PHP in it
     Version,
     /// Run PHP's own command line, of the PHP that igor was built with; all arguments are PHP's
     #[command(name = "php-cli", disable_help_flag = true)]
     PhpCli(PhpCliArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FileServerArguments {
+    /// The directory
+    #[arg(long, short, value_name = "DIR", default_value = ".")]
+    pub(super) root: PathBuf,
+    /// The address to listen on
+    #[arg(long, short, value_name = "ADDR", default_value = ":80")]
+    pub(super) listen: String,
+    /// Answer this host only
+    #[arg(long, short, value_name = "HOST")]
+    pub(super) domain: Option<String>,
+    /// Log each request
+    #[arg(long)]
+    pub(super) access_log: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RespondArguments {
+    /// The address to listen on
+    #[arg(long, short, value_name = "ADDR", default_value = ":80")]
+    pub(super) listen: String,
+    /// The status
+    #[arg(long, short)]
+    pub(super) status: Option<u16>,
+    /// The text
+    #[arg(default_value = "", value_name = "TEXT")]
+    pub(super) body: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HashPasswordArguments {
+    /// The password; without it a line is read from the standard input
+    #[arg(long, short, value_name = "TEXT")]
+    pub(super) plaintext: Option<String>,
+    /// The algorithm
+    #[arg(long, short, default_value = "bcrypt")]
+    pub(super) algorithm: String,
+    /// How much work a hash is: each step doubles it
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20))]
+    pub(super) cost: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EnvironArguments {
+    /// A file with more of them; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) envfile: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +107,24 @@ pub(super) struct RunArguments {
     /// Serve this directory when there is no Caddyfile
     #[arg(long, value_name = "DIR", env = "IGOR_ROOT")]
     pub(super) root: Option<PathBuf>,
+    /// Accepted for Caddy's sake: only `caddyfile`
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) adapter: Option<String>,
+    /// Reload when a file of the configuration changes
+    #[arg(long, short)]
+    pub(super) watch: bool,
+    /// Print the environment first
+    #[arg(long, short)]
+    pub(super) environ: bool,
+    /// A file of variables that the configuration and PHP see; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) envfile: Vec<PathBuf>,
+    /// Write the number of the process into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) pidfile: Option<PathBuf>,
+    /// Accepted for Caddy's sake: igor saves no configuration
+    #[arg(long, short)]
+    pub(super) resume: bool,
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +132,12 @@ pub(super) struct ValidateArguments {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG", default_value = "Caddyfile")]
     pub(super) config: PathBuf,
+    /// Accepted for Caddy's sake: only `caddyfile`
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) adapter: Option<String>,
+    /// A file of variables that the configuration sees; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) envfile: Vec<PathBuf>,
 }
 
 /// What the command line says after `php-cli`. Only for the help: PHP is given what stood there, byte for byte.
@@ -70,6 +157,12 @@ pub(super) struct RemoteArguments {
     /// The configuration file; `reload` sends it to the server [default: ./Caddyfile, for the address alone]
     #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// Accepted for Caddy's sake: only `caddyfile`
+    #[arg(long, value_name = "NAME")]
+    pub(super) adapter: Option<String>,
+    /// Accepted for Caddy's sake: a reload always takes place
+    #[arg(long, short)]
+    _force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -99,11 +192,24 @@ pub(super) struct PhpServerArguments {
     /// none on first demand; may be repeated
     #[arg(long, short, value_name = "NAME=FILE[,N]", value_parser = background)]
     background: Vec<(String, PathBuf, Option<usize>)>,
+    /// Answer this host, by plain HTTP
+    #[arg(long, short, value_name = "HOST", conflicts_with = "listen")]
+    domain: Option<String>,
+    /// Log each request
+    #[arg(long)]
+    pub(super) access_log: bool,
+    /// Log at the level `debug`
+    #[arg(long, short = 'v')]
+    pub(super) debug: bool,
+    /// Accepted for FrankenPHP's sake: this server compresses nothing
+    #[arg(long)]
+    _no_compress: bool,
 }
 
 impl From<PhpServerArguments> for QuickOptions {
     fn from(arguments: PhpServerArguments) -> Self {
-        let PhpServerArguments { root, listen, worker, background } = arguments;
+        let PhpServerArguments { root, listen, worker, background, domain, .. } = arguments;
+        let listen = domain.map_or(listen, |domain| vec![format!("http://{domain}")]);
         Self { root, listen, workers: worker, background }
     }
 }

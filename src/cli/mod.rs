@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod compat;
 mod output;
 mod php_cli;
 mod remote;
@@ -9,9 +10,9 @@ mod version;
 mod workers;
 
 use crate::assemble;
-use crate::config::{self, Config, Diagnostic};
+use crate::config::{self, Config, Diagnostic, LogSettings};
 use crate::server::{self, ServeError};
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, PhpServerArguments, RunArguments};
 use clap::Parser;
 use output::{complain, print};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,21 @@ use std::process::ExitCode;
 /// Exit status for a wrong configuration or a server that did not start.
 const EXIT_FAILURE: u8 = 1;
 
+/// Exit status for a wrong command line.
+const EXIT_USAGE: u8 = 2;
+
 /// Runs the program. Called by the names `igor-php` and `igor-php-cgi` it runs a single script, as PHP's own programs do.
 pub fn main() -> ExitCode {
     if let Some(program) = script::wanted() {
         return script::main(program);
     }
-    let command = Arguments::parse().command;
+    let first = std::env::args_os().nth(1).and_then(|word| word.into_string().ok()).unwrap_or_default();
+    if let Some(advice) = compat::elsewhere(&first) {
+        complain(&format!("igor: there is no command `{first}`: {advice}\n"));
+        return ExitCode::from(EXIT_USAGE);
+    }
+    let command =
+        if matches!(first.as_str(), "-v" | "--version") { Command::Version } else { Arguments::parse().command };
     match run(command) {
         Ok(status) => status,
         Err(message) => {
@@ -37,9 +47,28 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, String> {
     match command {
-        Command::Run(run) => run_config(run.config, run.root),
-        Command::PhpServer(quick) => serve(config::quick(quick.into()), None),
-        Command::Validate(validate) => return check(&validate.config),
+        Command::Run(run) => compat::prepare(&run).and_then(|()| run_config(run)),
+        Command::Start(run) => compat::start(&run),
+        Command::PhpServer(quick) => php_server(quick),
+        Command::FileServer(files) => {
+            let listen = files.domain.as_deref().unwrap_or(&files.listen);
+            serve_text(&compat::file_server(&files.root, listen, files.access_log))
+        }
+        Command::Respond(respond) => serve_text(&compat::respond(&respond)),
+        Command::Validate(validate) => {
+            compat::check_adapter(validate.adapter.as_deref())?;
+            if let Some(error) = compat::read_envfiles(&validate.envfile) {
+                return Err(error);
+            }
+            return check(&validate.config);
+        }
+        Command::HashPassword(arguments) => compat::hash_password(&arguments),
+        Command::Environ(arguments) => match compat::read_envfiles(&arguments.envfile) {
+            Some(error) => Err(error),
+            None => compat::environ(),
+        },
+        Command::BuildInfo => compat::build_info(),
+        Command::ListModules => compat::list_modules(),
         Command::Workers(arguments) => workers::show(&arguments),
         Command::Restart(remote) => remote::restart(&remote),
         Command::Reload(remote) => remote::reload(&remote),
@@ -51,8 +80,8 @@ fn run(command: Command) -> Result<ExitCode, String> {
 }
 
 /// Serves `--config`, else `./Caddyfile`, else `--root` as for `php-server`.
-fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<(), String> {
-    let file = match (config, root) {
+fn run_config(arguments: RunArguments) -> Result<(), String> {
+    let file = match (arguments.config, arguments.root) {
         (Some(config), _) => config,
         (None, Some(root)) if !Path::new("Caddyfile").exists() => {
             let options = config::QuickOptions { root, ..config::QuickOptions::default() };
@@ -60,7 +89,34 @@ fn run_config(config: Option<PathBuf>, root: Option<PathBuf>) -> Result<(), Stri
         }
         (None, _) => PathBuf::from("Caddyfile"),
     };
-    serve(config::load(&file), Some(&file))
+    let config = config::load(&file);
+    if let (true, Ok(config)) = (arguments.watch, &config) {
+        compat::watch(config.sources.clone())?;
+    }
+    let served = serve(config, Some(&file));
+    if let Some(pidfile) = arguments.pidfile {
+        // What cannot be removed names a process that is gone; whoever reads it has to look anyway.
+        let _ = std::fs::remove_file(pidfile);
+    }
+    served
+}
+
+/// `igor php-server`
+fn php_server(arguments: PhpServerArguments) -> Result<(), String> {
+    let (access_log, debug) = (arguments.access_log, arguments.debug);
+    let config = config::quick(arguments.into()).map(|mut config| {
+        config.global.debug |= debug;
+        if access_log {
+            config.sites.iter_mut().for_each(|site| site.access_logs.push(LogSettings::default()));
+        }
+        config
+    });
+    serve(config, None)
+}
+
+/// Serves what a Caddyfile of this text describes.
+fn serve_text(text: &str) -> Result<(), String> {
+    serve(config::parse(text, Path::new("command line"), &|_| None), None)
 }
 
 fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Result<(), String> {

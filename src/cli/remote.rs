@@ -3,7 +3,7 @@
 use super::arguments::RemoteArguments;
 use super::output::print;
 use crate::config::{self, Admin};
-use crate::server::admin::view::{Reloaded, Restarted, StuckView};
+use crate::server::admin::view::{AppView, Reloaded, Restarted, StuckView};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request, StatusCode};
@@ -69,6 +69,15 @@ impl Remote {
     }
 }
 
+/// Whether the process of this number answers at the admin address that a configuration says. Without such an address that
+/// cannot be known.
+pub(super) fn is_served_by(config: Option<&Path>, pid: u32) -> bool {
+    let Ok(remote) = Remote::find(None, config) else { return true };
+    let path = "/config/apps/frankenphp";
+    let answer = remote.ask(Question { method: Method::GET, path, body: String::new(), takes_time: false });
+    answer.is_ok_and(|answer| understood::<AppView>(&answer).is_ok_and(|app| app.pid == pid))
+}
+
 /// `igor restart`
 pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
     let answer = command(arguments, "/frankenphp/workers/restart", String::new(), true)?;
@@ -83,6 +92,7 @@ pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
 
 /// `igor reload`: the server reads its own file again, or takes the one that is named.
 pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
+    super::compat::check_adapter(arguments.adapter.as_deref())?;
     let text = match &arguments.config {
         // The server refuses a wrong one too; it is told sooner here, and with the names of files as they are known here.
         Some(file) => {

@@ -1,6 +1,6 @@
 //! The command line: what it prints, and with which status it ends, for good and for bad input.
 
-use crate::common::{Igor, Server, igor, php_tests};
+use crate::common::{Igor, Request, Server, igor, php_tests};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
@@ -311,4 +311,67 @@ fn an_unsafe_php_is_named() {
         assert_eq!(warnings, [""; 0]);
         assert_eq!(gauge, "0");
     }
+}
+
+/// Laravel Octane's artisan commands ask for the line of FrankenPHP, get the configuration, and send it back to restart workers.
+#[test]
+fn octanes_commands() {
+    let (code, stdout, stderr) = run(igor().arg("build-info"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let version = stdout.lines().find(|line| line.starts_with("dep") && line.contains("github.com/dunglas/frankenphp"));
+    let version = version.and_then(|line| line.rsplit_once('v')).expect("the line of FrankenPHP").1;
+    assert_eq!(version.split('.').count(), 3, "{version}");
+
+    let script = "<?php while (frankenphp_handle_request(function () { echo 'ok'; })) {}";
+    let server =
+        Igor::new().admin().file("octane.php", script).frankenphp("worker octane.php 1").site("php_server").start();
+    let app = server.ask_admin(&Request::get("/config/apps/frankenphp"));
+    assert_eq!(app.status, 200);
+    assert!(app.text().contains("octane.php"), "{}", app.text());
+    let restarted = server.ask_admin(&Request::new("PATCH", "/config/apps/frankenphp").body(app.text()));
+    assert_eq!(restarted.status, 200, "{}", restarted.text());
+    assert_eq!(restarted.json()["workers"], 1, "{}", restarted.text());
+    let refused = server.ask_admin(&Request::new("PATCH", "/config/apps/frankenphp").body("{}"));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+}
+
+/// The commands that kits made for Caddy call.
+#[test]
+fn commands_of_caddy() {
+    let (code, hash, _) = run(igor().args(["hash-password", "--plaintext", "secret", "--cost", "4"]));
+    assert!(code == Some(0) && hash.starts_with("$2b$04$"), "{hash}");
+    for (flag, expected) in
+        [("-v", "igor "), ("--version", "igor "), ("list-modules", "a site\n"), ("environ", "PATH=")]
+    {
+        let (code, stdout, stderr) = run(igor().arg(flag));
+        assert!(code == Some(0) && stdout.contains(expected), "{flag}: {stdout}{stderr}");
+    }
+    let (code, _, stderr) = run(igor().arg("adapt"));
+    assert!(code == Some(2) && stderr.contains("igor validate"), "{stderr}");
+    let dir = folder(":0 {\nrespond {$ANSWER}\n}\n");
+    fs::write(dir.path().join("vars"), "ANSWER=\"ok {\"\n").expect("files can be written");
+    let validate = |flags: &[&str]| run(igor().current_dir(dir.path()).arg("validate").args(flags));
+    assert_eq!(validate(&["--adapter", "caddyfile"]).0, Some(0));
+    assert_eq!(validate(&["--adapter", "json"]).0, Some(1));
+    // The value is a mistake that only who has read the file can see.
+    let (code, stdout, stderr) = validate(&["--envfile", "vars"]);
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+}
+
+/// `run --watch` reloads, `--pidfile` names the process, and the file goes with it.
+#[test]
+fn flags_of_run() {
+    let dir = folder("{\nadmin off\n}\n:0 {\nrespond one\n}\n");
+    let pidfile = dir.path().join("pid");
+    let mut command = igor();
+    command.current_dir(dir.path()).args(["run", "--watch", "--pidfile", "pid"]);
+    let server = Server::spawn(command, dir).wait_listening();
+    let pid = fs::read_to_string(&pidfile).expect("the file is there");
+    assert_eq!(pid.trim(), server.pid().as_raw_pid().to_string());
+    fs::write(server.path("Caddyfile"), "{\nadmin off\n}\n:0 {\nrespond two\n}\n").expect("files can be written");
+    server.wait_log(&["the configuration has changed"]);
+    server.wait_log(&["reloaded"]);
+    assert_eq!(server.get("/").text(), "two");
+    server.stop();
+    assert!(!pidfile.exists());
 }

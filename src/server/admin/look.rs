@@ -1,9 +1,11 @@
 //! From the running threads to what the admin interface shows of them.
 
 use super::view::{
-    BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, ThreadView, Threads, WaiterView, Workers,
+    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, ThreadView, Threads, WaiterView,
+    WorkerConfigView, Workers,
 };
 use crate::assemble;
+use crate::config::{Config, WorkerConfig};
 use crate::php::ScriptError;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::worker::Restarts;
@@ -138,4 +140,19 @@ fn thread_view(index: usize, kind: &str, thread_group: &ThreadGroup, thread: Thr
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the configuration says of PHP.
+pub(super) fn app(config: &Config) -> AppView {
+    let view = |worker: &WorkerConfig| WorkerConfigView {
+        name: worker.name.clone(),
+        file_name: worker.file.clone(),
+        num: worker.num,
+        background: worker.is_background(),
+    };
+    AppView {
+        pid: std::process::id(),
+        num_threads: config.global.frankenphp.num_threads,
+        workers: config.scopes().flat_map(|scope| scope.workers).map(view).collect(),
+    }
 }

@@ -3,7 +3,7 @@
 use super::guard;
 use super::look;
 use super::metrics::{self, Process};
-use super::view::{Reloaded, Restarted, StuckView};
+use super::view::{AppView, Reloaded, Restarted, StuckView};
 use crate::assemble::logging;
 use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_SECONDS_MAX};
 use crate::php::{running_release, safepoint};
@@ -30,16 +30,20 @@ enum Action {
     Restart,
     Load,
     Stop,
+    App,
+    ReloadApp,
 }
 
-/// Every path, with the only method that it takes (besides `HEAD` where that is `GET`).
-const PATHS: [(&str, Method, Action); 6] = [
+/// Every path with a method that it takes (besides `HEAD` where that is `GET`).
+const PATHS: [(&str, Method, Action); 8] = [
     ("/metrics", Method::GET, Action::Metrics),
     ("/frankenphp/threads", Method::GET, Action::Threads),
     ("/frankenphp/workers", Method::GET, Action::Workers),
     ("/frankenphp/workers/restart", Method::POST, Action::Restart),
     ("/load", Method::POST, Action::Load),
     ("/stop", Method::POST, Action::Stop),
+    ("/config/apps/frankenphp", Method::GET, Action::App),
+    ("/config/apps/frankenphp", Method::PATCH, Action::ReloadApp),
 ];
 
 /// What every answer is made from.
@@ -59,33 +63,59 @@ pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) ->
     if let Err(reason) = guard::check(request.headers(), interface.local) {
         return text(StatusCode::FORBIDDEN, &reason);
     }
-    let path = request.uri().path();
-    let Some((_, method, action)) = PATHS.iter().find(|(known, ..)| *known == path) else {
-        let known: Vec<String> = PATHS.iter().map(|(path, method, _)| format!("{method} {path}")).collect();
-        return text(
-            StatusCode::NOT_FOUND,
-            &format!("there is nothing at {path} here; there is: {}", known.join(", ")),
-        );
+    let action = match action(&request) {
+        Ok(action) => action,
+        Err(refusal) => return *refusal,
     };
-    let is_head = request.method() == Method::HEAD && *method == Method::GET;
-    if request.method() != *method && !is_head {
-        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, &format!("ask for {path} by {method}"));
-        if let Ok(allowed) = HeaderValue::from_str(method.as_str()) {
-            refusal.headers_mut().insert(ALLOW, allowed);
-        }
-        return refusal;
-    }
     match action {
         Action::Metrics => metrics_text(interface),
         Action::Threads => json(&look::threads(&control.live().threads)),
         Action::Workers => json(&look::workers(&control.live().threads)),
         Action::Restart => json(&restart(control).await),
         Action::Load => load(control, request).await,
+        Action::App => json(&look::app(&control.live().config)),
+        Action::ReloadApp => reload_app(control, request).await,
         Action::Stop => {
             control.stop("POST /stop");
             text(StatusCode::OK, "stopping")
         }
     }
+}
+
+/// What the request asks for, or the refusal.
+fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
+    let path = request.uri().path();
+    let here: Vec<_> = PATHS.iter().filter(|(known, ..)| *known == path).collect();
+    if here.is_empty() {
+        let known: Vec<String> = PATHS.iter().map(|(path, method, _)| format!("{method} {path}")).collect();
+        let reason = format!("there is nothing at {path} here; there is: {}", known.join(", "));
+        return Err(Box::new(text(StatusCode::NOT_FOUND, &reason)));
+    }
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    if let Some((.., action)) = here.iter().find(|(_, known, _)| known == method) {
+        return Ok(*action);
+    }
+    let methods: Vec<&str> = here.iter().map(|(_, method, _)| method.as_str()).collect();
+    let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, &format!("ask for {path} by {}", methods.join(" or ")));
+    if let Ok(allowed) = HeaderValue::from_str(&methods.join(", ")) {
+        refusal.headers_mut().insert(ALLOW, allowed);
+    }
+    Err(Box::new(refusal))
+}
+
+/// What kits made for FrankenPHP do to restart the workers: they send back the configuration that they have got.
+async fn reload_app(control: &Control, request: Request<Incoming>) -> Answer {
+    let sent = match body(request).await {
+        Ok(sent) => sent,
+        Err(refusal) => return *refusal,
+    };
+    let current = look::app(&control.live().config);
+    if serde_json::from_str::<AppView>(&sent).is_ok_and(|sent| sent == current) {
+        return json(&restart(control).await);
+    }
+    let reason = "the configuration cannot be changed here: send back what GET gives to restart the workers, or a Caddyfile \
+                  to POST /load";
+    text(StatusCode::BAD_REQUEST, reason)
 }
 
 async fn restart(control: &Control) -> Restarted {

@@ -3,6 +3,30 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// The answer of `GET /config/apps/frankenphp`, in the words of FrankenPHP's own configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AppView {
+    /// The number of the process.
+    pub pid: u32,
+    /// How many PHP threads serve requests from the start; `null`: twice the number of processors.
+    pub num_threads: Option<usize>,
+    /// All workers that the configuration declares.
+    pub workers: Vec<WorkerConfigView>,
+}
+
+/// A worker as the configuration declares it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerConfigView {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its script.
+    pub file_name: PathBuf,
+    /// How many threads run it from the start.
+    pub num: Option<usize>,
+    /// Whether it runs beside the requests.
+    pub background: bool,
+}
+
 /// The answer of `GET /frankenphp/workers`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workers {

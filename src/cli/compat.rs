@@ -1,0 +1,263 @@
+//! What images, service units and kits made for FrankenPHP and Caddy call: their flags, and their smaller commands.
+
+use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
+use super::output::{complain, print};
+use crate::config;
+use crate::signals::SignalMask;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The version of FrankenPHP that kits which ask for one are told: the oldest with all that igor offers of it.
+const FRANKENPHP_VERSION: &str = "1.9.0";
+
+/// How long `igor start` waits for the server that it has started.
+const START_SECONDS_MAX: u64 = 120;
+
+/// How often `run --watch` looks at the files of the configuration.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// The variable by which a process knows that it has read its `--envfile`.
+const ENVFILE_READ: &str = "IGOR_ENVFILE_READ";
+
+/// `igor build-info`, in the form of Go's programs: Laravel Octane looks for the line of FrankenPHP.
+pub(super) fn build_info() -> Result<(), String> {
+    let text = format!(
+        "path\tigor\nmod\tigor\tv{}\ndep\tgithub.com/dunglas/frankenphp\tv{FRANKENPHP_VERSION}\nbuild\t-php={}\n",
+        env!("CARGO_PKG_VERSION"),
+        env!("IGOR_PHP_PREFIX")
+    );
+    print(&text).map(drop)
+}
+
+/// `igor list-modules`: the directives, block by block.
+pub(super) fn list_modules() -> Result<(), String> {
+    let mut blocks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for directive in config::directive_docs() {
+        blocks.entry(directive.block).or_default().push(directive.name);
+    }
+    let text: String =
+        blocks.into_iter().map(|(block, names)| format!("{block}\n  {}\n", names.join("\n  "))).collect();
+    print(&text).map(drop)
+}
+
+/// `igor environ`, and `run --environ`.
+pub(super) fn environ() -> Result<(), String> {
+    let mut variables: Vec<String> = std::env::vars_os()
+        .map(|(name, value)| format!("{}={}\n", name.to_string_lossy(), value.to_string_lossy()))
+        .collect();
+    variables.sort();
+    print(&variables.concat()).map(drop)
+}
+
+/// `igor hash-password`
+pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), String> {
+    if arguments.algorithm != "bcrypt" {
+        return Err(format!("`{}` is no algorithm that igor knows; use bcrypt", arguments.algorithm));
+    }
+    let password = match &arguments.plaintext {
+        Some(password) => password.clone(),
+        None => {
+            if io::stdin().is_terminal() {
+                // The terminal shows what is typed; who minds pipes it in.
+                let _ = write!(io::stderr(), "Password: ");
+            }
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line).map_err(|error| format!("reading the password: {error}"))?;
+            line.trim_end_matches(['\r', '\n']).to_owned()
+        }
+    };
+    if password.is_empty() {
+        return Err("the password is empty".to_owned());
+    }
+    let hash = bcrypt::hash(password, arguments.cost).map_err(|error| format!("hashing the password: {error}"))?;
+    print(&format!("{hash}\n")).map(drop)
+}
+
+/// The Caddyfile of `igor respond`.
+pub(super) fn respond(arguments: &RespondArguments) -> String {
+    let status = arguments.status.unwrap_or(200);
+    format!("http://{} {{\n\trespond {} {status}\n}}\n", arguments.listen, quoted(&arguments.body))
+}
+
+/// The Caddyfile of `igor file-server`.
+pub(super) fn file_server(root: &Path, listen: &str, access_log: bool) -> String {
+    let log = if access_log { "\tlog\n" } else { "" };
+    format!("http://{listen} {{\n{log}\troot * {}\n\tfile_server\n}}\n", quoted(&root.to_string_lossy()))
+}
+
+/// A word of a Caddyfile that means this text.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Does what the flags of `run` say before the configuration is read.
+///
+/// # Errors
+/// A flag cannot be obeyed.
+pub(super) fn prepare(arguments: &RunArguments) -> Result<(), String> {
+    check_adapter(arguments.adapter.as_deref())?;
+    if let Some(error) = read_envfiles(&arguments.envfile) {
+        return Err(error);
+    }
+    if arguments.environ {
+        environ()?;
+    }
+    if arguments.resume {
+        complain("igor: --resume has no effect: igor saves no configuration, it reads the Caddyfile\n");
+    }
+    if let Some(path) = &arguments.pidfile {
+        fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|error| format!("writing the pid file {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Refuses configurations that are no Caddyfiles.
+pub(super) fn check_adapter(adapter: Option<&str>) -> Result<(), String> {
+    match adapter {
+        None | Some("" | "caddyfile") => Ok(()),
+        Some(other) => Err(format!("`--adapter {other}`: igor reads Caddyfiles only; leave the flag out")),
+    }
+}
+
+/// Starts the program again with the variables of the files: the environment of a running process cannot be changed without
+/// a race. `None`: there are no files, or they were read. Otherwise what went wrong.
+pub(super) fn read_envfiles(files: &[PathBuf]) -> Option<String> {
+    if files.is_empty() || std::env::var_os(ENVFILE_READ).is_some() {
+        return None;
+    }
+    let mut variables = Vec::new();
+    for file in files {
+        match fs::read_to_string(file) {
+            Ok(text) => match variables_of(&text) {
+                Ok(found) => variables.extend(found),
+                Err(line) => return Some(format!("{}:{line}: a line is `NAME=VALUE`", file.display())),
+            },
+            Err(error) => return Some(format!("reading the file of variables {}: {error}", file.display())),
+        }
+    }
+    // As in Caddy, what is set already stays.
+    variables.retain(|(name, _)| std::env::var_os(name).is_none());
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(format!("finding the program: {error}")),
+    };
+    let mut again = Command::new(program);
+    again.args(std::env::args_os().skip(1)).envs(variables).env(ENVFILE_READ, "1");
+    Some(format!("starting with the variables of --envfile: {}", again.exec()))
+}
+
+/// The variables of an environment file: `NAME=VALUE` lines, `#` comments, quotes around values.
+///
+/// # Errors
+/// The number of the first line that is none.
+fn variables_of(text: &str) -> Result<Vec<(String, String)>, usize> {
+    let mut variables = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or(number + 1)?;
+        let (name, value) = (name.trim(), value.trim());
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(number + 1);
+        }
+        let quotes = [('"', '"'), ('\'', '\''), ('`', '`')];
+        let inner = quotes.iter().find_map(|(open, close)| value.strip_prefix(*open)?.strip_suffix(*close));
+        let plain = value.split_once(" #").map_or(value, |(value, _)| value.trim_end());
+        variables.push((name.to_owned(), inner.unwrap_or(plain).to_owned()));
+    }
+    Ok(variables)
+}
+
+/// Lets the process reload whenever one of the files changes.
+pub(super) fn watch(files: Vec<PathBuf>) -> Result<(), String> {
+    let changed_at = move || files.iter().map(|file| modified(file)).collect::<Vec<_>>();
+    let watching = std::thread::Builder::new().name("watch-config".to_owned()).spawn(move || {
+        SignalMask::block_all();
+        let mut seen = changed_at();
+        loop {
+            std::thread::sleep(WATCH_EVERY);
+            let now = changed_at();
+            if now != seen {
+                seen = now;
+                tracing::info!("the configuration has changed");
+                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP);
+            }
+        }
+    });
+    watching.map(drop).map_err(|error| format!("starting to watch the configuration: {error}"))
+}
+
+fn modified(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// `igor start`: `run` in the background. Returns when the server answers.
+pub(super) fn start(arguments: &RunArguments) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| format!("finding the program: {error}"))?;
+    let mut flags: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(command) = flags.iter_mut().find(|flag| *flag == "start") {
+        *command = "run".into();
+    }
+    let mut server = Command::new(program)
+        .args(flags)
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("starting the server: {error}"))?;
+    let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
+    while Instant::now() < deadline {
+        if let Some(status) = server.try_wait().map_err(|error| format!("waiting for the server: {error}"))? {
+            return Err(format!("the server has ended: {status}"));
+        }
+        if super::remote::is_served_by(arguments.config.as_deref(), server.id()) {
+            return print(&format!("igor runs in the background, pid {}\n", server.id())).map(drop);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(format!("the server does not answer within {START_SECONDS_MAX} s; it runs on with pid {}", server.id()))
+}
+
+/// Commands of Caddy and FrankenPHP that there is another way for.
+pub(super) fn elsewhere(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "adapt" => "igor has no configuration in JSON; `igor validate` checks a Caddyfile",
+        "reverse-proxy" => "igor is no proxy for other servers; run one beside it",
+        "upgrade" | "add-package" | "remove-package" => {
+            "igor is upgraded as it was installed; it has no modules to add"
+        }
+        "storage" => "igor keeps certificates as files; copy their folder",
+        "completion" | "manpage" => "`igor help` and `igor help COMMAND` say what there is",
+        "extension-init" => "igor has no modules in Go; a Rust program embeds it as a library",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_variables() {
+        let text = "# a comment\nA=1\n\nexport B=\"two words\"\nC='x' \nD=a=b # why\nE=\n";
+        let expected = [("A", "1"), ("B", "two words"), ("C", "x"), ("D", "a=b"), ("E", "")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(variables_of(text), Ok(expected.to_vec()));
+        assert_eq!(variables_of("A=1\nno value\n"), Err(2));
+        assert_eq!(variables_of("=1\n"), Err(1));
+    }
+
+    #[test]
+    fn commands_become_caddyfiles() {
+        let text = file_server(Path::new("/srv/a \"b\""), ":8080", true);
+        assert_eq!(text, "http://:8080 {\n\tlog\n\troot * \"/srv/a \\\"b\\\"\"\n\tfile_server\n}\n");
+    }
+}
