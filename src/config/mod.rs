@@ -15,7 +15,6 @@ mod directives;
 mod encode;
 mod findings;
 mod handlers;
-pub mod limits;
 mod matcher;
 mod model;
 mod placeholder;
@@ -35,6 +34,7 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
+pub use crate::limits::config as limits;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The budget that all worker scripts share for the replaced versions that they pin, and which of its effects the log has
 //! told already.
 
-use super::sync::{AtomicU64, AtomicUsize, Ordering};
+use super::sync::{AtomicUsize, Ordering};
 use crate::limits::BUDGET_WARNINGS_MAX;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,6 @@ pub enum Budget {
 #[derive(Default)]
 pub struct CopyBudget {
     replaced_bytes: AtomicUsize,
-    copies_forced: AtomicU64,
     /// Protects what has been told.
     told: Mutex<HashSet<Told>>,
 }
@@ -31,11 +30,6 @@ impl CopyBudget {
     /// Bytes of replaced versions that worker scripts pin now.
     pub fn replaced_bytes(&self) -> usize {
         self.replaced_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Reads that were copied because a budget was used up.
-    pub fn copies_forced(&self) -> u64 {
-        self.copies_forced.load(Ordering::Relaxed)
     }
 
     /// Whether nobody has asked this yet for the same script, worker and budget: then the log should tell it.
@@ -61,9 +55,5 @@ impl CopyBudget {
     /// Gives back what was reserved or charged.
     pub(super) fn give_back(&self, bytes: usize) {
         self.replaced_bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_forced(&self) {
-        self.copies_forced.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -116,7 +116,7 @@ impl Pins {
         }
         let serve = self.decide(slot, &published.snapshot);
         if serve != Serve::Exposed {
-            self.count_copy(slot, serve);
+            stats::copied(matches!(serve, Serve::CopiedForBudget(_)));
         }
         if published.snapshot.enums() || serve != Serve::Exposed {
             self.copying.push(published.snapshot.clone());
@@ -154,16 +154,6 @@ impl Pins {
         self.replaced_bytes += replaced;
         self.exposed.push(Pin { slot: Arc::as_ptr(slot), snapshot: snapshot.clone() });
         Serve::Exposed
-    }
-
-    fn count_copy(&self, slot: &Slot, serve: Serve) {
-        let forced = matches!(serve, Serve::CopiedForBudget(_));
-        slot.counters().copies.fetch_add(1, Ordering::Relaxed);
-        stats::copied(forced);
-        if forced {
-            slot.counters().copies_forced.fetch_add(1, Ordering::Relaxed);
-            self.copy_budget.count_forced();
-        }
     }
 
     fn newest_exposed(&self, slot: &Arc<Slot>) -> Option<&Pin> {

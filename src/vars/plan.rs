@@ -12,7 +12,7 @@ use super::source::{Elements, Key, Objects, may_recur, plain};
 use std::mem::size_of;
 
 /// The levels of nested arrays that a snapshot may have at most; the walkers recurse that deep.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = crate::limits::config::VARS_DEPTH_MAX;
 
 /// The bounds of one snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 512 << 20, depth: MAX_DEPTH }
+        Self { bytes: crate::limits::config::VARS_MAX_BYTES_DEFAULT, depth: MAX_DEPTH }
     }
 }
 

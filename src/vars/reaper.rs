@@ -3,17 +3,13 @@
 
 use super::snapshot::Snapshot;
 use super::sync::Arc;
+use crate::limits::{REAPED_SNAPSHOT_BYTES_MIN, REAPER_QUEUE_MAX};
 use crate::signals::SignalMask;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use once_cell::sync::Lazy;
 
-/// From this size on a free is handed over: below it costs less than the hand-over.
-const HAND_OVER_BYTES_MIN: usize = 256 << 10;
-/// Snapshots that may wait; when more come they are freed by whoever drops them, which bounds the memory that waits.
-const WAITING_MAX: usize = 64;
-
 static REAPER: Lazy<Option<Sender<Arc<Snapshot>>>> = Lazy::new(|| {
-    let (sender, receiver) = bounded::<Arc<Snapshot>>(WAITING_MAX);
+    let (sender, receiver) = bounded::<Arc<Snapshot>>(REAPER_QUEUE_MAX);
     let started = std::thread::Builder::new().name("igor-reaper".into()).spawn(move || {
         // Whoever freed something first has started it, which may be a PHP thread.
         SignalMask::block_all();
@@ -27,7 +23,7 @@ static REAPER: Lazy<Option<Sender<Arc<Snapshot>>>> = Lazy::new(|| {
 
 /// Drops one hold on a snapshot. The last hold frees it, here or on the reaper's thread.
 pub fn retire(snapshot: Arc<Snapshot>) {
-    if snapshot.bytes() < HAND_OVER_BYTES_MIN || Arc::strong_count(&snapshot) > 1 {
+    if snapshot.bytes() < REAPED_SNAPSHOT_BYTES_MIN || Arc::strong_count(&snapshot) > 1 {
         return;
     }
     if let Some(sender) = REAPER.as_ref() {

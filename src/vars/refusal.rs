@@ -1,5 +1,6 @@
 //! Why a publish was refused, and at which value.
 
+use crate::limits::{REFUSAL_KEY_BYTES_SHOWN, REFUSAL_PATH_KEYS_SHOWN};
 use std::fmt;
 
 /// A value that cannot be published, or a limit that was passed. Shown to PHP as the message of the error.
@@ -36,11 +37,6 @@ pub enum Reason {
     Internal(u8),
 }
 
-/// Path keys beyond this many are left out in the middle of the message: 256 levels would hide the reason.
-const PATH_KEYS_SHOWN: usize = 24;
-/// Bytes of one key shown in a message.
-const KEY_BYTES_SHOWN: usize = 64;
-
 impl Refusal {
     pub(super) fn new(reason: Reason) -> Self {
         Self { path: Vec::new(), reason }
@@ -60,7 +56,7 @@ impl Refusal {
         if !self.is_value_error() {
             return self;
         }
-        let shown = &name[..name.len().min(KEY_BYTES_SHOWN)];
+        let shown = &name[..name.len().min(REFUSAL_KEY_BYTES_SHOWN)];
         self.path.insert(0, PathKey::Name(shown.to_vec(), shown.len() < name.len()));
         self
     }
@@ -79,11 +75,11 @@ impl Refusal {
     pub fn place(&self) -> String {
         let mut place = String::from("$vars");
         for (position, key) in self.path.iter().enumerate() {
-            if self.path.len() > PATH_KEYS_SHOWN && position == PATH_KEYS_SHOWN / 2 {
+            if self.path.len() > REFUSAL_PATH_KEYS_SHOWN && position == REFUSAL_PATH_KEYS_SHOWN / 2 {
                 place.push('…');
             }
-            if self.path.len() > PATH_KEYS_SHOWN
-                && (PATH_KEYS_SHOWN / 2..self.path.len() - PATH_KEYS_SHOWN / 2).contains(&position)
+            if self.path.len() > REFUSAL_PATH_KEYS_SHOWN
+                && (REFUSAL_PATH_KEYS_SHOWN / 2..self.path.len() - REFUSAL_PATH_KEYS_SHOWN / 2).contains(&position)
             {
                 continue;
             }
@@ -144,10 +140,10 @@ mod tests {
     #[test]
     fn a_long_key_is_shown_as_cut() {
         let place = |name: &str| Refusal::new(Reason::Resource).at_name(name.as_bytes()).place();
-        let whole = "k".repeat(KEY_BYTES_SHOWN);
+        let whole = "k".repeat(REFUSAL_KEY_BYTES_SHOWN);
         assert_eq!(place(&whole), format!("$vars['{whole}']"));
         assert_eq!(place(&format!("{whole}k")), format!("$vars['{whole}…']"));
-        let uneven = "k".repeat(KEY_BYTES_SHOWN - 1);
+        let uneven = "k".repeat(REFUSAL_KEY_BYTES_SHOWN - 1);
         assert_eq!(place(&format!("{uneven}éé")), format!("$vars['{uneven}…']"));
     }
 }

@@ -48,10 +48,6 @@ pub struct SlotCounters {
     pub unchanged: atomic::AtomicU64,
     /// Reads that missed the reading cache. Those that were no copies saw the arena itself.
     pub reads: atomic::AtomicU64,
-    /// Reads that gave a copy.
-    pub copies: atomic::AtomicU64,
-    /// Those of them that a used-up budget forced.
-    pub copies_forced: atomic::AtomicU64,
 }
 
 // SAFETY: `name_start` points into `name`, which is never changed.

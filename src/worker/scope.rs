@@ -3,7 +3,7 @@
 
 use super::background::{Background, BackgroundConfig, Shared, Since};
 use super::messages::{self, Subject};
-use crate::limits::WORKER_NAME_BYTES_MAX;
+use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
 use crate::php::{Failure, Phase, Scope, Wait};
 use crate::vars::Slot;
 use std::collections::HashMap;
@@ -232,9 +232,9 @@ impl Inner {
             return Err(self.not_declared(name, label));
         };
         let text =
-            std::str::from_utf8(name).ok().filter(|text| text.len() <= WORKER_NAME_BYTES_MAX).ok_or_else(|| {
+            std::str::from_utf8(name).ok().filter(|text| text.len() <= CATCH_ALL_NAME_BYTES_MAX).ok_or_else(|| {
                 Failure::value(format!(
-                    "the name of a background worker must be valid UTF-8 of at most {WORKER_NAME_BYTES_MAX} bytes"
+                    "the name of a background worker must be valid UTF-8 of at most {CATCH_ALL_NAME_BYTES_MAX} bytes"
                 ))
             })?;
         if self.workers.len() - self.names.len() + made >= catch_all.names_max {

@@ -1,4 +1,4 @@
-//! Every bound of the configuration, each with its reason.
+//! The bounds and defaults of the configuration, each with its reason.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ pub const FILE_BYTES_MAX: u64 = 4 * MIB as u64;
 
 /// The most characters of one file after its environment variables were put in: a variable may hold whole blocks, and
 /// a file may name it often.
-pub(super) const EXPANDED_CHARS_MAX: usize = 8 * MIB;
+pub(crate) const EXPANDED_CHARS_MAX: usize = 8 * MIB;
 
 /// The most bytes that arguments of imports and `{env.NAME}` may add: arguments that repeat their own grow without
 /// end from import to import.
-pub(super) const FILLED_BYTES_MAX: usize = 8 * MIB;
+pub(crate) const FILLED_BYTES_MAX: usize = 8 * MIB;
 
 /// The most lines of configuration after all imports: snippets that import one another twice double at each step.
-pub(super) const NODES_MAX: usize = 100_000;
+pub(crate) const NODES_MAX: usize = 100_000;
 
 /// The deepest nesting of blocks: no directive goes deeper than five; the parser recurses.
-pub(super) const BLOCK_DEPTH_MAX: usize = 32;
+pub(crate) const BLOCK_DEPTH_MAX: usize = 32;
 
 /// The deepest chain of imports: enough for every layout seen in practice, and small enough for a readable message.
-pub(super) const IMPORT_DEPTH_MAX: usize = 16;
+pub(crate) const IMPORT_DEPTH_MAX: usize = 16;
 
 /// The most files that one import pattern may name.
-pub(super) const IMPORT_FILES_MAX: usize = 1_000;
+pub(crate) const IMPORT_FILES_MAX: usize = 1_000;
 
 /// The deepest nesting of an `expression`: its parser and its evaluation recurse.
 pub(super) const EXPRESSION_DEPTH_MAX: usize = 32;
@@ -40,7 +40,7 @@ pub const ROUTE_DEPTH_MAX: usize = 42;
 pub(super) const ROUTES_MAX: usize = 100_000;
 
 /// The most findings of one run: beyond it nobody reads on.
-pub(super) const DIAGNOSTICS_MAX: usize = 100;
+pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 
 /// The most threads of a pool: an idle PHP thread takes 0.4 MB and its stack 16 MiB of address space; more threads
 /// than this are a typing error on any machine of today.
@@ -68,20 +68,20 @@ pub const ADMIN_PORT_DEFAULT: u16 = 2019;
 pub const HTTP_PORT_DEFAULT: u16 = 80;
 
 /// The default size of a log file at which a new one begins: Caddy's 100 MB, which a tool for people can still open.
-pub(super) const LOG_ROLL_BYTES_DEFAULT: u64 = 100 * MIB as u64;
+pub(crate) const LOG_ROLL_BYTES_DEFAULT: u64 = 100 * MIB as u64;
 
 /// The default number of old log files that are kept: Caddy's.
-pub(super) const LOG_ROLL_KEEP_DEFAULT: usize = 10;
+pub(crate) const LOG_ROLL_KEEP_DEFAULT: usize = 10;
 
 /// The default time that old log files are kept: Caddy's 90 days.
-pub(super) const LOG_ROLL_KEEP_FOR_DEFAULT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub(crate) const LOG_ROLL_KEEP_FOR_DEFAULT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The most old log files that a setting can ask for: more is a typing error.
-pub(super) const LOG_FILES_MAX: usize = 100_000;
+pub(crate) const LOG_FILES_MAX: usize = 100_000;
 
 /// The largest compiled form of a regular expression of the configuration, in bytes. Matching takes time in proportion to it
 /// and to the text, never more.
-pub(super) const REGEXP_BYTES_MAX: usize = MIB;
+pub(crate) const REGEXP_BYTES_MAX: usize = MIB;
 
 /// The deepest nesting of a snapshot: the contract of `frankenphp_set_vars()`.
 pub const VARS_DEPTH_MAX: usize = 256;

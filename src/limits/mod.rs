@@ -1,0 +1,225 @@
+//! Every bound and default of the program, with its unit in the name and its reason beside it. Those of the configuration
+//! are in [`config`].
+
+pub mod config;
+
+// --- HTTP: bodies -------------------------------------------------------------------------------------------------
+
+/// PHP's output is gathered up to this size before the head is sent. Most pages with their markup compressed, and all
+/// API answers worth caching, fit: they leave as one message with a length. Also the size of a streamed chunk.
+pub const RESPONSE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// One `echo` of many megabytes is cut into pieces of this size, so that a slow client holds little memory.
+pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
+pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
+
+/// How much of a request body is gathered in memory before it goes to a temporary file: forms and API calls stay in memory,
+/// uploads do not. Sixteen times what nginx takes, because one write of this size costs little.
+pub const REQUEST_BODY_MEMORY_BYTES_MAX: usize = 256 * 1024;
+
+/// The request bodies of all requests in memory together. Beyond it they go to files: 256 bodies of the largest size, or
+/// thousands of usual ones.
+pub const REQUEST_BODIES_MEMORY_BYTES_MAX: u64 = 64 << 20;
+
+/// The request bodies of all requests in temporary files together, and the largest value of `request_buffering`. A server
+/// that takes more at once should stream.
+pub const REQUEST_BODIES_FILE_BYTES_MAX: u64 = 16 << 30;
+
+/// How long a PHP thread, or a request that has no thread yet, waits for the next piece of a request body before the client counts as gone. Without it one
+/// silent client would hold a PHP thread for ever. The value that nginx uses for `client_body_timeout`.
+pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
+
+/// How long a PHP thread waits for one request body altogether, before what has come is counted: see
+/// [`BODY_BYTES_PER_SECOND_MIN`]. Several times what nginx and Apache give a client to begin.
+pub const BODY_READ_SECONDS_BEFORE_PACE: u64 = 120;
+
+/// Each of so many bytes of a body earns its client one more second of waiting, so a body that trickles holds a PHP thread
+/// for a bounded time. The value of Apache's `mod_reqtimeout`; the slowest modems send ten times as much.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
+
+/// How long a PHP thread, and a connection whatever it sends, waits for a client that takes no bytes at all. The value that
+/// nginx uses for `send_timeout`.
+pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
+
+/// Bodies that are there as a whole and at most so long are compressed as a whole, so that their length is known: somewhat
+/// more than PHP's output is gathered up to.
+pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
+
+/// What is compressed before other tasks of the thread get their turn: one to five milliseconds.
+pub const ENCODE_PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// Compressed bytes are sent when there are so many, or when the handler pauses.
+pub const ENCODE_CHUNK_BYTES_MIN: usize = 8 * 1024;
+
+/// The window of brotli and zstd as a power of two: 128 KiB. Pages are smaller, and a stream of events may be open for
+/// hours, with its compressor; the usual windows of both formats take megabytes each.
+pub const ENCODE_WINDOW_BITS: u32 = 17;
+
+// --- HTTP: queueing -----------------------------------------------------------------------------------------------
+
+/// How long a request waits for a place in a full queue when `max_wait_time` is not set: as long as common clients and
+/// proxies wait for a first byte, half over.
+pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
+
+/// What a refused client is told in `Retry-After`. Long enough to shed load, short enough not to look like an outage.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+// --- HTTP: connections --------------------------------------------------------------------------------------------
+
+/// How long a connection may take to send a request head, counted from the end of the answer before it; so this is also
+/// the keep-alive idle time. Longer than the idle times of the usual load balancers (60 s), so that they close first.
+pub const REQUEST_HEAD_SECONDS_MAX: u64 = 75;
+
+/// Request line and headers together. Apache refuses at 8 KiB a line, nginx at 32 KiB in all; large cookies need room.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What hyper buffers for one connection; must hold the largest head.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// Open connections of one listener. Beyond it new ones wait in the kernel's backlog. An idle connection costs about
+/// 10 KiB, so that is 160 MiB at worst.
+pub const CONNECTIONS_MAX: u32 = 16 * 1024;
+
+/// Descriptors that PHP's `stream_select()` can take: `FD_SETSIZE` of the C library, with which PHP is compiled.
+pub const SELECT_DESCRIPTORS_MAX: i32 = 1024;
+
+/// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// First and longest pause after `accept` failed for want of descriptors or memory: such an error repeats at once, and
+/// without a pause the loop would spin.
+pub const ACCEPT_BACKOFF_MS_MIN: u64 = 5;
+/// See [`ACCEPT_BACKOFF_MS_MIN`].
+pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1000;
+
+/// Informational responses (103) that wait for a client that does not read. More are dropped: they are only hints.
+pub const INTERIM_RESPONSE_BYTES_MAX: usize = 16 * 1024;
+
+// --- Control ------------------------------------------------------------------------------------------------------
+
+/// Reloads that wait for the one in hand. More make their callers wait, which is the same to them.
+pub const CONTROL_REQUESTS_MAX: usize = 16;
+
+/// How long watched files must not change before workers restart: longer than the gaps in a save or an unpacked archive.
+pub const WATCH_QUIET_MS: u64 = 200;
+
+/// How long a burst of changes may put the restart off: files that change all the time must not prevent it.
+pub const WATCH_BURST_MS_MAX: u64 = 5000;
+
+/// How long the async side's threads may take to end, when nothing is left for them to do.
+pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
+
+/// How long a thread of the async runtime for blocking work may be idle before it ends.
+pub const BLOCKING_THREAD_IDLE_SECONDS_MAX: u64 = 60;
+
+/// How often one of them is used, so that there always is one: often enough that a loaded machine does not miss it.
+pub const BLOCKING_THREAD_USED_EVERY_SECONDS: u64 = 15;
+
+// --- PHP threads --------------------------------------------------------------------------------------------------
+
+/// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:
+/// the kernel gives pages as they are touched.
+pub const PHP_THREAD_STACK_BYTES: usize = 16 << 20;
+
+/// Jobs that may wait in front of one group of PHP threads, for each of its threads; see [`QUEUE_JOBS_MIN`].
+pub const QUEUE_JOBS_PER_THREAD: usize = 64;
+
+/// Jobs that may wait in front of even a single thread: a burst of a page's requests from a few dozen clients.
+pub const QUEUE_JOBS_MIN: usize = 256;
+
+/// How long a classic thread above `num_threads` stays without work: long enough to outlive the pauses of a busy minute.
+pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
+
+/// How often the log names an HTTP worker that is still waited for to boot. Frameworks boot in a few seconds; who waits longer
+/// should learn for what.
+pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
+
+/// How long scripts are interrupted after their grace period before the process ends without them. A script that can be
+/// interrupted leaves within milliseconds.
+pub const KILL_SECONDS_MAX: u64 = 5;
+
+/// Shortest time between two restarts of opcache. Each one ends every worker script, and makes the server compile all
+/// that it runs anew, so a loop of `opcache_reset()` must not make it do nothing else.
+pub const OPCACHE_RESTART_INTERVAL_MS_MIN: u64 = 1000;
+
+/// Longest log record made of a script's output.
+pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// How much of a request's path and query the admin interface shows: enough to know the request, and little to keep for
+/// each thread.
+pub const SHOWN_URI_BYTES_MAX: usize = 512;
+
+/// Length of a name that a script asks a catch-all to start: it becomes a log field, a metric label and an argument. Four
+/// times what a declared name may have, because scripts make these names from data.
+pub const CATCH_ALL_NAME_BYTES_MAX: usize = 1024;
+
+/// Warnings about budgets that a log gets: one for each script, worker and budget. Names of a catch-all come from requests,
+/// so they need a bound; far more than an operator reads.
+pub const BUDGET_WARNINGS_MAX: usize = 1000;
+
+// --- Supervision of worker scripts --------------------------------------------------------------------------------
+
+/// Unit of the pause after a failure: the n-th one in a row waits (n − 1)² times this.
+pub const BACKOFF_STEP_MS: u64 = 100;
+
+/// Longest pause after a failure.
+pub const BACKOFF_MS_MAX: u64 = 1000;
+
+/// A run that has been ready this long has recovered: the failures before it no longer count.
+pub const RECOVERED_SECONDS: u64 = 30;
+
+/// Shortest time between two starts of a script that keeps ending by itself: ten starts a second.
+pub const RESTART_INTERVAL_MS_MIN: u64 = 100;
+
+// --- One script from the command line --------------------------------------------------------------------------------
+
+/// On how many threads at once `igor-php --threads` runs a script. Races that 256 threads do not show, more will not.
+pub const SCRIPT_THREADS_MAX: usize = 256;
+
+/// What is kept of the output of each thread, to be compared. The largest test of php-src prints a few megabytes.
+pub const SCRIPT_OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What is kept of a request body that is given to several threads. As much as they may print.
+pub const SCRIPT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Lines shown of each side where the outputs of two threads differ. More help nobody, and one line may say enough.
+pub const DIFFERENCE_LINES_MAX: usize = 20;
+
+// --- The admin interface ------------------------------------------------------------------------------------------
+
+/// Connections of the admin interface. A scraper, a dashboard and a handful of people; more wait in the kernel's backlog.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// A configuration that is sent to `POST /load`. Those of hundreds of sites have some hundred KiB.
+pub const ADMIN_BODY_BYTES_MAX: usize = 4 << 20;
+
+/// How long a request to the admin interface may take to arrive, head and body each; a client on the same machine needs
+/// milliseconds.
+pub const ADMIN_REQUEST_SECONDS_MAX: u64 = 10;
+
+/// Request line and headers of a request to the admin interface.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+// --- Snapshots ----------------------------------------------------------------------------------------------------
+
+/// From this size on a snapshot is freed by the reaper's thread and not by its last reader, whom that would hold up.
+pub const REAPED_SNAPSHOT_BYTES_MIN: usize = 256 << 10;
+
+/// Snapshots that wait for the reaper's thread. Beyond it the last holder frees them itself.
+pub const REAPER_QUEUE_MAX: usize = 64;
+
+/// Keys of the path in a refusal. A path may have as many as a snapshot has levels.
+pub const REFUSAL_PATH_KEYS_SHOWN: usize = 24;
+
+/// Bytes shown of each of these keys.
+pub const REFUSAL_KEY_BYTES_SHOWN: usize = 64;
+
+// --- Ending scripts -----------------------------------------------------------------------------------------------
+
+/// Time between two interrupts of a script that should end: its shutdown functions run after the first and may block.
+pub const INTERRUPT_EVERY_MS: u64 = 50;
+
+/// Panics in a row of the leaf that asks for work before its thread ends: it is called in a loop.
+pub const NEXT_PANICS_MAX: usize = 10;
