@@ -73,6 +73,7 @@ hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE
 .PHONY: unit
 unit: php test-packages ## Unit and integration tests
 	$(WITH_PHP) $(RUN_TESTS) --workspace
+	$(if $(NEXTEST),$(WITH_PHP) cargo test --quiet --doc)
 
 .PHONY: phpt
 phpt: php ## The .phpt suites, run by PHP's own run-tests.php

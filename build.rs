@@ -188,19 +188,34 @@ mod php {
         PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default())
     }
 
-    /// Rust's side of the contract. The engine's own types come from ext-php-rs.
+    /// What starts and ends PHP code. These functions catch every jump, so nothing that a jump could cross may call them:
+    /// Rust names them through `ffi::Outside` alone.
+    const OUTSIDE: &str = "shim_(engine_start|engine_stop|thread_run|thread_adopt|thread_release)";
+
+    /// Rust's side of the contract, in two files: what any code may name, and [`OUTSIDE`]. The engine's own types come from
+    /// ext-php-rs.
     fn bind() -> Result<(), Box<dyn Error>> {
-        bindgen::Builder::default()
-            .header("c/shim.h")
+        let builder = || {
+            bindgen::Builder::default()
+                .header("c/shim.h")
+                .blocklist_type("_zval_struct")
+                .blocklist_type("_sapi_module_struct")
+                .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+                .prepend_enum_name(false)
+                .derive_default(true)
+        };
+        builder()
             .allowlist_item("(igor|IGOR|shim)_.*")
-            .blocklist_type("_zval_struct")
-            .blocklist_type("_sapi_module_struct")
+            .blocklist_function(OUTSIDE)
             .raw_line("use ext_php_rs::ffi::{_sapi_module_struct, _zval_struct};")
-            .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
-            .prepend_enum_name(false)
-            .derive_default(true)
             .generate()?
             .write_to_file(out_dir().join("shim.rs"))?;
+        builder()
+            .allowlist_function(OUTSIDE)
+            .allowlist_recursively(false)
+            .raw_line("use super::*;")
+            .generate()?
+            .write_to_file(out_dir().join("outside.rs"))?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "the functions that PHP's side of the module calls")]
 
 use crate::embed::{Module, ModuleError};
-use crate::ffi::igor_pair;
+use crate::ffi::{LeafOwner, igor_pair, leaf};
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,23 +25,11 @@ impl Loaded {
     }
 }
 
-/// Makes an exported C function of a body that is given what [`host_extension_load`] made. A panic is reported and gives
-/// the named value instead.
-macro_rules! leaf {
-    (fn $name:ident($loaded:ident $(, $argument:ident: $type:ty)*) -> $result:ty, on_panic $on_panic:expr, $body:block) => {
-        #[unsafe(no_mangle)]
-        extern "C" fn $name(extension: *mut c_void $(, $argument: $type)*) -> $result {
-            catch_unwind(AssertUnwindSafe(|| {
-                // SAFETY: C hands back the pointer that `host_extension_load` gave it, from the program's main thread alone.
-                let $loaded: &mut Loaded = unsafe { &mut *extension.cast::<Loaded>() };
-                $body
-            }))
-            .unwrap_or_else(|_| {
-                eprintln!("igor: a panic in {} was caught; this is a defect of igor", stringify!($name));
-                $on_panic
-            })
-        }
-    };
+impl LeafOwner for Loaded {
+    fn note_panic(&mut self, call: &'static str) {
+        // The log may be what panicked.
+        eprintln!("igor: a panic in {call} was caught; this is a defect of igor");
+    }
 }
 
 /// Reads the configuration. The answer is null only when a panic was caught.
@@ -70,12 +58,14 @@ extern "C" fn host_extension_free(extension: *mut c_void) {
 }
 
 leaf! {
+    for Loaded;
     fn host_extension_error(loaded) -> *const c_char, on_panic std::ptr::null(), {
         if loaded.error.is_empty() { std::ptr::null() } else { loaded.error.as_ptr().cast() }
     }
 }
 
 leaf! {
+    for Loaded;
     fn host_extension_start(loaded) -> bool, on_panic false, {
         let Some(module) = &mut loaded.module else { return false };
         match module.start() {
@@ -89,12 +79,14 @@ leaf! {
 }
 
 leaf! {
+    for Loaded;
     fn host_extension_stop(loaded) -> bool, on_panic false, {
         loaded.module.as_ref().is_none_or(|module| module.stop())
     }
 }
 
 leaf! {
+    for Loaded;
     fn host_extension_end(loaded) -> (), on_panic (), {
         if let Some(module) = &mut loaded.module {
             module.end();
@@ -103,6 +95,7 @@ leaf! {
 }
 
 leaf! {
+    for Loaded;
     fn host_extension_describe(loaded, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
         let rows = loaded.module.as_ref().map(Module::describe).unwrap_or_default();
         let Some(row) = rows.into_iter().nth(index) else { return false };

@@ -20,7 +20,8 @@ mod extension;
 #[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "php")]
-mod ffi;
+#[doc(hidden)]
+pub mod ffi;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod limits;

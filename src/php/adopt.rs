@@ -25,16 +25,20 @@ impl Adopted {
         let mut context = Box::new(Context::new(work, Arc::new(Interrupt::default()), options));
         context.see(scope);
         let context = Box::into_raw(context);
+        // SAFETY: the program starts its script here: PHP calls, but runs none of its code meanwhile.
+        let outside = unsafe { ffi::Outside::new() };
         // SAFETY: the context lives until the drop, which ends the adoption first.
-        let thread = unsafe { ffi::shim_thread_adopt(context.cast()) };
+        let thread = unsafe { outside.thread_adopt(context.cast()) };
         Self { thread, context, _not_send: PhantomData }
     }
 }
 
 impl Drop for Adopted {
     fn drop(&mut self) {
+        // SAFETY: the script of the program has ended.
+        let outside = unsafe { ffi::Outside::new() };
         // SAFETY: this thread was adopted by `new`, and the value has not left it.
-        unsafe { ffi::shim_thread_release(self.thread) };
+        unsafe { outside.thread_release(self.thread) };
         // SAFETY: the pointer came from the box in `new`, and C no longer knows it.
         drop(unsafe { Box::from_raw(self.context) });
     }

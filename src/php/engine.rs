@@ -153,8 +153,10 @@ impl Engine {
         let mut kept = Box::new(Kept { sapi, _ini: ini, _ini_path: ini_path, _executable: executable });
         let mut info = ffi::igor_engine_info::default();
         let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
+        // SAFETY: no PHP code runs yet.
+        let outside = unsafe { ffi::Outside::new() };
         // SAFETY: the description and its strings live in `kept` until the engine has stopped; this is the only start.
-        let started = unsafe { ffi::shim_engine_start((&raw mut kept.sapi).cast(), threads, &raw mut info) };
+        let started = unsafe { outside.engine_start((&raw mut kept.sapi).cast(), threads, &raw mut info) };
         if started != 0 {
             return Err(EngineError::Refused);
         }
@@ -179,8 +181,10 @@ impl Drop for Engine {
             exit_at_once(EXIT_STUCK);
         }
         RUNS.store(false, Ordering::Release);
+        // SAFETY: no PHP thread is left, and no PHP code runs on this one.
+        let outside = unsafe { ffi::Outside::new() };
         // SAFETY: the engine was started by this thread (the value cannot leave it) and is stopped once.
-        unsafe { ffi::shim_engine_stop() };
+        unsafe { outside.engine_stop() };
     }
 }
 

@@ -5,58 +5,20 @@ use super::context::Context;
 use super::safepoint::{Admission, Reason, Started, safepoint};
 use super::work::{Next, Phase, ScriptError};
 use crate::ffi::{
-    igor_admission, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request, igor_restart,
-    igor_slot, igor_verdict,
+    self, LeafOwner, igor_admission, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request,
+    igor_restart, igor_slot, igor_verdict, leaf,
 };
+use crate::limits::NEXT_PANICS_MAX;
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// Runs the body of a leaf. A panic in it is logged, and noted as the text of a verdict; it gives `None`.
-fn guarded<T>(call: &'static str, host: *mut c_void, body: impl FnOnce(&mut Context) -> T) -> Option<T> {
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: C hands back the pointer that `thread::spawn` gave it: this thread's own context, which lives as long as
-        // the thread's loop and is used by one host call at a time.
-        let context: &mut Context = unsafe { &mut *host.cast::<Context>() };
-        #[cfg(feature = "faults")]
-        crate::faults::panic_at(call);
-        let result = body(context);
-        #[cfg(feature = "faults")]
-        crate::faults::panic_at(&format!("{call} after"));
-        result
-    }));
-    if result.is_err() {
+impl LeafOwner for Context {
+    fn note_panic(&mut self, call: &'static str) {
         tracing::error!(call, "a panic in a call from PHP was caught; this is a defect of igor");
-        // SAFETY: as above; the body's own use of the context has ended.
-        unsafe { &mut *host.cast::<Context>() }.note_panic(call);
+        Context::note_panic(self, call);
     }
-    result.ok()
-}
-
-/// Makes an exported C function of a body. A panic in it is logged and gives the named value instead; with
-/// `on_panic again` the body runs once more, which is for what must not be left undone: every step of such a body can be
-/// repeated.
-macro_rules! host_fn {
-    ($(#[$doc:meta])* fn $name:ident($context:ident $(, $argument:ident: $type:ty)* $(,)?) -> (),
-        on_panic again, $body:block) => {
-        $(#[$doc])*
-        #[unsafe(no_mangle)]
-        extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) {
-            let body = |$context: &mut Context| $body;
-            if guarded(stringify!($name), host, body).is_none() {
-                guarded(stringify!($name), host, body);
-            }
-        }
-    };
-    ($(#[$doc:meta])* fn $name:ident($context:ident $(, $argument:ident: $type:ty)* $(,)?) -> $result:ty,
-        on_panic $on_panic:expr, $body:block) => {
-        $(#[$doc])*
-        #[unsafe(no_mangle)]
-        extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) -> $result {
-            guarded(stringify!($name), host, |$context: &mut Context| -> $result { $body }).unwrap_or($on_panic)
-        }
-    };
 }
 
 /// The bytes of a C string with its length.
@@ -82,14 +44,11 @@ unsafe fn give<T>(into: *mut T, value: T) {
 
 // ---- The thread's loop ----
 
-/// Panics one after the other that a thread's question for work may give before the thread is given up.
-const NEXT_PANICS_MAX: usize = 10;
-
 /// A panic must not cost the thread, so the question is asked again; what was taken up is answered with an error.
 #[unsafe(no_mangle)]
 extern "C" fn host_next(host: *mut c_void, request: *mut igor_request) -> igor_next {
     for _ in 0..NEXT_PANICS_MAX {
-        let next = guarded("host_next", host, |context| {
+        let next = ffi::guarded::<Context, _>("host_next", host, |context| {
             let description = match context.work.next() {
                 Next::Stop => return igor_next::IGOR_STOP,
                 Next::Request { exchange, scope } => context.open(exchange, Some(scope)),
@@ -107,7 +66,8 @@ extern "C" fn host_next(host: *mut c_void, request: *mut igor_request) -> igor_n
     igor_next::IGOR_STOP
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_enter(context) -> igor_admission, on_panic igor_admission::IGOR_ENTER, {
         match context.enter() {
             Admission::Beside => igor_admission::IGOR_ENTER,
@@ -117,7 +77,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_entered(context, restart: igor_restart) -> (), on_panic again, {
         context.entered(match restart {
             igor_restart::IGOR_RESTART_DONE => Started::Restarted,
@@ -127,7 +88,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_opcache_reset(context, file: *const c_char, len: usize, line: u32) -> bool, on_panic false, {
         // SAFETY: the name of the running script's file lives during the call.
         let file = String::from_utf8_lossy(unsafe { bytes(file, len) });
@@ -135,7 +97,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_opcache_full(context, reason: c_int) -> (), on_panic (), {
         // opcache's own numbers (zend_accel_restart_reason).
         safepoint().full(&context.member, match reason {
@@ -147,7 +110,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_next_job(context, request: *mut igor_request) -> igor_next, on_panic igor_next::IGOR_STOP, {
         let Some(exchange) = context.work.next_job() else { return igor_next::IGOR_STOP };
         let description = context.open(exchange, None);
@@ -157,41 +121,48 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_job_end(context, failed: bool) -> (), on_panic again, { context.close_job(failed) }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_end(context, outcome: *const igor_outcome) -> (), on_panic again, {
         // SAFETY: C passes its own local value.
         context.end(unsafe { &*outcome });
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_interruptible(context, thread: *mut c_void) -> (), on_panic again, {
         if thread.is_null() { context.interrupt.clear() } else { context.interrupt.publish(thread) }
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_should_end(context) -> bool, on_panic false, { context.work.should_end() }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_kill_requested(context) -> bool, on_panic false, { context.interrupt.kill_requested() }
 }
 
 // ---- Responses and requests ----
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_write(context, start: *const c_char, len: usize) -> igor_verdict, on_panic igor_verdict::IGOR_CLIENT_GONE, {
         // SAFETY: PHP's output buffer lives during the call.
         context.write(unsafe { bytes(start, len) })
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_flush(context) -> igor_verdict, on_panic igor_verdict::IGOR_CLIENT_GONE, {
         match context.exchange().map(|exchange| exchange.flush()) {
             Some(crate::exchange::Flow::ClientGone) => igor_verdict::IGOR_CLIENT_GONE,
@@ -200,20 +171,23 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_header(context, line: *const c_char, len: usize) -> (), on_panic (), {
         // SAFETY: PHP's header line lives during the call.
         context.header(unsafe { bytes(line, len) })
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_head(context, status: c_int) -> igor_verdict, on_panic igor_verdict::IGOR_CLIENT_GONE, {
         context.send_head(status_code(status))
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_inform(context, status: c_int) -> igor_verdict, on_panic igor_verdict::IGOR_OK, {
         context.inform(status_code(status))
     }
@@ -224,7 +198,8 @@ fn status_code(status: c_int) -> u16 {
     if status == 0 { 200 } else { u16::try_from(status).ok().filter(|code| (100..1000).contains(code)).unwrap_or(500) }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_finish(context) -> (), on_panic (), {
         if let Some(exchange) = context.exchange() {
             exchange.finish();
@@ -232,7 +207,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_read_body(context, into: *mut c_char, len: usize, aborted: *mut bool) -> usize, on_panic 0, {
         if len == 0 {
             return 0;
@@ -257,7 +233,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_request_header(context, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
         let Some((name, value)) = context.exchange().and_then(|exchange| exchange.head().headers.at(index)) else {
             return false;
@@ -269,7 +246,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_getenv(context, name: *const c_char, len: usize) -> *const c_char, on_panic std::ptr::null(), {
         // SAFETY: the name lives during the call.
         context.getenv(unsafe { bytes(name, len) })
@@ -298,7 +276,8 @@ extern "C" fn host_log(host: *mut c_void, level: c_int, message: *const c_char, 
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_script_error(context, kind: c_int, file: *const c_char, file_len: usize, line: u32,
         message: *const c_char, message_len: usize) -> (), on_panic (), {
         // SAFETY: both strings live during the call.
@@ -321,7 +300,8 @@ fn level_name(kind: c_int) -> &'static str {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_message(context, len: *mut usize) -> *const c_char, on_panic std::ptr::null(), {
         // SAFETY: C passes its own local value.
         unsafe { give(len, context.text().len()) };
@@ -331,7 +311,8 @@ host_fn! {
 
 // ---- Background workers ----
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_worker_handle(context, fd: *mut c_int) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         match context.work.handle() {
             Ok(handle) => {
@@ -357,7 +338,8 @@ fn wait(timeout_s: f64, phase: igor_phase) -> (Duration, Phase) {
     (Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX), phase)
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_require(context, name: *const c_char, len: usize, timeout_s: f64, phase: igor_phase) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the name is an argument of the running call.
@@ -365,11 +347,13 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_ensure_clear(context) -> (), on_panic (), { context.clear_names() }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_ensure_name(context, name: *const c_char, len: usize) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the name is part of an argument of the running call.
@@ -378,20 +362,23 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_ensure(context, timeout_s: f64, phase: igor_phase) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         context.ensure(wait(timeout_s, phase))
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_publish(context, array: *const c_void) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         context.publish(array.cast())
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_read(context, name: *const c_char, len: usize, reading: *mut igor_reading) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the name is an argument of the running call.
@@ -406,7 +393,8 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_read_slot(context, slot: *const igor_slot, reading: *mut igor_reading) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         match context.read_slot(slot.cast()) {
@@ -420,12 +408,14 @@ host_fn! {
     }
 }
 
-host_fn! {
+leaf! {
+    for Context;
     fn host_read_done(context, root: *const c_void) -> (), on_panic again, { context.read_done(root.cast()) }
 }
 
 #[cfg(feature = "bench")]
-host_fn! {
+leaf! {
+    for Context;
     fn host_bench_snapshot_bytes(context, name: *const c_char, len: usize) -> usize, on_panic 0, {
         // SAFETY: the name is an argument of the running call.
         context.snapshot_bytes(unsafe { bytes(name, len) })
@@ -433,7 +423,8 @@ host_fn! {
 }
 
 #[cfg(feature = "launder")]
-host_fn! {
+leaf! {
+    for Context;
     fn host_launder(context, site: u64, array: *const c_void, reading: *mut igor_reading) -> bool, on_panic false, {
         let Some(found) = context.launder(site, array.cast()) else { return false };
         // SAFETY: C passes its own local value.

@@ -44,9 +44,11 @@ pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interru
         // PHP's own takes its place.
         drop(timer);
         let context = Box::into_raw(Box::new(Context::new(work, interrupt, options)));
+        // SAFETY: the thread has just started, so C has called none of its frames.
+        let outside = unsafe { ffi::Outside::new() };
         // SAFETY: the engine runs; the context lives until the loop has returned, and only the loop uses it. The loop
         // catches every jump itself, so none passes this frame.
-        unsafe { ffi::shim_thread_run(context.cast(), mode.to_ffi()) };
+        unsafe { outside.thread_run(context.cast(), mode.to_ffi()) };
         // SAFETY: the pointer came from the box above, and the loop has given up its use.
         drop(unsafe { Box::from_raw(context) });
     });
