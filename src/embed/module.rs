@@ -4,11 +4,9 @@
 use super::workers::Workers;
 use crate::assemble::{logging, thread_options};
 use crate::config::{self, Config, ScopeLabel, WorkerConfig};
-use crate::exchange::{Exchange, Pairs};
-use crate::php::{self, Adopted, Ended, Mode, Next, ThreadOptions, Work};
-use crate::vars::Slot;
+use crate::exchange::Pairs;
+use crate::php::{self, Adopted, Mode, Next, ThreadOptions, Work};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -145,26 +143,6 @@ impl Work for ModuleWork {
     fn next(&mut self) -> Next {
         Next::Stop
     }
-
-    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
-        None
-    }
-
-    fn job_ended(&mut self) {}
-
-    fn ended(&mut self, _ended: Ended) {}
-
-    fn slot(&self) -> Option<&Arc<Slot>> {
-        None
-    }
-
-    fn published(&mut self, _version: Option<u64>) {}
-
-    fn handle(&mut self) -> io::Result<OwnedFd> {
-        Err(io::Error::other("a script has no handle"))
-    }
-
-    fn output(&mut self, _bytes: &[u8]) {}
 
     fn log(&mut self, level: i32, message: &str) {
         crate::php::log_php!(level, message, script = true);

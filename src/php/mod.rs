@@ -5,6 +5,7 @@
 mod adopt;
 mod context;
 mod cutoff;
+mod deadline;
 mod engine;
 mod host;
 mod interrupt;
@@ -25,6 +26,7 @@ mod work;
 
 pub use adopt::Adopted;
 pub use cutoff::{Cut, Cutoff};
+pub use deadline::{Deadline, Step};
 pub(crate) use engine::engine_of_the_program_runs;
 pub use engine::{EXIT_STUCK, Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;

@@ -16,6 +16,7 @@
 //!
 //! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is alone.
 
+use super::deadline::{Deadline, Step};
 use super::interrupt::Interrupt;
 use super::mode::Mode;
 use crate::exchange::Cancellation;
@@ -333,7 +334,7 @@ impl Safepoint {
     /// interrupted again and again from then on, for `kill` at most. Gives the names and places of those that are still there. Ends at once when the server stops.
     pub fn await_left(&self, which: DrainStep, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
-        let mut interrupted = false;
+        let (mut deadline, mut interrupted) = (Deadline::new(grace, kill), false);
         if matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL)
             && !self.told.swap(true, Ordering::SeqCst)
         {
@@ -345,26 +346,16 @@ impl Safepoint {
             if !draining || state.alone || !state.anybody_inside(which) {
                 return Vec::new();
             }
-            let now = Instant::now();
-            if now >= grace + kill {
-                return state.inside(which).map(|member| (member.name.clone(), member.interrupt.place())).collect();
-            }
-            let mut wait = grace.saturating_duration_since(now);
-            if wait.is_zero() {
-                wait = INTERRUPT_EVERY;
-                for member in state.inside(which) {
-                    if !interrupted {
-                        tracing::warn!(
-                            thread = member.name,
-                            "interrupting a script that did not end in its grace period, to restart opcache"
-                        );
-                    }
-                    if let Some(generation) = member.interrupt.generation() {
-                        member.interrupt.kill(generation);
-                    }
+            let wait = match deadline.step() {
+                Step::GiveUp => {
+                    return state.inside(which).map(|member| (member.name.clone(), member.interrupt.place())).collect();
                 }
-                interrupted = true;
-            }
+                Step::Wait(wait) => wait,
+                Step::Interrupt => {
+                    state.interrupt(which, !std::mem::replace(&mut interrupted, true));
+                    continue;
+                }
+            };
             state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -411,9 +402,6 @@ impl Safepoint {
     }
 }
 
-/// How often a script that was told to end is told again: its shutdown functions run after the first time and may block.
-const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
-
 fn admits(phase: u8, mode: Mode) -> bool {
     match phase {
         ENDING_RUNS => mode == Mode::Classic,
@@ -433,6 +421,21 @@ impl State {
     /// Lets those who wait for a worker look whether it is held up.
     fn wake(&self) {
         self.members.iter().for_each(|member| member.waits().wake());
+    }
+
+    /// Interrupts the scripts that a step is about; logs them the first time.
+    fn interrupt(&self, which: DrainStep, first: bool) {
+        for member in self.inside(which) {
+            if first {
+                tracing::warn!(
+                    thread = member.name,
+                    "interrupting a script that did not end in its grace period, to restart opcache"
+                );
+            }
+            if let Some(generation) = member.interrupt.generation() {
+                member.interrupt.kill(generation);
+            }
+        }
     }
 
     fn inside(&self, which: DrainStep) -> impl Iterator<Item = &Arc<Member>> {

@@ -174,25 +174,31 @@ pub trait Work: Send {
     fn next(&mut self) -> Next;
 
     /// HTTP worker: blocks until there is a job. `None`: the script should end.
-    fn next_job(&mut self) -> Option<Box<dyn Exchange>>;
+    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
+        None
+    }
 
     /// The job in hand is over.
-    fn job_ended(&mut self);
+    fn job_ended(&mut self) {}
 
     /// The PHP request is over and everything of it is released.
-    fn ended(&mut self, ended: Ended);
+    fn ended(&mut self, _ended: Ended) {}
 
     /// Background worker: the slot that `frankenphp_set_vars()` writes to.
-    fn slot(&self) -> Option<&Arc<Slot>>;
+    fn slot(&self) -> Option<&Arc<Slot>> {
+        None
+    }
 
     /// Background worker: something was published under this version, or (`None`) published again unchanged.
-    fn published(&mut self, version: Option<u64>);
+    fn published(&mut self, _version: Option<u64>) {}
 
     /// Background worker: a new descriptor that becomes readable (end of file) when the script should end.
     ///
     /// # Errors
     /// The system gave no descriptor.
-    fn handle(&mut self) -> std::io::Result<OwnedFd>;
+    fn handle(&mut self) -> std::io::Result<OwnedFd> {
+        Err(std::io::Error::other("only a background worker has a handle"))
+    }
 
     /// Whether the server wants the running script to end.
     fn should_end(&self) -> bool {
@@ -200,7 +206,7 @@ pub trait Work: Send {
     }
 
     /// A whole or partial line that the script printed while no response was open.
-    fn output(&mut self, bytes: &[u8]);
+    fn output(&mut self, _bytes: &[u8]) {}
 
     /// A message of PHP's log. The level is a syslog number: 3 error, 4 warning, 6 information, 7 debug.
     fn log(&mut self, level: i32, message: &str);

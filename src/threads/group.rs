@@ -1,7 +1,7 @@
 //! A group of PHP threads that is started, interrupted and joined together.
 
 use super::activity::{Activity, ActivityStatus};
-use crate::php::{Interrupt, ThreadOptions, Work, spawn};
+use crate::php::{Deadline, Interrupt, Step, ThreadOptions, Work, spawn};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 /// How often a leaving group is looked at. Short beside any grace period, long beside the cost of a look.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How often a script that was told to end is told again: its shutdown functions run after the first time and may block.
-const INTERRUPT_EVERY: Duration = Duration::from_millis(50);
 
 /// A group of PHP threads of one kind.
 pub struct ThreadGroup {
@@ -108,19 +106,16 @@ pub struct Stuck {
 /// Waits until every thread of all groups has left, which they were told to: on their own until `grace`, interrupted
 /// again and again from then on, for `kill` at most. Gives the threads that are still there. Blocks.
 pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> Vec<Stuck> {
-    let mut interrupted: Option<Instant> = None;
+    let mut deadline = Deadline::new(grace, kill);
     loop {
-        if thread_groups.iter().all(|thread_group| thread_group.alive() == 0) {
-            thread_groups.iter().for_each(|thread_group| thread_group.join());
+        if thread_groups.iter().all(|group| group.alive() == 0) {
+            thread_groups.iter().for_each(|group| group.join());
             return Vec::new();
         }
-        let now = Instant::now();
-        if now >= grace + kill {
-            return thread_groups.iter().flat_map(|thread_group| thread_group.stuck()).collect();
-        }
-        if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-            thread_groups.iter().for_each(|thread_group| thread_group.interrupt());
-            interrupted = Some(now);
+        match deadline.step() {
+            Step::GiveUp => return thread_groups.iter().flat_map(|group| group.stuck()).collect(),
+            Step::Interrupt => thread_groups.iter().for_each(|group| group.interrupt()),
+            Step::Wait(_) => {}
         }
         std::thread::sleep(LOOK_EVERY);
     }
@@ -146,16 +141,16 @@ impl OneRun {
 /// scripts go on all the same. Blocks.
 pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut runs = runs.0;
-    let mut interrupted: Option<Instant> = None;
+    let mut deadline = Deadline::new(grace, kill);
     loop {
         runs.retain(OneRun::goes_on);
-        let now = Instant::now();
-        if runs.is_empty() || now >= grace + kill {
-            return runs.iter().map(|run| run.thread.stuck()).collect();
+        if runs.is_empty() {
+            return Vec::new();
         }
-        if now >= grace && interrupted.is_none_or(|last| now - last >= INTERRUPT_EVERY) {
-            runs.iter().for_each(|run| run.thread.kill(run.generation));
-            interrupted = Some(now);
+        match deadline.step() {
+            Step::GiveUp => return runs.iter().map(|run| run.thread.stuck()).collect(),
+            Step::Interrupt => runs.iter().for_each(|run| run.thread.kill(run.generation)),
+            Step::Wait(_) => {}
         }
         std::thread::sleep(LOOK_EVERY);
     }

@@ -1,17 +1,15 @@
 //! Classic threads: each request is a PHP request of its own. One group serves every block of the process; the scope
 //! comes with the job.
 
-use crate::exchange::{Exchange, JobSender};
+use crate::exchange::JobSender;
 use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
 use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
 use crate::php::{LineLog, log_php};
 use crate::threads::scale::{self, Load};
 use crate::threads::{Activity, Identity, JobQueue, Taken, ThreadGroup};
-use crate::vars::Slot;
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -162,25 +160,9 @@ impl Work for ClassicWork {
         }
     }
 
-    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
-        None
-    }
-
-    fn job_ended(&mut self) {}
-
     fn ended(&mut self, _ended: Ended) {
         let thread = self.number;
         self.output.flush(|line| tracing::info!(target: "php", thread, "{line}"));
-    }
-
-    fn slot(&self) -> Option<&Arc<Slot>> {
-        None
-    }
-
-    fn published(&mut self, _version: Option<u64>) {}
-
-    fn handle(&mut self) -> io::Result<OwnedFd> {
-        Err(io::Error::other("a classic thread has no handle"))
     }
 
     fn output(&mut self, bytes: &[u8]) {

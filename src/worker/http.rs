@@ -13,11 +13,9 @@ use crate::limits::{BOOT_SAID_EVERY_SECONDS, QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THRE
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, ThreadOptions, Work};
 use crate::php::{LineLog, log_php};
 use crate::threads::{Activity, Identity, JobQueue, Taken, ThreadGroup};
-use crate::vars::Slot;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select_biased};
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -451,16 +449,6 @@ impl Work for HttpWork {
                 self.give_up(last);
             }
         }
-    }
-
-    fn slot(&self) -> Option<&Arc<Slot>> {
-        None
-    }
-
-    fn published(&mut self, _version: Option<u64>) {}
-
-    fn handle(&mut self) -> io::Result<OwnedFd> {
-        Err(io::Error::other("an HTTP worker has no handle"))
     }
 
     fn output(&mut self, bytes: &[u8]) {

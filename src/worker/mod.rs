@@ -1,4 +1,5 @@
-//! The three kinds of PHP threads, with the same verbs in each: `declare` (its settings), `start`, `stop`, `leave`.
+//! The three kinds of PHP threads. Each has a configuration and the verbs `start` and `stop`; workers also `restart`. The
+//! threads of each end in `threads::leave`.
 //! `classic` runs a script per request, `http` hands requests to a script that loops, `background` runs scripts beside
 //! them. `scope` is what a script sees of the background workers, `supervise` decides what follows on the end of a run,
 //! `counters` counts.

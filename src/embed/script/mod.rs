@@ -7,14 +7,12 @@ mod exchange;
 use super::workers::Workers;
 use crate::assemble::{engine_options, thread_options};
 use crate::config::{Config, Global};
-use crate::exchange::{Exchange, RequestHead};
+use crate::exchange::RequestHead;
 use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, ThreadOptions, Work};
 use crate::signals::SignalMask;
-use crate::vars::Slot;
 use compare::ThreadResult;
 use exchange::{Body, Kept, Output, ProcessExchange};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread::JoinHandle;
@@ -282,12 +280,6 @@ impl Work for ScriptWork {
         Next::Request { exchange: Box::new(ProcessExchange::new(head, output, body)), scope }
     }
 
-    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
-        None
-    }
-
-    fn job_ended(&mut self) {}
-
     fn ended(&mut self, ended: Ended) {
         if std::process::id() != self.process {
             // In the child of a fork only this thread exists: nobody waits for its result, and the engine is not its own.
@@ -295,16 +287,6 @@ impl Work for ScriptWork {
         }
         // Nobody waits any more when the process is being ended.
         let _ = self.exit_status.send(ended.exit_status);
-    }
-
-    fn slot(&self) -> Option<&Arc<Slot>> {
-        None
-    }
-
-    fn published(&mut self, _version: Option<u64>) {}
-
-    fn handle(&mut self) -> io::Result<OwnedFd> {
-        Err(io::Error::other("a script has no handle"))
     }
 
     fn output(&mut self, bytes: &[u8]) {

@@ -1,7 +1,7 @@
 //! One PHP thread of a background worker: what it runs next, and what follows on the end of a run.
 
 use super::{Background, exit_status};
-use crate::exchange::{Exchange, Pairs};
+use crate::exchange::Pairs;
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
 use crate::php::{LineLog, log_php};
 use crate::threads::Activity;
@@ -206,12 +206,6 @@ impl Work for BackgroundWork {
         self.leave();
         Next::Stop
     }
-
-    fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
-        None
-    }
-
-    fn job_ended(&mut self) {}
 
     fn ended(&mut self, ended: Ended) {
         let worker = self.worker.clone();
