@@ -35,7 +35,11 @@
 #endif
 
 /* 8.4 says when opcache takes note of a restart. Before, it shows at the start of the next request (opcache.c). */
-#define IGOR_HAS_RESTART_HOOK (PHP_VERSION_ID >= 80400)
+#if PHP_VERSION_ID >= 80400
+# define IGOR_SET_RESTART_HOOK(hook) (zend_accel_schedule_restart_hook = (hook))
+#else
+# define IGOR_SET_RESTART_HOOK(hook) ((void) (hook))
+#endif
 
 /* Until 8.4 opcache is a file that PHP loads; from 8.5 on it is a part of PHP. */
 #define IGOR_OPCACHE_IS_A_FILE (PHP_VERSION_ID < 80500)

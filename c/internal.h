@@ -50,7 +50,7 @@ typedef struct {
 	size_t count, room;
 } igor_pids;
 
-/* A PHP thread. Lives on the C stack of shim_thread_run(), and is touched by its own thread only, except for
+/* A PHP thread: on the C stack of shim_thread_run(), or allocated by shim_thread_adopt(). Used by its own thread only, except for
  * `vm_interrupt` and `pthread`, which shim_thread_interrupt() uses under the interrupt slot's lock. */
 typedef struct igor_thread {
 	void *host; /* Rust's context of this thread */

@@ -89,7 +89,6 @@ static void igor_opcache_schedule(void)
 	} zend_end_try();
 }
 
-#if IGOR_HAS_RESTART_HOOK
 /* opcache is about to take note of a restart, with its lock held: nothing here may wait. A reset that was let in alone
  * comes here too, and is known. */
 static void igor_opcache_restart_scheduled(int reason)
@@ -98,14 +97,11 @@ static void igor_opcache_restart_scheduled(int reason)
 		host_opcache_full(igor_self->host, reason);
 	}
 }
-#endif
 
 void igor_opcache_install(void)
 {
 	igor_original_reset = igor_replace_function("opcache_reset", igor_opcache_reset);
-#if IGOR_HAS_RESTART_HOOK
-	zend_accel_schedule_restart_hook = igor_opcache_restart_scheduled;
-#endif
+	IGOR_SET_RESTART_HOOK(igor_opcache_restart_scheduled);
 }
 
 /* ---- The gate between two PHP requests ----------------------------------------------------------------------- */

@@ -65,8 +65,8 @@ typedef struct {
 	size_t value_len;
 } igor_pair;
 
-/* One request, or one run of a worker script. Rust owns every pointer and keeps it until host_request_end() or
- * host_run_end(). Strings end with NUL. */
+/* One request, or one run of a worker script. Rust owns every pointer and keeps it until host_job_end() or
+ * host_end(). Strings end with NUL. */
 typedef struct {
 	const char *script;        /* absolute; empty: the standard input */
 	const char *method;
@@ -106,9 +106,9 @@ typedef struct {
 	size_t name_len;
 } igor_slot;
 
-/* What a read of a snapshot gives. */
+/* The result of a read. */
 typedef struct {
-	const igor_slot *slot; /* stays valid until host_request_end()/host_run_end() of this PHP request */
+	const igor_slot *slot; /* valid until host_end() of this PHP request */
 	uint64_t version;
 	const void *root;      /* an immutable zend_array inside the snapshot's arena */
 	bool copy;             /* deep-copy it into the request heap instead of exposing it */
@@ -143,7 +143,7 @@ void shim_engine_stop(void);
 void shim_thread_run(void *host, igor_mode mode);
 
 /* Adopts the calling thread, which runs PHP already: until shim_thread_release(), on the same thread, its scripts may call
- * the functions. Gives what that is to be told. */
+ * the functions. Returns the handle to pass to shim_thread_release(). */
 void *shim_thread_adopt(void *host);
 void shim_thread_release(void *thread);
 

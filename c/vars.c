@@ -201,7 +201,7 @@ static zend_never_inline void igor_get_vars(INTERNAL_FUNCTION_PARAMETERS)
 	igor_read_many(igor_self, names, return_value);
 }
 
-/* The repeated read calls nothing and needs no stack: about twenty instructions. Whatever is not one goes the long way,
+/* The repeated read calls nothing and needs no stack: 25 instructions. Whatever is not one goes the long way,
  * which checks the arguments as every function does. */
 PHP_FUNCTION(frankenphp_get_vars)
 {

@@ -1,9 +1,8 @@
 //! The door between the two worlds: what a PHP thread needs to know of one request, and where its answer goes.
 //!
 //! The async side (`http`) implements [`Exchange`] over a socket; the PHP side (`php`, `worker`) only sees this trait,
-//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. Everything here
-//! may block the calling *PHP thread*; nothing here may be called from an async task, except [`JobSender::offer`] and
-//! [`Claim::withdraw`], which never block.
+//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. The methods of
+//! [`Exchange`] may block the calling *PHP thread*, so no async task calls them. Everything else here never blocks.
 
 mod cancellation;
 

@@ -1,5 +1,5 @@
-//! How the rest of the program reaches the running server: signals, the admin interface and the watcher ask here, and the
-//! server's own loop (see `run`) answers one request after the other.
+//! How the rest of the program reaches the running server: signals, the admin interface and the watcher call it. Reloads
+//! are messages to the server's loop (see `run`), which carries out one after the other; restarts and stops need no loop.
 
 use crate::assemble::Live;
 use crate::config::{Diagnostic, ScopeLabel};
