@@ -50,6 +50,7 @@ test-packages:
 .PHONY: lint
 lint: php
 	cargo fmt --all --check
+	scripts/words.sh
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps

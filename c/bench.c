@@ -40,7 +40,7 @@ PHP_FUNCTION(igor_bench_array_dup)
 	RETVAL_ARR(igor_array_dup(array));
 }
 
-/* Calls the callback. Callgrind is told to count inside of this function only (--toggle-collect). */
+/* Calls the callback. Callgrind counts inside this function only (--toggle-collect). */
 PHP_FUNCTION(igor_bench_counted)
 {
 	zend_fcall_info call;

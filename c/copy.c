@@ -251,7 +251,7 @@ static bool igor_copy_rest(igor_copy *copy, igor_array_copy *array, uint32_t ind
 }
 
 /* Passes what is the same as in the older copy, and starts a copy at the first element that is not; that one is in it
- * then. Gives the place behind it. `false`: an exception was thrown. */
+ * then. Returns the place behind it. `false`: an exception was thrown. */
 static bool igor_copy_from_change(igor_copy *copy, igor_array_copy *array, uint32_t *next)
 {
 	bool keyed = !HT_IS_PACKED(array->source);

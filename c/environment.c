@@ -1,7 +1,7 @@
 /* The environment of a script: getenv(), putenv(), and what its child processes inherit.
  *
  * The environment of C belongs to the process. Threads that change it see each other's values, and a thread that reads it
- * while another changes it may read freed memory. So nothing here changes it: what a script puts lies in tables of its
+ * while another changes it may read freed memory. So nothing here changes it: what a script puts is in tables of its
  * thread, which getenv() looks into first, and which are dropped when the request is over. Child processes are given both.
  *
  * Strings are copied into plain memory, not into the request heap: a memory limit cannot interrupt a change of a table, and
@@ -116,7 +116,7 @@ static ZEND_NAMED_FUNCTION(igor_putenv)
 	RETURN_TRUE;
 }
 
-/* What was put comes before what the server gives, so that a script reads what it wrote. */
+/* What was put comes before what the server sets, so that a script reads what it wrote. */
 static ZEND_NAMED_FUNCTION(igor_getenv)
 {
 	char *name = NULL;
@@ -163,7 +163,7 @@ static void igor_import_put(HashTable *into, HashTable *table)
 	} ZEND_HASH_FOREACH_END();
 }
 
-/* What the server gives, as getenv() of one name finds it. A header "Proxy:" must not look like the variable of that name,
+/* What the server sets, as getenv() of one name finds it. A header "Proxy:" must not look like the variable of that name,
  * which many programs heed. */
 static void igor_import_given(HashTable *into, const igor_request *request)
 {

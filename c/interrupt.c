@@ -54,7 +54,7 @@ static void igor_wake(int signal)
 	}
 }
 
-/* Nobody reads the answer any more. As php_handle_aborted_connection(), but that ends a script by a jump, which would be the
+/* The client reads the answer no more. As php_handle_aborted_connection(), but that ends a script by a jump, which would be the
  * end of a worker's run: here the request alone ends. */
 void igor_client_gone(igor_thread *self)
 {
@@ -110,11 +110,11 @@ void igor_interrupt_install(void)
 	zend_interrupt_function = igor_interrupt;
 }
 
-/* Of a program that goes on without us. No thread of ours runs any more. */
+/* For a program that continues without Igor. None of our threads runs any more. */
 void igor_interrupt_remove(void)
 {
 	sigaction(IGOR_WAKE_SIGNAL, &igor_previous_wake, NULL);
-	/* Otherwise somebody came after us and goes on calling us, and we pass it on. */
+	/* Otherwise a later hook chains to ours; leave it, ours forwards to the previous one. */
 	if (zend_interrupt_function == igor_interrupt) {
 		zend_interrupt_function = igor_previous_interrupt;
 	}
@@ -163,8 +163,8 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size)
 }
 
 /* PHP's streams, and most C libraries, wait for a socket with poll() and call it again after EINTR, so the signal alone
- * wakes nobody for good. Ours (interpose.c) is called in the place of libc's:
- * once its thread was told to leave, it shuts the sockets down that it was asked to wait for. The caller then reads an
+ * ends no wait for good. Ours (interpose.c) is called in the place of libc's:
+ * once its thread was asked to leave, it shuts the sockets down that it was asked to wait for. The caller then reads an
  * end of file. */
 int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {

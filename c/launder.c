@@ -340,7 +340,7 @@ PHP_FUNCTION(igor_launder_constant)
 	igor_launder(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
-/* Before the engine starts: what hooks there are is part of the identity that opcache gives to its files. */
+/* Before the engine starts: what hooks there are is part of the identity by which opcache knows its files. */
 void igor_launder_install(void)
 {
 	const char *wanted = getenv("IGOR_LAUNDER");

@@ -1,6 +1,6 @@
 /* Restarts of opcache under threads.
  *
- * opcache empties its memory (after opcache_reset(), or when it is full) at the start of a request, once nobody uses that
+ * opcache empties its memory (after opcache_reset(), or when it is full) at the start of a request, once nothing uses that
  * memory. It asks the kernel about locks to learn that, and such locks are held by processes, not by threads: for the
  * threads of one process the answer is always "nobody". Left alone it would wipe the memory under every running script.
  *
@@ -54,7 +54,7 @@ static bool igor_opcache_is_restricted(void)
 	return path != NULL && path[0] != '\0';
 }
 
-/* opcache_reset(): as PHP's own it only takes note. opcache itself is told when the threads have come to a halt, because it
+/* opcache_reset(): as PHP's own it only takes note. opcache itself learns of it when the threads have stopped, because it
  * serves no request from its memory from then on. */
 static ZEND_NAMED_FUNCTION(igor_opcache_reset)
 {
@@ -113,7 +113,7 @@ static void igor_opcache_restart(igor_thread *self)
 	self->alone = true;
 	self->has_job = false;
 	self->starting = true;
-	/* What stands there is of the request before, and gone. */
+	/* It belonged to the previous request, and is freed. */
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	zend_try {

@@ -1,7 +1,7 @@
 /* frankenphp_set_vars() and frankenphp_get_vars().
  *
  * A read that finds its name in the thread's cache with an unchanged version costs a comparison of addresses and one
- * atomic load. A miss asks Rust, which pins the snapshot before it tells where it is (law 3). */
+ * atomic load. A miss asks Rust, which pins the snapshot before it returns its address (law 3). */
 #include "internal.h"
 
 #include <ext/spl/spl_exceptions.h>

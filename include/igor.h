@@ -1,4 +1,4 @@
-/* Igor in a PHP of your own: what libigor.a gives to a PHP that is linked with it.
+/* Igor in a PHP of your own: what libigor.a offers a PHP that is linked with it.
  *
  * libigor.a holds the module `igor`, the same that `make extension` makes as a shared object; docs/extension.md says what it
  * does and how PHP's source tree takes it in. It asks PHP for nothing but what every module may use. */

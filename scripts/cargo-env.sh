@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells plain `cargo` and editors which PHP to use, by an untracked .cargo/config.toml. `make` does not need it: it sets
+# Points plain `cargo` and editors to the PHP to use, by an untracked .cargo/config.toml. `make` does not need it: it sets
 # the same variables itself, and variables of the environment win over this file.
 set -euo pipefail
 

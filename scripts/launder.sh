@@ -115,7 +115,7 @@ compare() {
     LC_ALL=C comm -23 <(tests_with "$FAILURES|SKIPPED" "$at.again") "$at.crashes" >"$at.different"
 }
 
-# report MODE: prints the differences and gives how many of them are no listed ones.
+# report MODE: prints the differences and returns how many of them are no listed ones.
 report() {
     local at=$WORK/$1 test unknown=0
     while read -r test; do

@@ -36,7 +36,7 @@ SETTINGS=(-d opcache.enable_cli=1 -d opcache.protect_memory=0 -d opcache.record_
     -d "opcache.preload_user=$(id --user --name)")
 readonly SETTINGS
 # Tests that several threads cannot run at once: they make files of one name, start programs or read one standard input, or
-# show what opcache makes of a script, which it tells the thread alone that came first, or protect its memory (see above).
+# show what opcache makes of a script, which it shows to the first thread alone, or protect its memory (see above).
 readonly ONE_AT_A_TIME='--CLEAN--|opcache\.opt_debug_level|opcache\.protect_memory=1|--STDIN--|unlink|rmdir|mkdir|touch ?\(|tempnam|tmpfile|symlink|rename ?\(|copy ?\(|file_put_contents|fopen ?\(.*["'"'"'][waxc]|fputcsv|SplFileObject|proc_open|popen|exec ?\(|pcntl_|STDIN|STDOUT|STDERR|php://std|TEST_PHP_|open_basedir|server\.inc|\.phar|stream_socket_server|socket_bind'
 
 # shellcheck source=scripts/lib/phpt.sh

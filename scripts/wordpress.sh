@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs Debian's WordPress under igor, with a MariaDB of its own and the recipe's plugin: installs it, logs in, writes, uploads,
-# changes an option while it runs, and compares a page with what PHP's own server gives.
+# changes an option while it runs, and compares a page with the one that PHP's own server sends.
 #
 #   scripts/wordpress.sh IGOR FOLDER
 #
-# IGOR is the program. FOLDER keeps the unpacked packages; database and site are made anew each time.
+# IGOR is the program. FOLDER keeps the unpacked packages; database and site are made again each time.
 #
 # Environment:
 #   PHP  the stock php of the same build; default: the one that `make php` built

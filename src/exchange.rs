@@ -23,7 +23,7 @@ pub const SERVER_SOFTWARE: &str = concat!("Igor/", env!("CARGO_PKG_VERSION"), " 
 pub enum Flow {
     /// The bytes were taken.
     Continue,
-    /// Nobody reads any more: PHP is told that the connection was aborted, and decides by `ignore_user_abort`.
+    /// The client reads no more: PHP learns that the connection was aborted, and decides by `ignore_user_abort`.
     ClientGone,
 }
 
@@ -54,7 +54,7 @@ impl Pairs {
         self.entries.push(entry);
     }
 
-    /// Gives the first pair of this name another value; adds the pair if there is none.
+    /// Sets the value of the first pair of this name; adds the pair if there is none.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         match self.entries.iter().position(|(other, _)| self.bytes[other.clone()] == *name) {
             Some(at) => self.entries[at].1 = self.append(|bytes| bytes.extend_from_slice(value)),
@@ -115,7 +115,7 @@ impl fmt::Debug for Pairs {
     }
 }
 
-/// What PHP is told of a request before it runs. The strings are C strings because PHP keeps pointers into them for as
+/// What PHP gets of a request before it runs. The strings are C strings because PHP keeps pointers into them for as
 /// long as the request lasts; whoever makes them drops bytes after a NUL or refuses the request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestHead {
@@ -209,10 +209,10 @@ pub struct BodyAborted;
 /// One request and its answer, seen from the PHP thread that runs it. Dropping it ends the answer: what was written is
 /// delivered; when nothing was, the client gets a 500.
 pub trait Exchange: Send {
-    /// What PHP is told of the request. Stays valid and unchanged until the exchange is dropped.
+    /// What PHP gets of the request. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
 
-    /// Told when a PHP thread takes the request up: `cancellation` ends the waits of that thread. What waits then ends as if
+    /// Called when a PHP thread takes the request: `cancellation` ends the waits of that thread. What waits then ends as if
     /// the client had gone.
     fn taken(&mut self, cancellation: &Arc<Cancellation>) {
         let _ = cancellation;
@@ -237,13 +237,13 @@ pub trait Exchange: Send {
     /// Sends what is buffered.
     fn flush(&mut self) -> Flow;
 
-    /// Ends the answer while the script goes on (`fastcgi_finish_request()`). Later writes are dropped.
+    /// Ends the answer while the script continues (`fastcgi_finish_request()`). Later writes are dropped.
     fn finish(&mut self);
 
     /// Whether the client went away. Cheap; used by `connection_aborted()` between writes.
     fn client_gone(&self) -> bool;
 
-    /// Told after the script ended and before the drop: `true` when PHP ended by a fatal error or was killed. An
+    /// Called after the script ended and before the drop: `true` when PHP ended by a fatal error or was killed. An
     /// exchange that has sent nothing yet answers 500 then.
     fn ended(&mut self, failed: bool);
 }
@@ -277,7 +277,7 @@ impl Claim {
 pub struct Job {
     exchange: Box<dyn Exchange>,
     claim: Claim,
-    /// Called when a PHP thread takes the job, and dropped uncalled otherwise: it gives the place in the queue back.
+    /// Called when a PHP thread takes the job, and dropped uncalled otherwise: it frees the place in the queue.
     on_taken: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -312,7 +312,7 @@ pub trait JobSender: Send + Sync {
     /// Queues the job without blocking.
     ///
     /// # Errors
-    /// Gives the job back when the queue is full or the threads behind it are gone.
+    /// Returns the job when the queue is full or the threads behind it are gone.
     fn offer(&self, job: Job) -> Result<(), Job>;
 }
 

@@ -117,6 +117,6 @@ leaf! {
 #[cfg(feature = "extension")]
 #[unsafe(no_mangle)]
 extern "C" fn get_module() -> *const c_void {
-    // SAFETY: gives the address of a static structure.
+    // SAFETY: the function returns the address of a static structure.
     unsafe { crate::ffi::shim_extension_entry() }
 }

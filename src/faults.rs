@@ -17,7 +17,7 @@ thread_local! {
     static ARMED: RefCell<Option<Armed>> = const { RefCell::new(None) };
 }
 
-/// Arms a fault on this thread in place of the one before, and gives whether none was left: it has happened, or there was
+/// Arms a fault on this thread in place of the one before, and returns whether none was left: it has happened, or there was
 /// none. An empty point arms nothing.
 pub(crate) fn arm(point: &str, nth: u64) -> bool {
     let armed = (!point.is_empty()).then(|| Armed { point: point.to_owned(), left: nth.max(1) });

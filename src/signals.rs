@@ -24,7 +24,7 @@ impl SignalMask {
         Self(unsafe { mask.assume_init() })
     }
 
-    /// Blocks every signal on this thread but its own faults, so that the process's signals go to its other threads, and gives
+    /// Blocks every signal on this thread but its own faults, so that the process's signals go to its other threads, and returns
     /// what was blocked before. Threads that are started meanwhile inherit the block.
     pub fn block_all() -> Self {
         Self::block_all_but(&[])

@@ -1,6 +1,6 @@
 <?php
 
-// Publishes a new version of an array when it is told to, by a line on its socket:
+// Publishes a new version of an array when it is asked to, by a line on its socket:
 //
 //     make SIZE       makes an array of as many elements
 //     publish         publishes its next version, with one value changed

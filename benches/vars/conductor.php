@@ -1,6 +1,6 @@
 <?php
 
-/** Gives commands to commanded.php from inside of a script. */
+/** Sends commands to commanded.php from inside of a script. */
 final class Conductor
 {
     /** @var resource */
@@ -11,7 +11,7 @@ final class Conductor
         $this->socket = stream_socket_client("unix://$path");
     }
 
-    /** Gives the command and waits until it is done. */
+    /** Sends the command and waits until it is done. */
     public function order(string $command): void
     {
         fwrite($this->socket, "$command\n");

@@ -59,7 +59,7 @@ function measure_reads(int $times): array
 
 /**
  * Runs each of the calls, and an empty loop, `$times` times and twice as often, for Callgrind to count. What it counts
- * for the second less the first is `$times` turns of the loop alone. Gives the names in the order in which it ran them.
+ * for the second less the first is `$times` turns of the loop alone. Returns the names in the order in which it ran them.
  */
 function count_reads(int $times): array
 {

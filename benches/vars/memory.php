@@ -55,7 +55,7 @@ final class MemoryBenchmark
         $this->release($workers);
     }
 
-    /** A socket that somebody is about to listen on. */
+    /** A socket that someone is about to listen on. */
     private function connect(string $address)
     {
         $deadline = microtime(true) + 30;
@@ -70,7 +70,7 @@ final class MemoryBenchmark
         return $socket;
     }
 
-    /** Gives a command to commanded.php, and watches memory until it is done. */
+    /** Sends a command to commanded.php, and watches memory until it is done. */
     private function order(string $command): void
     {
         fwrite($this->conductor, "$command\n");
@@ -104,7 +104,7 @@ final class MemoryBenchmark
         return $requests;
     }
 
-    /** Lets the readers go, and gives the bytes of the snapshot that they read. */
+    /** Releases the readers, and returns the bytes of the snapshot that they read. */
     private function release(array $requests): int
     {
         $this->order('release');

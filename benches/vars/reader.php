@@ -1,6 +1,6 @@
 <?php
 
-// Reads when it is told to, by a line on the socket of commanded.php, and keeps a string of every version that it saw.
+// Reads when it is asked to, by a line on the socket of commanded.php, and keeps a string of every version that it saw.
 function read_when_told(): void
 {
     static $kept = [];

@@ -74,7 +74,7 @@ WATCHED_PID=''
 run_watched() {
     local label=$1 log=$2 total=$3
     shift 3
-    # Job control gives the command a process group, which can be ended whole.
+    # Job control puts the command into a process group, which can be ended whole.
     COUNTER_TENTH=0
     set -m
     "$@" >"$log" 2>&1 </dev/null &

@@ -51,14 +51,14 @@ origins_failed() {
     fail "looking for the source of PHP $what: no origin has it; put one of the listed tarballs (${listed:-none of $SERIES}) into a folder and name it with IGOR_PHP_SOURCES, or name any release tarball with PHP_TARBALL (log: $TRIES_LOG)"
 }
 
-# origin_failed WHAT WHY: tells a failure in one line, and keeps it.
+# origin_failed WHAT WHY: reports a failure in one line, and keeps it.
 origin_failed() {
     ORIGIN_FAILURES+=("$1: $2")
     say "  $1: $2"
     printf -- '--- %s: %s\n' "$1" "$2" >>"$TRIES_LOG"
 }
 
-# origin_try WHAT COMMAND...: runs one try and keeps its output in the log. On failure tells why and returns 1.
+# origin_try WHAT COMMAND...: runs one try and keeps its output in the log. On failure prints why and returns 1.
 origin_try() {
     local what=$1 output=$CACHE/log/try-$SERIES.log status=0 why
     shift

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts that drive PHP's run-tests.php share. Expects ROOT and PHP_CONFIG.
 
-# Where run-tests.php lies: beside phpize where PHP was installed with it, else in the source tree.
+# Where run-tests.php is: beside phpize where PHP was installed with it, else in the source tree.
 find_run_tests() {
     local installed
     installed=$("$PHP_CONFIG" --prefix)/lib/php/build/run-tests.php

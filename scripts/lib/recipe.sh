@@ -61,7 +61,7 @@ recipe_configure_flags() {
         --with-zlib
 
     # zend_test is a separate file that only php-src's own tests load. Valgrind
-    # support tells Valgrind where the stacks of fibers are.
+    # support shows Valgrind where the stacks of fibers are.
     case $kind in
         debug) printf '%s\n' --enable-debug --enable-zend-test=shared --with-valgrind ;;
         asan) printf '%s\n' --enable-debug --enable-zend-test=shared --enable-address-sanitizer ;;

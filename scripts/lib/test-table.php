@@ -114,7 +114,7 @@ function problems(array $tests): array
     return $problems;
 }
 
-/** Writes the document, or checks it; gives the exit status. */
+/** Writes the document, or checks it; returns the exit status. */
 function write_or_check(string $root, bool $check): int
 {
     $file = "$root/" . DOCUMENT;

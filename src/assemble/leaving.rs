@@ -24,7 +24,7 @@ impl Leaving {
         self.classic = self.classic.take().or(other.classic);
     }
 
-    /// Tells the threads that serve requests to end when nothing waits any more.
+    /// Asks the threads that serve requests to end when nothing waits any more.
     pub(crate) fn stop_serving(&self) {
         if let Some(classic) = &self.classic {
             classic.stop();
@@ -34,7 +34,7 @@ impl Leaving {
         }
     }
 
-    /// Waits until all have left, which they were told to: see [`threads::leave`]. Blocks.
+    /// Waits until all have left, as they should: see [`threads::leave`]. Blocks.
     pub(crate) fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
         let classic = self.classic.iter().map(|classic| classic.thread_group());
         let http = self.http.iter().map(|worker| worker.thread_group());

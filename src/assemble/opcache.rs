@@ -1,7 +1,7 @@
 //! Restarts of opcache: brings the PHP threads to a halt when one is due (see `php::safepoint`).
 //!
-//! Workers are told to end their scripts, as for a restart of theirs, while requests to classic scripts go on; then those
-//! are let run to their end, and nobody starts. The first thread that wants to start then restarts opcache, and all go on.
+//! Workers are asked to end their scripts, as for a restart of theirs, while requests to classic scripts go on; then those
+//! are let run to their end, and no script starts. The first thread that wants to start then restarts opcache, and all go on.
 
 use super::Live;
 use crate::limits::KILL_SECONDS_MAX;

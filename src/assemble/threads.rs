@@ -48,7 +48,7 @@ impl Threads {
     /// Starts the classic threads, those of eager background workers, and those of HTTP workers.
     ///
     /// # Errors
-    /// The system gave no thread. What was started has been told to stop, and is given with the error: the engine must not
+    /// The system could not start a thread. What was started has been asked to stop, and is returned with the error: the engine must not
     /// be stopped under it.
     pub(crate) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let options = thread_options(&config.global.frankenphp.vars, Arc::default());
@@ -78,7 +78,7 @@ impl Threads {
     /// and nothing of `old` ends or changes. Then either [`commit`](Self::commit) or [`withdraw`](Self::withdraw).
     ///
     /// # Errors
-    /// The system gave no thread. What was started has been told to stop, and is given with the error.
+    /// The system could not start a thread. What was started has been asked to stop, and is returned with the error.
     pub(crate) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let Live { config: old_config, threads: old } = old;
         let options = thread_options(&config.global.frankenphp.vars, old.options.copy_budget.clone());
@@ -131,7 +131,7 @@ impl Threads {
     fn start_http(&mut self, config: &Config, kept: Option<(&Self, &Config)>) -> io::Result<()> {
         for (label, worker) in http_workers(config) {
             let declaration = http_declaration(worker);
-            // A script that goes on keeps the slots that it has read from; so it must not see other workers from now on.
+            // A script that continues keeps the slots that it has read from; so it must not see other workers from now on.
             let kept =
                 kept.filter(|(_, old)| sees_global(old, label) == sees_global(config, label)).map(|(kept, _)| kept);
             let known = |group: &&HttpGroup| group.scope == *label && *group.worker.config() == declaration;
@@ -169,8 +169,8 @@ impl Threads {
         self.http.iter().filter(move |group| !known(group))
     }
 
-    /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is told to end, what
-    /// they declare otherwise starts anew. Gives what is to end, with what is only in `old`.
+    /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is asked to end, what
+    /// they declare otherwise restarts. Returns what is to end, with what is only in `old`.
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         for scope in config.scopes() {
@@ -191,7 +191,7 @@ impl Threads {
         leaving
     }
 
-    /// Gives up what [`succeed`](Self::succeed) has started; `old` is as it was before. Gives what is to end.
+    /// Withdraws what [`succeed`](Self::succeed) has started; `old` is as it was before. Returns what is to end.
     pub(crate) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
         let mut leaving = old.not_in(self);
         leaving.extend(old.restore(old_config));
@@ -240,7 +240,7 @@ impl Threads {
         own.chain(global)
     }
 
-    /// Lets the workers of the chosen scopes start anew. Gives how many there are, and the scripts that are to end for it.
+    /// Restarts the workers of the chosen scopes. Returns how many there are, and the scripts that are to end for it.
     pub(crate) fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> (usize, Runs) {
         let mut runs = Runs::default();
         let mut restarted = 0;
@@ -264,7 +264,7 @@ impl Threads {
         (restarted, runs)
     }
 
-    /// Tells all background workers to stop; no new one starts.
+    /// Asks all background workers to stop; no new one starts.
     pub(crate) fn stop_background(&self) {
         self.stopping.store(true, Ordering::Release);
         for declared in self.background.values() {

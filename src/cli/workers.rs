@@ -21,7 +21,7 @@ pub(super) fn show(arguments: &WorkersArguments) -> Result<(), String> {
     loop {
         let output = match look(&remote, arguments.json) {
             Ok(output) => output,
-            // A server that is restarted while somebody watches comes back.
+            // A server that is restarted while someone watches comes back.
             Err(error) if !first => format!("{error}\n"),
             Err(error) => return Err(error),
         };
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::server::admin::view::WaiterView;
 
-    /// B54: why a worker does not come up stands in the table.
+    /// B54: why a worker does not come up is in the table.
     #[test]
     fn the_table() {
         let failing = BackgroundView {

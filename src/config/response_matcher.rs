@@ -59,7 +59,7 @@ impl StatusPattern {
 }
 
 impl ResponseMatcher {
-    /// Whether a response fits. `field` gives the values of the field with a name in lower case.
+    /// Whether a response fits. `field` returns the values of the field with a name in lower case.
     #[must_use]
     pub fn matches<'r, V: Iterator<Item = &'r str>>(&self, status: u16, field: impl Fn(&str) -> V) -> bool {
         (self.statuses.is_empty() || self.statuses.iter().any(|pattern| pattern.matches(status)))

@@ -102,7 +102,7 @@ impl WorkerConfig {
         }
     }
 
-    /// Whether `other` declares the same worker, wherever it stands in the file. On a reload such a worker keeps
+    /// Whether `other` declares the same worker, wherever it is in the file. On a reload such a worker keeps
     /// running.
     #[must_use]
     pub fn same_declaration(&self, other: &Self) -> bool {
@@ -116,7 +116,7 @@ impl WorkerConfig {
 pub enum WorkerKind {
     /// It answers requests with `frankenphp_handle_request()`.
     Http {
-        /// Path patterns that are routed to the worker wherever its file lies. Empty: requests for its file.
+        /// Path patterns that are routed to the worker wherever its file is. Empty: requests for its file.
         match_: Vec<PathPattern>,
     },
     /// It runs beside the requests and publishes variables.

@@ -132,7 +132,7 @@ fn settings(config: &Config) -> Pairs {
     settings
 }
 
-/// The script of the program itself: nobody tells it what to do.
+/// The script of the program itself: it needs no instructions.
 struct ModuleWork;
 
 impl Work for ModuleWork {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// PHP, running in this process with the threads and workers of a configuration, until it is stopped or dropped.
 ///
 /// One program has one at a time. The value stays on the thread that started it, because PHP's engine does; the services
-/// that it gives go anywhere. It needs no async runtime itself: start it before you build yours, and stop it after your
+/// that it makes may go to any thread. It needs no async runtime itself: start it before you build yours, and stop it after your
 /// server has answered its last request. Threads that exist before take part in PHP's signals: if scripts use
 /// `pcntl_signal()`, start this first, and block what is not yours with [`SignalMask`](crate::signals::SignalMask) then.
 ///
@@ -109,7 +109,7 @@ impl Mounted {
     }
 }
 
-/// Waits until threads have left that were told to, and stops the engine.
+/// Waits until threads that should end have left, and stops the engine.
 fn end(engine: Engine, leaving: &Leaving, grace: Duration) -> Result<(), StuckThreads> {
     let stuck = leaving.leave(Instant::now() + grace, Duration::from_secs(KILL_SECONDS_MAX));
     if stuck.is_empty() {

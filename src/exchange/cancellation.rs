@@ -1,7 +1,7 @@
 //! How a wait of a PHP thread in Rust is ended from outside. No signal helps there: a wait in Rust returns by itself.
 //!
 //! The thread that waits first says how it is woken ([`Cancellation::sleeper`]) and then looks before every sleep whether
-//! it still has to; the other side first makes the reason visible and then wakes. The lock of the sleeper lies between the
+//! it still has to; the other side first makes the reason visible and then wakes. The lock of the sleeper is between the
 //! two on both sides, so one of them sees the other: no wake-up is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};

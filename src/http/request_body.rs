@@ -45,7 +45,7 @@ pub(super) enum BodyFailure {
 }
 
 impl BodyFailure {
-    /// The answer to the request. The connection ends with it: what follows on it cannot be told from the missing rest.
+    /// The answer to the request. The connection ends with it: what follows on it cannot be distinguished from the missing rest.
     pub(super) fn response(&self) -> Response<ResponseBody> {
         let text = match self {
             Self::Broken => "the body of this request is not whole\n",

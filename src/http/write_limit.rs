@@ -1,4 +1,4 @@
-//! An end for connections whose client takes no bytes. Nobody else would notice such a client: the kernel keeps its
+//! An end for connections whose client takes no bytes. No one else would notice such a client: the kernel keeps its
 //! connection open as long as it answers probes, and hyper waits in its write.
 
 use std::future::Future;

@@ -63,7 +63,7 @@ pub const ENCODE_WINDOW_BITS: u32 = 17;
 /// proxies wait for a first byte, half over.
 pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
 
-/// What a refused client is told in `Retry-After`. Long enough to shed load, short enough not to look like an outage.
+/// What a refused client gets in `Retry-After`. Long enough to shed load, short enough not to look like an outage.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
 // --- HTTP: connections --------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ pub const BLOCKING_THREAD_USED_EVERY_SECONDS: u64 = 15;
 // --- PHP threads --------------------------------------------------------------------------------------------------
 
 /// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:
-/// the kernel gives pages as they are touched.
+/// the kernel adds pages as they are touched.
 pub const PHP_THREAD_STACK_BYTES: usize = 16 << 20;
 
 /// Jobs that may wait in front of one group of PHP threads, for each of its threads; see [`QUEUE_JOBS_MIN`].
@@ -141,7 +141,7 @@ pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
 pub const KILL_SECONDS_MAX: u64 = 5;
 
 /// Shortest time between two restarts of opcache. Each one ends every worker script, and makes the server compile all
-/// that it runs anew, so a loop of `opcache_reset()` must not make it do nothing else.
+/// that it runs again, so a loop of `opcache_reset()` must not make it do nothing else.
 pub const OPCACHE_RESTART_INTERVAL_MS_MIN: u64 = 1000;
 
 /// Longest log record made of a script's output.
@@ -184,7 +184,7 @@ pub const SCRIPT_OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What is kept of a request body that is given to several threads. As much as they may print.
 pub const SCRIPT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Lines shown of each side where the outputs of two threads differ. More help nobody, and one line may say enough.
+/// Lines shown of each side where the outputs of two threads differ. More help no reader, and one line may say enough.
 pub const DIFFERENCE_LINES_MAX: usize = 20;
 
 // --- The admin interface ------------------------------------------------------------------------------------------

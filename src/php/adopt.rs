@@ -1,4 +1,4 @@
-//! A PHP thread of somebody else's: the program that has loaded the module starts it and runs its scripts, which may use
+//! A PHP thread of another program: the program that has loaded the module starts it and runs its scripts, which may use
 //! the functions while the thread is adopted.
 
 use super::context::Context;

@@ -74,7 +74,7 @@ static RUNS: AtomicBool = AtomicBool::new(false);
 /// What the thread that started the engine blocked.
 static MASK_OF_PROCESS: OnceCell<SignalMask> = OnceCell::new();
 
-/// The signals that PHP threads block, and programs that scripts start. `None`: the engine is somebody else's.
+/// The signals that PHP threads block, and programs that scripts start. `None`: the engine belongs to another program.
 pub(super) fn mask_of_process() -> Option<&'static SignalMask> {
     MASK_OF_PROCESS.get()
 }

@@ -264,7 +264,7 @@ extern "C" fn host_log(host: *mut c_void, level: c_int, message: *const c_char, 
         crate::faults::panic_at("host_log");
         // SAFETY: the message lives during the call.
         let message = String::from_utf8_lossy(unsafe { bytes(message, len) });
-        // SAFETY: null or this thread's own context, as in `host_fn!`.
+        // SAFETY: null or this thread's own context, as in `leaf!`.
         match unsafe { host.cast::<Context>().as_mut() } {
             Some(context) => context.work.log(level, &message),
             None if level <= 3 => tracing::error!(target: "php::startup", "{message}"),

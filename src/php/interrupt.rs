@@ -17,7 +17,7 @@ pub struct Interrupt {
     /// Protects the C thread's address and the generation; held while the C thread is signalled, never across user code.
     running: Mutex<Running>,
     /// Ends the waits in Rust; also what the VM's interrupt handler reads. Only changed under the lock, so that it is of the
-    /// run that goes on.
+    /// run that continues.
     waits: Arc<Cancellation>,
 }
 
@@ -85,7 +85,7 @@ impl Interrupt {
     }
 
     /// Makes the script of this run end at its next step, and wakes it from a blocking call or a wait. Returns whether that
-    /// run still goes on; a caller repeats until it does not, because shutdown functions run after the kill and may block.
+    /// run still continues; a caller repeats until it does not, because shutdown functions run after the kill and may block.
     pub fn kill(&self, generation: u64) -> bool {
         {
             let running = self.running();

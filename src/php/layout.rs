@@ -50,7 +50,7 @@ mod tests {
         for byte in 0..=u8::MAX {
             for len in 0..=17u8 {
                 let bytes: Vec<u8> = (0..len).map(|at| byte.wrapping_add(at.wrapping_mul(37))).collect();
-                // SAFETY: the function reads as many bytes as it is told, and needs no running engine.
+                // SAFETY: the function reads as many bytes as its argument says, and needs no running engine.
                 let of_engine = unsafe { zend_hash_func(bytes.as_ptr().cast(), bytes.len()) };
                 assert_eq!(hash_bytes(&bytes), of_engine, "{bytes:?}");
             }

@@ -12,7 +12,7 @@ pub(super) struct EngineObjects;
 impl Objects for EngineObjects {
     fn enum_case(&self, object: *const c_void) -> Option<(*const ZString, *const ZString)> {
         let (mut class_name, mut case_name) = (ptr::null(), ptr::null());
-        // SAFETY: the object is alive: it stands in the array that is being published by this thread.
+        // SAFETY: the object is alive: it is in the array that is being published by this thread.
         let found = unsafe { ffi::shim_enum_case(object, &raw mut class_name, &raw mut case_name) };
         found.then_some((class_name.cast(), case_name.cast()))
     }

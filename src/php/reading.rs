@@ -4,7 +4,7 @@ use crate::ffi;
 use crate::vars::{Published, Serve, Slot};
 use std::sync::Arc;
 
-/// What C is told of a read.
+/// A read, as C gets it.
 pub(super) fn reading(slot: &Arc<Slot>, published: &Published, serve: Serve) -> ffi::igor_reading {
     ffi::igor_reading {
         slot: Slot::head(slot).cast(),

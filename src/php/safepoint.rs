@@ -4,14 +4,14 @@
 //! only the functions here change, and only under the lock:
 //!
 //! * *open*: everybody enters;
-//! * *request*: the same, and the coordinator has been told;
+//! * *request*: the same, and the coordinator knows it;
 //! * *ending runs*: scripts that run for long (workers) are to end, and wait before their next run; requests go on;
-//! * *ending all*: nobody enters. Once nobody is inside, one thread enters alone, and opcache restarts in its start;
-//! * *given up*: some thread did not leave. Everybody enters, and the drain begins anew when it has left.
+//! * *ending all*: no thread enters. Once none is inside, one thread enters alone, and opcache restarts in its start;
+//! * *given up*: some thread did not leave. Everybody enters, and the drain restarts when it has left.
 //!
 //! The way in and out is two stores and two loads on memory that is otherwise only read. A thread first says that it is
 //! inside and then looks at the phase; the coordinator first sets the phase and then looks who is inside. All four are
-//! sequentially consistent, so at least one of the two sees the other (Dekker): nobody is inside unseen. A thread that
+//! sequentially consistent, so at least one of the two sees the other (Dekker): no one is inside unseen. A thread that
 //! finds the gate closed takes its word back, under the lock.
 //!
 //! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is alone.
@@ -37,18 +37,18 @@ pub struct Safepoint {
     interval: Duration,
     /// One of the constants above. Written under the lock; `SeqCst`, see the head of this file.
     phase: AtomicU8,
-    /// In a drain: the scripts of workers have been told to end. Written under the lock.
+    /// In a drain: the scripts of workers have been asked to end. Written under the lock.
     told: AtomicBool,
-    /// Protects the rest. Never held across a call into the engine. Nobody who holds a lock that a PHP thread waits with may
+    /// Protects the rest. Never held across a call into the engine. No one who holds a lock that a PHP thread waits with may
     /// take it: the thread is woken under it.
     state: Mutex<State>,
-    /// Told of every change of the phase, and of every leave while the gate is not open.
+    /// Notified of every change of the phase, and of every leave while the gate is not open.
     changed: Condvar,
 }
 
 struct State {
     members: Vec<Arc<Member>>,
-    /// Somebody carries drains out. Without one the gate stays open.
+    /// A coordinator carries drains out. Without one the gate stays open.
     coordinated: bool,
     stopped: bool,
     request: Option<RestartRequest>,
@@ -97,7 +97,7 @@ impl Reason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRequest {
     reason: Reason,
-    /// Whether opcache must still be told.
+    /// Whether opcache does not know it yet.
     reset: bool,
     /// The thread that asked first, and its script's place.
     by: String,
@@ -122,7 +122,7 @@ pub struct Restarts {
 pub(super) enum Admission {
     /// Beside the others.
     Beside,
-    /// Nobody else is inside until it says [`Safepoint::entered`].
+    /// No one else is inside until it says [`Safepoint::entered`].
     Alone {
         /// opcache must be asked to restart.
         reset: bool,
@@ -243,19 +243,19 @@ impl Safepoint {
     pub(super) fn leave(&self, member: &Member) {
         member.inside.store(false, Ordering::SeqCst);
         if !matches!(self.phase.load(Ordering::SeqCst), OPEN | WANTED) {
-            // Under the lock, so that nobody is between its look and its wait.
+            // Under the lock, so that no thread is between its check and its wait.
             let _state = self.locked();
             self.changed.notify_all();
         }
     }
 
     /// Whether the script of this thread is to end before any worker starts: it would wait for one in vain. Not before the
-    /// workers have been told to end, so that their scripts do not fail by it.
+    /// workers have been asked to end, so that their scripts do not fail by it.
     pub(super) fn holds_back(&self, member: &Member) -> bool {
         !admits(self.phase.load(Ordering::SeqCst), member.mode) && self.told.load(Ordering::SeqCst)
     }
 
-    /// Takes note of `opcache_reset()`. `false`: nobody can carry it out.
+    /// Takes note of `opcache_reset()`. `false`: nothing can carry it out.
     pub(super) fn reset(&self, member: &Member, place: &str) -> bool {
         let mut state = self.locked();
         if !state.coordinated {
@@ -289,7 +289,7 @@ impl Safepoint {
 
     // ---- The coordinator's side ----
 
-    /// From now on restarts are carried out: somebody calls [`next_request`](Self::next_request).
+    /// From now on restarts are carried out: a coordinator calls [`next_request`](Self::next_request).
     pub fn coordinate(&self) {
         let mut state = self.locked();
         state.coordinated = true;
@@ -330,8 +330,8 @@ impl Safepoint {
         }
     }
 
-    /// Waits until these threads have left; the scripts of workers have been told to end. On their own until `grace`,
-    /// interrupted again and again from then on, for `kill` at most. Gives the names and places of those that are still there. Ends at once when the server stops.
+    /// Waits until these threads have left; the scripts of workers have been asked to end. On their own until `grace`,
+    /// interrupted again and again from then on, for `kill` at most. Returns the names and places of those that are still there. Ends at once when the server stops.
     pub fn await_left(&self, which: DrainStep, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
         let (mut deadline, mut interrupted) = (Deadline::new(grace, kill), false);

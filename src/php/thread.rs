@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Blocks the signals that are sent to the process as a whole, and gives what was blocked before. What is meant for this very
+/// Blocks the signals that are sent to the process as a whole, and returns what was blocked before. What is meant for this very
 /// thread still reaches it: faults, PHP's timers, and what wakes it.
 fn block_signals_of_process() -> SignalMask {
     let timer = libc::SIGRTMIN();
@@ -23,7 +23,7 @@ fn block_signals_of_process() -> SignalMask {
 /// Starts a PHP thread. The engine must not be stopped before the thread has been joined.
 ///
 /// # Errors
-/// The engine does not run, or the system gave no thread, or none of the timers of which PHP needs one for each.
+/// The engine does not run, or the system could not start a thread, or none of the timers of which PHP needs one for each.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
     if !super::engine::runs() {
         return Err(io::Error::other("PHP's engine does not run; it must be started before its threads"));

@@ -1,5 +1,5 @@
 //! The timer that PHP makes for each of its threads at the thread's start, for `max_execution_time`. PHP ends the whole process
-//! where the system gives none (`Could not create timer`), so each is asked for before.
+//! where the system has none left (`Could not create timer`), so each is asked for before.
 
 use std::io;
 
@@ -17,7 +17,7 @@ impl Reserved {
     /// Takes a timer.
     ///
     /// # Errors
-    /// The system gives none: timers count as pending signals, of which a user may have `RLIMIT_SIGPENDING`.
+    /// The system has none left: timers count as pending signals, of which a user may have `RLIMIT_SIGPENDING`.
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: every member of the structure is a number or a pointer, for which zero is allowed.

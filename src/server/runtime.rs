@@ -1,4 +1,4 @@
-//! The async runtime. Tokio panics when it needs a thread for blocking work, has none, and the system gives none; so one is
+//! The async runtime. Tokio panics when it needs a thread for blocking work, has none, and the system starts none; so one is
 //! made before PHP takes its threads, and kept. When it is the only one, what blocks is done one after the other.
 
 use crate::limits::{BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS};
@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 /// Starts the runtime of the server.
 ///
 /// # Errors
-/// The system gave no thread, or no descriptor.
+/// The system could not start a thread, or had no descriptor left.
 pub(super) fn start() -> io::Result<Runtime> {
     let make = || {
         let runtime = Builder::new_multi_thread()
@@ -23,7 +23,7 @@ pub(super) fn start() -> io::Result<Runtime> {
         runtime.spawn(keep_a_blocking_thread());
         Ok(runtime)
     };
-    // It has nothing else to say that the system gives no thread; the panic's own message stands on the standard error.
+    // Tokio reports a failed start of a thread only by panicking; the message goes to the standard error.
     catch_unwind(AssertUnwindSafe(make))
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::WouldBlock, "the system gave no thread")))
 }

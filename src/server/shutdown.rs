@@ -7,7 +7,7 @@ use crate::threads::Stuck;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted. Gives the
+/// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted. Returns the
 /// threads that could not be made to leave: the engine must not be stopped under them.
 pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) -> Vec<Stuck> {
     let grace = live.config.global.grace_period;

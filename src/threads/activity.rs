@@ -90,7 +90,7 @@ impl Activity {
         });
     }
 
-    /// The thread runs a worker's script, outside of every request. Gives how long it had been at what it did before.
+    /// The thread runs a worker's script, outside of every request. Returns how long it had been at what it did before.
     pub fn running(&self, run: u64) -> Duration {
         self.change(ThreadState::Running, |now| now.run = run)
     }

@@ -51,7 +51,7 @@ struct GroupThread {
     name: String,
     activity: Arc<Activity>,
     interrupt: Arc<Interrupt>,
-    /// The run that was last told to end; 0: none. A run is told again and again, and noted once.
+    /// The run that was last interrupted; 0: none. A run is interrupted again and again, and counted once.
     killed: AtomicU64,
 }
 
@@ -65,7 +65,7 @@ pub struct ThreadStatus {
 }
 
 impl GroupThread {
-    /// Tells the script of this run to end at once.
+    /// Interrupts the script of this run.
     fn kill(&self, generation: u64) {
         if self.interrupt.kill(generation) && self.killed.swap(generation, Ordering::Relaxed) != generation {
             self.thread_group.kills.fetch_add(1, Ordering::Relaxed);
@@ -103,8 +103,8 @@ pub struct Stuck {
     pub place: Option<String>,
 }
 
-/// Waits until every thread of all groups has left, which they were told to: on their own until `grace`, interrupted
-/// again and again from then on, for `kill` at most. Gives the threads that are still there. Blocks.
+/// Waits until every thread of all groups has left, as they should: on their own until `grace`, interrupted
+/// again and again from then on, for `kill` at most. Returns the threads that are still there. Blocks.
 pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut deadline = Deadline::new(grace, kill);
     loop {
@@ -136,8 +136,8 @@ impl OneRun {
     }
 }
 
-/// Waits until these runs have ended, which their scripts were told to: on their own until `grace`, interrupted again and
-/// again from then on, for `kill` at most. What runs after them on the same threads is left alone. Gives the threads whose
+/// Waits until these runs have ended, as their scripts should: on their own until `grace`, interrupted again and
+/// again from then on, for `kill` at most. What runs after them on the same threads is left alone. Returns the threads whose
 /// scripts go on all the same. Blocks.
 pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut runs = runs.0;
@@ -162,7 +162,7 @@ impl ThreadGroup {
         Self::with(options, Shared { identity, ..Shared::default() })
     }
 
-    /// An empty group that goes on counting where this one is; what is still to be interrupted in the old one counts in both.
+    /// An empty group that shares this group's counter of interrupted runs.
     pub fn succeed(&self, options: ThreadOptions, identity: Identity) -> Self {
         Self::with(options, Shared { identity, kills: self.shared.kills.clone() })
     }
@@ -174,7 +174,7 @@ impl ThreadGroup {
     /// Starts a thread. `make` is given its number, counted from 0 and never used twice, and where it says what it does.
     ///
     /// # Errors
-    /// The system gave no thread.
+    /// The system could not start a thread.
     pub fn spawn(&self, make: impl FnOnce(usize, Arc<Activity>) -> Box<dyn Work>) -> io::Result<()> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let activity = Arc::new(Activity::default());
@@ -229,7 +229,7 @@ impl ThreadGroup {
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
     }
 
-    /// Tells every running script to end at once.
+    /// Interrupts every running script.
     pub fn interrupt(&self) {
         // The list is released first: a thread is woken with the lock of what it waits for.
         let seats: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();

@@ -11,7 +11,7 @@ pub struct Load {
     pub waiting: usize,
 }
 
-/// Whether one more thread should start: somebody waits, nobody is free, and the bound allows it.
+/// Whether one more thread should start: a request waits, no thread is free, and the bound allows it.
 pub fn grow(load: Load, max: usize) -> bool {
     load.waiting > load.idle && load.threads < max
 }

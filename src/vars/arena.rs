@@ -15,13 +15,13 @@ use super::source::{Elements, Key, Objects, may_recur, plain};
 use std::mem::size_of;
 use std::ptr;
 
-/// `GC_ARRAY` with the flags of an array that nobody may write to.
+/// `GC_ARRAY` with the flags of an array that is never written to.
 const IMMUTABLE_ARRAY: u32 = IS_ARRAY as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE;
 /// `GC_STRING` with the flags of an interned string.
 const INTERNED_STRING: u32 = IS_STRING as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE | TEETH;
 /// A defect on purpose, in no normal build: with permanent strings the test of two requests on one thread has to crash.
 pub(super) const TEETH: u32 = if cfg!(feature = "teeth") { STR_PERMANENT } else { 0 };
-/// What the engine gives to everything that it never counts.
+/// The reference count of everything that the engine never counts.
 const UNCOUNTED: u32 = 2;
 
 struct Writer<'a> {
@@ -33,12 +33,12 @@ struct Writer<'a> {
     string_offsets: &'a PointerMap,
     written_strings: PointerMap,
     next_array: usize,
-    /// The plan reserved in the order of the walk; this is where the walk stands.
+    /// The plan reserved in the order of the walk; the position of the walk.
     cursor: usize,
     objects: &'a dyn Objects,
 }
 
-/// Carries the plan out. The root array lies at offset 0 of the memory.
+/// Carries the plan out. The root array is at offset 0 of the memory.
 ///
 /// # Safety
 /// `source` must be the array that was planned, unchanged since.
@@ -65,7 +65,7 @@ impl Writer<'_> {
     fn take(&mut self, bytes: usize) -> *mut u8 {
         let offset = self.cursor;
         self.cursor += bytes;
-        // SAFETY: the plan reserved every place that the walk takes, in this order, so the offset lies in the memory.
+        // SAFETY: the plan reserved every place that the walk takes, in this order, so the offset is in the memory.
         unsafe { self.base.add(offset) }
     }
 
@@ -144,7 +144,7 @@ impl Writer<'_> {
     }
 
     /// # Safety
-    /// `into` has room for the array's elements, and its hash part with this mask lies in front of it.
+    /// `into` has room for the array's elements, and its hash part with this mask is in front of it.
     unsafe fn hash_elements(&mut self, source: *const ZArray, into: *mut Bucket, mask: u32) {
         // SAFETY: the plan counted the elements; the chain heads are addressed as the engine addresses them.
         unsafe {
@@ -243,7 +243,7 @@ unsafe fn write_string(place: *mut u8, bytes: &[u8], known_hash: u64, known_utf8
         len: bytes.len(),
         bytes: [],
     };
-    // SAFETY: the caller gives the room; the padding after the NUL is never read.
+    // SAFETY: the caller provides the room; the padding after the NUL is never read.
     unsafe {
         place.cast::<ZString>().write(header);
         let into = place.add(size_of::<ZString>());

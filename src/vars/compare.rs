@@ -41,7 +41,7 @@ impl Comparison<'_> {
         if may_recur(gc) && self.known.contains((source as usize, published as usize)) {
             return true;
         }
-        // SAFETY: both live and nobody writes to them.
+        // SAFETY: both live and nothing writes to them.
         let pairs = unsafe { Elements::new(source).zip(Elements::new(published)) };
         for ((key, value), (published_key, published_value)) in pairs {
             // SAFETY: keys and values live with their arrays.

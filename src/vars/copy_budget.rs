@@ -1,5 +1,5 @@
 //! The budget that all worker scripts share for the replaced versions that they pin, and which of its effects the log has
-//! told already.
+//! reported already.
 
 use super::sync::{AtomicUsize, Ordering};
 use crate::limits::BUDGET_WARNINGS_MAX;
@@ -19,7 +19,7 @@ pub enum Budget {
 #[derive(Default)]
 pub struct CopyBudget {
     replaced_bytes: AtomicUsize,
-    /// Protects what has been told.
+    /// Protects the set of what has been reported.
     told: Mutex<HashSet<Told>>,
 }
 
@@ -32,7 +32,7 @@ impl CopyBudget {
         self.replaced_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether nobody has asked this yet for the same script, worker and budget: then the log should tell it.
+    /// Returns true the first time for this script, worker and budget: log the warning then.
     pub fn tell_once(&self, script: &[u8], worker: &[u8], budget: Budget) -> bool {
         // An insertion that panicked half way leaves a set that forgot at most one entry.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ impl CopyBudget {
         self.replaced_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Gives back what was reserved or charged.
+    /// Releases what was reserved or charged.
     pub(super) fn give_back(&self, bytes: usize) {
         self.replaced_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }

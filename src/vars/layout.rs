@@ -124,7 +124,7 @@ pub struct ZArray {
     pub flags: u32,
     /// `nTableMask`
     pub mask: u32,
-    /// `arData` or `arPacked`; the hash part lies in front of it.
+    /// `arData` or `arPacked`; the hash part is in front of it.
     pub data: *mut c_void,
     /// `nNumUsed`: elements and holes.
     pub used: u32,
@@ -184,7 +184,7 @@ impl ZString {
     /// The string's bytes, without the NUL.
     ///
     /// # Safety
-    /// `string` must point to a live `zend_string` that nobody writes to while the slice is used.
+    /// `string` must point to a live `zend_string` that nothing writes to while the slice is used.
     pub unsafe fn bytes<'a>(string: *const ZString) -> &'a [u8] {
         // SAFETY: the caller says that the string lives; `len` bytes follow its header by definition.
         unsafe { std::slice::from_raw_parts(ptr::addr_of!((*string).bytes).cast(), (*string).len) }

@@ -119,8 +119,8 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if self.mapped {
-            // SAFETY: the mapping is ours. It stays reserved without access, and gives its pages back: a late reader
-            // faults instead of finding somebody else's data.
+            // SAFETY: the mapping is ours. It stays reserved without access, and its pages are freed: a late reader
+            // faults instead of reading other data.
             unsafe {
                 libc::mmap(
                     self.base.as_ptr().cast(),

@@ -63,7 +63,7 @@ pub(super) struct Plan {
     pub(super) string_offsets: PointerMap,
     /// Bytes of the arena.
     pub(super) bytes: usize,
-    /// Whether an array stands in more than one place.
+    /// Whether an array is in more than one place.
     pub(super) shared: bool,
     /// Whether there is an enum case.
     pub(super) enums: bool,
@@ -118,7 +118,7 @@ impl Planner<'_> {
         Refusal::new(Reason::OutOfMemory(self.plan.bytes))
     }
 
-    /// Plans an array and all below it; gives whether it leads to an enum case.
+    /// Plans an array and all below it; returns whether it leads to an enum case.
     ///
     /// # Safety
     /// As for [`plan`].

@@ -38,7 +38,7 @@ pub struct Slot {
     counters: SlotCounters,
 }
 
-/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nobody synchronises by, and therefore no
+/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nothing synchronises by, and therefore no
 /// part of the models either.
 #[derive(Default)]
 pub struct SlotCounters {
@@ -109,8 +109,8 @@ impl Slot {
         self.locked().as_ref().map(|(_, at)| at.elapsed())
     }
 
-    /// Publishes a snapshot and gives its version. The one that it replaces is given back, to be dropped by the caller
-    /// where that costs nobody anything.
+    /// Publishes a snapshot and returns its version. The one that it replaces is given back, to be dropped by the caller
+    /// where that delays no request.
     pub fn publish(&self, snapshot: Snapshot) -> (u64, Option<Published>) {
         let snapshot = Arc::new(snapshot);
         let mut current = self.locked();

@@ -71,7 +71,7 @@ impl Snapshot {
         self.bytes
     }
 
-    /// Whether some array stands in more than one place.
+    /// Whether some array is in more than one place.
     pub fn shared(&self) -> bool {
         self.shared
     }

@@ -28,7 +28,7 @@ pub(super) struct Elements {
 
 impl Elements {
     /// # Safety
-    /// The array must live, and nobody may write to it, as long as the iterator and what it gives are used.
+    /// The array must live, and nothing may write to it, as long as the iterator and what it returns are used.
     pub(super) unsafe fn new(array: *const ZArray) -> Self {
         Self { array, position: 0 }
     }
@@ -74,7 +74,7 @@ unsafe fn direct(value: *const Zval) -> *const Zval {
     unsafe { if (*value).kind() == IS_INDIRECT { (*value).value.indirect } else { value } }
 }
 
-/// Looks through a reference that nobody else holds. `None`: it is shared with a variable that may change.
+/// Looks through a reference that no one else holds. `None`: it is shared with a variable that may change.
 ///
 /// # Safety
 /// `value` must be a live value.

@@ -2,7 +2,7 @@
 //!
 //! Written where a snapshot is made, replaced, copied or freed, all of which cost far more than an atomic addition. A
 //! zero-copy read writes nothing here: there are as many of them as a slot's reads that were not copies (see
-//! [`SlotCounters`](super::SlotCounters)). `Relaxed` everywhere: nobody synchronises by these numbers.
+//! [`SlotCounters`](super::SlotCounters)). `Relaxed` everywhere: nothing synchronises by these numbers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

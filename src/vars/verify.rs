@@ -32,7 +32,7 @@ pub(super) unsafe fn check(arena: Range<usize>, root: *const ZArray) -> Result<(
 }
 
 impl Walker {
-    /// Whether what lies there is met for the first time. Without memory nothing is, so that the walk comes to its end.
+    /// Whether this address is visited for the first time. Without memory nothing is, so that the walk comes to its end.
     fn is_new(&mut self, address: usize) -> bool {
         if self.seen.len() == self.seen.capacity() && (may_allocate().is_err() || self.seen.try_reserve(1).is_err()) {
             self.no_memory = true;
@@ -49,13 +49,13 @@ impl Walker {
         assert_eq!(address % 8, 0, "{what} is not aligned");
     }
 
-    /// Gives whether the array leads to an enum case.
+    /// Returns whether the array leads to an enum case.
     ///
     /// # Safety
     /// The snapshot lives.
     unsafe fn array(&mut self, array: *const ZArray) -> bool {
         self.inside("an array", array, size_of::<ZArray>());
-        // SAFETY: it lies in the live arena.
+        // SAFETY: it is in the live arena.
         let header = unsafe { &*array };
         let marked = header.flags & HASH_LEADS_TO_ENUM != 0;
         if !self.is_new(array as usize) {
@@ -85,7 +85,7 @@ impl Walker {
             // SAFETY: the elements lie in the live arena, and the hash part in front of them.
             unsafe { check_chains(header) };
         }
-        // SAFETY: the array lives and nobody writes to it.
+        // SAFETY: the array lives and nothing writes to it.
         let leads = unsafe { self.elements(array) };
         assert_eq!(leads, marked, "an array's enum mark");
         leads
@@ -143,7 +143,7 @@ impl Walker {
         if !self.is_new(string as usize) {
             return;
         }
-        // SAFETY: it lies in the live arena; its bytes are checked to lie there too before they are read.
+        // SAFETY: it is in the live arena; its bytes are checked to lie there too before they are read.
         unsafe {
             self.inside("a string's bytes", string, size_of::<ZString>() + (*string).len + 1);
             let bytes = ZString::bytes(string);

@@ -47,7 +47,7 @@ impl Classic {
     /// Starts the threads; called once.
     ///
     /// # Errors
-    /// The system gave no thread. Those that it gave are there, and are for the caller to stop.
+    /// The system could not start a thread. Those that it started run, and the caller must stop them.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         for _ in 0..self.config.threads {
             self.spawn()?;
@@ -91,7 +91,7 @@ impl Classic {
         self.config.threads_max.saturating_sub(self.threads())
     }
 
-    /// Tells the threads to end when the queue is empty.
+    /// Asks the threads to end when the queue is empty.
     pub fn stop(&self) {
         self.queue.close();
     }

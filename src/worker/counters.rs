@@ -15,18 +15,18 @@ pub struct WorkerCounters {
     pub give_ups: u64,
     /// Runs that had to be interrupted.
     pub kills: u64,
-    /// How often its script was begun anew, by what ended the run before.
+    /// How often its script was restarted, by what ended the run before.
     pub restarts: Restarts,
 }
 
-/// How often a background worker's script was begun anew, by what ended the run before.
+/// How often a background worker's script was restarted, by what ended the run before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restarts {
     /// It ended by itself, with status 0.
     pub exit: u64,
     /// It failed.
     pub failure: u64,
-    /// It was told to, by the admin interface or because a watched file has changed.
+    /// A restart was asked for, by the admin interface or because a watched file has changed.
     pub restart: u64,
     /// A reload has changed its declaration.
     pub reload: u64,
@@ -76,7 +76,7 @@ mod coarse {
     }
 }
 
-/// What an HTTP worker's threads count. `Relaxed` everywhere: numbers that nobody synchronises by.
+/// What an HTTP worker's threads count. `Relaxed` everywhere: numbers that nothing synchronises by.
 #[derive(Debug, Default)]
 pub(super) struct HttpCounters {
     requests: AtomicU64,

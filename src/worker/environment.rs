@@ -18,7 +18,7 @@ pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String,
     vars
 }
 
-/// The variables while an HTTP worker boots: those of a request that nobody has sent, as FrankenPHP has them, by which
+/// The variables while an HTTP worker boots: those of a request that no one has sent, as FrankenPHP has them, by which
 /// frameworks know that they are not on a command line. Empty is what only a client could say.
 pub(super) fn boot_vars(file: &Path, name: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();

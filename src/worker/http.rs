@@ -124,7 +124,7 @@ impl HttpWorker {
     /// Starts the threads that the declaration asks for and that are not there; they boot on their own.
     ///
     /// # Errors
-    /// The system gave no thread. Those that it gave are there, and are for the caller to stop.
+    /// The system gave no thread. Those that it started run, and the caller must stop them.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         loop {
             {

@@ -134,7 +134,7 @@ pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
     ))
 }
 
-/// A system that gives no thread.
+/// A system that starts no thread.
 pub(super) fn no_thread(name: &str, error: &std::io::Error) -> Failure {
     Failure::runtime(format!("background worker \"{name}\" cannot be started: the system gave no thread: {error}"))
 }

@@ -20,7 +20,7 @@ fn label(server: &Server, name: &str) -> String {
     format!("m#{}:{name}", server.seen_worker(name)["scope"].as_str().expect("a label"))
 }
 
-/// B53: each number of a background worker, with the label that tells the scopes apart.
+/// B53: each number of a background worker, with the label that distinguishes the scopes.
 #[test]
 fn metrics_of_a_background_worker() {
     let server = block(&puppet("w", "max_consecutive_failures -1")).admin().start();
@@ -193,7 +193,7 @@ fn threads_are_shown_with_their_requests() {
     });
 }
 
-/// B50: every worker begins anew, and what was published is readable all the time.
+/// B50: every worker restarts, and what was published is readable all the time.
 #[test]
 fn a_restart_begins_every_worker_anew() {
     let workers = format!("worker {{$PHP_TESTS}}/worker.php 1\n{}", puppet("w", &format!("num 1\n{READY}")));
@@ -312,7 +312,7 @@ fn wrong_requests_are_refused() {
     assert_eq!(server.eval("return 1;").value(), 1, "nothing of this has changed anything");
 }
 
-/// An address that was asked for must be had; one that nobody asked for must not keep a second server from starting.
+/// An address that was asked for must be had; one that no one asked for must not keep a second server from starting.
 #[test]
 fn an_address_that_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -28,7 +28,7 @@ fn version(vars: &Value) -> u64 {
     version
 }
 
-/// Asks until all connections together have asked often enough. Gives the first and the last version of `publisher`.
+/// Asks until all connections together have asked often enough. Returns the first and the last version of `publisher`.
 fn ask(server: &Server, asked: &AtomicUsize) -> (u64, u64) {
     let mut connection = Connection::open(server.address());
     let (mut first, mut last, mut last_crash) = (None, 0, 0);

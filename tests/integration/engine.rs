@@ -6,7 +6,7 @@ use igor_php::worker::classic::{Classic, ClassicConfig};
 use std::process::Command;
 use std::sync::Arc;
 
-/// Tells the test below that it is the process, and not the one that looks at it.
+/// Marks the process of the test below, and not the one that looks at it.
 const IS_PROCESS: &str = "IGOR_TEST_ENGINE";
 
 /// Stops the engine too early, as an early return or a panic would.

@@ -76,7 +76,7 @@ fn a_background_worker_has_an_environment_of_its_own() {
     assert_eq!(a.eval("return getenv()['FRANKENPHP_WORKER_NAME'];").value(), "a");
 }
 
-/// The workers publish nothing, so nobody can wait for them.
+/// The workers publish nothing, so no one can wait for them.
 fn start(server: &Server) {
     for name in ["a", "b"] {
         server

@@ -200,7 +200,7 @@ fn panics_in_classic_requests() {
     let server = server("");
     for (point, code) in PANICS {
         come_by(&server, "/eval.php", (point, code));
-        // The log stands outside of what all the others have in common, because it is called without a thread too.
+        // The log is outside of what all the others have in common, because it is called without a thread too.
         if *point != "host_log" {
             come_by(&server, "/eval.php", (&format!("{point} after"), code));
         }
@@ -256,7 +256,7 @@ fn faults_in_background_workers() {
     wait_until("as many descriptors as before", || descriptors(&server) <= before);
 }
 
-/// N21: every allocation of a publish fails once. Each time the publisher is told, and what was published stays.
+/// N21: every allocation of a publish fails once. Each time the publisher gets an exception, and what was published stays.
 #[test]
 fn allocations_that_fail() {
     let server = server("vars {\nhardened on\n}");

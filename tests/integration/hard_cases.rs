@@ -118,7 +118,7 @@ fn a_read_that_ends_in_its_autoloader() {
     for (number, (end, status)) in ends.iter().enumerate() {
         let code = format!("spl_autoload_register(function () {{ {end} }}); frankenphp_get_vars('w'); echo 'read';");
         for path in ["/eval.php?raw", "/worker.php?raw"] {
-            // The script of the HTTP worker has loaded the enum by then, so it is started anew.
+            // The script of the HTTP worker has loaded the enum by then, so it is restarted.
             server.send(&Request::post("/worker.php?raw", "exit(0);"));
             let response = server.send(&Request::post(path, code.clone()));
             assert_eq!((response.status, response.text().contains("read")), (*status, false), "{end} in {path}");
@@ -132,7 +132,7 @@ fn a_read_that_ends_in_its_autoloader() {
     }
 }
 
-/// N19: an autoloader that leaves its fiber in the middle of a read, which goes on after the snapshot was replaced, or
+/// N19: an autoloader that leaves its fiber in the middle of a read, which continues after the snapshot was replaced, or
 /// never.
 #[test]
 fn a_read_that_is_suspended_in_its_autoloader() {
@@ -160,7 +160,7 @@ fn a_read_that_is_suspended_in_its_autoloader() {
         }
         publish(old);
         let mut connection = server.connect();
-        // Each request needs a script that does not know the enum yet; the one of an HTTP worker is started anew.
+        // Each request needs a script that does not know the enum yet; the one of an HTTP worker is restarted.
         connection.write(&Request::post(target, code));
         wait_until("the suspended read", || server.path("suspended").exists());
         publish(new);

@@ -22,7 +22,7 @@ const STEPS_PER_EPISODE: usize = 60;
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     declared: bool,
-    /// Somebody has read it since it was declared, so it must stay readable.
+    /// Someone has read it since it was declared, so it must stay readable.
     published: bool,
     /// The number that was published last, for sure.
     least: u64,
@@ -143,7 +143,7 @@ impl Episode {
         change(&mut self.known.lock().expect("no test thread has panicked")[index(name)]);
     }
 
-    /// Runs a line of PHP in the worker, if it can be reached. Gives whether it was done.
+    /// Runs a line of PHP in the worker, if it can be reached. Returns whether it was done.
     fn tell(&self, name: &str, code: &str) -> bool {
         let Ok(mut stream) = UnixStream::connect(self.server.path(&format!("{name}.sock"))) else { return false };
         stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout can be set");
@@ -317,7 +317,7 @@ impl Episode {
         let stopped = self.server.stop_by(Signal::TERM);
         assert!(!stopped.log.contains("could not be interrupted"), "{}", stopped.log);
         for connection in &mut waiting {
-            // Told that the server stops or that the worker was given up; a connection that was not accepted yet is closed.
+            // Refused because the server stops or that the worker was given up; a connection that was not accepted yet is closed.
             if let Ok(response) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.read(false))) {
                 assert!(matches!(response.status, 200 | 503), "{}", response.text());
             }
@@ -393,7 +393,7 @@ fn whatever_happens_to_workers_nothing_hangs_and_no_version_is_wrong() {
     }
 }
 
-/// What the steps rely on: a worker that is told to hang does, and a restart gets it running again.
+/// What the steps rely on: a worker that is asked to hang does, and a restart gets it running again.
 #[test]
 fn a_step_does_what_it_says() {
     let episode = Episode::start();
@@ -409,7 +409,7 @@ fn a_step_does_what_it_says() {
     episode.perform(&Deed::Touch, None);
     wait_until("the next run", || episode.tell("a", "1;"));
     episode.perform(&Deed::Reload(Change::Toggle("a")), Some("a"));
-    // Nobody starts another.
+    // No one starts another.
     wait_until("its thread to leave", || episode.threads("bg-a") == 0);
     let gone: Value = episode.server.eval("return function_exists('frankenphp_get_vars');").value();
     assert_eq!(gone, json!(true));

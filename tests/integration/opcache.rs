@@ -9,7 +9,7 @@ use std::thread;
 
 const RESTARTED: &str = "opcache restarted";
 
-/// A worker that publishes literals, which lie in opcache's memory, and goes on using them until it is told to end.
+/// A worker that publishes literals, which lie in opcache's memory, and continues using them until it is asked to end.
 const LITERALS: &str = "<?php
 const LITERAL = ['a' => ['b' => 'a literal string', 'c' => [1, 2, 3]]];
 $handle = frankenphp_get_worker_handle();
@@ -49,7 +49,7 @@ fn restarts(server: &Server) -> u64 {
     status.value().as_u64().expect("a number")
 }
 
-/// Every kind of script goes on after a restart, the workers anew, and what was published stayed readable.
+/// Every kind of script continues after a restart, the workers too, and what was published stayed readable.
 fn assert_restarts(server: &Server, reset: impl Fn()) {
     ensure(server, "p");
     ensure(server, "literals");
@@ -63,7 +63,7 @@ fn assert_restarts(server: &Server, reset: impl Fn()) {
     }
     assert_eq!(read(server, "literals").value()["a"], literal());
     assert_eq!(server.log.count("failed"), 0, "no script failed");
-    // Both threads of the HTTP worker have begun anew: their counts of requests are small.
+    // Both threads of the HTTP worker have restarted: their counts of requests are small.
     let requests = server.eval_in_worker("return $state->requests;").value();
     assert!(requests.as_u64().expect("a number") <= 2, "{requests}");
 }
@@ -90,7 +90,7 @@ fn a_reset_by_a_background_worker_lets_every_script_begin_anew() {
     assert_restarts(&server, || assert_eq!(server.puppet("p").eval("return opcache_reset();").value(), true));
 }
 
-/// NASTY 23: what calls itself in a loop restarts opcache once a second at most, and all of it goes on.
+/// NASTY 23: what calls itself in a loop restarts opcache once a second at most, and all of it continues.
 #[test]
 fn resets_in_a_loop_under_load_harm_nobody() {
     let server = server().start();
@@ -123,7 +123,7 @@ fn resets_in_a_loop_under_load_harm_nobody() {
         done.store(true, Ordering::Relaxed);
     });
     assert!(asked.load(Ordering::Relaxed) > 4);
-    // The worker goes on: what it counts grows.
+    // The worker continues: what it counts grows.
     let run = run_of(&server, "literals");
     wait_until("more of the worker", || {
         let vars = read(&server, "literals").value();
@@ -133,7 +133,7 @@ fn resets_in_a_loop_under_load_harm_nobody() {
     assert_eq!(server.log.count("interrupting"), 0, "no script was interrupted");
 }
 
-/// NASTY 23: opcache decides by itself to begin anew, and may only when nobody uses its memory.
+/// NASTY 23: opcache decides by itself to restart, and may only when nothing uses its memory.
 #[test]
 fn a_cache_that_fills_up_is_emptied_between_the_runs_of_all_scripts() {
     // Two megabytes are left to scripts, of which a hundredth may be wasted.
@@ -192,7 +192,7 @@ fn a_worker_that_ignores_its_handle_is_interrupted_for_a_restart() {
     wait_until("the worker's next run", || run_of(&server, "busy") != run);
 }
 
-/// NASTY 23: nobody is there to be waited for.
+/// NASTY 23: there is nothing to wait for.
 #[test]
 fn a_reset_on_an_idle_server_is_done_by_the_next_request() {
     let server = Igor::new().site("root {$PHP_TESTS}\nphp_server").start();
@@ -204,8 +204,8 @@ fn a_reset_on_an_idle_server_is_done_by_the_next_request() {
     wait_until("both records", || server.log.count(RESTARTED) == 2);
 }
 
-/// The thread that begins first after all have left restarts opcache, and nobody begins before it has. A form that comes slowly
-/// is read after that, before its script begins, so it holds nobody up but its own request.
+/// The thread that begins first after all have left restarts opcache, and none begins before it has. A form that comes slowly
+/// is read after that, before its script begins, so it delays no request but its own.
 #[test]
 fn a_slow_form_does_not_hold_up_a_restart() {
     let site = "root {$PHP_TESTS}\nphp_server";

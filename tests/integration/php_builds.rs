@@ -194,7 +194,7 @@ fn two_builds_at_once() {
     assert!(printed.starts_with(machine.path("cache/php/8.4.3-release-").to_str().expect("text")), "{printed}");
 }
 
-/// A build that was interrupted goes on, and the next says what the last one took.
+/// A build that was interrupted continues, and the next says what the last one took.
 #[test]
 fn an_interrupted_build_goes_on() {
     let machine = Machine::new();

@@ -17,7 +17,7 @@ fn php_cli(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it and gives what it printed.
+/// Runs it and returns what it printed.
 ///
 /// # Panics
 /// When its exit status is not 0.

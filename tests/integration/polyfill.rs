@@ -8,7 +8,7 @@ fn package() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("polyfill")
 }
 
-/// Composer as its package of the distribution brings it, which asks nobody and takes nothing from the network.
+/// Composer as its package of the distribution brings it, which asks no one and takes nothing from the network.
 fn composer(home: &Path) -> Command {
     let mut command = Command::new("composer");
     command.args(["--no-interaction", "--no-ansi"]).env("COMPOSER_HOME", home.join("composer-home"));

@@ -111,7 +111,7 @@ fn reloads_leave_no_persistent_connection_behind() {
     wait_until("the last thread's connection closes", || descriptors(&server) <= counts[0] + 1);
 }
 
-/// A forked child that lives on holds copies of every descriptor; background workers are told to end all the same.
+/// A forked child that lives on holds copies of every descriptor; background workers are asked to end all the same.
 #[test]
 fn a_living_child_delays_no_restart() {
     let fork = "$child = pcntl_fork(); if ($child === 0) { sleep(20); exit; } return $child;";

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 const RELOADED: &str = "the configuration was reloaded";
 const NOT_RELOADED: &str = "the configuration was not reloaded";
 
-/// Changes the Caddyfile and sends SIGHUP. Gives the log's record of what came of it.
+/// Changes the Caddyfile and sends SIGHUP. Returns the log's record of what came of it.
 fn reload(server: &Server, change: impl FnOnce(String) -> String) -> String {
     let path = server.path("Caddyfile");
     let text = fs::read_to_string(&path).expect("the Caddyfile can be read");
@@ -37,7 +37,7 @@ fn starts(server: &Server, worker: &str) -> usize {
     server.log.text().lines().filter(record).count()
 }
 
-/// B52: what is declared as before goes on, what is declared otherwise starts anew, and what was published stays readable.
+/// B52: what is declared as before continues, what is declared otherwise restarts, and what was published stays readable.
 #[test]
 fn unchanged_workers_go_on_and_changed_ones_restart() {
     let workers = puppet("same", READY) + &puppet("other", &format!("{READY}\nenv COLOUR red"));
@@ -125,7 +125,7 @@ fn an_added_worker_starts() {
     read(&server, "new").value();
 }
 
-/// B52: an HTTP worker that is declared as before keeps its run; another is started anew.
+/// B52: an HTTP worker that is declared as before keeps its run; another is restarted.
 #[test]
 fn http_workers_that_did_not_change_keep_their_runs() {
     let server = block("worker {\nfile {$PHP_TESTS}/worker.php\nnum 1\nenv COLOUR red\n}\n").start();
@@ -193,7 +193,7 @@ fn every_thread_can_be_replaced() {
     wait_until("the new run", || starts(&server, "w") == 2);
 }
 
-/// B52, B11: who waits for a worker that a reload replaces, waits on for its successor; for one that it removes, is told.
+/// B52, B11: who waits for a worker that a reload replaces, waits on for its successor; for one that it removes, gets an exception.
 #[test]
 fn waits_outlive_a_reload() {
     let workers = puppet("slow", "env COLOUR red") + &puppet("gone", "env COLOUR red");
@@ -268,7 +268,7 @@ fn a_stop_during_a_reload() {
     assert_holds(&stopped.log, &[NOT_RELOADED, "the server is stopping"]);
 }
 
-/// B49: nor by a configuration whose file system does not answer; here it is a pipe that nobody writes to.
+/// B49: nor by a configuration whose file system does not answer; here it is a pipe that no one writes to.
 #[test]
 fn a_stop_while_a_configuration_is_read() {
     let (server, message) = notifying();
@@ -392,7 +392,7 @@ fn release(folder: &Path, number: u32, minutes: u64) {
     write_aged(&folder.join("page.php"), &page, minutes);
 }
 
-/// B50, B51: what begins anew is what the files say now. opcache looks at a file every two seconds at most, and PHP remembers
+/// B50, B51: what restarts is what the files say now. opcache looks at a file every two seconds at most, and PHP remembers
 /// for two minutes where a symbolic link led; a deployment changes either, and restarts the workers once.
 #[test]
 fn a_restart_runs_the_code_that_is_there() {
@@ -485,7 +485,7 @@ fn changes_that_the_system_did_not_report_restart_the_workers() {
     let reports = "/proc/sys/fs/inotify/max_queued_events";
     let reports = fs::read_to_string(reports).expect("the system tells it").trim().parse::<usize>().expect("a number");
     let (one, other) = (server.path("src/a.txt"), server.path("src/b.txt"));
-    // While the server stands still nobody takes the reports, two of each renaming. Twice as many as there is room for: the
+    // While the server is stopped nothing takes the reports, two of each renaming. Twice as many as there is room for: the
     // signal takes a moment to reach every thread.
     server.signal(Signal::STOP);
     for _ in 0..reports / 2 + 1 {
@@ -527,7 +527,7 @@ fn a_restart_gets_every_worker_running_again() {
     server.wait_log(&["background worker ended for a restart", "worker=\"hangs\""]);
 }
 
-/// A server, and what its service manager is told.
+/// A server, and what its service manager hears.
 fn notifying() -> (Server, impl Fn() -> String) {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let socket = UnixDatagram::bind(dir.path().join("notify")).expect("a socket can be made");
@@ -545,7 +545,7 @@ fn notifying() -> (Server, impl Fn() -> String) {
     (Server::spawn(command, dir).wait_listening(), message)
 }
 
-/// A service manager is told when the server serves, reloads and stops.
+/// A service manager hears when the server serves, reloads and stops.
 #[test]
 fn the_service_manager_is_told() {
     let (mut server, message) = notifying();

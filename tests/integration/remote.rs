@@ -38,7 +38,7 @@ fn workers_shows_a_table() {
     assert_eq!(json["background"].as_array().map(Vec::len), Some(2));
 }
 
-/// The table is shown again and again until nobody reads it.
+/// The table is shown again and again until no one reads it.
 #[test]
 fn workers_watches() {
     use std::io::{BufRead, BufReader};
@@ -106,7 +106,7 @@ fn a_unix_socket_that_the_configuration_names() {
 #[test]
 fn servers_that_cannot_be_asked() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    // A port of the system's own, where nobody listens.
+    // A port of the system's own, where no one listens.
     let nobody = "127.0.0.1:1";
     for command in ["workers", "stop", "reload", "restart"] {
         let (code, stdout, stderr) = run(igor().args([command, "--address", nobody]).current_dir(&dir));

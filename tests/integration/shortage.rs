@@ -1,4 +1,4 @@
-//! A system that gives no more threads, timers, descriptors or space for logs: what asks for them fails and says so, and all else goes on.
+//! A system that has no more threads, timers, descriptors or space for logs: what asks for them fails and says so, and all else continues.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Request, Server, igor, wait_until};

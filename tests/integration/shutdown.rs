@@ -174,7 +174,7 @@ fn a_script_that_cannot_be_interrupted_does_not_hold_the_process() {
     assert!(record.contains("ERROR") && record.contains("w.php:6"), "{record}");
 }
 
-/// B21, B49: whoever waits for a worker is told that the server stops.
+/// B21, B49: a script that waits for a worker gets an exception when the server stops.
 #[test]
 fn waits_end_when_the_server_stops() {
     let server = igor("worker {$PHP_TESTS}/puppet.php 1 {\nbackground\nname w\n}").global("grace_period 30s").start();
@@ -200,7 +200,7 @@ fn a_crash_loop_does_not_hold_the_server() {
     assert!(!server.stop().log.contains("interrupting"));
 }
 
-/// The log's level changes nothing but the log: a server that logs errors alone serves until it is told to stop.
+/// The log's level changes nothing but the log: a server that logs errors alone serves until it is asked to stop.
 #[test]
 fn a_server_whose_log_is_silent_serves_until_the_signal() {
     let dir = tempfile::tempdir().expect("a temporary folder");

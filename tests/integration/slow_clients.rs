@@ -1,5 +1,5 @@
 //! Clients that send or take next to nothing: a wait for one ends when its script is interrupted, whatever for, and holds
-//! nobody else up for longer.
+//! no other request for longer.
 
 use crate::common::workers::{READY, puppet, script, site};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};

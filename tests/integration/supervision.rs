@@ -1,4 +1,4 @@
-//! The life of a background worker: its runs, their ends, their handles, and what the log tells of them.
+//! The life of a background worker: its runs, their ends, their handles, and what the log reports.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, script};
 use crate::common::{Outcome, Request, Server, wait_until};
@@ -6,7 +6,7 @@ use serde_json::json;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// B11, B20: when the worker is given up, every waiter is told at once, with all that is known.
+/// B11, B20: when the worker is given up, every waiter gets an exception at once, with all that is known.
 #[test]
 fn giving_up_wakes_every_waiter() {
     let failing = script("{$DIR}/fail.php", "w", "max_consecutive_failures 3");
@@ -354,7 +354,7 @@ fn readers_go_on_through_a_crash_loop() {
     });
 }
 
-/// B38: a worker is told to end by its handle also where the server has more connections than `stream_select()` can take
+/// B38: a worker is asked to end by its handle also where the server has more connections than `stream_select()` can take
 /// descriptors.
 #[test]
 fn many_connections_leave_the_handle_usable() {

@@ -34,7 +34,7 @@ fn use_names(connection: &mut Connection, path: &str, from: &str) -> Value {
     response.json()
 }
 
-/// The first request uses every name of a snapshot. Then that is replaced, again and again, while the thread goes on
+/// The first request uses every name of a snapshot. Then that is replaced, again and again, while the thread continues
 /// serving requests with the same names, of the newest snapshot and of the source in turn. All must see the same.
 #[cfg(not(feature = "teeth"))]
 fn serve_the_same_names_for_generations(server: &Server, path: &str) {

@@ -171,7 +171,7 @@ fn a_snapshot_that_is_too_large_is_refused() {
     puppet.eval("frankenphp_set_vars([str_repeat('x', 500000)]);").value();
 }
 
-/// B29: without memory for the copy the snapshot before it stays, and with memory publishing goes on.
+/// B29: without memory for the copy the snapshot before it stays, and with memory publishing continues.
 #[test]
 fn a_publish_that_gets_no_memory_leaves_the_previous_snapshot() {
     // The text is larger than what the process may still get, which is enough for everything else.
@@ -298,7 +298,7 @@ fn what_is_kept_stays() {
     }
 }
 
-/// B23, B35: the copies that a long-lived script gets share what did not change from version to version, and nobody can tell.
+/// B23, B35: the copies that a long-lived script gets share what did not change from version to version, and no one can tell.
 #[test]
 fn copies_of_many_versions_are_each_right() {
     let server = server_with("vars {\nhardened on\nmode copy\n}");

@@ -52,7 +52,7 @@ async fn serve(address: &str, php: HttpService) -> std::io::Result<()> {
         .await
 }
 
-/// Tells PHP who asks: `REMOTE_ADDR`, `SERVER_PORT` and the like.
+/// Passes PHP the client: `REMOTE_ADDR`, `SERVER_PORT` and the like.
 async fn tell_connection(
     State(local): State<SocketAddr>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,

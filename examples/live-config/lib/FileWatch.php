@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /**
- * Waits until something may have changed in a directory, or the worker is told to end. Uses inotify where PHP has the
+ * Waits until something may have changed in a directory, or the worker is asked to end. Uses inotify where PHP has the
  * extension, and otherwise lets a short time pass.
  */
 final class FileWatch

@@ -12,7 +12,7 @@ declare(strict_types=1);
  */
 final class SettingsFile
 {
-    /** A snapshot is copied into memory of its own, so somebody's wrong file must not be read without an end. */
+    /** A snapshot is copied into memory of its own, so someone's wrong file must not be read without an end. */
     private const BYTES_MAX = 1024 * 1024;
     private const DEPTH_MAX = 64;
 
@@ -26,7 +26,7 @@ final class SettingsFile
     }
 
     /**
-     * Looks at the file and gives the snapshot that follows on $snapshot; null when there is nothing to publish yet.
+     * Looks at the file and returns the snapshot that follows on $snapshot; null when there is nothing to publish yet.
      *
      * The content is compared, not the time of the last change: that one has whole seconds in PHP, in which two edits
      * find room. A few kilobytes come out of the page cache, so a look costs some microseconds.
@@ -72,7 +72,7 @@ final class SettingsFile
             $this->unsettled = $text;
             return $snapshot;
         }
-        // The good content, if it comes back, is to be taken anew: that is what clears the error.
+        // The good content, if it comes back, must be read again: that clears the error.
         $this->taken = null;
         if ($message === ($snapshot['error']['message'] ?? null)) {
             return $snapshot;

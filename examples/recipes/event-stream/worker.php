@@ -7,7 +7,7 @@ declare(strict_types=1);
 //     id: 41
 //     data: {"EUR": 1.08}
 //
-// After a lost connection it tells the server the last id it saw, so that nothing in between is missed.
+// After a lost connection it sends the server the last id it saw, so that nothing in between is missed.
 
 /** Servers send a comment now and then; after this long without a byte the connection is taken for dead. */
 const SILENCE_SECONDS = 45.0;
@@ -65,7 +65,7 @@ function events(string &$text): array
 }
 
 $handle = frankenphp_get_worker_handle();
-// What an earlier run published is where this one goes on.
+// What an earlier run published is where this one continues.
 try {
     ['prices' => $prices, 'last_id' => $last_id] = frankenphp_get_vars($_SERVER['FRANKENPHP_WORKER_NAME']);
 } catch (RuntimeException) {

@@ -28,7 +28,7 @@ function connect(string $address)
     return $stream;
 }
 
-/** Sends a command whose words have no spaces, and gives the reply. @param resource $stream */
+/** Sends a command whose words have no spaces, and returns the reply. @param resource $stream */
 function ask($stream, string $command): mixed
 {
     @fwrite($stream, "$command\r\n");

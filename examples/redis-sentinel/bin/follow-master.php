@@ -31,7 +31,7 @@ function publish(?array $master, array $sentinels): void
 {
     static $published = null;
     if ($master === null && $published === null) {
-        // Nothing known yet: whoever requires this worker goes on waiting.
+        // Nothing known yet: a script that requires this worker keeps waiting.
         return;
     }
     // When no Sentinel answers, the last known master is the best guess.

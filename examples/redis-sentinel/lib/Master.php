@@ -34,7 +34,7 @@ final class Master
     }
 
     /**
-     * Gives what $work makes of a connection to the master. $work may run several times: a connection that broke does not
+     * Returns the result of $work on a connection to the master. $work may run several times: a connection that broke does not
      * say how far it got, so a command may have been done twice, or be lost with the old master.
      *
      * @template T

@@ -104,7 +104,7 @@ final class RespReader
     }
 }
 
-/** A connection to a Redis server or a Sentinel, in which nothing waits longer than it was told to. */
+/** A connection to a Redis server or a Sentinel, in which nothing waits longer than it was asked to. */
 final class RedisConnection
 {
     private const READ_BYTES = 16 * 1024;

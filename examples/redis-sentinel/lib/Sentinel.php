@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 /**
  * One Sentinel, and what it says about the master. Keeps a connection on which Sentinel reports a switch, and makes it
- * anew when it is lost.
+ * again when it is lost.
  */
 final class Sentinel
 {

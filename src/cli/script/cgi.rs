@@ -137,7 +137,7 @@ fn unopened(script: &Path) -> Option<&'static str> {
     }
 }
 
-/// The script that the environment names, and the variables that PHP sets anew because of where it lies.
+/// The script that the environment names, and the variables that PHP sets again because of where it is.
 struct Located {
     /// Empty: it names none that may be run.
     script: PathBuf,
@@ -222,7 +222,7 @@ fn leading_number(text: &[u8]) -> i64 {
     std::str::from_utf8(&text[..digits]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// What `getallheaders()` gives: `HTTP_ACCEPT_LANGUAGE` is `Accept-Language` again.
+/// What `getallheaders()` returns: `HTTP_ACCEPT_LANGUAGE` is `Accept-Language` again.
 fn headers(environment: &Environment) -> Pairs {
     let mut headers = Pairs::default();
     for (name, value) in &environment.0 {

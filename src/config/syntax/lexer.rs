@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::super::diagnostic::{Diagnostic, Position};
 use super::super::limits;
 
-/// What gives the value of an environment variable.
+/// Returns the value of an environment variable.
 pub(crate) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// One word of a configuration.
@@ -53,7 +53,7 @@ pub(crate) fn tokenize(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> R
     Ok(lexer.lines)
 }
 
-/// Gives each character its place and puts the values of `{$NAME}` and `{$NAME:default}` in.
+/// Records the place of each character and puts the values of `{$NAME}` and `{$NAME:default}` in.
 fn expand(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Vec<Glyph>, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut glyphs = Vec::with_capacity(text.len());

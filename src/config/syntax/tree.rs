@@ -10,7 +10,7 @@ use super::lexer::Token;
 pub(crate) struct Node {
     /// The words. Empty only for a block without a name, as the global options are.
     pub(crate) words: Vec<Token>,
-    /// What stands between its braces, if it has them.
+    /// What is between its braces, if it has them.
     pub(crate) block: Option<Vec<Node>>,
     /// Where the line starts.
     pub(crate) position: Position,
@@ -41,7 +41,7 @@ struct Open {
     nodes: Vec<Node>,
 }
 
-/// Builds the tree of one file. Braces that do not fit are reported, and reading goes on.
+/// Builds the tree of one file. Braces that do not fit are reported, and reading continues.
 pub(crate) fn build(lines: Vec<Vec<Token>>, findings: &mut Findings) -> Vec<Node> {
     let mut top = Vec::new();
     let mut open: Vec<Open> = Vec::new();

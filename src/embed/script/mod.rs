@@ -47,7 +47,7 @@ pub enum ScriptError {
     Differs(String),
 }
 
-/// Runs one script to its end and gives its exit status. It sees the background workers of the first `php_server` block of
+/// Runs one script to its end and returns its exit status. It sees the background workers of the first `php_server` block of
 /// `config`, or the global ones; those run until the script has ended, and then have the grace period to end too. HTTP
 /// workers of the configuration are not started, which is logged. With more than one of `threads` the script runs on each
 /// at the same time, and its output is printed once. If a PHP thread cannot be made to leave, the process ends here, with
@@ -103,7 +103,7 @@ fn without_sites() -> Config {
     }
 }
 
-/// Runs the request on threads of its own and gives its exit status. They take the signals of the process, so that
+/// Runs the request on threads of its own and returns its exit status. They take the signals of the process, so that
 /// handlers of `pcntl_signal()` run as in a process of one thread.
 fn run_request(
     options: &ThreadOptions,
@@ -167,7 +167,7 @@ fn run_on_many(
         gates.push(gate);
     }
     if failed.is_none() {
-        // Nobody can be gone: each waits for this.
+        // None can have left: each waits for this.
         for gate in &gates {
             let _ = gate.send(());
         }
@@ -183,7 +183,7 @@ fn run_on_many(
     }
 }
 
-/// Prints what the threads have in common, and gives their exit status.
+/// Prints what the threads have in common, and returns their exit status.
 fn agreed(results: &[ThreadResult]) -> Result<i32, ScriptError> {
     let first = &results[0];
     io::stdout()
@@ -282,10 +282,10 @@ impl Work for ScriptWork {
 
     fn ended(&mut self, ended: Ended) {
         if std::process::id() != self.process {
-            // In the child of a fork only this thread exists: nobody waits for its result, and the engine is not its own.
+            // In the child of a fork only this thread exists: no one waits for its result, and the engine is not its own.
             php::exit_at_once(ended.exit_status);
         }
-        // Nobody waits any more when the process is being ended.
+        // The receiver is gone when the process is being ended.
         let _ = self.exit_status.send(ended.exit_status);
     }
 

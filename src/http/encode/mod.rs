@@ -88,7 +88,7 @@ impl<'s> Encoding<'s> {
     }
 }
 
-/// The length of the body, if it is known. That of an answer to HEAD stands in its head only.
+/// The length of the body, if it is known. That of an answer to HEAD is in its head only.
 fn length(response: &Response<ResponseBody>) -> Option<u64> {
     let promised = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     promised.or_else(|| response.body().size_hint().exact())
@@ -99,7 +99,7 @@ fn forbids_transforms(headers: &HeaderMap) -> bool {
     directives.flat_map(|list| list.split(',')).any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
 }
 
-/// Tells caches that the answer depends on what the client takes.
+/// Lets caches know that the answer depends on what the client takes.
 fn vary(headers: &mut HeaderMap) {
     let named = headers.get_all(header::VARY).into_iter().filter_map(|value| value.to_str().ok());
     let is_named = named

@@ -83,7 +83,7 @@ fn a_client_that_hangs_up_while_it_waits_is_not_run() {
     let job = jobs.recv_timeout(DEADLINE).expect("it is queued");
     let claim = job.claim();
     drop(client);
-    // Withdrawing is what the server does; that it did shows in that nobody else can.
+    // Withdrawing is what the server does; that it did shows in that no one else can.
     wait_until("the server noticed", || server.listener().connections() == 0);
     assert!(!claim.withdraw());
     assert!(job.take().is_none());

@@ -35,7 +35,7 @@ fn versions_grow_from_one() {
     assert_eq!(slot.current().map(|current| current.version), Some(2));
 }
 
-/// N24: a snapshot that nobody reads goes with its replacement.
+/// N24: a snapshot without readers is freed with its replacement.
 #[test]
 fn a_replaced_snapshot_lives_as_long_as_its_pins() {
     let slot = Slot::new(b"name");

@@ -21,7 +21,7 @@ pub(crate) fn igor_php() -> Command {
     command
 }
 
-/// Runs a command that must end with status 0, and gives what it printed.
+/// Runs a command that must end with status 0, and returns what it printed.
 pub(crate) fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -32,7 +32,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Collects what `source` gives until it ends.
+    /// Collects what `source` returns until it ends.
     pub(crate) fn collect(source: impl Read + Send + 'static) -> Self {
         let shared: Arc<(Mutex<Lines>, Condvar)> = Arc::default();
         let into = shared.clone();

@@ -24,7 +24,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at that nothing announces.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Waits until `probe` gives something.
+/// Waits until `probe` returns something.
 ///
 /// # Panics
 /// When it has not after [`DEADLINE`]; `what` says what was waited for.

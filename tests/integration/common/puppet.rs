@@ -1,4 +1,4 @@
-//! Scripts that do what a test tells them: `php-tests/puppet.php` is a background worker that takes PHP code over a
+//! Scripts that do what a test asks: `php-tests/puppet.php` is a background worker that takes PHP code over a
 //! socket, `php-tests/eval.php` and `php-tests/worker.php` take it in a request.
 
 use super::{DEADLINE, Response, wait_for};

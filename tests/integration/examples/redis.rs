@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How often another port is tried when somebody else took the free one in between.
+/// How often another port is tried when another program took the free one in between.
 const PORTS_TRIED_MAX: usize = 5;
 /// Longest answer that is read: far above what a Sentinel says about two servers.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
@@ -85,7 +85,7 @@ impl Redis {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Sends one command, and gives the text of its answer: a line or a bulk string.
+    /// Sends one command, and returns the text of its answer: a line or a bulk string.
     pub(super) fn ask(&self, command: &str) -> io::Result<String> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;

@@ -40,7 +40,7 @@ fn ask_never(example: &Path) {
 fn no_request_fails_while_the_master_dies() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (mut master, replica, sentinel) = master_and_replica(folder.path());
-    // Nobody is at the first address: a Sentinel that is down must not hold the others up.
+    // No one is at the first address: a Sentinel that is down must not hold the others up.
     let sentinels = format!("127.0.0.1:1, {}", sentinel.address());
     let example = copy_of("redis-sentinel");
     ask_never(example.path());

@@ -203,7 +203,7 @@ impl Machine {
         self.origin.forget();
     }
 
-    /// Serves the description of a source package, but not its tarball. Gives its paragraph in the index.
+    /// Serves the description of a source package, but not its tarball. Returns its paragraph in the index.
     fn serve_package(&self, version: &str) -> String {
         let tarball = self.bytes_of(version);
         let name = format!("php8.4_{version}.orig.tar.xz");
