@@ -40,7 +40,7 @@ pub fn init_for_script(settings: &LogSettings, debug: bool) -> io::Result<()> {
     start(settings, level)
 }
 
-/// Starts the log of the background workers in a program of somebody else's, which serves nothing: as [`init`], without
+/// Starts the log of the background workers in another program, which serves nothing: as [`init`], without
 /// the access logs.
 ///
 /// # Errors

@@ -1,11 +1,10 @@
 //! Where records go: the standard streams, or files that are put aside when they are large.
 //!
 //! A record is one `write_all()`. What a terminal or a log viewer would take for a command in it is escaped here, for every
-//! record and every field: clients choose much of what stands in a log.
+//! record and every field: clients choose much of what is in a log.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Records that could not be written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// How many records of all logs could not be written since the process started: the disk is full, or nobody reads.
+/// How many records of all logs could not be written since the process started: the disk is full, or no one reads.
 pub(crate) fn lost_records() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
@@ -73,7 +72,7 @@ fn locked(file: &Mutex<RollingFile>) -> MutexGuard<'_, RollingFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The open files: several logs may write to one, and a reload goes on with what is open.
+/// The open files: several logs may write to one, and a reload continues with what is open.
 static FILES: Mutex<Option<HashMap<PathBuf, Weak<Mutex<RollingFile>>>>> = Mutex::new(None);
 
 fn open_shared(path: &Path, roll: Option<LogRoll>) -> io::Result<Arc<Mutex<RollingFile>>> {
@@ -141,14 +140,6 @@ fn is_steering(character: char) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
         _ => false,
     }
-}
-
-/// Opens a file for appending.
-pub(super) fn append_to(path: &Path) -> io::Result<File> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    std::fs::OpenOptions::new().create(true).append(true).open(path)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::output::append_to;
 use super::time;
 use crate::config::LogRoll;
 
@@ -158,6 +157,14 @@ fn is_time(text: &str) -> bool {
             .iter()
             .zip(text)
             .all(|(shape, byte)| if *shape == b'0' { byte.is_ascii_digit() } else { shape == byte })
+}
+
+/// Opens a file for appending.
+fn append_to(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::OpenOptions::new().create(true).append(true).open(path)
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use http_body::{Body, SizeHint};
 
 pub use redact::{REDACTED, redact_field, redact_uri};
 
-use super::body::ResponseBody;
 use super::connection::ConnectionInfo;
 
 /// What nginx logs for a client that hung up before there was an answer.
@@ -167,7 +166,7 @@ impl AccessRecord {
     }
 
     /// Notes the head of the response and what will tell its end.
-    pub(super) fn note_response(&mut self, response: &http::Response<ResponseBody>, handled_by: HandledBy<'_>) {
+    pub(super) fn note_response(&mut self, response: &http::Response<impl Body>, handled_by: HandledBy<'_>) {
         self.handler = match handled_by {
             HandledBy::Nobody => String::new(),
             HandledBy::Directive(name) => name.to_owned(),

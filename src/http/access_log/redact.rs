@@ -1,11 +1,11 @@
-//! What a log must not say (pure): values of a query and of header fields by which somebody could act as somebody else.
+//! What a log must not say (pure): values of a query and of header fields by which someone could act as another.
 
 use std::borrow::Cow;
 
 use http::HeaderName;
 use percent_encoding::percent_decode_str;
 
-/// What stands in the place of a secret. The word that Caddy uses.
+/// What is in the place of a secret. The word that Caddy uses.
 pub const REDACTED: &str = "REDACTED";
 
 /// The names of secret query values, in lower case.
@@ -87,7 +87,7 @@ pub fn redact_uri(uri: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// What stands between two parameters. PHP and others can be set to take `;`, and a second `?` begins nothing new, but an
+/// What is between two parameters. PHP and others can be set to take `;`, and a second `?` begins nothing new, but an
 /// address inside an address often follows one.
 const SEPARATORS: [char; 4] = ['&', ';', '?', '#'];
 

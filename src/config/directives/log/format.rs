@@ -1,11 +1,13 @@
 //! `format` of a `log` block.
 
 use super::super::super::context::Context;
-use super::super::super::settings::{LogDuration, LogFormat, LogSettings, LogStyle, LogTime};
-use super::super::super::syntax::{Node, Token};
+use super::super::super::limits;
+use super::super::super::settings::{
+    LogDuration, LogFilter, LogFilterOp, LogFormat, LogSettings, LogStyle, LogTime, LogValueOp,
+};
+use super::super::super::syntax::{Node, Token, excerpt};
 use super::super::super::table::{Directive, Table, Times, unknown};
 use super::super::super::values;
-use super::filter;
 
 /// The directives of a `format console` or `format json` block.
 pub(super) static STYLE: Table<LogStyle> = Table {
@@ -87,7 +89,7 @@ const FORMATS: [&str; 4] = ["text", "console", "json", "filter"];
 /// `format FORMAT [{ … }]`.
 pub(super) fn format(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
     match context.count_args(node, node.args(), 1, 1) {
-        Some([word]) if word.text == "filter" => filter::filter(log, node, context),
+        Some([word]) if word.text == "filter" => filter(log, node, context),
         Some([word]) => named(word, log, node, context),
         _ => {}
     }
@@ -101,4 +103,155 @@ pub(super) fn named(word: &Token, log: &mut LogSettings, node: &Node, context: &
         _ => return unknown(word, "log format", &FORMATS, context),
     };
     STYLE.apply(&mut log.style, node.children(), context);
+}
+
+// --- `format filter`: wraps another format ---------------------------------------------------------------------------
+
+/// The directives of a `format filter` block.
+pub(super) static FILTER: Table<LogSettings> = Table {
+    block: "a `format filter` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "wrap",
+            usage: "wrap text|console|json [{ … }]",
+            doc: "The format of the changed record.",
+            times: Times::Once,
+            apply: |log, node, context| {
+                // No argument: an empty variable of the environment, which means the default.
+                if let Some([word]) = context.count_args(node, node.args(), 0, 1) {
+                    named(word, log, node, context);
+                }
+            },
+        },
+        Directive {
+            name: "fields",
+            usage: "fields { … }",
+            doc: "The fields, each with its filter.",
+            times: Times::Many,
+            apply: |log, node, context| {
+                context.count_args(node, node.args(), 0, 0);
+                node.children().iter().for_each(|field| add(log, field, context));
+            },
+        },
+    ],
+    ignored: &[],
+    unsupported: &[],
+};
+
+/// `format filter { … }`. A field may stand in the block itself, or in `fields`.
+pub(super) fn filter(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
+    let (own, fields): (Vec<Node>, Vec<Node>) =
+        node.children().iter().cloned().partition(|child| FILTER.knows(child.name()));
+    FILTER.apply(log, &own, context);
+    fields.iter().for_each(|field| add(log, field, context));
+}
+
+const FILTERS: [&str; 8] = ["delete", "rename", "replace", "hash", "ip_mask", "query", "cookie", "regexp"];
+
+/// How a filter is written, for messages.
+const USAGE: &str = "request>uri query { replace token REDACTED }";
+
+/// `PATH FILTER [ARGUMENTS] [{ … }]`.
+fn add(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
+    let outer = std::mem::replace(&mut context.usage, USAGE);
+    match node.args() {
+        [kind, args @ ..] => {
+            if let Some(op) = op(kind, args, node, context) {
+                log.filters.push(LogFilter { path: path(node.name()), op });
+            }
+        }
+        [] => {
+            context.usage_error(&node.position, format_args!("the field `{}` has no filter", excerpt(node.name())));
+        }
+    }
+    context.usage = outer;
+}
+
+/// The names on the way to a field. The fields of the request may be named without it, as some kits do.
+fn path(text: &str) -> Vec<String> {
+    let mut path: Vec<String> = text.split('>').map(str::to_owned).collect();
+    if ["uri", "headers", "remote_ip", "client_ip"].contains(&path[0].as_str()) {
+        path.insert(0, "request".to_owned());
+    }
+    path
+}
+
+fn op(kind: &Token, args: &[Token], node: &Node, context: &mut Context<'_>) -> Option<LogFilterOp> {
+    Some(match kind.text.as_str() {
+        "delete" => LogFilterOp::Delete,
+        "hash" => LogFilterOp::Hash,
+        "rename" => LogFilterOp::Rename(context.count_args(node, args, 1, 1)?[0].text.clone()),
+        "replace" => {
+            let with = context.count_args(node, args, 0, 1)?.first();
+            LogFilterOp::Replace(with.map(|word| word.text.clone()).unwrap_or_default())
+        }
+        "ip_mask" => ip_mask(args, node, context)?,
+        "query" => LogFilterOp::Query(value_ops(node, context)),
+        "cookie" => LogFilterOp::Cookie(value_ops(node, context)),
+        "regexp" => {
+            let args = context.count_args(node, args, 2, 2)?;
+            regexp(&args[0], context)?;
+            LogFilterOp::Regexp { pattern: args[0].text.clone(), with: args[1].text.clone() }
+        }
+        _ => {
+            unknown(kind, "log filter", &FILTERS, context);
+            return None;
+        }
+    })
+}
+
+fn regexp(word: &Token, context: &mut Context<'_>) -> Option<()> {
+    match regex::RegexBuilder::new(&word.text).size_limit(limits::REGEXP_BYTES_MAX).build() {
+        Ok(_) => Some(()),
+        Err(error) => {
+            context.error(&word.position, format_args!("`{}` is no regular expression: {error}", excerpt(&word.text)));
+            None
+        }
+    }
+}
+
+/// `ip_mask [IPV4 [IPV6]]`, or with a block that names the two.
+fn ip_mask(args: &[Token], node: &Node, context: &mut Context<'_>) -> Option<LogFilterOp> {
+    let (mut ipv4, mut ipv6) = (32, 128);
+    let mut put = |word: &Token, is_ipv4: bool, context: &mut Context<'_>| {
+        let max = if is_ipv4 { 32 } else { 128 };
+        if let Some(bits) = values::count(word, 0, max, context) {
+            *(if is_ipv4 { &mut ipv4 } else { &mut ipv6 }) = bits as u8;
+        }
+    };
+    let args = context.count_args(node, args, 0, 2)?;
+    for (word, is_ipv4) in args.iter().zip([true, false]) {
+        put(word, is_ipv4, context);
+    }
+    for child in node.children() {
+        match (child.name(), child.args()) {
+            ("ipv4", [bits]) => put(bits, true, context),
+            ("ipv6", [bits]) => put(bits, false, context),
+            _ => context.error_with_hint(
+                &child.position,
+                "only `ipv4 BITS` and `ipv6 BITS` can be in an `ip_mask` block",
+                "write `ip_mask 16 32`",
+            ),
+        }
+    }
+    Some(LogFilterOp::IpMask { ipv4, ipv6 })
+}
+
+/// `{ delete NAME` … `replace NAME VALUE` … `hash NAME }`.
+fn value_ops(node: &Node, context: &mut Context<'_>) -> Vec<(String, LogValueOp)> {
+    let mut ops = Vec::new();
+    for child in node.children() {
+        match (child.name(), child.args()) {
+            ("delete", [name]) => ops.push((name.text.clone(), LogValueOp::Delete)),
+            ("hash", [name]) => ops.push((name.text.clone(), LogValueOp::Hash)),
+            ("replace", [name, with]) => ops.push((name.text.clone(), LogValueOp::Replace(with.text.clone()))),
+            _ => context.error_with_hint(
+                &child.position,
+                "only `delete NAME`, `replace NAME VALUE` and `hash NAME` can be here",
+                "write for example `replace token REDACTED`",
+            ),
+        }
+    }
+    ops
 }

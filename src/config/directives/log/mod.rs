@@ -1,6 +1,5 @@
 //! The `log` directive, of the process and of a site.
 
-mod filter;
 mod format;
 mod output;
 
@@ -85,7 +84,7 @@ static LOG: Table<LogSettings> = Table {
 
 /// The documentation of the blocks.
 pub(super) fn docs() -> impl Iterator<Item = DirectiveDoc> {
-    LOG.docs().chain(output::FILE.docs()).chain(format::STYLE.docs()).chain(filter::FILTER.docs())
+    LOG.docs().chain(output::FILE.docs()).chain(format::STYLE.docs()).chain(format::FILTER.docs())
 }
 
 /// `log [NAME] [{ … }]` of a site. The name is one for people: nothing refers to it.
