@@ -27,17 +27,17 @@ pub(crate) const IMPORT_DEPTH_MAX: usize = 16;
 pub(crate) const IMPORT_FILES_MAX: usize = 1_000;
 
 /// The deepest nesting of an `expression`: its parser and its evaluation recurse.
-pub(super) const EXPRESSION_DEPTH_MAX: usize = 32;
+pub(crate) const EXPRESSION_DEPTH_MAX: usize = 32;
 
 /// The most words of an `expression`: a chain of operators is as deep as it is long.
-pub(super) const EXPRESSION_WORDS_MAX: usize = 1_000;
+pub(crate) const EXPRESSION_WORDS_MAX: usize = 1_000;
 
 /// The deepest nesting of routes after named routes were put in: each level has three of the 128 marks with which a
 /// request remembers which of several exclusive routes it has taken.
 pub const ROUTE_DEPTH_MAX: usize = 42;
 
 /// The most routes of a site after named routes were put in: named routes that invoke others can double at each step.
-pub(super) const ROUTES_MAX: usize = 100_000;
+pub(crate) const ROUTES_MAX: usize = 100_000;
 
 /// The most findings of one run: beyond it nobody reads on.
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
