@@ -48,9 +48,10 @@ test-packages:
 	@scripts/php.sh install-packages test
 
 .PHONY: lint
-lint: php
+lint: php test-packages
 	cargo fmt --all --check
 	scripts/words.sh
+	shellcheck -x scripts/*.sh .ci/run
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
