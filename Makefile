@@ -51,7 +51,7 @@ test-packages:
 lint: php test-packages
 	cargo fmt --all --check
 	scripts/words.sh
-	shellcheck -x scripts/*.sh .ci/run
+	shellcheck -x -S warning scripts/*.sh .ci/run
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps

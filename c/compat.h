@@ -1,4 +1,4 @@
-/* Every difference between PHP versions stands here and nowhere else. */
+/* Every difference between PHP versions is in this file. */
 #ifndef IGOR_COMPAT_H
 #define IGOR_COMPAT_H
 
@@ -102,7 +102,7 @@
 # define IGOR_JSON_ERROR_FORGET() ((void) (JSON_G(error_code) = PHP_JSON_ERROR_NONE))
 #endif
 
-/* What http_get_last_response_headers() gives. */
+/* What http_get_last_response_headers() returns. */
 #define IGOR_HAS_LAST_HTTP_HEADERS (PHP_VERSION_ID >= 80400)
 
 /* stream_last_errors() and stream_clear_errors(). */

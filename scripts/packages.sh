@@ -102,7 +102,7 @@ packages_for_php() {
         libxml2-dev \
         libzip-dev \
         zlib1g-dev
-    # The debug build tells Valgrind about the stacks of fibers.
+    # The debug build reports the stacks of fibers to Valgrind.
     [[ $KIND != debug ]] || printf '%s\n' valgrind
 }
 
