@@ -199,6 +199,7 @@ void igor_error_handler_show(int depth);
 /* signals.c */
 void igor_signals_install(void);
 void igor_signals_end(igor_thread *self);
+void igor_alarm_cancel(igor_thread *self);
 void igor_signals_restore(igor_thread *self);
 void igor_signals_wake(igor_thread *self);
 void igor_signals_fail(igor_thread *self);

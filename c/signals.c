@@ -437,13 +437,19 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_exec)
 
 /* ---- The ends of a script and of a process ------------------------------------------------------------------- */
 
-/* The script is over, and no handler of its own may run any more; the PHP request's shutdown takes them back. */
-void igor_signals_end(igor_thread *self)
+/* Of a script, or of one request of a worker. */
+void igor_alarm_cancel(igor_thread *self)
 {
 	if (self->has_alarm) {
 		timer_delete(self->alarm);
 		self->has_alarm = false;
 	}
+}
+
+/* The script is over, and no handler of its own may run any more; the PHP request's shutdown takes them back. */
+void igor_signals_end(igor_thread *self)
+{
+	igor_alarm_cancel(self);
 	self->in_pcntl = self->used_signals;
 }
 

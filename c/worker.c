@@ -370,7 +370,7 @@ void igor_job_close(igor_thread *self)
 	/* Of header_register_callback(), when the head was sent before. */
 	IGOR_HEADER_CALLBACK_RELEASE();
 	self->has_job = false;
-	igor_signals_end(self);
+	igor_alarm_cancel(self);
 	igor_environment_renew(self);
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));

@@ -3,7 +3,7 @@
 use crate::config::{Config, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
 use crate::php::{EngineOptions, ThreadOptions};
 use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
-use crate::worker::background::{BackgroundConfig, Shared};
+use crate::worker::background::{BackgroundConfig, ReadyWhen, Shared};
 use crate::worker::scope::{CatchAll, ScopeConfig};
 use crate::worker::{ScopeWorkers, classic, http};
 use std::collections::HashMap;
@@ -102,6 +102,12 @@ pub(super) fn declarations(workers: &[WorkerConfig]) -> ScopeConfig {
 fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
     BackgroundConfig {
         file: worker.file.clone(),
+        resolved: worker.resolved.clone(),
+        ready: match worker.ready {
+            crate::config::ReadyWhen::Publish => ReadyWhen::Publish,
+            crate::config::ReadyWhen::Handle => ReadyWhen::Handle,
+            crate::config::ReadyWhen::Start => ReadyWhen::Start,
+        },
         num: worker.num.unwrap_or(0),
         failures_max: failures_max(worker),
         env: worker.env.clone(),
@@ -112,6 +118,7 @@ pub(super) fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
     http::HttpConfig {
         name: worker.name.clone().unwrap_or_else(|| worker.file.display().to_string()),
         file: worker.file.clone(),
+        resolved: worker.resolved.clone(),
         threads: worker.boot_threads(processors()).max(1),
         failures_max: failures_max(worker),
         env: worker.env.clone(),

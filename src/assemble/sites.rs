@@ -148,7 +148,9 @@ impl<'c> Assembly<'c> {
             split_path: server.split.clone(),
             env: server.env.clone(),
             gathered_body_bytes_max: server.request_buffering,
-            files: server.file_server.then(|| self.hiding(FileServer::new(root.clone()))),
+            files: server
+                .file_server
+                .then(|| self.hiding(FileServer { hide: server.hide.clone(), ..FileServer::new(root.clone()) })),
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
             workers: self.workers(server, root.fixed()),
             root,

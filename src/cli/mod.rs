@@ -132,7 +132,8 @@ fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Resu
 fn check(path: &Path) -> Result<ExitCode, String> {
     match config::load(path) {
         Ok(config) => {
-            let warnings = lines(&config.warnings);
+            let mut warnings = lines(&config.warnings);
+            warnings += &lines(&config::apache_warnings(&config));
             print(&format!("{warnings}{}: the configuration is valid\n", path.display()))?;
             Ok(ExitCode::SUCCESS)
         }

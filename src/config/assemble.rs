@@ -35,6 +35,7 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
         fix_roots(&mut site.error_routes, context.working_dir);
         check_depth(site, context);
     }
+    check_threads(config, context);
     name_scopes(&mut config.sites);
     for scope in config.scopes() {
         check_scope(scope.label, scope.workers, context);
@@ -121,6 +122,24 @@ fn depth(routes: &[Route]) -> usize {
         _ => 0,
     });
     1 + inner.max().unwrap_or_default()
+}
+
+/// `num_threads` counts those of HTTP workers too: one that leaves none for other scripts is hardly meant, and a page that asks
+/// its own site would wait for itself.
+fn check_threads(config: &Config, context: &mut Context<'_>) {
+    let Some((threads, position)) =
+        config.global.frankenphp.num_threads.zip(config.global.frankenphp.position.as_ref())
+    else {
+        return;
+    };
+    let workers = config.scopes().flat_map(|scope| scope.workers).filter(|worker| !worker.is_background());
+    let of_workers: usize = workers.filter_map(|worker| worker.num).sum();
+    if of_workers >= threads {
+        let message = format!(
+            "`num_threads` is {threads}, and HTTP workers take {of_workers} of them: one thread is added for all other scripts"
+        );
+        context.warning_with_hint(position, message, format_args!("set `num_threads` to more than {of_workers}"));
+    }
 }
 
 /// Puts a number behind a label that another scope has already.

@@ -85,6 +85,16 @@ impl Context<'_> {
         self.findings.report(Diagnostic::warning(position, message.to_string()));
     }
 
+    /// Reports a warning with a way out.
+    pub(crate) fn warning_with_hint(
+        &mut self,
+        position: &Position,
+        message: impl fmt::Display,
+        hint: impl fmt::Display,
+    ) {
+        self.findings.report(Diagnostic::warning(position, message.to_string()).with_hint(hint.to_string()));
+    }
+
     /// The absolute path that `text` means: as in Caddy it starts from the working directory. What is not there but beside
     /// the Caddyfile is taken from there, and the first time a warning says so.
     pub(crate) fn path(&mut self, text: &str, position: &Position) -> PathBuf {

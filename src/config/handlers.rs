@@ -194,6 +194,8 @@ pub struct PhpServer {
     pub resolve_root_symlink: bool,
     /// Whether `php_server` also serves files that are not scripts.
     pub file_server: bool,
+    /// Patterns of such files that are answered as if they did not exist.
+    pub hide: Vec<String>,
     /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that status.
     /// `None`: the path itself, the path's index file, the root's index file.
     pub try_files: Option<Vec<String>>,

@@ -7,6 +7,7 @@
 //! world is whether files exist, and what imported files say.
 
 mod address;
+mod apache;
 mod assemble;
 mod calendar;
 mod context;
@@ -38,6 +39,7 @@ pub use crate::limits::config as limits;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use apache::apache_warnings;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use handlers::{
@@ -61,6 +63,7 @@ pub use table::DirectiveDoc;
 pub use text::{Piece, Text};
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::WatchPattern;
+pub use workers::ReadyWhen;
 
 use assemble::{assemble, check};
 use context::Context;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::diagnostic::Position;
 use super::limits;
 use super::values::parse_port;
 use super::workers::{ScopeLabel, WorkerConfig};
@@ -48,6 +49,8 @@ impl Default for Global {
 pub struct FrankenPhp {
     /// How many PHP threads serve requests from the start. `None`: twice the number of processors.
     pub num_threads: Option<usize>,
+    /// Where `num_threads` stands.
+    pub position: Option<Position>,
     /// Up to how many the server may scale under load. `None`: it does not scale.
     pub max_threads: Option<MaxThreads>,
     /// How long a request may wait for a free PHP thread before it gets a 503. `None`: as long as the client waits.

@@ -54,8 +54,12 @@ impl fmt::Debug for ScopeLabel {
 pub struct WorkerConfig {
     /// The script: absolute, without symbolic links resolved; it existed when the configuration was read.
     pub file: PathBuf,
+    /// The same without symbolic links: a deployment that switches one makes it another worker.
+    pub resolved: PathBuf,
     /// What the script is for.
     pub kind: WorkerKind,
+    /// When a background worker counts as ready.
+    pub ready: ReadyWhen,
     /// The name. `None`: an HTTP worker is known by its file, a background worker is the catch-all of its scope.
     pub name: Option<String>,
     /// How many threads run the script from the start. `None`: twice the number of processors for an HTTP worker, 0
@@ -109,6 +113,18 @@ impl WorkerConfig {
         let moved = Self { position: self.position.clone(), ..other.clone() };
         *self == moved
     }
+}
+
+/// When a background worker counts as ready: what those who wait for it wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadyWhen {
+    /// It has published.
+    #[default]
+    Publish,
+    /// It has published, or asked for its handle.
+    Handle,
+    /// Its script has started.
+    Start,
 }
 
 /// What a worker's script is for.

@@ -56,14 +56,18 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
     }
 }
 
-/// Whether clients are told that there is no such file: it is a script, whose source nobody may see, or one of the
-/// `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
+/// Whether clients are told that there is no such file: it is a script, whose source nobody may see, its name
+/// begins with `.ht`, or one of the `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
 /// slash with the absolute path, of which it may be the beginning.
 fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
     }
     let relative = file.strip_prefix(root).unwrap_or(file);
+    // Apache never serves these, so applications keep there what is secret.
+    if relative.iter().any(|part| part.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b".ht"))) {
+        return true;
+    }
     settings.hide.iter().any(|hidden| {
         let pattern = PathPattern::new(hidden);
         if hidden.contains('/') {

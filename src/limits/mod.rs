@@ -136,6 +136,13 @@ pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 /// should learn for what.
 pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
 
+/// How long every thread of a group has been in one request before the log says so, when requests wait. Pages take less; a
+/// client or proxy that waits for a page that waits for itself gives up later.
+pub const STALL_SECONDS_MIN: u64 = 5;
+
+/// How often that is looked for: soon enough to be read while it lasts.
+pub const STALL_LOOK_EVERY_SECONDS: u64 = 2;
+
 /// How long scripts are interrupted after their grace period before the process ends without them. A script that can be
 /// interrupted leaves within milliseconds.
 pub const KILL_SECONDS_MAX: u64 = 5;

@@ -8,6 +8,7 @@ mod reload;
 mod run;
 mod runtime;
 mod shutdown;
+mod stalls;
 mod systemd;
 mod watch;
 

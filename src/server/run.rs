@@ -4,7 +4,7 @@ use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::control::{Control, Controlled, Reloaded, Request, StopSignal};
 use super::shutdown::shut_down;
 use super::watch::Watcher;
-use super::{housekeeping, runtime, systemd};
+use super::{housekeeping, runtime, stalls, systemd};
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::{Config, Listener};
@@ -176,6 +176,7 @@ async fn serve(
     }
     tokio::spawn(systemd::keep_alive());
     tokio::spawn(housekeeping::run());
+    tokio::spawn(stalls::watch(control.clone()));
     systemd::ready();
     let reason = loop {
         tokio::select! {

@@ -30,6 +30,8 @@ pub struct HttpConfig {
     pub name: String,
     /// The script: absolute.
     pub file: PathBuf,
+    /// The same without symbolic links: another one is another declaration.
+    pub resolved: PathBuf,
     /// Threads.
     pub threads: usize,
     /// Failed boots in a row after which a thread gives up; `None`: never.

@@ -26,6 +26,7 @@ mod layers;
 mod leftovers;
 mod manual;
 mod many;
+mod moving_in;
 mod names;
 mod opcache;
 mod php_builds;

@@ -136,6 +136,37 @@ pub(super) fn abort(node: &Node, args: &[Token], context: &mut Context<'_>) -> O
     Some(Handler::Abort)
 }
 
+/// What often lies in a document root and is not for clients: repositories, secrets, databases, dumps, backups, and what
+/// tools install and write.
+const SENSITIVE: &[&str] = &[
+    ".git",
+    ".hg",
+    ".svn",
+    ".env",
+    ".env.*",
+    "*.sqlite",
+    "*.sqlite3",
+    "*.sqlite-*",
+    "*.db",
+    "*.sql",
+    "*.sql.gz",
+    "*.bak",
+    "*.orig",
+    "*.swp",
+    "*~",
+    "composer.*",
+    "package.json",
+    "package-lock.json",
+    "yarn.lock",
+    "node_modules",
+    "vendor",
+];
+
+/// The patterns of `hide_sensitive`.
+pub(super) fn sensitive() -> impl Iterator<Item = String> {
+    SENSITIVE.iter().map(|&pattern| pattern.to_owned())
+}
+
 /// The directives of a `file_server` block.
 pub(super) static FILE_SERVER: Table<FileServer> = Table {
     block: "a `file_server` block",
@@ -171,6 +202,16 @@ pub(super) static FILE_SERVER: Table<FileServer> = Table {
                 if let Some(words) = context.args(node, 1, usize::MAX) {
                     server.hide.extend(values::filled_all(words, "the pattern", context));
                 }
+            },
+        },
+        Directive {
+            name: "hide_sensitive",
+            usage: "hide_sensitive",
+            doc: "Hides the files that often lie in a document root and are not for clients.",
+            times: Times::Once,
+            apply: |server, node, context| {
+                context.args(node, 0, 0);
+                server.hide.extend(sensitive());
             },
         },
     ],

@@ -94,12 +94,13 @@ pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
     FRANKENPHP.apply(&mut draft, node.children(), context);
     let FrankenPhpDraft { mut settings, num_threads_position, workers } = draft;
     if let (Some(num), Some(MaxThreads::Count(max)), Some(position)) =
-        (settings.num_threads, settings.max_threads, num_threads_position)
+        (settings.num_threads, settings.max_threads, &num_threads_position)
         && num > max
     {
         let message = format!("`num_threads` is {num}, but `max_threads` is {max}");
-        context.error_with_hint(&position, message, "raise `max_threads`, or lower `num_threads`");
+        context.error_with_hint(position, message, "raise `max_threads`, or lower `num_threads`");
     }
+    settings.position = num_threads_position;
     let scope = WorkerScope { own_root: None, env: &[], is_global: true };
     settings.workers = workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
     settings

@@ -23,6 +23,7 @@ pub(crate) struct PhpDraft {
     env: Vec<(String, String)>,
     resolve_root_symlink: bool,
     file_server: bool,
+    hide: Vec<String>,
     try_files: Option<Vec<String>>,
     request_buffering: Option<u64>,
     position: Position,
@@ -110,6 +111,27 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             },
         },
         Directive {
+            name: "hide",
+            usage: "hide PATTERN…",
+            doc: "Files that are no scripts and are answered as if they did not exist.",
+            times: Times::Many,
+            apply: |php, node, context| {
+                if let Some(words) = context.args(node, 1, usize::MAX) {
+                    php.hide.extend(values::filled_all(words, "the pattern", context));
+                }
+            },
+        },
+        Directive {
+            name: "hide_sensitive",
+            usage: "hide_sensitive",
+            doc: "Hides the files that often lie in a document root and are not for clients.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                context.args(node, 0, 0);
+                php.hide.extend(super::answers::sensitive());
+            },
+        },
+        Directive {
             name: "try_files",
             usage: "try_files FILE…",
             doc: "The files to try in turn for a request, where `{path}` is its path.",
@@ -155,6 +177,7 @@ impl PhpDraft {
             env: Vec::new(),
             resolve_root_symlink: true,
             file_server: true,
+            hide: Vec::new(),
             try_files: None,
             request_buffering: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
             position,
@@ -181,6 +204,7 @@ impl PhpDraft {
             env: self.env,
             resolve_root_symlink: self.resolve_root_symlink,
             file_server: self.file_server,
+            hide: self.hide,
             try_files: self.try_files,
             request_buffering: self.request_buffering,
             workers,

@@ -8,11 +8,11 @@ use super::super::diagnostic::Position;
 use super::super::findings::join;
 use super::super::limits;
 use super::super::matcher::PathPattern;
-use super::super::model::{ScopeLabel, WorkerConfig, WorkerKind};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
 use super::super::watch::{WATCH_DEFAULT, WatchPattern};
+use super::super::workers::{ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
 use super::matchers::path_pattern;
 
 /// A worker as it was written, before what its block says is known.
@@ -29,6 +29,7 @@ pub(crate) struct WorkerDraft {
     watch: Vec<Token>,
     match_: Vec<PathPattern>,
     match_position: Option<Position>,
+    ready: Option<(ReadyWhen, Position)>,
 }
 
 /// What a worker takes from the block around it.
@@ -138,6 +139,17 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
                 }
             },
         },
+        Directive {
+            name: "ready",
+            usage: "ready publish|handle|start",
+            doc: "When a background worker counts as ready: when it has published, has asked for its handle, or has started.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                if let Some(word) = context.one(node) {
+                    worker.ready = ready(word, context).map(|when| (when, word.position.clone()));
+                }
+            },
+        },
     ],
     ignored: &[],
     unsupported: &[
@@ -182,12 +194,17 @@ impl WorkerDraft {
             watch: Vec::new(),
             match_: Vec::new(),
             match_position: None,
+            ready: None,
         }
     }
 
     /// Checks the worker by itself and completes it with what its scope says.
     pub(crate) fn finish(self, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<WorkerConfig> {
         self.check_match(scope, context);
+        if let Some((_, position)) = self.ready.as_ref().filter(|_| !self.background) {
+            let message = "`ready` on an HTTP worker: it is ready when it calls frankenphp_handle_request()";
+            context.error_with_hint(position, message, "remove `ready`, or add `background`");
+        }
         self.check_numbers(context);
         let file = script(self.file.as_ref()?, scope, context)?;
         let kind = if self.background { WorkerKind::Background } else { WorkerKind::Http { match_: self.match_ } };
@@ -197,8 +214,10 @@ impl WorkerDraft {
         }
         let watch = watch_patterns(&self.watch, &file, context);
         Some(WorkerConfig {
+            resolved: file.canonicalize().unwrap_or_else(|_| file.clone()),
             file,
             kind,
+            ready: self.ready.map(|(when, _)| when).unwrap_or_default(),
             name: self.name,
             num: self.num.map(|(num, _)| num),
             max_threads: self.max_threads.map(|(max, _)| max),
@@ -353,6 +372,18 @@ fn label(word: &Token, what: &str, context: &mut Context<'_>) -> Option<String> 
 fn threads(word: &Token, min: usize, context: &mut Context<'_>) -> Option<(usize, Position)> {
     let count = values::count(word, min, limits::THREADS_MAX, context)?;
     Some((count, word.position.clone()))
+}
+
+fn ready(word: &Token, context: &mut Context<'_>) -> Option<ReadyWhen> {
+    match word.text.as_str() {
+        "publish" => Some(ReadyWhen::Publish),
+        "handle" => Some(ReadyWhen::Handle),
+        "start" => Some(ReadyWhen::Start),
+        other => {
+            context.usage_error(&word.position, format_args!("`{}` is no moment of a worker's life", excerpt(other)));
+            None
+        }
+    }
 }
 
 fn failures(word: &Token, context: &mut Context<'_>) -> Option<i32> {

@@ -1,7 +1,7 @@
 //! One background worker: a name, a slot, and one or more PHP threads that run its script.
 //!
-//! States, all in `State` under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (something has
-//! been published; sticky), *given up* (no thread, the last failure kept), *stopping* (the server ends). Only the worker's
+//! States, all in `State` under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (what
+//! [`ReadyWhen`] says; sticky), *given up* (no thread, the last failure kept), *stopping* (the server ends). Only the worker's
 //! own threads move it from running to ready or given up; only `start` moves it to running, so any number of callers
 //! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine. It is held
 //! while threads are made, so what is made for a thread must not take it before that thread runs.
@@ -23,11 +23,27 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 use work::BackgroundWork;
 
+/// When a worker counts as ready: what those who wait for it wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadyWhen {
+    /// It has published.
+    #[default]
+    Publish,
+    /// It has published, or asked for its handle.
+    Handle,
+    /// Its script has started.
+    Start,
+}
+
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackgroundConfig {
     /// The script: absolute.
     pub file: PathBuf,
+    /// The same without symbolic links: another one is another declaration.
+    pub resolved: PathBuf,
+    /// When it counts as ready.
+    pub ready: ReadyWhen,
     /// Threads that start with the server; 0: one thread on first demand.
     pub num: usize,
     /// Failures in a row after which it is given up; `None`: never.
@@ -70,6 +86,8 @@ struct State {
     /// The system did not give all threads, and the log says so.
     is_short: bool,
     ready: bool,
+    /// Threads whose script is up: it has asked for its handle, or is ready.
+    up: usize,
     /// No script starts any more, and those that run are to end.
     stopping: bool,
     /// Why: a reload took it out of the configuration.
@@ -201,6 +219,7 @@ impl Background {
             State { live: 0, give_ups: 1.., .. } => "given up",
             State { ready: true, .. } => "ready",
             State { live: 0, .. } => "idle",
+            State { up: 1.., .. } => "running",
             _ => "starting",
         };
         Status {

@@ -1,6 +1,6 @@
 //! One PHP thread of a background worker: what it runs next, and what follows on the end of a run.
 
-use super::{Background, exit_status};
+use super::{Background, ReadyWhen, exit_status};
 use crate::exchange::Pairs;
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
 use crate::php::{LineLog, log_php};
@@ -31,7 +31,10 @@ pub(super) struct BackgroundWork {
     /// How many restarts had been asked for when the run began.
     restarts: u64,
     started: Instant,
-    ready_at: Option<Instant>,
+    /// When this run was up: it had asked for its handle, or was ready. From then on it may end well.
+    up_at: Option<Instant>,
+    /// Whether this run has been ready.
+    is_ready: bool,
     /// The script's end of the run's handle; each call of the script gets a duplicate.
     handle: Option<OwnedFd>,
     output: LineLog,
@@ -61,7 +64,8 @@ impl BackgroundWork {
             run: 0,
             restarts: 0,
             started: Instant::now(),
-            ready_at: None,
+            up_at: None,
+            is_ready: false,
             handle: None,
             output: LineLog::default(),
             standing: Standing::New,
@@ -117,7 +121,8 @@ impl BackgroundWork {
     fn begin(&mut self) -> io::Result<Option<Run>> {
         let ends = super::handle::pair();
         self.started = Instant::now();
-        self.ready_at = None;
+        self.up_at = None;
+        self.is_ready = false;
         let handle = {
             let mut state = self.worker.locked();
             if state.stopping {
@@ -134,8 +139,12 @@ impl BackgroundWork {
         };
         self.activity.running(self.run);
         self.handle = Some(handle);
-        let Background { name, scope, config: declaration, .. } = &*self.worker;
+        let worker = self.worker.clone();
+        let Background { name, scope, config: declaration, .. } = &*worker;
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker started");
+        if declaration.ready == ReadyWhen::Start {
+            self.note_ready();
+        }
         Ok(Some(Run {
             script: script_path(&declaration.file),
             argument: CString::new(name.as_str()).ok(),
@@ -143,6 +152,30 @@ impl BackgroundWork {
             request_vars: Pairs::default(),
             scope: self.scope.clone(),
         }))
+    }
+
+    /// The script has shown that it runs as a worker does: from now on it may end well, whether it publishes or not.
+    fn note_up(&mut self) {
+        if self.up_at.is_none() {
+            self.up_at = Some(Instant::now());
+            self.worker.locked().up += 1;
+        }
+    }
+
+    /// Those who wait for the worker go on.
+    fn note_ready(&mut self) {
+        self.note_up();
+        if std::mem::replace(&mut self.is_ready, true) {
+            return;
+        }
+        let Background { name, scope, .. } = &*self.worker;
+        {
+            let mut state = self.worker.locked();
+            state.ready = true;
+            state.counters.ready += 1;
+        }
+        self.worker.changed.notify_all();
+        tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker ready");
     }
 
     /// The thread leaves its loop.
@@ -216,6 +249,7 @@ impl Work for BackgroundWork {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
             state.running -= 1;
+            state.up -= usize::from(self.up_at.is_some());
             state.last_exit = Some(exit_status(&ended));
             (state.stopping, state.restarts > self.restarts)
         };
@@ -245,7 +279,7 @@ impl Work for BackgroundWork {
         }
         let end = RunEnd {
             success: ended.exit_status == 0 && !ended.failed,
-            ready_for: self.ready_at.map(|at| at.elapsed()),
+            ready_for: self.up_at.map(|at| at.elapsed()),
             lasted: self.started.elapsed(),
         };
         match self.failures.decide(end, worker.config.failures_max) {
@@ -305,25 +339,18 @@ impl Work for BackgroundWork {
 
     fn published(&mut self, _version: Option<u64>) {
         self.worker.last_publish.note();
-        if self.ready_at.is_some() {
-            return;
-        }
-        self.ready_at = Some(Instant::now());
-        let Background { name, scope, .. } = &*self.worker;
-        {
-            let mut state = self.worker.locked();
-            state.ready = true;
-            state.counters.ready += 1;
-        }
-        self.worker.changed.notify_all();
-        tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker ready");
+        self.note_ready();
     }
 
     fn handle(&mut self) -> io::Result<OwnedFd> {
-        match &self.handle {
-            Some(handle) => handle.try_clone(),
-            None => Err(io::Error::other("no script runs")),
+        let Some(handle) = &self.handle else { return Err(io::Error::other("no script runs")) };
+        let handle = handle.try_clone()?;
+        if self.worker.config.ready == ReadyWhen::Handle {
+            self.note_ready();
+        } else {
+            self.note_up();
         }
+        Ok(handle)
     }
 
     fn should_end(&self) -> bool {

@@ -50,6 +50,11 @@ impl Igor {
         }
     }
 
+    /// The folder of this server, before it starts.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Sets a variable of the server's process.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));

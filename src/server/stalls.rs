@@ -1,0 +1,81 @@
+//! Says so when requests wait although every PHP thread of their group has been busy for long: most often a page asks its own
+//! site, or pages wait for one another, and all of them hold the threads that would answer.
+
+use super::control::Control;
+use crate::assemble::Live;
+use crate::limits::{STALL_LOOK_EVERY_SECONDS, STALL_SECONDS_MIN};
+use crate::threads::{ThreadGroup, ThreadState};
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// How many requests one record names.
+const NAMED_MAX: usize = 3;
+
+/// Looks from time to time, for as long as the server runs.
+pub(super) async fn watch(control: Control) {
+    let mut look = tokio::time::interval(Duration::from_secs(STALL_LOOK_EVERY_SECONDS));
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The groups whose stall has been told of, until they move again.
+    let mut told = HashSet::new();
+    loop {
+        look.tick().await;
+        let stalls = stalls(&control.live());
+        told.retain(|name| stalls.iter().any(|stall| stall.name == *name));
+        for stall in stalls {
+            if told.insert(stall.name.clone()) {
+                stall.tell();
+            }
+        }
+    }
+}
+
+/// Requests that wait while nothing moves.
+struct Stall {
+    /// The worker's name; empty for the classic threads.
+    name: String,
+    waiting: usize,
+    threads: usize,
+    requests: Vec<String>,
+}
+
+impl Stall {
+    fn tell(&self) {
+        tracing::warn!(
+            worker = self.name,
+            threads = self.threads,
+            waiting = self.waiting,
+            requests = self.requests.join(" "),
+            "every PHP thread has been in one request for {STALL_SECONDS_MIN} s and more, and requests wait: do the scripts ask \
+             their own site? raise num_threads, or max_threads, or the worker's num"
+        );
+    }
+}
+
+fn stalls(live: &Live) -> Vec<Stall> {
+    let threads = &live.threads;
+    let classic = (String::new(), threads.classic.waiting(), threads.classic.reserve(), threads.classic.thread_group());
+    let workers = threads.http.iter().map(|group| {
+        let worker = &group.worker;
+        (worker.config().name.clone(), worker.status().waiting, 0, worker.thread_group())
+    });
+    std::iter::once(classic)
+        .chain(workers)
+        .filter(|(_, waiting, reserve, _)| *waiting > 0 && *reserve == 0)
+        .filter_map(|(name, waiting, _, group)| stall(name, waiting, group))
+        .collect()
+}
+
+fn stall(name: String, waiting: usize, group: &ThreadGroup) -> Option<Stall> {
+    let threads = group.threads();
+    let long = Duration::from_secs(STALL_SECONDS_MIN);
+    let is_stuck =
+        threads.iter().all(|thread| thread.activity.state == ThreadState::Busy && thread.activity.since >= long);
+    let uri = |thread: &crate::threads::ThreadStatus| thread.activity.uri.clone();
+    (is_stuck && !threads.is_empty()).then(|| Stall {
+        name,
+        waiting,
+        threads: threads.len(),
+        requests: threads.iter().take(NAMED_MAX).map(uri).collect(),
+    })
+}
