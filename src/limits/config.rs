@@ -40,13 +40,13 @@ pub const ROUTE_DEPTH_MAX: usize = 42;
 pub(crate) const ROUTES_MAX: usize = 100_000;
 
 /// The largest `.htaccess` that is looked into: they hold a few lines.
-pub(super) const HTACCESS_BYTES_MAX: u64 = MIB as u64;
+pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 
 /// How many folders below a document root are looked through for `.htaccess` files, and how deep: more than the applications
 /// with such files have, and little enough for a check that somebody waits for.
-pub(super) const HTACCESS_FOLDERS_MAX: usize = 5_000;
+pub const HTACCESS_FOLDERS_MAX: usize = 5_000;
 /// See [`HTACCESS_FOLDERS_MAX`].
-pub(super) const HTACCESS_DEPTH_MAX: usize = 8;
+pub const HTACCESS_DEPTH_MAX: usize = 8;
 
 /// The most findings of one run: beyond it nobody reads on.
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
