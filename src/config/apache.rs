@@ -77,10 +77,8 @@ fn warning(root: &Path, folder: &Path) -> Option<Diagnostic> {
 /// Whether a line of an `.htaccess` denies access, in the words of Apache 2.2 or 2.4.
 fn denies(line: &str) -> bool {
     let words: Vec<String> = line.split_whitespace().map(str::to_ascii_lowercase).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["deny", "from", ..] | ["require", "all", "denied", ..] | ["require", "not", ..] => true,
-        _ => false,
-    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(words[..], ["deny", "from", ..] | ["require", "all", "denied", ..] | ["require", "not", ..])
 }
 
 #[cfg(test)]
