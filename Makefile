@@ -113,6 +113,11 @@ phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cg
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
 
+.PHONY: phpt-http
+phpt-http: php ## php-src's request tests over HTTP, in classic and worker mode (SAMPLE=1: some of them)
+	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) SAMPLE=$(SAMPLE) $$PHP -n scripts/phpt-http.php $(TARGET)/debug/igor "$$(scripts/php.sh source)"
+
 .PHONY: asan
 asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim instrumented, Rust's allocations watched (SAMPLE=1)
 	@$(MAKE) --no-print-directory PHP_BUILD=asan asan-tests
@@ -201,6 +206,11 @@ interleavings: php ## 10,000 random interleavings of everything that can happen 
 bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
+
+.PHONY: bench-slow
+bench-slow: php test-packages ## What 1,000 slow clients cost 64 that work
+	$(WITH_PHP) cargo build --release --bins
+	$(WITH_PHP) $$PHP benches/slow-clients.php $(TARGET)/release
 
 .PHONY: bench-many
 bench-many: php test-packages ## 1,000 background workers beside requests

@@ -70,8 +70,8 @@ packages_of() {
             [[ -n ${PHP_CONFIG:-} ]] || packages_for_php
             ;;
         test)
-            printf '%s\n' composer gdb gnupg inotify-tools php-amphp-amp php-symfony-console phpunit redis-sentinel redis-server \
-                shellcheck valgrind wrk
+            printf '%s\n' caddy composer gdb gnupg haproxy inotify-tools nginx php-amphp-amp php-symfony-console phpunit \
+                redis-sentinel redis-server shellcheck valgrind wrk
             ;;
         wordpress)
             printf '%s\n' curl mariadb-client-core mariadb-server-core
