@@ -53,7 +53,6 @@ void shim_sapi_ini_defaults(void *configuration)
 {
 	igor_ini_default(configuration, "display_errors", "0");
 	igor_ini_default(configuration, "log_errors", "1");
-	igor_ini_default(configuration, "html_errors", "0");
 	/* A full cache stops every script for a restart (opcache.c). Memory that is not used costs address space only. */
 	igor_ini_default(configuration, "opcache.memory_consumption", "256");
 	igor_ini_default(configuration, "opcache.interned_strings_buffer", "32");

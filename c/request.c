@@ -7,6 +7,7 @@
 #include <http_status_codes.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -200,12 +201,20 @@ void shim_sapi_flush(void *server_context)
 	}
 }
 
+/* The status and its words in a status line that the script has set, such as " 404 Nothing Here"; NULL without one. */
+static const char *igor_status_words(const sapi_headers_struct *list)
+{
+	const char *line = list->http_status_line;
+
+	return line != NULL && strncasecmp(line, "HTTP/", strlen("HTTP/")) == 0 ? strchr(line, ' ') : NULL;
+}
+
 /* CGI has no status line: the status is a header (RFC 3875, 6.3.3). A script may give it words of its own, by a status
  * line or by that header itself. */
 static void igor_send_status(sapi_headers_struct *list)
 {
 	const http_response_status_code_pair *known = http_status_map;
-	const char *line = list->http_status_line, *words = NULL;
+	const char *words;
 	zend_llist_position position;
 	const sapi_header_struct *header;
 	char status[1024];
@@ -216,9 +225,7 @@ static void igor_send_status(sapi_headers_struct *list)
 			return;
 		}
 	}
-	if (line != NULL && strncasecmp(line, "HTTP/", strlen("HTTP/")) == 0) {
-		words = strchr(line, ' ');
-	}
+	words = igor_status_words(list);
 	if (words != NULL) {
 		snprintf(status, sizeof(status), "Status:%s", words);
 	} else {
@@ -241,6 +248,16 @@ int shim_sapi_send_headers(void *headers)
 		return SAPI_HEADER_SENT_SUCCESSFULLY;
 	}
 	IGOR_FAULT("send_headers");
+	if (!igor_self->request.own_process) {
+		const char *words = igor_status_words(list);
+		char status[1024];
+
+		/* http_response_code() leaves an older status line in place. */
+		if (words != NULL && atoi(words) == list->http_response_code) {
+			/* In front of the script's own headers: what it says in a Status of its own counts. */
+			host_header(igor_self->host, status, MIN((size_t) snprintf(status, sizeof(status), "Status:%s", words), sizeof(status) - 1));
+		}
+	}
 	if (igor_self->request.own_process && list->http_response_code != 200) {
 		igor_send_status(list);
 	}

@@ -122,6 +122,15 @@ static void igor_apply_settings(const igor_request *request)
 	}
 }
 
+/* What a background worker prints goes to the log, where markup would only be in the way: as PHP's command line does it. */
+static void igor_errors_are_text(void)
+{
+	zend_string *name = zend_string_init(ZEND_STRL("html_errors"), 0);
+
+	zend_alter_ini_entry_chars(name, "0", 1, PHP_INI_USER, PHP_INI_STAGE_RUNTIME);
+	zend_string_release(name);
+}
+
 static void igor_execute(igor_thread *self)
 {
 	zend_file_handle script;
@@ -143,6 +152,7 @@ static void igor_execute(igor_thread *self)
 	CG(skip_shebang) = true;
 	if (self->mode == IGOR_BACKGROUND) {
 		igor_lift_time_limit();
+		igor_errors_are_text();
 	}
 	if (self->mode != IGOR_CLASSIC) {
 		igor_files_check_all();

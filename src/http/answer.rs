@@ -95,6 +95,10 @@ impl<'s> RequestContext<'s> {
         if parts.method == Method::CONNECT {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "this server is no proxy\n");
         }
+        // It would send back what a proxy or a browser has added to the request, cookies and passwords too.
+        if parts.method == Method::TRACE {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered here\n");
+        }
         let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
@@ -294,7 +298,7 @@ impl<'s> RequestContext<'s> {
             };
             (exchange, reply, on_withdrawn)
         };
-        match queue.run(open).await {
+        match queue.run(open, self.interim.map(|slot| &**slot)).await {
             Ok(reply) => reply.map(ResponseBody::new),
             Err(refusal) => refused(refusal),
         }

@@ -1,23 +1,61 @@
 //! The host and the URI that a request asks for (pure).
 
-use http::{HeaderValue, Version, header, request};
+use http::{HeaderValue, Method, StatusCode, Version, header, request};
+use std::net::Ipv6Addr;
 
 use super::routing;
+
+/// Why a request is not answered by any handler.
+pub(super) type Refused = (StatusCode, &'static str);
+
+const NO_HOST: Refused = (StatusCode::BAD_REQUEST, "this request does not name one valid host\n");
+const NO_TARGET: Refused = (StatusCode::BAD_REQUEST, "the target of this request is not a path\n");
+const REPEATED_CODING: Refused = (StatusCode::BAD_REQUEST, "the body of this request is chunked more than once\n");
+const UNKNOWN_CODING: Refused = (StatusCode::NOT_IMPLEMENTED, "this server knows no transfer coding but chunked\n");
 
 /// The host that the request is for, without port.
 ///
 /// # Errors
-/// When an HTTP/1.1 request names none, or several, or one that is no host name (RFC 9112, 3.2).
-pub(super) fn requested_host(parts: &request::Parts) -> Result<&str, &'static str> {
+/// When an HTTP/1.1 request names none, or several, or one that is no host and port (RFC 9112, 3.2); when its target has
+/// a form that is not for its method; when its body has a coding that hyper does not take off.
+pub(super) fn requested_host(parts: &request::Parts) -> Result<&str, Refused> {
+    check_target(parts)?;
+    check_transfer_encoding(parts)?;
     let is_single = parts.headers.get_all(header::HOST).iter().nth(1).is_none();
     let authority = requested_authority(parts);
     match authority {
-        Some(authority) if is_single && authority.bytes().all(is_host_byte) => {
-            Ok(routing::host_without_port(authority))
-        }
+        Some(authority) if is_single && is_authority(authority) => Ok(routing::host_without_port(authority)),
         None if parts.version < Version::HTTP_11 && is_single && !parts.headers.contains_key(header::HOST) => Ok(""),
-        _ => Err("this request does not name one valid host\n"),
+        _ => Err(NO_HOST),
     }
+}
+
+/// `a.test:80` is for `CONNECT` alone, and `*` for `OPTIONS` (RFC 9112, 3.2.3 and 3.2.4).
+fn check_target(parts: &request::Parts) -> Result<(), Refused> {
+    let uri = &parts.uri;
+    let is_authority_form = uri.scheme().is_none() && uri.authority().is_some();
+    if (is_authority_form && parts.method != Method::CONNECT) || (uri.path() == "*" && parts.method != Method::OPTIONS)
+    {
+        return Err(NO_TARGET);
+    }
+    Ok(())
+}
+
+/// hyper reads a body as chunked when that is the last coding, and leaves the others on it (RFC 9112, 6.1).
+fn check_transfer_encoding(parts: &request::Parts) -> Result<(), Refused> {
+    let mut lines = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(first) = lines.next() else { return Ok(()) };
+    if lines.next().is_none() && first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut codings = parts
+        .headers
+        .get_all(header::TRANSFER_ENCODING)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    let is_chunked =
+        |coding: &[u8]| matches!(coding.trim_ascii(), []) || coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+    Err(if codings.all(is_chunked) { REPEATED_CODING } else { UNKNOWN_CODING })
 }
 
 /// The URI's authority, which wins (RFC 9112, 3.2.2), or the `Host` header.
@@ -42,7 +80,27 @@ pub(super) fn requested_uri(parts: &request::Parts) -> &str {
     parts.uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
-/// What a host and port may consist of: the host of RFC 3986 and no user name, no slash, no blank.
+/// Whether this is a host, possibly with a port (RFC 3986, 3.2.2 and 3.2.3), without user name. It may be empty.
+fn is_authority(authority: &str) -> bool {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, port)) = rest.split_once(']') else { return false };
+            if address.parse::<Ipv6Addr>().is_err() {
+                return false;
+            }
+            ("", port)
+        }
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    host.bytes().all(is_host_byte) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// A port may be left out behind its colon.
+fn is_port(port: &str) -> bool {
+    port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
+}
+
+/// What a host name may consist of: no user name, no slash, no blank.
 fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use super::access_log::AccessRecord;
+use super::interim::InterimSlot;
 
 /// Why a response body ended before it was complete. The connection is closed then, so that the client does not take
 /// half a page for a whole one.
@@ -56,18 +57,50 @@ pub(super) struct Chunks {
 /// The body of every response of [`super::service::HttpService`].
 pub struct ResponseBody {
     source: Source,
+    /// The connection, for a source that may end before it is complete.
+    connection: Option<Arc<InterimSlot>>,
+    ending: Ending,
     /// Logged when this body is dropped; absent when access logging is off.
     record: Option<Box<AccessRecord>>,
 }
 
+/// How a body that is incomplete ends: hyper drops its connection at the error, with what it has not written yet.
+enum Ending {
+    /// It has not broken off.
+    No,
+    /// Everything before the end is on its way to the socket.
+    Flushing(ResponseBodyError),
+}
+
 impl ResponseBody {
     pub(super) fn new(source: Source) -> Self {
-        Self { source, record: None }
+        Self { source, connection: None, ending: Ending::No, record: None }
+    }
+
+    /// Ties the body to its connection: the request is in hand until the body ends, and an incomplete body waits, before it
+    /// breaks off, until the connection has written what came before.
+    pub(super) fn set_connection(&mut self, connection: &Arc<InterimSlot>) {
+        match self.source {
+            Source::Empty | Source::Whole(_) => connection.release_end(),
+            _ => self.connection = Some(Arc::clone(connection)),
+        }
+    }
+
+    fn poll_ending(&mut self, context: &mut Context<'_>) -> Poll<Option<ResponseBodyError>> {
+        if let (Ending::Flushing(_), Some(connection)) = (&self.ending, &self.connection)
+            && connection.is_flush_awaited(context.waker())
+        {
+            return Poll::Pending;
+        }
+        Poll::Ready(match std::mem::replace(&mut self.ending, Ending::No) {
+            Ending::No => None,
+            Ending::Flushing(error) => Some(error),
+        })
     }
 
     /// What it is made of, without the bookkeeping.
-    pub(super) fn into_source(self) -> Source {
-        self.source
+    pub(super) fn into_source(mut self) -> Source {
+        std::mem::replace(&mut self.source, Source::Empty)
     }
 
     #[allow(dead_code, reason = "the routes that reach it follow")]
@@ -82,6 +115,14 @@ impl ResponseBody {
     /// Makes the drop of this body the moment when `record` is logged.
     pub(super) fn set_record(&mut self, record: Box<AccessRecord>) {
         self.record = Some(record);
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.release_end();
+        }
     }
 }
 
@@ -100,6 +141,9 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let this = &mut *self;
+        if let Some(error) = ready!(this.poll_ending(context)) {
+            return Poll::Ready(Some(Err(error)));
+        }
         let next = match &mut this.source {
             Source::Empty => None,
             Source::Whole(bytes) => {
@@ -117,6 +161,13 @@ impl Body for ResponseBody {
             }
             Source::Boxed(body) => ready!(body.as_mut().poll_frame(context)),
         };
+        if let (Some(Err(_)), Some(connection)) = (&next, &this.connection) {
+            connection.await_flush(context.waker());
+            if let Some(Err(error)) = next {
+                this.ending = Ending::Flushing(error);
+            }
+            return Poll::Pending;
+        }
         if let Some(record) = &mut this.record {
             match &next {
                 Some(Ok(frame)) => record.add_bytes(frame.data_ref().map_or(0, Bytes::len)),

@@ -5,10 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Uri, Version, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, request};
 
 use super::authority;
 use super::connection::ConnectionInfo;
+use super::field_name::append_canonical;
 use super::routing::Script;
 use super::settings::PhpSettings;
 use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
@@ -70,7 +71,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
 const SERVER_VARS_BYTES: usize = 2048;
 
 /// The variables that are not made of headers.
-const OWN_VARS: usize = 26;
+const OWN_VARS: usize = 27;
 
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
 fn server_vars(request: &CgiRequest) -> Pairs {
@@ -114,19 +115,21 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"REMOTE_HOST", remote_address.as_bytes());
     // The path of the script in the URL, without what follows it.
     vars.push(b"SCRIPT_NAME", &script.name);
+    // What follows the script in the URL, decoded.
+    vars.push(b"PATH_INFO", &script.path_info);
     if !script.path_info.is_empty() {
-        // What follows the script in the URL, decoded; absent when nothing does.
-        vars.push(b"PATH_INFO", &script.path_info);
         // The path info as if it were a path below the root.
         push_joined(vars, b"PATH_TRANSLATED", request.root(), &script.path_info);
     }
-    // The media type of the body, when the client named one.
-    if let Some(value) = parts.headers.get(header::CONTENT_TYPE) {
-        vars.push(b"CONTENT_TYPE", value.as_bytes());
-    }
-    // The length of the body, when the client named it.
-    if let Some(value) = parts.headers.get(header::CONTENT_LENGTH) {
-        vars.push(b"CONTENT_LENGTH", value.as_bytes());
+    // The media type of the body; empty when the client named none.
+    vars.push(b"CONTENT_TYPE", parts.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes));
+    // The length of the body; empty when there is none, or when it is streamed and the client did not say.
+    match (parts.headers.get(header::CONTENT_LENGTH), request.body_length) {
+        (Some(value), _) => vars.push(b"CONTENT_LENGTH", value.as_bytes()),
+        (None, Some(length)) if parts.headers.contains_key(header::TRANSFER_ENCODING) => {
+            vars.push(b"CONTENT_LENGTH", length.to_string().as_bytes());
+        }
+        _ => vars.push(b"CONTENT_LENGTH", b""),
     }
 }
 
@@ -137,6 +140,8 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"DOCUMENT_ROOT", request.root());
     // The file that runs.
     vars.push(b"SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
+    // The path of the script in the URL, as `SCRIPT_NAME`: some applications look here.
+    vars.push(b"DOCUMENT_URI", &script.name);
     // Script and path info together.
     push_joined(vars, b"PHP_SELF", &script.name, &script.path_info);
     // The path and query as the client sent them, still encoded.
@@ -174,15 +179,12 @@ fn push_headers(vars: &mut Pairs, headers: &HeaderMap) {
     }
 }
 
-/// What `getallheaders()` gives.
+/// What `getallheaders()` returns.
 fn request_headers(headers: &HeaderMap) -> Pairs {
     let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let mut pairs = Pairs::with_capacity(headers.keys_len(), bytes);
     for name in headers.keys() {
-        pairs.push_built(
-            |bytes| bytes.extend_from_slice(name.as_str().as_bytes()),
-            |value| append_values(value, headers, name),
-        );
+        pairs.push_built(|bytes| append_canonical(bytes, name), |value| append_values(value, headers, name));
     }
     pairs
 }

@@ -50,6 +50,8 @@ struct Streaming {
     /// How much of the promised length is missing; `None` when nothing was promised.
     remaining: Option<u64>,
     truncated: Arc<AtomicBool>,
+    /// It was logged that the script writes more than it promised.
+    warned: bool,
     cancellation: Arc<Cancellation>,
 }
 
@@ -131,7 +133,7 @@ impl<B> HttpExchange<B> {
             return Flow::ClientGone;
         }
         let cancellation = Arc::clone(&self.cancellation);
-        let mut streaming = Streaming { chunks, buffer: Vec::new(), remaining, truncated, cancellation };
+        let mut streaming = Streaming { chunks, buffer: Vec::new(), remaining, truncated, warned: false, cancellation };
         let flow = streaming.send_all(&buffer);
         self.settle(streaming, flow)
     }
@@ -194,6 +196,20 @@ impl<B> HttpExchange<B> {
         };
     }
 
+    /// Sends an empty 500 in the place of what the script says.
+    fn answer_500(&mut self) -> Flow {
+        let Answer::Pending { reply, .. } = std::mem::replace(&mut self.answer, Answer::Gone) else {
+            return Flow::ClientGone;
+        };
+        let mut response = Response::new(Source::Empty);
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        if reply.send(response).is_err() {
+            return Flow::ClientGone;
+        }
+        self.answer = Answer::Finished;
+        Flow::Continue
+    }
+
     /// Ends the exchange of a request whose body is not whole: whatever PHP says from now on is no answer to what the
     /// client wanted to ask.
     fn refuse(&mut self, failure: &BodyFailure) {
@@ -212,12 +228,9 @@ impl<B> HttpExchange<B> {
     fn close(&mut self) {
         match std::mem::replace(&mut self.answer, Answer::Finished) {
             Answer::Pending { reply, head: Some(head), buffer } => self.send_whole(reply, head, buffer),
-            Answer::Pending { reply, head: None, .. } => {
-                let mut response = Response::new(Source::Empty);
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                if reply.send(response).is_err() {
-                    self.answer = Answer::Gone;
-                }
+            pending @ Answer::Pending { head: None, .. } => {
+                self.answer = pending;
+                let _ = self.answer_500();
             }
             Answer::Streaming(mut streaming) => {
                 if streaming.flush() == Flow::ClientGone {
@@ -271,9 +284,11 @@ impl Streaming {
     fn send(&mut self, mut bytes: Bytes) -> Flow {
         if let Some(remaining) = &mut self.remaining {
             if *remaining < bytes.len() as u64 {
-                tracing::warn!(
-                    "sending the response: the script wrote more than its Content-Length, the rest is dropped"
-                );
+                if !std::mem::replace(&mut self.warned, true) {
+                    tracing::warn!(
+                        "sending the response: the script wrote more than its Content-Length, the rest is dropped"
+                    );
+                }
                 bytes.truncate(*remaining as usize);
             }
             *remaining -= bytes.len() as u64;
@@ -343,10 +358,16 @@ where
 
     fn respond(&mut self, new: ResponseHead) -> Flow {
         match &mut self.answer {
-            Answer::Pending { reply, head, .. } => {
-                *head = Some(response_head::from_php(&new));
-                if reply.is_closed() { Flow::ClientGone } else { Flow::Continue }
-            }
+            Answer::Pending { reply, head, .. } => match response_head::from_php(&new) {
+                Ok(new) => {
+                    *head = Some(new);
+                    if reply.is_closed() { Flow::ClientGone } else { Flow::Continue }
+                }
+                Err(error) => {
+                    tracing::error!("sending the response: {error}; sent 500 instead");
+                    self.answer_500()
+                }
+            },
             Answer::Streaming(_) | Answer::Finished => Flow::Continue,
             Answer::Gone => Flow::ClientGone,
         }

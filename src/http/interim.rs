@@ -16,6 +16,7 @@ use http::StatusCode;
 use http::header;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
+use super::field_name::append_canonical;
 use super::response_head;
 use crate::exchange::ResponseHead;
 use crate::limits;
@@ -29,6 +30,10 @@ struct Pending {
     at_rest: bool,
     /// The connection's task.
     waker: Option<Waker>,
+    /// A body that waits until everything before its end is written.
+    flushed: Option<Waker>,
+    /// Whoever waits for more of a request's body.
+    reader: Option<Waker>,
 }
 
 /// What a connection and the exchanges on it share.
@@ -38,6 +43,10 @@ pub(super) struct InterimSlot {
     pending: Mutex<Pending>,
     /// Spares the usual write the lock.
     any: AtomicBool,
+    /// A request is in hand: that its client sends no more is no reason not to answer it.
+    in_hand: AtomicBool,
+    /// The client has closed its sending side while a request was in hand.
+    half_closed: AtomicBool,
 }
 
 impl InterimSlot {
@@ -54,6 +63,61 @@ impl InterimSlot {
                 self.any.store(false, Ordering::Release);
             }
         }
+    }
+}
+
+/// What [`super::half_close`] needs.
+impl InterimSlot {
+    /// A request has begun.
+    pub(super) fn hold_end(&self) {
+        self.in_hand.store(true, Ordering::Relaxed);
+    }
+
+    /// The response is complete.
+    pub(super) fn release_end(&self) {
+        if self.in_hand.swap(false, Ordering::Relaxed) && self.is_half_closed() {
+            let waker = self.lock().waker.clone();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Told that the client sends no more; returns whether that is to be hidden.
+    pub(super) fn hides_end(&self) -> bool {
+        let hides = self.in_hand.load(Ordering::Relaxed);
+        if hides && !self.half_closed.swap(true, Ordering::SeqCst) {
+            let reader = self.lock().reader.take();
+            if let Some(reader) = reader {
+                reader.wake();
+            }
+        }
+        hides
+    }
+
+    /// Whether the client has closed its sending side.
+    pub(super) fn is_half_closed(&self) -> bool {
+        self.half_closed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the client has closed its sending side; if not, the waker is woken when it does.
+    pub(super) fn poll_half_closed(&self, waker: &Waker) -> bool {
+        self.lock().reader = Some(waker.clone());
+        self.is_half_closed()
+    }
+}
+
+impl InterimSlot {
+    /// Wakes the waker when hyper has next written everything that it holds.
+    pub(super) fn await_flush(&self, waker: &Waker) {
+        self.lock().flushed = Some(waker.clone());
+    }
+
+    /// Whether what [`await_flush`](Self::await_flush) waits for has not come yet.
+    pub(super) fn is_flush_awaited(&self, waker: &Waker) -> bool {
+        let mut pending = self.lock();
+        let awaited = pending.flushed.as_mut();
+        awaited.map(|flushed| flushed.clone_from(waker)).is_some()
     }
 }
 
@@ -93,7 +157,7 @@ fn serialize(head: &ResponseHead) -> Option<Vec<u8>> {
     for (name, value) in head.headers() {
         fields.push_line(&[name, b":", value].concat());
     }
-    let fields = response_head::from_php(&fields);
+    let fields = response_head::from_php(&fields).ok()?;
     let mut bytes =
         format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("Informational"))
             .into_bytes();
@@ -101,7 +165,7 @@ fn serialize(head: &ResponseHead) -> Option<Vec<u8>> {
         if *name == header::CONNECTION {
             continue;
         }
-        bytes.extend_from_slice(name.as_str().as_bytes());
+        append_canonical(&mut bytes, name);
         bytes.extend_from_slice(b": ");
         bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
@@ -180,16 +244,24 @@ impl<S: Write + Unpin> Write for InterimIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        {
+        let is_awaited = {
             let mut pending = self.slot.lock();
             pending.at_rest = true;
             match &mut pending.waker {
                 Some(waker) => waker.clone_from(context.waker()),
                 None => pending.waker = Some(context.waker().clone()),
             }
-        }
+            pending.flushed.is_some()
+        };
         ready!(self.poll_pending(context))?;
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if is_awaited && flushed.is_ready() {
+            let waker = self.slot.lock().flushed.take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -201,7 +273,7 @@ impl<S: Write + Unpin> Write for InterimIo<S> {
 mod tests {
     use super::*;
 
-    const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n";
+    const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
 
     /// A socket that takes so many bytes and then no more.
     #[derive(Default)]

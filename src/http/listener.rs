@@ -10,7 +10,8 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::ConnectionInfo;
+use super::half_close::{HeldBody, HoldEnd};
 use super::interim::{InterimIo, InterimSlot};
 use super::plain::unless_aborted;
 use super::service::{HttpService, Leased};
@@ -253,16 +255,26 @@ async fn serve_connection<S>(
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let interim = Arc::new(InterimSlot::default());
-    let stream = WriteLimit::new(TokioIo::new(stream), write_idle);
+    let stream = WriteLimit::new(TokioIo::new(HoldEnd::new(stream, Arc::clone(&interim))), write_idle);
     let stream = InterimIo::new(stream, Arc::clone(&interim));
     let current = RefCell::new(CurrentService::new(services.clone()));
-    let handler = service_fn(move |request| {
+    let handler = service_fn(move |request: Request<Incoming>| {
         let service = current.borrow_mut().get();
         let interim = Arc::clone(&interim);
-        async move { unless_aborted(service.handle_on(info, Some(&interim), request).await) }
+        interim.hold_end();
+        let request = request.map(|body| HeldBody::new(body, &interim));
+        async move {
+            let mut response = service.handle_on(info, Some(&interim), request).await;
+            if interim.is_half_closed() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response.body_mut().set_connection(&interim);
+            unless_aborted(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .title_case_headers(true)
         .header_read_timeout(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX))
         .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
         .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)

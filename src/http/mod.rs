@@ -25,6 +25,8 @@ mod block;
 mod changes;
 #[allow(dead_code, reason = "the routes that reach it follow")]
 mod encode;
+mod field_name;
+mod half_close;
 mod header_rules;
 mod interim;
 mod pace;

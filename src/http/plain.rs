@@ -8,6 +8,8 @@ use super::paths;
 
 /// A response with a short text.
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<ResponseBody> {
+    // It would be taken for the start of the next response (RFC 9110, 15.3.6).
+    let text = if status == StatusCode::RESET_CONTENT { "" } else { text };
     let mut response = Response::new(ResponseBody::from(Bytes::copy_from_slice(text.as_bytes())));
     *response.status_mut() = status;
     if !text.is_empty() {

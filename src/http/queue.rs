@@ -4,14 +4,18 @@
 //! overflows. Whoever waits too long, or hangs up, withdraws its job; one compare-and-swap in the job's
 //! [`Claim`] decides between it and a PHP thread.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::body::Reply;
+use super::interim::InterimSlot;
 use crate::exchange::{Claim, Exchange, Job, JobSender};
 use crate::limits;
 
@@ -24,6 +28,9 @@ pub(super) enum Refusal {
     /// No PHP thread took the job in time.
     #[error("no thread became free in time")]
     TimedOut,
+    /// The client closed its sending side and no PHP thread has taken the job since.
+    #[error("the client has closed its side of the connection")]
+    HungUp,
     /// The PHP threads behind the sender are gone, or going.
     #[error("the threads are stopping")]
     Stopped,
@@ -80,6 +87,7 @@ impl RequestQueue {
     pub(super) async fn run<E, W>(
         &self,
         open: impl FnOnce() -> (E, oneshot::Receiver<Reply>, W),
+        connection: Option<&InterimSlot>,
     ) -> Result<Reply, Refusal>
     where
         E: Exchange + 'static,
@@ -88,7 +96,7 @@ impl RequestQueue {
         let outcome = match self.place().await {
             Ok(place) => {
                 let (exchange, reply, on_withdrawn) = open();
-                self.offer(place, Box::new(exchange), reply, on_withdrawn).await
+                self.offer(place, Box::new(exchange), Answer { reply, connection }, on_withdrawn).await
             }
             Err(refusal) => Err(refusal),
         };
@@ -118,7 +126,7 @@ impl RequestQueue {
         &self,
         place: Place,
         exchange: Box<dyn Exchange>,
-        mut reply: oneshot::Receiver<Reply>,
+        mut answer: Answer<'_>,
         on_withdrawn: impl FnOnce(),
     ) -> Result<Reply, Refusal> {
         let Place { permit, deadline } = place;
@@ -129,18 +137,55 @@ impl RequestQueue {
             return Err(Refusal::Stopped);
         }
         if let Some(deadline) = deadline {
-            match tokio::time::timeout_at(deadline, &mut reply).await {
-                Ok(outcome) => return waiting.conclude(outcome.ok()),
+            match tokio::time::timeout_at(deadline, answer.wait()).await {
+                Ok(Some(reply)) => return waiting.conclude(reply),
+                Ok(None) if waiting.claim.withdraw() => {
+                    waiting.withdrawn();
+                    return Err(Refusal::HungUp);
+                }
                 Err(_) if waiting.claim.withdraw() => {
                     waiting.withdrawn();
                     return Err(Refusal::TimedOut);
                 }
                 // A thread has it: from here on the script's own time limit counts.
-                Err(_) => {}
+                _ => {}
             }
         }
-        let outcome = reply.await;
-        waiting.conclude(outcome.ok())
+        match answer.wait().await {
+            Some(reply) => waiting.conclude(reply),
+            None if waiting.claim.withdraw() => {
+                waiting.withdrawn();
+                Err(Refusal::HungUp)
+            }
+            None => waiting.conclude(answer.reply.await.ok()),
+        }
+    }
+}
+
+/// What the waiter of a job waits for.
+struct Answer<'c> {
+    reply: oneshot::Receiver<Reply>,
+    connection: Option<&'c InterimSlot>,
+}
+
+impl Answer<'_> {
+    /// The reply, which is missing when the job was dropped. `None`: the client closed its sending side a while ago, so it
+    /// is most likely gone.
+    async fn wait(&mut self) -> Option<Option<Reply>> {
+        let mut patience = None;
+        poll_fn(|context| {
+            if let Poll::Ready(reply) = Pin::new(&mut self.reply).poll(context) {
+                return Poll::Ready(Some(reply.ok()));
+            }
+            // The connection reads on the task of this waiter, so there is no need to be woken for it.
+            if !self.connection.is_some_and(InterimSlot::is_half_closed) {
+                return Poll::Pending;
+            }
+            let limit = Duration::from_secs(limits::HALF_CLOSED_QUEUE_SECONDS_MAX);
+            let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            patience.as_mut().poll(context).map(|()| None)
+        })
+        .await
     }
 }
 

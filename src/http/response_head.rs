@@ -2,8 +2,10 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use crate::exchange::ResponseHead;
+use crate::limits;
 
 /// A response head and the length that the script promised.
 pub(super) struct Head {
@@ -13,9 +15,10 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Whether this status never has a body (RFC 9110, 6.4.1).
+    /// Whether this status never has a body (RFC 9110, 6.4.1 and 15.3.6).
     pub(super) fn is_bodiless(&self) -> bool {
-        matches!(self.response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        let status = self.response.status();
+        matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
     /// Puts a `Content-Length` back.
@@ -24,13 +27,22 @@ impl Head {
     }
 }
 
+/// The script has set more than [`limits::RESPONSE_HEADERS_MAX`] headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the script set more than {max} headers", max = limits::RESPONSE_HEADERS_MAX)]
+pub(super) struct TooManyHeaders;
+
 /// Translates PHP's head. What cannot be sent is dropped with a log line, because a response without one header is
 /// better than none: header names and values with invalid bytes, an unreadable `Content-Length`, and the fields that
-/// belong to the connection and are the server's to decide. `Connection: close` is a wish the server can grant.
-pub(super) fn from_php(head: &ResponseHead) -> Head {
+/// belong to the connection and are the server's to decide. `Connection: close` is a wish the server can grant. `Status` is
+/// not sent either: it is how a CGI script says its status (RFC 3875, 6.3.3), and how PHP hands a status line on.
+///
+/// # Errors
+/// There are too many headers.
+pub(super) fn from_php(head: &ResponseHead) -> Result<Head, TooManyHeaders> {
     let mut response = Response::new(());
     *response.status_mut() = status(head.status);
-    let mut content_length = None;
+    let (mut content_length, mut said) = (None, None);
     let headers = response.headers_mut();
     for (name, value) in head.headers() {
         let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else {
@@ -43,15 +55,40 @@ pub(super) fn from_php(head: &ResponseHead) -> Head {
         match name {
             header::CONTENT_LENGTH => content_length = parse_length(&value),
             header::CONNECTION => keep_close(headers, &value),
+            // The script wants none.
+            header::CONTENT_TYPE if value.is_empty() => {}
+            _ if name == "status" => said = Some(value),
             _ if is_connection_field(&name) => {
                 tracing::debug!(header = %name, "sending the response: dropped a header that is the server's to set");
             }
+            _ if headers.len() >= limits::RESPONSE_HEADERS_MAX => return Err(TooManyHeaders),
             _ => {
                 headers.append(name, value);
             }
         }
     }
-    Head { response, content_length }
+    if let Some(said) = said {
+        set_status(&mut response, said.as_bytes());
+    }
+    Ok(Head { response, content_length })
+}
+
+/// Takes the status, and its words where they are not the usual ones, of a line like `404 Not Found`.
+fn set_status(response: &mut Response<()>, line: &[u8]) {
+    let (code, words) = line.split_at(line.len().min(3));
+    let code = std::str::from_utf8(code).ok().and_then(|code| code.parse().ok()).filter(|&code| code >= 200);
+    let words = words.strip_prefix(b" ").or(words.is_empty().then_some(words)).map(<[u8]>::trim_ascii);
+    let (Some(Ok(status)), Some(words)) = (code.map(StatusCode::from_u16), words) else {
+        tracing::warn!(status = %line.escape_ascii(), "sending the response: dropped a Status that is none");
+        return;
+    };
+    *response.status_mut() = status;
+    if !words.is_empty()
+        && status.canonical_reason().is_none_or(|usual| usual.as_bytes() != words)
+        && let Ok(words) = ReasonPhrase::try_from(words)
+    {
+        response.extensions_mut().insert(words);
+    }
 }
 
 /// A final status. PHP lets a script set any number; 1xx would leave the client waiting for the real answer.
@@ -100,7 +137,7 @@ mod tests {
         for line in lines {
             head.push_line(line);
         }
-        from_php(&head)
+        from_php(&head).expect("not too many headers")
     }
 
     #[test]
@@ -119,6 +156,9 @@ mod tests {
             (b"Connection: keep-alive", None),
             (b"Connection: keep-alive, Close", Some(("connection", "close"))),
             (b"Content-Length: 12", None),
+            (b"Content-Type:", None),
+            (b"Status: 404 Not Found", None),
+            (b"X-Empty:", Some(("x-empty", ""))),
         ];
         for (line, expected) in cases {
             let head = head(200, &[line]);
@@ -149,7 +189,47 @@ mod tests {
         {
             assert_eq!(head(code, &[]).response.status().as_u16(), expected, "{code}");
         }
-        assert!(head(204, &[]).is_bodiless() && head(304, &[]).is_bodiless() && !head(200, &[]).is_bodiless());
+        assert!(
+            head(204, &[]).is_bodiless()
+                && head(205, &[]).is_bodiless()
+                && head(304, &[]).is_bodiless()
+                && !head(200, &[]).is_bodiless()
+        );
+    }
+
+    #[test]
+    fn a_status_header_is_the_status() {
+        let cases: &[(&[u8], u16, Option<&str>)] = &[
+            (b"Status: 404 Not Found", 404, None),
+            (b"status: 404", 404, None),
+            (b"Status: 404 Nothing Here", 404, Some("Nothing Here")),
+            (b"Status: 299 Odd", 299, Some("Odd")),
+            (b"Status: 100 Continue", 201, None),
+            (b"Status: 4040", 201, None),
+            (b"Status: no", 201, None),
+            (b"Status:", 201, None),
+        ];
+        for (line, status, words) in cases {
+            let response = head(201, &[line]).response;
+            let sent = response.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
+            assert_eq!(
+                (response.status().as_u16(), sent),
+                (*status, words.map(str::as_bytes)),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn too_many_headers_are_no_answer() {
+        let mut head = ResponseHead::new(200);
+        for number in 0..limits::RESPONSE_HEADERS_MAX {
+            head.push_line(format!("X-{number}: 1").as_bytes());
+        }
+        assert!(from_php(&head).is_ok());
+        head.push_line(b"X-0: 2");
+        assert!(from_php(&head).is_err());
     }
 
     #[test]

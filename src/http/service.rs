@@ -90,7 +90,7 @@ impl HttpService {
         let (mut parts, body) = request.into_parts();
         let host = match authority::requested_host(&parts) {
             Ok(host) => host.to_owned(),
-            Err(reason) => return self.without_site(&parts, &connection, plain(StatusCode::BAD_REQUEST, reason)),
+            Err((status, reason)) => return self.without_site(&parts, &connection, plain(status, reason)),
         };
         authority::adopt_authority(&mut parts);
         let Some(site) = routing::select_site(&self.sites, &host) else {

@@ -43,6 +43,10 @@ pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 /// nginx uses for `send_timeout`.
 pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 
+/// Header fields of one response. Clients refuse far fewer (curl 5,000, browsers by size), and the map that holds them has an
+/// end of its own at some 24,000.
+pub const RESPONSE_HEADERS_MAX: usize = 4096;
+
 /// Bodies that are there as a whole and at most so long are compressed as a whole, so that their length is known: somewhat
 /// more than PHP's output is gathered up to.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
@@ -65,6 +69,10 @@ pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
 
 /// What a refused client gets in `Retry-After`. Long enough to shed load, short enough not to look like an outage.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// How long a request stays in a queue after its client has closed its sending side. Few clients do that and wait for an
+/// answer; those who gave up, or pressed reload, must not fill the queue.
+pub const HALF_CLOSED_QUEUE_SECONDS_MAX: u64 = 1;
 
 // --- HTTP: connections --------------------------------------------------------------------------------------------
 
@@ -157,6 +165,9 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// How much of a request's path and query the admin interface shows: enough to know the request, and little to keep for
 /// each thread.
 pub const SHOWN_URI_BYTES_MAX: usize = 512;
+
+/// Records made of one message of PHP: the trace of a runaway recursion has tens of thousands of lines that are alike.
+pub const LOG_RECORDS_OF_MESSAGE_MAX: usize = 100;
 
 /// Length of a name that a script asks a catch-all to start: it becomes a log field, a metric label and an argument. Four
 /// times what a declared name may have, because scripts make these names from data.

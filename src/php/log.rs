@@ -1,6 +1,7 @@
 //! Output that belongs to no response: it goes to the log, a line a record.
 
-use crate::limits::LOG_LINE_BYTES_MAX;
+use crate::limits::{LOG_LINE_BYTES_MAX, LOG_RECORDS_OF_MESSAGE_MAX};
+use std::collections::VecDeque;
 
 /// Cuts a stream of bytes into lines.
 #[derive(Default)]
@@ -70,18 +71,39 @@ pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Hands each record of a message to `log`. Of a message of very many the middle is left out: the first ones say what
+/// happened, the last ones where the script began.
+pub(crate) fn each_record(message: &str, mut log: impl FnMut(&str)) {
+    const HALF: usize = LOG_RECORDS_OF_MESSAGE_MAX / 2;
+    let mut last: VecDeque<&str> = VecDeque::new();
+    let mut left_out = 0;
+    for (index, record) in records(message).enumerate() {
+        if index < HALF {
+            log(record);
+            continue;
+        }
+        if last.len() == HALF {
+            last.pop_front();
+            left_out += 1;
+        }
+        last.push_back(record);
+    }
+    if left_out > 0 {
+        log(&format!("… {left_out} more lines …"));
+    }
+    last.into_iter().for_each(log);
+}
+
 /// Logs a message of PHP with the given fields, a record a line: a message with line breaks must not look like several
 /// records. The level is a syslog number: 3 error, 4 warning, 5 and 6 information, 7 debug.
 macro_rules! log_php {
     ($level:expr, $message:expr, $($fields:tt)*) => {
-        for line in $crate::php::records(&$message) {
-            match $level {
-                ..=3 => tracing::error!(target: "php", $($fields)*, "{line}"),
-                4 => tracing::warn!(target: "php", $($fields)*, "{line}"),
-                5 | 6 => tracing::info!(target: "php", $($fields)*, "{line}"),
-                _ => tracing::debug!(target: "php", $($fields)*, "{line}"),
-            }
-        }
+        $crate::php::each_record(&$message, |line| match $level {
+            ..=3 => tracing::error!(target: "php", $($fields)*, "{line}"),
+            4 => tracing::warn!(target: "php", $($fields)*, "{line}"),
+            5 | 6 => tracing::info!(target: "php", $($fields)*, "{line}"),
+            _ => tracing::debug!(target: "php", $($fields)*, "{line}"),
+        });
     };
 }
 pub(crate) use log_php;
@@ -112,6 +134,21 @@ mod tests {
         assert_eq!(lengths, [LOG_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX, 7, 4]);
         let message = "x".repeat(LOG_LINE_BYTES_MAX + 1) + "\n\nshort";
         assert_eq!(records(&message).map(str::len).collect::<Vec<_>>(), [LOG_LINE_BYTES_MAX, 1, 5]);
+    }
+
+    #[test]
+    fn the_middle_of_a_message_without_end_is_left_out() {
+        let logged = |lines: usize| {
+            let message: String = (0..lines).map(|number| format!("#{number}\n")).collect();
+            let mut records = Vec::new();
+            each_record(&message, |record| records.push(record.to_owned()));
+            records
+        };
+        let most = logged(LOG_RECORDS_OF_MESSAGE_MAX);
+        assert_eq!((most.len(), most[50].as_str()), (100, "#50"));
+        let cut = logged(37_700);
+        assert_eq!(cut.len(), LOG_RECORDS_OF_MESSAGE_MAX + 1);
+        assert_eq!([&cut[49], &cut[50], &cut[51], &cut[100]], ["#49", "… 37600 more lines …", "#37650", "#37699"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) use engine::engine_of_the_program_runs;
 pub use engine::{EXIT_STUCK, Engine, EngineError, EngineInfo, EngineOptions, exit_at_once};
 pub use interrupt::Interrupt;
 pub use log::LineLog;
-pub(crate) use log::{log_php, records};
+pub(crate) use log::{each_record, log_php};
 pub use mode::Mode;
 pub use options::ThreadOptions;
 pub use release::{Floor, floor_above, running_release};

@@ -20,6 +20,7 @@ mod examples;
 #[cfg(feature = "faults")]
 mod faults;
 mod hard_cases;
+mod http_rules;
 mod http_worker;
 mod interleavings;
 mod layers;
@@ -40,6 +41,7 @@ mod shortage;
 mod shutdown;
 mod signals;
 mod slow_clients;
+mod smuggling;
 mod supervision;
 mod two_requests;
 mod vars;

@@ -1,6 +1,6 @@
 //! Bodies of requests that are slow, cut off, malformed or unwanted.
 
-use crate::common::{Igor, Request, Server, wait_until};
+use crate::common::{Igor, Request, Server, wait_for};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -13,9 +13,13 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const SHOW: &str =
     "touch(getenv('DIR') . '/ran'); echo json_encode([$_POST, $_FILES, strlen(file_get_contents('php://input'))]);";
 
+/// Says how far the body was read.
+const READS: &str = "ignore_user_abort(true); $body = @file_get_contents('php://input');
+    file_put_contents(getenv('DIR') . '/read', json_encode([strlen($body), connection_aborted(), error_get_last()['message'] ?? null]));";
+
 fn server(php_server: &str) -> Server {
     let worker = format!(
-        "<?php $n = 0; while (frankenphp_handle_request(function () use (&$n) {{ $n++; if (isset($_GET['count'])) {{ echo $n; return; }} {SHOW} }}));"
+        "<?php $n = 0; while (frankenphp_handle_request(function () use (&$n) {{ $n++; if (isset($_GET['count'])) {{ echo $n; return; }} if (isset($_GET['reads'])) {{ {READS} echo 'more'; return; }} {SHOW} }}));"
     );
     Igor::new()
         .frankenphp("num_threads 2\nmax_threads 2")
@@ -23,12 +27,10 @@ fn server(php_server: &str) -> Server {
         .file("worker.php", &worker)
         .file("hello.php", "<?php echo 'hello';")
         .file("none.php", "<?php echo 'not read';")
-        .file(
-            "reads.php",
-            "<?php ignore_user_abort(true); $body = @file_get_contents('php://input');
-            file_put_contents(getenv('DIR') . '/read', json_encode([strlen($body), connection_aborted(), error_get_last()['message'] ?? null]));",
-        )
-        .site(&format!("root {{$DIR}}\nphp_server {{\nenv DIR {{$DIR}}\nworker {{$DIR}}/worker.php 1\n{php_server}\n}}"))
+        .file("reads.php", &format!("<?php {READS}"))
+        .site(&format!(
+            "root {{$DIR}}\nphp_server {{\nenv DIR {{$DIR}}\nworker {{$DIR}}/worker.php 1\n{php_server}\n}}"
+        ))
         .start()
 }
 
@@ -84,24 +86,28 @@ fn a_body_that_is_not_whole_reaches_no_script() {
 #[test]
 fn a_streamed_body_that_breaks_off_is_a_read_error() {
     let server = server("request_buffering off");
-    for body in ["Content-Length: 30\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n"] {
-        let answer = exchange(&server, &format!("PUT /reads.php HTTP/1.1\r\nHost: a\r\n{body}"));
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
-        wait_until("the script to read", || server.path("read").exists());
-        let read: serde_json::Value = wait_for_json(&server).expect("the script has written");
-        assert_eq!((&read[0], &read[1]), (&4.into(), &1.into()), "{read}");
-        assert!(read[2].as_str().is_some_and(|text| text.contains("ended before all of it was received")), "{read}");
-        std::fs::remove_file(server.path("read")).expect("the file is there");
+    for script in ["reads.php", "worker.php?reads"] {
+        for body in ["Content-Length: 30\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n"] {
+            let answer = exchange(&server, &format!("PUT /{script} HTTP/1.1\r\nHost: a\r\n{body}"));
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{script}: {answer:?}");
+            let read = wait_for_json(&server);
+            assert_eq!((&read[0], &read[1]), (&4.into(), &1.into()), "{script}: {read}");
+            assert!(
+                read[2].as_str().is_some_and(|text| text.contains("ended before all of it was received")),
+                "{read}"
+            );
+            std::fs::remove_file(server.path("read")).expect("the file is there");
+        }
     }
+    // The worker's run goes on.
+    assert_eq!(server.get("/worker.php?count").text(), "3");
+    assert_eq!(server.log.count("worker script failed"), 0);
 }
 
-fn wait_for_json(server: &Server) -> Option<serde_json::Value> {
-    let mut found = None;
-    wait_until("a whole file", || {
-        found = std::fs::read(server.path("read")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        found.is_some()
-    });
-    found
+/// What the script has written.
+fn wait_for_json(server: &Server) -> serde_json::Value {
+    let read = || std::fs::read(server.path("read")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    wait_for("the script to read", read)
 }
 
 /// S2: as many clients as PHP threads that sent one byte of a body held all PHP up.

@@ -24,7 +24,8 @@ Usage: igor-php [options] [-f] FILE [--] [arguments]
 ";
 
 /// What PHP's command line sets whatever php.ini says, and what makes errors visible.
-pub(super) const SETTINGS: [(&str, &str); 7] = [
+pub(super) const SETTINGS: [(&str, &str); 8] = [
+    ("html_errors", "0"),
     ("display_errors", "1"),
     ("log_errors", "0"),
     ("implicit_flush", "1"),

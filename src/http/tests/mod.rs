@@ -263,6 +263,12 @@ impl Client {
         self.reader.get_mut().write_all(bytes).expect("the server takes the request");
     }
 
+    /// Is gone for good, which a client that only closes the connection need not be: it may still read.
+    fn reset(self) {
+        let linger = Some(Duration::ZERO);
+        socket2::SockRef::from(self.reader.get_ref()).set_linger(linger).expect("it can be set");
+    }
+
     fn answer(&mut self) -> Answer {
         self.answer_to("GET").expect("a whole response")
     }

@@ -13,6 +13,12 @@ use std::net::{IpAddr, SocketAddr};
 /// # Errors
 /// Says why not, and what to do.
 pub(super) fn check(headers: &HeaderMap, local: Option<SocketAddr>) -> Result<(), String> {
+    // Which of two would count is for each reader of the request another.
+    for name in [HOST, ORIGIN] {
+        if headers.get_all(&name).iter().nth(1).is_some() {
+            return Err(format!("the request has more than one `{name}`"));
+        }
+    }
     let host = headers.get(HOST).map_or(Ok(""), HeaderValue::to_str).unwrap_or_default();
     if let Some(address) = local
         && !host_is_ours(host, address.ip())
@@ -78,6 +84,20 @@ mod tests {
         assert!(!is_answered("10.0.0.1:2019", "localhost:2019", None));
         assert!(is_answered("[::]:2019", "igor:2019", None), "everybody may ask, by any name");
         assert!(is_answered("a Unix socket", "igor", None));
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_refused() {
+        for (name, first, second) in
+            [(HOST, "localhost", "evil.example"), (ORIGIN, "http://localhost", "http://evil.example")]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("localhost"));
+            headers.insert(&name, HeaderValue::from_static(first));
+            assert!(check(&headers, "127.0.0.1:2019".parse().ok()).is_ok(), "{name}");
+            headers.append(&name, HeaderValue::from_static(second));
+            assert!(check(&headers, "127.0.0.1:2019".parse().ok()).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use routes::Interface;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
@@ -27,10 +28,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 /// Why the admin interface does not listen.
@@ -190,13 +192,17 @@ impl Listener {
 
 async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::Receiver<()>) {
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
+    let mut clients = Clients::default();
     let graceful = GracefulShutdown::new();
     let write_idle = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
     loop {
         let next = async {
+            let stream = listener.accept().await;
+            if places.available_permits() == 0 {
+                clients.let_one_go();
+            }
             // The semaphore is never closed, so there is always a place in the end.
-            let place = places.clone().acquire_owned().await;
-            (listener.accept().await, place)
+            (stream, places.clone().acquire_owned().await)
         };
         let (stream, place) = tokio::select! {
             // Also when the `RunningAdmin` was dropped.
@@ -212,9 +218,16 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
             }
         };
         let interface = interface.clone();
+        let client = clients.enter();
+        let asking = Arc::clone(&client);
         let handler = service_fn(move |request| {
-            let interface = interface.clone();
-            async move { Ok::<_, Infallible>(routes::answer(&interface, request).await) }
+            let (interface, asking) = (interface.clone(), Arc::clone(&asking));
+            async move {
+                asking.asks.store(true, Ordering::Relaxed);
+                let answer = routes::answer(&interface, request).await;
+                asking.asks.store(false, Ordering::Relaxed);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -223,14 +236,48 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
             .serve_connection(WriteLimit::new(TokioIo::new(stream), write_idle), handler);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("a connection to the admin interface: {error}");
+            tokio::select! {
+                outcome = connection => {
+                    if let Err(error) = outcome {
+                        tracing::debug!("a connection to the admin interface: {error}");
+                    }
+                }
+                () = client.go.notified() => {}
             }
             drop(place);
         });
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// Who is connected, in the order in which they came. Clients that ask for nothing must not keep others out.
+#[derive(Default)]
+struct Clients(VecDeque<Weak<Client>>);
+
+#[derive(Default)]
+struct Client {
+    /// A request of it is being answered.
+    asks: AtomicBool,
+    /// Ends its connection.
+    go: Notify,
+}
+
+impl Clients {
+    fn enter(&mut self) -> Arc<Client> {
+        self.0.retain(|client| client.strong_count() > 0);
+        let client = Arc::default();
+        self.0.push_back(Arc::downgrade(&client));
+        client
+    }
+
+    /// Ends the connection of the first that asks for nothing.
+    fn let_one_go(&mut self) {
+        let idle = |client: &Weak<Client>| client.upgrade().is_some_and(|client| !client.asks.load(Ordering::Relaxed));
+        if let Some(client) = self.0.iter().position(idle).and_then(|index| self.0.remove(index)?.upgrade()) {
+            client.go.notify_one();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,13 @@
+//! How HTTP/1.1 writes the names of header fields (pure).
+
+use http::HeaderName;
+
+/// A field's name as HTTP/1.1 writes it by custom, and as scripts look for it: `Content-Type`. What the client wrote is
+/// not known, and in HTTP/2 everything is in lower case.
+pub(super) fn append_canonical(to: &mut Vec<u8>, name: &HeaderName) {
+    let mut starts = true;
+    to.extend(name.as_str().bytes().map(|byte| {
+        let upper = std::mem::replace(&mut starts, byte == b'-');
+        if upper { byte.to_ascii_uppercase() } else { byte }
+    }));
+}

@@ -1,0 +1,115 @@
+//! Clients that close their sending side after a whole request, and wait for the answer.
+//!
+//! hyper takes the end of what it reads for the end of the connection, so [`HoldEnd`] hides it while a request is in hand.
+//! A client that is gone for good looks the same until something is sent to it; then the connection is reset, and that is
+//! never hidden. What hyper cannot learn is for [`HeldBody`] to say: a body of which there is no more after the end is not
+//! whole. A request that waits in a queue is given up a moment later (see [`super::queue`]).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower::BoxError;
+
+use super::interim::InterimSlot;
+
+/// The body of a request whose client may close its sending side in the middle.
+pub(super) struct HeldBody<B> {
+    body: B,
+    /// Absent where there is no body to wait for.
+    slot: Option<Arc<InterimSlot>>,
+}
+
+impl<B: Body> HeldBody<B> {
+    pub(super) fn new(body: B, slot: &Arc<InterimSlot>) -> Self {
+        let slot = (!body.is_end_stream()).then(|| Arc::clone(slot));
+        Self { body, slot }
+    }
+}
+
+impl<B> Body for HeldBody<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        if !this.slot.as_ref().is_some_and(|slot| slot.poll_half_closed(context.waker())) {
+            return Poll::Pending;
+        }
+        // hyper reads on only when it has nothing left to pass on, so at the end of the connection nothing is on its way. It
+        // may have passed something on between the look above and the end, when this is another thread.
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection's stream whose end is not seen while a request is in hand.
+pub(super) struct HoldEnd<S> {
+    stream: S,
+    slot: Arc<InterimSlot>,
+}
+
+impl<S> HoldEnd<S> {
+    pub(super) fn new(stream: S, slot: Arc<InterimSlot>) -> Self {
+        Self { stream, slot }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for HoldEnd<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.remaining();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let is_end = before > 0 && buffer.remaining() == before;
+        if is_end && self.slot.hides_end() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for HoldEnd<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,270 @@
+//! HTTP as php-fpm behind a web server speaks it, and as the RFCs want it.
+
+use crate::common::{Connection, Igor, Request, Server, wait_until};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A server whose scripts run the code in the query, in classic mode and in a worker.
+fn server() -> Server {
+    configured("")
+}
+
+fn configured(frankenphp: &str) -> Server {
+    Igor::new()
+        .frankenphp(frankenphp)
+        .file("run.php", "<?php eval($_GET['code']);")
+        .file("worker.php", "<?php while (frankenphp_handle_request(fn () => eval($_GET['code'])));")
+        .site("root {$DIR}\nphp_server {\nenv DIR {$DIR}\nworker {$DIR}/worker.php 1\n}")
+        .start()
+}
+
+const SCRIPTS: [&str; 2] = ["run.php", "worker.php"];
+
+/// The target that runs this code.
+fn target(script: &str, code: &str) -> String {
+    let encoded: String = code.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    format!("/{script}?code={encoded}")
+}
+
+/// Sends bytes as they are, and reads until the server closes the connection.
+fn raw(address: SocketAddr, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the server accepts");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+    stream.write_all(bytes.as_bytes()).expect("the server takes it");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the server closes the connection");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The whole answer to a request after which the connection ends.
+fn answer(server: &Server, script: &str, code: &str) -> String {
+    raw(server.address(), &format!("GET {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", target(script, code)))
+}
+
+fn status(answer: &str) -> &str {
+    answer.get(9..12).unwrap_or(answer)
+}
+
+/// S3: `html_errors` was off, so a message with what a client sent was markup.
+#[test]
+fn an_error_that_is_shown_is_no_markup_of_a_client() {
+    let server = configured("php_ini display_errors 1");
+    for script in SCRIPTS {
+        let code = "ini_get('html_errors') === '1' or die('off'); throw new Exception($_GET['x']);";
+        let response = server.get(&(target(script, code) + "&x=%3Cscript%3E"));
+        let text = response.text();
+        assert!(text.contains("&lt;script&gt;") && !text.contains("<script>"), "{script}: {text}");
+        server.wait_log(&["Uncaught Exception: <script>"]);
+    }
+    let log = server.log.text();
+    assert!(!log.contains("<b>") && !log.contains("<br"), "{log}");
+}
+
+/// W1
+#[test]
+fn header_names_are_canonical_in_both_directions() {
+    let server = server();
+    for script in SCRIPTS {
+        let code = "header('x-MY-header: 1'); echo json_encode([getallheaders(), apache_request_headers(), frankenphp_request_headers()]);";
+        let request = format!(
+            "GET {} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer x\r\nX-CUSTOM-id: 7\r\nconnection: close\r\n\r\n",
+            target(script, code)
+        );
+        let answer = raw(server.address(), &request);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        for line in ["\r\nX-My-Header: 1\r\n", "\r\nContent-Type: text/html", "\r\nContent-Length: ", "\r\nDate: "] {
+            assert!(format!("{head}\r\n").contains(line), "{line:?} is not in {head:?}");
+        }
+        let lists: Value = serde_json::from_str(body).expect("JSON");
+        let expected = json!({"Host": "a", "Authorization": "Bearer x", "X-Custom-Id": "7", "Connection": "close"});
+        assert_eq!(lists, json!([expected, expected, expected]), "{script}");
+    }
+    // PHP's own client, in another thread of the same server.
+    let code = format!(
+        "echo json_encode(get_headers('http://{}/run.php?code=', true)['Content-Type'] ?? null);",
+        server.address()
+    );
+    assert_eq!(server.get(&target("run.php", &code)).text(), "\"text\\/html; charset=UTF-8\"");
+}
+
+/// W2: of an answer that ends before its announced length nothing was sent.
+#[test]
+fn an_answer_that_is_shorter_than_announced_is_sent_as_far_as_it_goes() {
+    let server = server();
+    let short = "header('Content-Length: 10'); echo 'abc';";
+    let fatal = "header('Content-Length: 10'); echo 'abc'; nothing();";
+    let streamed = "header('Content-Length: 100000'); echo str_repeat('x', 40000); flush(); echo str_repeat('y', 3000); echo 'end';";
+    for script in SCRIPTS {
+        for (code, length, end) in [(short, 10, "abc"), (fatal, 10, "abc"), (streamed, 100_000, "yend")] {
+            let answer = answer(&server, script, code);
+            assert_eq!(status(&answer), "200", "{script} {code}: {answer:?}");
+            assert!(answer.contains(&format!("Content-Length: {length}\r\n")), "{script} {code}: {answer:?}");
+            assert!(answer.ends_with(end), "{script} {code}: {} bytes", answer.len());
+        }
+    }
+    // The client reads slowly: what waits in the server is more than what the system takes.
+    let code =
+        "header('Content-Length: 9000000'); for ($i = 0; $i < 100; $i++) echo str_repeat('x', 80000); echo 'end';";
+    let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
+    write!(stream, "GET {} HTTP/1.1\r\nHost: a\r\n\r\n", target("run.php", code)).expect("the server takes it");
+    std::thread::sleep(Duration::from_millis(200));
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the server closes the connection");
+    assert!(answer.ends_with(b"xend") && answer.len() > 8_000_003, "{} bytes", answer.len());
+}
+
+/// W2
+#[test]
+fn an_answer_that_is_longer_than_announced_is_one_warning() {
+    let server = server();
+    let code = "header('Content-Length: 3'); flush(); for ($i = 0; $i < 50; $i++) { echo 'ab'; flush(); }";
+    assert!(answer(&server, "run.php", code).ends_with("\r\n\r\naba"));
+    wait_until("the script to end", || server.log.count("wrote more than its Content-Length") > 0);
+    assert_eq!(server.get(&target("run.php", "echo 1;")).text(), "1");
+    assert_eq!(server.log.count("wrote more than its Content-Length"), 1);
+}
+
+/// W6: it was a panic, and an empty 200.
+#[test]
+fn more_headers_than_can_be_sent_are_a_500() {
+    let server = server();
+    for script in SCRIPTS {
+        let code = "for ($i = 0; $i < 25000; $i++) header(\"X-$i: 1\"); echo 'text';";
+        assert_eq!(server.get(&target(script, code)).status, 500, "{script}");
+        let few = "for ($i = 0; $i < 90; $i++) header(\"X-$i: 1\"); echo 'text';";
+        assert_eq!(server.get(&target(script, few)).text(), "text");
+    }
+    assert_eq!(server.log.count("more than 4096 headers"), 2);
+}
+
+/// W7, W8, W9, W11
+#[test]
+fn what_is_no_request_for_a_script_reaches_none() {
+    let server = server();
+    let cases = [
+        ("GET a.test HTTP/1.1\r\nHost: a\r\n", "400"),
+        ("GET a.test:80 HTTP/1.1\r\nHost: a\r\n", "400"),
+        ("GET * HTTP/1.1\r\nHost: a\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: [::1\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: [x]\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: ::1\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a:bc\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a:-1\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a:99999\r\n", "400"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n", "501"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", "501"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n", "400"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "400"),
+        ("TRACE /run.php HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n", "405"),
+    ];
+    for (request, expected) in cases {
+        let answer = raw(server.address(), &format!("{request}Connection: close\r\n\r\n"));
+        assert_eq!(status(&answer), expected, "{request}: {answer:?}");
+        assert!(!answer.contains("secret"), "{answer}");
+    }
+    let hello = target("run.php", "echo $_SERVER['SERVER_NAME'];");
+    for (host, name) in
+        [("[::1]", "[::1]"), ("[::1]:80", "[::1]"), ("a:", "a"), ("a:65535", "a"), ("a_b.test.", "a_b.test")]
+    {
+        let answer =
+            raw(server.address(), &format!("GET {hello} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        assert!(answer.ends_with(&format!("\r\n\r\n{name}")), "{host}: {answer:?}");
+    }
+    let chunked =
+        format!("POST {hello} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\nConnection: close\r\n\r\n0\r\n\r\n");
+    assert_eq!(status(&raw(server.address(), &chunked)), "200");
+}
+
+/// W10, W12
+#[test]
+fn the_status_is_what_the_script_says_in_any_way() {
+    let server = server();
+    let cases = [
+        ("header('Status: 404 Not Found'); echo 'text';", "HTTP/1.1 404 Not Found\r\n", "text"),
+        ("header('Status: 404'); echo 'text';", "HTTP/1.1 404 Not Found\r\n", "text"),
+        ("header('HTTP/1.1 404 Nothing Here'); echo 'text';", "HTTP/1.1 404 Nothing Here\r\n", "text"),
+        ("header('HTTP/1.0 299 Odd'); echo 'text';", "HTTP/1.1 299 Odd\r\n", "text"),
+        ("header('HTTP/1.1 404 Gone'); http_response_code(410); echo 'text';", "HTTP/1.1 410 Gone\r\n", "text"),
+        ("http_response_code(205); echo 'text';", "HTTP/1.1 205 Reset Content\r\n", "\r\n\r\n"),
+        ("header('Content-Type:'); echo 'text';", "HTTP/1.1 200 OK\r\n", "text"),
+    ];
+    for script in SCRIPTS {
+        for (code, line, end) in cases {
+            let answer = answer(&server, script, code);
+            assert!(answer.starts_with(line) && answer.ends_with(end), "{script} {code}: {answer:?}");
+            assert!(!answer.contains("\r\nStatus:") && !answer.contains("Content-Type: \r\n"), "{answer:?}");
+        }
+    }
+}
+
+/// W13
+#[test]
+fn the_variables_of_cgi_are_there_when_they_are_empty() {
+    let server = server();
+    let code = "echo json_encode(array_map(fn ($name) => $_SERVER[$name] ?? null, ['CONTENT_TYPE', 'CONTENT_LENGTH', 'PATH_INFO', 'DOCUMENT_URI']));";
+    for script in SCRIPTS {
+        let target = target(script, code);
+        let uri = format!("/{script}");
+        assert_eq!(server.get(&target).json(), json!(["", "", "", uri]));
+        let request = Request::post(&target, "12345").header("content-type", "text/plain");
+        assert_eq!(server.send(&request).json(), json!(["text/plain", "5", "", uri]));
+        assert_eq!(server.send(&request.chunked()).json(), json!(["text/plain", "5", "", uri]));
+        let with_info = target.replace("?", "/a/b?");
+        assert_eq!(server.get(&with_info).json(), json!(["", "", "/a/b", uri]));
+    }
+}
+
+/// W15: each line of the trace was a record, 37,700 in all.
+#[test]
+fn a_runaway_recursion_is_a_handful_of_records() {
+    let server = server();
+    let code = "function f($n) { if ($n > 20000) throw new Exception('too deep'); f($n + 1); } f(0);";
+    assert_eq!(server.get(&target("run.php", code)).status, 500);
+    server.wait_log(&["more lines"]);
+    server.wait_log(&["too deep"]);
+    server.wait_log(&["{main}"]);
+    let lines = server.log.text().lines().count();
+    assert!(lines < 200, "{lines} lines");
+}
+
+/// W16: they kept everybody else out for ten seconds.
+#[test]
+fn idle_connections_do_not_block_the_admin_interface() {
+    let server = Igor::new().admin().site("respond ok").start();
+    let address = server.admin_address();
+    let idle: Vec<Connection> = (0..200).map(|_| Connection::open(address)).collect();
+    let started = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(server.ask_admin(&Request::get("/frankenphp/threads")).status, 200);
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    drop(idle);
+}
+
+/// W14: it got no answer.
+#[test]
+fn a_client_that_closes_its_sending_side_is_answered() {
+    let server = server();
+    let slow = "usleep(300000); echo 'done';";
+    let streamed = "echo 'one'; flush(); usleep(300000); echo str_repeat('x', 100000); flush(); echo 'done';";
+    for script in SCRIPTS {
+        for code in [slow, streamed] {
+            for body in
+                ["GET {} HTTP/1.1\r\nHost: a\r\n\r\n", "POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1"]
+            {
+                let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
+                stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+                stream.write_all(body.replace("{}", &target(script, code)).as_bytes()).expect("the server takes it");
+                stream.shutdown(Shutdown::Write).expect("it can be shut down");
+                let started = Instant::now();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("an answer, and an end");
+                let end = if code == slow { "done" } else { "done\r\n0\r\n\r\n" };
+                assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(end), "{script} {code}: {answer:?}");
+                assert!(started.elapsed() < Duration::from_secs(20), "the connection is not kept open");
+            }
+        }
+    }
+}
