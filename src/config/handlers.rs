@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::diagnostic::Position;
+use super::encode::Encode;
 use super::matcher::{Matcher, Pattern};
 use super::model::{ScopeLabel, WorkerConfig};
 use super::text::Text;
@@ -85,6 +86,8 @@ pub enum Change {
 pub enum Layer {
     /// `header`: changes the header fields of the response.
     Header(HeaderRule),
+    /// `encode`: compresses it.
+    Encode(Encode),
 }
 
 /// The `map` directive.

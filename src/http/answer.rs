@@ -16,6 +16,7 @@ use super::access_log::{HandledBy, LogNotes};
 use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::connection::ConnectionInfo;
+use super::encode::Encoding;
 use super::exchange::{HttpExchange, Opened};
 use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
@@ -73,6 +74,8 @@ struct Run<'s, B> {
     body: Option<B>,
     /// The changes of the response that `header` directives ask for.
     changes: HeaderChanges,
+    /// How `encode` compresses the response.
+    encoding: Option<Encoding<'s>>,
 }
 
 impl<'s> RequestContext<'s> {
@@ -102,13 +105,16 @@ impl<'s> RequestContext<'s> {
         let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
-        let mut run = Run { request, body: Some(body), changes: HeaderChanges::default() };
+        let mut run = Run { request, body: Some(body), changes: HeaderChanges::default(), encoding: None };
         let mut response = match self.walk(&self.site.routes, &mut run).await {
             Outcome::Answered(response) => response,
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
             Outcome::Failed(failure) => self.failed(failure, &mut run).await,
         };
         run.changes.apply(response.headers_mut(), self.handled_by.is_script());
+        if let Some(encoding) = run.encoding {
+            response = encoding.apply(response);
+        }
         self.log_notes = std::mem::take(&mut run.request.log_notes);
         response
     }
@@ -157,6 +163,12 @@ impl<'s> RequestContext<'s> {
             }
             Handler::Layer(Layer::Header(rule)) => {
                 run.changes.add(rule, &run.request);
+                Outcome::GoOn
+            }
+            Handler::Layer(Layer::Encode(settings)) => {
+                if run.encoding.is_none() {
+                    run.encoding = Some(Encoding::begin(settings, &mut run.request.parts));
+                }
                 Outcome::GoOn
             }
             Handler::Redir(redir) => {

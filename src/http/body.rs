@@ -39,7 +39,6 @@ pub(super) enum Source {
     Stream(Chunks),
     /// A static file.
     File(ServeFileSystemResponseBody),
-    #[allow(dead_code, reason = "the routes that reach it follow")]
     /// What another handler makes of it, or what comes from another server.
     Boxed(Pin<Box<dyn Body<Data = Bytes, Error = ResponseBodyError> + Send>>),
 }
@@ -103,7 +102,6 @@ impl ResponseBody {
         std::mem::replace(&mut self.source, Source::Empty)
     }
 
-    #[allow(dead_code, reason = "the routes that reach it follow")]
     /// The body, if it is there as a whole.
     pub(super) fn whole(&self) -> Option<&Bytes> {
         match &self.source {

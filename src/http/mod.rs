@@ -23,7 +23,6 @@ mod answer;
 mod authority;
 mod block;
 mod changes;
-#[allow(dead_code, reason = "the routes that reach it follow")]
 mod encode;
 mod field_name;
 mod half_close;

@@ -14,6 +14,7 @@ mod background;
 mod classic;
 mod cli;
 mod consistency;
+mod encode;
 mod engine;
 mod environment;
 mod examples;

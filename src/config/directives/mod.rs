@@ -2,6 +2,7 @@
 
 mod answers;
 mod changes;
+mod encode;
 mod expression;
 mod frankenphp;
 mod global;
@@ -32,6 +33,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());
     docs.extend(worker::WORKER.docs());
+    docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());
     docs.extend(site::SITE.docs());
     docs.extend(routes::ROUTES.docs());

@@ -10,6 +10,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
 use super::answers::{abort, error, file_server, redir, respond};
 use super::changes;
+use super::encode::encode;
 use super::header::{header, request_header};
 use super::matchers::{NamedMatchers, define, split_matcher};
 use super::php::{PhpDraft, php_fastcgi};
@@ -154,6 +155,12 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
                 Some(Handler::Subroute(read_block(node.children(), &named, Sorting::AsWritten, context)))
             }
         ),
+        handler!(
+            "encode",
+            "encode [MATCHER] [FORMAT…] [{ … }]",
+            "Compresses responses by zstd, brotli (`br`) or gzip.",
+            |node, args, context| Some(Handler::Layer(Layer::Encode(encode(node, args, context))))
+        ),
         handler!("invoke", "invoke [MATCHER] NAME", "Takes the routes of the block `&(NAME) { … }`.", invoke),
         handler!("abort", "abort [MATCHER]", "Closes the connection without an answer.", abort),
         handler!(
@@ -215,7 +222,6 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("basicauth", "check the password in the PHP script"),
         ("copy_response", "run the proxy in front of igor"),
         ("copy_response_headers", "run the proxy in front of igor"),
-        ("encode", "remove it; responses are served uncompressed, compress them in a proxy in front of igor"),
         ("forward_auth", "run the proxy in front of igor"),
         ("fs", "remove it; files are read from the disk"),
         ("intercept", "run the proxy in front of igor"),

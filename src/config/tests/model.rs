@@ -137,6 +137,7 @@ fn a_site_has_its_routes_in_the_order_of_trial() {
             Handler::Respond(_) => "respond",
             Handler::Redir(_) => "redir",
             Handler::Layer(Layer::Header(_)) => "header",
+            Handler::Layer(Layer::Encode(_)) => "encode",
             Handler::Change(Change::Root(_)) => "root",
             Handler::FileServer(_) => "file_server",
             other => panic!("not expected: {other:?}"),
