@@ -3,23 +3,19 @@
 use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
 use super::output::{complain, print};
 use crate::config;
-use crate::signals::SignalMask;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// The version of FrankenPHP that kits which ask for one are told: the oldest with all that igor offers of it.
 const FRANKENPHP_VERSION: &str = "1.9.0";
 
 /// How long `igor start` waits for the server that it has started.
 const START_SECONDS_MAX: u64 = 120;
-
-/// How often `run --watch` looks at the files of the configuration.
-const WATCH_EVERY: Duration = Duration::from_millis(500);
 
 /// The variable by which a process knows that it has read its `--envfile`.
 const ENVFILE_READ: &str = "IGOR_ENVFILE_READ";
@@ -174,30 +170,6 @@ fn variables_of(text: &str) -> Result<Vec<(String, String)>, usize> {
         variables.push((name.to_owned(), inner.unwrap_or(plain).to_owned()));
     }
     Ok(variables)
-}
-
-/// Lets the process reload whenever one of the files changes.
-pub(super) fn watch(files: Vec<PathBuf>) -> Result<(), String> {
-    let changed_at = move || files.iter().map(|file| modified(file)).collect::<Vec<_>>();
-    let watching = std::thread::Builder::new().name("watch-config".to_owned()).spawn(move || {
-        SignalMask::block_all();
-        let mut seen = changed_at();
-        loop {
-            std::thread::sleep(WATCH_EVERY);
-            let now = changed_at();
-            if now != seen {
-                seen = now;
-                tracing::info!("the configuration has changed");
-                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP);
-            }
-        }
-    });
-    watching.map(drop).map_err(|error| format!("starting to watch the configuration: {error}"))
-}
-
-fn modified(file: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// `igor start`: `run` in the background. Returns when the server answers.

@@ -71,7 +71,9 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::ListModules => compat::list_modules(),
         Command::Workers(arguments) => workers::show(&arguments),
         Command::Restart(remote) => remote::restart(&remote),
-        Command::Reload(remote) => remote::reload(&remote),
+        Command::Reload(remote) => {
+            compat::check_adapter(remote.adapter.as_deref()).and_then(|()| remote::reload(&remote))
+        }
         Command::Stop(remote) => remote::stop(&remote),
         Command::Version => version::print_versions(),
         Command::PhpCli(_) => Err(php_cli::replace_process()),
@@ -91,7 +93,8 @@ fn run_config(arguments: RunArguments) -> Result<(), String> {
     };
     let config = config::load(&file);
     if let (true, Ok(config)) = (arguments.watch, &config) {
-        compat::watch(config.sources.clone())?;
+        server::watch_configuration(config.sources.clone())
+            .map_err(|error| format!("starting to watch the configuration: {error}"))?;
     }
     let served = serve(config, Some(&file));
     if let Some(pidfile) = arguments.pidfile {

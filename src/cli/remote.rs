@@ -92,7 +92,6 @@ pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
 
 /// `igor reload`: the server reads its own file again, or takes the one that is named.
 pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
-    super::compat::check_adapter(arguments.adapter.as_deref())?;
     let text = match &arguments.config {
         // The server refuses a wrong one too; it is told sooner here, and with the names of files as they are known here.
         Some(file) => {

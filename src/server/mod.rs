@@ -2,6 +2,7 @@
 //! it; `admin` and `watch` ask for reloads and restarts.
 
 pub mod admin;
+mod configuration_files;
 mod control;
 mod housekeeping;
 mod reload;
@@ -13,4 +14,5 @@ mod systemd;
 mod watch;
 
 pub use admin::AdminError;
+pub use configuration_files::watch_configuration;
 pub use run::{ServeError, run};
