@@ -5,8 +5,8 @@
 #
 #   scripts/applications.sh IGOR FOLDER [NAME…]
 #
-# IGOR is the program. FOLDER keeps the unpacked packages; the sites are made anew each time. NAME is one of: dokuwiki,
-# mediawiki, messenger; default: all of them. WordPress has a script of its own.
+# IGOR is the program. FOLDER keeps the unpacked packages; the sites are made anew each time. NAME is: dokuwiki, which
+# is the default too. WordPress has a script of its own.
 set -euo pipefail
 
 readonly SECONDS_MAX=60 REQUESTS=500 CONNECTIONS=16 FPM=php8.2
