@@ -188,11 +188,6 @@ licences: ## Licences and origins of the crates that are linked in, by cargo-den
 		echo 'error: cargo-deny is not installed; install it by: cargo install cargo-deny --locked' >&2; exit 1; }
 	cargo deny check licenses bans sources
 
-.PHONY: applications
-applications: php ## DokuWiki, from Debian's packages: log in, write, 500 requests, compared with PHP-FPM behind nginx (needs nginx)
-	$(WITH_PHP) cargo build --workspace
-	$(WITH_PHP) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications
-
 .PHONY: wordpress
 wordpress: php ## Debian's WordPress with MariaDB: install, log in, write, upload, follow a worker's options
 	@scripts/php.sh install-packages wordpress
