@@ -32,6 +32,8 @@ pub mod server;
 pub mod signals;
 #[cfg(feature = "php")]
 pub mod threads;
+#[cfg(feature = "http")]
+pub mod tls;
 pub mod vars;
 #[cfg(feature = "php")]
 pub mod worker;

@@ -1,11 +1,15 @@
 //! From a checked configuration to what runs: PHP threads, sites, logs. `plan` says which threads there are, `threads`
-//! starts them and hands them on in a reload, `leaving` ends them; `sites` makes the handlers of requests, `logging` the
+//! starts them and hands them on in a reload, `leaving` ends them; `sites` makes the handlers of requests, `encryption` what is spoken
+//! on sockets, `logging` the
 //! logs, `opcache` carries restarts of opcache out.
 
+mod addresses;
+pub(crate) mod encryption;
 mod leaving;
 pub(crate) mod logging;
 pub(crate) mod opcache;
 mod plan;
+mod redirects;
 pub(crate) mod sites;
 mod threads;
 

@@ -1,6 +1,9 @@
 //! From the checked configuration to the HTTP layer's settings.
 
+pub(crate) use super::addresses::label;
+use super::addresses::{is_fastcgi, is_on};
 use super::logging;
+use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
 use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Root, Site};
 use crate::http::access_log::AccessLog;
@@ -27,7 +30,15 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
             }
         }
     }
-    sites.into_iter().map(|(listener, list)| (listener, HttpService::new(list))).collect()
+    sites.retain(|(listener, _)| !is_fastcgi(config, *listener));
+    for (listener, settings) in redirects(config) {
+        match sites.iter_mut().find(|(known, _)| *known == listener) {
+            Some((_, list)) => list.push(settings),
+            None => sites.push((listener, vec![settings])),
+        }
+    }
+    let http = sites.into_iter().map(|(listener, list)| (listener, HttpService::new(list)));
+    http.chain(assembly.fastcgi(config)).collect()
 }
 
 /// One handler for all sites, whatever they listen on: the host alone decides between them.
@@ -44,7 +55,8 @@ pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
 /// The sockets that the configuration needs, without repetition.
 pub(crate) fn sockets(config: &Config) -> Vec<Listener> {
     let mut sockets = Vec::new();
-    for listener in config.sites.iter().flat_map(Site::listeners) {
+    let redirects = redirects(config).into_iter().map(|(listener, _)| listener);
+    for listener in config.sites.iter().flat_map(Site::listeners).chain(redirects) {
         if !sockets.contains(&listener) {
             sockets.push(listener);
         }
@@ -55,11 +67,6 @@ pub(crate) fn sockets(config: &Config) -> Vec<Listener> {
 /// The address to bind. All interfaces means IPv6 and, through it, IPv4.
 pub(crate) fn socket_address(listener: Listener) -> SocketAddr {
     SocketAddr::new(listener.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), listener.port)
-}
-
-/// The site in the access log.
-pub(crate) fn label(site: &Site) -> String {
-    site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The sinks of a site. Their files could be opened a moment ago; a site whose log cannot be opened now is served without it.
@@ -87,10 +94,6 @@ fn settings<'a>(
         error_routes: routes.of_errors.clone(),
         access_log,
     }
-}
-
-fn is_on(address: &Address, listener: Listener) -> bool {
-    address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip)
 }
 
 /// The routes of a site, which all its listeners share.
@@ -174,6 +177,22 @@ impl<'c> Assembly<'c> {
             }
         };
         self.threads.http_of(server).map(route).collect()
+    }
+
+    /// The handlers of the FastCGI sockets: what the site's first `php` or `php_server` declares.
+    fn fastcgi(&self, config: &Config) -> Vec<(Listener, HttpService)> {
+        let mut services = Vec::new();
+        for site in &config.sites {
+            let Some(php) = site.php_servers().next() else { continue };
+            let php = Arc::new(self.php(php, PhpMode::ScriptsOnly));
+            for address in site.addresses.iter().filter(|address| address.fastcgi) {
+                let none = SiteRoutes { usual: Arc::default(), of_errors: Arc::default() };
+                let own = settings(site, std::iter::once(address), &none, access_log(site, config));
+                let service = HttpService::for_fastcgi(own, Arc::clone(&php));
+                services.extend(site.listeners_of(address).into_iter().map(|listener| (listener, service.clone())));
+            }
+        }
+        services
     }
 
     fn hiding(&self, mut files: FileServer) -> FileServer {

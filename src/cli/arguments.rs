@@ -19,6 +19,8 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Serve a directory without a configuration file
     PhpServer(PhpServerArguments),
+    /// Take php-fpm's place behind nginx, Apache or Caddy
+    Fpm(FpmArguments),
     /// Check a Caddyfile and say what is wrong with it
     Validate(ValidateArguments),
     /// Show the workers of a running server, and why one does not come up
@@ -43,6 +45,10 @@ pub(super) enum Command {
     BuildInfo,
     /// Show every directive, block by block
     ListModules,
+    /// Make this machine trust igor's own certificate authority, which signs for localhost and for `tls internal`
+    Trust(TrustArguments),
+    /// Take that back
+    Untrust,
     /// Show the versions of igor and of the PHP in it
     Version,
     /// Run PHP's own command line, of the PHP that igor was built with; all arguments are PHP's
@@ -140,6 +146,13 @@ pub(super) struct ValidateArguments {
     pub(super) envfile: Vec<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct TrustArguments {
+    /// The configuration file, for its `storage` [default: ./Caddyfile, if there is one]
+    #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+}
+
 /// What the command line says after `php-cli`. Only for the help: PHP is given what stood there, byte for byte.
 #[derive(Debug, Args)]
 pub(super) struct PhpCliArguments {
@@ -204,6 +217,35 @@ pub(super) struct PhpServerArguments {
     /// Accepted for FrankenPHP's sake: this server compresses nothing
     #[arg(long)]
     _no_compress: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FpmArguments {
+    /// An address to listen on, such as 127.0.0.1:9000; may be repeated
+    #[arg(
+        long,
+        short,
+        value_name = "ADDR",
+        env = "IGOR_LISTEN",
+        value_delimiter = ' ',
+        default_value = "127.0.0.1:9000"
+    )]
+    listen: Vec<String>,
+    /// A script that takes requests with frankenphp_handle_request(), and how many threads run it; may be repeated
+    #[arg(long, short, value_name = "FILE[,N]", value_parser = worker)]
+    worker: Vec<(PathBuf, Option<usize>)>,
+    /// A script that runs beside the requests and publishes with frankenphp_set_vars(); N threads start with the server,
+    /// none on first demand; may be repeated
+    #[arg(long, short, value_name = "NAME=FILE[,N]", value_parser = background)]
+    background: Vec<(String, PathBuf, Option<usize>)>,
+}
+
+impl From<FpmArguments> for QuickOptions {
+    fn from(arguments: FpmArguments) -> Self {
+        let FpmArguments { listen, worker, background } = arguments;
+        let listen = listen.into_iter().map(|address| format!("fastcgi://{address}")).collect();
+        Self { root: PathBuf::new(), listen, workers: worker, background }
+    }
 }
 
 impl From<PhpServerArguments> for QuickOptions {

@@ -6,6 +6,7 @@ mod output;
 mod php_cli;
 mod remote;
 mod script;
+mod trust;
 mod version;
 mod workers;
 
@@ -69,12 +70,15 @@ fn run(command: Command) -> Result<ExitCode, String> {
         },
         Command::BuildInfo => compat::build_info(),
         Command::ListModules => compat::list_modules(),
+        Command::Fpm(fpm) => serve(config::quick(fpm.into()), None),
         Command::Workers(arguments) => workers::show(&arguments),
         Command::Restart(remote) => remote::restart(&remote),
         Command::Reload(remote) => {
             compat::check_adapter(remote.adapter.as_deref()).and_then(|()| remote::reload(&remote))
         }
         Command::Stop(remote) => remote::stop(&remote),
+        Command::Trust(arguments) => trust::trust(&arguments),
+        Command::Untrust => trust::untrust(),
         Command::Version => version::print_versions(),
         Command::PhpCli(_) => Err(php_cli::replace_process()),
     }?;

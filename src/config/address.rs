@@ -7,17 +7,7 @@ use super::directives::is_site_directive;
 use super::limits;
 use super::model::Address;
 use super::syntax::{Token, excerpt};
-
-/// What `auto_https` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Https {
-    /// An address means what it means to Caddy; what would be HTTPS is refused.
-    AsCaddy,
-    /// A host or IP without a scheme means plain HTTP.
-    Off,
-}
-
-const HTTPS_PORT: u16 = 443;
+use super::tls::HttpsSettings;
 
 /// An address cut into its parts.
 struct Parts<'a> {
@@ -26,8 +16,8 @@ struct Parts<'a> {
     port: Option<&'a str>,
 }
 
-/// Reads one address: `[http://][HOST][:PORT]`.
-pub(super) fn address(word: &Token, https: Https, context: &mut Context<'_>) -> Option<Address> {
+/// Reads one address: `[http://|https://][HOST][:PORT]`.
+pub(super) fn address(word: &Token, settings: &HttpsSettings, context: &mut Context<'_>) -> Option<Address> {
     let text = word.text.as_str();
     if is_site_directive(text) {
         let message = format!("`{text}` is a directive, but here stands the address of a site");
@@ -51,21 +41,31 @@ pub(super) fn address(word: &Token, https: Https, context: &mut Context<'_>) -> 
             return None;
         }
     };
-    if needs_https(&parts, port, https) {
-        let message = format!("`{}` would be served by HTTPS, and igor serves plain HTTP only", excerpt(text));
-        context.error_with_hint(&word.position, message, plain_spelling(&parts, port));
+    let fastcgi = parts.scheme == Some("fastcgi");
+    if fastcgi && parts.host != "localhost" && !parts.host.is_empty() && ip(parts.host).is_none() {
+        let message = format!("`{}`: a FastCGI address has an IP or `localhost`", excerpt(text));
+        context.error_with_hint(&word.position, message, "write for example `fastcgi://127.0.0.1:9000`");
         return None;
     }
-    let port = port.unwrap_or(limits::HTTP_PORT_DEFAULT);
+    let https = is_https(&parts, port, settings);
+    let usual = if https { settings.https_port } else { settings.http_port };
+    let opposite = if https { settings.http_port } else { settings.https_port };
+    if parts.scheme.is_some() && !fastcgi && port == Some(opposite) && opposite != usual {
+        let message = format!("`{}` has the scheme of one protocol and the port of the other", excerpt(text));
+        context.error_with_hint(&word.position, message, "remove the scheme or the port");
+        return None;
+    }
+    let port = port.unwrap_or(if fastcgi { limits::FASTCGI_PORT_DEFAULT } else { usual });
     let position = word.position.clone();
     if parts.host.is_empty() {
-        return Some(Address { host: None, ip: None, port, position });
+        return Some(Address { host: None, ip: None, port, https, fastcgi, position });
     }
-    if let Ok(ip) = parts.host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Some(Address { host: None, ip: Some(ip), port, position });
+    let own_ip = ip(parts.host).or_else(|| fastcgi.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    if let Some(ip) = own_ip {
+        return Some(Address { host: None, ip: Some(ip), port, https, fastcgi, position });
     }
     match host(parts.host) {
-        Ok(host) => Some(Address { host: Some(host), ip: None, port, position }),
+        Ok(host) => Some(Address { host: Some(host), ip: None, port, https, fastcgi, position }),
         Err((reason, hint)) => {
             context.error_with_hint(&word.position, format_args!("`{}` {reason}", excerpt(text)), hint);
             None
@@ -73,18 +73,23 @@ pub(super) fn address(word: &Token, https: Https, context: &mut Context<'_>) -> 
     }
 }
 
+/// The IP that a host is.
+fn ip(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
+}
+
 /// What is wrong with an address, behind its text, and the way out.
 type Refusal = (&'static str, &'static str);
 
-const NOT_AN_ADDRESS: &str = "write for example `:8080`, `http://example.com` or `http://example.com:8080`";
+const NOT_AN_ADDRESS: &str = "write for example `example.com`, `:8080` or `http://example.com:8080`";
 
 fn cut(text: &str) -> Result<Parts<'_>, Refusal> {
     if text.contains('{') || text.contains('}') {
         return Err(("has a placeholder, and addresses are fixed", "only `{$NAME:default}` can stand in an address"));
     }
     let (scheme, rest) = match text.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
-        Some(_) => return Err(("has a scheme other than `http`", NOT_AN_ADDRESS)),
+        Some((scheme @ ("http" | "https" | "fastcgi"), rest)) => (Some(scheme), rest),
+        Some(_) => return Err(("has a scheme other than `http`, `https` and `fastcgi`", NOT_AN_ADDRESS)),
         None => (None, text),
     };
     let authority = match rest.split_once('/') {
@@ -116,30 +121,15 @@ fn cut(text: &str) -> Result<Parts<'_>, Refusal> {
     Ok(Parts { scheme, host, port })
 }
 
-/// Whether Caddy would serve the address by HTTPS: by its scheme, its port, or because it has a host (which gets a
-/// certificate) and not the port of plain HTTP.
-fn needs_https(parts: &Parts<'_>, port: Option<u16>, https: Https) -> bool {
-    if parts.scheme == Some("https") || port == Some(HTTPS_PORT) {
-        return true;
+/// Whether the address is served by HTTPS: by its scheme, by its port, or because it has a host or an IP, which can have a
+/// certificate, and not the port of plain HTTP.
+fn is_https(parts: &Parts<'_>, port: Option<u16>, settings: &HttpsSettings) -> bool {
+    match (parts.scheme, port) {
+        (Some(scheme), _) => scheme == "https",
+        (None, Some(port)) if port == settings.https_port => true,
+        (None, Some(port)) if port == settings.http_port => false,
+        _ => !parts.host.is_empty() && settings.auto.addresses,
     }
-    let is_plain = parts.scheme.is_some() || parts.host.is_empty() || port == Some(limits::HTTP_PORT_DEFAULT);
-    !is_plain && https == Https::AsCaddy
-}
-
-/// How to write the address so that it is plain HTTP.
-fn plain_spelling(parts: &Parts<'_>, port: Option<u16>) -> String {
-    let is_explicit = parts.scheme.is_some() || port == Some(HTTPS_PORT);
-    let port = port.filter(|port| *port != HTTPS_PORT && *port != limits::HTTP_PORT_DEFAULT);
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    if parts.host.is_empty() {
-        let port = if port.is_empty() { ":8080" } else { &port };
-        return format!("write `{port}`, or another port that is not {HTTPS_PORT}");
-    }
-    let written = format!("write `http://{}{port}` (or `:8080` for every host)", excerpt(parts.host));
-    if is_explicit {
-        return written;
-    }
-    format!("{written}; the global option `auto_https off` makes hosts without a scheme mean plain HTTP")
 }
 
 /// A host name in lower case, in which whole labels may be `*`.
@@ -159,8 +149,9 @@ fn host(text: &str) -> Result<String, Refusal> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// Whether two sockets cannot both be open: they differ, but one of them takes all interfaces of the other.
-pub(super) fn overlap(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
+/// Whether two sockets of one port cannot both be open: they differ, but one of them takes all interfaces of the other.
+#[must_use]
+pub fn overlap(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
     let covers = |all: Option<IpAddr>, other: Option<IpAddr>| match all {
         // Without an IP, and with `::`, a socket takes IPv4 and IPv6.
         None => true,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::address::{Https, address, overlap};
+use super::address::{address, overlap};
 use super::context::Context;
 use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope};
@@ -13,23 +13,26 @@ use super::model::{Address, Config, Listener, ScopeLabel, Site};
 use super::roots::fix_roots;
 use super::settings::{Admin, Global};
 use super::syntax::{RawSite, Sections};
+use super::tls;
 
 /// Reads the parts of a Caddyfile.
 pub(super) fn assemble(sections: Sections, start: &Position, context: &mut Context<'_>) -> (Global, Vec<Site>) {
     let global = apply_global(&sections.global, context);
-    let https = if global.auto_https_off { Https::Off } else { Https::AsCaddy };
     if sections.sites.is_empty() && !context.findings.has_errors() {
         let hint = "write for example `:8080 {`, `root public`, `php_server` and `}`, each on a line";
         context.error_with_hint(start, "the configuration has no site", hint);
     }
-    let sites = sections.sites.into_iter().map(|raw| site(raw, https, context)).collect();
+    let sites = sections.sites.into_iter().map(|raw| site(raw, &global, context)).collect();
     (global, sites)
 }
 
 /// Checks what concerns more than one site, and gives every scope a label of its own.
 pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
+    share_sockets(&mut config.sites);
     check_addresses(&config.sites, context);
     check_listeners(config, context);
+    check_encryption(&config.sites, context);
+    check_fastcgi(&config.sites, context);
     for site in &mut config.sites {
         fix_roots(&mut site.routes, context.working_dir);
         fix_roots(&mut site.error_routes, context.working_dir);
@@ -42,13 +45,16 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     }
 }
 
-fn site(raw: RawSite, https: Https, context: &mut Context<'_>) -> Site {
+fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {
     if raw.addresses.is_empty() {
         context.error_with_hint(&raw.position, "the site has no address", "write for example `:8080 {`");
     }
-    let addresses: Vec<Address> = raw.addresses.iter().filter_map(|word| address(word, https, context)).collect();
+    let addresses: Vec<Address> =
+        raw.addresses.iter().filter_map(|word| address(word, &global.https, context)).collect();
     let label = scope_label(&addresses);
-    apply_site(addresses, &raw.body, raw.position, &label, context)
+    let mut site = apply_site(addresses, &raw.body, raw.position, &label, context);
+    tls::complete(&mut site.tls, &global.https);
+    site
 }
 
 /// The first host, else the first listener address. A site without a valid address is refused, so its label only
@@ -57,6 +63,23 @@ pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
     let host = addresses.iter().find_map(|address| address.host.clone());
     let listener = || addresses.first().map(|address| Listener { ip: address.ip, port: address.port }.to_string());
     ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// Makes an IP that is served by HTTPS a host like others where another address takes the same port on all interfaces: the
+/// two then share a socket, as `localhost, 127.0.0.1` is meant.
+fn share_sockets(sites: &mut [Site]) {
+    let on_all = |site: &Site, address: &Address| address.https && address.ip.is_none() && site.bind.is_empty();
+    let ports: HashSet<u16> = sites
+        .iter()
+        .flat_map(|site| site.addresses.iter().filter(move |address| on_all(site, address)))
+        .map(|address| address.port)
+        .collect();
+    for address in sites.iter_mut().flat_map(|site| &mut site.addresses) {
+        if let Some(ip) = address.ip.filter(|ip| address.https && !ip.is_unspecified() && ports.contains(&address.port))
+        {
+            (address.host, address.ip) = (Some(ip.to_string()), None);
+        }
+    }
 }
 
 /// No two sites may answer the same host at the same listener.
@@ -140,6 +163,60 @@ fn check_threads(config: &Config, context: &mut Context<'_>) {
         );
         context.warning_with_hint(position, message, format_args!("set `num_threads` to more than {of_workers}"));
     }
+}
+
+/// One socket speaks one protocol. What is encrypted although nobody can ask for it is a mistake, too.
+fn check_encryption(sites: &[Site], context: &mut Context<'_>) {
+    let mut known: HashMap<Listener, (&Address, bool)> = HashMap::new();
+    for site in sites {
+        for address in &site.addresses {
+            for listener in site.listeners_of(address) {
+                let (first, https) = *known.entry(listener).or_insert((address, address.https));
+                if https != address.https {
+                    let (message, hint) = (
+                        format!(
+                            "`{address}` is served by {}, and another site takes the same port for {}",
+                            scheme(address),
+                            scheme(first)
+                        ),
+                        format!("the other one is at {}; use another port", first.position),
+                    );
+                    context.error_with_hint(&address.position, message, hint);
+                }
+            }
+        }
+        if let Some(position) = &site.tls_position
+            && site.addresses.iter().all(|address| !address.https)
+        {
+            context.warning(position, "`tls` has no effect: no address of the site is served by HTTPS");
+        }
+    }
+}
+
+/// Whoever reaches a FastCGI socket runs any PHP file, so it must not be open to everybody.
+fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
+    for site in sites {
+        for address in site.addresses.iter().filter(|address| address.fastcgi) {
+            if site.php_servers().next().is_none() {
+                let message = format!("the FastCGI address `{address}` runs nothing");
+                context.error_with_hint(&address.position, message, "write `php` in the site");
+            }
+            if site.addresses.len() > 1 {
+                let message = format!("the FastCGI address `{address}` must be the only one of its site");
+                context.error_with_hint(&address.position, message, "make a site of its own for it");
+            }
+            if !address.ip.is_some_and(|ip| ip.is_loopback()) {
+                let message = format!(
+                    "whoever reaches the FastCGI address `{address}` can run any PHP file as the user of the server"
+                );
+                context.warning(&address.position, message);
+            }
+        }
+    }
+}
+
+fn scheme(address: &Address) -> &'static str {
+    if address.https { "HTTPS" } else { "plain HTTP" }
 }
 
 /// Puts a number behind a label that another scope has already.

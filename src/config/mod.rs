@@ -27,6 +27,7 @@ mod settings;
 mod syntax;
 mod table;
 mod text;
+mod tls;
 mod uri;
 mod values;
 mod watch;
@@ -61,9 +62,15 @@ pub use settings::{
 };
 pub use table::DirectiveDoc;
 pub use text::{Piece, Text};
+pub use tls::{
+    ACME_DIRECTORY_DEFAULT, AcmeSettings, AutoHttps, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount,
+    HttpsSettings, TlsSettings, TlsVersion, TlsVersionMax,
+};
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::WatchPattern;
 pub use workers::ReadyWhen;
+
+pub use address::overlap;
 
 use assemble::{assemble, check};
 use context::Context;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::diagnostic::{Diagnostic, Position};
 use super::handlers::{Handler, PhpServer, Route};
 use super::settings::{Global, LogSettings};
+use super::tls::TlsSettings;
 pub use super::workers::{ScopeLabel, WorkerConfig, WorkerKind};
 
 /// A whole configuration, checked.
@@ -65,6 +66,10 @@ pub struct Site {
     pub error_routes: Vec<Route>,
     /// The access logs. Empty: requests are not logged.
     pub access_logs: Vec<LogSettings>,
+    /// How the addresses that are served by HTTPS are encrypted.
+    pub tls: TlsSettings,
+    /// Where the site's `tls` stands, if it has one.
+    pub tls_position: Option<Position>,
     /// Where the first address stands.
     pub position: Position,
 }
@@ -74,20 +79,23 @@ impl Site {
     #[must_use]
     pub fn listeners(&self) -> Vec<Listener> {
         let mut listeners = Vec::new();
-        for address in &self.addresses {
-            let ips: Vec<Option<IpAddr>> = match address.ip {
-                Some(ip) => vec![Some(ip)],
-                None if self.bind.is_empty() => vec![None],
-                None => self.bind.iter().copied().map(Some).collect(),
-            };
-            for ip in ips {
-                let listener = Listener { ip, port: address.port };
-                if !listeners.contains(&listener) {
-                    listeners.push(listener);
-                }
+        for listener in self.addresses.iter().flat_map(|address| self.listeners_of(address)) {
+            if !listeners.contains(&listener) {
+                listeners.push(listener);
             }
         }
         listeners
+    }
+
+    /// The sockets that one address of the site needs.
+    #[must_use]
+    pub fn listeners_of(&self, address: &Address) -> Vec<Listener> {
+        let ips: Vec<Option<IpAddr>> = match address.ip {
+            Some(ip) => vec![Some(ip)],
+            None if self.bind.is_empty() => vec![None],
+            None => self.bind.iter().copied().map(Some).collect(),
+        };
+        ips.into_iter().map(|ip| Listener { ip, port: address.port }).collect()
     }
 
     /// The `php_server` and `php` blocks of the site, in the order of its routes.
@@ -143,7 +151,7 @@ impl fmt::Display for Listener {
     }
 }
 
-/// One address of a site. It is always served by plain HTTP.
+/// One address of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// The host that requests must name, in lower case; a label `*` stands for any one label. `None`: every host.
@@ -152,6 +160,10 @@ pub struct Address {
     pub ip: Option<IpAddr>,
     /// The TCP port.
     pub port: u16,
+    /// Whether it is served by HTTPS.
+    pub https: bool,
+    /// Whether it speaks FastCGI, to a web server in front.
+    pub fastcgi: bool,
     /// Where the address stands.
     pub position: Position,
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::address::{Https, address};
+use super::address::address;
 use super::assemble::{check, scope_label};
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
@@ -15,6 +15,7 @@ use super::matcher::Matcher;
 use super::model::{Config, Site};
 use super::settings::Global;
 use super::syntax::Token;
+use super::tls::{HttpsSettings, TlsSettings};
 
 /// What the command line of `php-server` says.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +61,10 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
     let listen =
         if options.listen.is_empty() { vec![format!(":{}", limits::HTTP_PORT_DEFAULT)] } else { options.listen };
-    let addresses: Vec<_> = listen.into_iter().filter_map(|text| address(&word(text), Https::Off, context)).collect();
+    let mut https = HttpsSettings::default();
+    // A host or an IP alone means what it always has.
+    https.auto.addresses = false;
+    let addresses: Vec<_> = listen.into_iter().filter_map(|text| address(&word(text), &https, context)).collect();
     let label = scope_label(&addresses);
 
     let root = join(context.base_dir, &options.root);
@@ -94,6 +98,8 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         routes: vec![route],
         error_routes: Vec::new(),
         access_logs: Vec::new(),
+        tls: TlsSettings::default(),
+        tls_position: None,
         position: position.clone(),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::diagnostic::Position;
 use super::limits;
+use super::tls::HttpsSettings;
 use super::values::parse_port;
 use super::workers::{ScopeLabel, WorkerConfig};
 
@@ -24,8 +25,8 @@ pub struct Global {
     pub grace_period: Duration,
     /// Where the program's own log goes.
     pub log: LogSettings,
-    /// Whether `auto_https off` allows addresses that Caddy would serve by HTTPS to mean plain HTTP.
-    pub auto_https_off: bool,
+    /// Ports, certificates, and what of HTTPS is automatic.
+    pub https: HttpsSettings,
     /// `debug`: the log level is `debug` unless `log` names another.
     pub debug: bool,
 }
@@ -38,7 +39,7 @@ impl Default for Global {
             admin: None,
             grace_period: limits::GRACE_PERIOD_DEFAULT,
             log: LogSettings::default(),
-            auto_https_off: false,
+            https: HttpsSettings::default(),
             debug: false,
         }
     }

@@ -20,7 +20,7 @@ use super::encode::Encoding;
 use super::exchange::{HttpExchange, Opened};
 use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
-use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory};
+use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https};
 use super::queue::Refusal;
 use super::request::{RequestState, absolute_root};
 use super::request_body::{self, RequestBody};
@@ -175,6 +175,10 @@ impl<'s> RequestContext<'s> {
                 self.handled_by = HandledBy::Directive("redir");
                 Outcome::Answered(redirection(redir, &run.request))
             }
+            Handler::ToHttps(port) => {
+                self.handled_by = HandledBy::Directive("auto_https");
+                Outcome::Answered(redirect_to_https(*port, self.host, &run.request.parts))
+            }
             Handler::Respond(respond) => {
                 self.handled_by = HandledBy::Directive("respond");
                 Outcome::Answered(fixed_answer(respond, &run.request))
@@ -243,6 +247,24 @@ impl<'s> RequestContext<'s> {
             }
             _ => Outcome::Answered(response),
         }
+    }
+
+    /// Runs a script that a web server in front has named.
+    pub(super) async fn named_script<B>(
+        &mut self,
+        settings: &'s Arc<PhpSettings>,
+        script: Script,
+        parts: request::Parts,
+        body: B,
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
+            return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
+        };
+        let mut run = Run { request, body: Some(body), changes: HeaderChanges::default(), encoding: None };
+        self.run(settings, script, None, &mut run).await
     }
 
     /// Sends the request through the queue of its worker, or of the classic threads.

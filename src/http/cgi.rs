@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, request};
 use super::authority;
 use super::connection::ConnectionInfo;
 use super::field_name::append_canonical;
+use super::params::Params;
 use super::routing::Script;
 use super::settings::PhpSettings;
 use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
@@ -51,17 +52,20 @@ impl CgiRequest {
 pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     let CgiRequest { parts, script, .. } = request;
     let headers = &parts.headers;
+    // What a web server in front has sent is taken as it is.
+    let params = parts.extensions.get().map(|Params(params)| params);
+    let query = params.map(|params| params.get(b"QUERY_STRING").unwrap_or_default());
     RequestHead {
         script: c_string(script.file.as_os_str().as_bytes()),
         method: c_string(parts.method.as_str().as_bytes()),
         uri: c_string(request.requested_uri().as_bytes()),
-        query: c_string(parts.uri.query().unwrap_or_default().as_bytes()),
+        query: c_string(query.unwrap_or_else(|| parts.uri.query().unwrap_or_default().as_bytes())),
         content_type: headers.get(header::CONTENT_TYPE).map(|value| c_string(value.as_bytes())),
         content_length: request.body_length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX)),
         cookie: headers.contains_key(header::COOKIE).then(|| cookie(headers)),
         authorization: headers.get(header::AUTHORIZATION).map(|value| c_string(value.as_bytes())),
         protocol: protocol_number(parts.version),
-        server_vars: server_vars(request),
+        server_vars: params.cloned().unwrap_or_else(|| server_vars(request)),
         headers: request_headers(headers),
         command: None,
     }

@@ -3,30 +3,21 @@
 //! A listener outlives a configuration: on a reload it keeps its socket and its connections, and their next requests go
 //! to the new [`HttpService`]. So no request is refused, and none changes its handler on the way.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, StatusCode, header};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::ConnectionInfo;
-use super::half_close::{HeldBody, HoldEnd};
-use super::interim::{InterimIo, InterimSlot};
-use super::plain::unless_aborted;
-use super::service::{HttpService, Leased};
-use super::write_limit::WriteLimit;
+use super::phase::{ListenerSettings, Phase};
+use super::protocol::Connection;
+use super::service::HttpService;
 use crate::limits;
 
 /// Why an address cannot be listened on. The message names the address and the way out.
@@ -92,35 +83,35 @@ impl BoundListener {
         self.address
     }
 
-    /// Starts to accept. Must be called on a tokio runtime.
+    /// Starts to accept, as plain HTTP/1.1. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// When the runtime cannot watch the socket.
     pub fn serve(self, service: HttpService) -> Result<RunningListener, BindError> {
+        self.serve_as(ListenerSettings::default(), service)
+    }
+
+    /// Starts to accept. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the socket.
+    pub fn serve_as(self, settings: ListenerSettings, service: HttpService) -> Result<RunningListener, BindError> {
         let listener = TcpListener::from_std(self.socket).map_err(|error| BindError::new(self.address, error))?;
         let (service, services) = watch::channel(service);
+        let (settings, all_settings) = watch::channel(settings);
         let (phase, phases) = watch::channel(Phase::Serving);
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX as usize));
-        let acceptor = Acceptor { listener, places: Arc::clone(&places), services, phases };
+        let acceptor = Acceptor { listener, places: Arc::clone(&places), settings: all_settings, services, phases };
         let accepting = tokio::spawn(acceptor.run());
-        Ok(RunningListener { address: self.address, service, phase, places, accepting })
+        Ok(RunningListener { address: self.address, settings, service, phase, places, accepting })
     }
-}
-
-/// How a listener's life goes: only forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Serving,
-    /// Nothing new; connections end with their current response.
-    Draining,
-    /// Connections end now.
-    Closed,
 }
 
 /// A listener at work. Dropping it closes the socket and all connections at once.
 #[derive(Debug)]
 pub struct RunningListener {
     address: SocketAddr,
+    settings: watch::Sender<ListenerSettings>,
     service: watch::Sender<HttpService>,
     phase: watch::Sender<Phase>,
     places: Arc<Semaphore>,
@@ -136,6 +127,11 @@ impl RunningListener {
     /// Lets all requests that begin from now on go to `service`, also those on open connections.
     pub fn replace_service(&self, service: HttpService) {
         self.service.send_replace(service);
+    }
+
+    /// Lets connections that come from now on be spoken with as `settings` say. Those that are open go on as they began.
+    pub fn replace_settings(&self, settings: ListenerSettings) {
+        self.settings.send_replace(settings);
     }
 
     /// How many connections are open.
@@ -163,6 +159,7 @@ impl RunningListener {
 struct Acceptor {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    settings: watch::Receiver<ListenerSettings>,
     services: watch::Receiver<HttpService>,
     phases: watch::Receiver<Phase>,
 }
@@ -201,11 +198,16 @@ impl Acceptor {
         let stream = out_of_the_way(stream)?;
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
-        let connection = accepted(&stream, remote)?;
-        let (services, phases) = (self.services.clone(), self.phases.clone());
+        let connection = Connection {
+            info: accepted(&stream, remote)?,
+            stream,
+            settings: self.settings.borrow().clone(),
+            services: self.services.clone(),
+            phases: self.phases.clone(),
+            write_idle: Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX),
+        };
         tokio::spawn(async move {
-            let write_idle = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
-            serve_connection(stream, write_idle, connection, services, phases).await;
+            connection.serve().await;
             drop(place);
         });
         Ok(())
@@ -244,94 +246,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Serves the requests of one connection until either side ends it, or the client takes no bytes for the time `write_idle`.
-async fn serve_connection<S>(
-    stream: S,
-    write_idle: Duration,
-    info: ConnectionInfo,
-    services: watch::Receiver<HttpService>,
-    mut phases: watch::Receiver<Phase>,
-) where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let interim = Arc::new(InterimSlot::default());
-    let stream = WriteLimit::new(TokioIo::new(HoldEnd::new(stream, Arc::clone(&interim))), write_idle);
-    let stream = InterimIo::new(stream, Arc::clone(&interim));
-    let current = RefCell::new(CurrentService::new(services.clone()));
-    let handler = service_fn(move |request: Request<Incoming>| {
-        let service = current.borrow_mut().get();
-        let interim = Arc::clone(&interim);
-        interim.hold_end();
-        let request = request.map(|body| HeldBody::new(body, &interim));
-        async move {
-            let mut response = service.handle_on(info, Some(&interim), request).await;
-            if interim.is_half_closed() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            response.body_mut().set_connection(&interim);
-            unless_aborted(response)
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .title_case_headers(true)
-        .header_read_timeout(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX))
-        .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
-        .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
-        .serve_connection(stream, handler);
-    let mut connection = std::pin::pin!(connection);
-    let mut outcome = tokio::select! {
-        outcome = connection.as_mut() => Some(outcome),
-        _ = phases.wait_for(|phase| *phase != Phase::Serving) => None,
-    };
-    if outcome.is_none() {
-        connection.as_mut().graceful_shutdown();
-        outcome = tokio::select! {
-            outcome = connection => Some(outcome),
-            // Dropping the connection tells PHP that the client is gone.
-            _ = phases.wait_for(|phase| *phase == Phase::Closed) => None,
-        };
-    }
-    if let Some(Err(error)) = outcome {
-        tracing::debug!(remote = %info.remote, "serving a connection: {error}");
-        if let Some(status) = answered_by_hyper(&error) {
-            services.borrow().note_unreadable(&info, status);
-        }
-    }
-}
-
-/// What hyper has answered to a request whose head it could not read.
-fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
-    if error.is_parse_too_large() {
-        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-    } else {
-        error.is_parse().then_some(StatusCode::BAD_REQUEST)
-    }
-}
-
-/// The service of a connection's next request: the newest. Looking for a newer one costs two atomic operations.
-struct CurrentService {
-    services: watch::Receiver<HttpService>,
-    service: HttpService,
-}
-
-impl CurrentService {
-    fn new(mut services: watch::Receiver<HttpService>) -> Self {
-        let service = services.borrow_and_update().clone();
-        Self { services, service }
-    }
-
-    fn get(&mut self) -> Leased {
-        loop {
-            let leased = self.service.lease();
-            if !self.services.has_changed().unwrap_or(false) {
-                return leased;
-            }
-            self.service = self.services.borrow_and_update().clone();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,8 +281,9 @@ mod tests {
                 let (_service, services) = watch::channel(service(handler));
                 let (_phase, phases) = watch::channel(Phase::Serving);
                 let write_idle = Duration::from_millis(20);
-                let serving =
-                    tokio::spawn(serve_connection(server, write_idle, ConnectionInfo::default(), services, phases));
+                let (info, settings) = (ConnectionInfo::default(), ListenerSettings::default());
+                let connection = Connection { stream: server, info, settings, services, phases, write_idle };
+                let serving = tokio::spawn(connection.serve());
                 client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("the request is taken");
                 let ended = tokio::time::timeout(Duration::from_secs(30), serving).await;
                 ended.expect("the connection ends").expect("nothing panics");

@@ -4,8 +4,8 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
 //! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `write_limit`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
-//! `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
+//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `current`, `write_limit`, `stall`, `service`, `answer`,
+//! `request` and `tree` (pure), `routing` (pure), `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
 pub mod body;
@@ -23,18 +23,25 @@ mod answer;
 mod authority;
 mod block;
 mod changes;
+mod current;
 mod encode;
+mod fastcgi;
 mod field_name;
 mod half_close;
 mod header_rules;
 mod interim;
 mod pace;
+mod params;
 mod paths;
+pub mod phase;
 mod plain;
+mod protocol;
 mod request;
 mod request_body;
 mod response_head;
+mod stall;
 mod static_files;
+mod stream;
 pub(crate) mod write_limit;
 
 #[cfg(test)]

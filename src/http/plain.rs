@@ -1,8 +1,9 @@
 //! Responses that need no handler: a status with a short text, a redirect.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request};
+use http::{HeaderValue, Response, StatusCode, Version, header, request};
 
+use super::authority::requested_uri;
 use super::body::ResponseBody;
 use super::paths;
 
@@ -28,6 +29,21 @@ pub(super) fn redirect(status: u16, to: &[u8]) -> Response<ResponseBody> {
         }
         _ => plain(StatusCode::INTERNAL_SERVER_ERROR, ""),
     }
+}
+
+/// Redirects to the same place by HTTPS. The connection ends, because the client has no more use for it.
+pub(super) fn redirect_to_https(port: u16, host: &str, parts: &request::Parts) -> Response<ResponseBody> {
+    const USUAL_PORT: u16 = 443;
+    let mut location = format!("https://{host}");
+    if port != USUAL_PORT {
+        location.push_str(&format!(":{port}"));
+    }
+    location.push_str(requested_uri(parts));
+    let mut response = redirect(StatusCode::PERMANENT_REDIRECT.as_u16(), location.as_bytes());
+    if parts.version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Redirects to the same place with a slash at the end. The path is the normalized one: a path like `//host` would send

@@ -20,8 +20,9 @@ use super::body::ResponseBody;
 use super::connection::ConnectionInfo;
 use super::interim::InterimSlot;
 use super::plain::plain;
-use super::routing;
-use super::settings::SiteSettings;
+use super::routing::{self, Script};
+use super::settings::{PhpSettings, SiteSettings};
+use crate::tls::Challenges;
 
 /// The handler for a list of sites. Cloning is cheap; clones share everything.
 #[derive(Clone)]
@@ -29,6 +30,10 @@ pub struct HttpService {
     sites: Arc<[SiteSettings]>,
     /// Requests that a listener has taken for this service and that have no response yet.
     in_hand: Arc<AtomicUsize>,
+    /// What certificate authorities may ask for now.
+    challenges: Option<Arc<Challenges>>,
+    /// What runs the scripts that a web server in front names, if this is a FastCGI socket.
+    fastcgi: Option<Arc<PhpSettings>>,
 }
 
 /// The service of one request, counted until it is dropped.
@@ -51,7 +56,58 @@ impl Deref for Leased {
 impl HttpService {
     /// Makes the handler. Which site answers is decided by the host; see [`SiteSettings::hosts`].
     pub fn new(sites: Vec<SiteSettings>) -> Self {
-        Self { sites: sites.into(), in_hand: Arc::default() }
+        Self { sites: sites.into(), in_hand: Arc::default(), challenges: None, fastcgi: None }
+    }
+
+    /// Lets it answer certificate authorities that look for a proof, before any site does.
+    #[must_use]
+    pub fn with_challenges(self, challenges: Arc<Challenges>) -> Self {
+        Self { challenges: Some(challenges), ..self }
+    }
+
+    /// The service of a FastCGI socket: it runs the scripts that the web server in front names. Of the site, only the label
+    /// and the access log count.
+    #[must_use]
+    pub fn for_fastcgi(site: SiteSettings, php: Arc<PhpSettings>) -> Self {
+        Self { fastcgi: Some(php), ..Self::new(vec![site]) }
+    }
+
+    /// What runs the scripts of a FastCGI socket.
+    pub(super) fn fastcgi(&self) -> Option<&PhpSettings> {
+        self.fastcgi.as_deref()
+    }
+
+    /// Runs a script that a web server has named, or answers with why not.
+    pub(super) async fn handle_script<B>(
+        &self,
+        connection: ConnectionInfo,
+        host: &str,
+        parts: request::Parts,
+        script: Result<Script, Response<ResponseBody>>,
+        body: B,
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let Some((site, settings)) = self.sites.first().zip(self.fastcgi.as_ref()) else {
+            return plain(StatusCode::NOT_FOUND, "");
+        };
+        let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
+        let mut context = RequestContext::new(site, &connection, host, None);
+        let mut response = match script {
+            Ok(script) => answer::catch_panic(context.named_script(settings, script, parts, body)).await,
+            Err(refused) => refused,
+        };
+        if let Some(mut record) = record {
+            record.note_response(&response, context.handled_by);
+            response.body_mut().set_record(record);
+        }
+        response
+    }
+
+    /// What to answer to a certificate authority (RFC 8555, 8.3).
+    fn proof(&self, path: &str) -> Option<String> {
+        self.challenges.as_ref()?.response(path.strip_prefix("/.well-known/acme-challenge/")?)
     }
 
     /// How many requests listeners have taken for this service that have no response yet. After it has been replaced on
@@ -92,6 +148,9 @@ impl HttpService {
             Ok(host) => host.to_owned(),
             Err((status, reason)) => return self.without_site(&parts, &connection, plain(status, reason)),
         };
+        if let Some(proof) = self.proof(parts.uri.path()) {
+            return plain(StatusCode::OK, &proof);
+        }
         authority::adopt_authority(&mut parts);
         let Some(site) = routing::select_site(&self.sites, &host) else {
             let answer = plain(StatusCode::NOT_FOUND, "no site here answers for this host\n");

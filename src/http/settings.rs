@@ -33,6 +33,8 @@ pub enum Handler {
     Layer(Layer),
     /// `redir`: answers with a `Location`.
     Redir(Redir),
+    /// Redirects to the same place by HTTPS on this port.
+    ToHttps(u16),
     /// `respond`: answers with a fixed text.
     Respond(Respond),
     /// `error`: ends the request with a failure.

@@ -76,6 +76,12 @@ pub const ADMIN_PORT_DEFAULT: u16 = 2019;
 /// The port of an address that names none.
 pub const HTTP_PORT_DEFAULT: u16 = 80;
 
+/// The port of FastCGI: php-fpm's.
+pub(crate) const FASTCGI_PORT_DEFAULT: u16 = 9000;
+
+/// The port of HTTPS.
+pub(crate) const HTTPS_PORT_DEFAULT: u16 = 443;
+
 /// The default size of a log file at which a new one begins: Caddy's 100 MB, which a tool for people can still open.
 pub(crate) const LOG_ROLL_BYTES_DEFAULT: u64 = 100 * MIB as u64;
 

@@ -105,6 +105,86 @@ pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1000;
 /// Informational responses (103) that wait for a client that does not read. More are dropped: they are only hints.
 pub const INTERIM_RESPONSE_BYTES_MAX: usize = 16 * 1024;
 
+// --- FastCGI ------------------------------------------------------------------------------------------------------
+
+/// Content of one record that is sent: the largest multiple of eight that its length can say.
+pub const FASTCGI_RECORD_BYTES_MAX: usize = 65_528;
+
+/// Parameters of one request. A web server sends the request's fields, which it has bounded, and some of its own.
+pub const FASTCGI_PARAMS_BYTES_MAX: usize = 256 * 1024;
+
+/// Records of a request body that wait for the script: at most 256 KiB.
+pub const FASTCGI_BODY_RECORDS_WAITING_MAX: usize = 4;
+
+// --- HTTP/2 -------------------------------------------------------------------------------------------------------
+
+/// Requests that a client may have open at once on one connection. What most servers allow; RFC 9113 asks for 100 at least.
+pub const HTTP2_STREAMS_MAX: u32 = 250;
+
+/// Requests that a client has taken back before they were looked at (rapid reset). More end the connection.
+pub const HTTP2_RESETS_PENDING_MAX: usize = 20;
+
+/// Requests of one connection that were refused for their form. More end it.
+pub const HTTP2_ERRORS_MAX: usize = 256;
+
+/// How much of one request's body may be on the way before PHP reads it.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// How much of all request bodies of a connection may be on the way.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// What is buffered of one response before its client takes it. One streamed chunk.
+pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// How often it is looked whether an HTTP/2 connection rests, or its client takes nothing.
+pub const HTTP2_LOOK_SECONDS: u64 = 15;
+
+// --- TLS ----------------------------------------------------------------------------------------------------------
+
+/// How long a client may take for a TLS handshake. Longer than the slowest networks need, and little for who holds
+/// connections open on purpose.
+pub const TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
+
+/// Sessions of TLS 1.2 that a site remembers for clients that resume by number; tickets need no memory.
+pub const TLS_SESSIONS_MAX: usize = 1024;
+
+/// Tickets after a handshake of TLS 1.3. A browser that opens several connections uses each ticket once.
+pub const TLS_TICKETS_PER_HANDSHAKE: usize = 2;
+
+/// How often certificate files are looked at for changes: one `stat` for each file.
+pub const CERTIFICATE_LOOK_SECONDS: u64 = 2;
+
+/// How long the root of the internal authority is valid: ten years, because people install it by hand.
+pub const INTERNAL_ROOT_SECONDS: i64 = 3600 * 24 * 3650;
+
+/// How long a certificate of the internal authority is valid. It is in memory only, so a leaked one soon is worth nothing.
+pub const INTERNAL_CERTIFICATE_SECONDS: i64 = 3600 * 24 * 7;
+
+/// How far the clock of a client may be behind when a certificate has just been made.
+pub const CLOCK_SKEW_SECONDS: i64 = 3600;
+
+// --- ACME ---------------------------------------------------------------------------------------------------------
+
+/// How long an authority may take for one certificate. Those in public use take seconds.
+pub const ACME_ORDER_SECONDS_MAX: u64 = 180;
+
+/// First and longest pause after an authority could not be reached, or failed by itself.
+pub const ACME_TRANSIENT_BACKOFF_SECONDS_MIN: u64 = 5;
+/// See [`ACME_TRANSIENT_BACKOFF_SECONDS_MIN`].
+pub const ACME_TRANSIENT_BACKOFF_SECONDS_MAX: u64 = 600;
+
+/// First pause after an authority refused a name. Let's Encrypt counts five failures an hour.
+pub const ACME_BACKOFF_SECONDS_MIN: u64 = 60;
+
+/// Longest pause after failures: a certificate that has a third of its life left must survive many of them.
+pub const ACME_BACKOFF_SECONDS_MAX: u64 = 6 * 3600;
+
+/// First pause after an authority said that it was asked too often. Their limits are for an hour and more.
+pub const ACME_RATE_LIMIT_SECONDS_MIN: u64 = 3600;
+
+/// How often it is looked whether a certificate is to be renewed, and what the authority suggests (RFC 9773, 4.3).
+pub const ACME_LOOK_SECONDS: u64 = 6 * 3600;
+
 // --- Control ------------------------------------------------------------------------------------------------------
 
 /// Reloads that wait for the one in hand. More make their callers wait, which is the same to them.

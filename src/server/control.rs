@@ -6,6 +6,7 @@ use crate::config::{Diagnostic, ScopeLabel};
 use crate::http::listener::BindError;
 use crate::limits::{CONTROL_REQUESTS_MAX, KILL_SECONDS_MAX};
 use crate::threads;
+use crate::tls::TlsError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -74,6 +75,9 @@ pub(super) enum ControlError {
     /// The engine reads it when it starts.
     #[error("`{0}` cannot change while the server runs, because PHP reads it when it starts: restart the server")]
     NeedsRestart(&'static str),
+    /// A site cannot be encrypted as it is configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A new address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),

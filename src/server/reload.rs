@@ -7,6 +7,7 @@
 
 use super::control::{ControlError, Reloaded, Requests, StopSignal};
 use super::run::{Listening, Server};
+use crate::assemble::encryption::Encryption;
 use crate::assemble::{Leaving, Live, Threads, sites};
 use crate::config::{self, Config, Listener};
 use crate::http::listener::BoundListener;
@@ -45,6 +46,10 @@ impl Server {
         }
         crate::assemble::logging::check_access_logs(&config).map_err(ControlError::Log)?;
         let warnings = warnings(&old.config, &config);
+        let challenges = Arc::clone(&self.challenges);
+        let preparing = tokio::task::spawn_blocking(move || (Encryption::prepare(&config, &challenges), config));
+        let (encryption, config) = preparing.await?;
+        let encryption = encryption?;
         let bound = self.bind_new(&config)?;
         let grace = old.config.global.grace_period;
         let threads = match Threads::succeed(&old, &config) {
@@ -59,29 +64,40 @@ impl Server {
             self.retire(leaving, Vec::new(), Vec::new(), grace);
             return Err(error);
         }
-        self.switch(&old, config, threads, bound);
+        self.switch(&old, config, threads, bound, encryption);
         Ok(Reloaded { warnings })
     }
 
     /// The new configuration takes effect.
-    fn switch(&mut self, old: &Live, config: Config, threads: Arc<Threads>, mut bound: Vec<(Listener, BoundListener)>) {
+    fn switch(
+        &mut self,
+        old: &Live,
+        config: Config,
+        threads: Arc<Threads>,
+        mut bound: Vec<(Listener, BoundListener)>,
+        mut encryption: Encryption,
+    ) {
         let mut replaced = Vec::new();
         let mut kept = Vec::new();
         for (listener, service) in sites::listeners(&config, &threads) {
+            let service = service.with_challenges(Arc::clone(&self.challenges));
+            let settings = encryption.settings(listener);
             if let Some(position) = self.listeners.iter().position(|listening| listening.listener == listener) {
                 let mut listening = self.listeners.swap_remove(position);
+                listening.running.replace_settings(settings);
                 listening.running.replace_service(service.clone());
                 replaced.push(std::mem::replace(&mut listening.service, service));
                 kept.push(listening);
             } else if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
                 let (_, socket) = bound.swap_remove(position);
-                match Listening::start(listener, socket, service) {
+                match Listening::start(listener, socket, settings, service) {
                     Ok(listening) => kept.push(listening),
                     Err(error) => tracing::error!("{error}"),
                 }
             }
         }
         let removed = std::mem::replace(&mut self.listeners, kept);
+        self.kept_fresh = encryption.keep_fresh();
         let leaving = threads.commit(&old.threads, &config);
         let grace = config.global.grace_period;
         self.live.send_replace(Arc::new(Live { config, threads }));

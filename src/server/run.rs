@@ -5,14 +5,17 @@ use super::control::{Control, Controlled, Reloaded, Request, StopSignal};
 use super::shutdown::shut_down;
 use super::watch::Watcher;
 use super::{housekeeping, runtime, stalls, systemd};
+use crate::assemble::encryption::Encryption;
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
+use crate::http::phase::ListenerSettings;
 use crate::http::service::HttpService;
 use crate::limits::{KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
 use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once, process};
 use crate::signals::SignalMask;
+use crate::tls::{Challenges, KeptFresh, TlsError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -31,6 +34,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A site cannot be encrypted as it is configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The admin interface cannot listen.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -55,6 +61,8 @@ pub enum ServeError {
 /// Says why the server did not start; nothing half-started stays behind.
 pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     // Addresses first: a port in use must not cost a start of PHP.
+    let challenges = Arc::new(Challenges::default());
+    let encryption = Encryption::prepare(&config, &challenges)?;
     let bound = bind(&config)?;
     let admin = admin::bind(config.global.admin.as_ref())?;
     let engine = Engine::start(&engine_options(&config))?;
@@ -65,7 +73,8 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     SignalMask::block_all_but(&OWN_SIGNALS);
     let runtime =
         runtime::start().map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
-    let serving = || runtime.block_on(serve(config, source.map(absolute), bound, admin));
+    let serving =
+        || runtime.block_on(serve(config, source.map(absolute), Sockets { bound, admin, encryption, challenges }));
     let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
         // Nobody is left to let the PHP threads leave.
         tracing::error!("the server's loop panicked, and the process ends at once; this is a defect of igor");
@@ -107,6 +116,10 @@ pub(super) struct Server {
     pub(super) source: Option<PathBuf>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) listeners: Vec<Listening>,
+    /// What certificate authorities may ask for now.
+    pub(super) challenges: Arc<Challenges>,
+    /// Keeps the certificates of the running configuration fresh.
+    pub(super) kept_fresh: Option<KeptFresh>,
     /// The admin interface, if there is to be one.
     pub(super) admin: Option<RunningAdmin>,
     /// What the last reload has replaced, on its way out.
@@ -126,20 +139,30 @@ pub(super) struct Listening {
 
 impl Listening {
     /// Starts to accept.
-    pub(super) fn start(listener: Listener, socket: BoundListener, service: HttpService) -> Result<Self, BindError> {
+    pub(super) fn start(
+        listener: Listener,
+        socket: BoundListener,
+        settings: ListenerSettings,
+        service: HttpService,
+    ) -> Result<Self, BindError> {
         let address = socket.local_address();
-        let running = socket.serve(service.clone())?;
-        tracing::info!(%listener, %address, "listening");
+        let encrypted = settings.tls.is_some();
+        let running = socket.serve_as(settings, service.clone())?;
+        tracing::info!(%listener, %address, encrypted, "listening");
         Ok(Self { listener, running, service })
     }
 }
 
-async fn serve(
-    config: Config,
-    source: Option<PathBuf>,
+/// What is ready before PHP starts.
+struct Sockets {
     bound: Vec<(Listener, BoundListener)>,
     admin: Option<BoundAdmin>,
-) -> Result<Stuck, (ServeError, Stuck)> {
+    encryption: Encryption,
+    challenges: Arc<Challenges>,
+}
+
+async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {
+    let Sockets { bound, admin, mut encryption, challenges } = sockets;
     let mut stop = StopSignal::new();
     // Before any PHP thread runs: a signal must not end the process without its phases from then on.
     let signals =
@@ -158,8 +181,17 @@ async fn serve(
     tokio::spawn(signals.forward(control.clone()));
     let running = control.clone();
     let opcache = Some(Coordinator::start(move || running.live()));
-    let mut server =
-        Server { source, live, listeners: Vec::new(), admin: None, retiring: None, opcache, left_behind: Vec::new() };
+    let mut server = Server {
+        source,
+        live,
+        listeners: Vec::new(),
+        challenges,
+        kept_fresh: None,
+        admin: None,
+        retiring: None,
+        opcache,
+        left_behind: Vec::new(),
+    };
     // Before the workers have booted, so that one that does not can be looked at.
     match admin.map(|admin| admin.serve(control.clone())).transpose() {
         Ok(admin) => server.admin = admin,
@@ -171,9 +203,10 @@ async fn serve(
     };
     // Before the first request, so that whoever sees the server serve knows that changes of files count.
     let mut watcher = Watcher::start(&control);
-    if let Err(error) = booted.and_then(|()| server.listen(bound)) {
+    if let Err(error) = booted.and_then(|()| server.listen(bound, &encryption)) {
         return Err((error, server.shut_down().await));
     }
+    server.kept_fresh = encryption.keep_fresh();
     tokio::spawn(systemd::keep_alive());
     tokio::spawn(housekeeping::run());
     tokio::spawn(stalls::watch(control.clone()));
@@ -209,12 +242,13 @@ impl Server {
         booted.await.unwrap_or_else(|error| Err(format!("waiting for workers to boot: {error}")))
     }
 
-    fn listen(&mut self, mut bound: Vec<(Listener, BoundListener)>) -> Result<(), ServeError> {
+    fn listen(&mut self, mut bound: Vec<(Listener, BoundListener)>, encryption: &Encryption) -> Result<(), ServeError> {
         let live = self.live.borrow().clone();
         for (listener, service) in sites::listeners(&live.config, &live.threads) {
             if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
                 let (_, socket) = bound.swap_remove(position);
-                self.listeners.push(Listening::start(listener, socket, service)?);
+                let service = service.with_challenges(Arc::clone(&self.challenges));
+                self.listeners.push(Listening::start(listener, socket, encryption.settings(listener), service)?);
             }
         }
         Ok(())

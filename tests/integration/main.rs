@@ -18,6 +18,7 @@ mod encode;
 mod engine;
 mod environment;
 mod examples;
+mod fastcgi;
 #[cfg(feature = "faults")]
 mod faults;
 mod hard_cases;
@@ -44,5 +45,6 @@ mod signals;
 mod slow_clients;
 mod smuggling;
 mod supervision;
+mod tls;
 mod two_requests;
 mod vars;

@@ -6,10 +6,10 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
 use super::frankenphp::frankenphp;
+use super::https;
 use super::log::process_log;
 
-const NO_TLS: &str = "igor serves plain HTTP only";
-const PORT_IN_ADDRESS: &str = "write the port in the address of each site, for example `http://example.com:8080`";
+const NO_DNS: &str = "remove it; igor proves names by HTTP and TLS, not by DNS";
 const HTTP_SERVER: &str = "remove it; igor has its own HTTP server with fixed limits";
 
 /// The directives of the global options block.
@@ -59,18 +59,78 @@ pub(super) static GLOBAL: Table<Global> = Table {
         },
         Directive {
             name: "auto_https",
-            usage: "auto_https off",
-            doc: "Lets addresses that Caddy would serve by HTTPS mean plain HTTP.",
-            times: Times::Last,
-            apply: |global, node, context| match context.one(node) {
-                Some(word) if word.text == "off" => global.auto_https_off = true,
-                Some(word) => {
-                    let message =
-                        format!("`auto_https {}` needs HTTPS, which igor does not serve yet", excerpt(&word.text));
-                    context.usage_error(&word.position, message);
-                }
-                None => {}
+            usage: "auto_https off|disable_redirects|disable_certs|ignore_loaded_certs…",
+            doc: "Switches off what of HTTPS is automatic: all, the redirects from plain HTTP, or the certificates.",
+            times: Times::Once,
+            apply: |global, node, context| https::auto(&mut global.https.auto, node, context),
+        },
+        Directive {
+            name: "http_port",
+            usage: "http_port PORT",
+            doc: "The port that plain HTTP means; 80 unless given.",
+            times: Times::Once,
+            apply: |global, node, context| https::port(&mut global.https.http_port, node, context),
+        },
+        Directive {
+            name: "https_port",
+            usage: "https_port PORT",
+            doc: "The port that HTTPS means; 443 unless given.",
+            times: Times::Once,
+            apply: |global, node, context| https::port(&mut global.https.https_port, node, context),
+        },
+        Directive {
+            name: "email",
+            usage: "email ADDRESS",
+            doc: "The address that certificate authorities write to.",
+            times: Times::Once,
+            apply: |global, node, context| https::email(&mut global.https.acme, node, context),
+        },
+        Directive {
+            name: "acme_ca",
+            usage: "acme_ca URL",
+            doc: "The directory of the ACME authority that certificates come from; Let's Encrypt unless given.",
+            times: Times::Once,
+            apply: |global, node, context| https::directory(&mut global.https.acme, node, context),
+        },
+        Directive {
+            name: "acme_ca_root",
+            usage: "acme_ca_root FILE",
+            doc: "The certificate that the ACME authority's own server is trusted by.",
+            times: Times::Once,
+            apply: |global, node, context| https::trusted_root(&mut global.https.acme, node, context),
+        },
+        Directive {
+            name: "acme_eab",
+            usage: "acme_eab { key_id ID, mac_key KEY }",
+            doc: "The account that the ACME authority has given out (external account binding).",
+            times: Times::Once,
+            apply: |global, node, context| https::external_account_block(&mut global.https.acme, node, context),
+        },
+        Directive {
+            name: "local_certs",
+            usage: "local_certs",
+            doc: "Takes all certificates from igor's own authority.",
+            times: Times::Once,
+            apply: |global, node, context| {
+                global.https.local_certs = true;
+                context.args(node, 0, 0);
             },
+        },
+        Directive {
+            name: "default_sni",
+            usage: "default_sni NAME",
+            doc: "The name that a client means which names none.",
+            times: Times::Once,
+            apply: |global, node, context| {
+                global.https.default_sni = context.one(node).map(|word| word.text.to_ascii_lowercase());
+            },
+        },
+        Directive {
+            name: "storage",
+            usage: "storage file_system DIRECTORY",
+            doc: "Where certificates and keys are kept.",
+            times: Times::Once,
+            apply: |global, node, context| https::storage(&mut global.https.storage, node, context),
         },
         Directive {
             name: "order",
@@ -95,39 +155,30 @@ pub(super) static GLOBAL: Table<Global> = Table {
         },
     ],
     ignored: &[
-        ("acme_ca", NO_TLS),
-        ("email", NO_TLS),
-        ("local_certs", NO_TLS),
-        ("ocsp_stapling", NO_TLS),
-        ("skip_install_trust", NO_TLS),
+        ("ocsp_stapling", "igor staples no OCSP answers, which authorities no longer give"),
+        ("skip_install_trust", "igor trusts nothing by itself; `igor trust` does it"),
         ("persist_config", "igor keeps no copy of its configuration"),
     ],
     unsupported: &[
-        ("acme_ca_root", "remove it; igor serves plain HTTP only"),
-        ("acme_dns", "remove it; igor serves plain HTTP only"),
-        ("acme_eab", "remove it; igor serves plain HTTP only"),
-        ("cert_issuer", "remove it; igor serves plain HTTP only"),
-        ("cert_lifetime", "remove it; igor serves plain HTTP only"),
+        ("acme_dns", NO_DNS),
+        ("cert_issuer", "use `acme_ca`, or `issuer` in the `tls` of a site"),
+        ("cert_lifetime", "remove it; the authority decides"),
         ("default_bind", "write `bind` in each site"),
-        ("default_sni", "remove it; igor serves plain HTTP only"),
-        ("dns", "remove it; igor serves plain HTTP only"),
-        ("ech", "remove it; igor serves plain HTTP only"),
+        ("dns", NO_DNS),
+        ("ech", "remove it; igor encrypts no client hello"),
         ("events", "remove it"),
-        ("fallback_sni", "remove it; igor serves plain HTTP only"),
+        ("fallback_sni", "use `default_sni`"),
         ("filesystem", "remove it; files are read from the disk"),
-        ("http_port", PORT_IN_ADDRESS),
-        ("https_port", PORT_IN_ADDRESS),
-        ("key_type", "remove it; igor serves plain HTTP only"),
+        ("key_type", "remove it; keys are of the type P-256"),
         ("layer4", "remove it; igor serves HTTP only"),
         ("mercure", "run a Mercure hub beside igor"),
         ("metrics", "remove it; the admin interface always serves `/metrics`"),
-        ("on_demand_tls", "remove it; igor serves plain HTTP only"),
-        ("pki", "remove it; igor serves plain HTTP only"),
-        ("preferred_chains", "remove it; igor serves plain HTTP only"),
-        ("renew_interval", "remove it; igor serves plain HTTP only"),
+        ("on_demand_tls", "remove it; name the hosts in the addresses of sites"),
+        ("pki", "remove it; the internal authority has no settings"),
+        ("preferred_chains", "remove it; the authority's first chain is used"),
+        ("renew_interval", "remove it; certificates are renewed in time"),
         ("servers", HTTP_SERVER),
         ("shutdown_delay", "remove it; use `grace_period`"),
-        ("storage", "remove it; igor stores nothing"),
         ("vulcain", "run it in a proxy in front of igor"),
     ],
 };

@@ -7,6 +7,7 @@ mod expression;
 mod frankenphp;
 mod global;
 mod header;
+mod https;
 mod log;
 mod matchers;
 mod order;
@@ -14,6 +15,7 @@ mod php;
 mod rewrite;
 mod routes;
 mod site;
+mod tls;
 mod vars;
 mod worker;
 
@@ -30,6 +32,7 @@ use super::table::DirectiveDoc;
 pub(crate) fn docs() -> Vec<DirectiveDoc> {
     let mut docs = Vec::new();
     docs.extend(global::GLOBAL.docs());
+    docs.extend(https::ACME_EAB.docs());
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());
     docs.extend(worker::WORKER.docs());
@@ -37,6 +40,9 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(log::docs());
     docs.extend(site::SITE.docs());
     docs.extend(routes::ROUTES.docs());
+    docs.extend(tls::TLS.docs());
+    docs.extend(tls::ISSUER.docs());
+    docs.extend(tls::CLIENT_AUTH.docs());
     docs.extend(php::PHP_SERVER.docs());
     docs.extend(answers::RESPOND.docs());
     docs.extend(answers::FILE_SERVER.docs());

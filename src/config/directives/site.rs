@@ -10,10 +10,12 @@ use super::super::model::{Address, ScopeLabel, Site};
 use super::super::settings::LogSettings;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
+use super::super::tls::TlsSettings;
 use super::changes::destination;
 use super::log::log;
 use super::matchers::NamedMatchers;
 use super::routes::{ROUTES, RoutesDraft, Sorting, read_block};
+use super::tls::tls;
 
 /// What a site has beside its routes, while it is read.
 #[derive(Default)]
@@ -22,6 +24,8 @@ pub(super) struct SiteDraft {
     named: NamedMatchers,
     error_routes: Vec<Route>,
     access_logs: Vec<LogSettings>,
+    tls: TlsSettings,
+    tls_position: Option<Position>,
 }
 
 /// The directives that can stand in a site only.
@@ -35,6 +39,16 @@ pub(super) static SITE: Table<SiteDraft> = Table {
             doc: "Writes an access log; a site may have several.",
             times: Times::Many,
             apply: |site, node, context| site.access_logs.push(log(node, context)),
+        },
+        Directive {
+            name: "tls",
+            usage: "tls [internal|EMAIL|CERTIFICATE KEY] [{ … }]",
+            doc: "How the HTTPS addresses of the site are encrypted, and where their certificates come from.",
+            times: Times::Once,
+            apply: |site, node, context| {
+                site.tls_position = Some(node.position.clone());
+                site.tls = tls(node, context);
+            },
         },
         Directive {
             name: "bind",
@@ -62,7 +76,7 @@ pub(super) static SITE: Table<SiteDraft> = Table {
         },
     ],
     ignored: &[],
-    unsupported: &[("tls", "remove it; igor serves plain HTTP only, terminate TLS in a proxy in front of it")],
+    unsupported: &[],
 };
 
 /// Whether `name` starts a directive of a site: people forget the address.
@@ -98,8 +112,9 @@ pub(crate) fn apply_site(
     context.placeholders.clear();
     // Those that are for certain statuses come first, whatever their order in the file.
     site.error_routes.sort_by_key(|route| route.matcher.is_any());
-    let SiteDraft { bind, error_routes, access_logs, .. } = site;
-    Site { addresses, bind, routes: routes.finish(Sorting::ByOrder), error_routes, access_logs, position }
+    let SiteDraft { bind, error_routes, access_logs, tls, tls_position, .. } = site;
+    let routes = routes.finish(Sorting::ByOrder);
+    Site { addresses, bind, routes, error_routes, access_logs, tls, tls_position, position }
 }
 
 /// The placeholders that the `map`s of a block and of those in it define.

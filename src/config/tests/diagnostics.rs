@@ -69,10 +69,8 @@ fn addresses() {
     compare(
         "addresses",
         &[
-            "example.com {\n\trespond ok\n}\n",
-            "localhost {\n\trespond ok\n}\n",
-            "localhost:8443, 127.0.0.1, https://a.example:8443, :443, http://b.example:443, [::1]:8080 {\n\trespond ok\n}\n",
-            "{\n\tauto_https off\n}\nhttps://a.example, a.example:443 {\n\trespond ok\n}\n",
+            "http://b.example:443, https://b.example:80 {\n\trespond ok\n}\n",
+            "a.example:8443 {\n\trespond ok\n}\nhttp://b.example:8443 {\n\trespond no\n}\n",
             ":0x50, :65536, :, http://a:b:c, ftp://a, http://a.example/path, http://bücher.example, http://a..b, {host} {\n\trespond ok\n}\n",
             "php_server\n",
             "http://a.example {\n\trespond 1\n}\nhttp://A.example:80 {\n\trespond 2\n}\n",

@@ -241,6 +241,63 @@ fn addresses_are_plain_http() {
 }
 
 #[test]
+fn a_host_without_a_scheme_means_https_as_in_caddy() {
+    let fixture = Fixture::new();
+    for (text, listener, https) in [
+        ("example.com", ":443", true),
+        ("localhost", ":443", true),
+        ("localhost:8443", ":8443", true),
+        ("127.0.0.1", "127.0.0.1:443", true),
+        ("https://a.example", ":443", true),
+        (":443", ":443", true),
+        ("http://", ":80", false),
+        ("http://a.example:8443", ":8443", false),
+        ("a.example:80", ":80", false),
+        (":8443", ":8443", false),
+    ] {
+        let config = fixture.config(&format!("{text} {{\n\trespond ok\n}}\n"));
+        let site = &config.sites[0];
+        assert_eq!(site.listeners().iter().map(ToString::to_string).collect::<Vec<_>>(), [listener], "{text}");
+        assert_eq!(site.addresses[0].https, https, "{text}");
+    }
+    let ports = "{\n\thttp_port 8080\n\thttps_port 8443\n}\na.example, http://b.example, :8443 {\n\trespond ok\n}\n";
+    let seen: Vec<(u16, bool)> =
+        fixture.config(ports).sites[0].addresses.iter().map(|address| (address.port, address.https)).collect();
+    assert_eq!(seen, [(8443, true), (8080, false), (8443, true)]);
+    let shared = fixture.config("localhost, 127.0.0.1 {\n\trespond ok\n}\n");
+    assert_eq!(shared.sites[0].listeners().len(), 1);
+    assert_eq!(shared.sites[0].addresses[1].host.as_deref(), Some("127.0.0.1"));
+}
+
+#[test]
+fn certificates_come_from_where_the_site_or_the_process_says() {
+    let fixture = Fixture::new();
+    fixture.write("a.crt", "");
+    fixture.write("a.key", "");
+    let source = |global: &str, tls: &str| {
+        let text = format!("{{\n{global}\n}}\na.example {{\n{tls}\nrespond ok\n}}\n");
+        fixture.config(&text).sites[0].tls.certificates.clone()
+    };
+    let issuers = |source: CertificateSource| match source {
+        CertificateSource::Automatic(issuers) => issuers,
+        other => panic!("{other:?}"),
+    };
+    let default = issuers(source("email me@example.com", ""));
+    assert_eq!((default.len(), default[0].directory.as_str()), (1, ACME_DIRECTORY_DEFAULT));
+    assert_eq!(default[0].email.as_deref(), Some("me@example.com"));
+    let own = issuers(source("acme_ca https://ca.example/dir", "tls you@example.com"));
+    assert_eq!(
+        (own[0].directory.as_str(), own[0].email.as_deref()),
+        ("https://ca.example/dir", Some("you@example.com"))
+    );
+    assert_eq!(source("local_certs", ""), CertificateSource::Internal);
+    assert_eq!(source("", "tls internal"), CertificateSource::Internal);
+    assert_eq!(source("auto_https disable_certs", ""), CertificateSource::Others);
+    let CertificateSource::Files(files) = source("", "tls a.crt a.key") else { panic!("no files") };
+    assert_eq!((&files[0].certificate, &files[0].key), (&fixture.path("a.crt"), &fixture.path("a.key")));
+}
+
+#[test]
 fn the_usual_caddyfile_of_an_image_works() {
     let fixture = Fixture::new();
     let text = "{\n\tskip_install_trust\n\t{$CADDY_GLOBAL_OPTIONS}\n\n\tfrankenphp {\n\t\t{$FRANKENPHP_CONFIG}\n\t}\n}\n\n\

@@ -108,6 +108,35 @@ impl Igor {
         self
     }
 
+    /// Adds encrypted sites by their host names, which share one free port of the loopback interface. Keys are kept in the
+    /// folder of this server, and plain HTTP is not served.
+    pub(crate) fn https(mut self, sites: &[(&str, &str)]) -> Self {
+        self.listeners += 1;
+        for (hosts, lines) in sites {
+            let addresses: Vec<String> = hosts.split(", ").map(|host| format!("https://{host}:0")).collect();
+            self.sites += &format!("{} {{\nbind 127.0.0.1\n{lines}\n}}\n", addresses.join(", "));
+        }
+        self.global("storage file_system {$DIR}/data").global("auto_https disable_redirects")
+    }
+
+    /// Adds a site as it is written; it has one listener.
+    pub(crate) fn raw_site(mut self, text: &str) -> Self {
+        self.listeners += 1;
+        self.sites += text;
+        self
+    }
+
+    /// Puts a line in the place of another of the global options.
+    pub(crate) fn replace_global(mut self, line: &str, by: &str) -> Self {
+        self.global = self.global.replacen(line, by, 1);
+        self
+    }
+
+    /// A path in the folder of this server.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Puts a file into the folder of this server.
     pub(crate) fn file(self, name: &str, content: &str) -> Self {
         let path = self.dir.path().join(name);

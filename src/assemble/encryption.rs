@@ -1,0 +1,87 @@
+//! From the checked configuration to what is spoken on each socket: TLS with its certificates, FastCGI, or plain HTTP.
+
+use super::addresses::{is_fastcgi, is_on, label, name};
+use crate::config::{Address, Config, Listener, Site, TlsSettings};
+use crate::http::phase::ListenerSettings;
+use crate::tls::{Challenges, Keeper, KeptFresh, Storage, TlsEndpoint, TlsError, TlsSite};
+use std::sync::Arc;
+
+/// How the sockets of one configuration are encrypted. Its certificates are kept fresh from [`Self::keep_fresh`] on.
+pub(crate) struct Encryption {
+    fastcgi: Vec<Listener>,
+    endpoints: Vec<(Listener, Arc<TlsEndpoint>)>,
+    keeper: Option<Keeper>,
+}
+
+impl Encryption {
+    /// Loads and makes the certificates. Blocks.
+    ///
+    /// # Errors
+    /// When a site cannot be encrypted as it is configured.
+    pub(crate) fn prepare(config: &Config, challenges: &Arc<Challenges>) -> Result<Self, TlsError> {
+        let storage = Storage::new(config.global.https.storage.clone().unwrap_or_else(Storage::default_root));
+        let mut keeper = Keeper::new(storage, Arc::clone(challenges), config.global.https.clone());
+        let listeners = encrypted_listeners(config);
+        let sites: Vec<(Listener, Vec<TlsSite>)> =
+            listeners.into_iter().map(|listener| (listener, tls_sites(config, listener))).collect();
+        // Files first: a name that one of them is for is not obtained.
+        keeper.load_files(sites.iter().flat_map(|(_, sites)| sites))?;
+        let mut endpoints = Vec::new();
+        for (listener, sites) in &sites {
+            endpoints.push((*listener, Arc::new(keeper.endpoint(sites, &["h2", "http/1.1"])?)));
+        }
+        let fastcgi =
+            config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, *listener)).collect();
+        Ok(Self { fastcgi, endpoints, keeper: Some(keeper) })
+    }
+
+    /// What is spoken on a socket.
+    pub(crate) fn settings(&self, listener: Listener) -> ListenerSettings {
+        let endpoint = self.endpoints.iter().find(|(known, _)| *known == listener);
+        let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
+        ListenerSettings { tls, fastcgi: self.fastcgi.contains(&listener), ..ListenerSettings::default() }
+    }
+
+    /// Obtains what is missing and renews what gets old, until the returned handle is dropped.
+    pub(crate) fn keep_fresh(&mut self) -> Option<KeptFresh> {
+        self.keeper.take().map(Keeper::start)
+    }
+}
+
+fn encrypted_listeners(config: &Config) -> Vec<Listener> {
+    let mut listeners = Vec::new();
+    for site in &config.sites {
+        for address in site.addresses.iter().filter(|address| address.https) {
+            for listener in site.listeners_of(address) {
+                if !listeners.contains(&listener) {
+                    listeners.push(listener);
+                }
+            }
+        }
+    }
+    listeners
+}
+
+fn tls_sites(config: &Config, listener: Listener) -> Vec<TlsSite> {
+    let mut sites = Vec::new();
+    for site in &config.sites {
+        let addresses: Vec<&Address> =
+            site.addresses.iter().filter(|address| address.https && is_on(address, listener)).collect();
+        if addresses.is_empty() {
+            continue;
+        }
+        let named = addresses.iter().filter_map(|address| name(address)).collect();
+        sites.push(tls_site(site, named));
+        // An address without a name is for every client that names no other site.
+        if addresses.iter().any(|address| name(address).is_none()) {
+            sites.push(tls_site(site, Vec::new()));
+        }
+    }
+    sites.retain(|site| !site.names.is_empty() || site.is_for_all);
+    sites
+}
+
+fn tls_site(site: &Site, names: Vec<String>) -> TlsSite {
+    let settings: TlsSettings = site.tls.clone();
+    TlsSite { label: label(site), is_for_all: names.is_empty(), names, settings }
+}

@@ -1,0 +1,65 @@
+//! The sites that lead from plain HTTP to HTTPS.
+
+use super::addresses::{is_on, name};
+use crate::config::{self, Address, Config, Listener, Site};
+use crate::http::access_log::AccessLog;
+use crate::http::settings::{Handler, SiteSettings};
+use crate::http::tree::Routes;
+use std::sync::Arc;
+
+/// The sites that redirect plain HTTP to HTTPS, by their sockets.
+pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
+    let https = &config.global.https;
+    if !https.auto.redirects {
+        return Vec::new();
+    }
+    let is_plain = |listener: &Listener| listener.port == https.http_port;
+    let mut plain: Vec<Listener> = config.sites.iter().flat_map(Site::listeners).filter(is_plain).collect();
+    let mut redirects: Vec<(Listener, SiteSettings)> = Vec::new();
+    // Those without an IP first: a socket for all interfaces takes the others' place.
+    let mut addresses: Vec<(&Site, &Address)> =
+        config.sites.iter().flat_map(|site| site.addresses.iter().map(move |address| (site, address))).collect();
+    addresses.sort_by_key(|(_, address)| address.ip.is_some());
+    for (site, address) in addresses {
+        let Some(name) = name(address).filter(|_| address.https && address.port != https.http_port) else { continue };
+        for listener in site.listeners_of(address) {
+            let own = Listener { ip: listener.ip, port: https.http_port };
+            let listener = plain.iter().copied().find(|known| config::overlap(known.ip, own.ip)).unwrap_or(own);
+            if has_site(config, &name, listener)
+                || redirects.iter().any(|(known, site)| *known == listener && site.hosts.contains(&name))
+            {
+                continue;
+            }
+            plain.push(listener);
+            redirects.push((listener, redirecting(&name, address)));
+        }
+    }
+    redirects
+}
+
+/// Whether a site answers the name by plain HTTP, by its own decision.
+fn has_site(config: &Config, wanted: &str, listener: Listener) -> bool {
+    let addresses = config.sites.iter().flat_map(|site| &site.addresses);
+    addresses
+        .filter(|address| !address.https && is_on(address, listener))
+        .any(|address| name(address).as_deref() == Some(wanted))
+}
+
+fn redirecting(name: &str, address: &Address) -> SiteSettings {
+    let port = address.port;
+    let route = config::Route {
+        matcher: config::Matcher::any(),
+        exclusive: None,
+        // Every handler becomes the one that redirects.
+        handler: config::Handler::Abort,
+        position: address.position.clone(),
+    };
+    let routes = Routes::compile(&[route], &|_| Some(Handler::ToHttps(port)));
+    SiteSettings {
+        label: format!("redirect of {name}"),
+        hosts: vec![name.to_owned()],
+        routes: Arc::new(routes),
+        error_routes: Arc::default(),
+        access_log: AccessLog::Off,
+    }
+}

@@ -1,0 +1,367 @@
+//! The `tls` directive of a site.
+
+use std::path::PathBuf;
+
+use super::super::context::Context;
+use super::super::syntax::{Node, Token, excerpt};
+use super::super::table::{Directive, Table, Times, unknown};
+use super::super::tls::{
+    AcmeSettings, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount, TlsSettings, TlsVersion,
+    TlsVersionMax,
+};
+use super::https;
+
+/// A `tls` directive while it is read.
+#[derive(Default)]
+pub(super) struct TlsDraft {
+    settings: TlsSettings,
+    internal: bool,
+    files: Vec<CertificateFiles>,
+    /// What the directive itself says of its authority.
+    acme: AcmeSettings,
+    issuers: Vec<AcmeSettings>,
+}
+
+/// The directives of a `tls` block.
+pub(super) static TLS: Table<TlsDraft> = Table {
+    block: "a `tls` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "protocols",
+            usage: "protocols tls1.2|tls1.3 [tls1.2|tls1.3]",
+            doc: "The oldest and the newest version that is spoken.",
+            times: Times::Once,
+            apply: protocols,
+        },
+        Directive {
+            name: "ciphers",
+            usage: "ciphers SUITE…",
+            doc: "The cipher suites of TLS 1.2, in order of preference; those of TLS 1.3 are fixed.",
+            times: Times::Once,
+            apply: |draft, node, context| draft.settings.ciphers = words(node, context),
+        },
+        Directive {
+            name: "curves",
+            usage: "curves x25519|secp256r1|secp384r1…",
+            doc: "The groups for key exchange, in order of preference.",
+            times: Times::Once,
+            apply: |draft, node, context| draft.settings.curves = words(node, context),
+        },
+        Directive {
+            name: "alpn",
+            usage: "alpn PROTOCOL…",
+            doc: "The application protocols that are offered; `h2 http/1.1` unless given.",
+            times: Times::Once,
+            apply: |draft, node, context| draft.settings.alpn = words(node, context),
+        },
+        Directive {
+            name: "load",
+            usage: "load DIRECTORY…",
+            doc: "Loads the files `*.pem` of folders, each with a certificate and its key.",
+            times: Times::Many,
+            apply: load,
+        },
+        Directive {
+            name: "ca",
+            usage: "ca URL",
+            doc: "The directory of the ACME authority that the site's certificates come from.",
+            times: Times::Once,
+            apply: |draft, node, context| https::directory(&mut draft.acme, node, context),
+        },
+        Directive {
+            name: "ca_root",
+            usage: "ca_root FILE",
+            doc: "The certificate that the ACME authority's own server is trusted by.",
+            times: Times::Once,
+            apply: |draft, node, context| https::trusted_root(&mut draft.acme, node, context),
+        },
+        Directive {
+            name: "eab",
+            usage: "eab KEY_ID MAC_KEY",
+            doc: "The account that the ACME authority has given out (external account binding).",
+            times: Times::Once,
+            apply: |draft, node, context| eab(&mut draft.acme, node, context),
+        },
+        Directive {
+            name: "issuer",
+            usage: "issuer acme|internal [{ … }]",
+            doc: "An authority to ask; of several, the next is asked when one fails.",
+            times: Times::Many,
+            apply: issuer,
+        },
+        Directive {
+            name: "client_auth",
+            usage: "client_auth { … }",
+            doc: "Asks clients for certificates.",
+            times: Times::Once,
+            apply: |draft, node, context| draft.settings.client_auth = client_auth(node, context),
+        },
+    ],
+    ignored: &[
+        ("key_type", "keys are of the type P-256"),
+        ("renewal_window_ratio", "certificates are renewed in time"),
+        ("insecure_secrets_log", "igor writes no secrets"),
+    ],
+    unsupported: &[
+        ("dns", "remove it; igor proves names by HTTP and TLS, not by DNS"),
+        ("dns_challenge_override_domain", "remove it"),
+        ("dns_ttl", "remove it"),
+        ("propagation_delay", "remove it"),
+        ("propagation_timeout", "remove it"),
+        ("resolvers", "remove it"),
+        ("get_certificate", "use certificate files"),
+        ("on_demand", "name the hosts in the address of the site"),
+        ("reuse_private_keys", "remove it; each certificate has a new key"),
+        ("force_automate", "remove it"),
+        ("ca_list", "remove it"),
+    ],
+};
+
+/// `tls [internal|EMAIL|CERTIFICATE KEY] [{ … }]`
+pub(super) fn tls(node: &Node, context: &mut Context<'_>) -> TlsSettings {
+    let mut draft = TlsDraft::default();
+    match context.count_args(node, node.args(), 0, 2) {
+        Some([word]) if word.text == "internal" => draft.internal = true,
+        Some([word]) if word.text.contains('@') => draft.acme.email = Some(word.text.clone()),
+        Some([word]) => {
+            let message = format!("`{}` is neither `internal` nor an address for mail", excerpt(&word.text));
+            context.usage_error(&word.position, message);
+        }
+        Some([certificate, key]) => draft.files.extend(pair(certificate, key, context)),
+        _ => {}
+    }
+    TLS.apply(&mut draft, node.children(), context);
+    draft.finish()
+}
+
+impl TlsDraft {
+    fn finish(self) -> TlsSettings {
+        let Self { mut settings, internal, files, acme, mut issuers } = self;
+        settings.certificates = if !files.is_empty() {
+            CertificateSource::Files(files)
+        } else if internal {
+            CertificateSource::Internal
+        } else {
+            if issuers.is_empty() && acme != AcmeSettings::default() {
+                issuers.push(acme);
+            }
+            CertificateSource::Automatic(issuers)
+        };
+        settings
+    }
+}
+
+fn words(node: &Node, context: &mut Context<'_>) -> Vec<String> {
+    let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+    words.iter().map(|word| word.text.clone()).collect()
+}
+
+fn pair(certificate: &Token, key: &Token, context: &mut Context<'_>) -> Option<CertificateFiles> {
+    let certificate = https::file(certificate, "the certificate", context);
+    let key = https::file(key, "the private key", context);
+    Some(CertificateFiles { certificate: certificate?, key: key? })
+}
+
+fn protocols(draft: &mut TlsDraft, node: &Node, context: &mut Context<'_>) {
+    let words = context.args(node, 1, 2).unwrap_or_default();
+    for (index, word) in words.iter().enumerate() {
+        match (index, word.text.as_str()) {
+            (0, "tls1.2") => draft.settings.version_min = TlsVersion::Tls12,
+            (0, "tls1.3") => draft.settings.version_min = TlsVersion::Tls13,
+            (_, "tls1.2") if draft.settings.version_min == TlsVersion::Tls13 => {
+                context.usage_error(&word.position, "the newest version is older than the oldest");
+            }
+            (_, "tls1.2") => draft.settings.version_max = TlsVersionMax::Tls12,
+            (_, "tls1.3") => draft.settings.version_max = TlsVersionMax::Tls13,
+            _ => unknown(word, "version of TLS", &["tls1.2", "tls1.3"], context),
+        }
+    }
+}
+
+fn load(draft: &mut TlsDraft, node: &Node, context: &mut Context<'_>) {
+    for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
+        let folder = context.path(&word.text, &word.position);
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            context.error(&word.position, format_args!("the folder {} cannot be read", folder.display()));
+            continue;
+        };
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "pem"))
+            .collect();
+        files.sort();
+        if files.is_empty() {
+            context.error(&word.position, format_args!("the folder {} has no file `*.pem`", folder.display()));
+        }
+        draft.files.extend(files.into_iter().map(|file| CertificateFiles { certificate: file.clone(), key: file }));
+    }
+}
+
+fn eab(acme: &mut AcmeSettings, node: &Node, context: &mut Context<'_>) {
+    if let Some([key_id, mac_key]) = context.args(node, 2, 2) {
+        acme.external_account = Some(ExternalAccount { key_id: key_id.text.clone(), mac_key: mac_key.text.clone() });
+    }
+}
+
+/// The directives of an `issuer acme` block.
+pub(super) static ISSUER: Table<AcmeSettings> = Table {
+    block: "an `issuer` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "dir",
+            usage: "dir URL",
+            doc: "The directory of the authority.",
+            times: Times::Once,
+            apply: https::directory,
+        },
+        Directive {
+            name: "email",
+            usage: "email ADDRESS",
+            doc: "The address that it writes to.",
+            times: Times::Once,
+            apply: https::email,
+        },
+        Directive {
+            name: "trusted_roots",
+            usage: "trusted_roots FILE",
+            doc: "The certificate that its own server is trusted by.",
+            times: Times::Once,
+            apply: https::trusted_root,
+        },
+        Directive {
+            name: "eab",
+            usage: "eab KEY_ID MAC_KEY",
+            doc: "The account that it has given out.",
+            times: Times::Once,
+            apply: eab,
+        },
+        Directive {
+            name: "disable_http_challenge",
+            usage: "disable_http_challenge",
+            doc: "Names are not proven over plain HTTP.",
+            times: Times::Once,
+            apply: |acme, node, context| {
+                acme.http_challenge = false;
+                context.args(node, 0, 0);
+            },
+        },
+        Directive {
+            name: "disable_tlsalpn_challenge",
+            usage: "disable_tlsalpn_challenge",
+            doc: "Names are not proven inside a TLS handshake.",
+            times: Times::Once,
+            apply: |acme, node, context| {
+                acme.tls_alpn_challenge = false;
+                context.args(node, 0, 0);
+            },
+        },
+    ],
+    ignored: &[],
+    unsupported: &[
+        ("alt_http_port", "remove it; authorities connect to port 80"),
+        ("alt_tlsalpn_port", "remove it; authorities connect to port 443"),
+        ("dns", "remove it; igor proves names by HTTP and TLS, not by DNS"),
+        ("preferred_chains", "remove it; the authority's first chain is used"),
+        ("profile", "remove it"),
+        ("test_dir", "remove it"),
+        ("timeout", "remove it"),
+    ],
+};
+
+fn issuer(draft: &mut TlsDraft, node: &Node, context: &mut Context<'_>) {
+    let Some(args) = context.count_args(node, node.args(), 1, 2) else { return };
+    match args[0].text.as_str() {
+        "internal" => draft.internal = true,
+        "acme" => {
+            let mut acme = AcmeSettings::default();
+            if let Some(directory) = args.get(1) {
+                acme.directory.clone_from(&directory.text);
+            }
+            ISSUER.apply(&mut acme, node.children(), context);
+            draft.issuers.push(acme);
+        }
+        _ => unknown(&args[0], "issuer", &["acme", "internal"], context),
+    }
+}
+
+/// A `client_auth` block while it is read.
+#[derive(Default)]
+pub(super) struct ClientAuthDraft {
+    mode: Option<bool>,
+    trusted: Vec<PathBuf>,
+}
+
+/// The directives of a `client_auth` block.
+pub(super) static CLIENT_AUTH: Table<ClientAuthDraft> = Table {
+    block: "a `client_auth` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "mode",
+            usage: "mode require_and_verify|verify_if_given",
+            doc: "Whether a client without a certificate is refused.",
+            times: Times::Once,
+            apply: |draft, node, context| {
+                let Some(word) = context.one(node) else { return };
+                match word.text.as_str() {
+                    "require_and_verify" => draft.mode = Some(true),
+                    "verify_if_given" => draft.mode = Some(false),
+                    "request" | "require" => {
+                        let message = format!("`mode {}` would take certificates that nobody has checked", word.text);
+                        context.usage_error(&word.position, message);
+                    }
+                    _ => unknown(word, "mode", &["require_and_verify", "verify_if_given"], context),
+                }
+            },
+        },
+        Directive {
+            name: "trusted_ca_cert_file",
+            usage: "trusted_ca_cert_file FILE…",
+            doc: "The certificates of the authorities that clients' certificates come from.",
+            times: Times::Many,
+            apply: |draft, node, context| {
+                for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
+                    draft.trusted.extend(https::file(word, "the trusted certificate", context));
+                }
+            },
+        },
+        Directive {
+            name: "trust_pool",
+            usage: "trust_pool file FILE…",
+            doc: "The same, in the newer spelling.",
+            times: Times::Many,
+            apply: |draft, node, context| {
+                let Some(args) = context.count_args(node, node.args(), 1, usize::MAX) else { return };
+                if args[0].text != "file" {
+                    unknown(&args[0], "trust pool", &["file"], context);
+                    return;
+                }
+                let in_block = node.children().iter().filter(|child| child.name() == "pem_file").flat_map(Node::args);
+                for word in args[1..].iter().chain(in_block) {
+                    draft.trusted.extend(https::file(word, "the trusted certificate", context));
+                }
+            },
+        },
+    ],
+    ignored: &[],
+    unsupported: &[
+        ("trusted_ca_cert", "write it to a file, and use `trusted_ca_cert_file`"),
+        ("trusted_leaf_cert", "use `trusted_ca_cert_file`"),
+        ("trusted_leaf_cert_file", "use `trusted_ca_cert_file`"),
+        ("verifier", "remove it"),
+    ],
+};
+
+fn client_auth(node: &Node, context: &mut Context<'_>) -> Option<ClientAuth> {
+    context.count_args(node, node.args(), 0, 0)?;
+    let mut draft = ClientAuthDraft::default();
+    CLIENT_AUTH.apply(&mut draft, node.children(), context);
+    if draft.trusted.is_empty() {
+        let message = "`client_auth` names no authority that clients' certificates come from";
+        context.error_with_hint(&node.position, message, "write `trusted_ca_cert_file FILE` in its block");
+        return None;
+    }
+    Some(ClientAuth { trusted: draft.trusted, required: draft.mode.unwrap_or(true) })
+}

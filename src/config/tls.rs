@@ -1,0 +1,211 @@
+//! What a configuration says of encryption: the `tls` directive of a site, and what the process needs for it.
+
+use std::path::PathBuf;
+
+use super::limits;
+
+/// How the HTTPS addresses of one site are encrypted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Where the certificates come from.
+    pub certificates: CertificateSource,
+    /// The oldest version that is accepted.
+    pub version_min: TlsVersion,
+    /// The newest version that is accepted.
+    pub version_max: TlsVersionMax,
+    /// The cipher suites of TLS 1.2 by their IANA names, in order of preference. Empty: the library's choice.
+    pub ciphers: Vec<String>,
+    /// The key exchange groups, in order of preference. Empty: the library's choice.
+    pub curves: Vec<String>,
+    /// The application protocols that are offered. Empty: those that the listener speaks.
+    pub alpn: Vec<String>,
+    /// Whether clients show certificates.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Where the certificates of a site come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// From an ACME certificate authority, or the internal one where no public one would sign: `localhost`, IP addresses,
+    /// and names that no public DNS has. Of several authorities, the next is asked when one fails.
+    Automatic(Vec<AcmeSettings>),
+    /// `tls internal`: from igor's own authority.
+    Internal,
+    /// Those that other sites load for the same names (`auto_https off` and `disable_certs`).
+    Others,
+    /// `tls CERTIFICATE KEY`: from files in the form PEM, which are read again when they change.
+    Files(Vec<CertificateFiles>),
+}
+
+impl Default for CertificateSource {
+    fn default() -> Self {
+        Self::Automatic(Vec::new())
+    }
+}
+
+/// A certificate with its chain, and its private key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CertificateFiles {
+    /// The certificate, followed by those of the authorities between it and the root.
+    pub certificate: PathBuf,
+    /// The private key. May be the same file.
+    pub key: PathBuf,
+}
+
+/// The oldest version of TLS that is accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[default]
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// The newest version of TLS that is accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TlsVersionMax {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    #[default]
+    Tls13,
+}
+
+/// What is asked of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuth {
+    /// Files with the certificates, in the form PEM, of the authorities that clients' certificates must come from.
+    pub trusted: Vec<PathBuf>,
+    /// Whether a client without a certificate is refused.
+    pub required: bool,
+}
+
+/// One ACME certificate authority, and who asks it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AcmeSettings {
+    /// The address of its directory; empty while the configuration is read, for the global one.
+    pub directory: String,
+    /// A file with the certificates, in the form PEM, that the authority's own server is trusted by. `None`: the system's.
+    pub trusted_root: Option<PathBuf>,
+    /// The address that it writes to.
+    pub email: Option<String>,
+    /// An account that the authority has given out (external account binding): its id and its key in base64url.
+    pub external_account: Option<ExternalAccount>,
+    /// Whether the challenge over plain HTTP may be used.
+    pub http_challenge: bool,
+    /// Whether the challenge inside TLS may be used.
+    pub tls_alpn_challenge: bool,
+}
+
+/// External account binding (RFC 8555, 7.3.4).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ExternalAccount {
+    /// The key's identifier.
+    pub key_id: String,
+    /// The key, in base64url. A secret.
+    pub mac_key: String,
+}
+
+impl std::fmt::Debug for ExternalAccount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ExternalAccount").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// What the global options say of HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsSettings {
+    /// `http_port`: the port that plain HTTP means.
+    pub http_port: u16,
+    /// `https_port`: the port that HTTPS means.
+    pub https_port: u16,
+    /// `auto_https`.
+    pub auto: AutoHttps,
+    /// `local_certs`: every name gets a certificate of the internal authority.
+    pub local_certs: bool,
+    /// `storage file_system`: where certificates and keys are kept. `None`: the user's folder for data.
+    pub storage: Option<PathBuf>,
+    /// What the certificates of a site without settings of its own come from, as far as it was said.
+    pub acme: AcmeSettings,
+    /// `default_sni`: the name that a client means which names none.
+    pub default_sni: Option<String>,
+}
+
+impl Default for HttpsSettings {
+    fn default() -> Self {
+        Self {
+            http_port: limits::HTTP_PORT_DEFAULT,
+            https_port: limits::HTTPS_PORT_DEFAULT,
+            auto: AutoHttps::default(),
+            local_certs: false,
+            storage: None,
+            acme: AcmeSettings::default(),
+            default_sni: None,
+        }
+    }
+}
+
+/// What is automatic about HTTPS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoHttps {
+    /// A host or IP without a scheme means HTTPS.
+    pub addresses: bool,
+    /// Plain HTTP is redirected to HTTPS.
+    pub redirects: bool,
+    /// Certificates are obtained.
+    pub certificates: bool,
+    /// They are obtained also for names that a certificate from a file is for.
+    pub ignore_loaded: bool,
+}
+
+impl Default for AutoHttps {
+    fn default() -> Self {
+        Self { addresses: true, redirects: true, certificates: true, ignore_loaded: false }
+    }
+}
+
+/// The directory of Let's Encrypt, which is asked when no other authority is named.
+pub const ACME_DIRECTORY_DEFAULT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+impl Default for AcmeSettings {
+    fn default() -> Self {
+        Self {
+            directory: String::new(),
+            trusted_root: None,
+            email: None,
+            external_account: None,
+            http_challenge: true,
+            tls_alpn_challenge: true,
+        }
+    }
+}
+
+/// Completes what a site says of its certificates with the global options.
+pub(super) fn complete(settings: &mut TlsSettings, https: &HttpsSettings) {
+    let CertificateSource::Automatic(issuers) = &mut settings.certificates else { return };
+    if !https.auto.addresses || !https.auto.certificates {
+        // What a site names itself counts.
+        if issuers.is_empty() {
+            settings.certificates = CertificateSource::Others;
+            return;
+        }
+    } else if https.local_certs && issuers.is_empty() {
+        settings.certificates = CertificateSource::Internal;
+        return;
+    }
+    if issuers.is_empty() {
+        issuers.push(AcmeSettings::default());
+    }
+    for issuer in issuers {
+        if issuer.directory.is_empty() {
+            issuer.directory.clone_from(&https.acme.directory);
+            issuer.external_account = issuer.external_account.take().or_else(|| https.acme.external_account.clone());
+        }
+        if issuer.directory.is_empty() {
+            ACME_DIRECTORY_DEFAULT.clone_into(&mut issuer.directory);
+        }
+        issuer.trusted_root = issuer.trusted_root.take().or_else(|| https.acme.trusted_root.clone());
+        issuer.email = issuer.email.take().or_else(|| https.acme.email.clone());
+    }
+}

@@ -1,0 +1,28 @@
+//! The newest handler of a listener, request by request.
+
+use tokio::sync::watch;
+
+use super::service::{HttpService, Leased};
+
+/// The service of a connection's next request: the newest. Looking for a newer one costs two atomic operations.
+pub(super) struct CurrentService {
+    services: watch::Receiver<HttpService>,
+    service: HttpService,
+}
+
+impl CurrentService {
+    pub(super) fn new(mut services: watch::Receiver<HttpService>) -> Self {
+        let service = services.borrow_and_update().clone();
+        Self { services, service }
+    }
+
+    pub(super) fn get(&mut self) -> Leased {
+        loop {
+            let leased = self.service.lease();
+            if !self.services.has_changed().unwrap_or(false) {
+                return leased;
+            }
+            self.service = self.services.borrow_and_update().clone();
+        }
+    }
+}

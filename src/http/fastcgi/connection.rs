@@ -1,0 +1,355 @@
+//! A connection from a web server: one request at a time, any number one after the other.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+
+use super::record::{self, EndStatus, NotFastCgi, Record};
+use super::request::{Described, NotRun, describe};
+use crate::http::body::ResponseBody;
+use crate::http::current::CurrentService;
+use crate::http::phase::Phase;
+use crate::http::plain::plain;
+use crate::http::service::HttpService;
+use crate::limits;
+
+/// Why a connection ends that the web server has not closed between two requests.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::http) enum Broken {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    NotFastCgi(#[from] NotFastCgi),
+    #[error("the parameters of a request are larger than {} bytes, or cut off", limits::FASTCGI_PARAMS_BYTES_MAX)]
+    Params,
+    #[error("the web server was too slow")]
+    TooSlow,
+    #[error("the connection ended in the middle of a request")]
+    Ended,
+}
+
+/// Serves the requests of a connection.
+pub(in crate::http) async fn serve<S>(
+    stream: S,
+    services: watch::Receiver<HttpService>,
+    mut phases: watch::Receiver<Phase>,
+) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut records = Records { reader, buffer: Vec::new() };
+    let mut current = CurrentService::new(services);
+    loop {
+        let begun = tokio::select! {
+            begun = next_request(&mut records, &mut writer) => begun?,
+            _ = phases.wait_for(|phase| *phase != Phase::Serving) => return Ok(()),
+        };
+        let Some(begun) = begun else { return Ok(()) };
+        let service = current.get();
+        serve_request(&mut records, &mut writer, &begun, &service).await?;
+        if !begun.keeps_connection {
+            return Ok(());
+        }
+    }
+}
+
+/// A request whose parameters follow.
+struct Begun {
+    id: u16,
+    keeps_connection: bool,
+}
+
+/// Waits for the beginning of a request; `None`: the web server has closed the connection.
+async fn next_request<R, W>(records: &mut Records<R>, writer: &mut W) -> Result<Option<Begun>, Broken>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    while let Some(Record { kind, id, content }) = records.next().await? {
+        if kind != record::BEGIN_REQUEST || id == 0 {
+            // What is left of the request before is passed over.
+            if id == 0 {
+                answer_management(writer, kind, &content).await?;
+            }
+            continue;
+        }
+        let [role_high, role_low, flags, ..] = content.as_slice() else { return Err(Broken::Params) };
+        if u16::from_be_bytes([*role_high, *role_low]) == record::RESPONDER {
+            const KEEP_CONNECTION: u8 = 1;
+            return Ok(Some(Begun { id, keeps_connection: flags & KEEP_CONNECTION != 0 }));
+        }
+        end(writer, id, EndStatus::UnknownRole).await?;
+    }
+    Ok(None)
+}
+
+async fn answer_management<W: AsyncWrite + Unpin>(writer: &mut W, kind: u8, content: &[u8]) -> Result<(), Broken> {
+    let mut answer = Vec::new();
+    if kind == record::GET_VALUES {
+        let most = limits::CONNECTIONS_MAX.to_string();
+        let mut values = Vec::new();
+        for (name, _) in record::pairs(content).unwrap_or_default() {
+            match name {
+                b"FCGI_MAX_CONNS" | b"FCGI_MAX_REQS" => record::put_pair(&mut values, name, most.as_bytes()),
+                b"FCGI_MPXS_CONNS" => record::put_pair(&mut values, name, b"0"),
+                _ => {}
+            }
+        }
+        record::put_one(&mut answer, record::GET_VALUES_RESULT, 0, &values);
+    } else {
+        record::put_one(&mut answer, record::UNKNOWN_TYPE, 0, &[kind, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    write(writer, &answer).await
+}
+
+/// Reads the parameters, and lets the request run while its body comes in.
+async fn serve_request<R, W>(
+    records: &mut Records<R>,
+    writer: &mut W,
+    begun: &Begun,
+    service: &HttpService,
+) -> Result<(), Broken>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let limit = Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX);
+    let reading = tokio::time::timeout(limit, params(records, writer, begun.id)).await;
+    let Some(params) = reading.map_err(|_| Broken::TooSlow)?? else {
+        return end(writer, begun.id, EndStatus::Complete).await;
+    };
+    let params = record::pairs(&params).ok_or(Broken::Params)?;
+    let Some(settings) = service.fastcgi() else { return end(writer, begun.id, EndStatus::UnknownRole).await };
+    let described = describe(&params, settings);
+    let (body_end, body) = channel(described.as_ref().map_or(0, |described| described.body_bytes));
+    let answering = async {
+        let response = answer(service, described, body).await;
+        send(&mut *writer, begun.id, response).await
+    };
+    let outcome = {
+        let mut answering = std::pin::pin!(answering);
+        tokio::select! {
+            sent = answering.as_mut() => Some(sent),
+            // Dropping the answer tells PHP that the client is gone.
+            left = pump(records, begun.id, body_end) => match left {
+                Left::Aborted => None,
+                Left::Closed => return Err(Broken::Ended),
+                Left::Broken(error) => return Err(error),
+            },
+        }
+    };
+    match outcome {
+        Some(sent) => sent,
+        None => end(writer, begun.id, EndStatus::Complete).await,
+    }
+}
+
+/// The stream of parameters; `None` when the web server gives the request up.
+async fn params<R, W>(records: &mut Records<R>, writer: &mut W, id: u16) -> Result<Option<Vec<u8>>, Broken>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut params = Vec::new();
+    loop {
+        let Some(Record { kind, id: of, content }) = records.next().await? else { return Err(Broken::Ended) };
+        match kind {
+            record::PARAMS if of == id && content.is_empty() => return Ok(Some(params)),
+            record::PARAMS if of == id => {
+                if params.len() + content.len() > limits::FASTCGI_PARAMS_BYTES_MAX {
+                    return Err(Broken::Params);
+                }
+                params.extend_from_slice(&content);
+            }
+            record::ABORT_REQUEST if of == id => return Ok(None),
+            record::BEGIN_REQUEST if of != id => end(writer, of, EndStatus::CannotMultiplex).await?,
+            _ => {}
+        }
+    }
+}
+
+/// Runs the request.
+async fn answer(
+    service: &HttpService,
+    described: Result<Described, NotRun>,
+    body: StdinBody,
+) -> Response<ResponseBody> {
+    // The words are php-fpm's, which people look for.
+    let refusal = |reason| match reason {
+        NotRun::Malformed => plain(StatusCode::BAD_REQUEST, "this request cannot be read\n"),
+        NotRun::NoScript => plain(StatusCode::NOT_FOUND, "File not found.\n"),
+        NotRun::Denied => plain(StatusCode::FORBIDDEN, "Access denied.\n"),
+    };
+    match described {
+        Err(reason) => refusal(reason),
+        Ok(Described { parts, connection, host, script, .. }) => {
+            let script = script.map_err(refusal);
+            service.handle_script(connection, &host, parts, script, body).await
+        }
+    }
+}
+
+/// Sends a response as records.
+async fn send<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, response: Response<ResponseBody>) -> Result<(), Broken> {
+    let (parts, mut body) = response.into_parts();
+    let mut head = format!("Status: {}", parts.status.as_u16()).into_bytes();
+    if let Some(reason) = parts.status.canonical_reason() {
+        head.extend_from_slice(format!(" {reason}").as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    for (name, value) in &parts.headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    let mut waiting = Vec::new();
+    record::put(&mut waiting, record::STDOUT, id, &head);
+    // A page that is whole leaves with its head in one write; one that comes in pieces is not held up.
+    let is_whole = body.size_hint().exact().is_some();
+    loop {
+        match body.frame().await {
+            Some(Ok(frame)) => {
+                record::put(&mut waiting, record::STDOUT, id, frame.data_ref().map_or(&[][..], |bytes| bytes));
+                if !is_whole || waiting.len() >= limits::RESPONSE_CHUNK_BYTES_MAX {
+                    write(writer, &waiting).await?;
+                    waiting.clear();
+                }
+            }
+            None => break,
+            // The web server must see that something is missing, and the protocol has no word for it.
+            Some(Err(error)) => return Err(Broken::Io(io::Error::other(error))),
+        }
+    }
+    record::put_one(&mut waiting, record::STDOUT, id, &[]);
+    record::put_end(&mut waiting, id, EndStatus::Complete);
+    write(writer, &waiting).await
+}
+
+async fn end<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, status: EndStatus) -> Result<(), Broken> {
+    let mut bytes = Vec::new();
+    record::put_end(&mut bytes, id, status);
+    write(writer, &bytes).await
+}
+
+async fn write<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<(), Broken> {
+    let limit = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
+    tokio::time::timeout(limit, writer.write_all(bytes)).await.map_err(|_| Broken::TooSlow)?.map_err(Broken::Io)
+}
+
+/// Reads records. A read that is given up half-way loses nothing.
+struct Records<R> {
+    reader: R,
+    buffer: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Records<R> {
+    /// The next record; `None` when the web server has closed the connection.
+    async fn next(&mut self) -> Result<Option<Record>, Broken> {
+        loop {
+            if let Some(record) = record::take(&mut self.buffer)? {
+                return Ok(Some(record));
+            }
+            if self.reader.read_buf(&mut self.buffer).await? == 0 {
+                return if self.buffer.is_empty() { Ok(None) } else { Err(Broken::Ended) };
+            }
+        }
+    }
+}
+
+/// How a request ended before its answer did.
+enum Left {
+    Aborted,
+    Closed,
+    Broken(Broken),
+}
+
+/// Hands the body to the request, and goes on reading to see when the web server gives it up.
+async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mpsc::Sender<Piece>) -> Left {
+    let mut body = Some(body);
+    loop {
+        let record = match records.next().await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Left::Closed,
+            Err(error) => return Left::Broken(error),
+        };
+        match record.kind {
+            record::ABORT_REQUEST if record.id == id => return Left::Aborted,
+            record::STDIN if record.id == id => {
+                let Some(open) = &body else { continue };
+                let is_end = record.content.is_empty();
+                let piece = if is_end { Piece::End } else { Piece::Data(Bytes::from(record.content)) };
+                // Nobody takes it when the script has read enough.
+                if open.send(piece).await.is_err() || is_end {
+                    body = None;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What goes from a connection to the script that reads the body.
+enum Piece {
+    Data(Bytes),
+    End,
+}
+
+fn channel(announced: u64) -> (mpsc::Sender<Piece>, StdinBody) {
+    let (sender, pieces) = mpsc::channel(limits::FASTCGI_BODY_RECORDS_WAITING_MAX);
+    (sender, StdinBody { pieces, remaining: announced, is_ended: announced == 0 })
+}
+
+/// The body of a FastCGI request: as long as `CONTENT_LENGTH` says, as php-fpm takes it.
+struct StdinBody {
+    pieces: mpsc::Receiver<Piece>,
+    remaining: u64,
+    is_ended: bool,
+}
+
+impl Body for StdinBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.is_ended || self.remaining == 0 {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(match ready!(self.pieces.poll_recv(context)) {
+            Some(Piece::Data(mut bytes)) => {
+                bytes.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+                self.remaining -= bytes.len() as u64;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Some(Piece::End) => {
+                self.is_ended = true;
+                None
+            }
+            None => {
+                self.is_ended = true;
+                Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof)))
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_ended || self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

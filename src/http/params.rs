@@ -1,0 +1,7 @@
+//! The parameters that a web server in front sends with a FastCGI request.
+
+use crate::exchange::Pairs;
+
+/// The parameters of a request, as they become `$_SERVER`. A part of the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Params(pub(super) Pairs);

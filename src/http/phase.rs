@@ -1,0 +1,26 @@
+//! What is spoken on a socket, and how far its life has gone.
+
+use std::sync::Arc;
+
+use crate::tls::TlsEndpoint;
+
+/// What is spoken on a socket. Cloning is cheap.
+#[derive(Debug, Clone, Default)]
+pub struct ListenerSettings {
+    /// Everything is encrypted, with these settings; `None`: nothing is.
+    pub tls: Option<Arc<TlsEndpoint>>,
+    /// Clients may speak HTTP/2 without encryption and without having asked (`h2c` with prior knowledge).
+    pub h2c: bool,
+    /// FastCGI is spoken instead of HTTP, to a web server in front.
+    pub fastcgi: bool,
+}
+
+/// How a listener's life goes: only forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Serving,
+    /// Nothing new; connections end with their current response.
+    Draining,
+    /// Connections end now.
+    Closed,
+}

@@ -1,0 +1,301 @@
+//! One connection, from its first byte to its end: what is in front of the protocol (a PROXY header, a TLS handshake), the
+//! protocol, and the requests.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+
+use super::body::ResponseBody;
+use super::connection::ConnectionInfo;
+use super::current::CurrentService;
+use super::fastcgi;
+use super::half_close::{HeldBody, HoldEnd};
+use super::interim::{InterimIo, InterimSlot};
+use super::phase::{ListenerSettings, Phase};
+use super::plain::{plain, unless_aborted};
+use super::service::HttpService;
+use super::stall::{Streams, Verdict, WatchedBody};
+use super::stream::Ahead;
+use super::write_limit::WriteLimit;
+use crate::limits;
+use crate::tls::{HandshakeError, NegotiatedProtocol};
+
+/// A connection that was accepted, before anything was read of it.
+pub(super) struct Connection<S> {
+    pub(super) stream: S,
+    pub(super) info: ConnectionInfo,
+    pub(super) settings: ListenerSettings,
+    pub(super) services: watch::Receiver<HttpService>,
+    pub(super) phases: watch::Receiver<Phase>,
+    /// How long the client may take no bytes.
+    pub(super) write_idle: Duration,
+}
+
+/// How a client of HTTP/2 begins (RFC 9113, 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a client gets that speaks plain HTTP where TLS is spoken.
+const PLAIN_ON_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+    This port speaks HTTPS; the request was plain HTTP.\n";
+
+/// Why a connection ended before its first request.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("{0} took too long")]
+    TooSlow(&'static str),
+    #[error("plain HTTP where TLS is spoken")]
+    Plain,
+    #[error("{0}")]
+    FastCgi(#[from] fastcgi::Broken),
+    /// The server is closing.
+    #[error("the server is stopping")]
+    Closed,
+}
+
+impl<S> Connection<S>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    /// Serves the connection until either side ends it.
+    pub(super) async fn serve(self) {
+        let remote = self.info.remote;
+        let mut phases = self.phases.clone();
+        let outcome = tokio::select! {
+            outcome = self.begin() => outcome,
+            // Dropping the connection tells PHP that the client is gone.
+            _ = phases.wait_for(|phase| *phase == Phase::Closed) => Err(Refused::Closed),
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%remote, "serving a connection: {error}");
+        }
+    }
+
+    async fn begin(self) -> Result<(), Refused> {
+        let Self { stream, mut info, settings, services, phases, write_idle } = self;
+        if settings.fastcgi {
+            return Ok(fastcgi::serve(stream, services, phases).await?);
+        }
+        let served = Served { services, phases, write_idle, bound_name: None };
+        let mut stream = Ahead::new(stream);
+        let Some(tls) = &settings.tls else {
+            let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
+            served.run(stream, info, is_http2).await;
+            return Ok(());
+        };
+        info.tls = true;
+        within("the first byte", stream.read_ahead(TLS_BYTES_AHEAD)).await?;
+        if stream.ahead().first().is_some_and(u8::is_ascii_uppercase) {
+            let _ = within("an error", stream.write_all(PLAIN_ON_TLS)).await;
+            return Err(Refused::Plain);
+        }
+        let encrypted = within("the handshake", tls.accept(stream, info.local.ip())).await?;
+        let served = Served { bound_name: encrypted.bound_name.map(Arc::from), ..served };
+        match encrypted.protocol {
+            NegotiatedProtocol::Http1 => served.run(encrypted.stream, info, false).await,
+            NegotiatedProtocol::Http2 => served.run(encrypted.stream, info, true).await,
+            NegotiatedProtocol::AcmeChallenge => {}
+        }
+        Ok(())
+    }
+}
+
+/// Enough to tell plain HTTP from TLS, and to hold most first messages of clients.
+const TLS_BYTES_AHEAD: usize = 512;
+
+async fn within<T, E: Into<Refused>>(
+    what: &'static str,
+    doing: impl Future<Output = Result<T, E>>,
+) -> Result<T, Refused> {
+    match tokio::time::timeout(Duration::from_secs(limits::TLS_HANDSHAKE_SECONDS_MAX), doing).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(_) => Err(Refused::TooSlow(what)),
+    }
+}
+
+/// Whether the client speaks HTTP/2 without having asked (prior knowledge).
+async fn begins_with_http2<S: AsyncRead + Unpin>(stream: &mut Ahead<S>) -> io::Result<bool> {
+    loop {
+        let ahead = stream.ahead();
+        let count = ahead.len().min(HTTP2_PREFACE.len());
+        if ahead[..count] != HTTP2_PREFACE[..count] {
+            return Ok(false);
+        }
+        if count == HTTP2_PREFACE.len() {
+            return Ok(true);
+        }
+        if stream.read_ahead(HTTP2_PREFACE.len()).await? == 0 {
+            return Ok(false);
+        }
+    }
+}
+
+/// What the requests of a connection need.
+struct Served {
+    services: watch::Receiver<HttpService>,
+    phases: watch::Receiver<Phase>,
+    write_idle: Duration,
+    /// The host that all requests must be for.
+    bound_name: Option<Arc<str>>,
+}
+
+impl Served {
+    async fn run<S>(self, stream: S, info: ConnectionInfo, is_http2: bool)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        if is_http2 { self.http2(stream, info).await } else { self.http1(stream, info).await }
+    }
+
+    async fn http1<S>(self, stream: S, info: ConnectionInfo)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let interim = Arc::new(InterimSlot::default());
+        let stream = WriteLimit::new(TokioIo::new(HoldEnd::new(stream, Arc::clone(&interim))), self.write_idle);
+        let stream = InterimIo::new(stream, Arc::clone(&interim));
+        let services = self.services.clone();
+        let current = RefCell::new(CurrentService::new(self.services));
+        let bound_name = self.bound_name;
+        let handler = service_fn(move |request: Request<Incoming>| {
+            let service = current.borrow_mut().get();
+            let (interim, bound_name) = (Arc::clone(&interim), bound_name.clone());
+            interim.hold_end();
+            async move {
+                if let Some(response) = misdirected(bound_name.as_deref(), &request) {
+                    return Ok(response);
+                }
+                let request = request.map(|body| HeldBody::new(body, &interim));
+                let mut response = service.handle_on(info, Some(&interim), request).await;
+                if interim.is_half_closed() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response.body_mut().set_connection(&interim);
+                unless_aborted(response)
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .title_case_headers(true)
+            .header_read_timeout(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX))
+            .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
+            .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
+            .serve_connection(stream, handler);
+        if let Err(error) = drive(connection, info, self.phases, None).await {
+            tracing::debug!(remote = %info.remote, "serving a connection: {error}");
+            if let Some(status) = answered_by_hyper(&error) {
+                services.borrow().note_unreadable(&info, status);
+            }
+        }
+    }
+
+    async fn http2<S>(self, stream: S, info: ConnectionInfo)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let stream = WriteLimit::new(TokioIo::new(stream), self.write_idle);
+        let streams = Streams::new();
+        let watched = Arc::clone(&streams);
+        let current = RefCell::new(CurrentService::new(self.services));
+        let bound_name = self.bound_name;
+        let handler = service_fn(move |request| {
+            let service = current.borrow_mut().get();
+            let (stream, bound_name) = (streams.begin(), bound_name.clone());
+            async move {
+                let response = match misdirected(bound_name.as_deref(), &request) {
+                    Some(response) => response,
+                    None => service.handle_on(info, None, request).await,
+                };
+                unless_aborted(response).map(|response| response.map(|body| WatchedBody::new(body, stream)))
+            }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits::HTTP2_STREAMS_MAX)
+            .max_header_list_size(u32::try_from(limits::REQUEST_HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(limits::HTTP2_RESETS_PENDING_MAX)
+            .max_local_error_reset_streams(limits::HTTP2_ERRORS_MAX)
+            .initial_stream_window_size(limits::HTTP2_STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(limits::HTTP2_CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(limits::HTTP2_SEND_BUFFER_BYTES_MAX)
+            .serve_connection(stream, handler);
+        if let Err(error) = drive(connection, info, self.phases, Some(watched.as_ref())).await {
+            tracing::debug!(remote = %info.remote, "serving a connection: {error}");
+        }
+    }
+}
+
+/// What hyper has answered to a request whose head it could not read.
+fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
+    if error.is_parse_too_large() {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else {
+        error.is_parse().then_some(StatusCode::BAD_REQUEST)
+    }
+}
+
+/// Lets the protocol run until the connection ends. With `streams`, looks from time to time whether it is worth keeping.
+async fn drive<C>(
+    connection: C,
+    info: ConnectionInfo,
+    mut phases: watch::Receiver<Phase>,
+    streams: Option<&Streams>,
+) -> Result<(), C::Error>
+where
+    C: GracefulConnection,
+{
+    let mut connection = std::pin::pin!(connection);
+    let mut is_ending = false;
+    loop {
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => Some(outcome),
+            _ = phases.wait_for(|phase| *phase != Phase::Serving), if !is_ending => None,
+            () = tokio::time::sleep(LOOK_EVERY), if streams.is_some() => None,
+        };
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+        let is_draining = !is_ending && *phases.borrow() != Phase::Serving;
+        let verdict = streams.map_or(Verdict::Fine, |streams| streams.judge(Instant::now(), REST_MAX, STALL_MAX));
+        if verdict == Verdict::Stalled || (verdict == Verdict::Rests && is_ending) {
+            tracing::debug!(remote = %info.remote, ?verdict, "ending an HTTP/2 connection");
+            return Ok(());
+        }
+        if is_draining || verdict == Verdict::Rests {
+            connection.as_mut().graceful_shutdown();
+            is_ending = true;
+        }
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(limits::HTTP2_LOOK_SECONDS);
+const REST_MAX: Duration = Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX);
+const STALL_MAX: Duration = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
+
+/// The answer to a request for another host than that of the handshake, where that matters (RFC 9110, 15.5.20).
+fn misdirected(bound_name: Option<&str>, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+    let bound_name = bound_name?;
+    let authority = match request.uri().authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers().get(header::HOST).and_then(|host| host.to_str().ok()),
+    };
+    let host = super::routing::host_without_port(authority.unwrap_or_default());
+    if host.eq_ignore_ascii_case(bound_name) {
+        return None;
+    }
+    Some(plain(StatusCode::MISDIRECTED_REQUEST, "this connection was made for another host\n"))
+}

@@ -1,0 +1,88 @@
+//! The byte stream below a connection, and what was read of it ahead of the protocol.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// A stream whose first bytes can be looked at before the protocol reads them.
+#[derive(Debug)]
+pub(super) struct Ahead<S> {
+    stream: S,
+    /// What was read ahead; freed when the protocol has taken it.
+    ahead: Vec<u8>,
+    taken: usize,
+}
+
+impl<S> Ahead<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, ahead: Vec::new(), taken: 0 }
+    }
+
+    /// What was read ahead and is not taken.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.ahead[self.taken..]
+    }
+
+    /// Takes so many bytes of what was read ahead, which the protocol will not see.
+    pub(super) fn pass(&mut self, count: usize) {
+        self.taken = (self.taken + count).min(self.ahead.len());
+        if self.taken == self.ahead.len() {
+            (self.ahead, self.taken) = (Vec::new(), 0);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Ahead<S> {
+    /// Reads more bytes ahead, at most `max` at once. Returns how many came; 0 is the end of the stream.
+    pub(super) async fn read_ahead(&mut self, max: usize) -> io::Result<usize> {
+        let before = self.ahead.len();
+        self.ahead.resize(before + max, 0);
+        let read = self.stream.read(&mut self.ahead[before..]).await;
+        self.ahead.truncate(before + *read.as_ref().unwrap_or(&0));
+        read
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Ahead<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let count = self.ahead().len().min(buffer.remaining());
+        buffer.put_slice(&self.ahead()[..count]);
+        self.pass(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Ahead<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

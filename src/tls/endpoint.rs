@@ -1,0 +1,269 @@
+//! One encrypted socket: which settings a client's first message chooses, and the handshake.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::{Acceptor, WebPkiClientVerifier};
+use rustls::{RootCertStore, SupportedCipherSuite, SupportedProtocolVersion, version};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::names::NameMap;
+use super::resolver::{ACME_PROTOCOL, Challenges, Resolver};
+use super::store::CertificateStore;
+use crate::config::{ClientAuth, TlsSettings, TlsVersion, TlsVersionMax};
+use crate::limits;
+
+/// What client and server agreed to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NegotiatedProtocol {
+    /// HTTP/1.1, or the client named nothing.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Nothing: the handshake itself was what an ACME authority wanted to see.
+    AcmeChallenge,
+}
+
+/// Why a handshake came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The connection broke, or the two sides have nothing in common.
+    #[error("the handshake: {0}")]
+    Io(#[from] io::Error),
+    /// No site on this socket is encrypted for this name.
+    #[error("the handshake: no site here is for this name")]
+    UnknownName,
+}
+
+/// A finished handshake.
+#[derive(Debug)]
+pub struct Encrypted<S> {
+    /// The connection from here on.
+    pub stream: TlsStream<S>,
+    /// What it speaks.
+    pub protocol: NegotiatedProtocol,
+    /// The name in the handshake, in lower case, where requests must be for the same; see
+    /// [`TlsEndpoint::binds_requests_to_names`].
+    pub bound_name: Option<String>,
+}
+
+/// The settings of one encrypted socket, by the names that clients ask for.
+#[derive(Debug)]
+pub struct TlsEndpoint {
+    configs: NameMap<Arc<ServerConfig>>,
+    /// For names that no site has.
+    fallback: Option<Arc<ServerConfig>>,
+    binds: bool,
+}
+
+impl TlsEndpoint {
+    /// Whether a request must be for the host that its handshake named. So it is as soon as one site asks for
+    /// certificates of clients: another's handshake would lead past the check.
+    pub fn binds_requests_to_names(&self) -> bool {
+        self.binds
+    }
+
+    /// The settings for a name; a client that names none means the IP address that it connected to.
+    fn config(&self, name: Option<&str>, local: IpAddr) -> Option<&Arc<ServerConfig>> {
+        let found = match name {
+            Some(name) => self.configs.find(&name.to_ascii_lowercase()),
+            None => self.configs.find(&local.to_canonical().to_string()),
+        };
+        found.or(self.fallback.as_ref())
+    }
+
+    /// Makes the handshake. The caller limits how long it may take.
+    ///
+    /// # Errors
+    /// When the client breaks off, speaks something else, or has nothing in common with the site that it names.
+    pub async fn accept<S>(&self, stream: S, local: IpAddr) -> Result<Encrypted<S>, HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
+        let config = self.config(name.as_deref(), local).ok_or(HandshakeError::UnknownName)?;
+        let stream = start.into_stream(Arc::clone(config)).await?;
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => NegotiatedProtocol::Http2,
+            Some(ACME_PROTOCOL) => NegotiatedProtocol::AcmeChallenge,
+            _ => NegotiatedProtocol::Http1,
+        };
+        let bound_name = if self.binds { Some(name.unwrap_or_default()) } else { None };
+        Ok(Encrypted { stream, protocol, bound_name })
+    }
+}
+
+/// Makes the settings of an encrypted socket, site by site.
+#[derive(Debug)]
+pub(super) struct TlsEndpointBuilder {
+    store: Arc<CertificateStore>,
+    challenges: Arc<Challenges>,
+    /// What sites without `alpn` offer, in order of preference.
+    protocols: Vec<Vec<u8>>,
+    endpoint: TlsEndpoint,
+}
+
+impl TlsEndpointBuilder {
+    /// A socket without sites, which speaks these of `h2` and `http/1.1`.
+    pub(super) fn new(store: Arc<CertificateStore>, challenges: Arc<Challenges>, protocols: &[&str]) -> Self {
+        let protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let endpoint = TlsEndpoint { configs: NameMap::default(), fallback: None, binds: false };
+        Self { store, challenges, protocols, endpoint }
+    }
+
+    /// Adds a site by its names, or for every client that names no other. `default_name` is what its certificate is found by
+    /// in the store when the client's name finds none.
+    ///
+    /// # Errors
+    /// Says what of the settings cannot be used.
+    pub(super) fn add(
+        &mut self,
+        names: &[String],
+        is_for_all: bool,
+        default_name: Option<String>,
+        settings: &TlsSettings,
+    ) -> Result<(), String> {
+        self.endpoint.binds |= settings.client_auth.is_some();
+        let config = Arc::new(self.config(default_name, settings)?);
+        for name in names {
+            // A client that means an IP names nothing, so the address that it connected to decides.
+            let config = match name.parse::<IpAddr>() {
+                Ok(_) => Arc::new(self.config(Some(name.clone()), settings)?),
+                Err(_) => Arc::clone(&config),
+            };
+            self.endpoint.configs.insert(name, config);
+        }
+        if is_for_all {
+            self.endpoint.fallback = Some(config);
+        }
+        Ok(())
+    }
+
+    /// The socket's settings.
+    ///
+    /// # Errors
+    /// When the library refuses its own defaults.
+    pub(super) fn build(mut self) -> Result<TlsEndpoint, String> {
+        if self.endpoint.fallback.is_none() {
+            // Has no certificate for anybody, so the client gets an alert.
+            self.store = Arc::default();
+            self.endpoint.fallback = Some(Arc::new(self.config(None, &TlsSettings::default())?));
+        }
+        Ok(self.endpoint)
+    }
+
+    fn config(&self, default_name: Option<String>, settings: &TlsSettings) -> Result<ServerConfig, String> {
+        let provider = Arc::new(provider(settings)?);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions(settings)?)
+            .map_err(|error| format!("`protocols`, `ciphers` and `curves` leave nothing to speak: {error}"))?;
+        let builder = match &settings.client_auth {
+            Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider)?),
+            None => builder.with_no_client_auth(),
+        };
+        let resolver =
+            Resolver { store: Arc::clone(&self.store), challenges: Arc::clone(&self.challenges), default_name };
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = if settings.alpn.is_empty() {
+            self.protocols.clone()
+        } else {
+            settings.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect()
+        };
+        config.alpn_protocols.push(ACME_PROTOCOL.to_vec());
+        // Resumption without memory for each client; one key for each site, so that no site takes another's tickets.
+        config.ticketer =
+            ring::Ticketer::new().map_err(|error| format!("making the key of session tickets: {error}"))?;
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS_MAX);
+        config.send_tls13_tickets = limits::TLS_TICKETS_PER_HANDSHAKE;
+        Ok(config)
+    }
+}
+
+static TLS12: [&SupportedProtocolVersion; 1] = [&version::TLS12];
+static TLS13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
+static BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+
+fn versions(settings: &TlsSettings) -> Result<&'static [&'static SupportedProtocolVersion], String> {
+    match (settings.version_min, settings.version_max) {
+        (TlsVersion::Tls12, TlsVersionMax::Tls12) => Ok(&TLS12),
+        (TlsVersion::Tls12, TlsVersionMax::Tls13) => Ok(&BOTH),
+        (TlsVersion::Tls13, TlsVersionMax::Tls13) => Ok(&TLS13),
+        (TlsVersion::Tls13, TlsVersionMax::Tls12) => Err("`protocols tls1.3 tls1.2` leaves no version".into()),
+    }
+}
+
+/// The cryptography of a site.
+fn provider(settings: &TlsSettings) -> Result<CryptoProvider, String> {
+    let mut provider = ring::default_provider();
+    if !settings.ciphers.is_empty() {
+        // Those of TLS 1.3 cannot be chosen, as in Go.
+        let is_13 = |suite: &SupportedCipherSuite| suite.tls13().is_some();
+        let mut suites: Vec<_> = provider.cipher_suites.iter().copied().filter(is_13).collect();
+        for name in &settings.ciphers {
+            suites.push(*cipher(&provider, name).ok_or_else(|| {
+                format!("`{name}` is no cipher suite that igor has; it has {}", listed(&cipher_names()))
+            })?);
+        }
+        provider.cipher_suites = suites;
+    }
+    if !settings.curves.is_empty() {
+        let groups: Result<Vec<_>, String> = settings.curves.iter().map(|name| group(name)).collect();
+        provider.kx_groups = groups?;
+    }
+    Ok(provider)
+}
+
+fn iana_name(suite: &SupportedCipherSuite) -> String {
+    format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
+}
+
+fn cipher<'p>(provider: &'p CryptoProvider, name: &str) -> Option<&'p SupportedCipherSuite> {
+    provider.cipher_suites.iter().find(|suite| iana_name(suite).eq_ignore_ascii_case(name))
+}
+
+/// The names of the cipher suites that `ciphers` can choose.
+pub fn cipher_names() -> Vec<String> {
+    let suites = ring::default_provider().cipher_suites;
+    suites.iter().filter(|suite| suite.tls13().is_none()).map(iana_name).collect()
+}
+
+fn group(name: &str) -> Result<&'static dyn SupportedKxGroup, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "x25519" => Ok(ring::kx_group::X25519),
+        "secp256r1" => Ok(ring::kx_group::SECP256R1),
+        "secp384r1" => Ok(ring::kx_group::SECP384R1),
+        _ => Err(format!("`{name}` is no curve that igor has; it has `x25519`, `secp256r1` and `secp384r1`")),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Checks clients' certificates.
+fn verifier(
+    auth: &ClientAuth,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for path in &auth.trusted {
+        let unusable =
+            |reason: &dyn std::fmt::Display| format!("the trusted certificates in {}: {reason}", path.display());
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            roots.add(certificate).map_err(|error| unusable(&error))?;
+        }
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if auth.required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| format!("`client_auth` cannot be used: {error}"))
+}

@@ -1,0 +1,30 @@
+//! Encryption by rustls: certificates and where they come from, and the handshake.
+//!
+//! A configuration makes one [`CertificateStore`] and one [`TlsEndpoint`] for each of its encrypted sockets. The store is
+//! what changes while the configuration runs: files that were replaced, certificates that were renewed. A handshake looks
+//! into it once, and takes the certificate whole, so a change breaks no connection.
+//!
+//! Private keys are in files of mode 0600 and in the memory of rustls. No type here that holds one shows it by `Debug`.
+//!
+//! In the order in which a connection meets them: `endpoint`, `resolver`, `store`. What fills the store: `files`,
+//! `internal`, `acme`, put together by `keeper`, with `storage` below them.
+
+mod acme;
+mod endpoint;
+mod files;
+mod internal;
+mod keeper;
+mod names;
+mod resolver;
+mod storage;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::{Encrypted, HandshakeError, NegotiatedProtocol, TlsEndpoint, cipher_names};
+pub use files::CertificateFileError;
+pub use internal::{AuthorityError, InternalAuthority, is_local};
+pub use keeper::{Keeper, KeptFresh, TlsError, TlsSite};
+pub use resolver::Challenges;
+pub use storage::{Storage, StorageError};

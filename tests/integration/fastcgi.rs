@@ -1,0 +1,209 @@
+//! The FastCGI responder, frame by frame: what web servers in front send, and what they must never be able to do.
+
+use super::common::{DEADLINE, Igor, Server};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+const BEGIN: u8 = 1;
+const ABORT: u8 = 2;
+const END: u8 = 3;
+const PARAMS: u8 = 4;
+const STDIN: u8 = 5;
+const STDOUT: u8 = 6;
+const GET_VALUES: u8 = 9;
+
+fn record(kind: u8, id: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).expect("a record's content").to_be_bytes();
+    [&[1, kind, 0, id, length[0], length[1], 0, 0], content].concat()
+}
+
+fn begin(role: u8, keep: bool) -> Vec<u8> {
+    record(BEGIN, 1, &[0, role, u8::from(keep), 0, 0, 0, 0, 0])
+}
+
+fn pair(name: &str, value: &str) -> Vec<u8> {
+    let length = |text: &str| (u32::try_from(text.len()).expect("a length") | 0x8000_0000).to_be_bytes();
+    [&length(name)[..], &length(value), name.as_bytes(), value.as_bytes()].concat()
+}
+
+fn params(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let content: Vec<u8> = pairs.iter().flat_map(|(name, value)| pair(name, value)).collect();
+    [record(PARAMS, 1, &content), record(PARAMS, 1, b"")].concat()
+}
+
+/// A web server's end of a connection.
+struct Front(TcpStream);
+
+impl Front {
+    fn connect(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address()).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        Self(stream)
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("the server reads");
+    }
+
+    /// The next record; `None`: the connection has ended.
+    fn next(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut header = [0; 8];
+        self.0.read_exact(&mut header).ok()?;
+        let mut content = vec![0; usize::from(u16::from_be_bytes([header[4], header[5]])) + usize::from(header[6])];
+        self.0.read_exact(&mut content).expect("the rest of a record");
+        Some((header[1], content))
+    }
+
+    /// All output up to the end of the request, and the protocol's status.
+    fn answer(&mut self) -> (String, u8) {
+        let mut output = Vec::new();
+        loop {
+            match self.next().expect("an end of the request") {
+                (STDOUT, content) => output.extend(content),
+                (END, content) => return (String::from_utf8_lossy(&output).into_owned(), content[4]),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn ask(&mut self, pairs: &[(&str, &str)], body: &[u8]) -> (String, u8) {
+        let length = body.len().to_string();
+        let mut all = pairs.to_vec();
+        all.push(("CONTENT_LENGTH", &length));
+        self.send(&[begin(1, true), params(&all)].concat());
+        for piece in body.chunks(30_000) {
+            self.send(&record(STDIN, 1, piece));
+        }
+        self.send(&record(STDIN, 1, b""));
+        self.answer()
+    }
+}
+
+const SCRIPT: &str = "<?php
+header('X-Method: ' . $_SERVER['REQUEST_METHOD']);
+if ($_SERVER['REQUEST_METHOD'] === 'POST') {
+    echo strlen(file_get_contents('php://input')), ' ', md5(file_get_contents('php://input'));
+    return;
+}
+http_response_code((int) ($_GET['status'] ?? 200));
+foreach (['SCRIPT_NAME', 'PATH_INFO', 'QUERY_STRING', 'REMOTE_ADDR', 'HTTPS', 'HTTP_X_OWN', 'PHP_SELF', 'OWN'] as $name) {
+    echo $name, '=', $_SERVER[$name] ?? 'absent', ';';
+}
+echo 'uri=', $_SERVER['REQUEST_URI'] ?? 'absent', ';get=', json_encode($_GET), ';proxy=', $_SERVER['HTTP_PROXY'] ?? 'absent';
+";
+
+fn start() -> Server {
+    let sites = "fastcgi://127.0.0.1:0 {\nphp {\nenv OWN yes\nworker {$DIR}/worker.php 1\n}\n}\n";
+    let worker = "<?php $n = 0; while (frankenphp_handle_request(function () use (&$n) { echo 'worker ', ++$n, ' ', $_SERVER['X']; })) {}";
+    Igor::new().file("app.php", SCRIPT).file("worker.php", worker).file("text.txt", "no PHP").raw_site(sites).start()
+}
+
+fn at(server: &Server, name: &str) -> String {
+    server.path(name).display().to_string()
+}
+
+#[test]
+fn a_script_gets_what_the_web_server_sends_and_answers_like_under_php_fpm() {
+    let server = start();
+    let mut front = Front::connect(&server);
+    let file = format!("{}/more/info", at(&server, "app.php"));
+    let get = [
+        ("SCRIPT_FILENAME", file.as_str()),
+        ("SCRIPT_NAME", "/app.php/more/info"),
+        ("REQUEST_METHOD", "GET"),
+        ("REQUEST_URI", "/pretty?x=1"),
+        ("QUERY_STRING", "a=b&status=201"),
+        ("REMOTE_ADDR", "192.0.2.7"),
+        ("SERVER_NAME", "example.com"),
+        ("HTTPS", "on"),
+        ("HTTP_X_OWN", "field"),
+        ("HTTP_PROXY", "http://evil"),
+    ];
+    for _ in 0..3 {
+        let (answer, status) = front.ask(&get, b"");
+        assert_eq!(status, 0);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("Status: 201 Created\r\n") && head.contains("x-method: GET"), "{head}");
+        assert_eq!(
+            body,
+            "SCRIPT_NAME=/app.php;PATH_INFO=/more/info;QUERY_STRING=a=b&status=201;REMOTE_ADDR=192.0.2.7;HTTPS=on;\
+             HTTP_X_OWN=field;PHP_SELF=/app.php/more/info;OWN=yes;uri=/pretty?x=1;get={\"a\":\"b\",\"status\":\"201\"};\
+             proxy=absent"
+        );
+    }
+}
+
+#[test]
+fn large_bodies_arrive_whole_and_workers_answer_too() {
+    let server = start();
+    let mut front = Front::connect(&server);
+    let script = at(&server, "app.php");
+    let body = vec![b'x'; 1_000_000];
+    let (answer, _) = front.ask(&[("SCRIPT_FILENAME", &script), ("REQUEST_METHOD", "POST")], &body);
+    assert!(answer.ends_with("1000000 ec78dbd963d2fc01e51176ed4dec299e"), "{answer}");
+    let worker = at(&server, "worker.php");
+    for number in 1..=3 {
+        let x = format!("x{number}");
+        let (answer, _) = front.ask(&[("SCRIPT_FILENAME", &worker), ("REQUEST_METHOD", "GET"), ("X", &x)], b"");
+        assert!(answer.ends_with(&format!("worker {number} {x}")), "{answer}");
+    }
+}
+
+#[test]
+fn what_is_no_script_is_refused_in_php_fpms_words() {
+    let server = start();
+    let mut front = Front::connect(&server);
+    let (text, missing) = (at(&server, "text.txt"), at(&server, "missing.php"));
+    // A picture that somebody has uploaded is no script, whatever is put behind its name.
+    let behind = format!("{text}/x.php");
+    for (file, expected) in [
+        (text.as_str(), "Status: 403 Forbidden\r\n"),
+        (behind.as_str(), "Status: 403 Forbidden\r\n"),
+        (missing.as_str(), "Status: 404 Not Found\r\n"),
+        ("app.php", "Status: 404 Not Found\r\n"),
+        ("/", "Status: 404 Not Found\r\n"),
+    ] {
+        let (answer, status) = front.ask(&[("SCRIPT_FILENAME", file), ("REQUEST_METHOD", "GET")], b"");
+        assert_eq!((answer.starts_with(expected), status), (true, 0), "{file}: {answer}");
+    }
+    let (answer, _) = front.ask(&[("REQUEST_METHOD", "GET")], b"");
+    assert!(answer.contains("File not found."), "{answer}");
+}
+
+#[test]
+fn the_protocol_is_kept_and_its_abuse_costs_one_connection() {
+    let server = start();
+    let script = at(&server, "app.php");
+    let usual = [("SCRIPT_FILENAME", script.as_str()), ("REQUEST_METHOD", "GET")];
+    let mut front = Front::connect(&server);
+    // Another role, a second request at the same time, a question about the server, and a request that is given up.
+    front.send(&begin(2, true));
+    assert_eq!(front.answer(), (String::new(), 3));
+    front.send(&begin(1, true));
+    front.send(&record(BEGIN, 9, &[0, 1, 1, 0, 0, 0, 0, 0]));
+    assert_eq!(front.answer(), (String::new(), 1));
+    front.send(&record(ABORT, 1, b""));
+    assert_eq!(front.answer(), (String::new(), 0));
+    front.send(&record(
+        GET_VALUES,
+        0,
+        &[15, 0, b'F', b'C', b'G', b'I', b'_', b'M', b'P', b'X', b'S', b'_', b'C', b'O', b'N', b'N', b'S'],
+    ));
+    let (_, values) = front.next().expect("an answer");
+    assert!(values.ends_with(b"FCGI_MPXS_CONNS0"), "{values:?}");
+    let (answer, _) = front.ask(&usual, b"");
+    assert!(answer.contains("x-method: GET"), "{answer}");
+    // What is no FastCGI, parameters that are cut off, and more of them than any web server sends.
+    let endless = [begin(1, true), record(PARAMS, 1, &[b'x'; 60_000]).repeat(6)].concat();
+    let cut_off = [begin(1, true), record(PARAMS, 1, &[200, 1, 2, 3]), record(PARAMS, 1, b"")].concat();
+    for abuse in [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), cut_off, endless] {
+        let mut front = Front::connect(&server);
+        // The connection may end before all of it is written.
+        let _ = front.0.write_all(&abuse);
+        let mut rest = Vec::new();
+        let _ = front.0.read_to_end(&mut rest);
+        assert_eq!(rest, b"");
+    }
+    let (answer, _) = Front::connect(&server).ask(&usual, b"");
+    assert!(answer.contains("x-method: GET"), "{answer}");
+}

@@ -1,0 +1,195 @@
+//! Encryption, as real clients see it: curl, and OpenSSL's own.
+
+use super::common::{Connection, Igor, Request, Server, output_of, wait_until};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+/// Makes a certificate for the names and its key in the folder of a server.
+fn certificate(igor: &Igor, name: &str, names: &str, days: &str) {
+    let path = |extension: &str| igor.path(&format!("{name}.{extension}"));
+    output_of(
+        Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", days])
+            .args(["-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName={names}")])
+            // A client that shows the certificate of an authority as its own is refused.
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(path("key"))
+            .arg("-out")
+            .arg(path("crt")),
+    );
+}
+
+fn curl(server: &Server, host: &str, more: &[&str]) -> Output {
+    let address = server.address();
+    Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "30", "--noproxy", "*"])
+        .args(["--connect-to", &format!("{host}:443:{}:{}", address.ip(), address.port())])
+        .args(["--write-out", "\n%{http_version} %{http_code}"])
+        .args(more)
+        .arg(format!("https://{host}/hello.php"))
+        .output()
+        .expect("curl can be run")
+}
+
+/// The last line of what curl printed, and whether the page came.
+fn seen(output: &Output) -> (String, bool) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default().to_owned();
+    (last, text.contains("Hello"))
+}
+
+fn with_files(names: &str) -> Igor {
+    let igor = Igor::new().file("public/hello.php", "<?php echo 'Hello ', $_SERVER['HTTPS'];");
+    certificate(&igor, "site", names, "30");
+    igor
+}
+
+const SITE: &str = "tls {$DIR}/site.crt {$DIR}/site.key\nroot {$DIR}/public\nphp_server";
+
+#[test]
+fn a_site_with_certificate_files_speaks_both_versions_of_http() {
+    let igor = with_files("DNS:a.example,DNS:*.b.example");
+    let server = igor.https(&[("a.example, www.b.example", SITE)]).start();
+    let root = server.path("site.crt").display().to_string();
+    let trusting = ["--cacert", root.as_str()];
+    for host in ["a.example", "www.b.example"] {
+        assert_eq!(seen(&curl(&server, host, &trusting)), ("2 200".to_owned(), true), "{host}");
+        let old = curl(&server, host, &["--cacert", &root, "--http1.1"]);
+        assert_eq!(seen(&old), ("1.1 200".to_owned(), true), "{host}");
+        let old = curl(&server, host, &["--cacert", &root, "--tls-max", "1.2"]);
+        assert_eq!(seen(&old), ("2 200".to_owned(), true), "{host}");
+    }
+    let stranger = curl(&server, "c.example", &["--insecure"]);
+    assert_eq!(stranger.status.code(), Some(35), "the handshake fails: {stranger:?}");
+}
+
+#[test]
+fn the_internal_authority_signs_for_local_names_and_keeps_its_key_secret() {
+    let igor = Igor::new().file("public/hello.php", "<?php echo 'Hello';");
+    let page = "root {$DIR}/public\nphp_server";
+    let inside = format!("tls internal\n{page}");
+    let server = igor.https(&[("localhost", page), ("shop.example", &inside)]).start();
+    let root = server.path("data/pki/authorities/local/root.crt").display().to_string();
+    for host in ["localhost", "shop.example"] {
+        assert_eq!(seen(&curl(&server, host, &["--cacert", &root])), ("2 200".to_owned(), true), "{host}");
+    }
+    let key = std::fs::metadata(server.path("data/pki/authorities/local/root.key")).expect("the key");
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    let again = Command::new(env!("CARGO_BIN_EXE_igor"))
+        .args(["validate", "--config"])
+        .arg(server.path("Caddyfile"))
+        .env("DIR", server.dir())
+        .env("PHP_TESTS", server.dir())
+        .output()
+        .expect("igor can be run");
+    assert!(again.status.success(), "{again:?}");
+    let log = server.stop().log;
+    assert!(!log.contains("PRIVATE KEY"), "{log}");
+}
+
+#[test]
+fn a_replaced_certificate_is_shown_soon_and_a_wrong_one_is_not() {
+    let igor = with_files("DNS:a.example");
+    certificate(&igor, "next", "DNS:a.example", "40");
+    certificate(&igor, "other", "DNS:a.example", "40");
+    let server = igor.https(&[("a.example", SITE)]).start();
+    let copy = |from: &str, to: &str| {
+        std::fs::copy(server.path(from), server.path("new")).expect("a copy");
+        std::fs::rename(server.path("new"), server.path(to)).expect("a file in its place");
+    };
+    // The key does not belong to the certificate yet.
+    copy("next.key", "site.key");
+    server.wait_log(&["is not used yet", "does not belong to the certificate"]);
+    let old = server.path("site.crt").display().to_string();
+    assert_eq!(seen(&curl(&server, "a.example", &["--cacert", &old])), ("2 200".to_owned(), true));
+    copy("next.crt", "site.crt");
+    server.wait_log(&["the certificate was replaced"]);
+    let new = server.path("next.crt").display().to_string();
+    wait_until("the new certificate", || {
+        seen(&curl(&server, "a.example", &["--cacert", &new])) == ("2 200".to_owned(), true)
+    });
+}
+
+#[test]
+fn files_that_are_no_pair_are_refused_with_their_names() {
+    let start = |prepare: &dyn Fn(&Igor)| {
+        let igor = with_files("DNS:a.example");
+        prepare(&igor);
+        let stopped = igor.https(&[("a.example", SITE)]).start_fails();
+        assert!(!stopped.status.success());
+        stopped.log
+    };
+    let mismatch = start(&|igor| {
+        certificate(igor, "other", "DNS:a.example", "30");
+        std::fs::copy(igor.path("other.key"), igor.path("site.key")).expect("a copy");
+    });
+    assert!(mismatch.contains("site.key does not belong to the certificate in "), "{mismatch}");
+    let no_key = start(&|igor| {
+        std::fs::copy(igor.path("site.crt"), igor.path("site.key")).expect("a copy");
+    });
+    assert!(no_key.contains("site.key holds no private key in the form PEM"), "{no_key}");
+    let nonsense = start(&|igor| std::fs::write(igor.path("site.crt"), "nonsense").expect("a file"));
+    assert!(nonsense.contains("site.crt holds no certificate in the form PEM"), "{nonsense}");
+    for log in [mismatch, no_key, nonsense] {
+        assert!(log.contains("the certificate of a.example:0: "), "{log}");
+    }
+}
+
+#[test]
+fn an_expired_certificate_is_used_with_a_warning() {
+    let igor = with_files("DNS:a.example");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).expect("a name");
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(2024, 1, 1), rcgen::date_time_ymd(2024, 3, 31));
+    let expired = params.self_signed(&key).expect("a certificate");
+    std::fs::write(igor.path("site.crt"), expired.pem()).expect("a file");
+    std::fs::write(igor.path("site.key"), key.serialize_pem()).expect("a file");
+    let server = igor.https(&[("a.example", SITE)]).start();
+    server.wait_log(&["site.crt", "has expired, and clients refuse it"]);
+    assert_eq!(seen(&curl(&server, "a.example", &["--insecure"])), ("2 200".to_owned(), true));
+}
+
+#[test]
+fn clients_without_a_trusted_certificate_are_refused_and_no_other_name_leads_past_that() {
+    let igor = with_files("DNS:a.example,DNS:b.example");
+    certificate(&igor, "client", "DNS:somebody", "30");
+    certificate(&igor, "stranger", "DNS:somebody", "30");
+    let guarded = format!(
+        "tls {{$DIR}}/site.crt {{$DIR}}/site.key {{\nclient_auth {{\ntrusted_ca_cert_file {{$DIR}}/client.crt\n}}\n}}\n{}",
+        "root {$DIR}/public\nphp_server"
+    );
+    let server = igor.https(&[("a.example", &guarded), ("b.example", SITE)]).start();
+    let path = |name: &str| server.path(name).display().to_string();
+    let (cert, key) = (path("client.crt"), path("client.key"));
+    let known = ["--insecure", "--cert", &cert, "--key", &key];
+    assert_eq!(seen(&curl(&server, "a.example", &known)), ("2 200".to_owned(), true));
+    let (cert, key) = (path("stranger.crt"), path("stranger.key"));
+    for more in [vec!["--insecure"], vec!["--insecure", "--cert", &cert, "--key", &key]] {
+        let refused = curl(&server, "a.example", &more);
+        assert!(!refused.status.success(), "{refused:?}");
+    }
+    let past = curl(&server, "b.example", &["--insecure", "--header", "Host: a.example"]);
+    assert_eq!(seen(&past), ("2 421".to_owned(), false));
+    assert_eq!(seen(&curl(&server, "b.example", &["--insecure"])), ("2 200".to_owned(), true));
+}
+
+#[test]
+fn plain_http_is_redirected_and_told_where_tls_is_spoken() {
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let igor = with_files("DNS:a.example").https(&[("a.example", SITE)]).global(&format!("http_port {free}"));
+    // `https` has switched them off.
+    let server = igor.replace_global("auto_https disable_redirects", "").start();
+    server.wait_log(&[": listening ", &format!("address=127.0.0.1:{free}")]);
+    let port = server.log.wait("the encrypted socket", |lines| {
+        let line = lines.iter().find(|line| line.contains("encrypted=true"))?;
+        line.split_once("address=127.0.0.1:")?.1.split_whitespace().next()?.parse::<u16>().ok()
+    });
+    let mut plain = Connection::open(([127, 0, 0, 1], free).into());
+    let answer = plain.send(&Request::get("/a?b=c").header("host", "a.example"));
+    assert_eq!((answer.status, answer.header("location")), (308, Some("https://a.example:0/a?b=c")));
+    let mut wrong = Connection::open(([127, 0, 0, 1], port).into());
+    let answer = wrong.send(&Request::get("/"));
+    assert_eq!((answer.status, answer.text().contains("speaks HTTPS")), (400, true));
+}
