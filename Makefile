@@ -188,6 +188,18 @@ licences: ## Licences and origins of the crates that are linked in, by cargo-den
 		echo 'error: cargo-deny is not installed; install it by: cargo install cargo-deny --locked' >&2; exit 1; }
 	cargo deny check licenses bans sources
 
+.PHONY: acme
+acme: php ## Certificates from pebble, the test server of Let's Encrypt: both challenges, an authority that is down or refuses
+	@scripts/php.sh install-packages acme
+	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) scripts/acme.sh $(TARGET)/debug/igor $(TARGET)/acme
+
+.PHONY: fastcgi-peers
+fastcgi-peers: php ## nginx in front of the FastCGI responder
+	@scripts/php.sh install-packages fastcgi-peers
+	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) scripts/fastcgi-peers.sh $(TARGET)/debug/igor $(TARGET)/fastcgi-peers
+
 .PHONY: wordpress
 wordpress: php ## Debian's WordPress with MariaDB: install, log in, write, upload, follow a worker's options
 	@scripts/php.sh install-packages wordpress

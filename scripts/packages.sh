@@ -70,14 +70,20 @@ packages_of() {
             [[ -n ${PHP_CONFIG:-} ]] || packages_for_php
             ;;
         test)
-            printf '%s\n' caddy composer gdb gnupg haproxy inotify-tools nginx php-amphp-amp php-symfony-console phpunit \
+            printf '%s\n' caddy composer curl gdb gnupg haproxy inotify-tools nginx openssl php-amphp-amp php-symfony-console phpunit \
                 redis-sentinel redis-server shellcheck valgrind wrk
             ;;
         wordpress)
             printf '%s\n' curl mariadb-client-core mariadb-server-core
             ;;
+        acme)
+            printf '%s\n' curl openssl pebble
+            ;;
+        fastcgi-peers)
+            printf '%s\n' curl nginx
+            ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test and wordpress"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, fastcgi-peers and wordpress"
             ;;
     esac
 }
