@@ -163,7 +163,8 @@ fn addresses_come_and_go() {
         "an open connection is served by the new configuration"
     );
     let added = server.wait_log(&["listening", "listener=127.0.0.2:0"]);
-    let address = added.split("address=").nth(1).expect("it names the address").trim().to_owned();
+    let address = added.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let address = address.expect("it names the address").to_owned();
     assert!(TcpStream::connect(&address).is_ok());
     reload(&server, |text| text.replace(second, ""));
     wait_until("the address to be closed", || TcpStream::connect(&address).is_err());

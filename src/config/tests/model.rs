@@ -330,7 +330,7 @@ fn what_has_no_effect_is_a_warning() {
     let config =
         fixture.config("{\n\tskip_install_trust\n\tadmin :2019\n}\n:80 {\n\troot /\n\tphp_server\n}\n:81 {\n}\n:82 {\n\theader >Content-Length 5\n}\n");
     insta::assert_snapshot!(fixture.shown(&config.warnings), @"
-    Caddyfile:2:2: warning: `skip_install_trust` has no effect: igor serves plain HTTP only
+    Caddyfile:2:2: warning: `skip_install_trust` has no effect: igor trusts nothing by itself; `igor trust` does it
     Caddyfile:3:8: warning: the admin interface at [::]:2019 lets everybody who reaches it replace the configuration, and so run any PHP file and read any file as the user of the server
     Caddyfile:9:1: warning: the site has no directives: every request gets a 404
     Caddyfile:12:9: warning: the header field `content-length` is the server's own: this change has no effect

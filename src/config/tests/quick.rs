@@ -59,7 +59,7 @@ fn all_mistakes_are_reported() {
     command line:1:1: the worker file none.php does not exist
     command line:1:1: the file of the worker is empty
       hint: write `igor php-server --root DIRECTORY --listen ADDRESS`
-    command line:1:1: two workers of the scope `unknown` are named `a`
+    command line:1:1: two workers of the scope `example.com` are named `a`
       hint: the first one is at command line:1:1
     ");
 }
