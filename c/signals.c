@@ -49,7 +49,7 @@ static bool igor_is_of_server(int signo)
 	return signo == SIGINT || signo == SIGTERM || signo == SIGQUIT || signo == SIGHUP;
 }
 
-/* Those by which scripts are interrupted and PHP's timers work; and SIGPIPE, of which the write alone tells. */
+/* Those by which scripts are interrupted and PHP's timers work; and SIGPIPE, which the write itself reports. */
 static bool igor_is_reserved(int signo)
 {
 	return signo == IGOR_WAKE_SIGNAL || signo == SIGRTMIN || signo == SIGPIPE;

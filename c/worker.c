@@ -1,5 +1,5 @@
 /* frankenphp_handle_request(): many HTTP requests inside the one PHP request of an HTTP worker script. What PHP makes
- * anew at request startup is made anew here for each job, in the same order as in php_request_startup() and
+ * again at request startup is made again here for each job, in the same order as in php_request_startup() and
  * php_request_shutdown(); what the script set up before its loop stays. */
 #include "internal.h"
 
@@ -11,7 +11,7 @@
 #include <ext/session/php_session.h>
 #include <ext/spl/spl_exceptions.h>
 
-/* The extension session may be absent, or come as a shared object that nobody loads. */
+/* The extension session may be absent, or come as a shared object that no one loads. */
 #pragma weak ps_globals_id
 
 #define IGOR_SESSION_HANDLERS (sizeof(PS(mod_user_names)) / sizeof(zval))
@@ -162,7 +162,7 @@ static void igor_boot_save(igor_thread *self)
 	igor_reset_begin(self);
 }
 
-/* Gives the shutdown functions of the boot back to PHP, in front of those of a request that never ended, so that
+/* Hands the shutdown functions of the boot back to PHP, in front of those of a request that never ended, so that
  * php_request_shutdown() runs all of them in the order of their registration. */
 static void igor_boot_shutdown_restore(igor_thread *self)
 {
@@ -261,7 +261,7 @@ static void igor_filter_forget(void)
 	}
 }
 
-/* Makes the superglobals anew. Those that PHP fills on first sight at compile time ("just in time") are filled again
+/* Makes the superglobals again. Those that PHP fills on first sight at compile time ("just in time") are filled again
  * only where the script has seen them: its code is compiled already and would not ask. */
 static void igor_superglobals_renew(void)
 {
@@ -327,7 +327,7 @@ static void igor_job_open(igor_thread *self)
 
 /* Ends the job in hand: what PHP does at the end of a request, as far as it belongs to the job. User code runs in it
  * (shutdown functions, output callbacks, session handlers); when that bails out, the rest is still done, and the bailout
- * goes on to end the script. */
+ * then ends the script. */
 void igor_job_close(igor_thread *self)
 {
 	bool failed, threw;

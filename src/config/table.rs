@@ -54,7 +54,7 @@ pub(crate) struct Table<T: 'static> {
 /// One directive, for documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DirectiveDoc {
-    /// The block it stands in.
+    /// The block it is in.
     pub block: &'static str,
     /// The word that starts it.
     pub name: &'static str,

@@ -14,7 +14,7 @@ use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ValuePattern};
 pub(super) struct HeaderChanges {
     /// Set before the handler: a script's own field of the name replaces it.
     preset: HeaderMap,
-    /// Added before the handler: stands beside the fields of the script.
+    /// Added before the handler: kept beside the fields of the script.
     added: HeaderMap,
     /// Made when the response begins. In reverse order, which is Caddy's: the directive that comes first wins.
     deferred: Vec<Change>,

@@ -60,7 +60,7 @@ fn hex(digit: u8) -> Result<u8, BadPath> {
     char::from(digit).to_digit(16).map(|value| value as u8).ok_or(BadPath)
 }
 
-/// A decoded path as it stands in a URI.
+/// A decoded path as it is in a URI.
 pub(super) fn encode(path: &[u8]) -> String {
     percent_encode(path, NOT_IN_PATHS).to_string()
 }

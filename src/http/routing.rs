@@ -1,7 +1,7 @@
 //! Where a request goes (pure): which site, and which file, script or worker in it.
 //!
 //! The rule of `php_server` is FrankenPHP's: the first of the files to try that exists answers. A script runs, and may be
-//! followed by path info; another file is served. Unless told otherwise these are the path itself, its index script (after
+//! followed by path info; another file is served. Unless said otherwise these are the path itself, its index script (after
 //! a redirect that adds the slash of a directory), and the root's index script, the front controller.
 
 use std::cell::OnceCell;
@@ -27,7 +27,7 @@ pub trait FileSystem: Sync {
     /// What is there; `None` when there is nothing, or nothing that could be served.
     fn kind(&self, path: &Path) -> Option<FileKind>;
 
-    /// The same file without symbolic links in its path; `None` when that cannot be told. Where there are no links nothing
+    /// The same file without symbolic links in its path; `None` when that is unknown. Where there are no links nothing
     /// needs to be implemented.
     fn resolve(&self, path: &Path) -> Option<PathBuf> {
         Some(path.to_owned())
@@ -101,7 +101,7 @@ pub(super) fn host_without_port(authority: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Decides what becomes of a request for `path`, which must be normalized. Every file in the answer lies below the root,
+/// Decides what becomes of a request for `path`, which must be normalized. Every file in the answer is below the root,
 /// or is a worker's script.
 pub(super) fn route(settings: &PhpSettings, root: &Path, path: &[u8], files: &dyn FileSystem) -> Target {
     let router = Router { settings, root, path, files };
@@ -191,7 +191,7 @@ impl Router<'_> {
         let text = String::from_utf8_lossy(self.path);
         let index = workers.iter().position(|worker| worker.paths.iter().any(|pattern| pattern.matches(&text)))?;
         let file = workers[index].script.clone();
-        // Its name in the URL: below the root as the script stands there, else just its file name.
+        // Its name in the URL: below the root as the script is there, else just its file name.
         let name = match file.strip_prefix(self.root) {
             Ok(relative) => [b"/", relative.as_os_str().as_bytes()].concat(),
             Err(_) => [b"/", file.file_name().unwrap_or_default().as_bytes()].concat(),

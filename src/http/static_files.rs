@@ -56,7 +56,7 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
     }
 }
 
-/// Whether clients are told that there is no such file: it is a script, whose source nobody may see, its name
+/// Whether clients get the answer that there is no such file: it is a script, whose source clients must not see, its name
 /// begins with `.ht`, or one of the `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
 /// slash with the absolute path, of which it may be the beginning.
 fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
@@ -78,7 +78,7 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     })
 }
 
-/// Whether the file is one that nobody may see, or a link leads to one. Asked last, of a file that would be served: to follow
+/// Whether the file is one that clients must not see, or a link leads to one. Asked last, of a file that would be served: to follow
 /// its links costs a system call for each part of the path, together less than opening it on a blocking thread will.
 fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool {
     let is_one = |path: &Path| settings.secret.iter().any(|secret| secret == path);
@@ -127,7 +127,7 @@ fn is_strong_tag(value: &[u8]) -> bool {
     matches!(value, [b'"', inner @ .., b'"'] if !inner.contains(&b'"'))
 }
 
-/// Answers with the part of the file that is asked for. `tower-http` knows no `If-Range`, so it is told `If-Match`, and
+/// Answers with the part of the file that is asked for. `tower-http` knows no `If-Range`, so it gets `If-Match`, and
 /// when that does not hold, asked again for all of the file.
 async fn send(file: &Path, parts: &request::Parts) -> Response<ResponseBody> {
     match Part::asked(parts) {

@@ -126,7 +126,7 @@ impl HttpWorker {
     /// Starts the threads that the declaration asks for and that are not there; they boot on their own.
     ///
     /// # Errors
-    /// The system gave no thread. Those that it started run, and the caller must stop them.
+    /// The system could not start a thread. Those that it started run, and the caller must stop them.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         loop {
             {
@@ -145,12 +145,12 @@ impl HttpWorker {
         }
     }
 
-    /// Lets the script of every thread end after the request in hand, and start anew; requests wait in the queue meanwhile.
+    /// Restarts the script of every thread after the request in hand; requests wait in the queue meanwhile.
     /// Threads that were given up are started again. A script that does not end is for the caller to interrupt, see
     /// [`end_runs`](crate::threads::end_runs).
     ///
     /// # Errors
-    /// The system gave no thread for one that was given up.
+    /// The system could not start a thread for one that was given up.
     pub fn restart(self: &Arc<Self>) -> io::Result<()> {
         *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
         let started = self.start();
@@ -192,7 +192,7 @@ impl HttpWorker {
     /// Waits until every thread has asked for its first job or given up, and says from time to time that it does. Blocks.
     ///
     /// # Errors
-    /// No thread is left, or the worker is told to stop; says why.
+    /// No thread is left, or the worker is asked to stop; says why.
     pub fn wait_booted(&self) -> Result<(), String> {
         let started = Instant::now();
         let mut said = started;
@@ -228,7 +228,7 @@ impl HttpWorker {
         }
     }
 
-    /// Tells the scripts to end after the request in hand.
+    /// Asks the scripts to end after the request in hand.
     pub fn stop(&self) {
         // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -34,7 +34,7 @@ fn names_that_begin_with_ht_are_never_served() {
     }
 }
 
-/// One directive hides what often lies in a document root.
+/// One directive hides what is often in a document root.
 #[test]
 fn sensitive_files_are_hidden_by_one_directive() {
     let secrets = [
@@ -66,7 +66,7 @@ fn sensitive_files_are_hidden_by_one_directive() {
     }
 }
 
-/// An `.htaccess` that protects something is not read: whoever checks the configuration is told what is served.
+/// An `.htaccess` that protects something is not read: a check of the configuration shows what is served.
 #[test]
 fn validate_warns_of_an_htaccess_that_denies() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
@@ -134,8 +134,8 @@ fn a_worker_that_publishes_nothing_ends_well_once_it_has_its_handle() {
     assert!(!server.stop().log.contains("background worker failed"));
 }
 
-/// A script that asks for its handle and goes on is running, and not for ever starting; nobody who waits for what it
-/// publishes goes on.
+/// A script that asks for its handle and continues is running, and not for ever starting; whatever waits for what it
+/// publishes keeps waiting.
 #[test]
 fn a_worker_with_its_handle_runs() {
     let wait = "<?php $handle = frankenphp_get_worker_handle(); touch(getenv('DIR') . '/up'); fgets($handle);";
@@ -169,7 +169,7 @@ fn ready_is_what_the_block_says() {
     assert!(!ended.stop().log.contains("background worker failed"));
 }
 
-/// A deployment that switches a symbolic link makes a worker's script another file: a reload starts its workers anew, and
+/// A deployment that switches a symbolic link makes a worker's script another file: a reload restarts its workers, and
 /// leaves the others alone.
 #[test]
 fn a_switched_link_makes_another_worker() {

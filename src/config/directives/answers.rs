@@ -136,7 +136,7 @@ pub(super) fn abort(node: &Node, args: &[Token], context: &mut Context<'_>) -> O
     Some(Handler::Abort)
 }
 
-/// What often lies in a document root and is not for clients: repositories, secrets, databases, dumps, backups, and what
+/// What is often in a document root and is not for clients: repositories, secrets, databases, dumps, backups, and what
 /// tools install and write.
 const SENSITIVE: &[&str] = &[
     ".git",

@@ -152,7 +152,7 @@ fn tried(try_files: Vec<Text>, policy: TryPolicy, query: Option<&Text>, node: &N
     }
 }
 
-/// `handle_path PATH { … }`: a `handle` in which the path has lost what stands before the `*`.
+/// `handle_path PATH { … }`: a `handle` in which the path has lost what is before the `*`.
 pub(super) fn handle_path(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
     let Some([word]) = context.count_args(node, node.args(), 1, 1) else { return };
     if !word.text.starts_with('/') {

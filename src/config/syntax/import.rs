@@ -92,7 +92,7 @@ struct Importer<'a, 'e> {
     budget: Budget,
 }
 
-/// What an import gives to what it puts in.
+/// The arguments and blocks of an import, for what it puts in.
 #[derive(Clone, Copy)]
 struct Given<'i> {
     /// The words behind the name of the snippet or file: `{args[0]}`.
@@ -102,7 +102,7 @@ struct Given<'i> {
 }
 
 impl Given<'_> {
-    /// What stands in the place of a line that is only `{block}` or `{blocks.NAME}`; `None` for every other line.
+    /// What is in the place of a line that is only `{block}` or `{blocks.NAME}`; `None` for every other line.
     fn block_for(&self, node: &Node) -> Option<&[Node]> {
         let [word] = node.words.as_slice() else { return None };
         if word.quoted || node.block.is_some() {
@@ -194,7 +194,7 @@ impl Importer<'_, '_> {
         true
     }
 
-    /// Puts what an import gives into `nodes`, and replaces the imports in them.
+    /// Puts the nodes of an import into `nodes`, and replaces the imports in them.
     fn expand(&mut self, nodes: Vec<Node>, given: Option<Given<'_>>) -> Vec<Node> {
         let mut expanded = Vec::with_capacity(nodes.len());
         for mut node in nodes {
@@ -371,7 +371,7 @@ fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| join(Path::new(""), path))
 }
 
-/// Replaces each `{prefix…}` of `text` by what `value` gives for the part between; those without a value, and those
+/// Replaces each `{prefix…}` of `text` by what `value` returns for the part between; those without a value, and those
 /// beyond the budget, stay.
 fn fill(text: &str, prefix: &str, budget: &mut Budget, mut value: impl FnMut(&str) -> Option<String>) -> String {
     let mut filled = String::new();

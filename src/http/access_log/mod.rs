@@ -108,7 +108,7 @@ pub struct AccessRecord {
     pub response_headers: Option<HeaderMap>,
     /// How many bytes of the body were sent.
     pub bytes: u64,
-    /// How long the body will be; `None` when only its end tells.
+    /// How long the body will be; `None` when only its end shows it.
     expected: Option<u64>,
     ended: bool,
     /// `log_append`: more fields, in order.

@@ -195,7 +195,7 @@ fn files_to_try_are_tried_in_order() {
         (&["{path}/", "app.php"], "/docs/", "file /docs/"),
         (&["docs/", "app.php"], "/none", "file /docs/"),
         (&["page.html"], "/app.php", "file /page.html"),
-        // Where none fits, the path stands as it is.
+        // Where none fits, the path is as it is.
         (&["none.php"], "/app.php", "/site/app.php as /app.php + \"\""),
         (&["none.php"], "/page.html", "file /page.html"),
         (&["none.php"], "/none", "404"),

@@ -303,7 +303,7 @@ fn static_files_know_ranges_and_validators() {
     );
     assert_eq!(get("/data.bin", "Range: bytes=500-\r\n").status, 416);
 
-    // Units that nobody knows, and methods that have no parts.
+    // Unknown units, and methods that have no parts.
     assert_eq!(get("/data.bin", "Range: seconds=1-2\r\n").status, 200);
     assert_eq!(ask(&server, "HEAD", "a", "/data.bin", "Range: bytes=0-1\r\n").status, 200);
 
