@@ -5,10 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Position};
-use super::directives::{NamedMatchers, Order};
 use super::findings::{Findings, join};
-use super::model::ScopeLabel;
+use super::named_matchers::NamedMatchers;
+use super::order::Order;
 use super::syntax::{Node, Token};
+use super::workers::ScopeLabel;
 
 /// The state that every directive gets.
 pub(crate) struct Context<'a> {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::diagnostic::Position;
 use super::encode::Encode;
 use super::matcher::{Matcher, Pattern};
-use super::model::{ScopeLabel, WorkerConfig};
+
 use super::text::Text;
+use super::workers::{ScopeLabel, WorkerConfig};
 
 /// One directive of a site that acts on requests, or a block of them.
 #[derive(Debug, Clone)]

@@ -18,6 +18,8 @@ mod findings;
 mod handlers;
 mod matcher;
 mod model;
+mod named_matchers;
+mod order;
 mod placeholder;
 mod quick;
 mod request;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::diagnostic::Position;
 use super::limits;
+use super::matcher::Pattern;
 use super::syntax::{Node, Token, excerpt};
 use super::table::unknown;
 use super::text::{Text, UnknownPlaceholder};
@@ -192,4 +194,17 @@ pub(crate) fn filled_all(words: &[Token], what: &str, context: &mut Context<'_>)
 /// A port in digits only.
 pub(crate) fn parse_port(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A regular expression whose groups are stored under `name`.
+pub(crate) fn regexp(source: &str, name: &str, position: &Position, context: &mut Context<'_>) -> Option<Pattern> {
+    match Pattern::new(name, source) {
+        Ok(pattern) => Some(pattern),
+        Err(reason) => {
+            let message = format!("`{}` is not a regular expression: {reason}", excerpt(source));
+            let hint = "the syntax is that of RE2: no look-around and no back-references";
+            context.error_with_hint(position, message, hint);
+            None
+        }
+    }
 }

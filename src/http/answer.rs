@@ -18,6 +18,7 @@ use super::cgi::CgiRequest;
 use super::connection::ConnectionInfo;
 use super::encode::Encoding;
 use super::exchange::{HttpExchange, Opened};
+use super::failure::Failure;
 use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
 use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https};
@@ -25,7 +26,8 @@ use super::queue::Refusal;
 use super::request::{RequestState, absolute_root};
 use super::request_body::{self, RequestBody};
 use super::routing::{self, Disk, Script, Target};
-use super::settings::{Handler, PhpMode, PhpSettings, SiteSettings};
+use super::settings::{Handler, PhpMode, PhpSettings};
+use super::site::SiteSettings;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
 use crate::config::{FileServer, Layer, Redir, Respond, Root, Status};
@@ -39,19 +41,6 @@ pub(super) enum Outcome {
     GoOn,
     /// The request has failed; `handle_errors` may answer it.
     Failed(Failure),
-}
-
-/// Why a request has failed, for `handle_errors`.
-pub(super) struct Failure {
-    pub(super) status: StatusCode,
-    /// `{err.message}`.
-    pub(super) message: String,
-}
-
-impl Failure {
-    pub(super) fn new(status: StatusCode) -> Self {
-        Self { status, message: String::new() }
-    }
 }
 
 /// Everything but the request itself that an answer depends on.

@@ -251,7 +251,8 @@ mod tests {
     use super::*;
     use crate::config::{FileServer, Matcher, Respond, Root, Status, Text};
     use crate::http::access_log::AccessLog;
-    use crate::http::settings::{Handler, SiteSettings};
+    use crate::http::settings::Handler;
+    use crate::http::site::SiteSettings;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     /// More than a connection buffers.

@@ -17,6 +17,7 @@ pub mod queue;
 pub mod routing;
 pub mod service;
 pub mod settings;
+pub mod site;
 pub mod tree;
 
 mod answer;
@@ -26,6 +27,7 @@ mod changes;
 mod current;
 mod encode;
 mod fastcgi;
+mod failure;
 mod field_name;
 mod half_close;
 mod header_rules;

@@ -11,9 +11,9 @@ use http::uri::PathAndQuery;
 use http::{Method, Uri, Version, request};
 
 use super::access_log::LogNotes;
-use super::answer::Failure;
 use super::authority;
 use super::connection::ConnectionInfo;
+use super::failure::Failure;
 use super::paths::{self, BadPath};
 use crate::config::{Entry, RequestView};
 

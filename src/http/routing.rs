@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::paths;
-use super::settings::{PhpMode, PhpSettings, SiteSettings};
+use super::settings::{PhpMode, PhpSettings};
+use super::site::SiteSettings;
 use crate::config::host_matches;
 
 /// What a path in the file system is.

@@ -21,8 +21,9 @@ use super::connection::ConnectionInfo;
 use super::interim::InterimSlot;
 use super::plain::plain;
 use super::routing::{self, Script};
-use super::settings::{PhpSettings, SiteSettings};
+use super::settings::PhpSettings;
 use crate::tls::Challenges;
+use super::site::SiteSettings;
 
 /// The handler for a list of sites. Cloning is cheap; clones share everything.
 #[derive(Clone)]

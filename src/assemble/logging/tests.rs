@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::http::connection::ConnectionInfo;
 use crate::http::service::HttpService;
-use crate::http::settings::SiteSettings;
+use crate::http::site::SiteSettings;
 
 fn config(text: &str, directory: &Path) -> Config {
     // Files that are made later start from the working directory.

@@ -6,7 +6,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::text::Text;
 use super::super::values;
-use super::php::root;
+use super::document_root::root;
 
 /// The directives of a `respond` block.
 pub(super) static RESPOND: Table<Respond> = Table {

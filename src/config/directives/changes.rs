@@ -2,12 +2,12 @@
 
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, Map, MapInput, MapLine};
-use super::super::matcher::Pattern;
-use super::super::syntax::{Node, Token, excerpt};
+use super::super::syntax::{Node, Token};
 use super::super::text::Text;
 use super::super::values;
+use super::document_root::root_text;
+use super::draft::RoutesDraft;
 use super::matchers::split_matcher;
-use super::routes::RoutesDraft;
 
 /// `root [MATCHER] DIRECTORY`.
 pub(super) fn root(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
@@ -21,20 +21,6 @@ pub(super) fn root(routes: &mut RoutesDraft, node: &Node, context: &mut Context<
     if let Some(root) = root_text(directory, context) {
         routes.push_exclusive(Exclusive::Root, matcher, Handler::Change(Change::Root(root)), node, context);
     }
-}
-
-/// A document root: an absolute path, or one with placeholders that is made absolute for each request. One without
-/// placeholders must exist.
-pub(super) fn root_text(word: &Token, context: &mut Context<'_>) -> Option<Text> {
-    values::filled(word, "the document root", context)?;
-    let text = values::text(word, context)?;
-    let Some(path) = text.as_literal() else { return Some(text) };
-    let path = context.path(path, &word.position);
-    if !path.is_dir() {
-        let message = format!("the document root {} is no directory", path.display());
-        context.error_with_hint(&word.position, message, "make the directory, or name another one");
-    }
-    Some(Text::literal(&path.to_string_lossy()))
 }
 
 /// `vars [MATCHER] NAME VALUE`, or several of them in a block.
@@ -96,7 +82,7 @@ pub(super) fn destination(word: &str) -> &str {
 
 fn map_line(input: &Token, outputs: &[Token], context: &mut Context<'_>) -> Option<MapLine> {
     let input = match input.text.strip_prefix('~') {
-        Some(source) => MapInput::Regexp(regexp(source, "", &input.position, context)?),
+        Some(source) => MapInput::Regexp(values::regexp(source, "", &input.position, context)?),
         None => MapInput::Exact(input.text.clone()),
     };
     let output = |word: &Token, context: &mut Context<'_>| match word.text.as_str() {
@@ -105,24 +91,6 @@ fn map_line(input: &Token, outputs: &[Token], context: &mut Context<'_>) -> Opti
     };
     let outputs = outputs.iter().map(|word| output(word, context)).collect::<Option<Vec<_>>>()?;
     Some(MapLine { input, outputs })
-}
-
-/// A regular expression whose groups are stored under `name`.
-pub(super) fn regexp(
-    source: &str,
-    name: &str,
-    position: &super::super::diagnostic::Position,
-    context: &mut Context<'_>,
-) -> Option<Pattern> {
-    match Pattern::new(name, source) {
-        Ok(pattern) => Some(pattern),
-        Err(reason) => {
-            let message = format!("`{}` is not a regular expression: {reason}", excerpt(source));
-            let hint = "the syntax is that of RE2: no look-around and no back-references";
-            context.error_with_hint(position, message, hint);
-            None
-        }
-    }
 }
 
 /// `method [MATCHER] METHOD`.

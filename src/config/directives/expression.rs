@@ -1,10 +1,9 @@
 //! The condition `expression`.
 
 use super::super::context::Context;
-use super::super::matcher::Expression;
+use super::super::matcher::{Expression, Matcher};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::values;
-use super::matchers::called;
 
 /// The matchers that an expression can call as functions.
 const FUNCTIONS: [&str; 12] = [
@@ -23,7 +22,12 @@ const FUNCTIONS: [&str; 12] = [
 ];
 
 /// `expression EXPRESSION`, in quotes or as the words of the line.
-pub(super) fn expression(node: &Node, context: &mut Context<'_>) -> Option<Expression> {
+/// `called` makes the matcher of a call.
+pub(super) fn expression(
+    node: &Node,
+    context: &mut Context<'_>,
+    called: fn(Vec<Vec<Token>>, &mut Context<'_>) -> Matcher,
+) -> Option<Expression> {
     let args = context.args(node, 1, usize::MAX)?;
     let first = args.first()?;
     let source = match args {

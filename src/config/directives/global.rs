@@ -8,6 +8,7 @@ use super::super::values;
 use super::frankenphp::frankenphp;
 use super::https;
 use super::log::process_log;
+use super::order::change;
 
 const NO_DNS: &str = "remove it; igor proves names by HTTP and TLS, not by DNS";
 const HTTP_SERVER: &str = "remove it; igor has its own HTTP server with fixed limits";
@@ -139,7 +140,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             times: Times::Many,
             apply: |_, node, context| {
                 let mut order = std::mem::take(&mut context.order);
-                order.change(node, context);
+                change(&mut order, node, context);
                 context.order = order;
             },
         },

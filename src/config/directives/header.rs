@@ -4,7 +4,6 @@ use super::super::context::Context;
 use super::super::handlers::{HeaderOp, HeaderRule};
 use super::super::syntax::{Node, Token};
 use super::super::values;
-use super::changes::regexp;
 use super::matchers::field_name;
 
 /// The fields that frame a message or belong to the connection. A wrong one would garble the next response.
@@ -59,7 +58,7 @@ fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
             return;
         }
         (_, [search, value]) => {
-            let Some(pattern) = regexp(&search.text, "", &search.position, context) else { return };
+            let Some(pattern) = values::regexp(&search.text, "", &search.position, context) else { return };
             let Some(value) = values::text(value, context) else { return };
             rule.defer = true;
             HeaderOp::Replace { field, pattern, value }

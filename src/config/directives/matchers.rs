@@ -1,32 +1,16 @@
 //! Matchers: `*`, `/path*` and `@name` in front of a directive's arguments, and the definitions of `@name`.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use super::super::context::Context;
 use super::super::matcher::{Condition, FileMatch, IpRange, Matcher, PathPattern, Protocol, TryPolicy, ValuePattern};
+use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::text::Text;
 use super::super::values;
-use super::changes::regexp;
+use super::document_root::root_text;
 use super::expression::expression;
-
-/// The named matchers of a block and of those around it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NamedMatchers(Rc<HashMap<String, Matcher>>);
-
-impl NamedMatchers {
-    /// These and those of an inner block, which may have the names of outer ones.
-    pub(super) fn with(&self, own: HashMap<String, Matcher>) -> Self {
-        if own.is_empty() {
-            return self.clone();
-        }
-        let mut all = (*self.0).clone();
-        all.extend(own);
-        Self(Rc::new(all))
-    }
-}
 
 /// The conditions that a named matcher can have.
 pub(super) static MATCHER: Table<Matcher> = Table {
@@ -197,7 +181,7 @@ pub(super) static MATCHER: Table<Matcher> = Table {
             doc: "The expression, in a subset of CEL, is true.",
             times: Times::Many,
             apply: |matcher, node, context| {
-                matcher.conditions.extend(expression(node, context).map(Condition::Expression))
+                matcher.conditions.extend(expression(node, context, called).map(Condition::Expression))
             },
         },
         Directive {
@@ -360,7 +344,7 @@ fn named_regexp(words: &[Token], context: &mut Context<'_>) -> Option<super::sup
         [expression] => (context.matcher_name.clone(), expression),
         _ => return None,
     };
-    regexp(&expression.text, &name, &expression.position, context)
+    values::regexp(&expression.text, &name, &expression.position, context)
 }
 
 fn query(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
@@ -440,7 +424,7 @@ fn file(node: &Node, context: &mut Context<'_>) -> Option<FileMatch> {
     for child in node.children() {
         let Some(args) = context.args(child, 1, usize::MAX) else { continue };
         match (child.name(), args) {
-            ("root", [root]) => file.root = super::changes::root_text(root, context),
+            ("root", [root]) => file.root = root_text(root, context),
             ("try_files", words) => file.try_files.extend(files(words, context)?),
             ("try_policy", [policy]) => file.policy = try_policy(policy, context).unwrap_or_default(),
             ("split_path", words) => {

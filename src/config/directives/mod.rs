@@ -3,6 +3,8 @@
 mod answers;
 mod changes;
 mod encode;
+mod document_root;
+mod draft;
 mod expression;
 mod frankenphp;
 mod global;
@@ -20,8 +22,6 @@ mod vars;
 mod worker;
 
 pub(crate) use global::apply_global;
-pub(crate) use matchers::NamedMatchers;
-pub(crate) use order::Order;
 pub(crate) use php::PhpDraft;
 pub(crate) use site::{apply_site, is_site_directive};
 pub(crate) use worker::{WorkerDraft, check_scope, worker_name};

@@ -9,7 +9,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
 use super::super::text::word_in_braces;
 use super::super::values;
-use super::changes::root_text;
+use super::document_root::root;
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 
 /// A `php_server` or `php` block as it was written, before what its site says is known.
@@ -255,20 +255,6 @@ pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>
         }
     }
     draft.finish(context)
-}
-
-/// A document root.
-pub(super) fn root(word: &Token, context: &mut Context<'_>) -> Option<Root> {
-    let text = root_text(word, context)?;
-    match text.as_literal() {
-        Some(path) => Some(Root::Fixed(path.into())),
-        None => {
-            let message =
-                format!("the document root `{}` of a block must be the same for every request", excerpt(&word.text));
-            context.error_with_hint(&word.position, message, "write `root` with placeholders in front of the block");
-            None
-        }
-    }
 }
 
 fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {

@@ -3,12 +3,12 @@
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, QueryChange, Route, UriChange};
 use super::super::matcher::{Condition, FileMatch, Matcher, TryPolicy};
+use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::text::Text;
 use super::super::values;
-use super::changes::regexp;
+use super::draft::{RoutesDraft, Sorting};
 use super::matchers::{path_pattern, split_matcher, try_policy};
-use super::routes::{RoutesDraft, Sorting, read_block};
 
 /// `rewrite [MATCHER] TO`.
 pub(super) fn rewrite(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
@@ -42,7 +42,7 @@ pub(super) fn uri(node: &Node, args: &[Token], context: &mut Context<'_>) -> Opt
             UriChange::Replace(values::text(from, context)?, values::text(to, context)?, limit)
         }
         ("path_regexp", [pattern, to]) => {
-            let pattern = regexp(&pattern.text, "", &pattern.position, context)?;
+            let pattern = values::regexp(&pattern.text, "", &pattern.position, context)?;
             UriChange::PathRegexp(pattern, values::text(to, context)?)
         }
         ("query", words) => return query(node, words, context).map(UriChange::Query).map(Change::Uri),
@@ -96,7 +96,7 @@ fn query_change(words: &[Token], context: &mut Context<'_>) -> Option<QueryChang
             }
         }
         [key, search, replacement] => {
-            let pattern = regexp(&search.text, "", &search.position, context)?;
+            let pattern = values::regexp(&search.text, "", &search.position, context)?;
             Some(QueryChange::Replace(values::text(key, context)?, pattern, values::text(replacement, context)?))
         }
         _ => {
@@ -153,7 +153,13 @@ fn tried(try_files: Vec<Text>, policy: TryPolicy, query: Option<&Text>, node: &N
 }
 
 /// `handle_path PATH { … }`: a `handle` in which the path has lost what is before the `*`.
-pub(super) fn handle_path(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
+/// `read_block` reads the block.
+pub(super) fn handle_path(
+    routes: &mut RoutesDraft,
+    node: &Node,
+    context: &mut Context<'_>,
+    read_block: fn(&[Node], &NamedMatchers, Sorting, &mut Context<'_>) -> Vec<Route>,
+) {
     let Some([word]) = context.count_args(node, node.args(), 1, 1) else { return };
     if !word.text.starts_with('/') {
         context.usage_error(&word.position, "`handle_path` needs a path");

@@ -1,36 +1,18 @@
 //! The directives that act on requests: they stand in a site, and in every block that holds routes.
 
-use std::collections::HashMap;
-
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, Layer, Route};
-use super::super::limits;
-use super::super::matcher::Matcher;
+use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
 use super::answers::{abort, error, file_server, redir, respond};
 use super::changes;
 use super::encode::encode;
+use super::draft::{RoutesDraft, Sorting};
 use super::header::{header, request_header};
-use super::matchers::{NamedMatchers, define, split_matcher};
+use super::matchers::split_matcher;
 use super::php::{PhpDraft, php_fastcgi};
 use super::rewrite;
-
-/// The routes of a block while they are read.
-#[derive(Default)]
-pub(super) struct RoutesDraft {
-    /// The named matchers of the block and of those around it.
-    pub(super) named: NamedMatchers,
-    routes: Vec<Placed>,
-}
-
-/// A route and its place in the order of directives.
-struct Placed {
-    order: usize,
-    /// Of a directive that sets variables, the last one wins.
-    reversed: bool,
-    route: Route,
-}
 
 /// A directive that makes one handler of what follows its matcher.
 macro_rules! handler {
@@ -142,7 +124,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             usage: "handle_path PATH { … }",
             doc: "A `handle` that takes the path's prefix away.",
             times: Times::Many,
-            apply: |routes, node, context| rewrite::handle_path(routes, node, context),
+            apply: |routes, node, context| rewrite::handle_path(routes, node, context, read_block),
         },
         handler!(
             "route",
@@ -231,15 +213,6 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
     ],
 };
 
-/// In which order the routes of a block are tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sorting {
-    /// In Caddy's order of directives.
-    ByOrder,
-    /// As they are written.
-    AsWritten,
-}
-
 /// Reads a block that holds routes and nothing else.
 pub(super) fn read_block(
     nodes: &[Node],
@@ -281,114 +254,4 @@ fn invoke(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Hand
     let inner = read_block(&nodes, &NamedMatchers::default(), Sorting::ByOrder, context);
     context.invoked.pop();
     Some(Handler::Subroute(inner))
-}
-
-impl RoutesDraft {
-    /// The draft of a block: what `nodes` say of matchers, beside those of the blocks around.
-    pub(super) fn new(nodes: &[Node], outer: &NamedMatchers, context: &mut Context<'_>) -> Self {
-        let mut own = HashMap::new();
-        for node in nodes.iter().filter(|node| node.name().starts_with('@')) {
-            define(&mut own, node, context);
-        }
-        Self { named: outer.with(own), routes: Vec::new() }
-    }
-
-    /// Adds the route of a directive whose handler is made of what follows its matcher.
-    pub(super) fn read(
-        &mut self,
-        node: &Node,
-        context: &mut Context<'_>,
-        read: impl FnOnce(&Node, &[Token], &mut Context<'_>) -> Option<Handler>,
-    ) {
-        let (matcher, args) = split_matcher(node, &self.named, context);
-        let outer = std::mem::replace(&mut context.named, self.named.clone());
-        let handler = read(node, args, context);
-        context.named = outer;
-        if let Some(handler) = handler {
-            self.push(None, matcher, handler, node, context);
-        }
-    }
-
-    /// Adds a route of which only the first that matches is taken.
-    pub(super) fn push_exclusive(
-        &mut self,
-        exclusive: Exclusive,
-        matcher: Matcher,
-        handler: Handler,
-        node: &Node,
-        context: &mut Context<'_>,
-    ) {
-        self.push(Some(exclusive), matcher, handler, node, context);
-    }
-
-    fn push(
-        &mut self,
-        exclusive: Option<Exclusive>,
-        matcher: Matcher,
-        handler: Handler,
-        node: &Node,
-        context: &mut Context<'_>,
-    ) {
-        context.routes += 1;
-        if context.routes > limits::ROUTES_MAX {
-            let message = format!("the configuration has more than {} routes", limits::ROUTES_MAX);
-            context.error_with_hint(&node.position, message, "look for named routes that invoke others more than once");
-            return;
-        }
-        self.routes.push(Placed {
-            order: context.order.position(node.name()),
-            reversed: node.name() == "vars",
-            route: Route { matcher, exclusive, handler, position: node.position.clone() },
-        });
-    }
-
-    /// The routes in the order in which they are tried.
-    pub(super) fn finish(mut self, sorting: Sorting) -> Vec<Route> {
-        if sorting == Sorting::ByOrder {
-            self.routes.sort_by_key(|placed| placed.order);
-            for same in self.routes.chunk_by_mut(|a, b| a.order == b.order) {
-                sort_same(same);
-            }
-        }
-        self.routes.into_iter().map(|placed| placed.route).collect()
-    }
-}
-
-/// Sorts the routes of one directive as Caddy does: of two with one path each the longer comes first; otherwise one with a
-/// matcher comes before one without. That is no total order, so the few that a block has are sorted by insertion, which
-/// gives what Caddy gives. Blocks with more get the order by path, then those with other matchers, then those without.
-fn sort_same(routes: &mut [Placed]) {
-    const SORTED_BY_INSERTION_MAX: usize = 500;
-    let reversed = routes.first().is_some_and(|placed| placed.reversed);
-    if routes.len() > SORTED_BY_INSERTION_MAX {
-        routes.sort_by_key(|placed| {
-            let length = placed.route.matcher.single_path().map_or(0, |path| path.prefix().len());
-            (placed.route.matcher.is_any(), std::cmp::Reverse(length))
-        });
-        return;
-    }
-    let before = |a: &Placed, b: &Placed| comes_first(&a.route.matcher, &b.route.matcher) != reversed;
-    for end in 1..routes.len() {
-        let mut at = end;
-        while at > 0 && before(&routes[at], &routes[at - 1]) && !is_same_place(&routes[at], &routes[at - 1]) {
-            routes.swap(at, at - 1);
-            at -= 1;
-        }
-    }
-}
-
-/// Whether neither of the two has to come first.
-fn is_same_place(a: &Placed, b: &Placed) -> bool {
-    !comes_first(&a.route.matcher, &b.route.matcher) && !comes_first(&b.route.matcher, &a.route.matcher)
-}
-
-fn comes_first(a: &Matcher, b: &Matcher) -> bool {
-    if let (Some(a), Some(b)) = (a.single_path(), b.single_path()) {
-        let (stem_a, stem_b) = (a.prefix(), b.prefix());
-        if stem_a == stem_b {
-            return a.as_str().len() < b.as_str().len();
-        }
-        return if stem_a.len() == stem_b.len() { stem_a < stem_b } else { stem_a.len() > stem_b.len() };
-    }
-    !a.is_any() && b.is_any()
 }

@@ -7,15 +7,16 @@ use super::super::diagnostic::Position;
 use super::super::handlers::{Handler, Route};
 use super::super::matcher::{Condition, Matcher};
 use super::super::model::{Address, ScopeLabel, Site};
+use super::super::named_matchers::NamedMatchers;
 use super::super::settings::LogSettings;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
 use super::super::tls::TlsSettings;
 use super::changes::destination;
+use super::draft::{RoutesDraft, Sorting};
 use super::log::log;
-use super::matchers::NamedMatchers;
-use super::routes::{ROUTES, RoutesDraft, Sorting, read_block};
 use super::tls::tls;
+use super::routes::{ROUTES, read_block};
 
 /// What a site has beside its routes, while it is read.
 #[derive(Default)]

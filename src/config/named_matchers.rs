@@ -1,0 +1,22 @@
+//! The matchers that a configuration names (pure).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::matcher::Matcher;
+
+/// The named matchers of a block and of those around it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamedMatchers(pub(crate) Rc<HashMap<String, Matcher>>);
+
+impl NamedMatchers {
+    /// These and those of an inner block, which may have the names of outer ones.
+    pub(crate) fn with(&self, own: HashMap<String, Matcher>) -> Self {
+        if own.is_empty() {
+            return self.clone();
+        }
+        let mut all = (*self.0).clone();
+        all.extend(own);
+        Self(Rc::new(all))
+    }
+}

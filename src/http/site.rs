@@ -1,0 +1,22 @@
+//! A site: its hosts, and the routes of its requests.
+
+use std::sync::Arc;
+
+use super::access_log::AccessLog;
+use super::tree::Routes;
+
+/// One site: what answers for some hosts.
+#[derive(Clone)]
+pub struct SiteSettings {
+    /// The site in the logs.
+    pub label: String,
+    /// Host names without port, in lower case; a label `*` stands for any one label. Empty: every host that no other site
+    /// names.
+    pub hosts: Vec<String>,
+    /// What answers; see [`crate::config::Site::routes`].
+    pub routes: Arc<Routes>,
+    /// What answers a request that has failed; see [`crate::config::Site::error_routes`].
+    pub error_routes: Arc<Routes>,
+    /// Where the record of each request goes.
+    pub access_log: AccessLog,
+}
