@@ -3,7 +3,8 @@
 use super::addresses::{is_on, name};
 use crate::config::{self, Address, Config, Listener, Site};
 use crate::http::access_log::AccessLog;
-use crate::http::settings::{Handler, SiteSettings};
+use crate::http::settings::Handler;
+use crate::http::site::SiteSettings;
 use crate::http::tree::Routes;
 use std::sync::Arc;
 

@@ -35,6 +35,8 @@ pub(crate) struct Context<'a> {
     pub(crate) named_routes: HashMap<String, Vec<Node>>,
     /// The named routes that are being put in.
     pub(crate) invoked: Vec<String>,
+    /// Whether a name is that of a directive of sites, which no block of routes takes. Set with the first site.
+    pub(crate) is_site_directive: fn(&str) -> bool,
     /// How many routes there are so far.
     pub(crate) routes: usize,
     /// Whether it was said that paths start from the directory of the Caddyfile.
@@ -56,6 +58,7 @@ impl<'a> Context<'a> {
             placeholders: Vec::new(),
             named_routes: HashMap::new(),
             invoked: Vec::new(),
+            is_site_directive: |_| false,
             routes: 0,
             fell_back: false,
         }

@@ -22,8 +22,8 @@ use super::interim::InterimSlot;
 use super::plain::plain;
 use super::routing::{self, Script};
 use super::settings::PhpSettings;
-use crate::tls::Challenges;
 use super::site::SiteSettings;
+use crate::tls::Challenges;
 
 /// The handler for a list of sites. Cloning is cheap; clones share everything.
 #[derive(Clone)]

@@ -2,9 +2,9 @@
 
 mod answers;
 mod changes;
-mod encode;
 mod document_root;
 mod draft;
+mod encode;
 mod expression;
 mod frankenphp;
 mod global;

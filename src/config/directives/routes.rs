@@ -7,8 +7,8 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
 use super::answers::{abort, error, file_server, redir, respond};
 use super::changes;
-use super::encode::encode;
 use super::draft::{RoutesDraft, Sorting};
+use super::encode::encode;
 use super::header::{header, request_header};
 use super::matchers::split_matcher;
 use super::php::{PhpDraft, php_fastcgi};
@@ -224,7 +224,7 @@ pub(super) fn read_block(
     let mut seen = Seen::default();
     for node in nodes.iter().filter(|node| !node.name().starts_with('@')) {
         if !ROUTES.apply_known(&mut draft, node, &mut seen, context) {
-            if super::is_site_directive(node.name()) {
+            if (context.is_site_directive)(node.name()) {
                 let message = format!("`{}` can stand in a site only, not in a block of routes", excerpt(node.name()));
                 context.error_with_hint(&node.position, message, "move it out of the block, into its site");
             } else {

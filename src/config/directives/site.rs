@@ -15,8 +15,8 @@ use super::super::tls::TlsSettings;
 use super::changes::destination;
 use super::draft::{RoutesDraft, Sorting};
 use super::log::log;
-use super::tls::tls;
 use super::routes::{ROUTES, read_block};
+use super::tls::tls;
 
 /// What a site has beside its routes, while it is read.
 #[derive(Default)]
@@ -94,6 +94,7 @@ pub(crate) fn apply_site(
     context: &mut Context<'_>,
 ) -> Site {
     context.label = label.clone();
+    context.is_site_directive = is_site_directive;
     context.placeholders = defined_placeholders(body);
     let mut routes = RoutesDraft::new(body, &NamedMatchers::default(), context);
     let mut site = SiteDraft { named: routes.named.clone(), ..SiteDraft::default() };
