@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 25] = [
+    const SOURCES: [&str; 28] = [
         "c/background.c",
         "c/children.c",
         "c/command.c",
@@ -32,6 +32,7 @@ mod php {
         "c/environment.c",
         "c/errors.c",
         "c/extension.c",
+        "c/handle.c",
         "c/interpose.c",
         "c/interrupt.c",
         "c/layout.c",
@@ -44,9 +45,11 @@ mod php {
         "c/response.c",
         "c/self.c",
         "c/signals.c",
+        "c/tasks.c",
         "c/thread.c",
         "c/vars.c",
         "c/worker.c",
+        "c/worker_handle.c",
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.

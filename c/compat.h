@@ -34,6 +34,16 @@
 # define IGOR_INI_ENTRIES(text) ((char *) (text))
 #endif
 
+/* 8.6 has an interface of what its poll API waits for. It comes with the extension that declares it, before ours. */
+#if PHP_VERSION_ID >= 80600
+# define IGOR_IMPLEMENT_POLL_HANDLE(class) do { \
+	zend_class_entry *poll_handle = zend_hash_str_find_ptr(CG(class_table), ZEND_STRL("io\\poll\\handle")); \
+	if (poll_handle != NULL) { zend_class_implements(class, 1, poll_handle); } \
+} while (0)
+#else
+# define IGOR_IMPLEMENT_POLL_HANDLE(class) ((void) (class))
+#endif
+
 /* 8.4 says when opcache takes note of a restart. Before, it shows at the start of the next request (opcache.c). */
 #if PHP_VERSION_ID >= 80400
 # define IGOR_SET_RESTART_HOOK(hook) (zend_accel_schedule_restart_hook = (hook))

@@ -217,6 +217,7 @@ static PHP_MINIT_FUNCTION(extension)
 		igor_complain(E_CORE_WARNING);
 		return FAILURE;
 	}
+	igor_classes_register();
 	if (zend_register_functions(NULL, igor_background_functions, NULL, type) == FAILURE) {
 		return FAILURE;
 	}

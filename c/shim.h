@@ -264,6 +264,28 @@ igor_verdict host_read_slot(void *host, const igor_slot *slot, igor_reading *rea
 /* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
 void host_read_done(void *host, const void *root);
 
+/* FrankenPHP\WorkerHandle. Opened once or more in a run; the others come after it. */
+igor_verdict host_handle_open(void *host);
+igor_verdict host_handle_stream(void *host, int *fd);
+/* Consumes a wake-up. False: the script is to end. */
+bool host_tick(void *host);
+/* Takes the oldest task that waits, and gives its number in this PHP request; 0: none waits. */
+uint64_t host_receive(void *host);
+
+/* Tasks, of both sides. A negative timeout is none. Numbers of tasks that are gone are refused. */
+igor_verdict host_task_send(void *host, const char *name, size_t len, const void *payload, double timeout_s,
+	uint64_t *id);
+igor_verdict host_task_payload(void *host, uint64_t id, igor_reading *reading);
+/* `more` is false when the task is complete. */
+igor_verdict host_task_read(void *host, uint64_t id, double timeout_s, igor_reading *reading, bool *more);
+igor_verdict host_task_update(void *host, uint64_t id, const void *array);
+igor_verdict host_task_complete(void *host, uint64_t id, const void *array);
+void host_task_abandon(void *host, uint64_t id);
+/* The script has let go of the handle; with the exception that is in flight. */
+void host_task_drop(void *host, uint64_t id, const char *class_name, size_t class_name_len, const char *message,
+	size_t message_len);
+igor_verdict host_task_stream(void *host, uint64_t id, int *fd);
+
 #ifdef IGOR_FAULTS
 /* Tests only: whether a fault that a script armed on this thread happens at this point; and what arms one. */
 bool host_fault(const char *point, size_t len);

@@ -109,6 +109,7 @@ fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
             crate::config::ReadyWhen::Start => ReadyWhen::Start,
         },
         num: worker.num.unwrap_or(0),
+        tasks_max: worker.max_tasks,
         failures_max: failures_max(worker),
         env: worker.env.clone(),
     }

@@ -69,6 +69,8 @@ pub struct WorkerConfig {
     pub max_threads: Option<usize>,
     /// After how many failures in a row the worker is given up; -1 is never.
     pub max_consecutive_failures: i32,
+    /// Background worker: how many tasks may wait for a thread.
+    pub max_tasks: usize,
     /// Environment variables of the script: those of the block, overridden by the worker's own.
     pub env: Vec<(String, String)>,
     /// The patterns of files whose change restarts the worker.

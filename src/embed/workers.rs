@@ -4,9 +4,10 @@
 use crate::assemble::declared_scopes;
 use crate::config::{Config, ScopeLabel, Site};
 use crate::limits::KILL_SECONDS_MAX;
-use crate::php::{Failure, Scope, ThreadOptions, Wait};
+use crate::php::{Cutoff, Failure, Scope, SendRefused, ThreadOptions, Wait};
 use crate::threads;
-use crate::vars::Slot;
+use crate::tasks::Task;
+use crate::vars::{Slot, Snapshot};
 use crate::worker::background::Shared;
 use crate::worker::{ScopeView, ScopeWorkers};
 use std::collections::HashMap;
@@ -116,5 +117,23 @@ impl Scope for OfProcess {
             return names.iter().try_for_each(|name| self.in_child(name));
         }
         self.scope.ensure(names, wait, caller)
+    }
+
+    fn send(
+        &self,
+        name: &[u8],
+        payload: Snapshot,
+        timeout: Option<Duration>,
+        cutoff: &Cutoff<'_>,
+        caller: Option<&[u8]>,
+    ) -> Result<Arc<Task>, SendRefused> {
+        if self.is_child() {
+            return Err(SendRefused::Failure(Failure::runtime(format!(
+                "background worker \"{}\" takes no tasks of a forked process: its threads run in the process that was \
+                 forked",
+                String::from_utf8_lossy(name)
+            ))));
+        }
+        self.scope.send(name, payload, timeout, cutoff, caller)
     }
 }

@@ -127,3 +127,9 @@ pub const REQUEST_BODY_BYTES_MAX: u64 = 16 << 30;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+
+/// Tasks that may wait for a background worker when `max_tasks` is not set: more than any server has PHP threads that send.
+pub const TASKS_DEFAULT: usize = 1024;
+
+/// The largest `max_tasks`: each task holds its payload in memory.
+pub const TASKS_MAX: usize = 1 << 20;

@@ -257,6 +257,9 @@ pub const CATCH_ALL_NAME_BYTES_MAX: usize = 1024;
 /// so they need a bound; far more than an operator reads.
 pub const BUDGET_WARNINGS_MAX: usize = 1000;
 
+/// Updates of one task that wait for its sender to read them. FrankenPHP's number; a worker that is further ahead waits.
+pub const TASK_UPDATES_MAX: usize = 16;
+
 // --- Supervision of worker scripts --------------------------------------------------------------------------------
 
 /// Unit of the pause after a failure: the n-th one in a row waits (n − 1)² times this.

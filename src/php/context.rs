@@ -23,13 +23,14 @@ pub(super) struct Context {
     pub(super) limits: crate::vars::Limits,
     pub(super) member: Arc<Member>,
     admission: Admission,
-    pins: Pins,
+    pub(super) pins: Pins,
+    pub(super) tasks: super::open_tasks::OpenTasks,
     /// The settings of the thread's requests as C reads them; points into the value after it.
     settings: Vec<igor_pair>,
     _settings: Arc<Pairs>,
     exchange: Option<Box<dyn Exchange>>,
     run: Option<Run>,
-    scope: Option<Arc<dyn Scope>>,
+    pub(super) scope: Option<Arc<dyn Scope>>,
     /// `$_SERVER` as C reads it; points into the exchange's head or the run.
     server_vars: Vec<igor_pair>,
     /// `argv` as C reads it; points there too.
@@ -56,6 +57,7 @@ impl Context {
             interrupt,
             limits: options.limits,
             pins,
+            tasks: super::open_tasks::OpenTasks::default(),
             settings,
             _settings: options.settings,
             exchange: None,
@@ -175,6 +177,7 @@ impl Context {
     /// Ends the job in hand; the answer is completed by the drop.
     pub(super) fn close_job(&mut self, failed: bool) {
         if let Some(mut exchange) = self.exchange.take() {
+            self.tasks.request_ended();
             exchange.ended(failed);
             drop(exchange);
             self.work.job_ended();
@@ -187,19 +190,22 @@ impl Context {
         safepoint().leave(&self.member);
         self.close_job(outcome.failed);
         self.interrupt.end();
+        let ended = Ended {
+            exit_status: outcome.exit_status,
+            failed: outcome.failed,
+            handled: outcome.handled,
+            error: self.error.take(),
+        };
+        for undone in self.tasks.ended(&ended) {
+            self.work.log(4, &undone);
+        }
         self.pins.release();
         #[cfg(feature = "launder")]
         self.laundry.clear();
         self.run = None;
         self.scope = None;
         self.names.clear();
-        let error = self.error.take();
-        self.work.ended(Ended {
-            exit_status: outcome.exit_status,
-            failed: outcome.failed,
-            handled: outcome.handled,
-            error,
-        });
+        self.work.ended(ended);
     }
 
     pub(super) fn script_error(&mut self, error: ScriptError) {
@@ -394,7 +400,7 @@ fn verdict(flow: Flow) -> igor_verdict {
     }
 }
 
-fn no_scope() -> Failure {
+pub(super) fn no_scope() -> Failure {
     Failure::runtime("background workers cannot be used here: this script runs outside of every scope")
 }
 

@@ -25,7 +25,7 @@ impl LeafOwner for Context {
 ///
 /// # Safety
 /// `start` must point to `len` bytes that live and are not written during the call.
-unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
+pub(super) unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
     if len == 0 {
         return &[];
     }
@@ -37,7 +37,7 @@ unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
 ///
 /// # Safety
 /// `into` must be valid for a write.
-unsafe fn give<T>(into: *mut T, value: T) {
+pub(super) unsafe fn give<T>(into: *mut T, value: T) {
     // SAFETY: handed on from the caller.
     unsafe { into.write(value) };
 }

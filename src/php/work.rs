@@ -4,7 +4,8 @@
 use super::cutoff::Cutoff;
 use super::mode::Mode;
 use crate::exchange::{Exchange, Pairs};
-use crate::vars::Slot;
+use crate::tasks::{SendError, Task};
+use crate::vars::{Slot, Snapshot};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -141,6 +142,14 @@ pub struct Wait<'a> {
     pub cutoff: Cutoff<'a>,
 }
 
+/// Why a task could not be sent.
+pub enum SendRefused {
+    /// The worker cannot be had.
+    Failure(Failure),
+    /// No thread of it has taken the task.
+    Sending(SendError),
+}
+
 /// The background workers that one script sees. Called on PHP threads, which it may block.
 pub trait Scope: Send + Sync {
     /// The slot of a worker for `frankenphp_get_vars()`: never starts one, never waits.
@@ -163,6 +172,20 @@ pub trait Scope: Send + Sync {
     /// # Errors
     /// As for [`require`](Self::require), for the first name that failed.
     fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure>;
+
+    /// `new FrankenPHP\SentTaskHandle()`: starts the worker if need be, and waits until one of its threads has taken the
+    /// task, for `timeout` at most (`None`: without an end).
+    ///
+    /// # Errors
+    /// The worker cannot be had, or has not taken it.
+    fn send(
+        &self,
+        name: &[u8],
+        payload: Snapshot,
+        timeout: Option<Duration>,
+        cutoff: &Cutoff<'_>,
+        caller: Option<&[u8]>,
+    ) -> Result<Arc<Task>, SendRefused>;
 }
 
 /// What the owner of a PHP thread makes it do. One value per thread; called on that thread only.
@@ -203,6 +226,32 @@ pub trait Work: Send {
     /// Whether the server wants the running script to end.
     fn should_end(&self) -> bool {
         false
+    }
+
+    /// Background worker: the script wants to hear of tasks and of its end.
+    ///
+    /// # Errors
+    /// The system gave no descriptor.
+    fn listen(&mut self) -> std::io::Result<()> {
+        Err(std::io::Error::other("this script is no background worker"))
+    }
+
+    /// Background worker: a new descriptor that is readable while there is something to hear.
+    ///
+    /// # Errors
+    /// As for [`listen`](Self::listen), which must have been called.
+    fn stream(&mut self) -> std::io::Result<OwnedFd> {
+        Err(std::io::Error::other("this script is no background worker"))
+    }
+
+    /// Background worker: consumes what was to be heard. `false`: the script is to end. The first call makes it ready.
+    fn tick(&mut self) -> bool {
+        false
+    }
+
+    /// Background worker: the oldest task that waits.
+    fn receive(&mut self) -> Option<Arc<Task>> {
+        None
     }
 
     /// A whole or partial line that the script printed while no response was open.

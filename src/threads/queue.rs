@@ -221,6 +221,16 @@ mod tests {
         fn ensure(&self, _names: &[Vec<u8>], _wait: Wait, _caller: Option<&[u8]>) -> Result<(), Failure> {
             Ok(())
         }
+        fn send(
+            &self,
+            _name: &[u8],
+            _payload: crate::vars::Snapshot,
+            _timeout: Option<std::time::Duration>,
+            _cutoff: &crate::php::Cutoff<'_>,
+            _caller: Option<&[u8]>,
+        ) -> Result<Arc<crate::tasks::Task>, crate::php::SendRefused> {
+            Err(crate::php::SendRefused::Failure(Failure::runtime(String::new())))
+        }
     }
 
     #[test]

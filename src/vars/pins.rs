@@ -12,6 +12,7 @@ use super::slot::{Published, Slot};
 use super::snapshot::Snapshot;
 use super::stats;
 use super::sync::{Arc, Ordering};
+use std::collections::HashMap;
 
 /// How values reach a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +77,8 @@ pub struct Pins {
     exposed: Vec<Pin>,
     /// Snapshots that are being copied; a copy may run user code that reads again, so there can be several.
     copying: Vec<Arc<Snapshot>>,
+    /// What was exposed outside of every slot, by the address of its root.
+    alone: HashMap<usize, Arc<Snapshot>>,
     replaced_bytes: usize,
 }
 
@@ -92,6 +95,7 @@ impl Pins {
             slots: Vec::new(),
             exposed: Vec::new(),
             copying: Vec::new(),
+            alone: HashMap::new(),
             replaced_bytes: 0,
         }
     }
@@ -167,6 +171,41 @@ impl Pins {
         }
     }
 
+    /// Pins a snapshot that stands by itself, outside of every slot, and decides how it is served. Nothing follows on it, so
+    /// in a bounded script an exposed one counts at once, as a replaced version does.
+    pub fn take(&mut self, snapshot: &Arc<Snapshot>) -> Serve {
+        let serve = self.decide_alone(snapshot);
+        if serve != Serve::Exposed {
+            stats::copied(matches!(serve, Serve::CopiedForBudget(_)));
+        }
+        if snapshot.enums() || serve != Serve::Exposed {
+            self.copying.push(snapshot.clone());
+        }
+        serve
+    }
+
+    fn decide_alone(&mut self, snapshot: &Arc<Snapshot>) -> Serve {
+        let bounded = self.long_lived && self.policy.mode == Mode::Auto;
+        let bytes = snapshot.bytes();
+        if self.policy.mode == Mode::Copy || (bounded && bytes <= self.policy.copy_bytes_max) {
+            return Serve::Copied;
+        }
+        if self.alone.contains_key(&(snapshot.root() as usize)) {
+            return Serve::Exposed;
+        }
+        if bounded && self.replaced_bytes + bytes > self.policy.thread_budget_bytes {
+            return Serve::CopiedForBudget(Budget::Thread);
+        }
+        if bounded && !self.copy_budget.reserve(bytes, self.policy.process_budget_bytes) {
+            return Serve::CopiedForBudget(Budget::Process);
+        }
+        if bounded {
+            self.replaced_bytes += bytes;
+        }
+        self.alone.insert(snapshot.root() as usize, snapshot.clone());
+        Serve::Exposed
+    }
+
     /// Ends the PHP request: `php_request_shutdown()` has returned, nothing of it points anywhere any more.
     pub fn release(&mut self) {
         self.copy_budget.give_back(self.replaced_bytes);
@@ -174,6 +213,9 @@ impl Pins {
         self.copying.clear();
         for pin in self.exposed.drain(..) {
             super::reaper::retire(pin.snapshot);
+        }
+        for (_, snapshot) in self.alone.drain() {
+            super::reaper::retire(snapshot);
         }
         self.slots.clear();
     }

@@ -4,11 +4,13 @@
 use super::background::{Background, BackgroundConfig, Shared, Since};
 use super::messages::{self, Subject};
 use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
-use crate::php::{Failure, Phase, Scope, Wait};
-use crate::vars::Slot;
+use super::waits::node;
+use crate::php::{Cutoff, Failure, Phase, Scope, SendRefused, Wait};
+use crate::tasks::Task;
+use crate::vars::{Slot, Snapshot};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The catch-all of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,7 @@ impl ScopeWorkers {
                 .or(catch_all.as_ref().map(|catch_all| &catch_all.declaration));
             let Some(declaration) = declaration else {
                 worker.slot().withdraw();
+                worker.withdraw();
                 replaced.retired.push(worker);
                 continue;
             };
@@ -312,7 +315,7 @@ impl ScopeView {
             return Ok(());
         }
         let Some(caller) = caller else { return worker.wait(wait, deadline, since) };
-        let (from, to) = (Arc::as_ptr(caller) as usize, Arc::as_ptr(worker) as usize);
+        let (from, to) = (node(caller.tasks().worker()), node(worker.tasks().worker()));
         worker.waits().add((from, caller.name()), (to, worker.name())).map_err(|names| messages::cycle(&names))?;
         let result = worker.wait(wait, deadline, since);
         worker.waits().remove(from, to);
@@ -368,5 +371,20 @@ impl Scope for ScopeView {
             self.await_ready(worker, caller.as_ref(), wait, deadline, since)?;
         }
         Ok(())
+    }
+
+    fn send(
+        &self,
+        name: &[u8],
+        payload: Snapshot,
+        timeout: Option<Duration>,
+        cutoff: &Cutoff<'_>,
+        caller: Option<&[u8]>,
+    ) -> Result<Arc<Task>, SendRefused> {
+        let found = self.declared().find_or_make(&[name]).map_err(SendRefused::Failure)?.pop();
+        let worker = found.ok_or_else(|| SendRefused::Failure(self.declared().not_running(name)))?;
+        worker.start(&self.declared().view()).map_err(SendRefused::Failure)?;
+        let sender = self.caller(caller).map(|caller| caller.tasks().worker().clone());
+        worker.tasks().send(payload, sender, worker.waits().clone(), timeout, cutoff).map_err(SendRefused::Sending)
     }
 }

@@ -1,11 +1,12 @@
 //! Who waits for whom, so that a background worker which waits for itself, directly or through others, is told so instead
 //! of running into its timeout (contract line B16).
 
+use crate::tasks::{TaskWorker, WaitGraph};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A background worker in the graph: its address is its identity.
+/// A background worker in the graph: the address of its tasks, which its successors share, is its identity.
 pub(super) type Node = usize;
 
 /// The waits of all background workers of the process.
@@ -17,6 +18,8 @@ pub struct Waits {
 
 struct Edge {
     to: Node,
+    /// As many waits of this kind leave the worker no thread that could end the circle.
+    threads: usize,
     from_name: String,
     to_name: String,
 }
@@ -24,11 +27,19 @@ struct Edge {
 impl Waits {
     /// Notes that `from` waits for `to`. `Err` with the names along the cycle when that would never end.
     pub(super) fn add(&self, from: (Node, &str), to: (Node, &str)) -> Result<(), Vec<String>> {
+        self.add_one_of(1, from, to)
+    }
+
+    /// The same for a wait of one of `threads` threads: the others may still do what is waited for.
+    fn add_one_of(&self, threads: usize, from: (Node, &str), to: (Node, &str)) -> Result<(), Vec<String>> {
         let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(path) = path(&edges, to, from.0) {
+        let waits = edges.get(&from.0).map_or(0, Vec::len) + 1;
+        if waits >= threads
+            && let Some(path) = path(&edges, to, from.0)
+        {
             return Err(std::iter::once(from.1.to_owned()).chain(path).collect());
         }
-        let edge = Edge { to: to.0, from_name: from.1.to_owned(), to_name: to.1.to_owned() };
+        let edge = Edge { to: to.0, threads, from_name: from.1.to_owned(), to_name: to.1.to_owned() };
         edges.entry(from.0).or_default().push(edge);
         Ok(())
     }
@@ -83,6 +94,28 @@ impl Waiters {
     }
 }
 
+impl WaitGraph for Waits {
+    fn enter(&self, from: &Arc<TaskWorker>, to: &Arc<TaskWorker>) -> Result<(), Vec<String>> {
+        self.add_one_of(from.threads(), (node(from), from.name()), (node(to), to.name()))
+    }
+
+    fn leave(&self, from: &Arc<TaskWorker>, to: &Arc<TaskWorker>) {
+        self.remove(node(from), node(to));
+    }
+}
+
+/// The identity of a worker.
+pub(super) fn node(tasks: &Arc<TaskWorker>) -> Node {
+    Arc::as_ptr(tasks) as usize
+}
+
+/// The waits of a worker, when they leave it no thread.
+fn blocked(edges: &HashMap<Node, Vec<Edge>>, node: Node) -> &[Edge] {
+    let waits = edges.get(&node).map_or(&[][..], Vec::as_slice);
+    let threads = waits.iter().map(|edge| edge.threads).min().unwrap_or(0);
+    if waits.len() >= threads { waits } else { &[] }
+}
+
 /// The names from `start` to `goal`, both included, if there is a way.
 fn path(edges: &HashMap<Node, Vec<Edge>>, start: (Node, &str), goal: Node) -> Option<Vec<String>> {
     if start.0 == goal {
@@ -92,7 +125,7 @@ fn path(edges: &HashMap<Node, Vec<Edge>>, start: (Node, &str), goal: Node) -> Op
     let mut names: HashMap<Node, String> = HashMap::from([(start.0, start.1.to_owned())]);
     let mut open = vec![start.0];
     while let Some(node) = open.pop() {
-        for edge in edges.get(&node).into_iter().flatten() {
+        for edge in blocked(edges, node) {
             debug_assert!(names.get(&node).is_none_or(|name| *name == edge.from_name));
             if edge.to == start.0 || came_from.contains_key(&edge.to) {
                 continue;
@@ -118,6 +151,22 @@ fn path(edges: &HashMap<Node, Vec<Edge>>, start: (Node, &str), goal: Node) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::TaskQueue;
+
+    /// A pool that sends to itself is in a circle only when its last thread waits too.
+    #[test]
+    fn a_pool_is_blocked_when_all_its_threads_wait() {
+        let waits: Arc<Waits> = Arc::default();
+        let (pool, single) = (TaskQueue::new("pool", 2, 1), TaskQueue::new("single", 1, 1));
+        let (pool, single) = (pool.worker(), single.worker());
+        assert_eq!(waits.enter(pool, pool), Ok(()));
+        assert_eq!(waits.enter(pool, pool), Err(vec!["pool".into(), "pool".into()]));
+        assert_eq!(waits.enter(single, pool), Ok(()));
+        assert_eq!(waits.enter(pool, single), Err(vec!["pool".into(), "single".into(), "pool".into()]));
+        waits.leave(pool, pool);
+        assert_eq!(waits.enter(pool, single), Ok(()));
+        assert_eq!(waits.enter(single, single), Err(vec!["single".into(), "single".into()]));
+    }
 
     #[test]
     fn cycles_are_named_and_ended_waits_forgotten() {

@@ -25,6 +25,7 @@ pub(crate) struct WorkerDraft {
     pub(crate) position: Position,
     max_threads: Option<(usize, Position)>,
     max_consecutive_failures: i32,
+    max_tasks: Option<(usize, Position)>,
     env: Vec<(String, String)>,
     watch: Vec<Token>,
     match_: Vec<PathPattern>,
@@ -114,6 +115,16 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
             },
         },
         Directive {
+            name: "max_tasks",
+            usage: "max_tasks COUNT",
+            doc: "How many tasks may wait for a thread of a background worker.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                let count = context.one(node).and_then(|word| values::count(word, 1, limits::TASKS_MAX, context));
+                worker.max_tasks = count.map(|count| (count, node.position.clone()));
+            },
+        },
+        Directive {
             name: "env",
             usage: "env NAME VALUE",
             doc: "Sets an environment variable of the script.",
@@ -190,6 +201,7 @@ impl WorkerDraft {
             position,
             max_threads: None,
             max_consecutive_failures: limits::CONSECUTIVE_FAILURES_DEFAULT,
+            max_tasks: None,
             env: Vec::new(),
             watch: Vec::new(),
             match_: Vec::new(),
@@ -222,6 +234,7 @@ impl WorkerDraft {
             num: self.num.map(|(num, _)| num),
             max_threads: self.max_threads.map(|(max, _)| max),
             max_consecutive_failures: self.max_consecutive_failures,
+            max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,
             watch,
             position: self.position,
@@ -247,6 +260,10 @@ impl WorkerDraft {
             context.error_with_hint(position, message, "raise `max_threads`, or lower `num`");
         }
         if !self.background {
+            if let Some((_, position)) = &self.max_tasks {
+                let message = "`max_tasks` on an HTTP worker: only background workers take tasks";
+                context.error_with_hint(position, message, "remove `max_tasks`, or add `background`");
+            }
             return;
         }
         match (&self.name, &self.num, &self.max_threads) {

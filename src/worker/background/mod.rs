@@ -14,6 +14,7 @@ use super::messages::{self, LastFailure, Subject};
 use super::waits::{Waiter, Waiters, Waits};
 use crate::php::{Ended, Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
 use crate::threads::{Identity, ThreadGroup};
+use crate::tasks::{TaskCounts, TaskQueue};
 use crate::vars::Slot;
 use handle::HandleEnd;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub struct BackgroundConfig {
     pub num: usize,
     /// Failures in a row after which it is given up; `None`: never.
     pub failures_max: Option<u32>,
+    /// Tasks that may wait for a thread.
+    pub tasks_max: usize,
     /// The script's environment.
     pub env: Vec<(String, String)>,
 }
@@ -69,6 +72,7 @@ pub struct Background {
     scope: String,
     config: BackgroundConfig,
     slot: Arc<Slot>,
+    tasks: Arc<TaskQueue>,
     waits: Arc<Waits>,
     server_stopping: Arc<AtomicBool>,
     thread_group: ThreadGroup,
@@ -131,6 +135,8 @@ pub struct Status {
     pub published: Option<Duration>,
     /// What has been counted.
     pub counters: WorkerCounters,
+    /// Its tasks.
+    pub tasks: TaskCounts,
     /// Who waits for it to become ready, the longest wait first.
     pub waiters: Vec<Waiter>,
 }
@@ -138,7 +144,8 @@ pub struct Status {
 impl Background {
     /// A worker that does not run yet.
     pub fn new(name: &str, scope: &str, declaration: BackgroundConfig, shared: &Shared) -> Arc<Self> {
-        let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()));
+        let tasks = TaskQueue::new(name, declaration.num.max(1), declaration.tasks_max);
+        let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()), tasks);
         Self::with(name, scope, declaration, shared, published, State::default(), None)
     }
 
@@ -155,7 +162,8 @@ impl Background {
         let state =
             State { ready: before.ready, runs: before.runs, counters, predecessor: waits_for, ..State::default() };
         drop(before);
-        let published = (slot.clone(), last_publish.clone());
+        predecessor.tasks.redeclare(declaration.num.max(1), declaration.tasks_max);
+        let published = (slot.clone(), last_publish.clone(), predecessor.tasks.clone());
         Self::with(name, scope, declaration, shared, published, state, Some(&predecessor.thread_group))
     }
 
@@ -164,7 +172,7 @@ impl Background {
         scope: &str,
         declaration: BackgroundConfig,
         shared: &Shared,
-        (slot, last_publish): (Arc<Slot>, Arc<LastPublish>),
+        (slot, last_publish, tasks): (Arc<Slot>, Arc<LastPublish>, Arc<TaskQueue>),
         state: State,
         predecessor: Option<&ThreadGroup>,
     ) -> Arc<Self> {
@@ -179,6 +187,7 @@ impl Background {
             scope: scope.to_owned(),
             config: declaration,
             slot,
+            tasks,
             waits: shared.waits.clone(),
             server_stopping: shared.stopping.clone(),
             thread_group: match predecessor {
@@ -211,6 +220,26 @@ impl Background {
         &self.slot
     }
 
+    /// The tasks that were sent to it.
+    pub fn tasks(&self) -> &Arc<TaskQueue> {
+        &self.tasks
+    }
+
+    /// No thread of it, and no successor, takes a task any more.
+    pub(super) fn close_tasks(&self) {
+        self.tasks.close(&self.stopped(&self.locked()).message);
+    }
+
+    /// The worker is declared no more.
+    pub(super) fn withdraw(&self) {
+        self.tasks.close(&messages::removed(&self.name).message);
+    }
+
+    /// Which of the threads that listen for tasks are its own: a successor has others.
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
     /// What is to be seen of it.
     pub fn status(&self) -> Status {
         let state = self.locked();
@@ -232,6 +261,7 @@ impl Background {
             published: self.last_publish.ago(),
             counters: self.counters(&state),
             waiters: state.waiters.seen(),
+            tasks: self.tasks.counts(),
         }
     }
 
@@ -296,6 +326,7 @@ impl Background {
             state.restarts += 1;
             (std::mem::take(&mut state.handles), state.live > 0 || state.give_ups > 0)
         };
+        self.tasks.hang_up(self.identity());
         self.changed.notify_all();
         drop(handles);
         self.thread_group.ask_to_end();
@@ -312,11 +343,16 @@ impl Background {
 
     /// Tells the script to end: every handle reaches its end of file, every pause and wait ends.
     pub fn stop(&self) {
-        let handles = {
+        let (handles, retired) = {
             let mut state = self.locked();
             state.stopping = true;
-            std::mem::take(&mut state.handles)
+            (std::mem::take(&mut state.handles), state.retired)
         };
+        self.tasks.hang_up(self.identity());
+        // Of one that a reload has replaced, the successor takes the tasks.
+        if !retired {
+            self.close_tasks();
+        }
         self.changed.notify_all();
         drop(handles);
         self.thread_group.ask_to_end();
@@ -410,7 +446,7 @@ impl Background {
         self.locked().ready
     }
 
-    pub(super) fn waits(&self) -> &Waits {
+    pub(super) fn waits(&self) -> &Arc<Waits> {
         &self.waits
     }
 

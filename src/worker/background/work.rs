@@ -4,6 +4,7 @@ use super::{Background, ReadyWhen, exit_status};
 use crate::exchange::Pairs;
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
 use crate::php::{LineLog, log_php};
+use crate::tasks::{Task, ThreadKey};
 use crate::threads::Activity;
 use crate::vars::Slot;
 use crate::worker::environment::{script_path, server_vars};
@@ -162,7 +163,7 @@ impl BackgroundWork {
         }
     }
 
-    /// Those who wait for the worker go on.
+    /// The run is ready, from its first publish or its first tick on: those who wait for the worker continue.
     fn note_ready(&mut self) {
         self.note_up();
         if std::mem::replace(&mut self.is_ready, true) {
@@ -193,12 +194,21 @@ impl BackgroundWork {
         self.standing = Standing::Left;
         let mut state = self.worker.locked();
         state.live -= 1;
-        if state.live == 0 {
+        let gave_up = state.live == 0;
+        if gave_up {
             state.give_ups += 1;
             state.counters.give_ups += 1;
         }
+        let reason = self.worker.given_up(&state).filter(|_| gave_up);
         drop(state);
+        if let Some(reason) = reason {
+            self.worker.tasks.refuse(&reason.message);
+        }
         self.worker.changed.notify_all();
+    }
+
+    fn key(&self) -> ThreadKey {
+        (self.worker.identity(), self.number)
     }
 
     fn note_failure(&mut self, ended: Ended) -> LastFailure {
@@ -245,6 +255,7 @@ impl Work for BackgroundWork {
         let (name, scope, thread, run) = (&worker.name, &worker.scope, self.number, self.run);
         self.output.flush(|line| tracing::info!(target: "php", worker = name, scope, thread, run, "{line}"));
         self.handle = None;
+        worker.tasks.leave(self.key());
         let (stopping, restarting) = {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
@@ -340,6 +351,31 @@ impl Work for BackgroundWork {
     fn published(&mut self, _version: Option<u64>) {
         self.worker.last_publish.note();
         self.note_ready();
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        // Under the lock, so that a stop either is seen here or finds the listener.
+        let state = self.worker.locked();
+        let ended = state.stopping || state.restarts > self.restarts;
+        self.worker.tasks.listen(self.key(), ended)
+    }
+
+    fn stream(&mut self) -> io::Result<OwnedFd> {
+        self.worker.tasks.stream(self.key())
+    }
+
+    fn tick(&mut self) -> bool {
+        self.note_ready();
+        self.worker.tasks.tick(self.key())
+    }
+
+    fn receive(&mut self) -> Option<Arc<Task>> {
+        let ended = {
+            let state = self.worker.locked();
+            state.stopping || state.restarts > self.restarts
+        };
+        // What is still queued waits for the next run, or was refused.
+        if ended { None } else { self.worker.tasks.take(self.key()) }
     }
 
     fn handle(&mut self) -> io::Result<OwnedFd> {

@@ -1,0 +1,77 @@
+//! The tasks that the scripts of one PHP thread hold open. C knows a task by a number, so no pointer of C's outlives the PHP
+//! request.
+
+use super::work::{Ended, Failure};
+use crate::tasks::Task;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The tasks that a PHP request has sent or taken and not let go.
+#[derive(Default)]
+pub(super) struct OpenTasks {
+    last: u64,
+    pub(super) open: HashMap<u64, Open>,
+}
+
+pub(super) struct Open {
+    pub(super) task: Arc<Task>,
+    pub(super) side: Side,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Sent, in an HTTP request (which may be one of many of the script).
+    SentInRequest,
+    /// Sent by the script itself.
+    Sent,
+    /// Taken.
+    Received,
+}
+
+impl OpenTasks {
+    pub(super) fn add(&mut self, task: Arc<Task>, side: Side) -> u64 {
+        self.last += 1;
+        self.open.insert(self.last, Open { task, side });
+        self.last
+    }
+
+    pub(super) fn get(&self, id: u64) -> Result<Arc<Task>, Failure> {
+        self.open.get(&id).map(|open| open.task.clone()).ok_or_else(over)
+    }
+
+    /// The HTTP request is over: nobody reads what it has sent for.
+    pub(super) fn request_ended(&mut self) {
+        self.open.retain(|_, open| {
+            let is_of_request = open.side == Side::SentInRequest;
+            if is_of_request {
+                open.task.abandon();
+            }
+            !is_of_request
+        });
+    }
+
+    /// The PHP request is over. Gives what there is to say of the tasks that it leaves undone.
+    pub(super) fn ended(&mut self, ended: &Ended) -> Vec<String> {
+        let mut said = Vec::new();
+        for (_, open) in self.open.drain() {
+            if open.side != Side::Received {
+                open.task.abandon();
+                continue;
+            }
+            let name = open.task.worker().name().to_owned();
+            let why = match &ended.error {
+                Some(error) => format!("exit status {}, last error: {error}", ended.exit_status),
+                None => format!("exit status {}", ended.exit_status),
+            };
+            let reason = format!("background worker \"{name}\" ended without completing the task: {why}");
+            if open.task.abort(&reason) {
+                said.push(reason);
+            }
+        }
+        said
+    }
+}
+
+pub(super) fn over() -> Failure {
+    Failure::runtime("the task is over")
+}

@@ -1,0 +1,19 @@
+//! Tasks: work that a script hands to a background worker, and what comes back.
+//!
+//! A sender puts a [`Task`] into the [`TaskQueue`] of a worker and waits until a thread has taken it. The receiver then
+//! sends updates, of which a bounded number wait, and completes the task. Payloads and updates are snapshots: the sender's
+//! thread writes the arena, and the receiver's thread reads that same arena. Nothing in here knows PHP.
+//!
+//! Locks: that of a queue is taken before that of a task, never the other way round, and neither is held while somebody
+//! waits or while memory of a snapshot is freed.
+
+mod queue;
+mod signal;
+mod task;
+mod wait;
+mod worker;
+
+pub use queue::{SendError, TaskCounts, TaskQueue, ThreadKey};
+pub use task::{Read, Task, UpdateError};
+pub use wait::{Interruption, WaitGraph};
+pub use worker::TaskWorker;

@@ -1,0 +1,59 @@
+//! A stream that a script can select on: readable while there is something to look at, at its end when nothing more comes.
+//!
+//! One byte at most is in the socket pair. Whoever changes the state holds the lock of what the signal belongs to.
+
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+/// The two ends of one such stream. Scripts get duplicates of the far one.
+pub(super) struct Signal {
+    near: OwnedFd,
+    far: OwnedFd,
+    is_raised: bool,
+    is_hung_up: bool,
+}
+
+impl Signal {
+    pub(super) fn new() -> io::Result<Self> {
+        let (near, far) = UnixStream::pair()?;
+        Ok(Self { near: near.into(), far: far.into(), is_raised: false, is_hung_up: false })
+    }
+
+    /// Another descriptor of the end that scripts wait on.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.far.try_clone()
+    }
+
+    /// Makes it readable.
+    pub(super) fn raise(&mut self) {
+        // It fails only when a byte is there already, or when the script has shut the socket down itself.
+        if !self.is_raised && !self.is_hung_up {
+            let _ = send(&self.near, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            self.is_raised = true;
+        }
+    }
+
+    /// Ends the readability. Nothing is there to take when the script has read the byte itself.
+    pub(super) fn lower(&mut self) {
+        if self.is_raised {
+            let mut bytes = [0; 8];
+            let _ = recv(&self.far, &mut bytes, RecvFlags::DONTWAIT);
+            self.is_raised = false;
+        }
+    }
+
+    /// Brings it to its end, on every descriptor that scripts have.
+    pub(super) fn hang_up(&mut self) {
+        if !self.is_hung_up {
+            self.lower();
+            let _ = shutdown(&self.near, Shutdown::Both);
+            self.is_hung_up = true;
+        }
+    }
+
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.is_hung_up
+    }
+}

@@ -1,0 +1,25 @@
+//! What tasks ask of those who wait for them.
+
+use super::worker::TaskWorker;
+use crate::exchange::Sleeper;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// What ends the wait of a thread from outside.
+pub trait Interruption {
+    /// Lets `waker` be woken when the wait may have to end; to be called before the first look.
+    fn sleeper(&self, waker: Waker) -> Sleeper<'_>;
+    /// Whether the wait is to end.
+    fn is_cut(&self) -> bool;
+}
+
+/// Who waits for whom among workers, so that a circle is refused instead of waited out.
+pub trait WaitGraph: Send + Sync {
+    /// A thread of `from` begins to wait for `to`. `Err` with the names along the circle that this would close.
+    ///
+    /// # Errors
+    /// The wait would never end.
+    fn enter(&self, from: &Arc<TaskWorker>, to: &Arc<TaskWorker>) -> Result<(), Vec<String>>;
+    /// That wait is over.
+    fn leave(&self, from: &Arc<TaskWorker>, to: &Arc<TaskWorker>);
+}
