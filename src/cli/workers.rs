@@ -3,7 +3,7 @@
 use super::arguments::WorkersArguments;
 use super::output::print;
 use super::remote::{self, Question, Remote};
-use crate::server::admin::view::{BackgroundView, ErrorView, HttpView, Workers};
+use crate::server::admin::view::{BackgroundView, ErrorView, HttpView, TaskView, Workers};
 use http::Method;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -99,6 +99,19 @@ fn background_notes(worker: &BackgroundView) -> Vec<String> {
     }
     if worker.state == "given up" {
         notes.push("given up: frankenphp_ensure_background_worker() or `igor restart` starts it again".to_owned());
+    }
+    let tasks = &worker.tasks;
+    if *tasks != TaskView::default() {
+        notes.push(format!(
+            "tasks: {} queued{}, {} running, {} completed, {} aborted, {} abandoned, {} timed out",
+            tasks.queued,
+            tasks.oldest_seconds.map(|oldest| format!(" (the oldest for {})", ago(oldest))).unwrap_or_default(),
+            tasks.running,
+            tasks.completed,
+            tasks.aborted,
+            tasks.abandoned,
+            tasks.timed_out
+        ));
     }
     notes
         .extend(worker.waiters.iter().map(|waiter| format!("{} waits for it: {}", waiter.thread, ago(waiter.seconds))));

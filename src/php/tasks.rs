@@ -29,7 +29,9 @@ impl Interruption for Cutoff<'_> {
 /// What a script is told whose wait for a task was ended.
 fn cut_off(cutoff: Cutoff<'_>) -> Failure {
     Failure::runtime(match cutoff.look() {
-        Some(Cut::HeldBack) => "the wait for the task has ended: opcache is being restarted; try again in a new request",
+        Some(Cut::HeldBack) => {
+            "the wait for the task has ended: opcache is being restarted; try again in a new request"
+        }
         _ => "the wait for the task has ended: the script that waits is being stopped",
     })
 }
@@ -119,8 +121,7 @@ impl Context {
 
     fn task_stream(&mut self, id: u64) -> Result<OwnedFd, Failure> {
         let open = self.tasks.open.get(&id).ok_or_else(over)?;
-        let stream =
-            if open.side == Side::Received { open.task.receiver_stream() } else { open.task.sender_stream() };
+        let stream = if open.side == Side::Received { open.task.receiver_stream() } else { open.task.sender_stream() };
         stream.map_err(|error| Failure::runtime(format!("making the stream of a task: {error}")))
     }
 

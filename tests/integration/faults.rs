@@ -131,6 +131,61 @@ const ENDING_IN_BACKGROUND: &[Point] = &[
     ("request_shutdown", "exit(0);"),
 ];
 
+/// Faults in a script that sends a task.
+const IN_SENDERS: &[&str] = &[
+    "host_task_send",
+    "host_task_read",
+    "host_task_read after",
+    "host_task_stream",
+    "host_task_abandon",
+    "host_task_drop",
+    "task send",
+    "task read",
+    "task value",
+    "handle stream",
+];
+
+/// Faults in a worker that takes one.
+const IN_RECEIVERS: &[&str] = &[
+    "host_handle_open",
+    "host_handle_stream",
+    "host_tick",
+    "host_receive",
+    "host_task_payload",
+    "host_task_update",
+    "host_task_complete",
+    "host_task_stream",
+    "worker handle",
+    "handle stream",
+    "receive",
+    "task value",
+    "task update",
+    "task complete",
+];
+
+/// A worker that takes tasks, arms the fault that a task names, and does everything that a receiver can do.
+const RECEIVER: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
+    while ($h->tick()) {
+        $r = [$h->getStream()]; $n = null;
+        stream_select($r, $n, $n, null);
+        while ($task = $h->receive()) {
+            $fault = $task->getPayload()['fault'];
+            try {
+                igor_fault($fault);
+                $other = new FrankenPHP\\WorkerHandle(); $other->getStream(); $other->tick(); $other->receive();
+                $task->getPayload(); $task->getStream(); $task->update(['a' => 1]);
+                $task->complete(['done' => true]);
+            } catch (RuntimeException $e) {
+                $task->complete(['thrown' => $e->getMessage()]);
+            }
+        }
+    }";
+
+/// Sends a task with a fault for the receiver, and gives what came back.
+const SEND: &str = "$t = new FrankenPHP\\SentTaskHandle('t', ['fault' => $fault], 10); $t->getStream(); $last = null;
+    while (null !== $u = $t->read()) { $last = $u; }
+    $t->abandon(); unset($t); return $last;";
+
 /// A point that a test of its own comes by, callbacks that PHP replaces by its own when it starts, and what opcache calls
 /// when it is full, which no single request can bring about.
 const ELSEWHERE: &[&str] = &[
@@ -153,11 +208,13 @@ const WHOLE: &str = "require_once __DIR__ . '/vars/enums.php'; $v = frankenphp_g
 fn server(lines: &str) -> Server {
     let boot = "env ROOT {$PHP_TESTS}\nenv BOOT \"require getenv('DIR') . '/values.php'; if (!file_exists(getenv('DIR') . '/published')) { touch(getenv('DIR') . '/published'); frankenphp_set_vars(value(0)); }\"";
     let w = script("{$PHP_TESTS}/puppet.php", "w", &format!("num 1\nmax_consecutive_failures -1\n{boot}"));
+    let t = script("{$DIR}/receiver.php", "t", "max_consecutive_failures -1");
     let server = Igor::new()
         .injected_faults()
         .frankenphp(&format!("num_threads 2\n{lines}"))
         .file("values.php", VALUES)
-        .site(&site(&format!("{w}worker {{$PHP_TESTS}}/worker.php 1\n")))
+        .file("receiver.php", RECEIVER)
+        .site(&site(&format!("{w}{t}worker {{$PHP_TESTS}}/worker.php 1\n")))
         .start();
     server.eval("frankenphp_ensure_background_worker('w');").value();
     server
@@ -256,6 +313,27 @@ fn faults_in_background_workers() {
     wait_until("as many descriptors as before", || descriptors(&server) <= before);
 }
 
+/// N29: a fault on either side of a task leaves nobody waiting, and the next task is done.
+#[test]
+fn faults_in_tasks() {
+    let server = server("");
+    let done = || {
+        let outcome = server.eval(&format!("$fault = ''; {SEND}")).value();
+        assert_eq!(outcome, json!({"done": true}));
+    };
+    done();
+    for point in IN_SENDERS {
+        println!("{point} in a sender");
+        server.send(&Request::post("/eval.php?raw", &format!("igor_fault('{point}'); $fault = ''; {SEND}")));
+        done();
+    }
+    for point in IN_RECEIVERS {
+        println!("{point} in a receiver");
+        server.send(&Request::post("/eval.php?raw", &format!("$fault = '{point}'; {SEND}")));
+        done();
+    }
+}
+
 /// N21: every allocation of a publish fails once. Each time the publisher gets an exception, and what was published stays.
 #[test]
 fn allocations_that_fail() {
@@ -340,8 +418,13 @@ fn every_point_is_tested() {
         points.extend(named);
     }
     let tables = [PANICS, BAILOUTS, IN_HTTP_WORKERS, THROWN_IN_BACKGROUND, ENDING_IN_BACKGROUND];
-    let tested: BTreeSet<String> =
-        tables.concat().iter().map(|(point, _)| *point).chain(ELSEWHERE.iter().copied()).map(str::to_owned).collect();
+    let tested: BTreeSet<String> = tables
+        .concat()
+        .iter()
+        .map(|(point, _)| *point)
+        .chain([IN_SENDERS, IN_RECEIVERS, ELSEWHERE].concat())
+        .map(str::to_owned)
+        .collect();
     let missing: Vec<_> = points.difference(&tested).collect();
     assert!(missing.is_empty(), "no test comes by {missing:?}");
 }

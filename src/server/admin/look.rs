@@ -1,12 +1,13 @@
 //! From the running threads to what the admin interface shows of them.
 
 use super::view::{
-    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, ThreadView, Threads, WaiterView,
+    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, TaskView, ThreadView, Threads, WaiterView,
     WorkerConfigView, Workers,
 };
 use crate::assemble;
 use crate::config::{Config, WorkerConfig};
 use crate::php::ScriptError;
+use crate::tasks::TaskCounts;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::worker::Restarts;
 use crate::worker::background::Background;
@@ -78,6 +79,21 @@ fn background_view(worker: &Background) -> BackgroundView {
             skipped_publishes: read(&slot.counters().unchanged),
             reads: read(&slot.counters().reads),
         },
+        tasks: task_view(&status.tasks),
+    }
+}
+
+fn task_view(counts: &TaskCounts) -> TaskView {
+    let TaskCounts { queued, oldest, running, completed, aborted, abandoned, timed_out, time } = *counts;
+    TaskView {
+        queued,
+        oldest_seconds: oldest.map(|oldest| oldest.as_secs_f64()),
+        running,
+        completed,
+        aborted,
+        abandoned,
+        timed_out,
+        seconds: time.as_secs_f64(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! They are made from what the admin interface shows anyway, at the moment they are asked for: nothing is counted twice,
 //! and nothing is counted for them alone on the way of a request.
 
-use super::view::{BackgroundView, HttpView, RestartCounts, Threads, Workers};
+use super::view::{BackgroundView, HttpView, RestartCounts, TaskView, Threads, Workers};
 use crate::php::{Restarts, floor_above};
 use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -294,7 +294,45 @@ fn of_background(workers: &[BackgroundView]) -> Vec<MetricFamily> {
     let mut families: Vec<_> =
         families.into_iter().map(|(name, help, kind, value)| make(name, help, kind, value)).collect();
     families.push(restarts(workers));
+    families.extend(of_tasks(workers));
     families
+}
+
+fn of_tasks(workers: &[BackgroundView]) -> Vec<MetricFamily> {
+    type Value = fn(&BackgroundView) -> f64;
+    let make = |name: &str, help: &str, kind: MetricType, value: Value| {
+        let samples = workers.iter().map(|view| (vec![("worker", label(&view.scope, &view.name))], value(view)));
+        family(name, help, kind, samples.collect())
+    };
+    let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
+    let outcomes = workers.iter().flat_map(|view| {
+        let TaskView { completed, aborted, abandoned, timed_out, .. } = view.tasks;
+        let outcomes =
+            [("completed", completed), ("aborted", aborted), ("abandoned", abandoned), ("timeout", timed_out)];
+        outcomes.map(|(outcome, count)| {
+            (vec![("worker", label(&view.scope, &view.name)), ("outcome", outcome.to_owned())], count as f64)
+        })
+    });
+    let help = "Tasks of a background worker that are over, by how: completed, aborted (its run ended or dropped them), \
+                abandoned (the sender gave them up), timeout (no thread took them in time).";
+    vec![
+        family("frankenphp_worker_task_count", help, counter, outcomes.collect()),
+        make("igor_worker_tasks_queued", "Tasks that wait for a thread of a worker.", gauge, |view| {
+            view.tasks.queued as f64
+        }),
+        make(
+            "igor_worker_task_oldest_seconds",
+            "How long the oldest of them has been waiting; 0: none.",
+            gauge,
+            |view| view.tasks.oldest_seconds.unwrap_or(0.0),
+        ),
+        make("igor_worker_tasks_running", "Tasks that threads of a worker have taken.", gauge, |view| {
+            view.tasks.running as f64
+        }),
+        make("igor_worker_task_seconds_total", "Seconds that threads of a worker spent on tasks.", counter, |view| {
+            view.tasks.seconds
+        }),
+    ]
 }
 
 fn restarts(workers: &[BackgroundView]) -> MetricFamily {

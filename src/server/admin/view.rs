@@ -71,6 +71,29 @@ pub struct BackgroundView {
     pub waiters: Vec<WaiterView>,
     /// What has been counted.
     pub counts: BackgroundCounts,
+    /// The tasks that were sent to it.
+    pub tasks: TaskView,
+}
+
+/// The tasks of a background worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Tasks that wait for a thread.
+    pub queued: usize,
+    /// How long the oldest of them has been waiting.
+    pub oldest_seconds: Option<f64>,
+    /// Tasks that threads have taken and not closed.
+    pub running: usize,
+    /// Tasks that were completed.
+    pub completed: u64,
+    /// Tasks whose run ended, or dropped them, before they were complete.
+    pub aborted: u64,
+    /// Tasks that their senders gave up.
+    pub abandoned: u64,
+    /// Tasks that no thread took in time.
+    pub timed_out: u64,
+    /// The time that threads spent on tasks.
+    pub seconds: f64,
 }
 
 /// What has been counted of a background worker.
