@@ -10,7 +10,7 @@
 
 zend_object *igor_handle_create(zend_class_entry *class, const zend_object_handlers *handlers)
 {
-	igor_handle *handle = zend_object_alloc(sizeof(igor_handle), class);
+	igor_object *handle = zend_object_alloc(sizeof(igor_object), class);
 
 	handle->id = 0;
 	ZVAL_UNDEF(&handle->stream);
@@ -22,7 +22,7 @@ zend_object *igor_handle_create(zend_class_entry *class, const zend_object_handl
 
 void igor_handle_free(zend_object *object)
 {
-	igor_handle *handle = igor_handle_of(object);
+	igor_object *handle = igor_handle_of(object);
 
 	zval_ptr_dtor(&handle->stream);
 	ZVAL_UNDEF(&handle->stream);
@@ -39,14 +39,14 @@ zend_class_entry *igor_handle_register(const char *name, size_t name_len, const 
 	registered->ce_flags |= ZEND_ACC_FINAL | ZEND_ACC_NO_DYNAMIC_PROPERTIES | ZEND_ACC_NOT_SERIALIZABLE;
 	registered->create_object = create;
 	memcpy(handlers, &std_object_handlers, sizeof(*handlers));
-	handlers->offset = XtOffsetOf(igor_handle, std);
+	handlers->offset = XtOffsetOf(igor_object, std);
 	handlers->free_obj = free_object;
 	handlers->clone_obj = NULL;
 	return registered;
 }
 
 /* One stream at a time; a fresh one when the script has closed it. */
-void igor_handle_stream(igor_handle *handle, igor_verdict (*open)(const igor_handle *, int *), zval *return_value)
+void igor_handle_stream(igor_object *handle, igor_verdict (*open)(const igor_object *, int *), zval *return_value)
 {
 	igor_verdict verdict;
 	php_stream *stream;

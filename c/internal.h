@@ -248,18 +248,18 @@ typedef struct {
 	uint64_t id; /* 0: nothing */
 	zval stream; /* what getStream() gave last */
 	zend_object std;
-} igor_handle;
+} igor_object;
 
-static inline igor_handle *igor_handle_of(zend_object *object)
+static inline igor_object *igor_handle_of(zend_object *object)
 {
-	return (igor_handle *) ((char *) object - XtOffsetOf(igor_handle, std));
+	return (igor_object *) ((char *) object - XtOffsetOf(igor_object, std));
 }
 
 zend_object *igor_handle_create(zend_class_entry *class, const zend_object_handlers *handlers);
 void igor_handle_free(zend_object *object);
 zend_class_entry *igor_handle_register(const char *name, size_t name_len, const zend_function_entry *methods,
 	zend_object *(*create)(zend_class_entry *), zend_object_handlers *handlers, void (*free_object)(zend_object *));
-void igor_handle_stream(igor_handle *handle, igor_verdict (*open)(const igor_handle *, int *), zval *return_value);
+void igor_handle_stream(igor_object *handle, igor_verdict (*open)(const igor_object *, int *), zval *return_value);
 
 /* worker_handle.c */
 void igor_classes_register(void);

@@ -26,7 +26,7 @@ static zend_object *igor_received_task_create(zend_class_entry *class)
  * when the script has ended is ended by Rust, which then knows how it has ended. */
 static void igor_task_free(zend_object *object)
 {
-	igor_handle *handle = igor_handle_of(object);
+	igor_object *handle = igor_handle_of(object);
 	zend_object *thrown = EG(exception);
 
 	if (handle->id != 0 && igor_self != NULL && !igor_in_forked_server() && (EG(flags) & EG_FLAGS_IN_SHUTDOWN) == 0
@@ -64,9 +64,9 @@ static bool igor_task_value(const igor_reading *reading, zval *into)
 	return true;
 }
 
-static igor_handle *igor_this(zval *this)
+static igor_object *igor_this(zval *this)
 {
-	igor_handle *handle = igor_handle_of(Z_OBJ_P(this));
+	igor_object *handle = igor_handle_of(Z_OBJ_P(this));
 
 	if (handle->id == 0 || igor_self == NULL) {
 		zend_throw_error(NULL, "The object of class %s was not constructed", ZSTR_VAL(Z_OBJCE_P(this)->name));
@@ -75,14 +75,14 @@ static igor_handle *igor_this(zval *this)
 	return handle;
 }
 
-static igor_verdict igor_task_stream(const igor_handle *handle, int *fd)
+static igor_verdict igor_task_stream(const igor_object *handle, int *fd)
 {
 	return host_task_stream(igor_self->host, handle->id, fd);
 }
 
 static void igor_get_stream(INTERNAL_FUNCTION_PARAMETERS)
 {
-	igor_handle *handle;
+	igor_object *handle;
 
 	ZEND_PARSE_PARAMETERS_NONE();
 	handle = igor_this(ZEND_THIS);
@@ -96,7 +96,7 @@ static void igor_get_stream(INTERNAL_FUNCTION_PARAMETERS)
 
 ZEND_METHOD(FrankenPHP_SentTaskHandle, __construct)
 {
-	igor_handle *handle = igor_handle_of(Z_OBJ_P(ZEND_THIS));
+	igor_object *handle = igor_handle_of(Z_OBJ_P(ZEND_THIS));
 	zend_string *worker;
 	HashTable *payload;
 	double timeout = 30.0;
@@ -141,7 +141,7 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, __construct)
 
 ZEND_METHOD(FrankenPHP_SentTaskHandle, read)
 {
-	igor_handle *handle;
+	igor_object *handle;
 	igor_reading reading;
 	bool more = false;
 	igor_verdict verdict;
@@ -173,7 +173,7 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, getStream)
 
 ZEND_METHOD(FrankenPHP_SentTaskHandle, abandon)
 {
-	igor_handle *handle;
+	igor_object *handle;
 
 	ZEND_PARSE_PARAMETERS_NONE();
 	handle = igor_this(ZEND_THIS);
@@ -192,7 +192,7 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, __construct)
 
 ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, getPayload)
 {
-	igor_handle *handle;
+	igor_object *handle;
 	igor_reading reading;
 	igor_verdict verdict;
 
@@ -213,7 +213,7 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, getPayload)
 
 ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, update)
 {
-	igor_handle *handle;
+	igor_object *handle;
 	HashTable *data;
 	igor_verdict verdict;
 
@@ -235,7 +235,7 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, update)
 
 ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, complete)
 {
-	igor_handle *handle;
+	igor_object *handle;
 	HashTable *data = NULL;
 	igor_verdict verdict;
 

@@ -68,7 +68,7 @@ ZEND_METHOD(FrankenPHP_WorkerHandle, tick)
 	RETURN_BOOL(!igor_in_forked_server() && host_tick(igor_self->host));
 }
 
-static igor_verdict igor_worker_stream(const igor_handle *handle, int *fd)
+static igor_verdict igor_worker_stream(const igor_object *handle, int *fd)
 {
 	(void) handle;
 	return host_handle_stream(igor_self->host, fd);

@@ -87,10 +87,7 @@ impl TaskQueue {
     /// The empty queue of a worker with so many threads, of which `max` tasks may wait.
     pub fn new(name: &str, threads: usize, max: usize) -> Arc<Self> {
         let inner = Inner { queued: VecDeque::new(), max, closed: None, ears: Vec::new() };
-        Arc::new(Self {
-            worker: TaskWorker::new(name, threads),
-            inner: Mutex::new(inner),
-        })
+        Arc::new(Self { worker: TaskWorker::new(name, threads), inner: Mutex::new(inner) })
     }
 
     /// The worker's declaration has changed.

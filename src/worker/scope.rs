@@ -3,8 +3,8 @@
 
 use super::background::{Background, BackgroundConfig, Shared, Since};
 use super::messages::{self, Subject};
-use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
 use super::waits::node;
+use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
 use crate::php::{Cutoff, Failure, Phase, Scope, SendRefused, Wait};
 use crate::tasks::Task;
 use crate::vars::{Slot, Snapshot};

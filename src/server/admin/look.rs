@@ -1,8 +1,8 @@
 //! From the running threads to what the admin interface shows of them.
 
 use super::view::{
-    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, TaskView, ThreadView, Threads, WaiterView,
-    WorkerConfigView, Workers,
+    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, TaskView, ThreadView, Threads,
+    WaiterView, WorkerConfigView, Workers,
 };
 use crate::assemble;
 use crate::config::{Config, WorkerConfig};
