@@ -2,7 +2,7 @@
 #ifndef IGOR_CLASSES_ARGINFO_H
 #define IGOR_CLASSES_ARGINFO_H
 
-/* A constructor, or a method that gives a stream: neither has a type that PHP could check. */
+/* A constructor, or a method that returns a stream: neither has a type that PHP could check. */
 ZEND_BEGIN_ARG_INFO_EX(arginfo_igor_untyped, 0, 0, 0)
 ZEND_END_ARG_INFO()
 

@@ -269,7 +269,7 @@ igor_verdict host_handle_open(void *host);
 igor_verdict host_handle_stream(void *host, int *fd);
 /* Consumes a wake-up. False: the script is to end. */
 bool host_tick(void *host);
-/* Takes the oldest task that waits, and gives its number in this PHP request; 0: none waits. */
+/* Takes the oldest task that waits, and returns its number in this PHP request; 0: none waits. */
 uint64_t host_receive(void *host);
 
 /* Tasks, of both sides. A negative timeout is none. Numbers of tasks that are gone are refused. */

@@ -26,7 +26,7 @@ impl Interruption for Cutoff<'_> {
     }
 }
 
-/// What a script is told whose wait for a task was ended.
+/// The exception of a script whose wait for a task was ended.
 fn cut_off(cutoff: Cutoff<'_>) -> Failure {
     Failure::runtime(match cutoff.look() {
         Some(Cut::HeldBack) => {
@@ -56,7 +56,7 @@ fn update_failed(error: UpdateError, cutoff: Cutoff<'_>) -> Failure {
 
 impl Context {
     fn snapshot_of(&self, call: &str, array: *const ZArray) -> Result<Snapshot, Failure> {
-        // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
+        // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
         let copied = unsafe { Snapshot::copy_of(array, &super::objects::EngineObjects, self.limits) };
         copied.map_err(|refusal| {
             let message = format!("{call}: {refusal}");

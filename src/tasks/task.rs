@@ -398,7 +398,7 @@ struct Bell(Arc<Task>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // Under the lock nobody is between a look and the sleep after it.
+        // Under the lock no thread is between a look and the sleep after it.
         drop(self.0.locked());
         self.0.changed.notify_all();
     }

@@ -171,7 +171,7 @@ impl Pins {
         }
     }
 
-    /// Pins a snapshot that stands by itself, outside of every slot, and decides how it is served. Nothing follows on it, so
+    /// Pins a snapshot outside of every slot, and decides how it is served. Nothing follows on it, so
     /// in a bounded script an exposed one counts at once, as a replaced version does.
     pub fn take(&mut self, snapshot: &Arc<Snapshot>) -> Serve {
         let serve = self.decide_alone(snapshot);

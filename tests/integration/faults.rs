@@ -181,7 +181,7 @@ const RECEIVER: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
         }
     }";
 
-/// Sends a task with a fault for the receiver, and gives what came back.
+/// Sends a task with a fault for the receiver, and returns what came back.
 const SEND: &str = "$t = new FrankenPHP\\SentTaskHandle('t', ['fault' => $fault], 10); $t->getStream(); $last = null;
     while (null !== $u = $t->read()) { $last = $u; }
     $t->abandon(); unset($t); return $last;";
@@ -313,7 +313,7 @@ fn faults_in_background_workers() {
     wait_until("as many descriptors as before", || descriptors(&server) <= before);
 }
 
-/// N29: a fault on either side of a task leaves nobody waiting, and the next task is done.
+/// N29: a fault on either side of a task leaves no script waiting, and the next task is done.
 #[test]
 fn faults_in_tasks() {
     let server = server("");
