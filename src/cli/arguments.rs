@@ -27,7 +27,7 @@ pub(super) enum Command {
     Workers(WorkersArguments),
     /// Restart the workers of a running server
     Restart(RemoteArguments),
-    /// Let a running server take its configuration anew
+    /// Let a running server read its configuration again
     Reload(RemoteArguments),
     /// Stop a running server
     Stop(RemoteArguments),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The version of FrankenPHP that kits which ask for one are told: the oldest with all that igor offers of it.
+/// The version of FrankenPHP for kits that ask for one: the oldest with all that igor offers of it.
 const FRANKENPHP_VERSION: &str = "1.9.0";
 
 /// How long `igor start` waits for the server that it has started.

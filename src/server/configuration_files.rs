@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Lets the process reload, as by `SIGHUP`, whenever one of the files has changed.
 ///
 /// # Errors
-/// The system gives no thread.
+/// No thread could be started.
 pub fn watch_configuration(files: Vec<PathBuf>) -> io::Result<()> {
     let state = move || files.iter().map(|file| modified(file)).collect::<Vec<_>>();
     let watching = std::thread::Builder::new().name("watch-config".to_owned()).spawn(move || {
