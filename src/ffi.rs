@@ -1,6 +1,6 @@
 //! The shim's contract (`c/shim.h`) as bindgen reads it; `c/shim.h` says what each item means. And law 1 as a type.
 //!
-//! PHP leaves by jumps, and a jump must not cross a Rust frame. A *leaf* (`host_*`, made by [`leaf!`]) runs between PHP code
+//! PHP leaves by jumps, and a jump must not cross a Rust frame. A *leaf* (`host_*`, made by `leaf!`) runs between PHP code
 //! and may be jumped over by whatever it starts. So what starts PHP code is not a function here, but a method of
 //! [`Outside`], which a leaf has no value of:
 //!
