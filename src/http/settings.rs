@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::queue::RequestQueue;
 use crate::config::{Change, ErrorRule, FileServer, Layer, PathPattern, Redir, Respond, Root};
 
-/// What a route does with a request. A kind is added here, and in [`super::answer`], where it is run.
+/// What a route does with a request. A kind is added here, and in `http::answer`, where it is run.
 #[derive(Clone)]
 pub enum Handler {
     /// Changes the request, and lets it go on.
