@@ -5,7 +5,7 @@ PHP_BUILD ?= release
 PORT ?= 8080
 export PHP_VERSION PHP_BUILD PORT
 
-# Each PHP has a target folder of its own, so that switching does not build everything anew; the default one is Cargo's.
+# Each PHP has a target folder of its own, so that switching does not build everything again; the default one is Cargo's.
 ifeq ($(PHP_VERSION)-$(PHP_BUILD),8.4-release)
 TARGET ?= target
 else

@@ -174,7 +174,7 @@ mod php {
         }
     }
 
-    /// The PHP that `make php` built, when nobody named another.
+    /// The PHP that `make php` built, when no other was named.
     fn cached_php_config() -> Result<PathBuf, Box<dyn Error>> {
         let output = Command::new("scripts/php.sh").arg("print").output()?;
         if !output.status.success() {
@@ -287,7 +287,7 @@ mod php {
 
     /// The sanitizer's runtime has to come before libphp, and to be initialised before anything else of the process: late,
     /// it finds glibc's locks in use and hangs at exit. rustc links without the compiler's default libraries, so
-    /// `-fsanitize=address` alone would do nothing. Gives the object that programs are linked with.
+    /// `-fsanitize=address` alone would do nothing. Returns the object that programs are linked with.
     fn link_address_sanitizer() -> Result<String, Box<dyn Error>> {
         println!("cargo:rustc-link-lib=dylib=asan");
         // Of the compiler for the target, as the shim is.

@@ -144,7 +144,7 @@ static void igor_step_between(void)
 	sapi_module.log_message = igor_between_log;
 }
 
-/* A callback that somebody else has replaced meanwhile stays theirs, and goes on calling ours, which pass it on. */
+/* A callback that another program has replaced meanwhile stays theirs, and keeps calling ours, which pass it on. */
 #define IGOR_STEP_BACK(callback, ours) \
 	if (sapi_module.callback == (ours)) { \
 		sapi_module.callback = igor_host_sapi.callback; \

@@ -32,7 +32,7 @@
 
 /* One name of the reading cache: what the last read of it gave. A cache line each, which makes its address cheap. */
 typedef struct {
-	/* The name as it was last asked for; NULL: empty. The entry holds a reference, so nobody frees or changes the string,
+	/* The name as it was last asked for; NULL: empty. The entry holds a reference, so nothing frees or changes the string,
 	 * and the same address is the same name. An interned string has no references, and opcache may wipe it under a
 	 * long-running script; so the hash is compared too, and the string itself is not read. */
 	_Alignas(64) zend_string *name;

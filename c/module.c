@@ -58,7 +58,7 @@ ZEND_END_ARG_INFO()
 #endif
 
 #ifdef IGOR_FAULTS
-/* Arms a fault on this thread (src/faults.rs), and tells whether the one before has happened. */
+/* Arms a fault on this thread (src/faults.rs), and returns whether the one before has happened. */
 static PHP_FUNCTION(igor_fault)
 {
 	zend_string *point;

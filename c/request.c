@@ -158,7 +158,7 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 		ZVAL_BOOL(&background, igor_self->mode == IGOR_BACKGROUND);
 		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("FRANKENPHP_WORKER_BACKGROUND"), &background);
 	}
-	/* PHP itself gives a script with a process of its own its arguments, if register_argc_argv says so. */
+	/* PHP itself passes its arguments to a script with a process of its own, if register_argc_argv says so. */
 	if (request->argc > 0 && !request->own_process) {
 		zval arguments, count;
 		int32_t argument;

@@ -51,7 +51,7 @@ typedef enum {
 	IGOR_CLIENT_GONE = 4
 } igor_verdict;
 
-/* Where a script stands when it calls a function whose meaning depends on it (require). */
+/* Where in its life a script is when it calls a function whose meaning depends on it (require). */
 typedef enum {
 	IGOR_PHASE_REQUEST = 0,  /* a classic request, or a background worker */
 	IGOR_PHASE_BOOT = 1,     /* an HTTP worker before its first frankenphp_handle_request() */
@@ -112,7 +112,7 @@ typedef struct {
 	uint64_t version;
 	const void *root;      /* an immutable zend_array inside the snapshot's arena */
 	bool copy;             /* deep-copy it into the request heap instead of exposing it */
-	bool shared;           /* some sub-array stands in more than one place */
+	bool shared;           /* some sub-array is in more than one place */
 	bool enums;            /* holds enum cases: copy the arrays that lead to them, and resolve them */
 } igor_reading;
 
@@ -150,10 +150,10 @@ void shim_thread_release(void *thread);
 /* The signal that wakes a thread is this one after SIGRTMIN, which belongs to PHP's own timers. */
 #define IGOR_WAKE_SIGNAL_AFTER_MIN 3
 
-/* Tells a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what
+/* Asks a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what
  * host_interruptible() was given, and its slot's lock must be held. */
 void shim_thread_interrupt(void *thread);
-/* Tells a script that it should end: a handler that it has for SIGTERM or SIGINT is called on its thread. As for
+/* Asks a script that it should end: a handler that it has for SIGTERM or SIGINT is called on its thread. As for
  * shim_thread_interrupt(), the slot's lock must be held. */
 void shim_thread_should_end(void *thread);
 /* Where the script of an interrupted thread was: the line, and its file as a C string; 0 when it is not known. The
@@ -213,7 +213,7 @@ void host_job_end(void *host, bool failed);
 igor_admission host_enter(void *host);
 /* php_request_startup() has returned. */
 void host_entered(void *host, igor_restart restart);
-/* opcache_reset() was called at this place. False: nobody can bring the threads to a halt. */
+/* opcache_reset() was called at this place. False: no one can bring the threads to a halt. */
 bool host_opcache_reset(void *host, const char *file, size_t len, uint32_t line);
 /* opcache wants a restart. The reason is opcache's own number: 0 memory, 1 hash table, 2 a script. */
 void host_opcache_full(void *host, int reason);

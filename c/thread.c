@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* glibc gives the member of SIGEV_THREAD_ID no public name. */
+/* glibc has no public name for the member of SIGEV_THREAD_ID. */
 #ifndef sigev_notify_thread_id
 # define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-/* A fork copies the calling thread alone. The child goes on in its script, but it must not touch the connection, which is
+/* A fork copies the calling thread alone. The child continues in its script, but it must not touch the connection, which is
  * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
 static void igor_after_fork(void)
 {
@@ -166,7 +166,7 @@ static void igor_execute(igor_thread *self)
 
 /*
  * Makes the timer of the request's max_execution_time, as zend_max_execution_timer_init() would, which finds it then. Where
- * the system gives none, that function ends PHP's startup halfway, and the shutdown would free again what the request
+ * the system has none, that function ends PHP's startup halfway, and the shutdown would free again what the request
  * before has freed.
  */
 static bool igor_timer_make(void)

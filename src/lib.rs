@@ -1,6 +1,6 @@
 //! Igor: a thread-safe PHP embed SAPI with background workers that publish live state to every request.
 //!
-//! A program with a server of its own wants [`embed::Mounted`]; `docs/library.md` tells how.
+//! A program with a server of its own wants [`embed::Mounted`]; `docs/library.md` says how.
 //!
 //! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`] and [`signals`]; [`vars`] and
 //! [`config`], which need no PHP; `ffi` and [`php`]; [`threads`]; [`worker`]; beside them [`http`], which knows nothing of

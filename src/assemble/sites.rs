@@ -106,7 +106,7 @@ struct SiteRoutes {
 /// What the settings of all sites are made of.
 struct Assembly<'c> {
     threads: &'c Threads,
-    /// The files of the configuration: nobody may read them where they lie below a root.
+    /// The files of the configuration: no one may read them where they lie below a root.
     secret: Vec<PathBuf>,
 }
 

@@ -57,10 +57,10 @@ impl Remote {
         Ok(Self { address, runtime })
     }
 
-    /// Asks, and gives the text of a good answer.
+    /// Asks, and returns the text of a good answer.
     ///
     /// # Errors
-    /// Nobody answers, or the answer is a refusal.
+    /// No one answers, or the answer is a refusal.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<String, String> {
         let (status, body) =
             self.runtime.block_on(send(&self.address, question)).map_err(|failure| failure.sentence(&self.address))?;
@@ -93,7 +93,7 @@ pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
 /// `igor reload`: the server reads its own file again, or takes the one that is named.
 pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
     let text = match &arguments.config {
-        // The server refuses a wrong one too; it is told sooner here, and with the names of files as they are known here.
+        // The server refuses a wrong one too; it is refused sooner here, and with the names of files as they are known here.
         Some(file) => {
             config::load(file).map_err(|diagnostics| super::diagnosed(&diagnostics))?;
             std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))?
@@ -111,7 +111,7 @@ pub(super) fn stop(arguments: &RemoteArguments) -> Result<(), String> {
     print(&format!("{}\n", answer.trim_end())).map(drop)
 }
 
-/// Posts, and gives the answer.
+/// Posts, and returns the answer.
 fn command(arguments: &RemoteArguments, path: &str, body: String, takes_time: bool) -> Result<String, String> {
     let remote = Remote::find(arguments.address.as_deref(), arguments.config.as_deref())?;
     remote.ask(Question { method: Method::POST, path, body, takes_time })
@@ -183,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 async fn send(address: &Admin, question: Question<'_>) -> Result<(StatusCode, Bytes), Trouble> {
     let stream = in_time(connect(address)).await?.map_err(Trouble::Connect)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Trouble::Http)?;
-    // What goes wrong there is told to the one who waits for the answer.
+    // The caller that waits for the answer gets what goes wrong there.
     let connection = tokio::spawn(async move { drop(connection.await) });
     let request = Request::builder()
         .method(question.method)

@@ -26,7 +26,7 @@ pub(super) fn assemble(sections: Sections, start: &Position, context: &mut Conte
     (global, sites)
 }
 
-/// Checks what concerns more than one site, and gives every scope a label of its own.
+/// Checks what concerns more than one site, and labels every scope of its own.
 pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     share_sockets(&mut config.sites);
     check_addresses(&config.sites, context);
@@ -58,7 +58,7 @@ fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {
 }
 
 /// The first host, else the first listener address. A site without a valid address is refused, so its label only
-/// stands in messages.
+/// is in messages.
 pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
     let host = addresses.iter().find_map(|address| address.host.clone());
     let listener = || addresses.first().map(|address| Listener { ip: address.ip, port: address.port }.to_string());
@@ -114,7 +114,7 @@ fn check_listeners(config: &Config, context: &mut Context<'_>) {
         for listener in site.listeners() {
             let is_same = |other: &Listener| *other == listener;
             let clash = known.iter().find(|(other, owner)| {
-                // Two sites can share one socket; the admin interface shares its socket with nobody.
+                // Two sites can share one socket; the admin interface shares its socket with no one.
                 let shared = is_same(other) && owner.starts_with("the admin");
                 other.port == listener.port && listener.port != 0 && (shared || overlap(other.ip, listener.ip))
             });
@@ -165,7 +165,7 @@ fn check_threads(config: &Config, context: &mut Context<'_>) {
     }
 }
 
-/// One socket speaks one protocol. What is encrypted although nobody can ask for it is a mistake, too.
+/// One socket speaks one protocol. What is encrypted although no one can ask for it is a mistake, too.
 fn check_encryption(sites: &[Site], context: &mut Context<'_>) {
     let mut known: HashMap<Listener, (&Address, bool)> = HashMap::new();
     for site in sites {

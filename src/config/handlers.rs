@@ -18,7 +18,7 @@ pub struct Route {
     pub exclusive: Option<Exclusive>,
     /// What it does.
     pub handler: Handler,
-    /// Where it stands.
+    /// Where it is.
     pub position: Position,
 }
 
@@ -146,7 +146,7 @@ pub enum QueryChange {
     Set(Text, Text),
     /// `+key value`: adds one more.
     Add(Text, Text),
-    /// `key>other`: gives it another name.
+    /// `key>other`: renames it.
     Rename(Text, Text),
     /// `key search replace`: replaces what fits a regular expression in its values; `*` is every parameter.
     Replace(Text, Pattern, Text),
@@ -283,7 +283,7 @@ pub enum HeaderOp {
         field: String,
         /// What is replaced.
         pattern: Pattern,
-        /// What stands there instead; `$1` is a group.
+        /// The replacement; `$1` is a group.
         value: Text,
     },
     /// `-Field`: removes the field; a `*` at the start or end of the name stands for anything.
@@ -302,7 +302,7 @@ pub struct FileServer {
     pub index: Vec<String>,
     /// Patterns of files that are answered as if they did not exist.
     pub hide: Vec<String>,
-    /// Files that nobody may see under any name, also not through a symbolic link: absolute paths, each as it is named and
+    /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named and
     /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
     pub secret: Vec<PathBuf>,
 }

@@ -93,7 +93,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 }
 
 /// Reads the text of a Caddyfile. `origin` is the path it came from: imports and relative paths start from its
-/// directory. `env` gives the values of environment variables.
+/// directory. `env` returns the values of environment variables.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file.

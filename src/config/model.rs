@@ -68,9 +68,9 @@ pub struct Site {
     pub access_logs: Vec<LogSettings>,
     /// How the addresses that are served by HTTPS are encrypted.
     pub tls: TlsSettings,
-    /// Where the site's `tls` stands, if it has one.
+    /// Where the site's `tls` is, if it has one.
     pub tls_position: Option<Position>,
-    /// Where the first address stands.
+    /// Where the first address is.
     pub position: Position,
 }
 
@@ -164,7 +164,7 @@ pub struct Address {
     pub https: bool,
     /// Whether it speaks FastCGI, to a web server in front.
     pub fastcgi: bool,
-    /// Where the address stands.
+    /// Where the address is.
     pub position: Position,
 }
 

@@ -10,7 +10,7 @@ pub(super) fn fix_roots(routes: &mut [Route], start: &Path) {
     follow(routes, Some(start.to_path_buf()));
 }
 
-/// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Gives the
+/// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Returns the
 /// root behind them.
 fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
     // That of requests which no `handle` has taken so far: only they come to the next `handle`.

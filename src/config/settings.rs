@@ -19,7 +19,7 @@ pub struct Global {
     /// The `frankenphp` block: PHP threads, ini settings, global workers, snapshots.
     pub frankenphp: FrankenPhp,
     /// `admin`: where the admin interface listens. `None`: nothing is said, so it listens on [`Admin::default`], and the
-    /// server goes on without it when that address is taken.
+    /// server continues without it when that address is taken.
     pub admin: Option<Admin>,
     /// How long requests and scripts have to end on shutdown, restart and reload before they are interrupted.
     pub grace_period: Duration,
@@ -50,7 +50,7 @@ impl Default for Global {
 pub struct FrankenPhp {
     /// How many PHP threads serve requests from the start. `None`: twice the number of processors.
     pub num_threads: Option<usize>,
-    /// Where `num_threads` stands.
+    /// Where `num_threads` is.
     pub position: Option<Position>,
     /// Up to how many the server may scale under load. `None`: it does not scale.
     pub max_threads: Option<MaxThreads>,
@@ -196,7 +196,7 @@ pub enum LogLevel {
     Debug,
     /// What happens in normal operation.
     Info,
-    /// What somebody should look at.
+    /// What someone should look at.
     Warn,
     /// What went wrong.
     Error,

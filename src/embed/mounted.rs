@@ -60,7 +60,7 @@ impl Mounted {
     /// Starts the engine, the classic threads, eager background workers and HTTP workers, and waits until the latter serve.
     /// Blocks: not for async code.
     ///
-    /// Of the configuration, what concerns sockets, logs, the admin interface and watching has no effect. Its sites are told
+    /// Of the configuration, what concerns sockets, logs, the admin interface and watching has no effect. Its sites are known
     /// apart by their hosts alone.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ use crate::limits;
 pub(super) enum Outcome {
     /// There is a response.
     Answered(Response<ResponseBody>),
-    /// The request goes on to the handlers behind.
+    /// The request goes to the handlers behind.
     GoOn,
     /// The request has failed; `handle_errors` may answer it.
     Failed(Failure),
@@ -52,7 +52,7 @@ pub(super) struct RequestContext<'s> {
     pub(super) interim: Option<&'s Arc<InterimSlot>>,
     /// Set by the handler, for the access log.
     pub(super) handled_by: HandledBy<'s>,
-    /// What the access log is told by directives.
+    /// What the access log receives from directives.
     pub(super) log_notes: LogNotes,
 }
 
@@ -386,7 +386,7 @@ fn refused(_: Refusal) -> Response<ResponseBody> {
 pub(super) async fn catch_panic(handler: impl Future<Output = Response<ResponseBody>>) -> Response<ResponseBody> {
     let mut handler = pin!(handler);
     poll_fn(|context| {
-        // The future is not polled again after it panicked, so nobody sees what it left half done.
+        // The future is not polled again after it panicked, so no one sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context))) {
             Ok(poll) => poll,
             Err(panic) => {

@@ -40,7 +40,7 @@ enum Answer {
     Streaming(Streaming),
     /// The client has, or will get, all of it.
     Finished,
-    /// Nobody reads.
+    /// No one reads.
     Gone,
 }
 
@@ -172,7 +172,7 @@ impl<B> HttpExchange<B> {
         }
         let source = match head.content_length {
             Some(promised) if promised > buffer.len() as u64 => {
-                // The client must see that something is missing, so the promise stands and the body breaks off.
+                // The client must see that something is missing, so the promise is kept and the body breaks off.
                 warn_of_length(promised, buffer.len() as u64);
                 head.set_content_length(promised);
                 let (chunks, receiver) = mpsc::channel(1);
@@ -454,7 +454,7 @@ where
             let _ = self.respond(ResponseHead::new(200));
         }
         self.close();
-        // Nobody waits for the rest of the request either; the connection can serve the next one.
+        // No one waits for the rest of the request either; the connection can serve the next one.
         self.body.discard();
     }
 

@@ -139,7 +139,7 @@ impl RunningListener {
         limits::CONNECTIONS_MAX as usize - self.places.available_permits()
     }
 
-    /// Stops accepting at once, tells clients to close their connections, and waits for the running responses; those
+    /// Stops accepting at once, asks clients to close their connections, and waits for the running responses; those
     /// that are not done within `grace` are cut off. Returns how many were.
     pub async fn shut_down(mut self, grace: Duration) -> usize {
         self.phase.send_replace(Phase::Draining);

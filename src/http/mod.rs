@@ -1,7 +1,7 @@
 //! The HTTP side: from a socket to a job for a PHP thread, and from what PHP wrote back to the socket.
 //!
 //! It runs on the async runtime and knows nothing of PHP: requests leave through [`queue::RequestQueue`] as
-//! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does stands
+//! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does is
 //! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
 //! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `current`, `write_limit`, `stall`, `service`, `answer`,

@@ -90,7 +90,7 @@ pub(super) struct AbortError;
 
 /// What stands for no response at all; see [`unless_aborted`].
 pub(super) fn aborted() -> Response<ResponseBody> {
-    // Where nothing can close the connection, as in a tower stack of somebody else, this is what the client gets.
+    // Where nothing can close the connection, as in a tower stack of another program, this is what the client gets.
     let mut response = plain(StatusCode::FORBIDDEN, "");
     response.extensions_mut().insert(Aborted);
     response

@@ -77,7 +77,7 @@ where
         let mut phases = self.phases.clone();
         let outcome = tokio::select! {
             outcome = self.begin() => outcome,
-            // Dropping the connection tells PHP that the client is gone.
+            // Dropping the connection informs PHP that the client is gone.
             _ = phases.wait_for(|phase| *phase == Phase::Closed) => Err(Refused::Closed),
         };
         if let Err(error) = outcome {

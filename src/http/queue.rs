@@ -81,7 +81,7 @@ impl RequestQueue {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Runs the exchange that `open` makes once there is a place for it, and waits for its reply. `open` also gives
+    /// Runs the exchange that `open` makes once there is a place for it, and waits for its reply. `open` also returns
     /// what to do when no PHP thread will ever see it: after waiting too long, or because this future was dropped (the
     /// client hung up).
     pub(super) async fn run<E, W>(

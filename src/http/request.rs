@@ -36,7 +36,7 @@ pub(super) struct RequestState<'r> {
     stored: Vec<(String, String)>,
     /// How the request has failed, while `handle_errors` answers it.
     pub(super) failure: Option<u16>,
-    /// What the access log is told.
+    /// What the access log learns.
     pub(super) log_notes: LogNotes,
 }
 

@@ -112,7 +112,7 @@ impl HttpService {
     }
 
     /// How many requests listeners have taken for this service that have no response yet. After it has been replaced on
-    /// every listener and this has been 0, nobody offers a job to the queues that only it reaches.
+    /// every listener and this has been 0, no one offers a job to the queues that only it reaches.
     pub fn in_hand(&self) -> usize {
         fence(Ordering::SeqCst);
         self.in_hand.load(Ordering::SeqCst)

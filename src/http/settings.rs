@@ -71,7 +71,7 @@ pub struct PhpSettings {
 pub struct WorkerRoute {
     /// The worker's name, for the access log.
     pub name: String,
-    /// Its script, below the document root of the block if it lies there. A request that routing sends to this script goes
+    /// Its script, below the document root of the block if it is there. A request that routing sends to this script goes
     /// to the worker.
     pub script: PathBuf,
     /// Patterns of paths that are sent to this worker, unless they are those of a static file.

@@ -16,9 +16,9 @@ pub struct Routes {
 enum Step {
     /// Begins a level of nesting: no exclusive route of it was taken yet.
     Enter { marks: u128 },
-    /// Goes on at the step `miss` if a route with this mark was taken.
+    /// Continues at the step `miss` if a route with this mark was taken.
     Unless { mark: u128, miss: usize },
-    /// Goes on at the step `miss` if the request is not what the matcher wants.
+    /// Continues at the step `miss` if the request is not what the matcher wants.
     If { matcher: Matcher, miss: usize },
     /// Sets the mark of an exclusive route.
     Take { mark: u128 },

@@ -43,12 +43,12 @@ pub(crate) const ROUTES_MAX: usize = 100_000;
 pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 
 /// How many folders below a document root are looked through for `.htaccess` files, and how deep: more than the applications
-/// with such files have, and little enough for a check that somebody waits for.
+/// with such files have, and little enough for a check that someone waits for.
 pub const HTACCESS_FOLDERS_MAX: usize = 5_000;
 /// See [`HTACCESS_FOLDERS_MAX`].
 pub const HTACCESS_DEPTH_MAX: usize = 8;
 
-/// The most findings of one run: beyond it nobody reads on.
+/// The most findings of one run: beyond it no one reads on.
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 
 /// The most threads of a pool: an idle PHP thread takes 0.4 MB and its stack 16 MiB of address space; more threads
@@ -105,7 +105,7 @@ pub const VARS_DEPTH_MAX: usize = 256;
 /// some tens of microseconds once per version.
 pub const VARS_COPY_MAX_BYTES_DEFAULT: usize = 64 * KIB;
 
-/// The default of the largest snapshot: a script that publishes more than this by mistake is told, before it takes
+/// The default of the largest snapshot: a script that publishes more than this by mistake gets an error before it takes
 /// the memory of the machine.
 pub const VARS_MAX_BYTES_DEFAULT: usize = 256 * MIB;
 

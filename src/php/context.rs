@@ -143,7 +143,7 @@ impl Context {
         }
         let request = igor_request {
             script: run.script.as_ptr(),
-            // An HTTP worker boots in a request that nobody has sent, a background worker in none.
+            // An HTTP worker boots in a request that no one has sent, a background worker in none.
             method: if self.work.mode() == Mode::HttpWorker { c"GET".as_ptr() } else { ptr::null() },
             uri: c"".as_ptr(),
             query: c"".as_ptr(),
@@ -256,7 +256,7 @@ impl Context {
         }
     }
 
-    /// What PHP is told of a call in which we panicked.
+    /// What PHP learns of a call in which we panicked.
     pub(super) fn note_panic(&mut self, call: &str) {
         self.text = format!("a defect of igor was met in {call}(); its log tells more").into_bytes();
     }
@@ -308,7 +308,7 @@ impl Context {
             return self.fail(Failure::runtime("frankenphp_set_vars() can only be called in a background worker"));
         };
         let objects = super::objects::EngineObjects;
-        // SAFETY: the array is an argument of the running call on this thread: it lives, and nobody writes to it.
+        // SAFETY: the array is an argument of the running call on this thread: it lives, and no one writes to it.
         if slot.current().is_some_and(|current| unsafe { current.snapshot.equals(array, &objects) }) {
             slot.count_unchanged();
             self.work.published(None);
@@ -378,7 +378,7 @@ impl Context {
         site: u64,
         array: *const crate::vars::layout::ZArray,
     ) -> Option<ffi::igor_reading> {
-        // SAFETY: the array belongs to the running call on this thread: it lives, and nobody writes to it.
+        // SAFETY: the array belongs to the running call on this thread: it lives, and no one writes to it.
         unsafe { self.laundry.launder(site, array, self.limits, &mut self.pins) }
     }
 

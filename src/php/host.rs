@@ -256,7 +256,7 @@ leaf! {
 
 // ---- Log and errors ----
 
-/// Called with a null host while the engine starts and stops, so it stands outside of the macro.
+/// Called with a null host while the engine starts and stops, so it is outside of the macro.
 #[unsafe(no_mangle)]
 extern "C" fn host_log(host: *mut c_void, level: c_int, message: *const c_char, len: usize) {
     let logged = catch_unwind(AssertUnwindSafe(|| {
@@ -433,7 +433,7 @@ leaf! {
     }
 }
 
-/// Whether PHP bails out at this point now. Stands outside of the macro: it is asked for in places without a host too.
+/// Whether PHP bails out at this point now. Outside of the macro: it is asked for in places without a host too.
 #[cfg(feature = "faults")]
 #[unsafe(no_mangle)]
 extern "C" fn host_fault(point: *const c_char, len: usize) -> bool {
@@ -441,7 +441,7 @@ extern "C" fn host_fault(point: *const c_char, len: usize) -> bool {
     std::str::from_utf8(unsafe { bytes(point, len) }).is_ok_and(crate::faults::hit)
 }
 
-/// Arms a fault on the calling thread; gives whether the one before has happened.
+/// Arms a fault on the calling thread; returns whether the one before has happened.
 #[cfg(feature = "faults")]
 #[unsafe(no_mangle)]
 extern "C" fn host_fault_arm(point: *const c_char, len: usize, nth: u64) -> bool {

@@ -25,7 +25,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Takes the next one; `None` when nobody is left who could ask.
+    /// Takes the next one; `None` when no one is left who could ask.
     pub(super) async fn next(&mut self) -> Option<Request> {
         match self.seen.take() {
             Some(request) => Some(request),
@@ -54,7 +54,7 @@ pub(super) struct Reloaded {
 /// What came of a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Restarted {
-    /// How many workers began anew.
+    /// How many workers restarted.
     pub(super) workers: usize,
     /// The threads whose scripts could not be made to end.
     pub(super) stuck: Vec<threads::Stuck>,
@@ -93,7 +93,7 @@ pub(super) enum ControlError {
     /// Another configuration is asked for already.
     #[error("a newer reload came while the scripts of its HTTP workers still booted")]
     Superseded,
-    /// Nobody is there to answer.
+    /// No one is there to answer.
     #[error("the server is stopping")]
     Stopping,
 }
@@ -128,7 +128,7 @@ impl StopSignal {
         Self { sender: Arc::new(sender), receiver }
     }
 
-    /// Waits for the signal and gives its reason.
+    /// Waits for the signal and returns its reason.
     pub(super) async fn wait(&mut self) -> &'static str {
         // The sender lives as long as the receiver, so the wait does not fail.
         self.receiver.wait_for(Option::is_some).await.ok().and_then(|reason| *reason).unwrap_or("none")
@@ -152,14 +152,14 @@ impl Control {
     /// Puts another configuration in the place of the running one; `None`: what the file says now. See `reload`.
     ///
     /// # Errors
-    /// Says why the running configuration goes on.
+    /// Says why the running configuration continues.
     pub(super) async fn reload(&self, text: Option<String>) -> Result<Reloaded, ControlError> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Reload { text, reply }).await.map_err(|_| ControlError::Stopping)?;
         answer.await.unwrap_or(Err(ControlError::Stopping))
     }
 
-    /// Lets the workers of some scopes start anew. Returns when every script of theirs that ran has ended: on its own within
+    /// Lets the workers of some scopes restart. Returns when every script of theirs that ran has ended: on its own within
     /// the grace period, or interrupted.
     pub(super) async fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> Restarted {
         let live = self.live();

@@ -76,7 +76,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     let serving =
         || runtime.block_on(serve(config, source.map(absolute), Sockets { bound, admin, encryption, challenges }));
     let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
-        // Nobody is left to let the PHP threads leave.
+        // No one is left to let the PHP threads leave.
         tracing::error!("the server's loop panicked, and the process ends at once; this is a defect of igor");
         exit_at_once(EXIT_STUCK);
     };
@@ -226,7 +226,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
                     Err(error) => tracing::error!("the configuration was not reloaded, and the running one goes on: {error}"),
                 }
                 systemd::ready();
-                // Nobody is told where nobody waits, as after a signal.
+                // A reload by signal has no caller that waits for the reply.
                 let _ = reply.send(result);
             }
         }

@@ -65,14 +65,14 @@ impl JobQueue {
         self.waiting_threads.load(Ordering::Relaxed)
     }
 
-    /// Tells the threads to end once the queue is empty, and refuses new jobs.
+    /// Asks the threads to end once the queue is empty, and refuses new jobs.
     pub fn close(&self) {
         let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Release);
         drop(stop.take());
     }
 
-    /// Refuses new jobs while there are no threads. Gives those that wait: to drop them is to refuse them too.
+    /// Refuses new jobs while there are no threads. Returns those that wait: to drop them is to refuse them too.
     pub(crate) fn refuse(&self) -> Refused {
         let _stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Release);
@@ -135,7 +135,7 @@ impl JobQueue {
         }
     }
 
-    /// The gate through which one block offers jobs. `on_offer` is told of each one that was queued; it must not block.
+    /// The gate through which one block offers jobs. `on_offer` is called for each one that was queued; it must not block.
     pub fn sender(
         self: &Arc<Self>,
         scope: Arc<dyn Scope>,
@@ -177,7 +177,7 @@ mod tests {
     use crate::php::{Failure, Wait};
     use crate::vars::Slot;
 
-    /// Tells by its end that nobody will run it.
+    /// Its end means that no thread will run it.
     struct Request(#[expect(dead_code, reason = "dropped as the sign")] Sender<Infallible>, RequestHead);
 
     impl Exchange for Request {

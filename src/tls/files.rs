@@ -177,7 +177,7 @@ fn ip_text(bytes: &[u8]) -> Option<String> {
     <[u8; 16]>::try_from(bytes).ok().map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
 }
 
-/// What tells a changed file, whatever way it was put there.
+/// What identifies a changed file, whatever way it was put there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,

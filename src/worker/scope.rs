@@ -30,7 +30,7 @@ pub struct ScopeConfig {
     pub catch_all: Option<CatchAll>,
 }
 
-/// The background workers of one scope. It outlives reloads, which change what is in it; so a script that goes on sees
+/// The background workers of one scope. It outlives reloads, which change what is in it; so a script that continues sees
 /// what is declared now.
 pub struct ScopeWorkers {
     label: String,
@@ -51,7 +51,7 @@ struct Inner {
 pub struct Replaced {
     /// Workers that are to stop: no longer declared, or declared otherwise.
     pub retired: Vec<Arc<Background>>,
-    /// Those of them whose names are still declared: they must start anew, because they ran.
+    /// Those of them whose names are still declared: they must restart, because they ran.
     pub restarted: Vec<Arc<Background>>,
 }
 
@@ -65,7 +65,7 @@ impl ScopeWorkers {
     }
 
     /// Adds the names that are not declared yet, and the catch-all if there is none. The first step of a reload: it disturbs
-    /// nobody, and [`replace`](Self::replace) can take it back.
+    /// no one, and [`replace`](Self::replace) can take it back.
     pub fn add(&self, declarations: &ScopeConfig) {
         let mut inner = self.write();
         let Inner { shared, names, catch_all, workers } = &mut *inner;
@@ -152,7 +152,7 @@ impl ScopeWorkers {
         Ok(())
     }
 
-    /// Tells every worker to stop.
+    /// Asks every worker to stop.
     pub fn stop(&self) {
         for worker in self.workers() {
             worker.stop();
@@ -184,7 +184,7 @@ impl ScopeWorkers {
         self.read().not_declared(name, &self.label)
     }
 
-    /// Why a request of an HTTP worker finds no worker of this name: the catch-all has not started it, or nobody would.
+    /// Why a request of an HTTP worker finds no worker of this name: the catch-all has not started it, or no one would.
     fn not_running(&self, name: &[u8]) -> Failure {
         let inner = self.read();
         match &inner.catch_all {
@@ -277,7 +277,7 @@ impl ScopeView {
         if phase == Phase::Callback {
             return Ok(());
         }
-        // A worker that was ready stays ready, also after it was given up; it is started again, and nobody waits for that.
+        // A worker that was ready stays ready, also after it was given up; it is started again, and no one waits for that.
         worker.start(&self.declared().view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
     }
 

@@ -1,4 +1,4 @@
-//! Who waits for whom, so that a background worker which waits for itself, directly or through others, is told so instead
+//! Who waits for whom, so that a background worker which waits for itself, directly or through others, fails with that instead
 //! of running into its timeout (contract line B16).
 
 use crate::tasks::{TaskWorker, WaitGraph};
@@ -58,7 +58,7 @@ impl Waits {
     }
 }
 
-/// Somebody who waits for a background worker.
+/// Someone who waits for a background worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
     /// The PHP thread's name, which says of what kind it is: `php-…`, `http-…`, or `bg-…` with the name of its worker.

@@ -463,7 +463,7 @@ fn requests_of_several_threads_run_side_by_side() {
     }
 }
 
-/// B56: a request that nobody has time for is refused instead of piling up.
+/// B56: a request that no one has time for is refused instead of piling up.
 #[test]
 fn a_request_that_waits_too_long_is_refused() {
     let server = Igor::new()

@@ -154,7 +154,7 @@ fn what_is_no_script_is_refused_in_php_fpms_words() {
     let server = start();
     let mut front = Front::connect(&server);
     let (text, missing) = (at(&server, "text.txt"), at(&server, "missing.php"));
-    // A picture that somebody has uploaded is no script, whatever is put behind its name.
+    // A picture that a user has uploaded is no script, whatever is put behind its name.
     let behind = format!("{text}/x.php");
     for (file, expected) in [
         (text.as_str(), "Status: 403 Forbidden\r\n"),

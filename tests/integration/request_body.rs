@@ -99,7 +99,7 @@ fn a_streamed_body_that_breaks_off_is_a_read_error() {
             std::fs::remove_file(server.path("read")).expect("the file is there");
         }
     }
-    // The worker's run goes on.
+    // The worker's run continues.
     assert_eq!(server.get("/worker.php?count").text(), "3");
     assert_eq!(server.log.count("worker script failed"), 0);
 }

@@ -108,7 +108,7 @@ impl RoutesDraft {
 
 /// Sorts the routes of one directive as Caddy does: of two with one path each the longer comes first; otherwise one with a
 /// matcher comes before one without. That is no total order, so the few that a block has are sorted by insertion, which
-/// gives what Caddy gives. Blocks with more get the order by path, then those with other matchers, then those without.
+/// does what Caddy does. Blocks with more get the order by path, then those with other matchers, then those without.
 fn sort_same(routes: &mut [Placed]) {
     const SORTED_BY_INSERTION_MAX: usize = 500;
     let reversed = routes.first().is_some_and(|placed| placed.reversed);

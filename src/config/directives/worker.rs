@@ -366,7 +366,7 @@ pub(crate) fn worker_name(word: &Token, context: &mut Context<'_>) -> Option<Str
     label(word, "the name of the worker", context)
 }
 
-/// The name that a block gives to its scope.
+/// The name that a block sets for its scope.
 pub(super) fn scope_name(word: &Token, context: &mut Context<'_>) -> Option<String> {
     label(word, "the name of the scope", context)
 }

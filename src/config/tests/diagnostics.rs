@@ -14,7 +14,7 @@ fn report(cases: &[&str]) -> String {
     report
 }
 
-/// Compares with the snapshot of this name, which lies beside the tests.
+/// Compares with the snapshot of this name, which is beside the tests.
 fn compare(name: &str, cases: &[&str]) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);

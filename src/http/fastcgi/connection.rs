@@ -139,7 +139,7 @@ where
         let mut answering = std::pin::pin!(answering);
         tokio::select! {
             sent = answering.as_mut() => Some(sent),
-            // Dropping the answer tells PHP that the client is gone.
+            // Dropping the answer informs PHP that the client is gone.
             left = pump(records, begun.id, body_end) => match left {
                 Left::Aborted => None,
                 Left::Closed => return Err(Broken::Ended),
@@ -153,7 +153,7 @@ where
     }
 }
 
-/// The stream of parameters; `None` when the web server gives the request up.
+/// The stream of parameters; `None` when the web server aborts the request.
 async fn params<R, W>(records: &mut Records<R>, writer: &mut W, id: u16) -> Result<Option<Vec<u8>>, Broken>
 where
     R: AsyncRead + Unpin,
@@ -274,7 +274,7 @@ enum Left {
     Broken(Broken),
 }
 
-/// Hands the body to the request, and goes on reading to see when the web server gives it up.
+/// Hands the body to the request, and keeps reading to see when the web server aborts it.
 async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mpsc::Sender<Piece>) -> Left {
     let mut body = Some(body);
     loop {
@@ -289,7 +289,7 @@ async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mps
                 let Some(open) = &body else { continue };
                 let is_end = record.content.is_empty();
                 let piece = if is_end { Piece::End } else { Piece::Data(Bytes::from(record.content)) };
-                // Nobody takes it when the script has read enough.
+                // No one takes it when the script has read enough.
                 if open.send(piece).await.is_err() || is_end {
                     body = None;
                 }

@@ -1,4 +1,4 @@
-//! What PHP is told of a request.
+//! What PHP learns of a request.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -257,7 +257,7 @@ fn a_wrong_content_length_cannot_be_mistaken_for_the_next_response() {
         let _ = respond(exchange, 200, &[&format!("Content-Length: {promised}")]);
         let _ = exchange.write(&vec![b'x'; written.parse().expect("a number")]);
     });
-    // Too much: cut off, and the connection goes on.
+    // Too much: cut off, and the connection continues.
     let mut client = server.client();
     for (promised, written) in [(3, 5), (3, 100_000), (0, 1), (5, 5), (100_000, 100_000)] {
         client.send(&format!("GET /{promised}/{written} HTTP/1.1\r\nHost: a\r\n\r\n"));

@@ -250,7 +250,7 @@ impl Answer {
     }
 }
 
-/// A client that says exactly what it is told to.
+/// A client that says exactly what it is asked to.
 struct Client {
     reader: BufReader<TcpStream>,
 }

@@ -48,7 +48,7 @@ pub struct AdminError {
 /// How long answers that are on their way may take when the server ends: they are ready, and small.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// An address that was bound, and answers nobody yet.
+/// An address that was bound, and answers no one yet.
 pub(super) struct BoundAdmin {
     socket: Bound,
 }
@@ -58,7 +58,7 @@ enum Bound {
     Unix(std::os::unix::net::UnixListener, PathBuf),
 }
 
-/// Binds the address. `None`: there is to be no admin interface, or nobody asked for one and its usual address is taken,
+/// Binds the address. `None`: there is to be no admin interface, or no one asked for one and its usual address is taken,
 /// by another server most likely; the log says so.
 ///
 /// # Errors
@@ -94,7 +94,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     Ok(Bound::Tcp(listener, address))
 }
 
-/// A socket file that nobody listens on any more is what a server that was killed left behind. Any other file is somebody's:
+/// A socket file that no one listens on any more is what a server that was killed left behind. Any other file is someone's:
 /// the kernel refuses connections to it with the same error, so the kind of the file decides.
 fn bind_unix(path: &Path) -> io::Result<Bound> {
     if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -125,7 +125,7 @@ struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It may be gone already; nobody could do anything about another reason.
+        // It may be gone already; no one could do anything about another reason.
         let _ = fs::remove_file(&self.0);
     }
 }

@@ -126,7 +126,7 @@ pub struct RestartCounts {
     pub exit: u64,
     /// It failed.
     pub failure: u64,
-    /// It was told to, by this interface or because a watched file has changed.
+    /// It was asked to, by this interface or because a watched file has changed.
     pub restart: u64,
     /// A reload has changed its declaration.
     pub reload: u64,
@@ -143,7 +143,7 @@ pub struct ErrorView {
     pub line: u32,
 }
 
-/// Somebody who waits for a background worker.
+/// Someone who waits for a background worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WaiterView {
     /// The PHP thread, as in `GET /frankenphp/threads`.
@@ -238,7 +238,7 @@ pub struct ThreadView {
 /// The answer of `POST /frankenphp/workers/restart`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restarted {
-    /// How many workers began anew.
+    /// How many workers restarted.
     pub workers: usize,
     /// Threads whose scripts could not be made to end: their workers did not.
     pub stuck: Vec<StuckView>,

@@ -154,7 +154,7 @@ impl Background {
     pub fn succeed(predecessor: &Arc<Self>, declaration: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let Self { name, scope, slot, last_publish, .. } = &**predecessor;
         let before = predecessor.locked();
-        // One that never ran has nobody to wait for; so a line of reloads does not become a chain of workers.
+        // One that never ran has no one to wait for; so a line of reloads does not become a chain of workers.
         let waits_for = if before.live > 0 { Some(predecessor.clone()) } else { before.predecessor.clone() };
         let mut counters = before.counters;
         // What is between two runs has been counted when the last one ended.
@@ -310,7 +310,7 @@ impl Background {
         Ok(())
     }
 
-    /// Lets the script end and start anew on every thread, at once and without counting a failure: every handle reaches its
+    /// Lets the script end and start again on every thread, at once and without counting a failure: every handle reaches its
     /// end of file, every pause ends. Threads that were given up are started again; a worker that does not run stays so.
     /// Returns whether it runs. A script that does not end is for the caller to interrupt, see
     /// [`end_runs`](crate::threads::end_runs).
@@ -341,7 +341,7 @@ impl Background {
         self.locked().live > 0
     }
 
-    /// Tells the script to end: every handle reaches its end of file, every pause and wait ends.
+    /// Asks the script to end: every handle reaches its end of file, every pause and wait ends.
     pub fn stop(&self) {
         let (handles, retired) = {
             let mut state = self.locked();
@@ -409,7 +409,7 @@ impl Background {
         }
     }
 
-    /// How a wait ends in this state; `None`: it goes on.
+    /// How a wait ends in this state; `None`: it continues.
     fn verdict(&self, state: &State, phase: Phase, since: Since) -> Option<Result<(), Failure>> {
         if state.ready {
             return Some(Ok(()));
@@ -435,7 +435,7 @@ impl Background {
         Some(messages::gave_up(self.subject(), state.attempts, last))
     }
 
-    /// What has happened so far, to be taken before [`start`](Self::start): a waiter is told of what happens after.
+    /// What has happened so far, to be taken before [`start`](Self::start): a waiter hears of what happens after.
     pub(super) fn since(&self) -> Since {
         let state = self.locked();
         Since { failures: state.failures, give_ups: state.give_ups }
@@ -477,7 +477,7 @@ struct Bell(Arc<Background>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // Under the lock nobody is between a look and the sleep after it.
+        // Under the lock no one is between a look and the sleep after it.
         drop(self.0.locked());
         self.0.changed.notify_all();
     }

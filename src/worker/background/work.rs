@@ -129,7 +129,7 @@ impl BackgroundWork {
             if state.stopping {
                 return Ok(None);
             }
-            // Counted also when it cannot begin, so that the log tells its failure from those of other runs.
+            // Counted also when it cannot begin, so that the log separates its failure from those of other runs.
             state.runs += 1;
             state.running += 1;
             self.run = state.runs;
@@ -188,7 +188,7 @@ impl BackgroundWork {
         }
     }
 
-    /// The thread leaves its loop because of a failure that has been noted. The last thread of a pool gives the worker up;
+    /// The thread leaves its loop because of a failure that has been noted. The last thread of a pool makes the worker give up;
     /// before that the others may still publish.
     fn give_up(&mut self) {
         self.standing = Standing::Left;

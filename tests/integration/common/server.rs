@@ -145,7 +145,7 @@ impl Igor {
         self
     }
 
-    /// Gives the server a system that makes only so many PHP threads in all; [`Server::allow_php_threads`] changes it.
+    /// Runs the server on a system that makes only so many PHP threads in all; [`Server::allow_php_threads`] changes it.
     pub(crate) fn php_threads_at_most(mut self, count: usize) -> Self {
         let library = self.dir.path().join("few_threads.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/common/few_threads.c");
@@ -343,7 +343,7 @@ impl Server {
         Puppet::connect(&self.path(&format!("{name}.{number}.sock")))
     }
 
-    /// Waits until a line of the log holds all of `parts`, and gives it.
+    /// Waits until a line of the log holds all of `parts`, and returns it.
     pub(crate) fn wait_log(&self, parts: &[&str]) -> String {
         let holds = |line: &&String| parts.iter().all(|part| line.contains(part));
         self.log.wait(&format!("a line with {parts:?}"), |lines| lines.iter().find(holds).cloned())
