@@ -10,7 +10,7 @@ use super::directives::{apply_global, apply_site, check_scope};
 use super::handlers::{Handler, Route};
 use super::limits;
 use super::model::{Address, Config, Listener, ScopeLabel, Site};
-use super::roots::fix_roots;
+use super::roots::{fix_error_roots, fix_roots};
 use super::settings::{Admin, Global};
 use super::syntax::{RawSite, Sections};
 use super::tls;
@@ -35,7 +35,7 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     check_fastcgi(&config.sites, context);
     for site in &mut config.sites {
         fix_roots(&mut site.routes, context.working_dir);
-        fix_roots(&mut site.error_routes, context.working_dir);
+        fix_error_roots(&mut site.error_routes);
         check_depth(site, context);
     }
     check_threads(config, context);

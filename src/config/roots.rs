@@ -10,12 +10,17 @@ pub(super) fn fix_roots(routes: &mut [Route], start: &Path) {
     follow(routes, Some(start.to_path_buf()));
 }
 
+/// The same for `handle_errors`, to which a request comes with the root that it had when it failed.
+pub(super) fn fix_error_roots(routes: &mut [Route]) {
+    follow(routes, None);
+}
+
 /// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Returns the
 /// root behind them.
 fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
     // That of requests which no `handle` has taken so far: only they come to the next `handle`.
     let mut untaken = root.clone();
-    let mut root_is_taken = false;
+    let (mut root_is_taken, mut root_may_be_taken) = (false, false);
     for route in routes {
         let always = route.matcher.is_any();
         match &mut route.handler {
@@ -23,9 +28,11 @@ fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
                 let fixed = text.as_literal().map(PathBuf::from);
                 // Of several `root`s a request takes the first.
                 root_is_taken = always;
+                let certain = always && !root_may_be_taken;
+                root_may_be_taken = true;
                 for root in [&mut root, &mut untaken] {
                     if *root != fixed {
-                        *root = fixed.clone().filter(|_| always);
+                        *root = fixed.clone().filter(|_| certain);
                     }
                 }
             }

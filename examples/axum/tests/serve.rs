@@ -60,7 +60,8 @@ fn a_worker_that_does_not_boot() {
     std::fs::write(folder.join("broken.php"), "<?php throw new Exception('no database');").expect("a file");
     let caddyfile = folder.join("Caddyfile");
     std::fs::write(&caddyfile, ":80 {\n php_server {\n root .\n worker broken.php\n }\n}").expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_igor-axum")).arg("127.0.0.1:0").arg(&caddyfile).output();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_igor-axum"));
+    let output = command.arg("127.0.0.1:0").arg(&caddyfile).current_dir(folder).output();
     let output = output.expect("the program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");

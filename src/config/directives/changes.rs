@@ -87,7 +87,8 @@ fn map_line(input: &Token, outputs: &[Token], context: &mut Context<'_>) -> Opti
     };
     let output = |word: &Token, context: &mut Context<'_>| match word.text.as_str() {
         "-" => Some(None),
-        _ => values::text(word, context).map(Some),
+        // `${1}` is a group of the expression, and no placeholder.
+        text => values::text(&Token { text: text.replace("${", "$\\{"), ..word.clone() }, context).map(Some),
     };
     let outputs = outputs.iter().map(|word| output(word, context)).collect::<Option<Vec<_>>>()?;
     Some(MapLine { input, outputs })

@@ -49,8 +49,13 @@ pub(super) fn expression(
             if !FUNCTIONS.contains(&call.name.as_str()) {
                 return Err(format!("there is no function `{}`", excerpt(&call.name)));
             }
-            let line =
-                |line: &Vec<String>| std::iter::once(&call.name).chain(line).map(|text| word(text)).collect::<Vec<_>>();
+            let line = |line: &Vec<String>| match line.as_slice() {
+                // The matcher itself is written `key=value`.
+                [key, value] if call.name == "query" && !key.contains('=') => {
+                    vec![word(&call.name), word(&format!("{key}={value}"))]
+                }
+                _ => std::iter::once(&call.name).chain(line).map(|text| word(text)).collect::<Vec<_>>(),
+            };
             Ok(called(call.lines.iter().map(line).collect(), &mut shared.borrow_mut()))
         },
     );

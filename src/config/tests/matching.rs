@@ -202,6 +202,42 @@ fn named_matchers() {
         ("{\n\t\tnot path /x\n\t\tnot method GET\n\t}", false),
         ("{\n\t\tpath /api/*\n\t\tmethod GET\n\t\thost www.example.com\n\t}", true),
         ("{\n\t\tpath /api/*\n\t\tmethod POST\n\t}", false),
+        ("path_regexp ^/api/[a-z]+$", true),
+        ("path_regexp named ^/v2", false),
+        ("header_regexp Accept ^image/", true),
+        ("header_regexp agent X-Id ^8$", false),
+        ("query page=2", true),
+        ("query page=3 page=2", true),
+        ("query page=3", false),
+        ("query page=*", true),
+        ("query other=*", false),
+        ("protocol http", true),
+        ("protocol https", false),
+        ("protocol http/1.1", true),
+        ("protocol http/2+", false),
+        ("protocol grpc", false),
+        ("remote_ip 192.0.2.0/24", true),
+        ("remote_ip 10.0.0.0/8 ::1", false),
+        ("remote_ip private_ranges", false),
+        ("client_ip 198.51.100.1", true),
+        ("client_ip 192.0.2.0/24", false),
+        ("vars {host} www.example.com", true),
+        ("vars {host} other {method}", false),
+        ("vars unset x", false),
+        ("vars_regexp {host} ^www", true),
+        ("file /page.html", true),
+        ("file /docs", false),
+        ("file /docs/", true),
+        ("file /none /page.html", true),
+        ("file", false),
+        ("not file", true),
+        ("{\n\t\tfile {\n\t\t\troot /\n\t\t\ttry_files /other/x\n\t\t}\n\t}", true),
+        ("{\n\t\tfile /app.php/info {\n\t\t\tsplit_path .php\n\t\t}\n\t}", true),
+        ("expression `path(\"/api*\") && {method} == \"GET\"`", true),
+        ("expression {method} == 'POST' || {query.page} > 1", true),
+        ("`header({'X-Id': ['8', '7']}) && !query({'x': '*'})`", true),
+        ("expression `{host}.endsWith('.com') ? {path}.matches('^/api') : false`", true),
+        ("expression `{method} in ['PUT', 'POST']`", false),
     ];
     for (block, expected) in table {
         assert_eq!(matcher(block).matches(&mut get()), Ok(expected), "@m {block}");
@@ -237,6 +273,17 @@ fn placeholders_are_filled_in() {
         (r#"{"a": {"b": 1}}"#, r#"{"a": {"b": 1}}"#),
         (r"\{host\} \x", r"{host} \x"),
         ("{} { host} {", "{} { host} {"),
+        ("{dir}|{file}|{?query}|{%uri}", "/api/|users|?page=2|%2Fapi%2Fusers%3Fpage%3D2"),
+        (
+            "{orig_method} {orig_uri} {orig_path} {orig_file} {orig_query}",
+            "POST /old/path%20x?a=1 /old/path x path x a=1",
+        ),
+        ("{http.request.remote} {remote_port} {client_ip}", "192.0.2.7:4711 4711 198.51.100.1"),
+        ("{http.request.local.host} {http.request.proto}", "127.0.0.1 HTTP/1.1"),
+        ("{path.0}-{path.1}-{path.2} {labels.0} {labels.2}", "api-users- com www"),
+        ("{query.page} {http.request.uri.query.page} {cookie.session}", "2 2 x y"),
+        ("{vars.root} {uuid}", "/site 00000000-0000-4000-8000-000000000000"),
+        ("{re.x.1}{err.status_code}{resp.status_code}{tls_version}", ""),
     ];
     for (source, expected) in table {
         assert_eq!(Text::parse(source, &[]).expect("a text").render(&get()), expected, "{source}");
@@ -244,4 +291,38 @@ fn placeholders_are_filled_in() {
     assert_eq!(Text::parse("a {hots}", &[]), Err(UnknownPlaceholder("hots".to_owned())));
     assert_eq!(Text::parse("plain", &[]).expect("a text").as_literal(), Some("plain"));
     assert_eq!(Text::parse("{host}", &[]).expect("a text").as_literal(), None);
+}
+
+#[test]
+fn what_matchers_find_is_kept_for_placeholders() {
+    let stored = |block: &str, name: &str| {
+        let mut request = get();
+        assert_eq!(matcher(block).matches(&mut request), Ok(true), "{block}");
+        request.stored(name).unwrap_or_default().to_owned()
+    };
+    assert_eq!(stored("path_regexp name ^/(api)/", "http.regexp.name.1"), "api");
+    assert_eq!(stored("path_regexp ^/(?P<part>api)/", "http.regexp.m.part"), "api", "under the matcher's name");
+    assert_eq!(stored("header_regexp X-Id (.)", "http.regexp.1"), "7");
+    let file = "{\n\t\tfile /app.php/info {\n\t\t\tsplit_path .php\n\t\t}\n\t}";
+    assert_eq!(stored(file, "http.matchers.file.relative"), "/app.php");
+    assert_eq!(stored(file, "http.matchers.file.remainder"), "/info");
+    assert_eq!(stored("file /docs/", "http.matchers.file.type"), "directory");
+    let policy = |policy: &str| {
+        let files = "{\n\t\tfile /page.html /large.txt /none {\n\t\t\ttry_policy POLICY\n\t\t}\n\t}";
+        stored(&files.replace("POLICY", policy), "http.matchers.file.relative")
+    };
+    assert_eq!(policy("smallest_size"), "/page.html");
+    assert_eq!(policy("largest_size"), "/large.txt");
+    assert_eq!(policy("most_recently_modified"), "/large.txt");
+    assert_eq!(policy("first_exist_fallback"), "/page.html");
+    assert_eq!(matcher("file /none =410").matches(&mut get()), Err(410));
+}
+
+#[test]
+fn a_hostile_expression_takes_linear_time() {
+    let mut request = get();
+    let path: &'static str = Box::leak(format!("/{}", "a".repeat(20_000)).into_boxed_str());
+    request.path = path;
+    // With back-tracking this takes longer than the universe has.
+    assert_eq!(matcher("path_regexp ^/(a+)+(a+)+b$").matches(&mut request), Ok(false));
 }

@@ -7,6 +7,7 @@ mod exchange;
 mod queue;
 mod routing;
 mod sites;
+mod tree;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
