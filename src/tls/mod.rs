@@ -1,6 +1,6 @@
 //! Encryption by rustls: certificates and where they come from, and the handshake.
 //!
-//! A configuration makes one [`CertificateStore`] and one [`TlsEndpoint`] for each of its encrypted sockets. The store is
+//! A configuration makes one `CertificateStore` and one [`TlsEndpoint`] for each of its encrypted sockets. The store is
 //! what changes while the configuration runs: files that were replaced, certificates that were renewed. A handshake looks
 //! into it once, and takes the certificate whole, so a change breaks no connection.
 //!
