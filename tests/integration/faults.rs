@@ -324,12 +324,12 @@ fn faults_in_tasks() {
     done();
     for point in IN_SENDERS {
         println!("{point} in a sender");
-        server.send(&Request::post("/eval.php?raw", &format!("igor_fault('{point}'); $fault = ''; {SEND}")));
+        server.send(&Request::post("/eval.php?raw", format!("igor_fault('{point}'); $fault = ''; {SEND}")));
         done();
     }
     for point in IN_RECEIVERS {
         println!("{point} in a receiver");
-        server.send(&Request::post("/eval.php?raw", &format!("$fault = '{point}'; {SEND}")));
+        server.send(&Request::post("/eval.php?raw", format!("$fault = '{point}'; {SEND}")));
         done();
     }
 }

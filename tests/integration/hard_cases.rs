@@ -334,10 +334,13 @@ fn a_pool_that_shrinks() {
             .count()
     };
     let mut readers: Vec<_> = (0..4).map(|_| server.connect()).collect();
-    for connection in &mut readers {
-        connection.write(&Request::post("/eval.php", "$v = frankenphp_get_vars('w'); while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); } return strlen($v['text']);"));
+    for (number, connection) in readers.iter_mut().enumerate() {
+        let read = format!("$v = frankenphp_get_vars('w'); touch(getenv('DIR') . '/has-read-{number}');");
+        let wait = "while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); } return strlen($v['text']);";
+        connection.write(&Request::post("/eval.php", format!("{read} {wait}")));
     }
-    wait_until("four threads", || threads() == 4);
+    wait_until("four readers", || (0..4).all(|number| server.path(&format!("has-read-{number}")).exists()));
+    assert_eq!(threads(), 4);
     publish(&server, "['text' => 'short']");
     fs::write(server.path("go"), "").expect("files can be written");
     for connection in &mut readers {

@@ -122,10 +122,12 @@ impl BackgroundWork {
     fn begin(&mut self) -> io::Result<Option<Run>> {
         let ends = super::handle::pair();
         self.started = Instant::now();
-        self.up_at = None;
         self.is_ready = false;
+        let up_at = self.up_at.take();
         let handle = {
             let mut state = self.worker.locked();
+            // Of a run that a panic has cut short before its script.
+            state.up -= usize::from(up_at.is_some());
             if state.stopping {
                 return Ok(None);
             }
@@ -256,11 +258,13 @@ impl Work for BackgroundWork {
         self.output.flush(|line| tracing::info!(target: "php", worker = name, scope, thread, run, "{line}"));
         self.handle = None;
         worker.tasks.leave(self.key());
+        // Taken, because the end of a run is repeated after a panic in it.
+        let up_at = self.up_at.take();
         let (stopping, restarting) = {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
             state.running -= 1;
-            state.up -= usize::from(self.up_at.is_some());
+            state.up -= usize::from(up_at.is_some());
             state.last_exit = Some(exit_status(&ended));
             (state.stopping, state.restarts > self.restarts)
         };
@@ -290,7 +294,7 @@ impl Work for BackgroundWork {
         }
         let end = RunEnd {
             success: ended.exit_status == 0 && !ended.failed,
-            ready_for: self.up_at.map(|at| at.elapsed()),
+            ready_for: up_at.map(|at| at.elapsed()),
             lasted: self.started.elapsed(),
         };
         match self.failures.decide(end, worker.config.failures_max) {
