@@ -219,7 +219,12 @@ void igor_signals_wake(igor_thread *self)
 void shim_thread_should_end(void *thread)
 {
 	igor_thread *self = thread;
+	uint64_t asked = IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT);
 
+	/* Without a handler the signal would only cut a sleep short. One that is installed from now on asks host_should_end(). */
+	if ((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) & asked) == 0) {
+		return;
+	}
 	self->should_end = true;
 	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
 }
@@ -242,7 +247,7 @@ static int igor_handle(igor_thread *self, int signo, const struct sigaction *act
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	self->signal_handlers[signo - 1] = handles ? action->sa_sigaction : NULL;
-	self->signals_handled = handles ? self->signals_handled | bit : self->signals_handled & ~bit;
+	__atomic_store_n(&self->signals_handled, handles ? self->signals_handled | bit : self->signals_handled & ~bit, __ATOMIC_RELEASE);
 	self->signals_ignored = action->sa_handler == SIG_IGN ? self->signals_ignored | bit : self->signals_ignored & ~bit;
 	if (self->listens) {
 		__atomic_store_n(&igor_listening[self->listening_at].handled, self->signals_handled, __ATOMIC_RELEASE);
