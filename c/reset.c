@@ -471,7 +471,9 @@ static void igor_forget_links(url_adapt_state_ex_t *links)
 	if (links->active) {
 		smart_str_free(&links->result);
 		smart_str_free(&links->buf);
+		smart_str_free(&links->tag);
 		smart_str_free(&links->arg);
+		smart_str_free(&links->attr_val);
 	}
 	smart_str_free(&links->form_app);
 	smart_str_free(&links->url_app);
