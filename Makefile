@@ -219,6 +219,11 @@ bench: php test-packages ## Requests per second and the cost of a read, as ratio
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
 
+.PHONY: bench-syscalls
+bench-syscalls: php test-packages ## System calls per request: worker, classic, a static file
+	$(WITH_PHP) cargo build --release --bins
+	scripts/bench-syscalls.sh $(TARGET)/release/igor
+
 .PHONY: bench-slow
 bench-slow: php test-packages ## What 1,000 slow clients cost 64 that work
 	$(WITH_PHP) cargo build --release --bins

@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 28] = [
+    const SOURCES: [&str; 29] = [
         "c/background.c",
         "c/children.c",
         "c/command.c",
@@ -47,13 +47,14 @@ mod php {
         "c/signals.c",
         "c/tasks.c",
         "c/thread.c",
+        "c/time_limit.c",
         "c/vars.c",
         "c/worker.c",
         "c/worker_handle.c",
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 24] = [
+    const EXPORTED: [&str; 29] = [
         "accept",
         "alarm",
         "creat",
@@ -61,6 +62,7 @@ mod php {
         "fcntl",
         "fcntl64",
         "fork",
+        "getpid",
         "kill",
         "mkstemp",
         "open",
@@ -71,8 +73,12 @@ mod php {
         "posix_spawn",
         "posix_spawnp",
         "sigaction",
+        "sigprocmask",
         "socket",
         "socketpair",
+        "timer_create",
+        "timer_delete",
+        "timer_settime",
         "wait",
         "wait3",
         "wait4",

@@ -91,6 +91,13 @@ typedef struct igor_thread {
 	bool has_alarm;
 	timer_t alarm;
 
+	/* time_limit.c */
+	struct igor_thread *limited_after; /* the next one of the list that is looked at; under its lock */
+	uint64_t limit_ns;             /* atomic: when the script is to end, on CLOCK_BOOTTIME; 0: never */
+	void *limit_value;             /* what PHP expects with the signal */
+	zend_atomic_bool *timed_out;
+	pid_t pid;
+
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
 	/* What the script has put into its environment: in this request, and while an HTTP worker booted. */
@@ -207,6 +214,19 @@ void igor_signals_leave(void);
 int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 unsigned int igor_alarm(unsigned int seconds);
 int igor_kill(pid_t pid, int signo);
+
+int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+
+/* time_limit.c */
+void igor_limits_join(igor_thread *self);
+void igor_limits_leave(igor_thread *self);
+void igor_limits_forked(void);
+bool igor_limit_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int igor_timer_create(clockid_t clock, struct sigevent *event, timer_t *timer);
+int igor_timer_settime(timer_t timer, int flags, const struct itimerspec *set, struct itimerspec *before);
+int igor_timer_delete(timer_t timer);
+int igor_sigprocmask(int how, const sigset_t *set, sigset_t *old);
+pid_t igor_getpid(void);
 
 /* descriptors.c */
 struct sockaddr;

@@ -45,6 +45,7 @@ mod signals;
 mod slow_clients;
 mod smuggling;
 mod supervision;
+mod syscalls;
 mod tls;
 mod two_requests;
 mod vars;
