@@ -263,8 +263,8 @@ impl RequestView for RequestState<'_> {
     }
 }
 
-/// A random identifier (RFC 9562, version 4). It names a request in logs and keeps nothing secret.
-fn random_uuid() -> String {
+/// A random identifier (RFC 9562, version 4). It names a request in logs, or separates parts of a body, and keeps nothing secret.
+pub(super) fn random_uuid() -> String {
     use std::hash::{BuildHasher, RandomState};
 
     // The keys of each state are random.

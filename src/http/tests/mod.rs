@@ -180,7 +180,7 @@ struct Server {
     listener: Option<RunningListener>,
     address: SocketAddr,
     queue: Arc<RequestQueue>,
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
 }
 
 impl Server {
@@ -212,7 +212,7 @@ impl Server {
             let _entered = runtime.enter();
             bound.serve(HttpService::new(sites)).expect("the socket is watched")
         };
-        Self { runtime, listener: Some(listener), address, queue, _root: root }
+        Self { runtime, listener: Some(listener), address, queue, root }
     }
 
     fn client(&self) -> Client {
