@@ -214,6 +214,11 @@ reloads: php ## 200 reloads while 64 connections run requests
 interleavings: php ## 10,000 random interleavings of everything that can happen to background workers
 	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --test integration whatever_happens_to_workers -- --nocapture
 
+.PHONY: leak-probe
+leak-probe: php ## Two users alternate REQUESTS (100,000) times in a worker that changes all that a request can
+	$(WITH_PHP) LEAK_PROBE=$(or $(REQUESTS),100000) $(if $(NEXTEST),cargo nextest run --profile whole,cargo test) \
+		--release --test integration $(if $(NEXTEST),,--) leak_probe::
+
 .PHONY: bench
 bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper

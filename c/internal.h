@@ -27,7 +27,7 @@
 # define IGOR_FAULT(point) ((void) 0)
 #endif
 
-#define IGOR_RESET_STATES 24 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
+#define IGOR_RESET_STATES 32 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
 #define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
 
 /* One name of the reading cache: what the last read of it gave. A cache line each, which makes its address cheap. */
@@ -195,13 +195,10 @@ zif_handler igor_replace_function(const char *name, zif_handler handler);
 void igor_replace_functions_of_thread(void);
 
 /* reset.c */
-void igor_module_start(const char *name);
 void igor_reset_install(void);
 void igor_reset_begin(igor_thread *self);
 void igor_reset(igor_thread *self);
 void igor_reset_end(igor_thread *self);
-int igor_error_handler_hide(void);
-void igor_error_handler_show(int depth);
 
 /* signals.c */
 void igor_signals_install(void);
@@ -227,6 +224,11 @@ int igor_timer_settime(timer_t timer, int flags, const struct itimerspec *set, s
 int igor_timer_delete(timer_t timer);
 int igor_sigprocmask(int how, const sigset_t *set, sigset_t *old);
 pid_t igor_getpid(void);
+
+/* states.c */
+void igor_module_start(const char *name);
+int igor_error_handler_hide(void);
+void igor_error_handler_show(int depth);
 
 /* descriptors.c */
 struct sockaddr;
