@@ -21,6 +21,7 @@ mod examples;
 mod fastcgi;
 #[cfg(feature = "faults")]
 mod faults;
+mod fuzz_connections;
 mod hard_cases;
 mod http_rules;
 mod http_worker;

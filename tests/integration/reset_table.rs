@@ -1,7 +1,7 @@
 //! The table in docs/http-workers.md as a whole: what each row names is tested somewhere. Here are the rows that say "kept" and
 //! "of the process", and those that need more than a look, a change and a look (leftovers.rs).
 
-use crate::common::{Igor, Request, Server, php_tests, sources, wait_until};
+use crate::common::{Igor, Request, Server, php_tests, sources};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
