@@ -1,7 +1,6 @@
 //! Output that belongs to no response: it goes to the log, a line a record.
 
 use crate::limits::{LOG_LINE_BYTES_MAX, LOG_RECORDS_OF_MESSAGE_MAX};
-use std::collections::VecDeque;
 
 /// Cuts a stream of bytes into lines.
 #[derive(Default)]
@@ -71,27 +70,38 @@ pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Hands each record of a message to `log`. Of a message of very many the middle is left out: the first ones say what
-/// happened, the last ones where the script began.
+/// Hands each record of a message to `log`. A message of more than [`LOG_RECORDS_OF_MESSAGE_MAX`] records, which runaway
+/// recursion leaves with tens of thousands of frames, becomes one: the first lines say what happened, the last ones where
+/// the script began.
 pub(crate) fn each_record(message: &str, mut log: impl FnMut(&str)) {
-    const HALF: usize = LOG_RECORDS_OF_MESSAGE_MAX / 2;
-    let mut last: VecDeque<&str> = VecDeque::new();
-    let mut left_out = 0;
-    for (index, record) in records(message).enumerate() {
-        if index < HALF {
-            log(record);
-            continue;
-        }
-        if last.len() == HALF {
-            last.pop_front();
-            left_out += 1;
-        }
-        last.push_back(record);
+    let count = records(message).count();
+    if count <= LOG_RECORDS_OF_MESSAGE_MAX {
+        records(message).for_each(log);
+        return;
     }
-    if left_out > 0 {
-        log(&format!("… {left_out} more lines …"));
+    let mut last: Vec<&str> = message.lines().rev().filter(|line| !line.is_empty()).take(LINES_AT_END).collect();
+    last.reverse();
+    let first = records(message).take(LINES_AT_START).map(short);
+    let first: Vec<&str> = first.collect();
+    let last: Vec<&str> = last.into_iter().map(short).collect();
+    let left_out = count - first.len() - last.len();
+    log(&format!("{} | … {left_out} more lines … | {}", first.join(" | "), last.join(" | ")));
+}
+
+/// The lines of a message without end that are logged.
+const LINES_AT_START: usize = 10;
+/// See [`LINES_AT_START`].
+const LINES_AT_END: usize = 5;
+/// What of each of these lines is logged, so that the record is no longer than one may be.
+const SHORT_LINE_BYTES_MAX: usize = 500;
+const _: () = assert!((LINES_AT_START + LINES_AT_END) * (SHORT_LINE_BYTES_MAX + 3) + 64 <= LOG_LINE_BYTES_MAX);
+
+fn short(line: &str) -> &str {
+    let mut end = line.len().min(SHORT_LINE_BYTES_MAX);
+    while !line.is_char_boundary(end) {
+        end -= 1;
     }
-    last.into_iter().for_each(log);
+    &line[..end]
 }
 
 /// Logs a message of PHP with the given fields, a record a line: a message with line breaks must not look like several
@@ -137,18 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_a_message_without_end_is_left_out() {
-        let logged = |lines: usize| {
-            let message: String = (0..lines).map(|number| format!("#{number}\n")).collect();
+    fn a_message_without_end_is_one_record() {
+        let logged = |lines: usize, text: &str| {
+            let message: String = (0..lines).map(|number| format!("#{number}{text}\n")).collect();
             let mut records = Vec::new();
             each_record(&message, |record| records.push(record.to_owned()));
             records
         };
-        let most = logged(LOG_RECORDS_OF_MESSAGE_MAX);
-        assert_eq!((most.len(), most[50].as_str()), (100, "#50"));
-        let cut = logged(37_700);
-        assert_eq!(cut.len(), LOG_RECORDS_OF_MESSAGE_MAX + 1);
-        assert_eq!([&cut[49], &cut[50], &cut[51], &cut[100]], ["#49", "… 37600 more lines …", "#37650", "#37699"]);
+        let most = logged(LOG_RECORDS_OF_MESSAGE_MAX, "");
+        assert_eq!((most.len(), most[50].as_str()), (LOG_RECORDS_OF_MESSAGE_MAX, "#50"));
+        let cut = logged(37_700, "");
+        let middle = "#8 | #9 | … 37685 more lines … | #37695 | #37696";
+        assert_eq!(cut.len(), 1);
+        assert!(cut[0].starts_with("#0 | #1 |") && cut[0].contains(middle) && cut[0].ends_with("| #37699"), "{cut:?}");
+        let long = logged(200, &"é".repeat(2000));
+        assert!(long.len() == 1 && long[0].len() <= LOG_LINE_BYTES_MAX, "{}", long[0].len());
     }
 
     #[test]
