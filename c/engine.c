@@ -39,26 +39,6 @@ static const char *igor_library_version(void)
 	return version != NULL && Z_TYPE_P(version) == IS_STRING ? Z_STRVAL_P(version) : PHP_VERSION;
 }
 
-static void igor_ini_default(HashTable *configuration, const char *name, const char *value)
-{
-	zval entry;
-
-	/* Persistent, as php.ini's own values, which replace it. */
-	ZVAL_NEW_STR(&entry, zend_string_init(value, strlen(value), 1));
-	zend_hash_str_update(configuration, name, strlen(name), &entry);
-}
-
-/* What a server wants otherwise than PHP's command line. Comes before php.ini, which wins. */
-void shim_sapi_ini_defaults(void *configuration)
-{
-	igor_ini_default(configuration, "display_errors", "0");
-	igor_ini_default(configuration, "log_errors", "1");
-	/* A full cache stops every script for a restart (opcache.c). Memory that is not used costs address space only. */
-	igor_ini_default(configuration, "opcache.memory_consumption", "256");
-	igor_ini_default(configuration, "opcache.interned_strings_buffer", "32");
-	igor_ini_default(configuration, "opcache.max_accelerated_files", "50000");
-}
-
 /* Whether opcache really runs can only be asked of itself: it starts for listed SAPI names alone, and stays off without
  * a word for every other. So one empty request asks opcache_get_status(), and reads the environment. */
 static void igor_first_request(igor_engine_info *info)

@@ -146,6 +146,7 @@ static PHP_MINIT_FUNCTION(igor)
 {
 	(void) type;
 	REGISTER_INI_ENTRIES();
+	igor_opcache_fit();
 	igor_classes_register();
 	return SUCCESS;
 }
