@@ -60,10 +60,31 @@ void igor_descriptors_own(void)
 #endif
 }
 
-/* In the forked child of a request: what belongs to the server's clients. The server keeps its sockets at and above
+/* Below IGOR_SERVER_DESCRIPTORS_MIN: those of the server that stay open for as long as the process lives. */
+static bool igor_of_server[IGOR_SERVER_DESCRIPTORS_MIN];
+
+void shim_descriptors_own(bool opened)
+{
+	int fd;
+
+	for (fd = STDERR_FILENO + 1; fd < IGOR_SERVER_DESCRIPTORS_MIN; fd++) {
+		bool is_open = syscall(SYS_fcntl, fd, F_GETFD) != -1;
+
+		igor_of_server[fd] = opened ? is_open && !igor_of_server[fd] : is_open;
+	}
+}
+
+/* In the forked child of a request: what belongs to the server and its clients. The server keeps its sockets at and above
  * IGOR_SERVER_DESCRIPTORS_MIN where the limits of the process allow it, and leaves the lower ones to scripts. */
 void igor_descriptors_leave(void)
 {
+	int fd;
+
+	for (fd = STDERR_FILENO + 1; fd < IGOR_SERVER_DESCRIPTORS_MIN; fd++) {
+		if (igor_of_server[fd]) {
+			(void) syscall(SYS_close, fd);
+		}
+	}
 #ifdef SYS_close_range
 	(void) syscall(SYS_close_range, (unsigned) IGOR_SERVER_DESCRIPTORS_MIN, ~0U, 0U);
 #endif

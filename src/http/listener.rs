@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +68,7 @@ impl BoundListener {
 
     fn try_bind(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::from(above_those_of_scripts(socket.into()));
         // A restart must not wait for the connections of the last run to time out in the kernel.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
@@ -214,17 +215,23 @@ impl Acceptor {
     }
 }
 
-/// The same connection under a descriptor that PHP's `stream_select()` could not take, so that those which it can take are
-/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it is to end. Where the
-/// process may not have so many descriptors the connection stays as it is.
+/// The same connection, see [`above_those_of_scripts`].
 fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
         return Ok(stream);
     }
-    match rustix::io::fcntl_dupfd_cloexec(&stream, limits::SELECT_DESCRIPTORS_MAX) {
-        Ok(high) => TcpStream::from_std(std::net::TcpStream::from(high)),
-        Err(_) => Ok(stream),
+    TcpStream::from_std(std::net::TcpStream::from(above_those_of_scripts(stream.into_std()?.into())))
+}
+
+/// The same socket under a descriptor that PHP's `stream_select()` could not take, so that those which it can take are
+/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it is to end. A child that a
+/// script forks closes the high ones at once, so it holds no address and no client. Where the process may not have so many
+/// descriptors the socket stays as it is.
+pub(crate) fn above_those_of_scripts(socket: OwnedFd) -> OwnedFd {
+    if socket.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
+        return socket;
     }
+    rustix::io::fcntl_dupfd_cloexec(&socket, limits::SELECT_DESCRIPTORS_MAX).unwrap_or(socket)
 }
 
 fn accepted(stream: &TcpStream, remote: SocketAddr) -> io::Result<ConnectionInfo> {
@@ -264,7 +271,6 @@ mod tests {
             hosts: Vec::new(),
             routes: Arc::new([(Matcher::any(), handler)].into_iter().collect()),
             error_routes: Arc::default(),
-            trusted_proxies: Default::default(),
             access_log: AccessLog::Off,
         }])
     }

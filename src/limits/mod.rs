@@ -47,10 +47,6 @@ pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 /// end of its own at some 24,000.
 pub const RESPONSE_HEADERS_MAX: usize = 4096;
 
-/// Parts of a file that one answer holds; a client that asks for more gets the whole. Readers of documents, which ask for the
-/// most, send a dozen.
-pub const RANGES_MAX: usize = 64;
-
 /// Bodies that are there as a whole and at most so long are compressed as a whole, so that their length is known: somewhat
 /// more than PHP's output is gathered up to.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
@@ -96,6 +92,10 @@ pub const CONNECTIONS_MAX: u32 = 16 * 1024;
 
 /// Descriptors that PHP's `stream_select()` can take: `FD_SETSIZE` of the C library, with which PHP is compiled.
 pub const SELECT_DESCRIPTORS_MAX: i32 = 1024;
+
+/// Descriptors that the server asks the system for, where that allows it: room for the connections of several listeners. Not
+/// more, because programs that scripts start inherit the limit, and some close every descriptor below it.
+pub const DESCRIPTORS_MAX: u64 = 65_536;
 
 /// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
 pub const LISTEN_BACKLOG: i32 = 4096;
@@ -235,6 +235,11 @@ pub const STALL_SECONDS_MIN: u64 = 5;
 /// How often that is looked for: soon enough to be read while it lasts.
 pub const STALL_LOOK_EVERY_SECONDS: u64 = 2;
 
+/// How long idle HTTP workers may take to clean up when the requests of others have used up the grace period. Part of
+/// [`KILL_SECONDS_MAX`], so that a stop takes no longer for it.
+pub const IDLE_END_SECONDS_MAX: u64 = 3;
+const _: () = assert!(IDLE_END_SECONDS_MAX < KILL_SECONDS_MAX);
+
 /// How long scripts are interrupted after their grace period before the process ends without them. A script that can be
 /// interrupted leaves within milliseconds.
 pub const KILL_SECONDS_MAX: u64 = 5;
@@ -250,7 +255,8 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// each thread.
 pub const SHOWN_URI_BYTES_MAX: usize = 512;
 
-/// Records made of one message of PHP: the trace of a runaway recursion has tens of thousands of lines that are alike.
+/// Records made of one message of PHP; of a longer one a single record is made, with its beginning and its end: the trace
+/// of a runaway recursion has tens of thousands of lines that are alike.
 pub const LOG_RECORDS_OF_MESSAGE_MAX: usize = 100;
 
 /// Length of a name that a script asks a catch-all to start: it becomes a log field, a metric label and an argument. Four

@@ -9,6 +9,17 @@ pub fn own() {
     unsafe { ffi::shim_process_own() };
 }
 
+/// Opens what the server keeps open for as long as the process lives: a child that a script forks closes it at once. No
+/// other thread may open descriptors meanwhile.
+pub fn own_descriptors_of<T>(open: impl FnOnce() -> T) -> T {
+    // SAFETY: asks the system about descriptors, and writes to a table that no script's thread reads before it has started.
+    unsafe { ffi::shim_descriptors_own(false) };
+    let made = open();
+    // SAFETY: as above.
+    unsafe { ffi::shim_descriptors_own(true) };
+    made
+}
+
 /// Waits, without blocking, for the children that scripts have started and left behind. Returns how many still run.
 pub fn reap() -> usize {
     // SAFETY: works on a list of its own, under its lock.

@@ -12,10 +12,11 @@ use crate::config::{Config, Listener};
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::phase::ListenerSettings;
 use crate::http::service::HttpService;
-use crate::limits::{KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
+use crate::limits::{DESCRIPTORS_MAX, KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
 use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once, process};
 use crate::signals::SignalMask;
 use crate::tls::{Challenges, KeptFresh, TlsError};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,7 @@ pub enum ServeError {
 /// # Errors
 /// Says why the server did not start; nothing half-started stays behind.
 pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
+    allow_descriptors();
     // Addresses first: a port in use must not cost a start of PHP.
     let challenges = Arc::new(Challenges::default());
     let encryption = Encryption::prepare(&config, &challenges)?;
@@ -71,8 +73,8 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     // Of every thread that is started from here, too: what a script lets pcntl_signal() catch would end the process on a
     // thread without PHP. PHP's threads have the mask that the engine was started with.
     SignalMask::block_all_but(&OWN_SIGNALS);
-    let runtime =
-        runtime::start().map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
+    let runtime = process::own_descriptors_of(runtime::start)
+        .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
     let serving =
         || runtime.block_on(serve(config, source.map(absolute), Sockets { bound, admin, encryption, challenges }));
     let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
@@ -272,6 +274,19 @@ impl Server {
             admin.shut_down().await;
         }
         stuck
+    }
+}
+
+/// Asks for as many descriptors as the system allows: its usual limit, 1,024, is lower than what a server needs, and the
+/// server's own sockets belong above those of scripts.
+fn allow_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(DESCRIPTORS_MAX).min(DESCRIPTORS_MAX);
+    if limit.current.is_some_and(|current| current < most) {
+        limit.current = Some(most);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!("raising the limit of descriptors: {error}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 
 fn server(threads: usize) -> Server {
     Igor::new()
@@ -127,6 +128,37 @@ fn a_living_child_delays_no_restart() {
     }
 }
 
+/// A descriptor of a process, as the system names it.
+fn open_in(pid: i64) -> Vec<String> {
+    let names = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
+    names.filter_map(|name| Some(fs::read_link(name.ok()?.path()).ok()?.to_string_lossy().into_owned())).collect()
+}
+
+/// D1: the child of a script that outlives the server held its address, and its loop.
+#[test]
+fn a_living_child_holds_nothing_of_the_server() {
+    let server = Igor::new().admin().site("root {$PHP_TESTS}\nphp_server").start();
+    let (address, admin) = (server.address(), server.admin_address());
+    let fork = "$kept = stream_socket_server('tcp://127.0.0.1:0'); $child = pcntl_fork();
+        if ($child === 0) { sleep(30); exit; } return $child;";
+    let child = server.eval(fork).value().as_i64().expect("a number");
+    let holds_its_own_alone = || {
+        let open = open_in(child);
+        let sockets = open.iter().filter(|name| name.starts_with("socket:")).count();
+        sockets == 1 && !open.iter().any(|name| name.contains("eventpoll") || name.contains("eventfd"))
+    };
+    wait_until("the first step of the child", holds_its_own_alone);
+    server.signal(Signal::INT);
+    let ended = format!("/proc/{}/stat", server.pid().as_raw_nonzero());
+    wait_until("the end of the server", || fs::read_to_string(&ended).is_ok_and(|stat| stat.contains(") Z ")));
+    for address in [address, admin] {
+        TcpListener::bind(address).expect("the address is free while the child lives");
+    }
+    // It holds the standard error, which the log is read from.
+    kill_process(Pid::from_raw(child as i32).expect("a process"), Signal::KILL).expect("the child still lives");
+    assert!(server.ended().status.success());
+}
+
 fn zombies(server: &Server) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the process runs");
     let children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
@@ -143,9 +175,55 @@ fn children_that_no_script_waits_for_leave_no_zombie() {
     let server = server(2);
     let start = "for ($i = 0; $i < 50; $i++) { $kept[] = proc_open('sleep 0.2', [], $pipes);
         if (pcntl_fork() === 0) { usleep(200000); exit; } } return true;";
-    assert_eq!(server.eval(start).value(), true);
+    for _ in 0..20 {
+        assert_eq!(server.eval(start).value(), true);
+    }
+    let daemons = "for ($i = 0; $i < 50; $i++) { exec('true >/dev/null 2>&1 &'); popen('true', 'w'); } return true;";
+    for _ in 0..20 {
+        assert_eq!(server.eval(daemons).value(), true);
+    }
     std::thread::sleep(std::time::Duration::from_millis(300));
     wait_until("the last zombie", || zombies(&server) == 0);
+}
+
+/// The command in which the server becomes process 1, of a space of process numbers of its own; `None` where the system
+/// does not allow that.
+fn as_process_1() -> Option<Command> {
+    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
+    let unshare = |way: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(way).args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+        command
+    };
+    let works = |way: &&[&str]| unshare(way).arg("true").output().is_ok_and(|output| output.status.success());
+    ways.into_iter().find(works).map(unshare)
+}
+
+/// D5. As the first process of a container: what its scripts' programs leave behind comes to it.
+#[test]
+fn process_1_waits_for_a_thousand_orphans() {
+    let Some(mut command) = as_process_1() else {
+        eprintln!("skipped: this system allows no one to make a space of process numbers");
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let caddyfile = dir.path().join("Caddyfile");
+    let site = "{\nadmin off\n}\nhttp://127.0.0.1:0 {\nroot {$PHP_TESTS}\nphp_server\n}\n";
+    fs::write(&caddyfile, site).expect("files can be written");
+    command.arg(env!("CARGO_BIN_EXE_igor")).arg("run").arg("--config").arg(&caddyfile);
+    let server = Server::spawn(command, dir).wait_listening();
+    assert_eq!(server.eval("return getmypid();").value(), 1);
+    let orphans =
+        "for ($i = 0; $i < 100; $i++) { exec('(sleep 0.1 & sleep 0.1 & true) >/dev/null 2>&1'); } return true;";
+    for _ in 0..5 {
+        assert_eq!(server.eval(orphans).value(), true);
+    }
+    wait_until("the last orphan", || server.eval("return count(glob('/proc/[0-9]*'));").value() == 1);
+    let outside = server.pid().as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{outside}/task/{outside}/children")).expect("the process runs");
+    let inside: i32 = children.trim().parse().expect("one child");
+    kill_process(Pid::from_raw(inside).expect("a process"), Signal::INT).expect("the server runs");
+    assert!(server.ended().status.success());
 }
 
 /// The wait for any child is for those of the script; those of another stay its own, with their exit status.

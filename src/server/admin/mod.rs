@@ -7,12 +7,12 @@
 mod guard;
 mod look;
 mod metrics;
-mod probes;
 mod routes;
 pub mod view;
 
 use super::control::Control;
 use crate::config::Admin;
+use crate::http::listener::above_those_of_scripts;
 use crate::http::write_limit::WriteLimit;
 use crate::limits;
 use hyper::server::conn::http1;
@@ -86,6 +86,7 @@ pub(super) fn bind(asked: Option<&Admin>) -> Result<Option<BoundAdmin>, AdminErr
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::from(above_those_of_scripts(socket.into()));
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -105,7 +106,7 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
         }
         fs::remove_file(path)?;
     }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = Socket::from(above_those_of_scripts(Socket::new(Domain::UNIX, Type::STREAM, None)?.into()));
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     // Before anybody can connect: whoever may, may stop the server.
