@@ -1,5 +1,6 @@
 //! Groups of threads that are to end: those that a reload has replaced, or all.
 
+use crate::limits::IDLE_END_SECONDS_MAX;
 use crate::threads::{self, Stuck};
 use crate::worker::background::Background;
 use crate::worker::classic::Classic;
@@ -24,13 +25,15 @@ impl Leaving {
         self.classic = self.classic.take().or(other.classic);
     }
 
-    /// Asks the threads that serve requests to end when nothing waits any more.
-    pub(crate) fn stop_serving(&self) {
+    /// Asks the threads that serve requests to end when nothing waits any more. HTTP workers that are idle get time of their
+    /// own for it, as long as the grace period at most: the requests of others may have used that up.
+    pub(crate) fn stop_serving(&self, grace: Duration) {
+        let idle_time = grace.min(Duration::from_secs(IDLE_END_SECONDS_MAX));
         if let Some(classic) = &self.classic {
             classic.stop();
         }
         for worker in &self.http {
-            worker.stop();
+            worker.stop(idle_time);
         }
     }
 

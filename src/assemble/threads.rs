@@ -60,7 +60,7 @@ impl Threads {
             Err(error) => {
                 threads.stop_background();
                 let leaving = threads.leaving();
-                leaving.stop_serving();
+                leaving.stop_serving(config.global.grace_period);
                 Err((error, leaving))
             }
         }
@@ -200,7 +200,7 @@ impl Threads {
                 retire(&declared.clear(), &mut leaving);
             }
         }
-        leaving.stop_serving();
+        leaving.stop_serving(old_config.global.grace_period);
         leaving
     }
 

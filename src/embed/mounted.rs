@@ -104,8 +104,9 @@ impl Mounted {
         self.opcache = None;
         self.live.threads.stop_background();
         let leaving = self.live.threads.leaving();
-        leaving.stop_serving();
-        end(engine, &leaving, self.live.config.global.grace_period)
+        let grace = self.live.config.global.grace_period;
+        leaving.stop_serving(grace);
+        end(engine, &leaving, grace)
     }
 }
 

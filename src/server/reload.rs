@@ -133,7 +133,7 @@ impl Server {
             while replaced.iter().any(|service| service.in_hand() > 0) && Instant::now() < until {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            leaving.stop_serving();
+            leaving.stop_serving(grace);
             let leave = move || {
                 let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
                 (leaving, stuck)

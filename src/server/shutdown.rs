@@ -29,7 +29,7 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
 
     tracing::debug!("stopping: PHP threads leave");
     let leaving = live.threads.leaving();
-    leaving.stop_serving();
+    leaving.stop_serving(grace);
     // All groups share one deadline, so they leave side by side. Waited for on this thread: the system may give no other.
     tokio::task::block_in_place(|| leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX)))
 }

@@ -1,6 +1,6 @@
 //! A group of PHP threads that is started, interrupted and joined together.
 
-use super::activity::{Activity, ActivityStatus};
+use super::activity::{Activity, ActivityStatus, ThreadState};
 use crate::php::{Deadline, Interrupt, Step, ThreadOptions, Work, spawn};
 use std::io;
 use std::path::PathBuf;
@@ -53,6 +53,8 @@ struct GroupThread {
     interrupt: Arc<Interrupt>,
     /// The run that was last interrupted; 0: none. A run is interrupted again and again, and counted once.
     killed: AtomicU64,
+    /// Until when the thread, which was idle when it was asked to end, is not interrupted. Protects the value alone.
+    spared: Mutex<Option<Instant>>,
 }
 
 /// A thread as an observer sees it.
@@ -71,6 +73,10 @@ impl GroupThread {
             self.thread_group.kills.fetch_add(1, Ordering::Relaxed);
             self.log_kill();
         }
+    }
+
+    fn spared(&self) -> Option<Instant> {
+        *self.spared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the script was is in the record of the fatal error that the interruption becomes.
@@ -104,7 +110,8 @@ pub struct Stuck {
 }
 
 /// Waits until every thread of all groups has left, as they should: on their own until `grace`, interrupted
-/// again and again from then on, for `kill` at most. Returns the threads that are still there. Blocks.
+/// again and again from then on, for `kill` at most. Those that [`ThreadGroup::spare_idle`] has spared are
+/// interrupted later. Returns the threads that are still there. Blocks.
 pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut deadline = Deadline::new(grace, kill);
     loop {
@@ -183,8 +190,15 @@ impl ThreadGroup {
         let interrupt = Arc::new(Interrupt::default());
         let handle = spawn(options, make(number, activity.clone()), interrupt.clone())?;
         let killed = AtomicU64::new(0);
-        let thread =
-            Arc::new(GroupThread { thread_group: self.shared.clone(), number, name, activity, interrupt, killed });
+        let thread = Arc::new(GroupThread {
+            thread_group: self.shared.clone(),
+            number,
+            name,
+            activity,
+            interrupt,
+            killed,
+            spared: Mutex::default(),
+        });
         let mut members = self.members();
         // Threads that ended on their own are let go here, so the list stays as long as the group is large.
         members.retain(|member| !member.handle.is_finished());
@@ -229,11 +243,23 @@ impl ThreadGroup {
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
     }
 
-    /// Interrupts every running script.
+    /// Lets the scripts of threads that wait for a request take so long to end, however little of the grace period is left.
+    /// To be called before they are asked to.
+    pub fn spare_idle(&self, time: Duration) {
+        let until = Instant::now() + time;
+        for member in self.members().iter() {
+            if member.thread.activity.status().state == ThreadState::Idle {
+                *member.thread.spared.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+            }
+        }
+    }
+
+    /// Interrupts every running script that is not spared.
     pub fn interrupt(&self) {
         // The list is released first: a thread is woken with the lock of what it waits for.
         let seats: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
-        for thread in seats {
+        let now = Instant::now();
+        for thread in seats.iter().filter(|thread| thread.spared().is_none_or(|until| until <= now)) {
             if let Some(generation) = thread.interrupt.generation() {
                 thread.kill(generation);
             }

@@ -228,8 +228,9 @@ impl HttpWorker {
         }
     }
 
-    /// Asks the scripts to end after the request in hand.
-    pub fn stop(&self) {
+    /// Asks the scripts to end after the request in hand. Those that have none get `idle_time` for it in any case.
+    pub fn stop(&self, idle_time: Duration) {
+        self.thread_group.spare_idle(idle_time);
         // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.queue.close();

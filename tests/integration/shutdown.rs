@@ -71,6 +71,25 @@ fn a_running_request_of_an_http_worker_completes() {
     assert!(server.ended().status.success());
 }
 
+/// D13: the request of one has used up the grace period; those that are idle clean up all the same.
+#[test]
+fn idle_workers_clean_up_while_another_is_interrupted() {
+    let worker = "<?php while (frankenphp_handle_request(function () {
+            if (isset($_GET['hang'])) { touch(getenv('DIR') . '/hangs'); while (true) { usleep(1000); } }
+        })); usleep(300000); file_put_contents(getenv('DIR') . '/cleaned', '.', FILE_APPEND);";
+    let mut server = Igor::new()
+        .global("grace_period 1s")
+        .file("work.php", worker)
+        .site("root {$DIR}\nphp_server {\nenv DIR {$DIR}\nworker {$DIR}/work.php 3\n}")
+        .start();
+    let mut connection = server.connect();
+    connection.write(&Request::get("/work.php?hang"));
+    wait_until("the request", || server.path("hangs").exists());
+    let log = server.stop_by(Signal::TERM).log;
+    assert_eq!(fs::read_to_string(server.path("cleaned")).expect("they have cleaned up"), "..");
+    assert_eq!(log.matches("interrupting a script").count(), 1, "{log}");
+}
+
 /// B49
 #[test]
 fn idle_connections_do_not_hold_the_server() {
