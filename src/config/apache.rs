@@ -1,6 +1,7 @@
 //! What a document root holds for Apache, and igor does not read: `.htaccess` files that deny access.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::diagnostic::{Diagnostic, Position};
 use super::handlers::{Handler, Route};
 use super::limits::{HTACCESS_BYTES_MAX, HTACCESS_DEPTH_MAX, HTACCESS_FOLDERS_MAX};
 use super::model::Config;
+use super::syntax::open_regular;
 
 /// A warning for each `.htaccess` below a document root that denies access: what it protected is served here.
 #[must_use]
@@ -62,7 +64,9 @@ fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
 fn warning(root: &Path, folder: &Path) -> Option<Diagnostic> {
     let file = folder.join(".htaccess");
     let is_small = fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= HTACCESS_BYTES_MAX);
-    let text = if is_small { fs::read(&file).ok()? } else { return None };
+    let mut text = Vec::new();
+    let opened = if is_small { open_regular(&file).ok()? } else { return None };
+    opened.take(HTACCESS_BYTES_MAX).read_to_end(&mut text).ok()?;
     let line = String::from_utf8_lossy(&text).lines().position(denies)? + 1;
     let url = folder.strip_prefix(root).ok().filter(|path| !path.as_os_str().is_empty());
     let place = url.map_or_else(|| "/*".to_owned(), |path| format!("/{}/*", path.display()));

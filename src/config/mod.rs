@@ -21,7 +21,6 @@ mod model;
 mod named_matchers;
 mod order;
 mod placeholder;
-mod proxies;
 mod quick;
 mod request;
 mod response_matcher;
@@ -40,8 +39,9 @@ mod workers;
 mod tests;
 
 pub use crate::limits::config as limits;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use apache::apache_warnings;
 pub use diagnostic::{Diagnostic, Position, Severity};
@@ -56,7 +56,6 @@ pub use matcher::{
 };
 pub use model::{Address, Config, Listener, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
-pub use proxies::TrustedProxies;
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};
@@ -75,6 +74,7 @@ pub use watch::WatchPattern;
 pub use workers::ReadyWhen;
 
 pub use address::overlap;
+pub(crate) use syntax::{not_utf8, open_regular};
 
 use assemble::{assemble, check};
 use context::Context;
@@ -87,8 +87,9 @@ use findings::{Findings, join};
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     match syntax::read_file(path) {
         Ok(text) => parse(&text, path, &|name| std::env::var(name).ok()),
-        Err(reason) => {
-            let position = Position::start_of(Arc::from(path));
+        Err(syntax::Unreadable { reason, place }) => {
+            let (line, column) = place.unwrap_or((1, 1));
+            let position = Position { file: Arc::from(path), line, column };
             Err(vec![Diagnostic::error(&position, format!("cannot read the configuration: {reason}"))])
         }
     }
@@ -101,7 +102,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// Everything that is wrong, in the order of the file.
 pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Diagnostic>> {
     let start = Position::start_of(Arc::from(origin));
-    let working_dir = std::env::current_dir()
+    let working_dir = working_dir(origin)
         .map_err(|error| vec![Diagnostic::error(&start, format!("cannot find the working directory: {error}"))])?;
     let base_dir = base_dir(&working_dir, origin);
     let mut findings = Findings::default();
@@ -121,6 +122,23 @@ pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) ->
 #[must_use]
 pub fn directive_docs() -> Vec<DirectiveDoc> {
     directives::docs()
+}
+
+/// The working directory. One that has been removed is known by the path that it had when a configuration was first read:
+/// a reload of a configuration with absolute paths does not need it, and a deployment may have made another in its place.
+fn working_dir(origin: &Path) -> io::Result<PathBuf> {
+    static FIRST: OnceLock<PathBuf> = OnceLock::new();
+    match std::env::current_dir() {
+        Ok(found) => {
+            FIRST.get_or_init(|| found.clone());
+            Ok(found)
+        }
+        Err(error) => match (FIRST.get(), origin.parent()) {
+            (Some(first), _) => Ok(first.clone()),
+            (None, Some(folder)) if origin.is_absolute() => Ok(folder.to_owned()),
+            _ => Err(error),
+        },
+    }
 }
 
 /// The absolute path of the directory that holds the file `origin`.

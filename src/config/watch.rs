@@ -35,12 +35,26 @@ impl WatchPattern {
                 let file = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 (place.parent().unwrap_or(&place).to_path_buf(), globset::escape(&file))
             }
+            // It may become a file or a directory.
+            Some("") if !place.is_dir() => {
+                let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                return Self::of_missing(place, &globset::escape(&name).replace(',', "[,]"));
+            }
             Some("") => (place, "**".to_owned()),
             Some(wildcards) => (place, wildcards.to_owned()),
             None => return Err("it is not UTF-8".to_owned()),
         };
-        let stem = directory.to_str().ok_or("the directory of the configuration is not UTF-8")?;
-        let pattern = format!("{}/{rest}", globset::escape(stem.trim_end_matches('/')));
+        let stem = stem(&directory)?;
+        Self::compiled(format!("{stem}/{rest}"), directory)
+    }
+
+    /// What is not there yet, and everything below it once it is.
+    fn of_missing(place: PathBuf, name: &str) -> Result<Self, String> {
+        let stem = stem(place.parent().unwrap_or(&place))?;
+        Self::compiled(format!("{stem}/{{{name},{name}/**}}"), place)
+    }
+
+    fn compiled(pattern: String, directory: PathBuf) -> Result<Self, String> {
         let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
         let matcher = glob.map_err(|error| error.kind().to_string())?.compile_matcher();
         Ok(Self { pattern, directory, matcher })
@@ -52,7 +66,8 @@ impl WatchPattern {
         &self.pattern
     }
 
-    /// The directory to watch, with everything below it: the path before the first wildcard.
+    /// The directory to watch, with everything below it: the path before the first wildcard. It need not be there, and may be
+    /// a file when it is.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -77,6 +92,12 @@ impl fmt::Debug for WatchPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.pattern, f)
     }
+}
+
+/// A path as the beginning of a pattern.
+fn stem(directory: &Path) -> Result<String, String> {
+    let stem = directory.to_str().ok_or("the directory of the configuration is not UTF-8")?;
+    Ok(globset::escape(stem.trim_end_matches('/')))
 }
 
 /// Cuts a path before the first part with a wildcard.

@@ -7,9 +7,10 @@
 use super::control::Control;
 use crate::config::{Config, ScopeLabel, WatchPattern};
 use crate::limits::{WATCH_BURST_MS_MAX, WATCH_QUIET_MS};
+use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,7 +29,6 @@ pub(super) struct Watcher {
 
 /// Ends with the value.
 struct Watching {
-    _system: RecommendedWatcher,
     restarting: JoinHandle<()>,
 }
 
@@ -78,10 +78,10 @@ impl Watcher {
         }
         let changes = Arc::new(Changes::default());
         let (watched, into) = (self.watched.clone(), changes.clone());
-        match watch_files(&self.watched, move |event| note(&into, &watched, event)) {
-            Ok(system) => {
-                let restarting = tokio::spawn(restart_after_bursts(changes, self.control.clone()));
-                self.watching = Some(Watching { _system: system, restarting });
+        match Watches::start(&self.watched, move |event| note(&into, &watched, event)) {
+            Ok(watches) => {
+                let restarting = tokio::spawn(restart_after_bursts(changes, watches, self.control.clone()));
+                self.watching = Some(Watching { restarting });
             }
             Err(error) => tracing::error!("files are not watched: {error}"),
         }
@@ -107,45 +107,79 @@ fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
             );
             watched.iter().for_each(|(label, _)| changes.add(label));
         }
-        Ok(Event { kind: EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_), paths, .. }) => {
-            paths.iter().for_each(|path| note_path(changes, watched, path));
+        Ok(Event {
+            kind: kind @ (EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)), paths, ..
+        }) => {
+            let comes = matches!(kind, EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)));
+            paths.iter().for_each(|path| note_path(changes, watched, path, comes));
         }
         Ok(_) => {}
         Err(error) => tracing::error!("watching files: {error}"),
     }
 }
 
-fn note_path(changes: &Changes, watched: &Watched, path: &Path) {
+/// A directory that a pattern starts from counts when it `comes`: what came in it before it was watched is not reported.
+fn note_path(changes: &Changes, watched: &Watched, path: &Path, comes: bool) {
     for (label, patterns) in watched {
-        if patterns.iter().any(|pattern| pattern.matches(path)) {
+        let counts = |pattern: &WatchPattern| pattern.matches(path) || comes && pattern.directory().starts_with(path);
+        if patterns.iter().any(counts) {
             tracing::debug!(scope = label.as_str(), path = %path.display(), "a watched file has changed");
             changes.add(label);
         }
     }
 }
 
-/// Calls `noted` with everything that the system says of the watched directories.
-fn watch_files(
-    watched: &Watched,
-    noted: impl Fn(notify::Result<Event>) + Send + 'static,
-) -> notify::Result<RecommendedWatcher> {
-    let mut system = notify::recommended_watcher(noted)?;
-    let directories: BTreeSet<&Path> =
-        watched.iter().flat_map(|(_, patterns)| patterns.iter().map(WatchPattern::directory)).collect();
-    for directory in directories {
-        // One that cannot be watched does not keep the others from it.
-        match system.watch(directory, RecursiveMode::Recursive) {
-            Ok(()) => tracing::debug!(directory = %directory.display(), "watching files"),
-            Err(error) => tracing::error!(
-                directory = %directory.display(),
-                "this directory is not watched: {error}; if the system's watches ran out, raise fs.inotify.max_user_watches"
-            ),
-        }
-    }
-    Ok(system)
+/// The system's watches of the directories of patterns.
+struct Watches {
+    system: RecommendedWatcher,
+    /// Those that were not there when they were last looked for.
+    missing: BTreeSet<PathBuf>,
 }
 
-async fn restart_after_bursts(changes: Arc<Changes>, control: Control) {
+impl Watches {
+    /// Calls `noted` with everything that the system says of the watched directories.
+    fn start(watched: &Watched, noted: impl Fn(notify::Result<Event>) + Send + 'static) -> notify::Result<Self> {
+        let directories = watched.iter().flat_map(|(_, patterns)| patterns.iter().map(WatchPattern::directory));
+        let directories: BTreeSet<PathBuf> = directories.map(Path::to_path_buf).collect();
+        let (there, missing) = directories.into_iter().partition(|directory| directory.is_dir());
+        let mut watches = Self { system: notify::recommended_watcher(noted)?, missing };
+        watches.add_all(&there, RecursiveMode::Recursive);
+        watches.wait_for_missing(&there);
+        Ok(watches)
+    }
+
+    /// Watches the directories that have been made since the last look.
+    fn look_again(&mut self) {
+        let missing = std::mem::take(&mut self.missing);
+        let (there, missing): (BTreeSet<PathBuf>, _) = missing.into_iter().partition(|directory| directory.is_dir());
+        self.missing = missing;
+        self.add_all(&there, RecursiveMode::Recursive);
+        self.wait_for_missing(&there);
+    }
+
+    /// The directory above what is missing says when it comes. One below `watched` does so already.
+    fn wait_for_missing(&mut self, watched: &BTreeSet<PathBuf>) {
+        let above = self.missing.iter().filter_map(|missing| missing.ancestors().find(|above| above.is_dir()));
+        let is_watched = |above: &&Path| watched.iter().any(|directory| above.starts_with(directory));
+        let above = above.filter(|above| !is_watched(above)).map(Path::to_path_buf).collect();
+        self.add_all(&above, RecursiveMode::NonRecursive);
+    }
+
+    /// One that cannot be watched does not keep the others from it.
+    fn add_all(&mut self, directories: &BTreeSet<PathBuf>, mode: RecursiveMode) {
+        for directory in directories {
+            match self.system.watch(directory, mode) {
+                Ok(()) => tracing::debug!(directory = %directory.display(), "watching files"),
+                Err(error) => tracing::error!(
+                    directory = %directory.display(),
+                    "this directory is not watched: {error}; if the system's watches ran out, raise fs.inotify.max_user_watches"
+                ),
+            }
+        }
+    }
+}
+
+async fn restart_after_bursts(changes: Arc<Changes>, mut watches: Watches, control: Control) {
     loop {
         changes.added.notified().await;
         let end = Instant::now() + Duration::from_millis(WATCH_BURST_MS_MAX);
@@ -155,6 +189,7 @@ async fn restart_after_bursts(changes: Arc<Changes>, control: Control) {
                 break;
             }
         }
+        watches.look_again();
         let scopes = changes.take();
         let labels: Vec<&str> = scopes.iter().map(ScopeLabel::as_str).collect();
         tracing::info!(scopes = labels.join(", "), "watched files have changed, restarting workers");

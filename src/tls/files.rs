@@ -1,7 +1,7 @@
 //! Certificates from files: reading, checking, and reading again when they change.
 
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::store::CertificateStore;
-use crate::config::CertificateFiles;
+use crate::config::{CertificateFiles, open_regular};
 
 /// Why a pair of files is no certificate and its key. The message names the file and the way out, and shows nothing of the
 /// files' contents.
@@ -120,7 +120,10 @@ pub(super) fn load(files: &CertificateFiles) -> Result<LoadedCertificate, Certif
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateFileError> {
-    fs::read(path).map_err(|error| CertificateFileError::Unreadable { path: path.to_owned(), error })
+    let mut bytes = Vec::new();
+    let reading = open_regular(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    reading.map_err(|error| CertificateFileError::Unreadable { path: path.to_owned(), error })?;
+    Ok(bytes)
 }
 
 /// Puts a chain and a key together. `files` are for the messages.

@@ -28,6 +28,9 @@ fn validate(dir: &Path) -> (Option<i32>, String) {
 
 #[test]
 fn version() {
+    for spelled in ["--version", "-v"] {
+        assert_eq!(run(igor().arg(spelled)).0, Some(0), "{spelled}");
+    }
     let (code, stdout, stderr) = run(igor().arg("version"));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.starts_with(&format!("igor {}\n", env!("CARGO_PKG_VERSION"))), "{stdout}");
@@ -295,9 +298,6 @@ fn an_unsafe_php_is_named() {
     let (_, stdout, _) = run(igor().arg("version"));
     let server = Igor::new().admin().site("").start();
     let metrics = server.ask_admin(&crate::common::Request::get("/metrics")).text();
-    let status = server.ask_admin(&crate::common::Request::get("/frankenphp/status")).json();
-    assert_eq!(status["php"]["version"], release);
-    assert_eq!(status["php"]["unsafe"]["safe_from"].as_str(), below.as_deref());
     let log = server.stop().log;
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("this PHP is unsafe")).collect();
     assert!(metrics.contains(&format!("php=\"{release}\"")), "{metrics}");

@@ -1,9 +1,11 @@
 //! Reads a file with everything that it imports, and puts snippets in.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use globset::GlobBuilder;
@@ -51,18 +53,49 @@ pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, fi
 ///
 /// # Errors
 /// What is wrong with the file, as the end of a sentence about it.
-pub(crate) fn read_file(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let is_file = file.metadata().map_err(|error| error.to_string())?.is_file();
-    if !is_file {
-        return Err("it is not a regular file".to_owned());
-    }
+pub(crate) fn read_file(path: &Path) -> Result<String, Unreadable> {
+    let file = open_regular(path).map_err(|error| Unreadable::whole(error.to_string()))?;
     let mut bytes = Vec::new();
-    file.take(limits::FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let reading = file.take(limits::FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    reading.map_err(|error| Unreadable::whole(error.to_string()))?;
     if bytes.len() as u64 > limits::FILE_BYTES_MAX {
-        return Err(format!("it is larger than {} bytes", limits::FILE_BYTES_MAX));
+        return Err(Unreadable::whole(format!("it is larger than {} bytes", limits::FILE_BYTES_MAX)));
     }
-    String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| not_utf8(&error))
+}
+
+/// Opens a file without waiting: a FIFO would be opened when someone else opens its other end, which may be never.
+///
+/// # Errors
+/// It cannot be opened, or is no regular file.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Why a configuration file cannot be read.
+pub(crate) struct Unreadable {
+    /// The end of a sentence about the file.
+    pub(crate) reason: String,
+    /// The line and the character in it, both from 1, where one place is to blame.
+    pub(crate) place: Option<(usize, usize)>,
+}
+
+impl Unreadable {
+    fn whole(reason: String) -> Self {
+        Self { reason, place: None }
+    }
+}
+
+/// Where a text stops being UTF-8.
+pub(crate) fn not_utf8(error: &FromUtf8Error) -> Unreadable {
+    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let byte = error.as_bytes().get(good.len()).copied().unwrap_or_default();
+    let line_start = good.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&good[line_start..]).chars().count() + 1;
+    let reason = format!("line {line}, column {column}: the byte {byte:#04x} is not valid UTF-8");
+    Unreadable { reason, place: Some((line, column)) }
 }
 
 /// One step of a chain of imports.
@@ -282,7 +315,7 @@ impl Importer<'_, '_> {
                 let nodes = self.parse(&text, path);
                 self.expand(nodes, Some(given))
             }
-            Err(reason) => {
+            Err(Unreadable { reason, .. }) => {
                 let message = format!("cannot import `{}`: {reason}", path.display());
                 self.findings.report(Diagnostic::error(&target.position, message));
                 Vec::new()

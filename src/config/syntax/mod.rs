@@ -9,7 +9,7 @@ mod lexer;
 mod sections;
 mod tree;
 
-pub(crate) use import::{read_document, read_file};
+pub(crate) use import::{Unreadable, not_utf8, open_regular, read_document, read_file};
 pub(crate) use lexer::Token;
 pub(crate) use sections::{RawSite, Sections, split_sections};
 pub(crate) use tree::{Node, excerpt};

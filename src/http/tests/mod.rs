@@ -110,12 +110,7 @@ fn php(settings: PhpSettings) -> Handler {
 
 /// The site with these directives, for every host. Its `php_server` and `php` run on `queue`, in front of `root`.
 fn configured(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteSettings {
-    configured_with("", directives, root, queue)
-}
-
-/// The same with these global options.
-fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteSettings {
-    let caddyfile = format!("{{\n{options}\n}}\n:80 {{\nroot {}\n{directives}\n}}\n", root.display());
+    let caddyfile = format!(":80 {{\nroot {}\n{directives}\n}}\n", root.display());
     let mut config = match config::parse(&caddyfile, &root.join("Caddyfile"), &|_| None) {
         Ok(config) => config,
         Err(errors) => panic!("{caddyfile}\n{errors:?}"),
@@ -143,7 +138,6 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
     SiteSettings {
         routes: Arc::new(Routes::compile(&site.routes, &handler)),
         error_routes: Arc::new(Routes::compile(&site.error_routes, &handler)),
-        trusted_proxies: Arc::new(config.global.trusted_proxies),
         ..self::site(&[], Vec::new())
     }
 }
@@ -154,7 +148,6 @@ fn site(hosts: &[&str], routes: Vec<(Matcher, Handler)>) -> SiteSettings {
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
         routes: Arc::new(routes.into_iter().collect()),
         error_routes: Arc::default(),
-        trusted_proxies: Default::default(),
         access_log: crate::http::access_log::AccessLog::Off,
     }
 }
@@ -187,7 +180,7 @@ struct Server {
     listener: Option<RunningListener>,
     address: SocketAddr,
     queue: Arc<RequestQueue>,
-    root: tempfile::TempDir,
+    _root: tempfile::TempDir,
 }
 
 impl Server {
@@ -219,7 +212,7 @@ impl Server {
             let _entered = runtime.enter();
             bound.serve(HttpService::new(sites)).expect("the socket is watched")
         };
-        Self { runtime, listener: Some(listener), address, queue, root }
+        Self { runtime, listener: Some(listener), address, queue, _root: root }
     }
 
     fn client(&self) -> Client {

@@ -2,6 +2,8 @@
  * A system that is out of threads. Preloaded, it lets pthread_create() fail as such a system does, once as many PHP threads
  * have been made as the file $DIR/php-threads says. All other threads are made as ever, unless there is a file
  * $DIR/no-others: then none is made after the first PHP thread. A PHP thread is known by its stack.
+ *
+ * While there is a file $DIR/no-answer, its file system does not answer to who reads a Caddyfile.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PHP_THREAD_STACK_BYTES (16u << 20)
@@ -56,4 +59,28 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
 		return EAGAIN;
 	}
 	return create(thread, attr, run, argument);
+}
+
+static int is_caddyfile(int fd)
+{
+	char link[64], path[4096];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path) - 1);
+	path[length > 0 ? length : 0] = '\0';
+	return strstr(path, "/Caddyfile") != NULL;
+}
+
+ssize_t read(int fd, void *into, size_t size)
+{
+	ssize_t (*next)(int, void *, size_t) = (ssize_t (*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+	const char *directory = getenv("DIR");
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/no-answer", directory != NULL ? directory : "");
+	while (access(path, F_OK) == 0 && is_caddyfile(fd)) {
+		usleep(1000);
+	}
+	return next(fd, into, size);
 }
