@@ -214,10 +214,29 @@ reloads: php ## 200 reloads while 64 connections run requests
 interleavings: php ## 10,000 random interleavings of everything that can happen to background workers
 	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --test integration whatever_happens_to_workers -- --nocapture
 
+# The corpus grows by what made the server answer in a new way; look at it before it is committed. With PHP_BUILD=asan the
+# sanitizer watches.
+.PHONY: fuzz-connections
+fuzz-connections: php ## Clients that send anything, for SECONDS (60) each over HTTP and FastCGI
+	$(WITH_PHP) $(if $(filter asan,$(PHP_BUILD)),ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests && $(ASAN_ENV)) \
+		FUZZ_KEEP=$(or $(KEEP),1) FUZZ_SECONDS=$(or $(SECONDS),60) \
+		$(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --no-capture,cargo test) \
+		--test integration $(if $(NEXTEST),,--) fuzz_connections::
+
+.PHONY: leak-probe
+leak-probe: php ## Two users alternate REQUESTS (100,000) times in a worker that changes all that a request can
+	$(WITH_PHP) LEAK_PROBE=$(or $(REQUESTS),100000) $(if $(NEXTEST),cargo nextest run --profile whole,cargo test) \
+		--release --test integration $(if $(NEXTEST),,--) leak_probe::
+
 .PHONY: bench
 bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
+
+.PHONY: bench-syscalls
+bench-syscalls: php test-packages ## System calls per request: worker, classic, a static file
+	$(WITH_PHP) cargo build --release --bins
+	scripts/bench-syscalls.sh $(TARGET)/release/igor
 
 .PHONY: bench-slow
 bench-slow: php test-packages ## What 1,000 slow clients cost 64 that work

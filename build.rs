@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 29] = [
+    const SOURCES: [&str; 31] = [
         "c/background.c",
         "c/children.c",
         "c/command.c",
@@ -46,15 +46,17 @@ mod php {
         "c/response.c",
         "c/self.c",
         "c/signals.c",
+        "c/states.c",
         "c/tasks.c",
         "c/thread.c",
+        "c/time_limit.c",
         "c/vars.c",
         "c/worker.c",
         "c/worker_handle.c",
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 24] = [
+    const EXPORTED: [&str; 29] = [
         "accept",
         "alarm",
         "creat",
@@ -62,6 +64,7 @@ mod php {
         "fcntl",
         "fcntl64",
         "fork",
+        "getpid",
         "kill",
         "mkstemp",
         "open",
@@ -72,8 +75,12 @@ mod php {
         "posix_spawn",
         "posix_spawnp",
         "sigaction",
+        "sigprocmask",
         "socket",
         "socketpair",
+        "timer_create",
+        "timer_delete",
+        "timer_settime",
         "wait",
         "wait3",
         "wait4",

@@ -27,7 +27,7 @@
 # define IGOR_FAULT(point) ((void) 0)
 #endif
 
-#define IGOR_RESET_STATES 24 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
+#define IGOR_RESET_STATES 32 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
 #define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
 
 /* One name of the reading cache: what the last read of it gave. A cache line each, which makes its address cheap. */
@@ -90,6 +90,13 @@ typedef struct igor_thread {
 	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
 	bool has_alarm;
 	timer_t alarm;
+
+	/* time_limit.c */
+	struct igor_thread *limited_after; /* the next one of the list that is looked at; under its lock */
+	uint64_t limit_ns;             /* atomic: when the script is to end, on CLOCK_BOOTTIME; 0: never */
+	void *limit_value;             /* what PHP expects with the signal */
+	zend_atomic_bool *timed_out;
+	pid_t pid;
 
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
@@ -191,13 +198,10 @@ zif_handler igor_replace_function(const char *name, zif_handler handler);
 void igor_replace_functions_of_thread(void);
 
 /* reset.c */
-void igor_module_start(const char *name);
 void igor_reset_install(void);
 void igor_reset_begin(igor_thread *self);
 void igor_reset(igor_thread *self);
 void igor_reset_end(igor_thread *self);
-int igor_error_handler_hide(void);
-void igor_error_handler_show(int depth);
 
 /* signals.c */
 void igor_signals_install(void);
@@ -210,6 +214,24 @@ void igor_signals_leave(void);
 int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 unsigned int igor_alarm(unsigned int seconds);
 int igor_kill(pid_t pid, int signo);
+
+int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+
+/* time_limit.c */
+void igor_limits_join(igor_thread *self);
+void igor_limits_leave(igor_thread *self);
+void igor_limits_forked(void);
+bool igor_limit_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int igor_timer_create(clockid_t clock, struct sigevent *event, timer_t *timer);
+int igor_timer_settime(timer_t timer, int flags, const struct itimerspec *set, struct itimerspec *before);
+int igor_timer_delete(timer_t timer);
+int igor_sigprocmask(int how, const sigset_t *set, sigset_t *old);
+pid_t igor_getpid(void);
+
+/* states.c */
+void igor_module_start(const char *name);
+int igor_error_handler_hide(void);
+void igor_error_handler_show(int depth);
 
 /* descriptors.c */
 struct sockaddr;

@@ -10,6 +10,8 @@
  *   fork, wait, wait3, wait4,         reap.c         children that no script waits for are reaped
  *   waitpid, waitid
  *   sigaction, alarm, kill            signals.c      handlers, alarms and signals to itself are the thread's own
+ *   timer_create, timer_settime,      time_limit.c   max_execution_time without timers of the system, and requests without
+ *   timer_delete, sigprocmask, getpid                the system calls that PHP makes for them
  */
 #include "internal.h"
 
@@ -154,7 +156,7 @@ IGOR_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 
 IGOR_EXPORT int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
-	return igor_sigaction(signo, action, old);
+	return igor_limit_sigaction(signo, action, old) ? 0 : igor_sigaction(signo, action, old);
 }
 
 IGOR_EXPORT unsigned int alarm(unsigned int seconds)
@@ -165,4 +167,29 @@ IGOR_EXPORT unsigned int alarm(unsigned int seconds)
 IGOR_EXPORT int kill(pid_t pid, int signo)
 {
 	return igor_kill(pid, signo);
+}
+
+IGOR_EXPORT int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer)
+{
+	return igor_timer_create(clock, event, timer);
+}
+
+IGOR_EXPORT int timer_settime(timer_t timer, int flags, const struct itimerspec *set, struct itimerspec *before)
+{
+	return igor_timer_settime(timer, flags, set, before);
+}
+
+IGOR_EXPORT int timer_delete(timer_t timer)
+{
+	return igor_timer_delete(timer);
+}
+
+IGOR_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+	return igor_sigprocmask(how, set, old);
+}
+
+IGOR_EXPORT pid_t getpid(void)
+{
+	return igor_getpid();
 }

@@ -163,6 +163,12 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size);
 /* The process is the server's alone: its descriptors are closed for programs that scripts start, and a signal that no
  * script handles ends nothing. Must be called once, after the engine has started. */
 void shim_process_own(void);
+/* Whether this program has taken the place of libc's timers, so that a PHP thread needs none of the system (time_limit.c).
+ * Then shim_time_limits_watch() must run on a thread of its own, which ends some time after shim_time_limits_stop(). Must be
+ * called before PHP's start. */
+bool shim_time_limits_probe(void);
+void shim_time_limits_watch(void);
+void shim_time_limits_stop(void);
 /* Called before and, with true, after the server opens descriptors that stay open for as long as the process lives. A forked
  * child closes them at once. No other thread may open any meanwhile. */
 void shim_descriptors_own(bool opened);
@@ -178,6 +184,8 @@ size_t shim_reap(void);
 #define IGOR_LISTENING_MAX 4096
 /* How long the shutdown functions and destructors of a forked child of a request may take before it is ended. */
 #define IGOR_CHILD_SHUTDOWN_SECONDS_MAX 60
+/* Time limits that are longer than this wake no one when they are set: the thread that looks at all of them looks so often. */
+#define IGOR_TIME_LIMITS_LOOK_SECONDS 10
 
 /* The module, a zend_module_entry, as a PHP that loads it sees it. */
 const void *shim_extension_entry(void);

@@ -55,7 +55,7 @@ static bool igor_is_reserved(int signo)
 	return signo == IGOR_WAKE_SIGNAL || signo == SIGRTMIN || signo == SIGPIPE;
 }
 
-static int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
 	static int (*call)(int, const struct sigaction *, struct sigaction *);
 

@@ -23,6 +23,7 @@
 static void igor_after_fork(void)
 {
 	igor_forked = true;
+	igor_limits_forked();
 	tsrm_env_unlock();
 	igor_environment_adopt();
 	igor_children_leave();
@@ -181,7 +182,7 @@ static bool igor_timer_make(void)
 	event.sigev_notify = SIGEV_THREAD_ID;
 	event.sigev_value.sival_ptr = &EG(max_execution_timer_timer);
 	event.sigev_signo = SIGRTMIN;
-	event.sigev_notify_thread_id = (pid_t) syscall(SYS_gettid);
+	event.sigev_notify_thread_id = igor_self->tid;
 	if (timer_create(CLOCK_BOOTTIME, &event, &EG(max_execution_timer_timer)) != 0) {
 		/* Not PHP's own log: that formats dates, on a heap that has no request. */
 		igor_log(LOG_ERR, IGOR_NO_TIMER, sizeof(IGOR_NO_TIMER) - 1);
@@ -310,13 +311,16 @@ void shim_thread_run(void *host, igor_mode mode)
 	igor_thread self = {0};
 
 	igor_thread_own_file_system();
-	igor_thread_globals_create();
 	self.host = host;
 	self.mode = mode;
 	self.pthread = pthread_self();
 	self.tid = (pid_t) syscall(SYS_gettid);
+	self.pid = getpid();
+	igor_limits_join(&self);
+	igor_thread_globals_create();
 	pthread_sigmask(SIG_SETMASK, NULL, &self.mask);
 	self.vm_interrupt = &EG(vm_interrupt);
+	self.timed_out = &EG(timed_out);
 	igor_self = &self;
 	while (host_next(host, &self.request) == IGOR_RUN) {
 		igor_serve(&self);
@@ -324,6 +328,7 @@ void shim_thread_run(void *host, igor_mode mode)
 	igor_persistent_close();
 	igor_self = NULL;
 	ts_free_thread();
+	igor_limits_leave(&self);
 }
 
 /* The program that has loaded the module runs PHP on this thread. Its scripts own their output, also in a forked child. */

@@ -71,7 +71,7 @@ packages_of() {
             ;;
         test)
             printf '%s\n' caddy composer curl gdb gnupg haproxy inotify-tools nginx openssl php-amphp-amp php-symfony-console phpunit \
-                redis-sentinel redis-server shellcheck valgrind wrk
+                redis-sentinel redis-server shellcheck strace valgrind wrk
             ;;
         wordpress)
             printf '%s\n' curl mariadb-client-core mariadb-server-core

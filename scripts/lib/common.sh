@@ -121,15 +121,24 @@ show_counter() {
 # Seconds that compiling took the last time on this machine, or empty.
 LAST_COMPILE=''
 
-# time_left ELAPSED COMPILED TOTAL: in words. The first files say little, so the last time is asked before them.
+# How much of the time of compiling is over when each tenth of the files is compiled, in percent, as measured with PHP 8.4: the
+# parts of the engine and opcache, at the two ends, take longest.
+COMPILE_SHARES=(0 16 22 25 30 37 47 58 67 77 100)
+
+# time_left ELAPSED COMPILED TOTAL: in words. What this build shows counts for more the further it is; before that, the last time.
 time_left() {
-    local elapsed=$1 compiled=$2 total=$3 left=''
-    if ((compiled * 20 >= total && elapsed > 0)); then
-        left=$((elapsed * (total - compiled) / compiled))
+    local elapsed=$1 tenths=$(($2 * 100 / $3)) tenth=$(($2 * 10 / $3)) share left
+    share=${COMPILE_SHARES[tenth]}
+    ((tenth == 10)) || share=$((share + (COMPILE_SHARES[tenth + 1] - share) * (tenths - tenth * 10) / 10))
+    if ((share >= 8 && elapsed > 0)); then
+        left=$((elapsed * (100 - share) / share))
+        [[ -z $LAST_COMPILE ]] || left=$((left * share / 100 + LAST_COMPILE * (100 - share) / 100 * (100 - share) / 100))
     elif [[ -n $LAST_COMPILE ]]; then
         left=$((LAST_COMPILE > elapsed ? LAST_COMPILE - elapsed : 0))
+    else
+        return 0
     fi
-    [[ -z $left ]] || printf ', about %s left' "$(in_words "$left")"
+    printf ', about %s left' "$(in_words "$left")"
 }
 
 # in_words SECONDS

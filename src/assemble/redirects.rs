@@ -61,6 +61,7 @@ fn redirecting(name: &str, address: &Address) -> SiteSettings {
         hosts: vec![name.to_owned()],
         routes: Arc::new(routes),
         error_routes: Arc::default(),
+        trusted_proxies: Arc::default(),
         access_log: AccessLog::Off,
     }
 }

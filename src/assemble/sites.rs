@@ -5,7 +5,7 @@ use super::addresses::{is_fastcgi, is_on};
 use super::logging;
 use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
-use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Root, Site};
+use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Root, Site, TrustedProxies};
 use crate::http::access_log::AccessLog;
 use crate::http::service::HttpService;
 use crate::http::settings::{Handler, PhpMode, PhpSettings, WorkerRoute};
@@ -93,6 +93,7 @@ fn settings<'a>(
         hosts: named,
         routes: routes.usual.clone(),
         error_routes: routes.of_errors.clone(),
+        trusted_proxies: routes.trusted_proxies.clone(),
         access_log,
     }
 }
@@ -101,11 +102,13 @@ fn settings<'a>(
 struct SiteRoutes {
     usual: Arc<Routes>,
     of_errors: Arc<Routes>,
+    trusted_proxies: Arc<TrustedProxies>,
 }
 
 /// What the settings of all sites are made of.
 struct Assembly<'c> {
     threads: &'c Threads,
+    trusted_proxies: Arc<TrustedProxies>,
     /// The files of the configuration: no one may read them where they lie below a root.
     secret: Vec<PathBuf>,
 }
@@ -113,11 +116,16 @@ struct Assembly<'c> {
 impl<'c> Assembly<'c> {
     fn new(config: &'c Config, threads: &'c Threads) -> Self {
         let resolved = config.sources.iter().filter_map(|source| source.canonicalize().ok());
-        Self { threads, secret: config.sources.iter().cloned().chain(resolved).collect() }
+        let trusted_proxies = Arc::new(config.global.trusted_proxies.clone());
+        Self { threads, trusted_proxies, secret: config.sources.iter().cloned().chain(resolved).collect() }
     }
 
     fn site(&self, site: &Site) -> SiteRoutes {
-        SiteRoutes { usual: self.routes(&site.routes), of_errors: self.routes(&site.error_routes) }
+        SiteRoutes {
+            usual: self.routes(&site.routes),
+            of_errors: self.routes(&site.error_routes),
+            trusted_proxies: self.trusted_proxies.clone(),
+        }
     }
 
     fn routes(&self, routes: &[config::Route]) -> Arc<Routes> {
@@ -187,7 +195,11 @@ impl<'c> Assembly<'c> {
             let Some(php) = site.php_servers().next() else { continue };
             let php = Arc::new(self.php(php, PhpMode::ScriptsOnly));
             for address in site.addresses.iter().filter(|address| address.fastcgi) {
-                let none = SiteRoutes { usual: Arc::default(), of_errors: Arc::default() };
+                let none = SiteRoutes {
+                    usual: Arc::default(),
+                    of_errors: Arc::default(),
+                    trusted_proxies: self.trusted_proxies.clone(),
+                };
                 let own = settings(site, std::iter::once(address), &none, access_log(site, config));
                 let service = HttpService::for_fastcgi(own, Arc::clone(&php));
                 services.extend(site.listeners_of(address).into_iter().map(|listener| (listener, service.clone())));

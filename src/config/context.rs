@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Position};
 use super::findings::{Findings, join};
+use super::handlers::Route;
 use super::named_matchers::NamedMatchers;
 use super::order::Order;
 use super::syntax::{Node, Token};
@@ -37,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) invoked: Vec<String>,
     /// Whether a name is that of a directive of sites, which no block of routes takes. Set with the first site.
     pub(crate) is_site_directive: fn(&str) -> bool,
+    /// The `handle_errors` of the site at hand.
+    pub(crate) error_routes: Vec<Route>,
     /// How many routes there are so far.
     pub(crate) routes: usize,
     /// Whether it was said that paths start from the directory of the Caddyfile.
@@ -59,6 +62,7 @@ impl<'a> Context<'a> {
             named_routes: HashMap::new(),
             invoked: Vec::new(),
             is_site_directive: |_| false,
+            error_routes: Vec::new(),
             routes: 0,
             fell_back: false,
         }

@@ -21,6 +21,7 @@ mod model;
 mod named_matchers;
 mod order;
 mod placeholder;
+mod proxies;
 mod quick;
 mod request;
 mod response_matcher;
@@ -56,6 +57,7 @@ pub use matcher::{
 };
 pub use model::{Address, Config, Listener, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
+pub use proxies::TrustedProxies;
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};

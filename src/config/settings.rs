@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::diagnostic::Position;
 use super::limits;
+use super::proxies::TrustedProxies;
 use super::tls::HttpsSettings;
 use super::values::parse_port;
 use super::workers::{ScopeLabel, WorkerConfig};
@@ -27,6 +28,8 @@ pub struct Global {
     pub log: LogSettings,
     /// Ports, certificates, and what of HTTPS is automatic.
     pub https: HttpsSettings,
+    /// `servers`: which proxies are trusted to report the client's address.
+    pub trusted_proxies: TrustedProxies,
     /// `debug`: the log level is `debug` unless `log` names another.
     pub debug: bool,
 }
@@ -40,6 +43,7 @@ impl Default for Global {
             grace_period: limits::GRACE_PERIOD_DEFAULT,
             log: LogSettings::default(),
             https: HttpsSettings::default(),
+            trusted_proxies: TrustedProxies::default(),
             debug: false,
         }
     }

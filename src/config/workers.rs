@@ -130,7 +130,7 @@ pub enum ReadyWhen {
 }
 
 /// What a worker's script is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WorkerKind {
     /// It answers requests with `frankenphp_handle_request()`.
     Http {

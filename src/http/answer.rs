@@ -91,9 +91,10 @@ impl<'s> RequestContext<'s> {
         if parts.method == Method::TRACE {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered here\n");
         }
-        let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
+        let Ok(mut request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
+        request.trust(&self.site.trusted_proxies);
         let mut run = Run { request, body: Some(body), changes: HeaderChanges::default(), encoding: None };
         let mut response = match self.walk(&self.site.routes, &mut run).await {
             Outcome::Answered(response) => response,

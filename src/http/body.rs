@@ -24,6 +24,9 @@ pub enum ResponseBodyError {
     /// A static file could not be read to its end.
     #[error("reading the static file: {0}")]
     File(#[from] std::io::Error),
+    /// A static file is another one than when the response began.
+    #[error("the static file has changed while parts of it were sent")]
+    Changed,
     /// The server behind this one ended its response early.
     #[error("reading the response of the upstream: {0}")]
     Upstream(String),

@@ -271,6 +271,7 @@ mod tests {
             hosts: Vec::new(),
             routes: Arc::new([(Matcher::any(), handler)].into_iter().collect()),
             error_routes: Arc::default(),
+            trusted_proxies: Default::default(),
             access_log: AccessLog::Off,
         }])
     }

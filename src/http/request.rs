@@ -15,7 +15,7 @@ use super::authority;
 use super::connection::ConnectionInfo;
 use super::failure::Failure;
 use super::paths::{self, BadPath};
-use crate::config::{Entry, RequestView};
+use crate::config::{Entry, RequestView, TrustedProxies};
 
 /// The request and what is known about it.
 pub(super) struct RequestState<'r> {
@@ -33,6 +33,8 @@ pub(super) struct RequestState<'r> {
     original: Option<Box<(Method, Uri)>>,
     root: Cow<'r, Path>,
     uuid: OnceLock<String>,
+    /// The client, where a trusted proxy reports another one than the peer.
+    client_ip: Option<IpAddr>,
     stored: Vec<(String, String)>,
     /// How the request has failed, while `handle_errors` answers it.
     pub(super) failure: Option<u16>,
@@ -62,12 +64,20 @@ impl<'r> RequestState<'r> {
             original: None,
             root: Cow::Borrowed(root),
             uuid: OnceLock::new(),
+            client_ip: None,
             stored: Vec::new(),
             failure: None,
             log_notes: LogNotes::default(),
         };
         state.set_path(path);
         Ok(state)
+    }
+
+    /// Believes what these proxies report about the client.
+    pub(super) fn trust(&mut self, proxies: &TrustedProxies) {
+        if !proxies.ranges.is_empty() {
+            self.client_ip = Some(proxies.client_ip(self));
+        }
     }
 
     /// The normalized path, by which files are found.
@@ -219,7 +229,7 @@ impl RequestView for RequestState<'_> {
     }
 
     fn client_ip(&self) -> IpAddr {
-        self.connection.remote.ip().to_canonical()
+        self.client_ip.unwrap_or_else(|| self.connection.remote.ip().to_canonical())
     }
 
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
@@ -263,8 +273,8 @@ impl RequestView for RequestState<'_> {
     }
 }
 
-/// A random identifier (RFC 9562, version 4). It names a request in logs and keeps nothing secret.
-fn random_uuid() -> String {
+/// A random identifier (RFC 9562, version 4). It names a request in logs, or separates parts of a body, and keeps nothing secret.
+pub(super) fn random_uuid() -> String {
     use std::hash::{BuildHasher, RandomState};
 
     // The keys of each state are random.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access_log::AccessLog;
 use super::tree::Routes;
+use crate::config::TrustedProxies;
 
 /// One site: what answers for some hosts.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct SiteSettings {
     pub routes: Arc<Routes>,
     /// What answers a request that has failed; see [`crate::config::Site::error_routes`].
     pub error_routes: Arc<Routes>,
+    /// The proxies that are trusted to report the client's address.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// Where the record of each request goes.
     pub access_log: AccessLog,
 }

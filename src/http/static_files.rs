@@ -1,14 +1,21 @@
-//! Files that are served as they are: ranges, validators and media types by `tower-http`, what may be seen by us.
+//! Files that are served as they are: reading, validators and media types by `tower-http`; what may be seen, and which parts
+//! of it, by us.
 
+use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use tower_http::services::ServeFile;
+use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use super::body::{ResponseBody, Source};
+use super::multipart::{Multipart, OpenPart};
 use super::plain::{plain, redirect_to_directory};
+use super::ranges::{self, Selected};
+use super::request::random_uuid;
 use super::routing::{self, FileKind, FileSystem};
 use crate::config::{FileServer, PathPattern};
 
@@ -86,93 +93,133 @@ fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool
     !settings.secret.is_empty() && (is_one(file) || files.resolve(file).is_none_or(|resolved| is_one(&resolved)))
 }
 
-/// What part of the file is asked for.
-#[derive(Debug, PartialEq, Eq)]
-enum Part<'h> {
-    /// All of it.
-    Whole,
-    /// The `Range`.
-    Range(&'h HeaderValue),
-    /// The `Range`, if the file still has this strong validator, else all of it.
-    RangeOf { range: &'h HeaderValue, validator: &'h HeaderValue },
+/// The `Range` to be looked at. One that is repeated or belongs to another method is as if it were not there (RFC 9110, 14.2).
+fn asked_range(parts: &request::Parts) -> Option<&HeaderValue> {
+    only(&parts.headers, &header::RANGE).filter(|_| parts.method == Method::GET)
 }
 
-impl<'h> Part<'h> {
-    /// A `Range` that is not understood is as if it were not there (RFC 9110, 14.2), and so is one whose condition cannot be
-    /// checked: the client would join pieces of two files. That is the case of a date, which does not tell two versions of
-    /// one second apart, and of conditions beside it.
-    fn asked(parts: &'h request::Parts) -> Self {
-        let headers = &parts.headers;
-        let Some(range) = headers.get(header::RANGE).filter(|range| range.as_bytes().starts_with(b"bytes=")) else {
-            return Self::Whole;
-        };
-        let mut validators = headers.get_all(header::IF_RANGE).iter();
-        match (validators.next(), validators.next()) {
-            _ if parts.method != Method::GET => Self::Whole,
-            (None, _) => Self::Range(range),
-            (Some(validator), None)
-                if is_strong_tag(validator.as_bytes())
-                    && !headers.contains_key(header::IF_MATCH)
-                    && !headers.contains_key(header::IF_UNMODIFIED_SINCE) =>
-            {
-                Self::RangeOf { range, validator }
-            }
-            _ => Self::Whole,
-        }
-    }
+/// Whether `If-Range` allows to send parts of the file with this tag. A condition that cannot be checked forbids it: the client
+/// would join pieces of two files. That is the case of a date, which does not tell two versions of one second apart.
+fn is_wanted_version(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    !headers.contains_key(header::IF_RANGE) || only(headers, &header::IF_RANGE) == Some(tag)
 }
 
-/// Whether this is one entity tag that is not weak (RFC 9110, 8.8.3).
-fn is_strong_tag(value: &[u8]) -> bool {
-    matches!(value, [b'"', inner @ .., b'"'] if !inner.contains(&b'"'))
+/// The value of a field that is there once.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
 }
 
-/// Answers with the part of the file that is asked for. `tower-http` knows no `If-Range`, so it gets `If-Match`, and
-/// when that does not hold, asked again for all of the file.
+type Served = Response<ServeFileSystemResponseBody>;
+
+/// Answers with the file, or with the parts of it that are asked for.
 async fn send(file: &Path, parts: &request::Parts) -> Response<ResponseBody> {
-    match Part::asked(parts) {
-        Part::Whole => send_part(file, parts, &[]).await,
-        Part::Range(range) => send_part(file, parts, &[(header::RANGE, range)]).await,
-        Part::RangeOf { range, validator } => {
-            let response = send_part(file, parts, &[(header::RANGE, range), (header::IF_MATCH, validator)]).await;
-            if response.status() == StatusCode::PRECONDITION_FAILED {
-                send_part(file, parts, &[]).await
-            } else {
-                response
-            }
-        }
+    let response = match asked_range(parts) {
+        Some(range) => send_range(file, parts, range).await,
+        None => open(file, &parts.method, conditions(parts)).await.map(as_response),
+    };
+    response.unwrap_or_else(|error| failed(file, &error))
+}
+
+async fn send_range(file: &Path, request: &request::Parts, range: &HeaderValue) -> io::Result<Response<ResponseBody>> {
+    let whole = async || open(file, &Method::GET, conditions(request)).await.map(as_response);
+    let head = open(file, &Method::HEAD, conditions(request)).await?;
+    let tag = head.headers().get(header::ETAG).cloned();
+    let length = head.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    // What the conditions of the request forbid to send is refused when it is asked for as a whole, too.
+    let (Some(tag), Some(length), StatusCode::OK) = (tag, length, head.status()) else { return whole().await };
+    if !is_wanted_version(&request.headers, &tag) {
+        return whole().await;
+    }
+    match ranges::select(range.as_bytes(), length) {
+        Selected::Whole => whole().await,
+        Selected::Unsatisfiable => Ok(unsatisfiable(length)),
+        Selected::Parts(parts) => match <[_; 1]>::try_from(parts) {
+            Ok([part]) => match open_part(file, &part, &tag).await? {
+                response if response.status() == StatusCode::PARTIAL_CONTENT => Ok(as_response(response)),
+                // It has just changed.
+                _ => whole().await,
+            },
+            Err(parts) => Ok(several_parts(file, head, tag, parts, length)),
+        },
     }
 }
 
-async fn send_part(
+fn unsatisfiable(length: u64) -> Response<ResponseBody> {
+    let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE, "");
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Ok(range) = HeaderValue::try_from(format!("bytes */{length}")) {
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    response
+}
+
+fn several_parts(
     file: &Path,
-    parts: &request::Parts,
-    range: &[(HeaderName, &HeaderValue)],
+    head: Served,
+    tag: HeaderValue,
+    parts: Vec<RangeInclusive<u64>>,
+    length: u64,
 ) -> Response<ResponseBody> {
-    let mut request = Request::new(());
-    request.method_mut().clone_from(&parts.method);
-    // Only what decides about the answer: copying all headers would be waste.
+    let (mut head, _) = as_response(head).into_parts();
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let boundary = random_uuid();
+    let file = file.to_owned();
+    let open: OpenPart = Box::new(move |part| {
+        let (file, tag) = (file.clone(), tag.clone());
+        Box::pin(async move { open_part(&file, &part, &tag).await })
+    });
+    let body = Multipart::new(open, parts, length, content_type.unwrap_or("application/octet-stream"), &boundary);
+    head.status = StatusCode::PARTIAL_CONTENT;
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.bytes_left()));
+    if let Ok(content_type) = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}")) {
+        head.headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    Response::from_parts(head, ResponseBody::new(Source::Boxed(Box::pin(body))))
+}
+
+/// The fields of a request that decide whether a file is sent.
+fn conditions(parts: &request::Parts) -> HeaderMap {
+    let mut conditions = HeaderMap::new();
+    // Only these: copying all headers would be waste.
     for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
         for value in parts.headers.get_all(&name) {
-            request.headers_mut().append(name.clone(), value.clone());
+            conditions.append(name.clone(), value.clone());
         }
     }
-    for (name, value) in range {
-        request.headers_mut().append(name.clone(), (*value).clone());
+    conditions
+}
+
+async fn open(file: &Path, method: &Method, headers: HeaderMap) -> io::Result<Served> {
+    let mut request = Request::new(());
+    request.method_mut().clone_from(method);
+    *request.headers_mut() = headers;
+    ServeFile::new(file).try_call(request).await
+}
+
+/// Opens a file at a part of it. The status is 206, unless the file is no longer the one with this tag.
+async fn open_part(file: &Path, part: &RangeInclusive<u64>, tag: &HeaderValue) -> io::Result<Served> {
+    let mut headers = HeaderMap::with_capacity(2);
+    if let Ok(range) = HeaderValue::try_from(format!("bytes={}-{}", part.start(), part.end())) {
+        headers.insert(header::RANGE, range);
     }
-    match ServeFile::new(file).try_call(request).await {
-        Ok(mut response) => {
-            name_charset(response.headers_mut());
-            response.map(|body| ResponseBody::new(Source::File(body)))
-        }
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            plain(StatusCode::NOT_FOUND, "")
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+    headers.insert(header::IF_MATCH, tag.clone());
+    open(file, &Method::GET, headers).await
+}
+
+fn as_response(mut response: Served) -> Response<ResponseBody> {
+    name_charset(response.headers_mut());
+    response.map(|body| ResponseBody::new(Source::File(body)))
+}
+
+fn failed(file: &Path, error: &io::Error) -> Response<ResponseBody> {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => plain(StatusCode::NOT_FOUND, ""),
+        io::ErrorKind::PermissionDenied => {
             tracing::warn!(file = %file.display(), "opening a static file: {error}; the server's user needs read access");
             plain(StatusCode::FORBIDDEN, "")
         }
-        Err(error) => {
+        _ => {
             tracing::error!(file = %file.display(), "opening a static file: {error}");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "")
         }
@@ -180,7 +227,7 @@ async fn send_part(
 }
 
 /// Text without a charset is read as Latin-1 by some clients; files on disk are UTF-8 today.
-fn name_charset(headers: &mut http::HeaderMap) {
+fn name_charset(headers: &mut HeaderMap) {
     let Some(value) = headers.get_mut(header::CONTENT_TYPE) else { return };
     let bytes = value.as_bytes();
     if bytes.starts_with(b"text/") && !bytes.contains(&b';') {

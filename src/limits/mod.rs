@@ -47,6 +47,10 @@ pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 /// end of its own at some 24,000.
 pub const RESPONSE_HEADERS_MAX: usize = 4096;
 
+/// Parts of a file that one answer holds; a client that asks for more gets the whole. Readers of documents, which ask for the
+/// most, send a dozen.
+pub const RANGES_MAX: usize = 64;
+
 /// Bodies that are there as a whole and at most so long are compressed as a whole, so that their length is known: somewhat
 /// more than PHP's output is gathered up to.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;

@@ -1,6 +1,6 @@
 //! Start and stop of the PHP engine: once per process, on one thread.
 
-use super::timer::Reserved;
+use super::timer::{Reserved, TimeLimits};
 use crate::ffi;
 use crate::signals::SignalMask;
 use ext_php_rs::ffi::{HashTable, sapi_headers_struct, sapi_module_struct};
@@ -120,6 +120,7 @@ pub struct Engine {
     info: EngineInfo,
     /// PHP keeps pointers into these.
     _kept: Box<Kept>,
+    _time_limits: TimeLimits,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -145,6 +146,7 @@ impl Engine {
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EngineError::AlreadyStarted);
         }
+        let time_limits = TimeLimits::start()?;
         let mut sapi = sapi_module(&ini, ini_path.as_deref(), executable.as_deref(), options.ignore_ini);
         sapi.phpinfo_as_text = i32::from(options.text_info);
         if options.stock_defaults {
@@ -164,7 +166,7 @@ impl Engine {
         RUNS.store(true, Ordering::Release);
         let info = EngineInfo::from(&info);
         super::release::set_running_release(&info.php_version);
-        Ok(Self { info, _kept: kept, _not_send: PhantomData })
+        Ok(Self { info, _kept: kept, _time_limits: time_limits, _not_send: PhantomData })
     }
 
     /// What the engine says of itself.

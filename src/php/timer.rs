@@ -1,12 +1,61 @@
-//! The timer that PHP makes for each of its threads at the thread's start, for `max_execution_time`. PHP ends the whole process
-//! where the system has none left (`Could not create timer`), so each is asked for before.
+//! What ends scripts that run longer than their `max_execution_time`. PHP makes a timer of the system for each request, and
+//! ends the whole process where the system has none left. In our own programs one thread looks at the deadlines of all PHP
+//! threads instead (`c/time_limit.c`). In a program that does not export our functions, a PHP thread still needs a timer, so
+//! each is asked for before.
 
+use crate::ffi;
+use crate::signals::SignalMask;
+use once_cell::sync::OnceCell;
 use std::io;
+use std::thread::JoinHandle;
 
-/// A timer of the system, kept for the PHP thread that is about to make its own.
+/// Whether PHP's calls for timers come to the shim.
+static OURS: OnceCell<bool> = OnceCell::new();
+
+fn ours() -> bool {
+    *OURS.get_or_init(|| {
+        // SAFETY: asks the dynamic linker, and needs no PHP.
+        unsafe { ffi::shim_time_limits_probe() }
+    })
+}
+
+/// The thread that interrupts scripts at their deadlines. Ends when dropped.
+pub(super) struct TimeLimits(Option<JoinHandle<()>>);
+
+impl TimeLimits {
+    /// Starts the thread, where it is needed. To be called before the engine starts.
+    ///
+    /// # Errors
+    /// The system could not start a thread.
+    pub(super) fn start() -> io::Result<Self> {
+        if !ours() {
+            return Ok(Self(None));
+        }
+        // What is sent to the process is for other threads; this one begins with the mask of its starter.
+        let mask = SignalMask::block_all_but(&[]);
+        let started = std::thread::Builder::new().name("igor-time-limit".to_owned()).spawn(|| {
+            // SAFETY: runs on a thread of its own, once; works on the shim's list alone, under its lock.
+            unsafe { ffi::shim_time_limits_watch() };
+        });
+        mask.apply();
+        Ok(Self(Some(started?)))
+    }
+}
+
+impl Drop for TimeLimits {
+    fn drop(&mut self) {
+        let Some(thread) = self.0.take() else { return };
+        // SAFETY: sets a flag under the list's lock.
+        unsafe { ffi::shim_time_limits_stop() };
+        // It ends by itself, and has no panics to report.
+        let _ = thread.join();
+    }
+}
+
+/// A timer of the system, kept for the PHP thread that is about to make its own; nothing where PHP needs none.
 pub(super) struct Reserved {
     #[cfg(target_os = "linux")]
-    timer: libc::timer_t,
+    timer: Option<libc::timer_t>,
 }
 
 // SAFETY: a timer is a number of the process's, which any of its threads may use.
@@ -20,13 +69,16 @@ impl Reserved {
     /// The system has none left: timers count as pending signals, of which a user may have `RLIMIT_SIGPENDING`.
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> io::Result<Self> {
+        if ours() {
+            return Ok(Self { timer: None });
+        }
         // SAFETY: every member of the structure is a number or a pointer, for which zero is allowed.
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_notify = libc::SIGEV_NONE;
         let mut timer = std::ptr::null_mut();
         // SAFETY: both pointers are those of local values, which live through the call.
         if unsafe { libc::timer_create(libc::CLOCK_BOOTTIME, &raw mut event, &raw mut timer) } == 0 {
-            return Ok(Self { timer });
+            return Ok(Self { timer: Some(timer) });
         }
         let error = io::Error::last_os_error();
         let way_out = "raise the limit of pending signals (`ulimit -i`)";
@@ -43,7 +95,9 @@ impl Reserved {
 #[cfg(target_os = "linux")]
 impl Drop for Reserved {
     fn drop(&mut self) {
-        // SAFETY: the timer was made by `new`, and is deleted once.
-        unsafe { libc::timer_delete(self.timer) };
+        if let Some(timer) = self.timer {
+            // SAFETY: the timer was made by `new`, and is deleted once.
+            unsafe { libc::timer_delete(timer) };
+        }
     }
 }

@@ -403,3 +403,29 @@ fn dashboards_and_alerts_use_metrics_that_exist() {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
     }
 }
+
+/// What starts when it is first asked for is not waited for; what was asked for and is not ready is.
+#[test]
+fn the_probes() {
+    let boot = "while (!file_exists($_SERVER['DIR'] . '/go')) usleep(1000); frankenphp_set_vars(['a' => 1]);";
+    let server = block(&puppet("w", &format!("max_consecutive_failures 1\nenv BOOT \"{boot}\""))).admin().start();
+    let ask = |path: &str| server.ask_admin(&Request::get(path));
+    assert_eq!(ask("/healthz").status, 200);
+    assert_eq!(ask("/readyz").json(), json!({"ready": true, "not_ready": []}));
+
+    server.eval("try { frankenphp_ensure_background_worker('w', 0.001); } catch (RuntimeException) {}").value();
+    let scope = server.seen_worker("w")["scope"].as_str().expect("a label").to_owned();
+    let starting = ask("/readyz");
+    assert_eq!(starting.status, 503);
+    let missing = json!([{"scope": scope, "worker": "w", "state": "starting"}]);
+    assert_eq!(starting.json(), json!({"ready": false, "not_ready": missing}));
+    assert_eq!(ask(&format!("/readyz?scope={}", scope.replace(':', "%3A"))).status, 503);
+    assert_eq!(ask("/readyz?scope=another").status, 200);
+
+    fs::write(server.path("go"), "").expect("the folder can be written");
+    wait_until("the publish", || ask("/readyz").status == 200);
+    server.puppet("w").doom("exit(3);");
+    wait_until("the end of all tries", || server.seen_worker("w")["state"] == "given up");
+    assert_eq!(ask("/readyz").json()["not_ready"][0]["state"], "given up");
+    assert_eq!(ask("/healthz").status, 200);
+}

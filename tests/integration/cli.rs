@@ -298,6 +298,9 @@ fn an_unsafe_php_is_named() {
     let (_, stdout, _) = run(igor().arg("version"));
     let server = Igor::new().admin().site("").start();
     let metrics = server.ask_admin(&crate::common::Request::get("/metrics")).text();
+    let status = server.ask_admin(&crate::common::Request::get("/frankenphp/status")).json();
+    assert_eq!(status["php"]["version"], release);
+    assert_eq!(status["php"]["unsafe"]["safe_from"].as_str(), below.as_deref());
     let log = server.stop().log;
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("this PHP is unsafe")).collect();
     assert!(metrics.contains(&format!("php=\"{release}\"")), "{metrics}");

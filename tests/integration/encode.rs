@@ -40,6 +40,9 @@ fn pages_and_files_are_compressed() {
     }
     let part = server.send(&get("/file.txt").header("Range", "bytes=0-2"));
     assert_eq!((part.status, part.header("content-encoding"), part.text()), (206, None, "All".to_owned()));
+    let parts = server.send(&get("/file.txt").header("Range", "bytes=0-2,4-7"));
+    assert_eq!((parts.status, parts.header("content-encoding")), (206, None), "ranges are those of the file");
+    assert!(parts.text().contains("All") && parts.text().contains("work"), "{}", parts.text());
     let plain = server.get("/file.txt");
     assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("Accept-Encoding")));
     assert_eq!(plain.text(), text);

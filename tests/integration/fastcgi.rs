@@ -149,6 +149,23 @@ fn large_bodies_arrive_whole_and_workers_answer_too() {
     }
 }
 
+/// A body that ends before its announced length ran the script as if it were whole.
+#[test]
+fn a_body_that_is_cut_off_reaches_no_script() {
+    let server = start();
+    let mut front = Front::connect(&server);
+    let pairs = [
+        ("REQUEST_METHOD", "POST"),
+        ("SCRIPT_FILENAME", &*at(&server, "app.php")),
+        ("CONTENT_TYPE", "application/x-www-form-urlencoded"),
+        ("CONTENT_LENGTH", "30"),
+    ];
+    front.send(&[begin(1, true), params(&pairs), record(STDIN, 1, b"amount=1"), record(STDIN, 1, b"")].concat());
+    let (output, status) = front.answer();
+    assert!(output.starts_with("Status: 400 ") && !output.contains("amount"), "{output}");
+    assert_eq!(status, 0);
+}
+
 #[test]
 fn what_is_no_script_is_refused_in_php_fpms_words() {
     let server = start();

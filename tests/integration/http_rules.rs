@@ -275,3 +275,53 @@ fn a_client_that_closes_its_sending_side_is_answered() {
         }
     }
 }
+
+/// W17: what was refused unread was in no log, there was no user agent and no referrer, and an IPv4 client was written as IPv6.
+#[test]
+fn the_access_log_holds_refused_requests_and_who_sent_them() {
+    let log = "log {\noutput file {$DIR}/access.log\nformat json\n}";
+    let server = Igor::new()
+        .file("run.php", "<?php echo 1;")
+        // Clients of IPv4 are mapped addresses on a socket like this.
+        .raw_site(&format!("http://:0 {{\nbind ::ffff:127.0.0.1\n{log}\nroot {{$DIR}}\nphp_server\n}}\n"))
+        .start();
+    let long = "x".repeat(200_000);
+    let rest = "User-Agent: probe/1\r\nReferer: http://b.test/?token=secret\r\nConnection: close\r\n\r\n";
+    assert!(server.address().is_ipv6(), "the socket would write addresses in their short form by itself");
+    // The request, its status, method, URI, handler, and whether the head was read.
+    let cases = [
+        (format!("GET /run.php?q=1 HTTP/1.1\r\nHost: a\r\n{rest}"), 200, "GET", "/run.php?q=1", "php", true),
+        (format!("GET / HTTP/1.1\r\nHost: a:bc\r\n{rest}"), 400, "GET", "/", "", true),
+        (format!("TRACE /x HTTP/1.1\r\nHost: a\r\n{rest}"), 405, "TRACE", "/x", "", true),
+        (
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n{rest}"),
+            501,
+            "POST",
+            "/",
+            "",
+            true,
+        ),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nno field\r\n{rest}"), 400, "-", "-", "unreadable", false),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n{rest}"), 431, "-", "-", "unreadable", false),
+    ];
+    for (number, (request, status_code, method, uri, handler, is_read)) in cases.iter().enumerate() {
+        let answer = raw(server.address(), request);
+        assert_eq!(status(&answer), status_code.to_string(), "{answer}");
+        let mut records = Vec::new();
+        wait_until("the record", || {
+            let text = std::fs::read_to_string(server.path("access.log")).unwrap_or_default();
+            records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")).collect();
+            records.len() > number
+        });
+        let record = &records[number];
+        let sent = &record["request"];
+        assert_eq!((&record["status"], &record["handler"]), (&json!(status_code), &json!(handler)), "{record}");
+        assert_eq!((&sent["method"], &sent["uri"]), (&json!(method), &json!(uri)), "{record}");
+        assert_eq!((&sent["remote_ip"], &sent["client_ip"]), (&json!("127.0.0.1"), &json!("127.0.0.1")), "{record}");
+        assert_eq!(records.len(), number + 1, "one record for each");
+        if *is_read {
+            assert_eq!(sent["headers"]["User-Agent"], json!(["probe/1"]), "{record}");
+            assert_eq!(sent["headers"]["Referer"], json!(["http://b.test/?token=REDACTED"]), "{record}");
+        }
+    }
+}

@@ -33,6 +33,11 @@ const PUT_BACK: &[(&str, &str, &str)] = &[
         "libxml_set_external_entity_loader(fn () => null);",
     ),
     (
+        "libxml_disable_entity_loader()",
+        "file_put_contents(getenv('DIR') . '/x.xml', '<x/>'); return is_object(@simplexml_load_file(getenv('DIR') . '/x.xml'));",
+        "@libxml_disable_entity_loader(true);",
+    ),
+    (
         "the last response's headers",
         "return function_exists('http_get_last_response_headers') ? http_get_last_response_headers() : null;",
         "@file_get_contents('http://SELF/classic/static.txt');",
@@ -52,6 +57,11 @@ const PUT_BACK: &[(&str, &str, &str)] = &[
         "return in_array('left', stream_get_wrappers());",
         "class Left {} stream_wrapper_register('left', Left::class);",
     ),
+    (
+        "a restored wrapper",
+        "return file_exists('file:///');",
+        "stream_wrapper_unregister('file'); stream_wrapper_restore('file'); stream_wrapper_unregister('file');",
+    ),
     ("an unregistered wrapper", "return file_exists('file:///');", "stream_wrapper_unregister('file');"),
     (
         "a registered filter",
@@ -67,6 +77,16 @@ const PUT_BACK: &[(&str, &str, &str)] = &[
         "function_exists('mb_regex_encoding') && mb_regex_encoding('SJIS');",
     ),
     ("mb_substitute_character()", "return mb_substitute_character();", "mb_substitute_character('entity');"),
+    (
+        "mb_regex_set_options()",
+        "return function_exists('mb_regex_set_options') ? mb_regex_set_options() : null;",
+        "function_exists('mb_regex_set_options') && mb_regex_set_options('iz');",
+    ),
+    (
+        "mb_ereg_search_init()",
+        "return function_exists('mb_ereg_search_getpos') ? mb_ereg_search_getpos() : null;",
+        "function_exists('mb_ereg_search_init') && mb_ereg_search_init('a secret', 'secret') && mb_ereg_search();",
+    ),
     ("strtok()", "return @strtok('/');", "strtok('a/secret', '/');"),
     ("preg_last_error()", "return preg_last_error();", "preg_match('/(?:\\D+|<\\d+>)*[!?]/', 'foobar foobar foobar');"),
     ("json_last_error()", "return json_last_error();", "json_decode('{');"),
@@ -79,6 +99,27 @@ const PUT_BACK: &[(&str, &str, &str)] = &[
         "intl_get_error_code()",
         "return intl_get_error_code();",
         "new IntlDateFormatter('en'); @locale_parse(str_repeat('x', 300));",
+    ),
+    (
+        "mysqli_report()",
+        "return class_exists('mysqli_driver') ? (new mysqli_driver)->report_mode : null;",
+        "function_exists('mysqli_report') && mysqli_report(MYSQLI_REPORT_OFF);",
+    ),
+    (
+        "mysqli_connect_errno()",
+        "return function_exists('mysqli_connect_errno') ? [mysqli_connect_errno(), mysqli_connect_error()] : null;",
+        "try { function_exists('mysqli_connect') && mysqli_connect('127.0.0.1', 'secret', 'x', 'x', 1); } catch (mysqli_sql_exception) {}",
+    ),
+    ("DateTime::getLastErrors()", "return DateTime::getLastErrors();", "date_create('a secret');"),
+    (
+        "stream_last_errors()",
+        "return function_exists('stream_last_errors') ? count(stream_last_errors()) : null;",
+        "@fopen('/nowhere/secret', 'r');",
+    ),
+    (
+        "readdir()",
+        "try { return @readdir(); } catch (TypeError $e) { return $e->getMessage(); }",
+        "$GLOBALS['folder'] = opendir('/'); $GLOBALS['other'] = dir('/');",
     ),
     ("error_get_last()", "return error_get_last();", "@trigger_error('secret');"),
     (
@@ -103,6 +144,17 @@ const PUT_BACK: &[(&str, &str, &str)] = &[
         "ini_set('precision', 3); ini_set('memory_limit', '200M');",
     ),
     ("set_include_path()", "return get_include_path();", "set_include_path('/left');"),
+    ("set_time_limit()", "return ini_get('max_execution_time');", "set_time_limit(77);"),
+    ("error_reporting()", "return error_reporting();", "error_reporting(E_ERROR);"),
+    ("ignore_user_abort()", "return ignore_user_abort();", "ignore_user_abort(true);"),
+    (
+        "iconv_set_encoding()",
+        "return iconv_get_encoding('input_encoding');",
+        "@iconv_set_encoding('input_encoding', 'SJIS');",
+    ),
+    ("bcscale()", "return bcscale();", "bcscale(7);"),
+    ("mb_language()", "return mb_language();", "mb_language('Japanese');"),
+    ("locale_set_default()", "return locale_get_default();", "locale_set_default('ja_JP');"),
     ("putenv()", "return getenv('LEFT');", "putenv('LEFT=1');"),
     ("the status", "return http_response_code();", "http_response_code(404);"),
     (

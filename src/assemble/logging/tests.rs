@@ -29,6 +29,7 @@ fn request_each(config: &Config, request: impl Fn() -> http::request::Builder) {
             hosts: Vec::new(),
             routes: Default::default(),
             error_routes: Default::default(),
+            trusted_proxies: Default::default(),
             access_log,
         };
         let connection = ConnectionInfo {

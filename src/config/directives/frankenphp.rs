@@ -79,12 +79,12 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             apply: |draft, node, context| vars(&mut draft.settings.vars, node, context),
         },
     ],
-    ignored: &[],
-    unsupported: &[
-        ("max_idle_time", "remove it; igor decides itself when an additional thread ends"),
-        ("max_requests", "remove it; let a worker script end after so many requests"),
-        ("hot_reload", "use `watch` in a worker"),
+    ignored: &[
+        ("max_idle_time", "igor decides itself when an additional thread ends"),
+        ("max_requests", "igor's threads need no restart; a worker script can end after so many requests"),
+        ("hot_reload", "no browser is told of changes; `watch` in a worker restarts it"),
     ],
+    unsupported: &[],
 };
 
 /// `frankenphp { … }`.

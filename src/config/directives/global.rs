@@ -9,9 +9,9 @@ use super::frankenphp::frankenphp;
 use super::https;
 use super::log::process_log;
 use super::order::change;
+use super::servers::servers;
 
 const NO_DNS: &str = "remove it; igor proves names by HTTP and TLS, not by DNS";
-const HTTP_SERVER: &str = "remove it; igor has its own HTTP server with fixed limits";
 
 /// The directives of the global options block.
 pub(super) static GLOBAL: Table<Global> = Table {
@@ -145,6 +145,13 @@ pub(super) static GLOBAL: Table<Global> = Table {
             },
         },
         Directive {
+            name: "servers",
+            usage: "servers [ADDRESS] { … }",
+            doc: "Which proxies are trusted, and settings of Caddy's server.",
+            times: Times::Many,
+            apply: |global, node, context| servers(&mut global.trusted_proxies, node, context),
+        },
+        Directive {
             name: "debug",
             usage: "debug",
             doc: "Sets the log level to `debug` unless `log` names another.",
@@ -156,8 +163,13 @@ pub(super) static GLOBAL: Table<Global> = Table {
         },
     ],
     ignored: &[
+        ("events", "igor announces no events to modules"),
+        ("mercure", "igor runs no Mercure hub yet"),
+        ("metrics", "the admin interface always serves `/metrics`"),
         ("ocsp_stapling", "igor staples no OCSP answers, which authorities no longer give"),
+        ("shutdown_delay", "the `grace_period` begins at once"),
         ("skip_install_trust", "igor trusts nothing by itself; `igor trust` does it"),
+        ("vulcain", "igor preloads nothing"),
         ("persist_config", "igor keeps no copy of its configuration"),
     ],
     unsupported: &[
@@ -167,20 +179,14 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("default_bind", "write `bind` in each site"),
         ("dns", NO_DNS),
         ("ech", "remove it; igor encrypts no client hello"),
-        ("events", "remove it"),
         ("fallback_sni", "use `default_sni`"),
         ("filesystem", "remove it; files are read from the disk"),
         ("key_type", "remove it; keys are of the type P-256"),
         ("layer4", "remove it; igor serves HTTP only"),
-        ("mercure", "run a Mercure hub beside igor"),
-        ("metrics", "remove it; the admin interface always serves `/metrics`"),
         ("on_demand_tls", "remove it; name the hosts in the addresses of sites"),
         ("pki", "remove it; the internal authority has no settings"),
         ("preferred_chains", "remove it; the authority's first chain is used"),
         ("renew_interval", "remove it; certificates are renewed in time"),
-        ("servers", HTTP_SERVER),
-        ("shutdown_delay", "remove it; use `grace_period`"),
-        ("vulcain", "run it in a proxy in front of igor"),
     ],
 };
 

@@ -16,6 +16,7 @@ mod order;
 mod php;
 mod rewrite;
 mod routes;
+mod servers;
 mod site;
 mod tls;
 mod vars;
@@ -38,6 +39,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(worker::WORKER.docs());
     docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());
+    docs.extend(servers::SERVERS.docs());
     docs.extend(site::SITE.docs());
     docs.extend(routes::ROUTES.docs());
     docs.extend(tls::TLS.docs());

@@ -157,12 +157,12 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             apply: |php, node, context| php.workers.extend(worker(node, context)),
         },
     ],
-    ignored: &[],
-    unsupported: &[
-        ("hot_reload", "use `watch` in a worker"),
-        ("mercure", "run a Mercure hub beside igor"),
-        ("request_body_timeout", "remove it"),
+    ignored: &[
+        ("hot_reload", "no browser is told of changes; `watch` in a worker restarts it"),
+        ("mercure", "igor runs no Mercure hub yet"),
+        ("request_body_timeout", "igor has a time limit of its own for bodies, see docs/operations.md"),
     ],
+    unsupported: &[],
 };
 
 impl PhpDraft {

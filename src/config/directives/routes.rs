@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, Layer, Route};
+use super::super::matcher::{Condition, Matcher};
 use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
@@ -194,6 +195,9 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("templates", "igor evaluates no templates; the files are sent as they are"),
         ("tracing", "igor sends no traces"),
         ("vulcain", "igor preloads nothing; send 103 Early Hints with `headers_send(103)`"),
+        ("metrics", "the admin interface always serves `/metrics`"),
+        ("rate_limit", "igor limits no rates"),
+        ("coraza_waf", "igor filters no requests"),
         ("log_name", "igor's access log names the site"),
         // Of other modules: what they do is left out, and the requests are served all the same.
         ("cache", "igor has no HTTP cache of responses"),
@@ -207,7 +211,6 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("forward_auth", "run the proxy in front of igor"),
         ("fs", "remove it; files are read from the disk"),
         ("intercept", "run the proxy in front of igor"),
-        ("metrics", "remove it; the admin interface always serves `/metrics`"),
         ("request_body", "use `post_max_size` with `php_ini`"),
         ("reverse_proxy", "run the proxy in front of igor"),
     ],
@@ -223,7 +226,13 @@ pub(super) fn read_block(
     let mut draft = RoutesDraft::new(nodes, named, context);
     let mut seen = Seen::default();
     for node in nodes.iter().filter(|node| !node.name().starts_with('@')) {
-        if !ROUTES.apply_known(&mut draft, node, &mut seen, context) {
+        if node.name() == "handle_errors" {
+            // As in Caddy, it is the site's, wherever it stands in it.
+            let outer = std::mem::replace(&mut context.usage, "handle_errors [STATUS…] { … }");
+            let route = handle_errors(node, &draft.named, context);
+            context.error_routes.push(route);
+            context.usage = outer;
+        } else if !ROUTES.apply_known(&mut draft, node, &mut seen, context) {
             if (context.is_site_directive)(node.name()) {
                 let message = format!("`{}` can stand in a site only, not in a block of routes", excerpt(node.name()));
                 context.error_with_hint(&node.position, message, "move it out of the block, into its site");
@@ -254,4 +263,28 @@ fn invoke(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Hand
     let inner = read_block(&nodes, &NamedMatchers::default(), Sorting::ByOrder, context);
     context.invoked.pop();
     Some(Handler::Subroute(inner))
+}
+
+/// The routes of a `handle_errors`. `named` are the matchers around it.
+pub(super) fn handle_errors(node: &Node, named: &NamedMatchers, context: &mut Context<'_>) -> Route {
+    let ranges: Vec<(u16, u16)> = node.args().iter().filter_map(|word| statuses(word, context)).collect();
+    let matcher =
+        if ranges.is_empty() { Matcher::any() } else { Matcher { conditions: vec![Condition::ErrorStatus(ranges)] } };
+    let inner = read_block(node.children(), named, Sorting::ByOrder, context);
+    Route { matcher, exclusive: None, handler: Handler::Subroute(inner), position: node.position.clone() }
+}
+
+/// A status, or all of a kind: `404`, `5xx`.
+fn statuses(word: &Token, context: &mut Context<'_>) -> Option<(u16, u16)> {
+    let text = word.text.to_ascii_lowercase();
+    let found = match text.strip_suffix("xx").and_then(|kind| kind.parse::<u16>().ok()) {
+        Some(kind @ 4..=5) => Some((kind * 100, kind * 100 + 99)),
+        Some(_) => None,
+        None => text.parse::<u16>().ok().filter(|status| (400..=599).contains(status)).map(|status| (status, status)),
+    };
+    if found.is_none() {
+        let message = format!("`{}` is not the status of a failure", excerpt(&word.text));
+        context.usage_error(&word.position, message);
+    }
+    found
 }

@@ -4,18 +4,16 @@ use std::net::IpAddr;
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
-use super::super::handlers::{Handler, Route};
-use super::super::matcher::{Condition, Matcher};
 use super::super::model::{Address, ScopeLabel, Site};
 use super::super::named_matchers::NamedMatchers;
 use super::super::settings::LogSettings;
-use super::super::syntax::{Node, Token, excerpt};
+use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
 use super::super::tls::TlsSettings;
 use super::changes::destination;
 use super::draft::{RoutesDraft, Sorting};
 use super::log::log;
-use super::routes::{ROUTES, read_block};
+use super::routes::{ROUTES, handle_errors};
 use super::tls::tls;
 
 /// What a site has beside its routes, while it is read.
@@ -23,7 +21,6 @@ use super::tls::tls;
 pub(super) struct SiteDraft {
     bind: Vec<IpAddr>,
     named: NamedMatchers,
-    error_routes: Vec<Route>,
     access_logs: Vec<LogSettings>,
     tls: TlsSettings,
     tls_position: Option<Position>,
@@ -73,7 +70,10 @@ pub(super) static SITE: Table<SiteDraft> = Table {
             usage: "handle_errors [STATUS…] { … }",
             doc: "Routes that answer a request which has failed, with these statuses or (`4xx`) kinds of them.",
             times: Times::Many,
-            apply: handle_errors,
+            apply: |site, node, context| {
+                let route = handle_errors(node, &site.named, context);
+                context.error_routes.push(route);
+            },
         },
     ],
     ignored: &[],
@@ -113,8 +113,9 @@ pub(crate) fn apply_site(
     }
     context.placeholders.clear();
     // Those that are for certain statuses come first, whatever their order in the file.
-    site.error_routes.sort_by_key(|route| route.matcher.is_any());
-    let SiteDraft { bind, error_routes, access_logs, tls, tls_position, .. } = site;
+    let mut error_routes = std::mem::take(&mut context.error_routes);
+    error_routes.sort_by_key(|route| route.matcher.is_any());
+    let SiteDraft { bind, access_logs, tls, tls_position, .. } = site;
     let routes = routes.finish(Sorting::ByOrder);
     Site { addresses, bind, routes, error_routes, access_logs, tls, tls_position, position }
 }
@@ -130,28 +131,4 @@ fn defined_placeholders(nodes: &[Node]) -> Vec<String> {
         names.append(&mut defined_placeholders(node.children()));
     }
     names
-}
-
-fn handle_errors(site: &mut SiteDraft, node: &Node, context: &mut Context<'_>) {
-    let ranges: Vec<(u16, u16)> = node.args().iter().filter_map(|word| statuses(word, context)).collect();
-    let matcher =
-        if ranges.is_empty() { Matcher::any() } else { Matcher { conditions: vec![Condition::ErrorStatus(ranges)] } };
-    let inner = read_block(node.children(), &site.named, Sorting::ByOrder, context);
-    let handler = Handler::Subroute(inner);
-    site.error_routes.push(Route { matcher, exclusive: None, handler, position: node.position.clone() });
-}
-
-/// A status, or all of a kind: `404`, `5xx`.
-fn statuses(word: &Token, context: &mut Context<'_>) -> Option<(u16, u16)> {
-    let text = word.text.to_ascii_lowercase();
-    let found = match text.strip_suffix("xx").and_then(|kind| kind.parse::<u16>().ok()) {
-        Some(kind @ 4..=5) => Some((kind * 100, kind * 100 + 99)),
-        Some(_) => None,
-        None => text.parse::<u16>().ok().filter(|status| (400..=599).contains(status)).map(|status| (status, status)),
-    };
-    if found.is_none() {
-        let message = format!("`{}` is not the status of a failure", excerpt(&word.text));
-        context.usage_error(&word.position, message);
-    }
-    found
 }

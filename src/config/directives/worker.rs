@@ -162,11 +162,11 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
             },
         },
     ],
-    ignored: &[],
-    unsupported: &[
-        ("boot_timeout", "remove it; the timeout of `frankenphp_require_background_worker()` bounds the wait"),
-        ("max_requests", "remove it; let the script end after so many requests, it is started again"),
+    ignored: &[
+        ("boot_timeout", "the timeout of `frankenphp_require_background_worker()` bounds the wait"),
+        ("max_requests", "let the script end after so many requests; it is started again"),
     ],
+    unsupported: &[],
 };
 
 /// `worker FILE [COUNT] [{ … }]` or `worker { … }`.
@@ -284,7 +284,7 @@ impl WorkerDraft {
 /// Checks the workers of one scope against each other.
 pub(crate) fn check_scope(label: &ScopeLabel, workers: &[WorkerConfig], context: &mut Context<'_>) {
     let mut names: HashMap<&str, &Position> = HashMap::new();
-    let mut http_files: HashMap<&Path, &Position> = HashMap::new();
+    let mut http_files: HashMap<(&Path, &WorkerKind), &Position> = HashMap::new();
     let mut catch_all: Option<&Position> = None;
     for worker in workers {
         if let Some(name) = &worker.name {
@@ -310,14 +310,16 @@ pub(crate) fn check_scope(label: &ScopeLabel, workers: &[WorkerConfig], context:
             }
         }
         if !worker.is_background() {
-            match http_files.get(worker.file.as_path()) {
+            match http_files.get(&(worker.file.as_path(), &worker.kind)) {
                 Some(first) => {
-                    let message =
-                        format!("two HTTP workers of the scope `{label}` run the file {}", worker.file.display());
+                    let message = format!(
+                        "two HTTP workers of the scope `{label}` run the file {} for the same paths",
+                        worker.file.display()
+                    );
                     repeated(worker, first, message, context);
                 }
                 None => {
-                    http_files.insert(&worker.file, &worker.position);
+                    http_files.insert((&worker.file, &worker.kind), &worker.position);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 ///
 /// A single `*` at the end (`/api/*`) or the start (`*.php`), or one at both ends (`*/secret/*`), stands for any text.
 /// In all other patterns a `*` stands for any text without a slash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathPattern(String);
 
 impl PathPattern {

@@ -62,6 +62,7 @@ impl<'s> Encoding<'s> {
         let has_no_body =
             status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
         let is_taken = headers.contains_key(header::CONTENT_ENCODING)
+            || status == StatusCode::PARTIAL_CONTENT
             || headers.contains_key(header::CONTENT_RANGE)
             || forbids_transforms(headers);
         !has_no_body

@@ -310,7 +310,7 @@ fn channel(announced: u64) -> (mpsc::Sender<Piece>, StdinBody) {
     (sender, StdinBody { pieces, remaining: announced, is_ended: announced == 0 })
 }
 
-/// The body of a FastCGI request: as long as `CONTENT_LENGTH` says, as php-fpm takes it.
+/// The body of a FastCGI request: as long as `CONTENT_LENGTH` says. What comes beyond that is left out, as by php-fpm.
 struct StdinBody {
     pieces: mpsc::Receiver<Piece>,
     remaining: u64,
@@ -334,11 +334,8 @@ impl Body for StdinBody {
                 self.remaining -= bytes.len() as u64;
                 Some(Ok(Frame::data(bytes)))
             }
-            Some(Piece::End) => {
-                self.is_ended = true;
-                None
-            }
-            None => {
+            // Less than announced: a form of which the rest is missing is no script's to work with.
+            Some(Piece::End) | None => {
                 self.is_ended = true;
                 Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof)))
             }

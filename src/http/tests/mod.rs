@@ -110,7 +110,12 @@ fn php(settings: PhpSettings) -> Handler {
 
 /// The site with these directives, for every host. Its `php_server` and `php` run on `queue`, in front of `root`.
 fn configured(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteSettings {
-    let caddyfile = format!(":80 {{\nroot {}\n{directives}\n}}\n", root.display());
+    configured_with("", directives, root, queue)
+}
+
+/// The same with these global options.
+fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteSettings {
+    let caddyfile = format!("{{\n{options}\n}}\n:80 {{\nroot {}\n{directives}\n}}\n", root.display());
     let mut config = match config::parse(&caddyfile, &root.join("Caddyfile"), &|_| None) {
         Ok(config) => config,
         Err(errors) => panic!("{caddyfile}\n{errors:?}"),
@@ -138,6 +143,7 @@ fn configured(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteS
     SiteSettings {
         routes: Arc::new(Routes::compile(&site.routes, &handler)),
         error_routes: Arc::new(Routes::compile(&site.error_routes, &handler)),
+        trusted_proxies: Arc::new(config.global.trusted_proxies),
         ..self::site(&[], Vec::new())
     }
 }
@@ -148,6 +154,7 @@ fn site(hosts: &[&str], routes: Vec<(Matcher, Handler)>) -> SiteSettings {
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
         routes: Arc::new(routes.into_iter().collect()),
         error_routes: Arc::default(),
+        trusted_proxies: Default::default(),
         access_log: crate::http::access_log::AccessLog::Off,
     }
 }
@@ -180,7 +187,7 @@ struct Server {
     listener: Option<RunningListener>,
     address: SocketAddr,
     queue: Arc<RequestQueue>,
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
 }
 
 impl Server {
@@ -212,7 +219,7 @@ impl Server {
             let _entered = runtime.enter();
             bound.serve(HttpService::new(sites)).expect("the socket is watched")
         };
-        Self { runtime, listener: Some(listener), address, queue, _root: root }
+        Self { runtime, listener: Some(listener), address, queue, root }
     }
 
     fn client(&self) -> Client {

@@ -313,6 +313,102 @@ fn static_files_know_ranges_and_validators() {
     assert_eq!(get("/a%20b.txt", "").text(), "blank");
 }
 
+/// The parts of a `multipart/byteranges` body: content type, content range, bytes.
+fn parts_of(answer: &Answer) -> Vec<(String, String, Vec<u8>)> {
+    let content_type = answer.header("content-type").expect("a content type");
+    let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").expect("several parts");
+    let mut rest = &answer.body[..];
+    let mut parts = Vec::new();
+    let mut take = |text: &str| {
+        let is_next = rest.starts_with(text.as_bytes());
+        assert!(is_next, "{text:?} is not at the start of {:?}", String::from_utf8_lossy(rest));
+        rest = &rest[text.len()..];
+        rest
+    };
+    loop {
+        let after = take(&format!("\r\n--{boundary}"));
+        if after == b"--\r\n" {
+            return parts;
+        }
+        let head_length = after.windows(4).position(|window| window == b"\r\n\r\n").expect("the end of a head");
+        let head = String::from_utf8(after[..head_length].to_vec()).expect("text");
+        take(&format!("{head}\r\n\r\n"));
+        let field = |name: &str| {
+            let line = head.lines().find_map(|line| line.strip_prefix(name)).expect("the field is there");
+            line.strip_prefix(": ").expect("a value").to_owned()
+        };
+        let (content_type, range) = (field("Content-Type"), field("Content-Range"));
+        let (first, last) =
+            range.strip_prefix("bytes ").and_then(|range| range.split('/').next()?.split_once('-')).expect("a range");
+        let count = last.parse::<usize>().expect("a number") + 1 - first.parse::<usize>().expect("a number");
+        let bytes = take("")[..count].to_vec();
+        take(&String::from_utf8_lossy(&bytes));
+        parts.push((content_type, range, bytes));
+    }
+}
+
+/// Several ranges were a 416, and so was a blank before the first one.
+#[test]
+fn several_parts_of_a_file_are_one_answer() {
+    let server = static_site();
+    let get = |path: &str, header: &str| ask(&server, "GET", "a", path, header);
+    let whole = get("/page.html", "");
+    let (tag, modified) = (whole.header("etag").expect("a tag"), whole.header("last-modified").expect("a date"));
+    let expected = [
+        ("text/html; charset=utf-8".to_owned(), "bytes 0-0/12".to_owned(), b"<".to_vec()),
+        ("text/html; charset=utf-8".to_owned(), "bytes 3-7/12".to_owned(), b"hello".to_vec()),
+    ];
+    for condition in ["".to_owned(), format!("If-Range: {tag}\r\n"), format!("If-Match: {tag}\r\n")] {
+        let answer = get("/page.html", &format!("Range: bytes=0-0,3-7\r\n{condition}"));
+        assert_eq!(answer.status, 206, "{condition}");
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+        assert_eq!(answer.header("content-range"), None);
+        assert_eq!((answer.header("etag"), answer.header("last-modified")), (Some(tag), Some(modified)));
+        assert_eq!(parts_of(&answer), expected);
+    }
+    let answer = get("/page.html", "Range: bytes= 0-0 ,, 3-7\r\n");
+    assert_eq!((answer.status, parts_of(&answer)), (206, expected.to_vec()));
+    let boundary = |answer: &Answer| answer.header("content-type").map(str::to_owned);
+    assert_ne!(boundary(&answer), boundary(&get("/page.html", "Range: bytes=0-0,3-7\r\n")), "no one can foresee it");
+    // The order is that of the request, and parts may overlap.
+    let answer = get("/page.html", "Range: bytes=-4,2-4\r\n");
+    let bytes: Vec<_> = parts_of(&answer).into_iter().map(|part| part.2).collect();
+    assert_eq!(bytes, [b"</p>".to_vec(), b">he".to_vec()]);
+}
+
+/// What is asked for, the status, and the whole body or its one range.
+#[test]
+fn one_part_or_the_whole_of_a_file() {
+    let server = static_site();
+    std::fs::write(server.root.path().join("empty.txt"), "").expect("a file");
+    let many = format!("bytes={}", vec!["0-0"; 65].join(","));
+    for (path, range, status, content_range, body) in [
+        ("/page.html", "bytes= 0-3", 206, Some("bytes 0-3/12"), "<p>h"),
+        ("/page.html", "BYTES=0-3", 206, Some("bytes 0-3/12"), "<p>h"),
+        ("/page.html", "bytes=-4", 206, Some("bytes 8-11/12"), "</p>"),
+        ("/page.html", "bytes=-400", 206, Some("bytes 0-11/12"), "<p>hello</p>"),
+        ("/page.html", "bytes=8-400", 206, Some("bytes 8-11/12"), "</p>"),
+        ("/page.html", "bytes=0-3,12-", 206, Some("bytes 0-3/12"), "<p>h"),
+        ("/page.html", "bytes=12-", 416, Some("bytes */12"), ""),
+        ("/page.html", "bytes=12-,-0", 416, Some("bytes */12"), ""),
+        ("/page.html", "bytes=3-1", 200, None, "<p>hello</p>"),
+        ("/page.html", "bytes=0-0,x", 200, None, "<p>hello</p>"),
+        ("/page.html", "bytes=0-,0-", 200, None, "<p>hello</p>"),
+        ("/page.html", &many, 200, None, "<p>hello</p>"),
+        ("/page.html", "bytes=0-0\r\nRange: bytes=1-1", 200, None, "<p>hello</p>"),
+        // It was a 206 with the range 0-0, and a length that was none.
+        ("/empty.txt", "bytes=0-0", 200, None, ""),
+        ("/empty.txt", "bytes=-1", 200, None, ""),
+        ("/empty.txt", "bytes=0-0,1-1", 200, None, ""),
+    ] {
+        let answer = ask(&server, "GET", "a", path, &format!("Range: {range}\r\n"));
+        let seen = (answer.status, answer.header("content-range"), answer.text());
+        assert_eq!(seen, (status, content_range, body), "{path} {range}");
+        assert_eq!(answer.header("content-length"), Some(body.len().to_string().as_str()), "{path} {range}");
+    }
+    assert_eq!(ask(&server, "GET", "files.test", "/none.txt", "Range: bytes=0-1,3-4\r\n").status, 404);
+}
+
 #[test]
 fn what_must_not_be_seen_is_not_there() {
     let server = static_site();

@@ -4,6 +4,11 @@ use super::*;
 
 /// A server whose PHP says which script runs, with which path info and query, and what was asked for.
 fn server(directives: &str) -> Server {
+    server_with("", directives)
+}
+
+/// The same with these global options.
+fn server_with(options: &str, directives: &str) -> Server {
     let root = document_root();
     for (name, text) in [
         ("page.html", "page"),
@@ -27,7 +32,7 @@ fn server(directives: &str) -> Server {
     });
     let queue = RequestQueue::new(threads, None);
     let directives = directives.replace("ROOT", &root.path().to_string_lossy());
-    let site = configured(&directives, root.path(), &queue);
+    let site = configured_with(options, &directives, root.path(), &queue);
     Server::with(root, queue, vec![site])
 }
 
@@ -161,4 +166,53 @@ fn an_aborted_request_gets_no_answer() {
     let mut client = server.client();
     client.send("GET /gone HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(client.is_closed(), "not one byte came");
+}
+
+#[test]
+fn what_trusted_proxies_report_is_the_client() {
+    let client = |options: &str, fields: &str| {
+        let server = server_with(&format!("servers {{\n{options}\n}}"), "respond {client_ip}|{remote_host}");
+        let mut client = server.client();
+        client.send(&format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        client.answer().text().to_owned()
+    };
+    let forwarded = "X-Forwarded-For: 203.0.113.9, 198.51.100.4:80\r\nX-Forwarded-For: unknown, 10.1.2.3\r\n";
+    for (options, fields, expected) in [
+        ("name none", forwarded, "127.0.0.1"),
+        ("trusted_proxies static 192.0.2.0/24", forwarded, "127.0.0.1"),
+        ("trusted_proxies static private_ranges", forwarded, "203.0.113.9"),
+        ("trusted_proxies static private_ranges\ntrusted_proxies_strict", forwarded, "198.51.100.4"),
+        ("trusted_proxies static 127.0.0.1/8\ntrusted_proxies_strict", forwarded, "10.1.2.3"),
+        ("trusted_proxies static private_ranges", "X-Forwarded-For: unknown, [2001:db8::1]:7\r\n", "2001:db8::1"),
+        ("trusted_proxies static private_ranges", "X-Forwarded-For: nothing\r\n", "127.0.0.1"),
+        ("trusted_proxies static private_ranges\nclient_ip_headers X-Real-IP", forwarded, "127.0.0.1"),
+        ("trusted_proxies static private_ranges\nclient_ip_headers X-Real-IP", "X-Real-IP: 192.0.2.1\r\n", "192.0.2.1"),
+    ] {
+        // The peer stays the peer, for scripts too.
+        assert_eq!(client(options, fields), format!("{expected}|127.0.0.1"), "{options} and {fields}");
+    }
+}
+
+#[test]
+fn the_peer_is_what_scripts_see_as_in_frankenphp() {
+    let root = document_root();
+    let threads = FakeThreads::start(8, 1, |exchange| {
+        let address = exchange.head().server_vars.get(b"REMOTE_ADDR").unwrap_or_default().to_vec();
+        let _ = exchange.write(&address);
+    });
+    let queue = RequestQueue::new(threads, None);
+    let site =
+        configured_with("servers {\ntrusted_proxies static private_ranges\n}", "php_server", root.path(), &queue);
+    let server = Server::with(root, queue, vec![site]);
+    let mut client = server.client();
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n");
+    assert_eq!(client.answer().text(), "127.0.0.1");
+}
+
+#[test]
+fn handle_errors_inside_a_block_is_the_site_s() {
+    check(
+        "route {\nerror /x \"no\" 410\nhandle_errors {\nrespond \"{err.status_code} {err.message}\" {err.status_code}\n}\n}",
+        &[("/x", 410, "410 no"), ("/y", 404, "")],
+    );
 }

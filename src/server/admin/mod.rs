@@ -7,6 +7,7 @@
 mod guard;
 mod look;
 mod metrics;
+mod probes;
 mod routes;
 pub mod view;
 

@@ -3,8 +3,10 @@
 use super::guard;
 use super::look;
 use super::metrics::{self, Process};
+use super::probes;
 use super::view::{AppView, Reloaded, Restarted, StuckView};
 use crate::assemble::logging;
+use crate::config::query_pairs;
 use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_SECONDS_MAX};
 use crate::php::{running_release, safepoint};
 use crate::server::control::Control;
@@ -27,6 +29,9 @@ enum Action {
     Metrics,
     Threads,
     Workers,
+    Status,
+    Health,
+    Ready,
     Restart,
     Load,
     Stop,
@@ -35,7 +40,10 @@ enum Action {
 }
 
 /// Every path with a method that it takes (besides `HEAD` where that is `GET`).
-const PATHS: [(&str, Method, Action); 8] = [
+const PATHS: [(&str, Method, Action); 11] = [
+    ("/healthz", Method::GET, Action::Health),
+    ("/readyz", Method::GET, Action::Ready),
+    ("/frankenphp/status", Method::GET, Action::Status),
     ("/metrics", Method::GET, Action::Metrics),
     ("/frankenphp/threads", Method::GET, Action::Threads),
     ("/frankenphp/workers", Method::GET, Action::Workers),
@@ -71,6 +79,9 @@ pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) ->
         Action::Metrics => metrics_text(interface),
         Action::Threads => json(&look::threads(&control.live().threads)),
         Action::Workers => json(&look::workers(&control.live().threads)),
+        Action::Status => json(&probes::status(interface.started)),
+        Action::Health => text(StatusCode::OK, "ok"),
+        Action::Ready => ready(control, request.uri().query()),
         Action::Restart => json(&restart(control).await),
         Action::Load => load(control, request).await,
         Action::App => json(&look::app(&control.live().config)),
@@ -116,6 +127,17 @@ async fn reload_app(control: &Control, request: Request<Incoming>) -> Answer {
     let reason = "the configuration cannot be changed here: send back what GET gives to restart the workers, or a Caddyfile \
                   to POST /load";
     text(StatusCode::BAD_REQUEST, reason)
+}
+
+/// `?scope=LABEL` asks for the workers of one site.
+fn ready(control: &Control, query: Option<&str>) -> Answer {
+    let scope = query_pairs(query.unwrap_or_default()).find_map(|(name, value)| (name == "scope").then_some(value));
+    let ready = probes::ready(&control.live().threads, scope.as_deref());
+    let mut answer = json(&ready);
+    if !ready.ready {
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    answer
 }
 
 async fn restart(control: &Control) -> Restarted {

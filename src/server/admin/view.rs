@@ -27,6 +27,59 @@ pub struct WorkerConfigView {
     pub background: bool,
 }
 
+/// The answer of `GET /frankenphp/status`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The version of Igor.
+    pub version: String,
+    /// The PHP that runs.
+    pub php: PhpView,
+    /// The number of the process.
+    pub pid: u32,
+    /// How long ago the server started.
+    pub uptime_seconds: f64,
+}
+
+/// The PHP that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhpView {
+    /// The version of the loaded library.
+    pub version: String,
+    /// Why this version must be replaced; `null`: nothing is known against it.
+    pub r#unsafe: Option<UnsafeView>,
+}
+
+/// A release of PHP against which remote code execution is public.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsafeView {
+    /// The first release of the series that is not affected.
+    pub safe_from: String,
+    /// The day on which it became public.
+    pub public_since: String,
+    /// What became public.
+    pub reason: String,
+}
+
+/// The answer of `GET /readyz`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyView {
+    /// Whether all workers are ready that start by themselves.
+    pub ready: bool,
+    /// Those that are not.
+    pub not_ready: Vec<NotReadyView>,
+}
+
+/// A worker that is not ready.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReadyView {
+    /// The label of the scope that declares it.
+    pub scope: String,
+    /// Its name.
+    pub worker: String,
+    /// `starting`, `given up` or `stopping`.
+    pub state: String,
+}
+
 /// The answer of `GET /frankenphp/workers`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workers {

@@ -1,0 +1,87 @@
+//! The global option `servers`.
+
+use super::super::context::Context;
+use super::super::proxies::TrustedProxies;
+use super::super::syntax::{Node, excerpt};
+use super::super::table::{Directive, Table, Times, unknown};
+use super::super::values;
+use super::matchers::{field_name, ip_ranges};
+
+const OWN_LIMITS: &str = "igor's HTTP server has limits of its own, see docs/operations.md";
+
+/// The directives of a `servers` block.
+pub(super) static SERVERS: Table<TrustedProxies> = Table {
+    block: "a `servers` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "trusted_proxies",
+            usage: "trusted_proxies static RANGE…",
+            doc: "The proxies whose word about the client's address is taken; `private_ranges` are the private networks.",
+            times: Times::Last,
+            apply: |proxies, node, context| {
+                let Some((source, ranges)) = context.args(node, 1, usize::MAX).and_then(<[_]>::split_first) else {
+                    return;
+                };
+                if source.text == "static" {
+                    proxies.ranges = ip_ranges(ranges, context);
+                } else {
+                    unknown(source, "source of trusted proxies", &["static"], context);
+                }
+            },
+        },
+        Directive {
+            name: "client_ip_headers",
+            usage: "client_ip_headers FIELD…",
+            doc: "The header fields that name the client, in order of preference.",
+            times: Times::Last,
+            apply: |proxies, node, context| {
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                proxies.headers = words.iter().filter_map(|word| field_name(word, &word.text, context)).collect();
+            },
+        },
+        Directive {
+            name: "trusted_proxies_strict",
+            usage: "trusted_proxies_strict",
+            doc: "Reads the addresses of a field from the right, up to the first that is no trusted proxy.",
+            times: Times::Last,
+            apply: |proxies, node, context| {
+                context.args(node, 0, 0);
+                proxies.strict = true;
+            },
+        },
+        Directive {
+            name: "name",
+            usage: "name NAME",
+            doc: "A name for the server, which nothing uses.",
+            times: Times::Last,
+            apply: |_, node, context| {
+                let _ = context.one(node).and_then(|word| values::filled(word, "the name", context));
+            },
+        },
+    ],
+    ignored: &[
+        ("timeouts", OWN_LIMITS),
+        ("keepalive_interval", OWN_LIMITS),
+        ("keepalive_idle", OWN_LIMITS),
+        ("max_header_size", OWN_LIMITS),
+        ("enable_full_duplex", "a request and its response always pass at the same time"),
+        ("log_credentials", "the access log masks what authorizes a client"),
+        ("metrics", "the admin interface always serves `/metrics`"),
+        ("protocols", "igor decides itself which protocols a listener serves"),
+        ("strict_sni_host", "igor chooses a site by the requested host"),
+        ("trace", "igor logs no single steps"),
+        ("listener_wrappers", "igor's listeners take plain connections and TLS"),
+    ],
+    unsupported: &[],
+};
+
+/// `servers [ADDRESS] { … }`.
+pub(super) fn servers(proxies: &mut TrustedProxies, node: &Node, context: &mut Context<'_>) {
+    context.count_args(node, node.args(), 0, 1);
+    if let Some(address) = node.args().first() {
+        let message = format!("these settings are for all listeners, not only for `{}`", excerpt(&address.text));
+        context.warning(&address.position, message);
+    }
+    SERVERS.apply(proxies, node.children(), context);
+}

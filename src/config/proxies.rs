@@ -1,0 +1,61 @@
+//! Which client a request comes from when it passed proxies.
+
+use std::net::IpAddr;
+
+use super::matcher::IpRange;
+use super::request::RequestView;
+
+/// The proxies that are trusted to report the client's address: `trusted_proxies` and its relatives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// The addresses of the proxies. Empty: none is trusted.
+    pub ranges: Vec<IpRange>,
+    /// The header fields that name the client, in lower case and in order of preference.
+    pub headers: Vec<String>,
+    /// Whether the addresses of a field are read from the right, up to the first that is no trusted proxy. Otherwise the
+    /// first one counts, which a client can invent unless the first proxy removes what it sent.
+    pub strict: bool,
+}
+
+impl Default for TrustedProxies {
+    fn default() -> Self {
+        Self { ranges: Vec::new(), headers: vec!["x-forwarded-for".to_owned()], strict: false }
+    }
+}
+
+impl TrustedProxies {
+    /// The client's address: the peer's, or what a trusted peer reports.
+    #[must_use]
+    pub fn client_ip(&self, request: &dyn RequestView) -> IpAddr {
+        let peer = request.remote().ip().to_canonical();
+        if !self.is_trusted(peer) {
+            return peer;
+        }
+        self.headers.iter().find_map(|name| self.reported(name, request)).unwrap_or(peer)
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.ranges.iter().any(|range| range.contains(address))
+    }
+
+    /// The client that a header field names.
+    fn reported(&self, name: &str, request: &dyn RequestView) -> Option<IpAddr> {
+        let mut addresses = Vec::new();
+        request.any_header(name, &mut |value| {
+            addresses.extend(value.split(',').filter_map(|part| address(part.trim())));
+            false
+        });
+        if self.strict {
+            addresses.iter().rev().copied().find(|address| !self.is_trusted(*address))
+        } else {
+            addresses.first().copied()
+        }
+    }
+}
+
+/// An address, which may have a port or brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').split([']', '%']).next().unwrap_or(text);
+    let found = bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()));
+    found.map(|address: IpAddr| address.to_canonical())
+}
