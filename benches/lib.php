@@ -106,6 +106,15 @@ function requests_per_second(int $port, string $path, int $seconds): float
     return (float) $found[1];
 }
 
+/** The processor time that a process has used so far, in seconds. */
+function processor_seconds(int $pid): float
+{
+    $fields = explode(' ', substr(strrchr((string) file_get_contents("/proc/$pid/stat"), ')'), 2));
+
+    // Its own and the system's for it, in hundredths.
+    return ($fields[11] + $fields[12]) / 100;
+}
+
 /** A folder of its own, removed with everything in it when the benchmark ends. */
 function scratch_folder(): string
 {

@@ -72,6 +72,8 @@ impl BoundListener {
         // A restart must not wait for the connections of the last run to time out in the kernel.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // Connections inherit it.
+        socket.set_tcp_notsent_lowat(limits::SOCKET_UNSENT_BYTES_MAX)?;
         socket.bind(&address.into())?;
         socket.listen(limits::LISTEN_BACKLOG)?;
         let socket = std::net::TcpListener::from(socket);

@@ -15,6 +15,10 @@ pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
 pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 
+/// What the kernel holds of a response that it cannot send yet. Left alone it takes up to 4 MiB for each client that reads
+/// slowly, and a thousand of them keep the server busy with what no one reads. Enough for a fast network: what is in flight comes on top.
+pub const SOCKET_UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
 /// How much of a request body is gathered in memory before it goes to a temporary file: forms and API calls stay in memory,
 /// uploads do not. Sixteen times what nginx takes, because one write of this size costs little.
 pub const REQUEST_BODY_MEMORY_BYTES_MAX: usize = 256 * 1024;

@@ -268,3 +268,30 @@ fn a_script_whose_upload_was_interrupted_does_not_run() {
     wait_until("the slow client to be let go", || busy_with_slow_clients(&server) == 0);
     assert!(!server.path("ran").exists(), "{}", server.log.text());
 }
+
+/// What the system holds for a connection of the server that its client has not taken, in bytes.
+fn unsent(client: &TcpStream) -> u64 {
+    let port = |address: std::io::Result<std::net::SocketAddr>| format!(":{:04X}", address.expect("an address").port());
+    let (local, remote) = (port(client.peer_addr()), port(client.local_addr()));
+    let table = fs::read_to_string("/proc/net/tcp").expect("the system's table of connections");
+    let mut fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let own =
+        fields.find(|fields| fields[1].ends_with(&local) && fields[2].ends_with(&remote)).expect("the connection");
+    u64::from_str_radix(own[4].split(':').next().unwrap_or_default(), 16).expect("a number")
+}
+
+/// A thousand that read one byte a second kept gigabytes in the system's buffers, and the server busy with filling them.
+#[test]
+fn what_no_one_reads_is_not_kept_by_the_system() {
+    let large = "x".repeat(16 << 20);
+    let server = Igor::new().file("large.txt", &large).site("root {$DIR}\nfile_server").start();
+    let mut client = TcpStream::connect(server.address()).expect("the server accepts");
+    client.write_all(b"GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n").expect("the server takes it");
+    let mut last = 0;
+    wait_until("the system to take no more", || {
+        thread::sleep(Duration::from_millis(300));
+        let now = unsent(&client);
+        now > 0 && std::mem::replace(&mut last, now) == now
+    });
+    assert!(last < 1 << 20, "{last} bytes wait");
+}
