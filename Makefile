@@ -51,7 +51,7 @@ test-packages:
 lint: php test-packages
 	cargo fmt --all --check
 	scripts/words.sh
-	shellcheck -x -S warning scripts/*.sh .ci/run
+	shellcheck -x -S warning scripts/*.sh scripts/applications/*.sh .ci/run
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	$(WITH_PHP) RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
@@ -205,6 +205,14 @@ wordpress: php ## Debian's WordPress with MariaDB: install, log in, write, uploa
 	@scripts/php.sh install-packages wordpress
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) scripts/wordpress.sh $(TARGET)/debug/igor $(TARGET)/wordpress
+
+# The sample takes a minute on two free cores.
+.PHONY: applications
+applications: php ## Debian's MediaWiki, phpMyAdmin and others under igor, in a browser and beside php-fpm (SAMPLE=1, APPLICATIONS=: some)
+	@scripts/php.sh install-packages applications
+	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
+		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger))
 
 .PHONY: reloads
 reloads: php ## 200 reloads while 64 connections run requests

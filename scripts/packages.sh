@@ -76,6 +76,14 @@ packages_of() {
         wordpress)
             printf '%s\n' curl mariadb-client-core mariadb-server-core
             ;;
+        applications)
+            # The servers to compare with, a browser, and the libraries of the applications, which are unpacked themselves.
+            printf '%s\n' chromium chromium-driver curl nginx php-curl php-fpm php-intl php-mbstring php-sqlite3 \
+                php-xml
+            printf '%s\n' libjs-jquery libjs-jquery-cookie libjs-jquery-ui libphp-simplepie php-constant-time php-doctrine-dbal \
+                php-geshi php-phpseclib php-random-compat php-symfony-console php-symfony-dependency-injection \
+                php-symfony-doctrine-messenger php-symfony-event-dispatcher php-symfony-messenger
+            ;;
         acme)
             printf '%s\n' curl openssl pebble
             ;;
@@ -83,7 +91,7 @@ packages_of() {
             printf '%s\n' curl nginx
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, fastcgi-peers and wordpress"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, fastcgi-peers and wordpress"
             ;;
     esac
 }

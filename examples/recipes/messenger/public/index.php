@@ -1,0 +1,8 @@
+<?php
+
+declare(strict_types=1);
+
+require_once __DIR__ . '/../src/messages.php';
+
+message_bus()->dispatch(new Note($_GET['text'] ?? 'hello', (int) ($_GET['milliseconds'] ?? 0)));
+echo "sent\n";
