@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 31] = [
+    const SOURCES: [&str; 32] = [
         "c/background.c",
         "c/children.c",
         "c/command.c",
@@ -47,6 +47,7 @@ mod php {
         "c/self.c",
         "c/signals.c",
         "c/states.c",
+        "c/store.c",
         "c/tasks.c",
         "c/thread.c",
         "c/time_limit.c",

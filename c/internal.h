@@ -293,6 +293,9 @@ void igor_classes_register(void);
 extern zend_class_entry *igor_received_task_class;
 void igor_task_classes_register(void);
 
+/* store.c */
+void igor_store_class_register(void);
+
 /* response.c */
 PHP_FUNCTION(frankenphp_finish_request);
 PHP_FUNCTION(headers_send);

@@ -116,6 +116,35 @@ typedef struct {
 	bool enums;            /* holds enum cases: copy the arrays that lead to them, and resolve them */
 } igor_reading;
 
+/* What kind of value a store has for a key. */
+typedef enum {
+	IGOR_STORED_ABSENT = 0, /* none */
+	IGOR_STORED_NULL = 1,
+	IGOR_STORED_BOOL = 2,
+	IGOR_STORED_INT = 3,
+	IGOR_STORED_FLOAT = 4,
+	IGOR_STORED_TEXT = 5,   /* bytes to copy */
+	IGOR_STORED_ARRAY = 6,  /* the root of the reading */
+	IGOR_STORED_ELEMENT = 7 /* the only element of the root */
+} igor_stored_kind;
+
+/* A value of a store, valid until the next host_* call of this thread. */
+typedef struct {
+	igor_stored_kind kind;
+	int64_t integer; /* a bool is 0 or 1 */
+	double real;
+	const char *text;
+	size_t len;
+	igor_reading reading;
+} igor_stored;
+
+/* An integer or a float. */
+typedef struct {
+	bool is_float;
+	int64_t integer;
+	double real;
+} igor_number;
+
 struct _sapi_module_struct;
 struct _zval_struct;
 
@@ -296,6 +325,35 @@ void host_task_abandon(void *host, uint64_t id);
 void host_task_drop(void *host, uint64_t id, const char *class_name, size_t class_name_len, const char *message,
 	size_t message_len);
 igor_verdict host_task_stream(void *host, uint64_t id, int *fd);
+
+/* Stores. A store has a number in this PHP request; keys are bytes. `value` is a zval of the calling thread, of no
+ * reference. Times to live are seconds; negative: for ever. */
+igor_verdict host_store_open(void *host, const char *name, size_t len, uint64_t *id);
+igor_verdict host_store_get(void *host, uint64_t id, const char *key, size_t len, igor_stored *stored);
+/* `absent`: only when the key is not there. `done` is false when it was. */
+igor_verdict host_store_set(void *host, uint64_t id, const char *key, size_t len, const void *value, double ttl_s,
+	bool absent, bool *done);
+igor_verdict host_store_increment(void *host, uint64_t id, const char *key, size_t len, const igor_number *by,
+	double ttl_s, igor_number *sum);
+/* A negative time to live is the one that the element has. */
+igor_verdict host_store_cas(void *host, uint64_t id, const char *key, size_t len, const void *expected,
+	const void *value, double ttl_s, bool *done);
+/* `stored` is what was removed. */
+igor_verdict host_store_remove(void *host, uint64_t id, const char *key, size_t len, igor_stored *stored);
+igor_verdict host_store_clear(void *host, uint64_t id);
+igor_verdict host_store_merge(void *host, uint64_t id, const void *array, bool replaces);
+/* `count` may be NULL: it takes longer. */
+igor_verdict host_store_numbers(void *host, uint64_t id, uint64_t *count, uint64_t *version);
+/* A list of the elements as they are now, by a number, until host_store_list_end(). */
+igor_verdict host_store_list(void *host, uint64_t id, bool with_values, uint64_t *list);
+/* The index-th element; false behind the last. The key lives as long as the list. */
+bool host_store_listed(void *host, uint64_t list, size_t index, const char **key, size_t *len, igor_stored *stored);
+void host_store_list_end(void *host, uint64_t list);
+/* Waits while another thread computes the element. IGOR_STORED_ABSENT: the caller computes it, and then calls
+ * host_store_computed(), with NULL when it has failed. */
+igor_verdict host_store_compute(void *host, uint64_t id, const char *key, size_t len, igor_stored *stored);
+igor_verdict host_store_computed(void *host, uint64_t id, const char *key, size_t len, const void *value, double ttl_s);
+igor_verdict host_store_watch(void *host, uint64_t id, int *fd);
 
 #ifdef IGOR_FAULTS
 /* Tests only: whether a fault that a script armed on this thread happens at this point; and what arms one. */

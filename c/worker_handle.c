@@ -118,5 +118,6 @@ void igor_classes_register(void)
 	igor_worker_handle_class = igor_handle_register(ZEND_STRL("FrankenPHP\\WorkerHandle"), igor_worker_handle_methods,
 		igor_worker_handle_create, &igor_worker_handle_handlers, igor_handle_free);
 	igor_task_classes_register();
+	igor_store_class_register();
 	IGOR_IMPLEMENT_POLL_HANDLE(igor_worker_handle_class);
 }

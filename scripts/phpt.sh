@@ -57,7 +57,7 @@ prepare_program() {
     TESTED_CGI=$WORK/igor-php-cgi
     link_program "$1" "$TESTED"
     link_program "$1" "$TESTED_CGI"
-    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{cgi,functions,vars,workers})
+    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{cgi,functions,handle,store,tasks,vars,workers})
 }
 
 # prepare_host PHP: a stock php with the module as the PHP under test. Its log would get into the output of tests; one that

@@ -31,6 +31,8 @@ pub mod php;
 pub mod server;
 pub mod signals;
 #[cfg(feature = "php")]
+pub mod store;
+#[cfg(feature = "php")]
 pub mod tasks;
 #[cfg(feature = "php")]
 pub mod threads;

@@ -149,3 +149,194 @@ final class ReceivedTaskHandle
      */
     public function getStream() {}
 }
+
+/**
+ * A store: a map that all scripts of the process share. Its name is declared in the Caddyfile. What it holds may be what can be
+ * published, and each value is replaced as a whole.
+ *
+ * @implements \ArrayAccess<array-key, mixed>
+ * @implements \IteratorAggregate<array-key, mixed>
+ */
+final class SharedArray implements \ArrayAccess, \Countable, \IteratorAggregate
+{
+    /**
+     * @throws \RuntimeException no store of this name is declared
+     */
+    public function __construct(string $name = 'default') {}
+
+    /**
+     * The value of a key, or $default when it is not there.
+     *
+     * @phpstan-impure
+     */
+    public function get(string|int $key, mixed $default = null): mixed {}
+
+    /**
+     * Stores a value, for $ttl seconds or for ever.
+     *
+     * @throws \ValueError       $value holds something that cannot be stored
+     * @throws \RuntimeException the store is full
+     *
+     * @phpstan-impure
+     */
+    public function set(string|int $key, mixed $value, ?float $ttl = null): void {}
+
+    /**
+     * The same if the key is not there.
+     *
+     * @return bool false when it was there
+     *
+     * @throws \ValueError       $value holds something that cannot be stored
+     * @throws \RuntimeException the store is full
+     *
+     * @phpstan-impure
+     */
+    public function add(string|int $key, mixed $value, ?float $ttl = null): bool {}
+
+    /**
+     * Replaces the value when it is identical to $expected. Without $ttl the element keeps its time.
+     *
+     * @return bool false when it was not
+     *
+     * @throws \ValueError       $value holds something that cannot be stored
+     * @throws \RuntimeException the store is full
+     *
+     * @phpstan-impure
+     */
+    public function cas(string|int $key, mixed $expected, mixed $value, ?float $ttl = null): bool {}
+
+    /**
+     * Removes an element and returns its value, or $default when it was not there.
+     *
+     * @phpstan-impure
+     */
+    public function pull(string|int $key, mixed $default = null): mixed {}
+
+    /**
+     * Removes an element.
+     *
+     * @return bool false when it was not there
+     *
+     * @phpstan-impure
+     */
+    public function delete(string|int $key): bool {}
+
+    /**
+     * Adds to a number, in one step. What is not there counts as 0 and lives for $ttl seconds; what is there keeps its time.
+     *
+     * @throws \ValueError       $by is not finite
+     * @throws \RuntimeException the value is no number, the sum does not fit, or the store is full
+     *
+     * @phpstan-impure
+     */
+    public function increment(string|int $key, int|float $by = 1, ?float $ttl = null): int|float {}
+
+    /**
+     * Subtracts, as {@see self::increment()} adds.
+     *
+     * @throws \ValueError       $by is not finite
+     * @throws \RuntimeException the value is no number, the difference does not fit, or the store is full
+     *
+     * @phpstan-impure
+     */
+    public function decrement(string|int $key, int|float $by = 1, ?float $ttl = null): int|float {}
+
+    /**
+     * The value of a key. When it is not there, one thread calls back and stores the result; the others wait for it, or get
+     * the value that has expired within the last $ttl seconds.
+     *
+     * @param callable(): mixed $callback
+     *
+     * @throws \ValueError       the result holds something that cannot be stored
+     * @throws \RuntimeException the store is full, or the computation would wait for itself
+     *
+     * @phpstan-impure
+     */
+    public function compute(string|int $key, callable $callback, ?float $ttl = null): mixed {}
+
+    /**
+     * Stores all elements of an array. Each by itself: others may see some of them before the rest.
+     *
+     * @param array<array-key, null|bool|int|float|string|\UnitEnum|array<array-key, mixed>> $values
+     *
+     * @throws \ValueError       $values holds something that cannot be stored; nothing was
+     * @throws \RuntimeException the store is full
+     *
+     * @phpstan-impure
+     */
+    public function merge(array $values): void {}
+
+    /**
+     * The same, and removes what is not in the array.
+     *
+     * @param array<array-key, null|bool|int|float|string|\UnitEnum|array<array-key, mixed>> $values
+     *
+     * @throws \ValueError       $values holds something that cannot be stored; nothing was
+     * @throws \RuntimeException the store is full
+     *
+     * @phpstan-impure
+     */
+    public function replace(array $values): void {}
+
+    /**
+     * Removes everything.
+     *
+     * @phpstan-impure
+     */
+    public function clear(): void {}
+
+    /**
+     * All keys, in no order.
+     *
+     * @return list<array-key>
+     *
+     * @phpstan-impure
+     */
+    public function keys(): array {}
+
+    /**
+     * All elements, in no order.
+     *
+     * @return array<array-key, mixed>
+     *
+     * @phpstan-impure
+     */
+    public function snapshot(): array {}
+
+    /**
+     * How many changes there were.
+     *
+     * @phpstan-impure
+     */
+    public function version(): int {}
+
+    /**
+     * @phpstan-impure
+     */
+    public function count(): int {}
+
+    /**
+     * Over what {@see self::snapshot()} returns.
+     *
+     * @return \Iterator<array-key, mixed>
+     */
+    public function getIterator(): \Iterator {}
+
+    /**
+     * A stream that becomes readable with each change: read what is in it, and look. The same stream until the script closes
+     * it, then a fresh one.
+     *
+     * @return resource
+     *
+     * @throws \RuntimeException the process has no descriptors left, or too many streams watch
+     */
+    public function watch() {}
+
+    public function offsetExists(mixed $offset): bool {}
+
+    public function offsetGet(mixed $offset): mixed {}
+
+    public function offsetSet(mixed $offset, mixed $value): void {}
+
+    public function offsetUnset(mixed $offset): void {}
+}

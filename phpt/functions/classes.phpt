@@ -26,4 +26,5 @@ foreach ($own as $name => $signature) {
 bool(true)
 ReceivedTaskHandle::__construct private ()
 SentTaskHandle::__construct public (string $worker, array $payload, ?float $timeout = 30.0)
+SharedArray::__construct public (string $name = 'default')
 WorkerHandle::__construct public ()

@@ -14,7 +14,7 @@ pub(crate) mod sites;
 mod threads;
 
 pub(crate) use leaving::Leaving;
-pub(crate) use plan::{declared_scopes, engine_options, thread_options};
+pub(crate) use plan::{declared_scopes, declared_stores, engine_options, thread_options};
 pub(crate) use threads::Threads;
 
 use crate::config::Config;

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
 use crate::php::{EngineOptions, ThreadOptions};
+use crate::store::{Eviction, StoreConfig, Stores};
 use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
 use crate::worker::background::{BackgroundConfig, ReadyWhen, Shared};
 use crate::worker::scope::{CatchAll, ScopeConfig};
@@ -53,7 +54,8 @@ fn processors() -> usize {
 }
 
 /// What every PHP thread is given.
-pub(crate) fn thread_options(vars: &VarsSettings, copy_budget: Arc<CopyBudget>) -> ThreadOptions {
+pub(crate) fn thread_options(config: &Config, copy_budget: Arc<CopyBudget>, stores: Arc<Stores>) -> ThreadOptions {
+    let vars = &config.global.frankenphp.vars;
     // Once on it stays on: snapshots of an older configuration must not lose their protection.
     if vars.hardened {
         set_hardened(true);
@@ -65,7 +67,17 @@ pub(crate) fn thread_options(vars: &VarsSettings, copy_budget: Arc<CopyBudget>) 
         policy: policy(vars),
         copy_budget,
         limits: Limits { bytes: vars.max_bytes, depth: vars.max_depth },
+        stores,
     }
+}
+
+/// The stores of a configuration.
+pub(crate) fn declared_stores(config: &Config) -> Vec<(String, StoreConfig)> {
+    let declared = |store: &crate::config::StoreSettings| {
+        let eviction = if store.evicts { Eviction::Lru } else { Eviction::None };
+        (store.name.clone(), StoreConfig { bytes_max: store.max_bytes, keys_max: store.max_keys, eviction })
+    };
+    config.global.frankenphp.stores.iter().map(declared).collect()
 }
 
 /// The background workers of every scope; none runs yet.

@@ -3,12 +3,13 @@
 use super::Live;
 use super::leaving::Leaving;
 use super::plan::{
-    classic_threads, declarations, declared_scopes, http_declaration, http_workers, match_patterns, sees_global,
-    thread_options,
+    classic_threads, declarations, declared_scopes, declared_stores, http_declaration, http_workers, match_patterns,
+    sees_global, thread_options,
 };
 use crate::config::{Config, PathPattern, PhpServer, ScopeLabel};
 use crate::http::queue::RequestQueue;
 use crate::php::{Scope, ThreadOptions};
+use crate::store::Stores;
 use crate::threads::Runs;
 use crate::worker::background::{Background, Shared};
 use crate::worker::classic::Classic;
@@ -51,7 +52,7 @@ impl Threads {
     /// The system could not start a thread. What was started has been asked to stop, and is returned with the error: the engine must not
     /// be stopped under it.
     pub(crate) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
-        let options = thread_options(&config.global.frankenphp.vars, Arc::default());
+        let options = thread_options(config, Arc::default(), Stores::new(&declared_stores(config)));
         let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
         let background = declared_scopes(config, &shared);
         let mut threads = Self::without_http(config, None, background, shared);
@@ -81,7 +82,9 @@ impl Threads {
     /// The system could not start a thread. What was started has been asked to stop, and is returned with the error.
     pub(crate) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let Live { config: old_config, threads: old } = old;
-        let options = thread_options(&config.global.frankenphp.vars, old.options.copy_budget.clone());
+        let stores = old.options.stores.clone();
+        stores.add(&declared_stores(config));
+        let options = thread_options(config, old.options.copy_budget.clone(), stores);
         let shared = Shared { options, waits: old.waits.clone(), stopping: old.stopping.clone() };
         let mut background = HashMap::new();
         for scope in config.scopes() {
@@ -173,6 +176,7 @@ impl Threads {
     /// they declare otherwise restarts. Returns what is to end, with what is only in `old`.
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
+        self.options.stores.replace(&declared_stores(config));
         for scope in config.scopes() {
             let declared = &self.background[scope.label];
             let replaced = declared.replace(declarations(scope.workers), self.shared());
@@ -195,6 +199,7 @@ impl Threads {
     pub(crate) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
         let mut leaving = old.not_in(self);
         leaving.extend(old.restore(old_config));
+        old.options.stores.replace(&declared_stores(old_config));
         for (label, declared) in &self.background {
             if !old.background.contains_key(label) {
                 retire(&declared.clear(), &mut leaving);

@@ -66,6 +66,21 @@ pub struct FrankenPhp {
     pub workers: Vec<WorkerConfig>,
     /// How snapshots are published and read.
     pub vars: VarsSettings,
+    /// The stores, in the order of the file. No two have one name.
+    pub stores: Vec<StoreSettings>,
+}
+
+/// A store (the `store` block): a map that all scripts share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Its name.
+    pub name: String,
+    /// The bytes of all elements.
+    pub max_bytes: usize,
+    /// How many elements it holds.
+    pub max_keys: usize,
+    /// Whether it makes room by removing what was not used for a long time; otherwise writes to a full store are refused.
+    pub evicts: bool,
 }
 
 /// The upper bound of the number of PHP threads.

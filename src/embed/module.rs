@@ -2,10 +2,11 @@
 //! and the program's script uses them like one of the server's.
 
 use super::workers::Workers;
-use crate::assemble::{logging, thread_options};
+use crate::assemble::{declared_stores, logging, thread_options};
 use crate::config::{self, Config, ScopeLabel, WorkerConfig};
 use crate::exchange::Pairs;
 use crate::php::{self, Adopted, Mode, Next, ThreadOptions, Work};
+use crate::store::Stores;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +73,7 @@ impl Module {
         let threads = ThreadOptions {
             blocks_signals: true,
             settings: Arc::new(settings(&self.config)),
-            ..thread_options(&self.config.global.frankenphp.vars, Arc::default())
+            ..thread_options(&self.config, Arc::default(), Stores::new(&declared_stores(&self.config)))
         };
         let workers = Workers::start(&self.config, &threads).map_err(ModuleError::Worker)?;
         let adopted = Adopted::new(threads, Box::new(ModuleWork), workers.scope());

@@ -133,3 +133,15 @@ pub const TASKS_DEFAULT: usize = 1024;
 
 /// The largest `max_tasks`: each task holds its payload in memory.
 pub const TASKS_MAX: usize = 1 << 20;
+
+/// The default of the bytes of a store.
+pub const STORE_MAX_BYTES_DEFAULT: usize = 64 * MIB;
+
+/// The default of the elements of a store: with the default of its bytes, values of 500 bytes fill both.
+pub const STORE_MAX_KEYS_DEFAULT: usize = 100_000;
+
+/// The most elements of a store. A scan of that many takes seconds.
+pub const STORE_KEYS_MAX: usize = 1 << 30;
+
+/// The most stores of a configuration: each has a few kilobytes of its own, and a label in the metrics.
+pub const STORES_MAX: usize = 1_000;

@@ -278,6 +278,58 @@ pub const BUDGET_WARNINGS_MAX: usize = 1000;
 /// Updates of one task that wait for its sender to read them. FrankenPHP's number; a worker that is further ahead waits.
 pub const TASK_UPDATES_MAX: usize = 16;
 
+/// A string of a store up to this size is copied by each reader; a longer one is in an arena, which readers can see itself. A copy
+/// of this size costs about what a pin costs.
+pub const VALUE_STRING_COPY_BYTES_MAX: usize = 4 * 1024;
+
+/// The parts of a store, each with a lock of its own: several times the threads of a large machine, so that two seldom meet.
+pub const STORE_SHARDS: usize = 256;
+
+/// What an element of a store counts beside its key and its value: its place in the map and its number, rounded up.
+pub const STORE_ELEMENT_BYTES: usize = 128;
+
+/// The longest key of a store, in bytes: keys are compared and hashed on every access, and shown in messages.
+pub const STORE_KEY_BYTES_MAX: usize = 64 * 1024;
+
+/// Elements that are compared before one of them is evicted: with five, the choice is close to the least recently used one of all.
+pub const STORE_EVICTION_SAMPLES: usize = 5;
+
+/// Elements that each write to a store looks at for their expiry. More than one, so that what has expired cannot pile up.
+pub const STORE_EXPIRY_LOOKS: usize = 2;
+
+/// The streams of `watch()` and the connections that listen to one store. Each change wakes every one.
+pub const STORE_WATCHERS_MAX: usize = 1024;
+
+/// The clients that the Redis port of a store serves at a time; others wait. Each takes a descriptor and some kilobytes.
+pub const RESP_CLIENTS_MAX: usize = 1000;
+
+/// The words of one request to the Redis port: thousands of keys fit.
+pub const RESP_ARGUMENTS_MAX: usize = 16 * 1024;
+
+/// The words of a request before the password was said: that of `HELLO` has seven.
+pub const RESP_ARGUMENTS_UNTRUSTED_MAX: usize = 10;
+
+/// The bytes of one of those words.
+pub const RESP_ARGUMENT_BYTES_UNTRUSTED_MAX: usize = 16 * 1024;
+
+/// Replies to requests that have come together are gathered up to this size, and what a large request took is given back above it.
+pub const RESP_REPLY_BYTES: usize = 256 * 1024;
+
+/// The bytes of the requests between `MULTI` and `EXEC`.
+pub const RESP_TRANSACTION_BYTES_MAX: usize = 16 << 20;
+
+/// The channels, patterns and watched keys of one client.
+pub const RESP_CHANNELS_MAX: usize = 1024;
+
+/// Changes that a client of the Redis port has not read yet. One that is so far behind is disconnected.
+pub const RESP_EVENTS_WAITING_MAX: usize = 16 * 1024;
+
+/// The keys of one answer to `SCAN`, about.
+pub const RESP_SCAN_COUNT_MAX: usize = 10_000;
+
+/// How long no client is accepted after the system had no descriptor for one.
+pub const RESP_ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 // --- Supervision of worker scripts --------------------------------------------------------------------------------
 
 /// Unit of the pause after a failure: the n-th one in a row waits (n − 1)² times this.

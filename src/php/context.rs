@@ -25,6 +25,7 @@ pub(super) struct Context {
     admission: Admission,
     pub(super) pins: Pins,
     pub(super) tasks: super::open_tasks::OpenTasks,
+    pub(super) stores: super::open_stores::OpenStores,
     /// The settings of the thread's requests as C reads them; points into the value after it.
     settings: Vec<igor_pair>,
     _settings: Arc<Pairs>,
@@ -58,6 +59,7 @@ impl Context {
             limits: options.limits,
             pins,
             tasks: super::open_tasks::OpenTasks::default(),
+            stores: super::open_stores::OpenStores::new(options.stores),
             settings,
             _settings: options.settings,
             exchange: None,
@@ -199,6 +201,7 @@ impl Context {
         for undone in self.tasks.ended(&ended) {
             self.work.log(4, &undone);
         }
+        self.stores.end();
         self.pins.release();
         #[cfg(feature = "launder")]
         self.laundry.clear();

@@ -1,6 +1,7 @@
 //! What every PHP thread is made with.
 
 use crate::exchange::Pairs;
+use crate::store::Stores;
 use crate::vars::{CopyBudget, Limits, Policy};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct ThreadOptions {
     pub copy_budget: Arc<CopyBudget>,
     /// The bounds of what its scripts publish.
     pub limits: Limits,
+    /// The stores that its scripts see.
+    pub stores: Arc<Stores>,
 }
 
 impl ThreadOptions {

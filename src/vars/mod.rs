@@ -8,6 +8,7 @@
 mod arena;
 mod compare;
 mod copy_budget;
+mod json;
 pub mod layout;
 mod memory;
 mod pins;
@@ -22,6 +23,7 @@ mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod value;
 mod verify;
 
 pub use copy_budget::{Budget, CopyBudget};
@@ -34,3 +36,4 @@ pub use slot::{Published, Slot, SlotCounters};
 pub use snapshot::Snapshot;
 pub use source::Objects;
 pub use stats::{MemoryStats, stats};
+pub use value::{Value, elements};

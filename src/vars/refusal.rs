@@ -6,6 +6,8 @@ use std::fmt;
 /// A value that cannot be published, or a limit that was passed. Shown to PHP as the message of the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// What the way starts from, as PHP would write it.
+    root: &'static str,
     /// The way to the value, innermost key last.
     path: Vec<PathKey>,
     reason: Reason,
@@ -39,7 +41,7 @@ pub enum Reason {
 
 impl Refusal {
     pub(super) fn new(reason: Reason) -> Self {
-        Self { path: Vec::new(), reason }
+        Self { root: "$vars", path: Vec::new(), reason }
     }
 
     /// Adds the key that leads to the offending value, while the walk unwinds: innermost first. Nothing is gathered when
@@ -61,6 +63,15 @@ impl Refusal {
         self
     }
 
+    /// The way starts from one value instead of a published array. `is_alone`: the value was copied in an array of its own.
+    pub(super) fn of_value(mut self, is_alone: bool) -> Self {
+        self.root = "$value";
+        if is_alone && !self.path.is_empty() {
+            self.path.remove(0);
+        }
+        self
+    }
+
     /// What was wrong.
     pub fn reason(&self) -> &Reason {
         &self.reason
@@ -73,7 +84,7 @@ impl Refusal {
 
     /// The place of the value as PHP would write it: `$vars['db'][3]`.
     pub fn place(&self) -> String {
-        let mut place = String::from("$vars");
+        let mut place = String::from(self.root);
         for (position, key) in self.path.iter().enumerate() {
             if self.path.len() > REFUSAL_PATH_KEYS_SHOWN && position == REFUSAL_PATH_KEYS_SHOWN / 2 {
                 place.push('…');

@@ -1,4 +1,4 @@
-//! The `frankenphp` block of the global options: threads, php.ini, global workers, snapshots.
+//! The `frankenphp` block of the global options: threads, php.ini, global workers, snapshots, stores.
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
@@ -7,6 +7,7 @@ use super::super::settings::{FrankenPhp, MaxThreads};
 use super::super::syntax::Node;
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
+use super::store::store;
 use super::vars::vars;
 use super::worker::{WorkerDraft, WorkerScope, worker};
 
@@ -77,6 +78,13 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             doc: "How snapshots are published and read.",
             times: Times::Once,
             apply: |draft, node, context| vars(&mut draft.settings.vars, node, context),
+        },
+        Directive {
+            name: "store",
+            usage: "store NAME [{ … }]",
+            doc: "Declares a store: a map that all scripts share.",
+            times: Times::Many,
+            apply: |draft, node, context| store(&mut draft.settings.stores, node, context),
         },
     ],
     ignored: &[

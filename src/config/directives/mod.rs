@@ -18,6 +18,7 @@ mod rewrite;
 mod routes;
 mod servers;
 mod site;
+mod store;
 mod tls;
 mod vars;
 mod worker;
@@ -36,6 +37,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(https::ACME_EAB.docs());
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());
+    docs.extend(store::STORE.docs());
     docs.extend(worker::WORKER.docs());
     docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());

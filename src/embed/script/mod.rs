@@ -5,11 +5,12 @@ mod compare;
 mod exchange;
 
 use super::workers::Workers;
-use crate::assemble::{engine_options, thread_options};
+use crate::assemble::{declared_stores, engine_options, thread_options};
 use crate::config::{Config, Global};
 use crate::exchange::RequestHead;
 use crate::php::{self, Ended, Engine, EngineError, EngineOptions, Interrupt, Mode, Next, Scope, ThreadOptions, Work};
 use crate::signals::SignalMask;
+use crate::store::Stores;
 use compare::ThreadResult;
 use exchange::{Body, Kept, Output, ProcessExchange};
 use std::io::{self, Write};
@@ -73,8 +74,8 @@ pub fn run_script(
     let _engine = Engine::start(&options)?;
 
     // The signals of the process are the script's.
-    let thread_options =
-        ThreadOptions { blocks_signals: true, ..thread_options(&config.global.frankenphp.vars, Arc::default()) };
+    let stores = Stores::new(&declared_stores(&config));
+    let thread_options = ThreadOptions { blocks_signals: true, ..thread_options(&config, Arc::default(), stores) };
     let workers = Workers::start(&config, &thread_options).map_err(ScriptError::Worker)?;
     let result = run_request(&thread_options, workers.scope(), head, threads);
     let left = workers.stop();

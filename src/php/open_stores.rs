@@ -1,0 +1,90 @@
+//! The stores that the scripts of one PHP thread have open, and what they hold of them. C knows a store by a number, so no pointer
+//! of C's outlives the PHP request.
+
+use super::work::Failure;
+use crate::store::{Store, Stores};
+use crate::vars::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the scripts of one PHP thread have of stores.
+pub(super) struct OpenStores {
+    pub(super) declared: Arc<Stores>,
+    /// The thread as one that computes.
+    pub(super) owner: u64,
+    /// By their numbers, which begin with 1.
+    open: Vec<Arc<Store>>,
+    /// The value that C reads, until the next call.
+    pub(super) read: Option<Value>,
+    last_list: u64,
+    pub(super) lists: HashMap<u64, Vec<Element>>,
+    pub(super) computing: Vec<(Arc<Store>, Vec<u8>)>,
+}
+
+/// A key and its value; without one where only keys were asked for.
+pub(super) type Element = (Arc<[u8]>, Option<Value>);
+
+impl OpenStores {
+    pub(super) fn new(declared: Arc<Stores>) -> Self {
+        let owner = declared.new_owner();
+        Self {
+            declared,
+            owner,
+            open: Vec::new(),
+            read: None,
+            last_list: 0,
+            lists: HashMap::new(),
+            computing: Vec::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, name: &[u8]) -> Result<u64, Failure> {
+        let store = self.declared.find(name).ok_or_else(|| not_declared(name, &self.declared))?;
+        let known = self.open.iter().position(|open| Arc::ptr_eq(open, &store));
+        let position = known.unwrap_or_else(|| {
+            self.open.push(store);
+            self.open.len() - 1
+        });
+        Ok(position as u64 + 1)
+    }
+
+    pub(super) fn get(&self, id: u64) -> Result<Arc<Store>, Failure> {
+        let position = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
+        position
+            .and_then(|position| self.open.get(position).cloned())
+            .ok_or_else(|| Failure::runtime("the store was opened by a script that has ended"))
+    }
+
+    pub(super) fn list(&mut self, elements: Vec<Element>) -> u64 {
+        self.last_list += 1;
+        self.lists.insert(self.last_list, elements);
+        self.last_list
+    }
+
+    pub(super) fn computed(&mut self, store: &Arc<Store>, key: &[u8]) {
+        let own = |(computed, place): &(Arc<Store>, Vec<u8>)| Arc::ptr_eq(computed, store) && place == key;
+        if let Some(position) = self.computing.iter().rposition(own) {
+            self.computing.swap_remove(position);
+            self.declared.claims().end(store, key, self.owner);
+        }
+    }
+
+    /// The PHP request is over.
+    pub(super) fn end(&mut self) {
+        for (store, key) in self.computing.drain(..) {
+            self.declared.claims().end(&store, &key, self.owner);
+        }
+        self.read = None;
+        self.lists.clear();
+        self.open.clear();
+    }
+}
+
+fn not_declared(name: &[u8], declared: &Stores) -> Failure {
+    let name = String::from_utf8_lossy(name);
+    let names: Vec<String> = declared.all().iter().map(|store| format!("\"{}\"", store.name())).collect();
+    let known = if names.is_empty() { "none is".to_owned() } else { format!("declared are {}", names.join(", ")) };
+    Failure::runtime(format!(
+        "store \"{name}\" is not declared ({known}); add `store {name}` to the frankenphp block of the Caddyfile"
+    ))
+}

@@ -1,0 +1,473 @@
+//! The leaves by which C works on stores. C knows a store and a list by a number, and reads a value while it is held here.
+
+use super::context::Context;
+use super::cutoff::{Cut, Cutoff};
+use super::host::{bytes, give};
+use super::objects::EngineObjects;
+use super::reading::loose_reading;
+use super::work::Failure;
+use crate::ffi::{igor_number, igor_stored, igor_stored_kind, igor_verdict, leaf};
+use crate::limits::STORE_KEY_BYTES_MAX;
+use crate::store::{Begun, Condition, Expiry, Full, Number, NumberError, Store, WatchError};
+use crate::vars::layout::ZArray;
+use crate::vars::{Limits, Pins, Serve, Value, elements};
+use std::ffi::{c_char, c_int, c_void};
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn full(store: &Store, full: Full) -> Failure {
+    let name = store.name();
+    Failure::runtime(match full {
+        Full::TooLarge(bytes, max) => format!(
+            "the element needs {bytes} bytes, and all of store \"{name}\" has {max}; raise its max_bytes, or store less"
+        ),
+        Full::Bytes(max) => {
+            format!("store \"{name}\" is full ({max} bytes); raise its max_bytes, or let it evict (`eviction lru`)")
+        }
+        Full::Keys(max) => {
+            format!("store \"{name}\" is full ({max} elements); raise its max_keys, or let it evict (`eviction lru`)")
+        }
+    })
+}
+
+fn not_a_number(store: &Store, key: &[u8], error: NumberError) -> Failure {
+    let (name, key) = (store.name(), String::from_utf8_lossy(key));
+    Failure::runtime(match error {
+        NumberError::NotANumber => format!("element \"{key}\" of store \"{name}\" is not a number"),
+        NumberError::Overflow => format!("element \"{key}\" of store \"{name}\" would be larger than a number can be"),
+    })
+}
+
+/// C's seconds; negative: never.
+fn expiry(ttl_s: f64) -> Expiry {
+    if ttl_s < 0.0 { Expiry::Never } else { Expiry::After(time(ttl_s)) }
+}
+
+fn time(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+impl Context {
+    fn value_of(&self, source: *const c_void) -> Result<Value, Failure> {
+        // SAFETY: the value is an argument of the running call on this thread: it lives, and no code writes to it.
+        let copied = unsafe { Value::copy_of(source.cast(), &EngineObjects, self.limits) };
+        copied.map_err(refused)
+    }
+
+    fn store_of(&self, id: u64, key: &[u8]) -> Result<Arc<Store>, Failure> {
+        if key.len() > STORE_KEY_BYTES_MAX {
+            return Err(Failure::value(format!(
+                "a key of a store must be at most {STORE_KEY_BYTES_MAX} bytes long, {} given",
+                key.len()
+            )));
+        }
+        self.stores.get(id)
+    }
+
+    /// Describes a value to C, which may read it until the next call.
+    fn show(&mut self, value: Option<Value>) -> igor_stored {
+        let stored = describe(value.as_ref(), &mut self.pins);
+        self.stores.read = value;
+        stored
+    }
+
+    fn store_get(&mut self, id: u64, key: &[u8]) -> Result<igor_stored, Failure> {
+        let value = self.store_of(id, key)?.get(key);
+        Ok(self.show(value))
+    }
+
+    fn store_set(
+        &mut self,
+        id: u64,
+        key: &[u8],
+        source: *const c_void,
+        ttl_s: f64,
+        absent: bool,
+    ) -> Result<bool, Failure> {
+        let store = self.store_of(id, key)?;
+        let value = self.value_of(source)?;
+        let condition = if absent { Condition::Absent } else { Condition::Always };
+        let stored = store.set(key, value, expiry(ttl_s), condition).map_err(|error| full(&store, error))?;
+        stored.before.into_iter().for_each(Value::retire);
+        Ok(stored.is_stored)
+    }
+
+    fn store_increment(&mut self, id: u64, key: &[u8], by: Number, ttl_s: f64) -> Result<Number, Failure> {
+        let store = self.store_of(id, key)?;
+        let sum = store.increment(key, by, expiry(ttl_s)).map_err(|error| full(&store, error))?;
+        sum.map_err(|error| not_a_number(&store, key, error))
+    }
+
+    /// Compares outside of the lock, and writes when the element is still the one that was compared.
+    fn store_cas(
+        &mut self,
+        id: u64,
+        key: &[u8],
+        (expected, source): (*const c_void, *const c_void),
+        ttl_s: f64,
+    ) -> Result<bool, Failure> {
+        let store = self.store_of(id, key)?;
+        let value = self.value_of(source)?;
+        loop {
+            let Some(found) = store.find(key) else { return Ok(false) };
+            // SAFETY: the value is an argument of the running call on this thread: it lives, and no code writes to it.
+            if !unsafe { found.value.equals(expected.cast(), &EngineObjects) } {
+                return Ok(false);
+            }
+            let expiry = if ttl_s < 0.0 { Expiry::Kept } else { expiry(ttl_s) };
+            let stored = store
+                .set(key, value.clone(), expiry, Condition::Unchanged(found.revision))
+                .map_err(|error| full(&store, error))?;
+            if stored.is_stored {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn store_merge(&mut self, id: u64, array: *const ZArray, replaces: bool) -> Result<(), Failure> {
+        let store = self.stores.get(id)?;
+        // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
+        let elements = unsafe { copied(array, self.limits)? };
+        for (key, value) in &elements {
+            store.set(key, value.clone(), Expiry::Never, Condition::Always).map_err(|error| full(&store, error))?;
+        }
+        if replaces {
+            let kept: std::collections::HashSet<&[u8]> = elements.iter().map(|(key, _)| key.as_slice()).collect();
+            for key in store.keys().iter().filter(|key| !kept.contains(&***key)) {
+                store.remove(key).into_iter().for_each(Value::retire);
+            }
+        }
+        Ok(())
+    }
+
+    fn store_list(&mut self, id: u64, with_values: bool) -> Result<u64, Failure> {
+        let store = self.stores.get(id)?;
+        let elements = if with_values {
+            store.all().into_iter().map(|(key, value)| (key, Some(value))).collect()
+        } else {
+            store.keys().into_iter().map(|key| (key, None)).collect()
+        };
+        Ok(self.stores.list(elements))
+    }
+
+    /// The value if there is one. None: the caller computes it.
+    fn store_compute(&mut self, id: u64, key: &[u8]) -> Result<Option<igor_stored>, Failure> {
+        let store = self.store_of(id, key)?;
+        let cutoff = Cutoff::of(&self.member);
+        let name = || (store.name().to_owned(), String::from_utf8_lossy(key).into_owned());
+        match self.stores.declared.claims().begin(&store, key, self.stores.owner, &cutoff) {
+            Begun::Value(value) => Ok(Some(self.show(Some(value)))),
+            Begun::Compute => {
+                self.stores.computing.push((store, key.to_vec()));
+                Ok(None)
+            }
+            Begun::Own => {
+                let (name, key) = name();
+                Err(Failure::runtime(format!(
+                    "element \"{key}\" of store \"{name}\" is being computed by this script already"
+                )))
+            }
+            Begun::Circle => {
+                let (name, key) = name();
+                Err(Failure::runtime(format!(
+                    "element \"{key}\" of store \"{name}\" is being computed by a script that waits for this one"
+                )))
+            }
+            Begun::Cut => Err(Failure::runtime(match cutoff.look() {
+                Some(Cut::HeldBack) => {
+                    "the wait for a computed value has ended: opcache is being restarted; try again in a new request"
+                }
+                _ => "the wait for a computed value has ended: the script that waits is being stopped",
+            })),
+        }
+    }
+
+    fn store_computed(&mut self, id: u64, key: &[u8], source: *const c_void, ttl_s: f64) -> Result<(), Failure> {
+        let store = self.store_of(id, key)?;
+        let stored = if source.is_null() {
+            Ok(())
+        } else {
+            self.value_of(source).and_then(|value| {
+                let expiry = if ttl_s < 0.0 { Expiry::Never } else { Expiry::Stale(time(ttl_s)) };
+                let stored = store.set(key, value, expiry, Condition::Always).map_err(|error| full(&store, error))?;
+                stored.before.into_iter().for_each(Value::retire);
+                Ok(())
+            })
+        };
+        self.stores.computed(&store, key);
+        stored
+    }
+}
+
+fn refused(refusal: crate::vars::Refusal) -> Failure {
+    let message = format!("FrankenPHP\\SharedArray: {refusal}");
+    if refusal.is_value_error() { Failure::value(message) } else { Failure::runtime(message) }
+}
+
+/// Copies the elements of an array of PHP: all, or none.
+///
+/// # Safety
+/// The array must live, unwritten, during the call.
+unsafe fn copied(array: *const ZArray, limits: Limits) -> Result<Vec<(Vec<u8>, Value)>, Failure> {
+    let mut copies = Vec::new();
+    // SAFETY: handed on from the caller.
+    for (key, value) in unsafe { elements(array) } {
+        if key.len() > STORE_KEY_BYTES_MAX {
+            return Err(Failure::value(format!(
+                "a key of a store must be at most {STORE_KEY_BYTES_MAX} bytes long, {} given",
+                key.len()
+            )));
+        }
+        // SAFETY: the value is part of the live array.
+        let value = unsafe { Value::copy_of(value, &EngineObjects, limits) }.map_err(refused)?;
+        copies.push((key, value));
+    }
+    Ok(copies)
+}
+
+/// A value as C reads it. What is in an arena is pinned first.
+fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
+    let mut stored = igor_stored::default();
+    stored.kind = match value {
+        None => igor_stored_kind::IGOR_STORED_ABSENT,
+        Some(Value::Null) => igor_stored_kind::IGOR_STORED_NULL,
+        Some(Value::Bool(is_true)) => {
+            stored.integer = i64::from(*is_true);
+            igor_stored_kind::IGOR_STORED_BOOL
+        }
+        Some(Value::Int(integer)) => {
+            stored.integer = *integer;
+            igor_stored_kind::IGOR_STORED_INT
+        }
+        Some(Value::Float(float)) => {
+            stored.real = *float;
+            igor_stored_kind::IGOR_STORED_FLOAT
+        }
+        Some(Value::Text(text)) => {
+            (stored.text, stored.len) = (text.as_ptr().cast(), text.len());
+            igor_stored_kind::IGOR_STORED_TEXT
+        }
+        Some(Value::Array(snapshot) | Value::Element(snapshot)) => {
+            let serve: Serve = pins.take(snapshot);
+            stored.reading = loose_reading(snapshot, serve);
+            match value {
+                Some(Value::Array(_)) => igor_stored_kind::IGOR_STORED_ARRAY,
+                _ => igor_stored_kind::IGOR_STORED_ELEMENT,
+            }
+        }
+    };
+    stored
+}
+
+fn number(by: &igor_number) -> Number {
+    if by.is_float { Number::Float(by.real) } else { Number::Int(by.integer) }
+}
+
+fn igor_number_of(number: Number) -> igor_number {
+    match number {
+        Number::Int(integer) => igor_number { is_float: false, integer, real: 0.0 },
+        Number::Float(real) => igor_number { is_float: true, integer: 0, real },
+    }
+}
+
+/// Writes what C asked for, or keeps the message of the failure.
+///
+/// # Safety
+/// `into` must be valid for a write.
+unsafe fn answer<T>(context: &mut Context, into: *mut T, result: Result<T, Failure>) -> igor_verdict {
+    match result {
+        Ok(value) => {
+            // SAFETY: handed on from the caller.
+            unsafe { give(into, value) };
+            igor_verdict::IGOR_OK
+        }
+        Err(failure) => context.fail(failure),
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_open(context, name: *const c_char, len: usize, id: *mut u64) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the name is an argument of the running call.
+        let opened = context.stores.open(unsafe { bytes(name, len) });
+        // SAFETY: C passes a field of a live object.
+        unsafe { answer(context, id, opened) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_get(context, id: u64, key: *const c_char, len: usize, stored: *mut igor_stored) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call.
+        let found = context.store_get(id, unsafe { bytes(key, len) });
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, stored, found) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_set(context, id: u64, key: *const c_char, len: usize, value: *const c_void, ttl_s: f64, absent: bool,
+        done: *mut bool) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call.
+        let set = context.store_set(id, unsafe { bytes(key, len) }, value, ttl_s, absent);
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, done, set) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_increment(context, id: u64, key: *const c_char, len: usize, by: *const igor_number, ttl_s: f64,
+        sum: *mut igor_number) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call, and the number a local value of C's.
+        let (key, by) = unsafe { (bytes(key, len), number(&*by)) };
+        let result = context.store_increment(id, key, by, ttl_s).map(igor_number_of);
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, sum, result) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_cas(context, id: u64, key: *const c_char, len: usize, expected: *const c_void, value: *const c_void,
+        ttl_s: f64, done: *mut bool) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call.
+        let set = context.store_cas(id, unsafe { bytes(key, len) }, (expected, value), ttl_s);
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, done, set) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_remove(context, id: u64, key: *const c_char, len: usize, stored: *mut igor_stored) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call.
+        let key = unsafe { bytes(key, len) };
+        let removed = context.store_of(id, key).map(|store| store.remove(key)).map(|value| context.show(value));
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, stored, removed) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_clear(context, id: u64) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        match context.stores.get(id) {
+            Ok(store) => {
+                store.clear();
+                igor_verdict::IGOR_OK
+            }
+            Err(failure) => context.fail(failure),
+        }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_merge(context, id: u64, array: *const c_void, replaces: bool) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        match context.store_merge(id, array.cast(), replaces) {
+            Ok(()) => igor_verdict::IGOR_OK,
+            Err(failure) => context.fail(failure),
+        }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_numbers(context, id: u64, count: *mut u64, version: *mut u64) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        match context.stores.get(id) {
+            Ok(store) => {
+                if !count.is_null() {
+                    // SAFETY: C passes its own local value.
+                    unsafe { give(count, store.count() as u64) };
+                }
+                // SAFETY: as above.
+                unsafe { give(version, store.version()) };
+                igor_verdict::IGOR_OK
+            }
+            Err(failure) => context.fail(failure),
+        }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_list(context, id: u64, with_values: bool, list: *mut u64) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        let listed = context.store_list(id, with_values);
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, list, listed) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_listed(context, list: u64, index: usize, key: *mut *const c_char, len: *mut usize,
+        stored: *mut igor_stored) -> bool, on_panic false, {
+        let Some((name, value)) = context.stores.lists.get(&list).and_then(|list| list.get(index)) else { return false };
+        let described = describe(value.as_ref(), &mut context.pins);
+        // SAFETY: C passes its own local values; the list keeps the key and the value.
+        unsafe {
+            give(key, name.as_ptr().cast());
+            give(len, name.len());
+            give(stored, described);
+        }
+        true
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_list_end(context, list: u64) -> (), on_panic again, { drop(context.stores.lists.remove(&list)) }
+}
+
+leaf! {
+    for Context;
+    fn host_store_compute(context, id: u64, key: *const c_char, len: usize, stored: *mut igor_stored) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call.
+        let begun = context.store_compute(id, unsafe { bytes(key, len) });
+        let begun = begun.map(|value| value.unwrap_or_else(|| describe(None, &mut context.pins)));
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, stored, begun) }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_computed(context, id: u64, key: *const c_char, len: usize, value: *const c_void, ttl_s: f64)
+        -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: the key is an argument of the running call.
+        match context.store_computed(id, unsafe { bytes(key, len) }, value, ttl_s) {
+            Ok(()) => igor_verdict::IGOR_OK,
+            Err(failure) => context.fail(failure),
+        }
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_store_watch(context, id: u64, fd: *mut c_int) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        let watched = context.stores.get(id).and_then(|store| {
+            store.watch().map(IntoRawFd::into_raw_fd).map_err(|error| {
+                let name = store.name();
+                Failure::runtime(match error {
+                    WatchError::TooMany => {
+                        format!("store \"{name}\" is watched by as many streams as are allowed; close some of them")
+                    }
+                    WatchError::System(error) => format!("making the stream of store \"{name}\": {error}"),
+                })
+            })
+        });
+        // SAFETY: C passes a field of its thread.
+        unsafe { answer(context, fd, watched) }
+    }
+}

@@ -1,0 +1,163 @@
+//! One shard of a store: a map whose elements can be found by key and by number. Knows no lock.
+
+use crate::vars::Value;
+use indexmap::{Equivalent, IndexMap};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a store is declared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Bytes of all keys and values with what they need beside.
+    pub bytes_max: usize,
+    /// How many elements it holds at most.
+    pub keys_max: usize,
+    /// What happens when it is full.
+    pub eviction: Eviction,
+}
+
+/// What makes room in a full store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Eviction {
+    /// Nothing: writes are refused.
+    #[default]
+    None,
+    /// Elements that were not used for a long time are removed.
+    Lru,
+}
+
+/// When an element expires.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Expiry {
+    /// Never.
+    Never,
+    /// When the one that is replaced would have expired.
+    Kept,
+    /// After this time.
+    After(Duration),
+    /// After this time; for as long again a computation may use it while a new one is made.
+    Stale(Duration),
+}
+
+/// A key with its hash, which is computed outside of the lock.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) hash: u64,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+/// The same, borrowed.
+#[derive(Clone, Copy)]
+pub(super) struct KeyRef<'a> {
+    pub(super) hash: u64,
+    pub(super) bytes: &'a [u8],
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.hash == key.hash && *self.bytes == *key.bytes
+    }
+}
+
+/// Hands a hash on.
+#[derive(Default)]
+pub(super) struct Known(u64);
+
+impl Hasher for Known {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _bytes: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// An element.
+pub(super) struct Entry {
+    pub(super) value: Value,
+    /// What it counts, with its key.
+    pub(super) bytes: usize,
+    /// Which change of the store has put it there.
+    pub(super) revision: u64,
+    /// Milliseconds of the store's clock after which it is there no more; 0: never.
+    pub(super) expires_ms: u64,
+    /// Until then a computation may use it; at least `expires_ms`.
+    pub(super) stale_ms: u64,
+    /// The shard's clock when it was last used.
+    pub(super) used: u64,
+}
+
+impl Entry {
+    pub(super) fn is_live(&self, now_ms: impl FnOnce() -> u64) -> bool {
+        self.expires_ms == 0 || now_ms() < self.expires_ms
+    }
+
+    pub(super) fn is_garbage(&self, now_ms: u64) -> bool {
+        self.expires_ms != 0 && now_ms >= self.stale_ms
+    }
+}
+
+/// The elements of one shard.
+#[derive(Default)]
+pub(super) struct Shard {
+    pub(super) map: IndexMap<Key, Entry, BuildHasherDefault<Known>>,
+    /// Counts uses; what is behind is older.
+    pub(super) clock: u64,
+    /// The number of the element that is looked at next for its expiry.
+    pub(super) cursor: usize,
+}
+
+impl Shard {
+    pub(super) fn get(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&mut Entry> {
+        self.clock += 1;
+        let clock = self.clock;
+        let entry = self.map.get_mut(&key)?;
+        if !entry.is_live(now_ms) {
+            return None;
+        }
+        entry.used = clock;
+        Some(entry)
+    }
+
+    /// The number of what has been unused for the longest time, of some that follow on each other from a place on.
+    pub(super) fn oldest_of(&self, start: usize, samples: usize) -> Option<usize> {
+        let count = self.map.len();
+        let numbers = (0..samples.min(count)).map(|step| (start + step) % count);
+        numbers.min_by_key(|number| self.map.get_index(*number).map_or(u64::MAX, |(_, entry)| entry.used))
+    }
+
+    /// Takes an element that has expired from among the next ones.
+    pub(super) fn take_expired(&mut self, looks: usize, now_ms: u64) -> Option<(Key, Entry)> {
+        for _ in 0..looks.min(self.map.len()) {
+            self.cursor = if self.cursor + 1 < self.map.len() { self.cursor + 1 } else { 0 };
+            if self.map.get_index(self.cursor).is_some_and(|(_, entry)| entry.is_garbage(now_ms)) {
+                return self.map.swap_remove_index(self.cursor);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,22 @@
+//! Stores: maps that every thread of the process may write. The PHP class `FrankenPHP\SharedArray` is one way in.
+//!
+//! A [`Store`] is split into shards, each with a lock. Values are made before a lock is taken and dropped after it was
+//! released, so a lock is held for a look-up and a move of some words. No lock is held across a call into the engine, and no
+//! two of them at a time.
+
+mod compute;
+mod map;
+mod number;
+mod registry;
+mod shared;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use compute::{Begun, Claims};
+pub use map::{Eviction, Expiry, StoreConfig};
+pub use number::{Number, NumberError};
+pub use registry::Stores;
+pub use shared::{Condition, Found, Full, Store, StoreCounts, Stored};
+pub use watch::{Change, Listener, WatchError};

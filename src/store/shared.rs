@@ -1,0 +1,595 @@
+//! One store: its shards, their bounds, and what is done to an element.
+
+use super::map::{Entry, Eviction, Expiry, Key, KeyRef, Shard, StoreConfig};
+use super::number::{Number, NumberError};
+use super::watch::{Change, Listener, Listeners, WatchError, WatchStream};
+use crate::limits::{STORE_ELEMENT_BYTES, STORE_EVICTION_SAMPLES, STORE_EXPIRY_LOOKS, STORE_SHARDS};
+use crate::vars::Value;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A map that any thread may write.
+pub struct Store {
+    name: String,
+    config: Mutex<StoreConfig>,
+    /// The bounds of `config`, for who writes. `Relaxed`, as all counts here: numbers that guard no memory.
+    bytes_max: AtomicUsize,
+    keys_max: AtomicUsize,
+    hasher: RandomState,
+    shards: Box<[Mutex<Shard>]>,
+    bytes: AtomicUsize,
+    keys: AtomicUsize,
+    /// How many elements can expire.
+    mortal: AtomicUsize,
+    /// Counts the changes.
+    version: AtomicU64,
+    /// Which shard is the next to lose an element.
+    hand: AtomicUsize,
+    start: Instant,
+    listeners: Listeners,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    evicted: AtomicU64,
+    expired: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What is known of a store at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Elements, with those that have expired and were not met since.
+    pub keys: usize,
+    /// How many there may be.
+    pub keys_max: usize,
+    /// Bytes of all elements.
+    pub bytes: usize,
+    /// How many there may be.
+    pub bytes_max: usize,
+    /// Changes since the start.
+    pub version: u64,
+    /// Reads that found an element.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Elements that were removed to make room.
+    pub evicted: u64,
+    /// Elements that were removed because their time was over.
+    pub expired: u64,
+    /// Writes that found no room.
+    pub refused: u64,
+    /// Streams and connections that hear of changes.
+    pub watchers: usize,
+}
+
+/// A write found no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The element alone is larger than the store: bytes of both.
+    TooLarge(usize, usize),
+    /// The bytes that the store may have.
+    Bytes(usize),
+    /// The elements that the store may have.
+    Keys(usize),
+}
+
+/// When a write takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Always.
+    Always,
+    /// When the key is not there.
+    Absent,
+    /// When it is there.
+    Present,
+    /// When it was not written since this change.
+    Unchanged(u64),
+}
+
+/// What a write has done.
+pub struct Stored {
+    /// Whether its condition held.
+    pub is_stored: bool,
+    /// What was there before.
+    pub before: Option<Value>,
+}
+
+/// An element with what is known of it.
+#[derive(Clone)]
+pub struct Found {
+    /// Its value.
+    pub value: Value,
+    /// Which change has put it there.
+    pub revision: u64,
+    /// How long it will be there; `None`: for ever.
+    pub left: Option<Duration>,
+}
+
+/// What a look at one shard comes to.
+enum Tried {
+    Done(Stored),
+    NoRoom(Value, Full),
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(name: &str, config: StoreConfig) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            bytes_max: AtomicUsize::new(config.bytes_max),
+            keys_max: AtomicUsize::new(config.keys_max),
+            config: Mutex::new(config),
+            hasher: RandomState::new(),
+            shards: (0..STORE_SHARDS).map(|_| Mutex::default()).collect(),
+            bytes: AtomicUsize::new(0),
+            keys: AtomicUsize::new(0),
+            mortal: AtomicUsize::new(0),
+            version: AtomicU64::new(0),
+            hand: AtomicUsize::new(0),
+            start: Instant::now(),
+            listeners: Listeners::default(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Changes its bounds. What is in it stays; it shrinks with the next writes when it evicts.
+    pub fn configure(&self, config: StoreConfig) {
+        self.bytes_max.store(config.bytes_max, Ordering::Relaxed);
+        self.keys_max.store(config.keys_max, Ordering::Relaxed);
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// How many changes there were.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The counts.
+    pub fn counts(&self) -> StoreCounts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StoreCounts {
+            keys: self.keys.load(Ordering::Relaxed),
+            keys_max: self.keys_max.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes_max: self.bytes_max.load(Ordering::Relaxed),
+            version: self.version(),
+            hits: count(&self.counters.hits),
+            misses: count(&self.counters.misses),
+            evicted: count(&self.counters.evicted),
+            expired: count(&self.counters.expired),
+            refused: count(&self.counters.refused),
+            watchers: self.listeners.count(),
+        }
+    }
+
+    // ---- Reads ----
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Option<Value> {
+        let key = self.key(key);
+        let value = self.shard(key).get(key, || self.now_ms()).map(|entry| entry.value.clone());
+        let counter = if value.is_some() { &self.counters.hits } else { &self.counters.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        value
+    }
+
+    /// The same with what is known of it.
+    pub fn find(&self, key: &[u8]) -> Option<Found> {
+        let key = self.key(key);
+        let now_ms = self.now_ms();
+        self.shard(key).get(key, || now_ms).map(|entry| Found {
+            value: entry.value.clone(),
+            revision: entry.revision,
+            left: (entry.expires_ms != 0).then(|| Duration::from_millis(entry.expires_ms.saturating_sub(now_ms))),
+        })
+    }
+
+    /// The value that a computation may use while another is made.
+    pub(super) fn get_stale(&self, key: &[u8]) -> Option<Value> {
+        let key = self.key(key);
+        let now_ms = self.now_ms();
+        let shard = self.shard(key);
+        shard.map.get(&key).filter(|entry| !entry.is_garbage(now_ms)).map(|entry| entry.value.clone())
+    }
+
+    /// How many elements there are.
+    pub fn count(&self) -> usize {
+        if self.mortal.load(Ordering::Relaxed) == 0 {
+            return self.keys.load(Ordering::Relaxed);
+        }
+        let now_ms = self.now_ms();
+        let live = |shard: &Mutex<Shard>| locked(shard).map.values().filter(|entry| entry.is_live(|| now_ms)).count();
+        self.shards.iter().map(live).sum()
+    }
+
+    /// All keys, in no order. Each shard is looked at by itself, so it is no moment's picture of the store.
+    pub fn keys(&self) -> Vec<Arc<[u8]>> {
+        self.elements(|key, _| key.bytes.clone())
+    }
+
+    /// All keys with their values; as for [`keys`](Self::keys).
+    pub fn all(&self) -> Vec<(Arc<[u8]>, Value)> {
+        self.elements(|key, entry| (key.bytes.clone(), entry.value.clone()))
+    }
+
+    /// The keys of the shards from `cursor` on until there are as many as `wanted`, and the cursor to continue with; 0: all have been
+    /// looked at.
+    pub fn scan(&self, cursor: usize, wanted: usize) -> (usize, Vec<Arc<[u8]>>) {
+        let now_ms = self.now_ms();
+        let mut found = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate().skip(cursor) {
+            if found.len() >= wanted {
+                return (number, found);
+            }
+            let shard = locked(shard);
+            let live = shard.map.iter().filter(|(_, entry)| entry.is_live(|| now_ms));
+            found.extend(live.map(|(key, _)| key.bytes.clone()));
+        }
+        (0, found)
+    }
+
+    fn elements<T>(&self, take: impl Fn(&Key, &Entry) -> T) -> Vec<T> {
+        let now_ms = self.now_ms();
+        let mut found = Vec::with_capacity(self.keys.load(Ordering::Relaxed));
+        for shard in &self.shards {
+            let shard = locked(shard);
+            found.extend(
+                shard.map.iter().filter(|(_, entry)| entry.is_live(|| now_ms)).map(|(key, entry)| take(key, entry)),
+            );
+        }
+        found
+    }
+
+    // ---- Writes ----
+
+    /// Writes an element if its condition holds.
+    ///
+    /// # Errors
+    /// There is no room, and nothing may be evicted.
+    pub fn set(&self, key: &[u8], value: Value, expiry: Expiry, condition: Condition) -> Result<Stored, Full> {
+        self.set_as("set", key, value, expiry, condition)
+    }
+
+    pub(super) fn set_as(
+        &self,
+        event: &'static str,
+        key: &[u8],
+        mut value: Value,
+        expiry: Expiry,
+        condition: Condition,
+    ) -> Result<Stored, Full> {
+        let key = self.key(key);
+        loop {
+            match self.try_set(key, value, expiry, condition) {
+                Tried::Done(stored) => {
+                    if stored.is_stored {
+                        self.listeners.tell(Change { event, key: key.bytes });
+                    }
+                    return Ok(stored);
+                }
+                Tried::NoRoom(back, full) => {
+                    if !self.make_room(full) {
+                        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                        back.retire();
+                        return Err(full);
+                    }
+                    value = back;
+                }
+            }
+        }
+    }
+
+    fn try_set(&self, key: KeyRef<'_>, value: Value, expiry: Expiry, condition: Condition) -> Tried {
+        let bytes = STORE_ELEMENT_BYTES + key.bytes.len() + value.bytes();
+        let now_ms = self.now_ms();
+        let mut shard = self.shard(key);
+        let number = shard.map.get_index_of(&key);
+        let there = number.and_then(|number| shard.map.get_index(number)).map(|(_, entry)| entry);
+        let live = there.filter(|entry| entry.is_live(|| now_ms));
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::Absent => live.is_none(),
+            Condition::Present => live.is_some(),
+            Condition::Unchanged(revision) => live.is_some_and(|entry| entry.revision == revision),
+        };
+        if !holds {
+            let before = live.map(|entry| entry.value.clone());
+            drop(shard);
+            value.retire();
+            return Tried::Done(Stored { is_stored: false, before });
+        }
+        if let Err(full) = self.reserve(there.map(|entry| entry.bytes), bytes) {
+            return Tried::NoRoom(value, full);
+        }
+        let (expires_ms, stale_ms) = times(expiry, now_ms, live);
+        let was_live = live.is_some();
+        let was_mortal = there.is_some_and(|entry| entry.expires_ms != 0);
+        self.count_mortal(was_mortal, expires_ms != 0);
+        shard.clock += 1;
+        let revision = self.changed();
+        let entry = Entry { value, bytes, revision, expires_ms, stale_ms, used: shard.clock };
+        let replaced = match number.and_then(|number| shard.map.get_index_mut(number)) {
+            Some((_, place)) => Some(std::mem::replace(place, entry)),
+            None => {
+                shard.map.insert(Key { hash: key.hash, bytes: key.bytes.into() }, entry);
+                None
+            }
+        };
+        let expired = self.take_expired(&mut shard, now_ms);
+        drop(shard);
+        self.bury(expired);
+        let before = replaced.map(|entry| entry.value);
+        if was_live || before.is_none() {
+            return Tried::Done(Stored { is_stored: true, before });
+        }
+        before.into_iter().for_each(Value::retire);
+        Tried::Done(Stored { is_stored: true, before: None })
+    }
+
+    /// Adds to a number; what is not there counts as 0. An element that is there keeps its time.
+    ///
+    /// # Errors
+    /// The inner one: the element is no number, or the sum does not fit.
+    pub fn increment(&self, key: &[u8], by: Number, expiry: Expiry) -> Result<Result<Number, NumberError>, Full> {
+        loop {
+            if let Some(result) = self.increment_there(key, by) {
+                return Ok(result);
+            }
+            let stored = self.set_as("incrby", key, by.into(), expiry, Condition::Absent)?;
+            if stored.is_stored {
+                return Ok(Ok(by));
+            }
+        }
+    }
+
+    /// The same for an element that is there.
+    fn increment_there(&self, bytes: &[u8], by: Number) -> Option<Result<Number, NumberError>> {
+        let key = self.key(bytes);
+        let mut shard = self.shard(key);
+        let entry = shard.get(key, || self.now_ms())?;
+        let sum = match Number::of(&entry.value).ok_or(NumberError::NotANumber).and_then(|number| number.plus(by)) {
+            Ok(sum) => sum,
+            Err(error) => return Some(Err(error)),
+        };
+        let before = std::mem::replace(&mut entry.value, sum.into());
+        // A number needs no more room than the text of one.
+        let less = before.bytes();
+        entry.bytes -= less;
+        entry.revision = self.changed();
+        drop(shard);
+        self.bytes.fetch_sub(less, Ordering::Relaxed);
+        before.retire();
+        self.listeners.tell(Change { event: "incrby", key: bytes });
+        Some(Ok(sum))
+    }
+
+    /// Removes an element and returns its value.
+    pub fn remove(&self, key: &[u8]) -> Option<Value> {
+        let bytes = key;
+        let key = self.key(key);
+        let now_ms = self.now_ms();
+        let mut shard = self.shard(key);
+        let (_, entry) = shard.map.swap_remove_entry(&key)?;
+        let is_live = entry.is_live(|| now_ms);
+        if is_live {
+            self.changed();
+        }
+        drop(shard);
+        self.forget(&entry);
+        if !is_live {
+            self.counters.expired.fetch_add(1, Ordering::Relaxed);
+            entry.value.retire();
+            return None;
+        }
+        self.listeners.tell(Change { event: "del", key: bytes });
+        Some(entry.value)
+    }
+
+    /// Changes when an element expires. `false`: it is not there.
+    pub fn expire(&self, key: &[u8], expiry: Expiry) -> bool {
+        let bytes = key;
+        let key = self.key(key);
+        let now_ms = self.now_ms();
+        let mut shard = self.shard(key);
+        let Some(entry) = shard.get(key, || now_ms) else { return false };
+        let (expires_ms, stale_ms) = times(expiry, now_ms, Some(entry));
+        self.count_mortal(entry.expires_ms != 0, expires_ms != 0);
+        (entry.expires_ms, entry.stale_ms) = (expires_ms, stale_ms);
+        entry.revision = self.changed();
+        drop(shard);
+        let event = if expires_ms == 0 { "persist" } else { "expire" };
+        self.listeners.tell(Change { event, key: bytes });
+        true
+    }
+
+    /// Removes everything. Readers keep what they have.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            let taken = {
+                let mut shard = locked(shard);
+                shard.cursor = 0;
+                std::mem::take(&mut shard.map)
+            };
+            for (_, entry) in taken {
+                self.forget(&entry);
+                entry.value.retire();
+            }
+        }
+        self.changed();
+        self.listeners.tell(Change { event: "flushdb", key: b"" });
+    }
+
+    // ---- Who hears of changes ----
+
+    /// A descriptor that becomes readable with each change.
+    ///
+    /// # Errors
+    /// There are too many, or the process has no descriptor left.
+    pub fn watch(&self) -> Result<OwnedFd, WatchError> {
+        let (near, far) = WatchStream::new().map_err(WatchError::System)?;
+        self.listen(Arc::new(near))?;
+        Ok(far)
+    }
+
+    /// Lets a listener hear of changes.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn listen(&self, listener: Arc<dyn Listener>) -> Result<(), WatchError> {
+        self.listeners.add(listener)
+    }
+
+    // ---- Room ----
+
+    /// Takes the room of an element, with that of the one that it replaces.
+    fn reserve(&self, before: Option<usize>, bytes: usize) -> Result<(), Full> {
+        let (bytes_max, keys_max) = (self.bytes_max.load(Ordering::Relaxed), self.keys_max.load(Ordering::Relaxed));
+        if bytes > bytes_max {
+            return Err(Full::TooLarge(bytes, bytes_max));
+        }
+        if before.is_none() && self.keys.fetch_add(1, Ordering::Relaxed) >= keys_max {
+            self.keys.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full::Keys(keys_max));
+        }
+        let replaced = before.unwrap_or(0);
+        // In one step, so that a count is never lower than what is there.
+        let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if bytes > replaced && all - replaced.min(all) > bytes_max {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            if before.is_none() {
+                self.keys.fetch_sub(1, Ordering::Relaxed);
+            }
+            return Err(Full::Bytes(bytes_max));
+        }
+        self.bytes.fetch_sub(replaced, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Removes something. `false`: there is nothing that may go.
+    fn make_room(&self, full: Full) -> bool {
+        if matches!(full, Full::TooLarge(..)) {
+            return false;
+        }
+        if self.mortal.load(Ordering::Relaxed) > 0 && self.remove_expired() > 0 {
+            return true;
+        }
+        let eviction = self.config.lock().unwrap_or_else(PoisonError::into_inner).eviction;
+        eviction == Eviction::Lru && self.evict_one()
+    }
+
+    fn evict_one(&self) -> bool {
+        for _ in 0..self.shards.len() {
+            let hand = self.hand.fetch_add(1, Ordering::Relaxed);
+            let mut shard = locked(&self.shards[hand % self.shards.len()]);
+            // Where the samples begin changes with each round.
+            let start = (hand / self.shards.len()).wrapping_mul(STORE_EVICTION_SAMPLES);
+            let Some(number) = shard.oldest_of(start, STORE_EVICTION_SAMPLES) else { continue };
+            let Some((key, entry)) = shard.map.swap_remove_index(number) else { continue };
+            self.changed();
+            drop(shard);
+            self.forget(&entry);
+            self.counters.evicted.fetch_add(1, Ordering::Relaxed);
+            entry.value.retire();
+            self.listeners.tell(Change { event: "evicted", key: &key.bytes });
+            return true;
+        }
+        false
+    }
+
+    /// Removes all that has expired. Returns how many those were.
+    pub fn remove_expired(&self) -> usize {
+        let now_ms = self.now_ms();
+        let mut removed = 0;
+        for shard in &self.shards {
+            let taken: Vec<_> = {
+                let mut shard = locked(shard);
+                let numbers: Vec<usize> =
+                    (0..shard.map.len()).filter(|number| shard.map[*number].is_garbage(now_ms)).collect();
+                // From the end: what takes a place came from behind it.
+                numbers.into_iter().rev().filter_map(|number| shard.map.swap_remove_index(number)).collect()
+            };
+            removed += taken.len();
+            taken.into_iter().for_each(|element| self.bury(Some(element)));
+        }
+        removed
+    }
+
+    fn take_expired(&self, shard: &mut Shard, now_ms: u64) -> Option<(Key, Entry)> {
+        if self.mortal.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        shard.take_expired(STORE_EXPIRY_LOOKS, now_ms)
+    }
+
+    /// What has expired was taken out of its shard.
+    fn bury(&self, expired: Option<(Key, Entry)>) {
+        let Some((key, entry)) = expired else { return };
+        self.forget(&entry);
+        self.counters.expired.fetch_add(1, Ordering::Relaxed);
+        self.changed();
+        entry.value.retire();
+        self.listeners.tell(Change { event: "expired", key: &key.bytes });
+    }
+
+    /// Counts an element off that was taken out.
+    fn forget(&self, entry: &Entry) {
+        self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
+        self.keys.fetch_sub(1, Ordering::Relaxed);
+        self.count_mortal(entry.expires_ms != 0, false);
+    }
+
+    fn count_mortal(&self, before: bool, now: bool) {
+        match (before, now) {
+            (false, true) => _ = self.mortal.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.mortal.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
+    fn changed(&self) -> u64 {
+        self.version.fetch_add(1, Ordering::Release) + 1
+    }
+
+    fn now_ms(&self) -> u64 {
+        // From 1, for 0 is no time.
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn key<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
+        KeyRef { hash: self.hasher.hash_one(bytes), bytes }
+    }
+
+    fn shard(&self, key: KeyRef<'_>) -> MutexGuard<'_, Shard> {
+        // By other bits than those by which the map of the shard finds its places.
+        locked(&self.shards[(key.hash >> 32) as usize % self.shards.len()])
+    }
+}
+
+/// A panic leaves an element as it was or as it shall be, so a poisoned lock is as good as another.
+fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When an element expires, and until when it may be used as stale.
+fn times(expiry: Expiry, now_ms: u64, before: Option<&Entry>) -> (u64, u64) {
+    let after = |time: Duration| now_ms.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    match expiry {
+        Expiry::Never => (0, 0),
+        Expiry::Kept => before.map_or((0, 0), |entry| (entry.expires_ms, entry.stale_ms)),
+        Expiry::After(time) => (after(time), after(time)),
+        Expiry::Stale(time) => (after(time), after(time.saturating_mul(2))),
+    }
+}

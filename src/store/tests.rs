@@ -1,0 +1,224 @@
+//! Stores without PHP: bounds, expiry, eviction, and threads that write at once.
+
+use super::{Change, Condition, Eviction, Expiry, Full, Listener, Number, Store, StoreConfig};
+use crate::limits::STORE_ELEMENT_BYTES;
+use crate::vars::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+fn store(bytes_max: usize, keys_max: usize, eviction: Eviction) -> Arc<Store> {
+    Store::new("test", StoreConfig { bytes_max, keys_max, eviction })
+}
+
+fn set(store: &Store, key: &str, value: Value) -> Result<bool, Full> {
+    store.set(key.as_bytes(), value, Expiry::Never, Condition::Always).map(|stored| stored.is_stored)
+}
+
+fn int(value: Option<Value>) -> Option<i64> {
+    value.map(|value| match value {
+        Value::Int(int) => int,
+        _ => panic!("an integer"),
+    })
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it took too long");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn eight_threads_lose_no_increment() {
+    const EACH: i64 = 100_000;
+    let store = store(1 << 20, 100, Eviction::None);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    store.increment(b"n", Number::Int(1), Expiry::Never).expect("room").expect("a number");
+                }
+            });
+        }
+    });
+    assert_eq!(int(store.get(b"n")), Some(8 * EACH));
+    assert_eq!(store.version(), 8 * EACH as u64);
+    assert_eq!((store.count(), store.counts().keys), (1, 1));
+}
+
+#[test]
+fn counts_return_to_zero_when_all_is_gone() {
+    let store = store(1 << 20, 1000, Eviction::None);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for step in 0..20_000_usize {
+                    let key = format!("{}", (step * 7 + thread) % 50);
+                    match step % 5 {
+                        0 => drop(store.remove(key.as_bytes())),
+                        1 => drop(store.increment(b"sum", Number::Int(1), Expiry::After(Duration::from_millis(1)))),
+                        2 => drop(store.set(
+                            key.as_bytes(),
+                            Value::of_text(&vec![b'x'; step % 300]),
+                            Expiry::After(Duration::from_millis(1)),
+                            Condition::Always,
+                        )),
+                        3 => drop(store.expire(key.as_bytes(), Expiry::Never)),
+                        _ => _ = set(store, &key, Value::of_text(b"text")).expect("room"),
+                    }
+                }
+            });
+        }
+    });
+    for key in store.keys() {
+        store.remove(&key);
+    }
+    // What was about to expire may be there still.
+    wait_until(|| {
+        store.remove_expired();
+        store.counts().keys == 0
+    });
+    assert_eq!((store.counts().bytes, store.count()), (0, 0));
+}
+
+#[test]
+fn a_full_store_refuses_and_keeps_what_it_has() {
+    let room = 3 * (STORE_ELEMENT_BYTES + 1);
+    let store = store(room, 100, Eviction::None);
+    for key in ["a", "b", "c"] {
+        assert_eq!(set(&store, key, Value::Int(1)), Ok(true));
+    }
+    assert_eq!(set(&store, "d", Value::Int(1)), Err(Full::Bytes(room)));
+    assert_eq!(set(&store, "a", Value::of_text(b"longer")), Err(Full::Bytes(room)), "a longer value");
+    assert_eq!(set(&store, "a", Value::Int(2)), Ok(true), "a value of the same size replaces one");
+    assert_eq!(int(store.get(b"a")), Some(2));
+    let large = set(&store, "x", Value::of_text(&vec![0; room]));
+    assert!(matches!(large, Err(Full::TooLarge(_, max)) if max == room));
+    assert_eq!((store.count(), store.counts().refused), (3, 3));
+    store.remove(b"b");
+    assert_eq!(set(&store, "d", Value::Int(1)), Ok(true));
+}
+
+#[test]
+fn a_full_store_refuses_more_keys() {
+    let store = store(1 << 20, 2, Eviction::None);
+    assert_eq!((set(&store, "a", Value::Null), set(&store, "b", Value::Null)), (Ok(true), Ok(true)));
+    assert_eq!(set(&store, "c", Value::Null), Err(Full::Keys(2)));
+    assert_eq!(set(&store, "a", Value::of_text(b"more")), Ok(true));
+}
+
+#[test]
+fn what_has_expired_makes_room_first() {
+    let store = store(1 << 20, 2, Eviction::None);
+    store.set(b"old", Value::Null, Expiry::After(Duration::from_millis(1)), Condition::Always).expect("room");
+    set(&store, "kept", Value::Int(1)).expect("room");
+    wait_until(|| store.get(b"old").is_none());
+    assert_eq!(set(&store, "new", Value::Null), Ok(true));
+    assert_eq!((int(store.get(b"kept")), store.counts().expired), (Some(1), 1));
+}
+
+#[test]
+fn the_least_recently_used_elements_are_evicted() {
+    const KEYS: usize = 20_000;
+    let store = store(1 << 30, KEYS, Eviction::Lru);
+    for key in 0..KEYS {
+        set(&store, &format!("old {key}"), Value::Null).expect("room");
+    }
+    // The first tenth is used again; then a third of the elements is replaced.
+    for key in 0..KEYS / 10 {
+        assert!(store.get(format!("old {key}").as_bytes()).is_some());
+    }
+    for key in 0..KEYS / 3 {
+        set(&store, &format!("new {key}"), Value::Null).expect("room");
+    }
+    assert_eq!(store.counts().evicted, KEYS as u64 / 3);
+    let kept = |from: usize, to: usize| {
+        (from..to).filter(|key| store.get(format!("old {key}").as_bytes()).is_some()).count() as f64
+            / (to - from) as f64
+    };
+    let (used, unused) = (kept(0, KEYS / 10), kept(KEYS / 10, KEYS));
+    assert!(used > 0.95 && unused < 0.7, "kept of the used {used}, of the unused {unused}");
+}
+
+#[test]
+fn expiry_under_load_leaves_nothing_behind() {
+    let store = store(1 << 30, 1 << 20, Eviction::None);
+    let deadline = Instant::now() + Duration::from_millis(300);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                let mut step = 0_u64;
+                while Instant::now() < deadline {
+                    step += 1;
+                    let key = format!("{thread} {step}");
+                    let time = Duration::from_millis(step % 5 + 1);
+                    store.set(key.as_bytes(), Value::Null, Expiry::After(time), Condition::Always).expect("room");
+                }
+            });
+        }
+    });
+    let written = store.version();
+    // Writes removed what had expired as they went on.
+    assert!(store.counts().expired * 2 > written / 2, "{} of {written} changes", store.counts().expired);
+    wait_until(|| store.count() == 0);
+    store.remove_expired();
+    assert_eq!((store.counts().keys, store.counts().bytes), (0, 0));
+}
+
+#[test]
+fn flushing_leaves_readers_what_they_have() {
+    let store = store(1 << 20, 100, Eviction::None);
+    set(&store, "a", Value::of_text(b"held")).expect("room");
+    let held = store.get(b"a").expect("it is there");
+    store.clear();
+    assert_eq!(held.text(), Some(&b"held"[..]));
+    assert_eq!((store.count(), store.counts().bytes), (0, 0));
+}
+
+#[test]
+fn a_key_expires_only_once_its_time_is_over() {
+    let store = store(1 << 20, 100, Eviction::None);
+    store.set(b"a", Value::Int(1), Expiry::After(Duration::from_secs(100)), Condition::Always).expect("room");
+    let left = |key: &[u8]| store.find(key).expect("it is there").left;
+    assert!(left(b"a").is_some_and(|left| left > Duration::from_secs(99)));
+    store.increment(b"a", Number::Int(1), Expiry::Never).expect("room").expect("a number");
+    assert!(left(b"a").is_some(), "an increment leaves the time as it is");
+    store.set(b"a", Value::Int(1), Expiry::Kept, Condition::Always).expect("room");
+    assert!(left(b"a").is_some(), "so does a write that says so");
+    assert!(store.expire(b"a", Expiry::Never) && left(b"a").is_none());
+    assert!(!store.expire(b"none", Expiry::Never));
+}
+
+/// Counts what it hears, and takes part or not.
+struct Ear(AtomicUsize, Mutex<Vec<&'static str>>);
+
+impl Listener for Ear {
+    fn changed(&self, change: Change<'_>) -> bool {
+        self.1.lock().expect("no panic").push(change.event);
+        self.0.fetch_add(1, Ordering::Relaxed) < 4
+    }
+
+    fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed) <= 4
+    }
+}
+
+#[test]
+fn listeners_hear_of_changes_until_they_go() {
+    let store = store(1 << 20, 100, Eviction::None);
+    let ear = Arc::new(Ear(AtomicUsize::new(0), Mutex::default()));
+    store.listen(ear.clone()).unwrap_or_else(|_| panic!("there is room"));
+    set(&store, "a", Value::Null).expect("room");
+    store.increment(b"n", Number::Int(1), Expiry::Never).expect("room").expect("a number");
+    store.remove(b"a");
+    store.remove(b"a");
+    store.clear();
+    store.clear();
+    assert_eq!(store.counts().watchers, 0);
+    set(&store, "a", Value::Null).expect("room");
+    assert_eq!(*ear.1.lock().expect("no panic"), ["set", "incrby", "del", "flushdb", "flushdb"]);
+}

@@ -1,0 +1,109 @@
+//! Who hears of the changes of a store.
+
+use crate::limits::STORE_WATCHERS_MAX;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SendFlags, send};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A change of a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// What has happened, in the words of Redis: `set`, `del`, `expired`, `evicted`, `incrby`, `expire`, `persist`, `flushdb`.
+    pub event: &'static str,
+    /// Which key; empty for `flushdb`.
+    pub key: &'a [u8],
+}
+
+/// Hears of changes, on the thread that makes them and outside of every lock of an element.
+pub trait Listener: Send + Sync {
+    /// Must not wait. `false`: it wants to hear no more.
+    fn changed(&self, change: Change<'_>) -> bool;
+    /// Whether it is still there; asked when another wants its place.
+    fn is_there(&self) -> bool;
+}
+
+/// Why a store cannot be watched.
+#[derive(Debug)]
+pub enum WatchError {
+    /// There are as many as are allowed.
+    TooMany,
+    /// The process has no descriptor left.
+    System(io::Error),
+}
+
+/// The listeners of one store.
+#[derive(Default)]
+pub(super) struct Listeners {
+    /// How many there are: a store without one takes no lock. `Relaxed` would do; a listener hears of what begins after it was
+    /// added.
+    count: AtomicUsize,
+    list: RwLock<Vec<Arc<dyn Listener>>>,
+}
+
+impl Listeners {
+    pub(super) fn add(&self, listener: Arc<dyn Listener>) -> Result<(), WatchError> {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        list.retain(|listener| listener.is_there());
+        if list.len() >= STORE_WATCHERS_MAX {
+            return Err(WatchError::TooMany);
+        }
+        list.push(listener);
+        self.count.store(list.len(), Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    pub(super) fn tell(&self, change: Change<'_>) {
+        if self.count() == 0 {
+            return;
+        }
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        // All hear of it, also behind one that has gone.
+        let all_stay = list.iter().fold(true, |all_stay, listener| listener.changed(change) & all_stay);
+        drop(list);
+        if !all_stay {
+            let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+            list.retain(|listener| listener.is_there());
+            self.count.store(list.len(), Ordering::Release);
+        }
+    }
+}
+
+/// The near end of a stream that becomes readable with each change. A script that does not read loses nothing but the count of
+/// changes: the socket holds what fits, and what is in it already says that something has changed.
+pub(super) struct WatchStream {
+    near: OwnedFd,
+}
+
+impl WatchStream {
+    /// The near end, and the one that the script gets.
+    pub(super) fn new() -> io::Result<(Self, OwnedFd)> {
+        let (near, far) = UnixStream::pair()?;
+        near.set_nonblocking(true)?;
+        // The least that the system allows: a slow script needs no more than one byte.
+        rustix::net::sockopt::set_socket_send_buffer_size(&near, 1)?;
+        Ok((Self { near: near.into() }, far.into()))
+    }
+}
+
+impl Listener for WatchStream {
+    fn changed(&self, _change: Change<'_>) -> bool {
+        match send(&self.near, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(_) => true,
+            Err(error) => error == rustix::io::Errno::AGAIN,
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        let mut ends = [PollFd::new(&self.near, PollFlags::empty())];
+        let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut ends, Some(&zero)).is_ok() && ends[0].revents().is_empty()
+    }
+}
