@@ -110,7 +110,7 @@ struct Assembly<'c> {
     threads: &'c Threads,
     trusted_proxies: Arc<TrustedProxies>,
     /// The files of the configuration: no one may read them where they lie below a root.
-    secret: Vec<PathBuf>,
+    secret: Arc<[PathBuf]>,
 }
 
 impl<'c> Assembly<'c> {
@@ -209,7 +209,7 @@ impl<'c> Assembly<'c> {
     }
 
     fn hiding(&self, mut files: FileServer) -> FileServer {
-        files.secret.clone_from(&self.secret);
+        files.secret = Arc::clone(&self.secret);
         files
     }
 }

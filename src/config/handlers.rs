@@ -1,6 +1,7 @@
 //! What a site does with requests: its tree of routes, and the settings of the handlers in it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::diagnostic::Position;
 use super::encode::Encode;
@@ -304,7 +305,7 @@ pub struct FileServer {
     pub hide: Vec<String>,
     /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named and
     /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
-    pub secret: Vec<PathBuf>,
+    pub secret: Arc<[PathBuf]>,
 }
 
 impl FileServer {
@@ -315,7 +316,7 @@ impl FileServer {
             root,
             index: vec!["index.html".to_owned(), "index.txt".to_owned()],
             hide: Vec::new(),
-            secret: Vec::new(),
+            secret: Arc::default(),
         }
     }
 }

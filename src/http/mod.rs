@@ -34,6 +34,7 @@ mod header_rules;
 mod interim;
 mod multipart;
 mod pace;
+mod page_cache;
 mod params;
 mod paths;
 pub mod phase;

@@ -1,18 +1,22 @@
 //! Files that are served as they are: reading, validators and media types by `tower-http`; what may be seen, and which parts
 //! of it, by us.
 
+use std::ffi::OsStr;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use tower_http::services::ServeFile;
+use tower_http::services::ServeDir;
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use super::body::{ResponseBody, Source};
 use super::multipart::{Multipart, OpenPart};
+use super::page_cache::PageCache;
+use super::paths;
 use super::plain::{plain, redirect_to_directory};
 use super::ranges::{self, Selected};
 use super::request::random_uuid;
@@ -28,7 +32,7 @@ pub(super) async fn serve(
     files: &dyn FileSystem,
 ) -> Response<ResponseBody> {
     match find(settings, root, path, files) {
-        Found::File(file) => send(&file, parts).await,
+        Found::File(file) => send(&Opener { file: file.into(), secret: Arc::clone(&settings.secret) }, parts).await,
         Found::AddSlash => redirect_to_directory(parts, path),
         Found::Nothing => plain(StatusCode::NOT_FOUND, ""),
     }
@@ -46,7 +50,8 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
     let visible = |file: &Path| !is_hidden(settings, root, file);
     let allowed = |file: &Path| !is_secret(settings, file, files);
     match files.kind(&file) {
-        Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) && allowed(&file) => Found::File(file),
+        // Whether it is secret is asked of the file that was opened.
+        Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) => Found::File(file),
         Some(FileKind::Directory) => {
             let index = settings
                 .index
@@ -86,7 +91,7 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
 }
 
 /// Whether the file is one that clients must not see, or a link leads to one. Asked last, of a file that would be served: to follow
-/// its links costs a system call for each part of the path, together less than opening it on a blocking thread will.
+/// its links costs a system call for each part of the path.
 fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool {
     let is_one = |path: &Path| settings.secret.iter().any(|secret| secret == path);
     // A path that cannot be followed now cannot be opened either, or has just changed.
@@ -112,18 +117,29 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
 
 type Served = Response<ServeFileSystemResponseBody>;
 
-/// Answers with the file, or with the parts of it that are asked for.
-async fn send(file: &Path, parts: &request::Parts) -> Response<ResponseBody> {
-    let response = match asked_range(parts) {
-        Some(range) => send_range(file, parts, range).await,
-        None => open(file, &parts.method, conditions(parts)).await.map(as_response),
-    };
-    response.unwrap_or_else(|error| failed(file, &error))
+/// A file that may be served, unless it is one of the secret ones.
+#[derive(Clone)]
+struct Opener {
+    file: Arc<Path>,
+    secret: Arc<[PathBuf]>,
 }
 
-async fn send_range(file: &Path, request: &request::Parts, range: &HeaderValue) -> io::Result<Response<ResponseBody>> {
-    let whole = async || open(file, &Method::GET, conditions(request)).await.map(as_response);
-    let head = open(file, &Method::HEAD, conditions(request)).await?;
+/// Answers with the file, or with the parts of it that are asked for.
+async fn send(opener: &Opener, parts: &request::Parts) -> Response<ResponseBody> {
+    let response = match asked_range(parts) {
+        Some(range) => send_range(opener, parts, range).await,
+        None => opener.open(&parts.method, conditions(parts)).await.map(as_response),
+    };
+    response.unwrap_or_else(|error| failed(&opener.file, &error))
+}
+
+async fn send_range(
+    opener: &Opener,
+    request: &request::Parts,
+    range: &HeaderValue,
+) -> io::Result<Response<ResponseBody>> {
+    let whole = async || opener.open(&Method::GET, conditions(request)).await.map(as_response);
+    let head = opener.open(&Method::HEAD, conditions(request)).await?;
     let tag = head.headers().get(header::ETAG).cloned();
     let length = head.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     // What the conditions of the request forbid to send is refused when it is asked for as a whole, too.
@@ -135,12 +151,12 @@ async fn send_range(file: &Path, request: &request::Parts, range: &HeaderValue) 
         Selected::Whole => whole().await,
         Selected::Unsatisfiable => Ok(unsatisfiable(length)),
         Selected::Parts(parts) => match <[_; 1]>::try_from(parts) {
-            Ok([part]) => match open_part(file, &part, &tag).await? {
+            Ok([part]) => match opener.open_part(&part, &tag).await? {
                 response if response.status() == StatusCode::PARTIAL_CONTENT => Ok(as_response(response)),
                 // It has just changed.
                 _ => whole().await,
             },
-            Err(parts) => Ok(several_parts(file, head, tag, parts, length)),
+            Err(parts) => Ok(several_parts(opener, head, tag, parts, length)),
         },
     }
 }
@@ -155,7 +171,7 @@ fn unsatisfiable(length: u64) -> Response<ResponseBody> {
 }
 
 fn several_parts(
-    file: &Path,
+    opener: &Opener,
     head: Served,
     tag: HeaderValue,
     parts: Vec<RangeInclusive<u64>>,
@@ -164,10 +180,10 @@ fn several_parts(
     let (mut head, _) = as_response(head).into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = random_uuid();
-    let file = file.to_owned();
+    let opener = opener.clone();
     let open: OpenPart = Box::new(move |part| {
-        let (file, tag) = (file.clone(), tag.clone());
-        Box::pin(async move { open_part(&file, &part, &tag).await })
+        let (opener, tag) = (opener.clone(), tag.clone());
+        Box::pin(async move { opener.open_part(&part, &tag).await })
     });
     let body = Multipart::new(open, parts, length, content_type.unwrap_or("application/octet-stream"), &boundary);
     head.status = StatusCode::PARTIAL_CONTENT;
@@ -190,21 +206,29 @@ fn conditions(parts: &request::Parts) -> HeaderMap {
     conditions
 }
 
-async fn open(file: &Path, method: &Method, headers: HeaderMap) -> io::Result<Served> {
-    let mut request = Request::new(());
-    request.method_mut().clone_from(method);
-    *request.headers_mut() = headers;
-    ServeFile::new(file).try_call(request).await
-}
-
-/// Opens a file at a part of it. The status is 206, unless the file is no longer the one with this tag.
-async fn open_part(file: &Path, part: &RangeInclusive<u64>, tag: &HeaderValue) -> io::Result<Served> {
-    let mut headers = HeaderMap::with_capacity(2);
-    if let Ok(range) = HeaderValue::try_from(format!("bytes={}-{}", part.start(), part.end())) {
-        headers.insert(header::RANGE, range);
+impl Opener {
+    async fn open(&self, method: &Method, headers: HeaderMap) -> io::Result<Served> {
+        let mut request = Request::new(());
+        request.method_mut().clone_from(method);
+        *request.headers_mut() = headers;
+        // The media type comes from this path, the bytes from the backend's own.
+        let extension = self.file.extension().and_then(OsStr::to_str).unwrap_or_default();
+        *request.uri_mut() =
+            format!("/file.{}", paths::encode(extension.as_bytes())).parse().map_err(io::Error::other)?;
+        let is_file = method == Method::GET;
+        let backend = PageCache { file: Arc::clone(&self.file), secret: Arc::clone(&self.secret), is_file };
+        ServeDir::with_backend("", backend).append_index_html_on_directories(false).try_call(request).await
     }
-    headers.insert(header::IF_MATCH, tag.clone());
-    open(file, &Method::GET, headers).await
+
+    /// Opens the file at a part of it. The status is 206, unless it is no longer the one with this tag.
+    async fn open_part(&self, part: &RangeInclusive<u64>, tag: &HeaderValue) -> io::Result<Served> {
+        let mut headers = HeaderMap::with_capacity(2);
+        if let Ok(range) = HeaderValue::try_from(format!("bytes={}-{}", part.start(), part.end())) {
+            headers.insert(header::RANGE, range);
+        }
+        headers.insert(header::IF_MATCH, tag.clone());
+        self.open(&Method::GET, headers).await
+    }
 }
 
 fn as_response(mut response: Served) -> Response<ResponseBody> {

@@ -263,7 +263,7 @@ fn a_secret_file_is_not_there_under_any_name() {
         symlink(path(target), path(link)).expect("a link");
     }
     let secret = vec![path("Caddyfile").canonicalize().expect("it exists")];
-    let files = FileServer { secret, ..FileServer::new(Root::Fixed(root.path().to_owned())) };
+    let files = FileServer { secret: secret.into(), ..FileServer::new(Root::Fixed(root.path().to_owned())) };
     let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
     let server = Server::with(root, queue, vec![site(&[], vec![route(Handler::Files(files))])]);
     for (path, status) in [
