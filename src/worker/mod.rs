@@ -1,8 +1,12 @@
-//! The three kinds of PHP threads. Each has a configuration and the verbs `start` and `stop`; workers also `restart`. The
-//! threads of each end in `threads::leave`.
-//! `classic` runs a script per request, `http` hands requests to a script that loops, `background` runs scripts beside
-//! them. `scope` is what a script sees of the background workers, `supervise` decides what follows on the end of a run,
-//! `counters` counts.
+//! The three kinds of PHP threads: `classic` runs a script for each request, `http` passes requests to a script that loops,
+//! `background` runs scripts beside them.
+//!
+//! Each kind has the same files. `mod` is what all its threads share, with the verbs `new`, `start`, `restart` (workers
+//! only), `stop` and `thread_group`, whose threads the caller awaits with `threads::leave`. `config` is what the
+//! configuration declares. `work` is what one thread does.
+//!
+//! Beside them: `scope` is what a script sees of the background workers, `supervise` decides what follows on the end of a
+//! run, `counters` counts.
 
 pub mod background;
 pub mod classic;

@@ -98,7 +98,7 @@ pub struct BackgroundView {
     pub name: String,
     /// Its script.
     pub file: PathBuf,
-    /// `idle`, `starting`, `ready`, `given up` or `stopping`.
+    /// `idle`, `starting`, `running`, `ready`, `given up` or `stopping`.
     pub state: String,
     /// PHP threads that run it.
     pub threads: usize,

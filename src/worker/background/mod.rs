@@ -1,12 +1,13 @@
 //! One background worker: a name, a slot, and one or more PHP threads that run its script.
 //!
-//! States, all in `State` under one lock: *idle* (no thread), *running* (threads, not ready), *ready* (what
-//! [`ReadyWhen`] says; sticky), *given up* (no thread, the last failure kept), *stopping* (the server ends). Only the worker's
-//! own threads move it from running to ready or given up; only `start` moves it to running, so any number of callers
-//! start it once. Everybody who waits does so on `changed`. The lock is never held across a call into the engine. It is held
-//! while threads are made, so what is made for a thread must not take it before that thread runs.
+//! Its state is a [`Lifecycle`], in `State` under one lock. Only the worker's own threads make it ready or give it up. Only
+//! `start` starts it, so any number of callers start it once. Callers that wait do so on `changed`. The lock is never held
+//! across a call into the engine. It is held while threads are spawned, so what is made for a thread must not take it
+//! before that thread runs.
 
+mod config;
 mod handle;
+mod life;
 mod work;
 
 use super::counters::{LastPublish, WorkerCounters};
@@ -16,44 +17,14 @@ use crate::php::{Ended, Failure, Phase, Scope, ScriptError, ThreadOptions, Wait}
 use crate::tasks::{TaskCounts, TaskQueue};
 use crate::threads::{Identity, ThreadGroup};
 use crate::vars::Slot;
+pub use config::{BackgroundConfig, ReadyWhen};
 use handle::HandleEnd;
-use std::path::PathBuf;
+use life::{Event, Lifecycle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 use work::BackgroundWork;
-
-/// When a worker counts as ready: what those who wait for it wait for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ReadyWhen {
-    /// It has published.
-    #[default]
-    Publish,
-    /// It has published, or asked for its handle.
-    Handle,
-    /// Its script has started.
-    Start,
-}
-
-/// What a block declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackgroundConfig {
-    /// The script: absolute.
-    pub file: PathBuf,
-    /// The same without symbolic links: another one is another declaration.
-    pub resolved: PathBuf,
-    /// When it counts as ready.
-    pub ready: ReadyWhen,
-    /// Threads that start with the server; 0: one thread on first demand.
-    pub num: usize,
-    /// Failures in a row after which it is given up; `None`: never.
-    pub failures_max: Option<u32>,
-    /// Tasks that may wait for a thread.
-    pub tasks_max: usize,
-    /// The script's environment.
-    pub env: Vec<(String, String)>,
-}
 
 /// What the workers of a process share.
 #[derive(Clone)]
@@ -89,11 +60,9 @@ struct State {
     running: usize,
     /// The system did not give all threads, and the log says so.
     is_short: bool,
-    ready: bool,
+    life: Lifecycle,
     /// Threads whose script is up: it has asked for its handle, or is ready.
     up: usize,
-    /// No script starts any more, and those that run are to end.
-    stopping: bool,
     /// Why: a reload took it out of the configuration.
     retired: bool,
     /// How often a restart was asked for. A run that began before the newest is to end, and its end is no failure.
@@ -116,10 +85,26 @@ struct State {
     handles: Vec<(usize, HandleEnd)>,
 }
 
+impl State {
+    /// One more script is up.
+    fn note_up(&mut self) {
+        self.up += 1;
+        self.life.on(Event::Up);
+    }
+
+    /// A script that was up has ended.
+    fn note_down(&mut self) {
+        self.up -= 1;
+        if self.up == 0 {
+            self.life.on(Event::Down);
+        }
+    }
+}
+
 /// What is to be seen of a worker from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// `idle`, `starting`, `ready`, `given up` or `stopping`.
+    /// `idle`, `starting`, `running`, `ready`, `given up` or `stopping`.
     pub state: &'static str,
     /// PHP threads that run it.
     pub threads: usize,
@@ -143,15 +128,15 @@ pub struct Status {
 
 impl Background {
     /// A worker that does not run yet.
-    pub fn new(name: &str, scope: &str, declaration: BackgroundConfig, shared: &Shared) -> Arc<Self> {
-        let tasks = TaskQueue::new(name, declaration.num.max(1), declaration.tasks_max);
+    pub fn new(name: &str, scope: &str, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
+        let tasks = TaskQueue::new(name, config.num.max(1), config.tasks_max);
         let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()), tasks);
-        Self::with(name, scope, declaration, shared, published, State::default(), None)
+        Self::with(name, scope, config, shared, published, State::default(), None)
     }
 
-    /// The same worker under another declaration. What was published stays readable, and it stays ready if it was. Its
+    /// The same worker under another config. What was published stays readable, and it stays ready if it was. Its
     /// script starts when the last script of `predecessor`, which the caller stops, has ended.
-    pub fn succeed(predecessor: &Arc<Self>, declaration: BackgroundConfig, shared: &Shared) -> Arc<Self> {
+    pub fn succeed(predecessor: &Arc<Self>, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let Self { name, scope, slot, last_publish, .. } = &**predecessor;
         let before = predecessor.locked();
         // One that never ran has no one to wait for; so a line of reloads does not become a chain of workers.
@@ -159,18 +144,23 @@ impl Background {
         let mut counters = before.counters;
         // What is between two runs has been counted when the last one ended.
         counters.restarts.reload += before.running as u64;
-        let state =
-            State { ready: before.ready, runs: before.runs, counters, predecessor: waits_for, ..State::default() };
+        let state = State {
+            life: before.life.succeed(),
+            runs: before.runs,
+            counters,
+            predecessor: waits_for,
+            ..State::default()
+        };
         drop(before);
-        predecessor.tasks.redeclare(declaration.num.max(1), declaration.tasks_max);
+        predecessor.tasks.redeclare(config.num.max(1), config.tasks_max);
         let published = (slot.clone(), last_publish.clone(), predecessor.tasks.clone());
-        Self::with(name, scope, declaration, shared, published, state, Some(&predecessor.thread_group))
+        Self::with(name, scope, config, shared, published, state, Some(&predecessor.thread_group))
     }
 
     fn with(
         name: &str,
         scope: &str,
-        declaration: BackgroundConfig,
+        config: BackgroundConfig,
         shared: &Shared,
         (slot, last_publish, tasks): (Arc<Slot>, Arc<LastPublish>, Arc<TaskQueue>),
         state: State,
@@ -180,12 +170,12 @@ impl Background {
         let identity = Identity {
             worker: Some(name.to_owned()),
             scope: Some(scope.to_owned()),
-            script: Some(declaration.file.clone()),
+            script: Some(config.file.clone()),
         };
         Arc::new(Self {
             name: name.to_owned(),
             scope: scope.to_owned(),
-            config: declaration,
+            config,
             slot,
             tasks,
             waits: shared.waits.clone(),
@@ -210,7 +200,7 @@ impl Background {
         &self.scope
     }
 
-    /// Its declaration.
+    /// Its config.
     pub fn config(&self) -> &BackgroundConfig {
         &self.config
     }
@@ -243,16 +233,8 @@ impl Background {
     /// What is to be seen of it.
     pub fn status(&self) -> Status {
         let state = self.locked();
-        let word = match &*state {
-            State { stopping: true, .. } => "stopping",
-            State { live: 0, give_ups: 1.., .. } => "given up",
-            State { ready: true, .. } => "ready",
-            State { live: 0, .. } => "idle",
-            State { up: 1.., .. } => "running",
-            _ => "starting",
-        };
         Status {
-            state: word,
+            state: state.life.word(),
             threads: state.live,
             runs: state.runs,
             attempts: state.attempts,
@@ -277,7 +259,7 @@ impl Background {
     /// The server stops, or the system gave no thread and none is there.
     pub fn start(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<(), Failure> {
         let mut state = self.locked();
-        if state.stopping || self.server_stopping.load(Ordering::Acquire) {
+        if state.life.is_stopping() || self.server_stopping.load(Ordering::Acquire) {
             return Err(self.stopped(&state));
         }
         if state.live == 0 {
@@ -290,7 +272,12 @@ impl Background {
                 Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
             });
             match spawned {
-                Ok(()) => state.live += 1,
+                Ok(()) => {
+                    if state.live == 0 {
+                        state.life.on(Event::Started);
+                    }
+                    state.live += 1;
+                }
                 Err(error) if state.live == 0 => return Err(messages::no_thread(&self.name, &error)),
                 Err(error) => {
                     // Every call that starts workers tries again, so the record would fill the log.
@@ -320,11 +307,11 @@ impl Background {
     pub fn restart(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<bool, Failure> {
         let (handles, runs) = {
             let mut state = self.locked();
-            if state.stopping {
+            if state.life.is_stopping() {
                 return Ok(false);
             }
             state.restarts += 1;
-            (std::mem::take(&mut state.handles), state.live > 0 || state.give_ups > 0)
+            (std::mem::take(&mut state.handles), state.live > 0 || state.life.is_given_up())
         };
         self.tasks.hang_up(self.identity());
         self.changed.notify_all();
@@ -345,7 +332,7 @@ impl Background {
     pub fn stop(&self) {
         let (handles, retired) = {
             let mut state = self.locked();
-            state.stopping = true;
+            state.life.on(Event::Stopped);
             (std::mem::take(&mut state.handles), state.retired)
         };
         self.tasks.hang_up(self.identity());
@@ -411,10 +398,10 @@ impl Background {
 
     /// How a wait ends in this state; `None`: it continues.
     fn verdict(&self, state: &State, phase: Phase, since: Since) -> Option<Result<(), Failure>> {
-        if state.ready {
+        if state.life.was_ready() {
             return Some(Ok(()));
         }
-        if state.stopping {
+        if state.life.is_stopping() {
             return Some(Err(self.stopped(state)));
         }
         if let Some(last) = state.last_failure.as_ref() {
@@ -431,7 +418,7 @@ impl Background {
 
     /// Why it does not run, if it was given up.
     fn given_up(&self, state: &State) -> Option<Failure> {
-        let last = state.last_failure.as_ref().filter(|_| state.live == 0 && state.give_ups > 0)?;
+        let last = state.last_failure.as_ref().filter(|_| state.life.is_given_up())?;
         Some(messages::gave_up(self.subject(), state.attempts, last))
     }
 
@@ -443,7 +430,7 @@ impl Background {
 
     /// Whether it has published something.
     pub(super) fn is_ready(&self) -> bool {
-        self.locked().ready
+        self.locked().life.was_ready()
     }
 
     pub(super) fn waits(&self) -> &Arc<Waits> {

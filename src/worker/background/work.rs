@@ -1,5 +1,6 @@
 //! One PHP thread of a background worker: what it runs next, and what follows on the end of a run.
 
+use super::life::Event;
 use super::{Background, ReadyWhen, exit_status};
 use crate::exchange::Pairs;
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
@@ -83,7 +84,7 @@ impl BackgroundWork {
         let until = Instant::now() + self.pause;
         let mut state = self.worker.locked();
         loop {
-            if state.stopping {
+            if state.life.is_stopping() {
                 return false;
             }
             if state.restarts > self.restarts {
@@ -104,7 +105,7 @@ impl BackgroundWork {
         loop {
             let predecessor = {
                 let state = self.worker.locked();
-                if state.stopping {
+                if state.life.is_stopping() {
                     return false;
                 }
                 match &state.predecessor {
@@ -126,9 +127,11 @@ impl BackgroundWork {
         let up_at = self.up_at.take();
         let handle = {
             let mut state = self.worker.locked();
-            // Of a run that a panic has cut short before its script.
-            state.up -= usize::from(up_at.is_some());
-            if state.stopping {
+            // A panic may have cut a run short before its script.
+            if up_at.is_some() {
+                state.note_down();
+            }
+            if state.life.is_stopping() {
                 return Ok(None);
             }
             // Counted also when it cannot begin, so that the log separates its failure from those of other runs.
@@ -143,15 +146,15 @@ impl BackgroundWork {
         self.activity.running(self.run);
         self.handle = Some(handle);
         let worker = self.worker.clone();
-        let Background { name, scope, config: declaration, .. } = &*worker;
+        let Background { name, scope, config, .. } = &*worker;
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker started");
-        if declaration.ready == ReadyWhen::Start {
+        if config.ready == ReadyWhen::Start {
             self.note_ready();
         }
         Ok(Some(Run {
-            script: script_path(&declaration.file),
+            script: script_path(&config.file),
             argument: CString::new(name.as_str()).ok(),
-            server_vars: server_vars(&declaration.file, name, name, &declaration.env),
+            server_vars: server_vars(&config.file, name, name, &config.env),
             request_vars: Pairs::default(),
             scope: self.scope.clone(),
         }))
@@ -161,7 +164,7 @@ impl BackgroundWork {
     fn note_up(&mut self) {
         if self.up_at.is_none() {
             self.up_at = Some(Instant::now());
-            self.worker.locked().up += 1;
+            self.worker.locked().note_up();
         }
     }
 
@@ -174,7 +177,7 @@ impl BackgroundWork {
         let Background { name, scope, .. } = &*self.worker;
         {
             let mut state = self.worker.locked();
-            state.ready = true;
+            state.life.on(Event::Ready);
             state.counters.ready += 1;
         }
         self.worker.changed.notify_all();
@@ -198,6 +201,7 @@ impl BackgroundWork {
         state.live -= 1;
         let gave_up = state.live == 0;
         if gave_up {
+            state.life.on(Event::GaveUp);
             state.give_ups += 1;
             state.counters.give_ups += 1;
         }
@@ -264,9 +268,11 @@ impl Work for BackgroundWork {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
             state.running -= 1;
-            state.up -= usize::from(up_at.is_some());
+            if up_at.is_some() {
+                state.note_down();
+            }
             state.last_exit = Some(exit_status(&ended));
-            (state.stopping, state.restarts > self.restarts)
+            (state.life.is_stopping(), state.restarts > self.restarts)
         };
         if stopping {
             tracing::info!(
@@ -360,7 +366,7 @@ impl Work for BackgroundWork {
     fn listen(&mut self) -> io::Result<()> {
         // Under the lock, so that a stop either is seen here or finds the listener.
         let state = self.worker.locked();
-        let ended = state.stopping || state.restarts > self.restarts;
+        let ended = state.life.is_stopping() || state.restarts > self.restarts;
         self.worker.tasks.listen(self.key(), ended)
     }
 
@@ -376,7 +382,7 @@ impl Work for BackgroundWork {
     fn receive(&mut self) -> Option<Arc<Task>> {
         let ended = {
             let state = self.worker.locked();
-            state.stopping || state.restarts > self.restarts
+            state.life.is_stopping() || state.restarts > self.restarts
         };
         // What is still queued waits for the next run, or was refused.
         if ended { None } else { self.worker.tasks.take(self.key()) }
@@ -395,7 +401,7 @@ impl Work for BackgroundWork {
 
     fn should_end(&self) -> bool {
         let state = self.worker.locked();
-        state.stopping || state.restarts > self.restarts
+        state.life.is_stopping() || state.restarts > self.restarts
     }
 
     fn output(&mut self, bytes: &[u8]) {

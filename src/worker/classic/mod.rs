@@ -1,27 +1,19 @@
-//! Classic threads: each request is a PHP request of its own. One group serves every block of the process; the scope
+//! The classic threads: each request is a PHP request of its own. One group serves every block of the process; the scope
 //! comes with the job.
 
+mod config;
+mod work;
+
 use crate::exchange::JobSender;
-use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD, SURPLUS_THREAD_IDLE_SECONDS};
-use crate::php::{Ended, Mode, Next, Scope, ThreadOptions, Work};
-use crate::php::{LineLog, log_php};
+use crate::limits::{QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
+use crate::php::{Scope, ThreadOptions};
 use crate::threads::scale::{self, Load};
-use crate::threads::{Activity, Identity, JobQueue, Taken, ThreadGroup};
-use crossbeam_channel::{Receiver, never};
-use std::convert::Infallible;
+use crate::threads::{Identity, JobQueue, ThreadGroup};
+pub use config::ClassicConfig;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-/// How many classic threads there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClassicConfig {
-    /// Threads from the start.
-    pub threads: usize,
-    /// Threads at most, under load.
-    pub threads_max: usize,
-}
+use work::ClassicWork;
 
 /// The classic threads of the process.
 pub struct Classic {
@@ -34,10 +26,10 @@ pub struct Classic {
 
 impl Classic {
     /// Without any thread yet.
-    pub fn new(declaration: ClassicConfig, options: ThreadOptions) -> Arc<Self> {
-        let capacity = (declaration.threads_max * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN);
+    pub fn new(config: ClassicConfig, options: ThreadOptions) -> Arc<Self> {
+        let capacity = (config.threads_max * QUEUE_JOBS_PER_THREAD).max(QUEUE_JOBS_MIN);
         Arc::new(Self {
-            config: declaration,
+            config,
             queue: JobQueue::new(capacity),
             thread_group: ThreadGroup::new(ThreadOptions { name: "php".into(), ..options }, Identity::default()),
             threads: AtomicUsize::new(0),
@@ -61,7 +53,7 @@ impl Classic {
         self.config
     }
 
-    /// The gate of one block.
+    /// Where one block sends its requests.
     pub fn sender(self: &Arc<Self>, scope: Arc<dyn Scope>) -> Arc<dyn JobSender> {
         let may_grow = self.config.threads_max > self.config.threads;
         let grow: Option<Arc<dyn Fn() + Send + Sync>> = may_grow.then(|| {
@@ -102,10 +94,7 @@ impl Classic {
     }
 
     fn spawn(self: &Arc<Self>) -> io::Result<()> {
-        self.thread_group.spawn(|number, activity| {
-            let (classic, output) = (self.clone(), LineLog::default());
-            Box::new(ClassicWork { classic, number, activity, output, not_stopped: never() })
-        })
+        self.thread_group.spawn(|number, activity| Box::new(ClassicWork::new(self.clone(), number, activity)))
     }
 
     /// Called on the async side after a job was queued.
@@ -129,49 +118,5 @@ impl Classic {
     fn shrink(&self) -> bool {
         let step = |threads| scale::shrink(threads, self.config.threads).then(|| threads - 1);
         self.threads.fetch_update(Ordering::AcqRel, Ordering::Acquire, step).is_ok()
-    }
-}
-
-struct ClassicWork {
-    classic: Arc<Classic>,
-    number: usize,
-    activity: Arc<Activity>,
-    output: LineLog,
-    not_stopped: Receiver<Infallible>,
-}
-
-impl Work for ClassicWork {
-    fn mode(&self) -> Mode {
-        Mode::Classic
-    }
-
-    fn next(&mut self) -> Next {
-        let idle = Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS);
-        self.activity.idle();
-        loop {
-            match self.classic.queue.take(Some(idle), [&self.not_stopped; 2]) {
-                Taken::Job(exchange, scope) => {
-                    self.activity.busy(exchange.head());
-                    return Next::Request { exchange, scope };
-                }
-                Taken::Idle if !self.classic.shrink() => {}
-                Taken::Idle | Taken::Stop => return Next::Stop,
-            }
-        }
-    }
-
-    fn ended(&mut self, _ended: Ended) {
-        let thread = self.number;
-        self.output.flush(|line| tracing::info!(target: "php", thread, "{line}"));
-    }
-
-    fn output(&mut self, bytes: &[u8]) {
-        let thread = self.number;
-        self.output.push(bytes, |line| tracing::info!(target: "php", thread, "{line}"));
-    }
-
-    fn log(&mut self, level: i32, message: &str) {
-        let thread = self.number;
-        log_php!(level, message, thread);
     }
 }

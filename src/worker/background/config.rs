@@ -1,0 +1,34 @@
+//! What a `worker` block with `background` declares.
+
+use std::path::PathBuf;
+
+/// When a worker counts as ready: what those who wait for it wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadyWhen {
+    /// It has published.
+    #[default]
+    Publish,
+    /// It has published, or asked for its handle.
+    Handle,
+    /// Its script has started.
+    Start,
+}
+
+/// What a block declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackgroundConfig {
+    /// The script: absolute.
+    pub file: PathBuf,
+    /// The same without symbolic links: another one is another config.
+    pub resolved: PathBuf,
+    /// When it counts as ready.
+    pub ready: ReadyWhen,
+    /// Threads that start with the server; 0: one thread on first demand.
+    pub num: usize,
+    /// Failures in a row after which it is given up; `None`: never.
+    pub failures_max: Option<u32>,
+    /// Tasks that may wait for a thread.
+    pub tasks_max: usize,
+    /// The script's environment.
+    pub env: Vec<(String, String)>,
+}

@@ -1,0 +1,62 @@
+//! One classic PHP thread: the request that it serves next.
+
+use super::Classic;
+use crate::limits::SURPLUS_THREAD_IDLE_SECONDS;
+use crate::php::{Ended, Mode, Next, Work};
+use crate::php::{LineLog, log_php};
+use crate::threads::{Activity, Taken};
+use crossbeam_channel::{Receiver, never};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One classic thread.
+pub(super) struct ClassicWork {
+    classic: Arc<Classic>,
+    number: usize,
+    activity: Arc<Activity>,
+    output: LineLog,
+    not_stopped: Receiver<Infallible>,
+}
+
+impl ClassicWork {
+    pub(super) fn new(classic: Arc<Classic>, number: usize, activity: Arc<Activity>) -> Self {
+        Self { classic, number, activity, output: LineLog::default(), not_stopped: never() }
+    }
+}
+
+impl Work for ClassicWork {
+    fn mode(&self) -> Mode {
+        Mode::Classic
+    }
+
+    fn next(&mut self) -> Next {
+        let idle = Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS);
+        self.activity.idle();
+        loop {
+            match self.classic.queue.take(Some(idle), [&self.not_stopped; 2]) {
+                Taken::Job(exchange, scope) => {
+                    self.activity.busy(exchange.head());
+                    return Next::Request { exchange, scope };
+                }
+                Taken::Idle if !self.classic.shrink() => {}
+                Taken::Idle | Taken::Stop => return Next::Stop,
+            }
+        }
+    }
+
+    fn ended(&mut self, _ended: Ended) {
+        let thread = self.number;
+        self.output.flush(|line| tracing::info!(target: "php", thread, "{line}"));
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        let thread = self.number;
+        self.output.push(bytes, |line| tracing::info!(target: "php", thread, "{line}"));
+    }
+
+    fn log(&mut self, level: i32, message: &str) {
+        let thread = self.number;
+        log_php!(level, message, thread);
+    }
+}

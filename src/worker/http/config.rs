@@ -1,0 +1,20 @@
+//! What a `worker` block without `background` declares.
+
+use std::path::PathBuf;
+
+/// What a block declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// The name in logs and metrics.
+    pub name: String,
+    /// The script: absolute.
+    pub file: PathBuf,
+    /// The same without symbolic links: another one is another config.
+    pub resolved: PathBuf,
+    /// Threads.
+    pub threads: usize,
+    /// Failed boots in a row after which a thread gives up; `None`: never.
+    pub failures_max: Option<u32>,
+    /// The script's environment.
+    pub env: Vec<(String, String)>,
+}
