@@ -1,8 +1,9 @@
-//! The door between the two worlds: what a PHP thread needs to know of one request, and where its answer goes.
+//! The door between the async side and PHP threads: what a PHP thread needs to know of one request, and where its answer
+//! goes.
 //!
-//! The async side (`http`) implements [`Exchange`] over a socket; the PHP side (`php`, `worker`) only sees this trait,
-//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. The methods of
-//! [`Exchange`] may block the calling *PHP thread*, so no async task calls them. Everything else here never blocks.
+//! The async side (`http`) implements [`Exchange`] over a socket. The PHP side (`php`, `worker`) sees only this trait,
+//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. The methods
+//! of [`Exchange`] may block the calling PHP thread, so no async task calls them. Everything else here never blocks.
 
 mod cancellation;
 

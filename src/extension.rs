@@ -1,5 +1,4 @@
-//! The loadable module, as C sees it: `c/extension.c` holds PHP's side and calls these leaves. Everything that they do is
-//! in [`Module`].
+//! The leaves that `c/extension.c`, the PHP side of the loadable module, calls. All work is done in [`Module`].
 #![allow(unsafe_code, reason = "the functions that PHP's side of the module calls")]
 
 use crate::embed::{Module, ModuleError};

@@ -1,10 +1,10 @@
-//! Faults on purpose, in builds with the feature `faults` only: the tests of what happens when an allocation fails, when
+//! Faults on purpose, in builds with the feature `faults` only. Tests see what happens when an allocation fails, when
 //! Rust panics below a call from C, and when PHP bails out below a callback.
 //!
-//! A PHP script arms a fault on its own thread by `igor_fault(string $point, int $nth = 1)`; the n-th time that the thread
-//! comes by the point, the fault happens, once. Points are: `memory` (an allocation of a publish), the names of `host_*`
-//! functions (a panic before their work) and the same with ` after` (a panic after it), and the names in `IGOR_FAULT()` in
-//! the shim (a bailout there).
+//! A PHP script arms a fault on its own thread with `igor_fault(string $point, int $nth = 1)`. The fault happens once,
+//! when the thread passes the point for the n-th time. Points are: `memory` (an allocation of a publish), the names of
+//! `host_*` functions (a panic before their work), the same with ` after` (a panic after it), and the names in
+//! `IGOR_FAULT()` in the shim (a bailout there).
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! What is asked of the addresses of sites.
+//! Resolves and checks the addresses of sites.
 
 use crate::config::{Address, Config, Listener, Site};
 

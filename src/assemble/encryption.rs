@@ -1,4 +1,4 @@
-//! From the checked configuration to what is spoken on each socket: TLS with its certificates, FastCGI, or plain HTTP.
+//! Chooses what each socket speaks: TLS with its certificates, FastCGI, or plain HTTP.
 
 use super::addresses::{is_fastcgi, is_on, label, name};
 use crate::config::{Address, Config, Listener, Site, TlsSettings};

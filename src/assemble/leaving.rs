@@ -1,4 +1,4 @@
-//! Groups of threads that are to end: those that a reload has replaced, or all.
+//! Ends groups of threads: those that a reload has replaced, or all of them.
 
 use crate::limits::IDLE_END_SECONDS_MAX;
 use crate::threads::{self, Stuck};

@@ -1,7 +1,8 @@
-//! From a checked configuration to what runs: PHP threads, sites, logs. `plan` says which threads there are, `threads`
-//! starts them and hands them on in a reload, `leaving` ends them; `sites` makes the handlers of requests, `encryption` what is spoken
-//! on sockets, `logging` the
-//! logs, `opcache` carries restarts of opcache out.
+//! Makes what runs from a checked configuration: PHP threads, sites, logs.
+//!
+//! `plan` decides which threads there are. `threads` starts them and passes them on in a reload, `leaving` ends them.
+//! `sites` makes the handlers of requests, `encryption` the protocol of each socket, `logging` the logs. `opcache`
+//! carries out restarts of opcache.
 
 mod addresses;
 pub(crate) mod encryption;

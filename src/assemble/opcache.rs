@@ -1,7 +1,7 @@
-//! Restarts of opcache: brings the PHP threads to a halt when one is due (see `php::safepoint`).
+//! Restarts opcache when it asks for it: stops the PHP threads between two requests (see `php::safepoint`).
 //!
-//! Workers are asked to end their scripts, as for a restart of theirs, while requests to classic scripts go on; then those
-//! are let run to their end, and no script starts. The first thread that wants to start then restarts opcache, and all go on.
+//! First the workers end their scripts, as in a restart of workers, while classic requests continue. Then no script starts,
+//! and the running classic requests finish. The first thread that starts a request after that restarts opcache.
 
 use super::Live;
 use crate::limits::KILL_SECONDS_MAX;

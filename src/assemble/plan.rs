@@ -1,4 +1,4 @@
-//! What a configuration asks of the layers below: how many threads of each kind, with which options (pure).
+//! Decides how many threads of each kind a configuration needs, and with which options (pure).
 
 use crate::config::{Config, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
 use crate::php::{EngineOptions, ThreadOptions};

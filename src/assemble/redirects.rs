@@ -1,4 +1,4 @@
-//! The sites that lead from plain HTTP to HTTPS.
+//! The sites that redirect from plain HTTP to HTTPS.
 
 use super::addresses::{is_on, name};
 use crate::config::{self, Address, Config, Listener, Site};

@@ -1,4 +1,4 @@
-//! From the checked configuration to the HTTP layer's settings.
+//! Converts the sites of the checked configuration to the HTTP layer's settings.
 
 pub(crate) use super::addresses::label;
 use super::addresses::{is_fastcgi, is_on};

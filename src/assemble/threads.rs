@@ -1,4 +1,4 @@
-//! All PHP threads of a configuration: their start, what a reload takes over, and what leaves.
+//! All PHP threads of a configuration: starts them, keeps the unchanged ones in a reload, ends the others.
 
 use super::Live;
 use super::leaving::Leaving;

@@ -1,4 +1,4 @@
-//! What the command line accepts. Each flag can be given as an environment variable too.
+//! The arguments of the command line. Each flag can also be set by an environment variable.
 
 use crate::config::QuickOptions;
 use clap::{Args, Parser, Subcommand};

@@ -1,4 +1,4 @@
-//! What images, service units and kits made for FrankenPHP and Caddy call: their flags, and their smaller commands.
+//! The flags and small commands of Caddy and FrankenPHP that images, service units and kits call.
 
 use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
 use super::output::{complain, print};

@@ -1,4 +1,4 @@
-//! What the command line prints. `println!` panics when the reader has left or the disk is full.
+//! Prints to the standard output without the panic of `println!` when the reader has left or the disk is full.
 
 use std::io::{self, ErrorKind, Write};
 

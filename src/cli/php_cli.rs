@@ -1,5 +1,5 @@
-//! `igor php-cli`: the process becomes the `php` command of the build that igor was linked with, so exit status, signals
-//! and terminal are that program's own. The background functions do not exist there (contract line B44).
+//! `igor php-cli`: replaces the process by the `php` command of the build that igor was linked with. Exit status,
+//! signals and terminal are that program's own. The background functions do not exist there (contract line B44).
 
 use std::ffi::OsString;
 use std::io::ErrorKind;

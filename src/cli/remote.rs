@@ -1,4 +1,4 @@
-//! Asking the admin interface of a running server.
+//! Sends requests to the admin interface of a running server.
 
 use super::arguments::RemoteArguments;
 use super::output::print;

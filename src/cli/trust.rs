@@ -1,4 +1,5 @@
-//! `igor trust` and `igor untrust`: whether this machine trusts the internal certificate authority.
+//! `igor trust` and `igor untrust`: add the internal certificate authority to the trust store of this machine, or remove
+//! it.
 
 use super::arguments::TrustArguments;
 use super::output::print;

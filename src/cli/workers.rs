@@ -1,4 +1,4 @@
-//! `igor workers`: the workers of a running server as a table, with what keeps one from coming up.
+//! `igor workers`: prints the workers of a running server as a table, and why one is not ready.
 
 use super::arguments::WorkersArguments;
 use super::output::print;

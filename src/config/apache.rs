@@ -1,4 +1,4 @@
-//! What a document root holds for Apache, and igor does not read: `.htaccess` files that deny access.
+//! Finds `.htaccess` files that deny access, because Igor does not read them.
 
 use std::fs;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Puts a configuration together from its parts, and checks the parts against each other.
+//! Builds a configuration from its parts, and checks the parts against each other.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

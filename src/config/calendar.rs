@@ -1,4 +1,4 @@
-//! Dates in UTC, for the placeholders of the time. The configuration needs no more of a calendar than this.
+//! Converts times to dates in UTC, for the placeholders of the time.
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -1,4 +1,4 @@
-//! What the reading of one configuration carries along: the findings, where paths start, what was defined.
+//! The state of reading one configuration: the findings, the directory where paths start, the definitions.
 
 use std::collections::HashMap;
 use std::fmt;

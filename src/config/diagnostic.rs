@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! An error or warning about a configuration, with its place.
 
 use std::fmt;
 use std::path::Path;

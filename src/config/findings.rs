@@ -1,4 +1,4 @@
-//! What was found while a configuration was read, and the joining of its paths.
+//! The errors and warnings of reading a configuration; joins its paths too.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a site does with requests: its tree of routes, and the settings of the handlers in it.
+//! What a site does with requests: its tree of routes, and the settings of each handler.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! The configuration: from a Caddyfile to a checked model.
 //!
-//! Reading goes through these steps, and each reports everything that it finds, so that a user sees all errors at once:
-//! `syntax` cuts the text into words, builds the tree of directives and puts imports in; `directives` reads each
-//! block by a table of the directives that can stand in it; `assemble` checks the sites against each other. The
-//! result, [`Config`], is plain data. Nothing here knows PHP threads, sockets or HTTP; the only thing asked of the
-//! world is whether files exist, and what imported files say.
+//! The steps of reading: `syntax` splits the text into words, builds the tree of directives and inserts imports;
+//! `directives` reads each block by a table of the directives that it may hold; `assemble` checks the sites against each
+//! other. Each step reports everything that it finds, so that a user sees all errors at once. The result, [`Config`], is
+//! plain data. Nothing here knows PHP threads, sockets or HTTP. Of the world outside it reads only whether files exist,
+//! and imported files.
 
 mod address;
 mod apache;

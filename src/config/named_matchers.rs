@@ -1,4 +1,4 @@
-//! The matchers that a configuration names (pure).
+//! The named matchers of a configuration (pure).
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Placeholders: the words in braces that stand for a fact of the request (`{host}`, `{http.request.uri.query.page}`).
+//! Placeholders: words in braces that are replaced by a fact of the request (`{host}`, `{http.request.uri.query.page}`).
 //!
 //! The names are Caddy's, long and short. What matchers and handlers find out about a request is stored under its long
 //! name ([`RequestView::store`]), so a new handler needs no new kind of placeholder.

@@ -1,4 +1,4 @@
-//! Which client a request comes from when it passed proxies.
+//! Finds the client of a request that came through proxies.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! A configuration without a file: what the command `php-server` serves.
+//! The configuration of the command `php-server`, which has no file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

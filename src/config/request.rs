@@ -1,4 +1,4 @@
-//! What matchers and placeholders ask of a request.
+//! The facts of a request that matchers and placeholders read.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

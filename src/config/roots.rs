@@ -1,5 +1,5 @@
-//! Which document root a handler has. Most sites have one `root` that every request passes; what comes behind it has a fixed
-//! root, and nothing needs to be looked up for a request.
+//! Assigns each handler its document root. Most sites have one `root` that every request passes; the handlers behind it
+//! get that fixed root, so a request looks nothing up.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The directives of a block as data: how each is looked up, listed, suggested, documented and applied.
+//! The directives of a block as data: one table for parsing, suggestions, documentation and errors.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Text with placeholders that are filled in for each request (`https://{host}{uri}`).
+//! Text with placeholders that are replaced for each request (`https://{host}{uri}`).
 
 use std::borrow::Cow;
 

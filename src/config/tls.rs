@@ -1,4 +1,4 @@
-//! What a configuration says of encryption: the `tls` directive of a site, and what the process needs for it.
+//! The settings of encryption: the `tls` directive of a site, and those of the process.
 
 use std::path::PathBuf;
 

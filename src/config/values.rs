@@ -1,4 +1,4 @@
-//! Values of settings: numbers, durations, sizes, switches, texts, variables. Each is checked where it is read.
+//! Reads and checks values of settings: numbers, durations, sizes, switches, texts, variables.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The patterns of files whose change restarts a worker.
+//! The patterns of files that restart a worker when they change.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};

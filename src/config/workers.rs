@@ -1,4 +1,4 @@
-//! The workers of a scope, as they are declared.
+//! The workers of a scope, as the configuration declares them.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! PHP without Igor's own server: `mounted` in a Rust program with a server of its own, `module` in a PHP program that has
-//! loaded the module, `script` for one script from the command line; `workers` are the background workers beside a script.
+//! PHP without Igor's own server. `mounted` is for a Rust program with its own server, `module` for a PHP program that has
+//! loaded the module, `script` for one script from the command line. `workers` runs the background workers beside a script.
 
 mod module;
 mod mounted;

@@ -1,5 +1,5 @@
-//! The background workers of a configuration in a PHP program that has loaded the module: they run on threads of their own,
-//! and the program's script uses them like one of the server's.
+//! The background workers of a configuration in a PHP program that has loaded the module. They run on their own threads,
+//! and the program's script uses them like those of the server.
 
 use super::workers::Workers;
 use crate::assemble::{declared_stores, logging, thread_options};

@@ -1,5 +1,5 @@
-//! PHP in a Rust program with a server of its own: the threads of a configuration, and the [`tower::Service`] that reaches
-//! them. What `run` has beside that (listeners, signals, reloads, the admin interface, the watcher) is the program's matter.
+//! PHP in a Rust program with its own server: the threads of a configuration, and the [`tower::Service`] that reaches them.
+//! The program itself has listeners, signals, reloads, an admin interface and a watcher, if it wants them.
 
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};

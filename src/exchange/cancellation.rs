@@ -1,8 +1,8 @@
-//! How a wait of a PHP thread in Rust is ended from outside. No signal helps there: a wait in Rust returns by itself.
+//! Cancels a wait of a PHP thread in Rust from another thread. A signal would not: a wait in Rust continues after it.
 //!
-//! The thread that waits first says how it is woken ([`Cancellation::sleeper`]) and then looks before every sleep whether
-//! it still has to; the other side first makes the reason visible and then wakes. The lock of the sleeper is between the
-//! two on both sides, so one of them sees the other: no wake-up is lost.
+//! The waiting thread first registers how to wake it ([`Cancellation::sleeper`]), and then checks before every sleep
+//! whether it is cancelled. The other side first sets the reason, and then wakes it. Both take the lock of the sleeper
+//! in between, so one of them sees the other and no wake-up is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

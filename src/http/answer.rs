@@ -1,4 +1,4 @@
-//! From one request to its response: which handlers of the site are for it, and what each of them does.
+//! Answers one request: finds the handlers of the site that match it, and runs them.
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};

@@ -1,4 +1,4 @@
-//! The host and the URI that a request asks for (pure).
+//! The host and the URI that a request names (pure).
 
 use http::{HeaderValue, Method, StatusCode, Version, header, request};
 use std::net::Ipv6Addr;

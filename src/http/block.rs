@@ -1,8 +1,8 @@
-//! Waiting for an async event on a PHP thread.
+//! Waits for an async event on a PHP thread.
 //!
-//! A PHP thread is no thread of the runtime, and it outlives the runtime at shutdown; tokio's own `block_on` and timers
-//! panic then. So the thread polls the future itself and parks in between. Whatever wakes the future (hyper, a channel)
-//! unparks it, and so does whoever interrupts the thread.
+//! A PHP thread does not belong to the runtime, and outlives it at shutdown; then tokio's own `block_on` and timers
+//! would panic. So the thread polls the future itself and parks in between. The waker of the future unparks it (hyper, a
+//! channel), and so does an interrupt of the thread.
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! The body of a response, whoever produces it, and the bookkeeping that ends with it.
+//! The body of every response, and the bookkeeping at its end.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A request as PHP sees it (pure): the head and `$_SERVER`.
+//! Describes a request to PHP (pure): the head and `$_SERVER`.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;

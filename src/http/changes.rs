@@ -1,4 +1,4 @@
-//! What the directives that change a request do to it.
+//! Carries out the directives that change a request.
 
 use std::borrow::Cow;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What is known of the connection that a request came in on.
+//! The facts of the connection that a request came in on.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 

@@ -1,4 +1,4 @@
-//! The newest handler of a listener, request by request.
+//! The current handler of a listener. Each request looks it up, so a reload can replace it.
 
 use tokio::sync::watch;
 

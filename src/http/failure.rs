@@ -1,4 +1,4 @@
-//! Why a handler ended a request.
+//! The reason why a handler ended a request.
 
 use http::StatusCode;
 

@@ -1,9 +1,9 @@
 //! Clients that close their sending side after a whole request, and wait for the answer.
 //!
-//! hyper takes the end of what it reads for the end of the connection, so [`HoldEnd`] hides it while a request is in hand.
-//! A client that is gone for good looks the same until something is sent to it; then the connection is reset, and that is
-//! never hidden. What hyper cannot learn is for [`HeldBody`] to say: a body of which there is no more after the end is not
-//! whole. A request that waits in a queue is given up a moment later (see [`super::queue`]).
+//! hyper treats the end of its input as the end of the connection, so [`HoldEnd`] hides it while a request is being
+//! answered. A client that is really gone looks the same until something is sent to it. Then the connection is reset,
+//! and a reset is never hidden. hyper cannot see that a body was cut off by the hidden end, so [`HeldBody`] reports it.
+//! A request that waits in a queue is given up a moment later (see [`super::queue`]).
 
 use std::io;
 use std::pin::Pin;

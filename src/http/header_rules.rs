@@ -1,8 +1,8 @@
-//! What `header` directives do to a response (pure).
+//! Applies `header` directives to a response (pure).
 //!
-//! Caddy makes a change before the handler runs, or, deferred, when the response begins. Here both happen when there is a
-//! response, and the difference is who wins: a script may replace what was set before it, but not what is deferred. The
-//! handlers that are no scripts only fill in what is missing, so before them both are the same.
+//! Caddy applies a change before the handler runs or, if it is deferred, when the response begins. Here both happen when
+//! the response begins, and the difference is which one wins. A script may replace a header that was set before it, but
+//! not a deferred one. Other handlers only set headers that are missing, so for them both are the same.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 

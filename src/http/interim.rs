@@ -1,10 +1,10 @@
-//! Informational responses (103 Early Hints) on HTTP/1.1, beside hyper, which cannot send them.
+//! Sends informational responses (103 Early Hints) on HTTP/1.1, which hyper cannot.
 //!
-//! An informational response may stand wherever a response may begin, so its bytes must not land inside another one.
-//! [`InterimIo`] sits between hyper and the socket and knows when the stream is *at rest*: hyper flushes only when it
-//! has written every byte that it holds, and while a script runs it holds nothing of that script's answer yet. At rest
-//! the waiting bytes go out; they are finished before hyper's next byte. A pipelining client that has not yet taken the
-//! previous answer finds the stream not at rest when the final head is ready: [`InterimSlot::seal`] drops the hint then.
+//! An informational response may come wherever a response may begin, so its bytes must not be written inside another
+//! one. [`InterimIo`] is between hyper and the socket and knows when the stream is *at rest*: hyper flushes only when it
+//! has written all bytes that it holds, and while a script runs it holds none of that script's answer yet. At rest the
+//! waiting bytes are written, and completed before hyper's next byte. If a pipelining client has not read the previous
+//! answer, the stream is not at rest when the final head is ready. Then [`InterimSlot::seal`] drops the hint.
 
 use std::io;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
-//! Sockets: binding, accepting, connections, and how they end.
+//! Sockets: binds them, accepts connections, and closes both.
 //!
-//! A listener outlives a configuration: on a reload it keeps its socket and its connections, and their next requests go
-//! to the new [`HttpService`]. So no request is refused, and none changes its handler on the way.
+//! A listener outlives a configuration. On a reload it keeps its socket and its connections, and their next requests go to
+//! the new [`HttpService`]. So no request is refused, and none changes its handler while it runs.
 
 use std::io;
 use std::net::SocketAddr;

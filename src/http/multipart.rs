@@ -1,4 +1,4 @@
-//! The body of an answer with several parts of a file: `multipart/byteranges` (RFC 9110, 14.6).
+//! The body of a response with several parts of a file: `multipart/byteranges` (RFC 9110, 14.6).
 
 use std::future::Future;
 use std::ops::RangeInclusive;

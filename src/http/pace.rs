@@ -1,4 +1,4 @@
-//! How long a client may keep a PHP thread waiting for a request body.
+//! Limits how long a client may keep a PHP thread waiting for a request body.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is spoken on a socket, and how far its life has gone.
+//! The protocol of a socket, and the phases of its life.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! One connection, from its first byte to its end: what is in front of the protocol (a PROXY header, a TLS handshake), the
-//! protocol, and the requests.
+//! One connection, from its first byte to its end: a PROXY header or a TLS handshake, if there is one, then the protocol
+//! and its requests.
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! The async side of a queue of PHP threads: places, waiting, and giving up.
 //!
-//! A request holds one *place* from before it is offered until a PHP thread has taken it, so the queue itself never
-//! overflows. Whoever waits too long, or hangs up, withdraws its job; one compare-and-swap in the job's
+//! A request holds a *place* from before it is offered until a PHP thread has taken it, so the queue itself never
+//! overflows. A request that waits too long, or loses its client, withdraws its job. One compare-and-swap in the job's
 //! [`Claim`] decides between it and a PHP thread.
 
 use std::future::{Future, poll_fn};

@@ -1,4 +1,4 @@
-//! The `Range` field (RFC 9110, 14), pure: which parts of a file a client asks for.
+//! Parses the `Range` field (RFC 9110, 14): the parts of a file that a client asks for (pure).
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! A request on its way through the routes: what matchers and placeholders see of it, and what handlers have changed.
+//! A request on its way through the routes: what matchers and placeholders read, and what handlers have changed.
 
 use std::borrow::Cow;
 

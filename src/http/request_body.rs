@@ -1,11 +1,11 @@
 //! The body of a request on its way to PHP: gathered before a PHP thread is taken, or streamed to the thread.
 //!
-//! **Gathered** is the rule, as in nginx: [`gather`] runs on the async side, so a client that is slow, silent or gone
-//! costs no PHP thread, and a body that is not whole never reaches a script. Small bodies stay in memory, others go to a
+//! **Gathered** is the default, as in nginx. [`gather`] runs on the async side, so a slow, silent or vanished client
+//! costs no PHP thread, and an incomplete body never reaches a script. Small bodies stay in memory, others go to a
 //! temporary file without a name. Both are bounded for each request and for the process.
 //!
-//! **Streamed** bodies (`request_buffering off`) are read by the PHP thread itself, when the script asks: then
-//! `Expect: 100-continue` is answered at the first read, and the socket's own buffers are the back-pressure.
+//! **Streamed** bodies (`request_buffering off`) are read by the PHP thread when the script asks for them. The first
+//! read answers `Expect: 100-continue`, and the buffers of the socket are the back-pressure.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! What PHP said about its response, as a response head that is safe to send (pure).
+//! Turns the status and headers that PHP has set into a response head that is safe to send (pure).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};

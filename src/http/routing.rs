@@ -1,8 +1,9 @@
-//! Where a request goes (pure): which site, and which file, script or worker in it.
+//! Decides where a request goes (pure): to which site, and to which file, script or worker in it.
 //!
-//! The rule of `php_server` is FrankenPHP's: the first of the files to try that exists answers. A script runs, and may be
-//! followed by path info; another file is served. Unless said otherwise these are the path itself, its index script (after
-//! a redirect that adds the slash of a directory), and the root's index script, the front controller.
+//! The rule of `php_server` is FrankenPHP's: the first of the files to try that exists answers. If it is a script, it
+//! runs, and path info may follow its name; another file is served. The files to try by default are the path itself, its
+//! index script (after a redirect that adds the slash of a directory), and the index script of the root, which is the
+//! front controller.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;

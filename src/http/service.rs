@@ -1,4 +1,4 @@
-//! The handler: a [`tower::Service`] over a list of sites, usable below our own listener and in any tower stack.
+//! The HTTP handler: a [`tower::Service`] over a list of sites, for our own listener or any tower stack.
 
 use std::convert::Infallible;
 use std::fmt;

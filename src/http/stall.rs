@@ -1,8 +1,8 @@
-//! An end for HTTP/2 connections that rest, and for those on which a response rests because its client takes nothing.
+//! Ends HTTP/2 connections that are idle, and those whose client does not take a response.
 //!
 //! The write limit of the socket does not see the latter: the client keeps reading frames and opens no window. hyper asks a
-//! response for its next bytes when the window is open, so a body that gave bytes and is not asked again waits for its
-//! client; one that was asked and had nothing waits for its script, which may take as long as it likes.
+//! response for its next bytes when the window is open. So a body that returned bytes and is not asked again waits for its
+//! client. A body that was asked and had none waits for its script, which has no limit here.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The byte stream below a connection, and what was read of it ahead of the protocol.
+//! The byte stream of a connection, with the bytes that were read before the protocol was known.
 
 use std::io;
 use std::pin::Pin;

@@ -1,7 +1,8 @@
-//! The routes of a site, compiled (pure): a list of steps that a request walks from the first to the last, jumping over what
-//! is not for it. The walk holds two numbers and allocates nothing; it can stop at a handler and go on behind it.
+//! The routes of a site, compiled (pure): a list of steps that a request walks from first to last, jumping over those
+//! that do not match it. The walk holds two numbers and allocates nothing. It can stop at a handler and continue behind
+//! it.
 //!
-//! Matchers are asked when the request comes to them, so they see what the handlers before have changed.
+//! A matcher is evaluated when the request reaches it, so it sees what earlier handlers have changed.
 
 use super::settings::Handler;
 use crate::config::{self, Exclusive, Matcher, RequestView, Route};

@@ -1,5 +1,5 @@
-//! An end for connections whose client takes no bytes. No one else would notice such a client: the kernel keeps its
-//! connection open as long as it answers probes, and hyper waits in its write.
+//! Ends connections whose client takes no bytes. Nothing else would notice such a client: the kernel keeps the connection
+//! open as long as the client answers probes, and hyper waits in its write.
 
 use std::future::Future;
 use std::io;

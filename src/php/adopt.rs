@@ -1,5 +1,5 @@
-//! A PHP thread of another program: the program that has loaded the module starts it and runs its scripts, which may use
-//! the functions while the thread is adopted.
+//! A PHP thread of another program. That program has loaded the module, started the thread and runs scripts on it. The
+//! scripts may use our functions while the thread is adopted.
 
 use super::context::Context;
 use super::interrupt::Interrupt;

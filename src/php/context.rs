@@ -1,5 +1,5 @@
-//! What one PHP thread owns. A jump out of PHP passes over no Rust frame that holds anything: the exchange, the pins and
-//! every buffer hang here, and [`Context::end`] clears them when the PHP request is over, however it ended.
+//! The state of one PHP thread. A jump out of PHP passes over no Rust frame that owns anything: the exchange, the pins and
+//! every buffer belong to the [`Context`], and [`Context::end`] clears them after the PHP request, however it ended.
 
 use super::cutoff::Cutoff;
 use super::interrupt::Interrupt;

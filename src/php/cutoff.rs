@@ -1,4 +1,4 @@
-//! What ends the wait of a script for background workers before the wait is over by itself.
+//! The events that end the wait of a script for background workers early.
 
 use super::safepoint::{Member, safepoint};
 use crate::exchange::Sleeper;

@@ -1,4 +1,5 @@
-//! How long scripts may take to end: on their own for the grace period, then interrupted again and again, then given up.
+//! How long scripts may take to end: the grace period on their own, then a time in which they are interrupted again and
+//! again. After that the caller gives up.
 
 use crate::limits::INTERRUPT_EVERY_MS;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Laundering, for tests only: the slots of `c/launder.c`. Each place of a script that holds a constant has one; the value
-//! is published into it, read again, and pinned for the request as every other reading.
+//! Laundering, for tests only: the slots of `c/launder.c`. Each constant in a script has one slot. Its value is
+//! published into the slot, read again, and pinned for the request like any other read.
 
 use super::objects::EngineObjects;
 use super::reading::reading;

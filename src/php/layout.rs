@@ -1,4 +1,4 @@
-//! Compile-time proof that `vars::layout` is the layout of the PHP that is linked, as ext-php-rs reads it from the
+//! Proves at compile time that `vars::layout` matches the layout of the linked PHP, which ext-php-rs reads from the
 //! headers. (`c/layout.c` compares the constants.)
 
 use crate::vars::Slot;

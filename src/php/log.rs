@@ -1,4 +1,4 @@
-//! Output that belongs to no response: it goes to the log, a line a record.
+//! Output that belongs to no response: each line becomes a record of the log.
 
 use crate::limits::{LOG_LINE_BYTES_MAX, LOG_RECORDS_OF_MESSAGE_MAX};
 

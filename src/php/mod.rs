@@ -1,5 +1,6 @@
-//! The PHP engine and its threads. `engine` starts and stops it, `thread` runs one PHP thread, `adopt` takes in one of another program's, `context` is what a thread
-//! owns, `host` holds the leaves that C calls, `work` is the door through which `worker` directs a thread.
+//! The PHP engine and its threads. `engine` starts and stops it, `thread` runs one PHP thread, `adopt` takes in a thread
+//! of another program. `context` is the state of a thread, `host` holds the leaves that C calls, `work` is the interface
+//! through which `worker` directs a thread.
 #![allow(unsafe_code, reason = "talks to the shim and reads the engine's structures")]
 
 mod adopt;

@@ -1,4 +1,4 @@
-//! What a PHP thread is for.
+//! The kinds of PHP threads.
 
 use crate::ffi;
 

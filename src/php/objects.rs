@@ -1,4 +1,4 @@
-//! What the snapshot code must ask the engine about objects.
+//! What the snapshot code asks the engine about objects.
 
 use crate::ffi;
 use crate::vars::Objects;

@@ -1,5 +1,5 @@
-//! The tasks that the scripts of one PHP thread hold open. C knows a task by a number, so no pointer of C's outlives the PHP
-//! request.
+//! The tasks that the scripts of one PHP thread hold open. C refers to a task by a number, so C holds no pointer that could
+//! outlive the PHP request.
 
 use super::work::{Ended, Failure};
 use crate::tasks::Task;

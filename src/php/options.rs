@@ -1,4 +1,4 @@
-//! What every PHP thread is made with.
+//! The options of every PHP thread.
 
 use crate::exchange::Pairs;
 use crate::store::Stores;

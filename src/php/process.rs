@@ -1,4 +1,4 @@
-//! What belongs to the process while scripts run in it: its signals, its descriptors, and the children of scripts.
+//! The parts of the process that scripts share: its signals, its descriptors, and the children of scripts.
 
 use crate::ffi;
 

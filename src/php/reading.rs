@@ -1,4 +1,4 @@
-//! A reading of a slot, as C takes it.
+//! One read of a slot, in the form that C takes.
 
 use crate::ffi;
 use crate::vars::{Published, Serve, Slot, Snapshot};

@@ -1,4 +1,4 @@
-//! One PHP thread: an own operating-system thread with a known stack, which runs the shim's loop and nothing else.
+//! A PHP thread: a dedicated OS thread with a fixed stack size, which runs the shim's loop and nothing else.
 
 use super::context::Context;
 use super::engine::Live;

@@ -1,5 +1,5 @@
-//! What a PHP thread does, as the layers above tell it. A thread's loop is in C; each of its questions comes here as a
-//! call on [`Work`] or [`Scope`], and each answer is a plain value that C acts on after Rust has returned (law 1).
+//! What a PHP thread does, as the layers above direct it. The loop of a thread is in C. Each of its questions is a call of
+//! [`Work`] or [`Scope`], and each answer is a plain value. C acts on the answer after Rust has returned (law 1).
 
 use super::cutoff::Cutoff;
 use super::mode::Mode;

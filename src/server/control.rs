@@ -1,5 +1,5 @@
-//! How the rest of the program reaches the running server: signals, the admin interface and the watcher call it. Reloads
-//! are messages to the server's loop (see `run`), which carries out one after the other; restarts and stops need no loop.
+//! The interface of the running server for signals, the admin interface and the watcher. A reload is a message to the
+//! loop of the server (see `run`), which carries out one after the other. Restarts and stops need no loop.
 
 use crate::assemble::Live;
 use crate::config::{Diagnostic, ScopeLabel};

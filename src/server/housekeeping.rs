@@ -1,5 +1,5 @@
-//! What a process does beside its work: it waits for children that nothing else waits for, and logs signals that reached
-//! no script.
+//! What a process does beside its work: it reaps children that nothing else waits for, and logs signals that reached no
+//! script.
 
 use crate::php::process;
 use std::fs;

@@ -1,9 +1,9 @@
-//! Putting another configuration in the place of the running one (contract line B52).
+//! Replaces the running configuration by another one (contract line B52).
 //!
 //! Everything that can fail comes first: reading and checking, binding new addresses, starting new threads, booting new
-//! HTTP workers. Until then the running configuration is not touched. Then, without a point at which a request could fail:
-//! every listener hands its next requests to the new handlers, the scopes take over their new declarations, and what is
-//! gone ends after the requests that it has in hand.
+//! HTTP workers. Until then the running configuration is not touched. The switch itself cannot fail: every listener
+//! passes its next requests to the new handlers, the scopes take over their new declarations, and what was removed ends
+//! after its running requests.
 
 use super::control::{ControlError, Reloaded, Requests, StopSignal};
 use super::run::{Listening, Server};

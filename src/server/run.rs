@@ -1,4 +1,4 @@
-//! One life of the server: engine, threads, listeners; then signals; then the way down.
+//! Runs the server once: starts engine, threads and listeners, handles signals, and shuts down.
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::control::{Control, Controlled, Reloaded, Request, StopSignal};

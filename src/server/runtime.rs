@@ -1,5 +1,5 @@
-//! The async runtime. Tokio panics when it needs a thread for blocking work, has none, and the system starts none; so one is
-//! made before PHP takes its threads, and kept. When it is the only one, what blocks is done one after the other.
+//! The async runtime. Tokio panics when it needs a thread for blocking work, has none, and cannot start one. So one is
+//! started before PHP takes its threads, and kept. If it is the only one, blocking work is done one after the other.
 
 use crate::limits::{BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS};
 use std::io;

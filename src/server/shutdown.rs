@@ -1,4 +1,4 @@
-//! Taking the server down, as a list of phases. Each is logged when it begins, so that a stop that hangs shows where.
+//! Shuts the server down in phases. Each is logged when it begins, so the log shows where a stop hangs.
 
 use crate::assemble::Live;
 use crate::http::listener::RunningListener;

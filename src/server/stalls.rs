@@ -1,5 +1,5 @@
-//! Says so when requests wait although every PHP thread of their group has been busy for long: most often a page asks its own
-//! site, or pages wait for one another, and all of them hold the threads that would answer.
+//! Warns when requests wait although every PHP thread of their group has been busy for long. Usually a page requests its
+//! own site, or pages wait for one another, and they hold all threads that could answer.
 
 use super::control::Control;
 use crate::assemble::Live;

@@ -1,4 +1,4 @@
-//! Telling systemd (or who else set `NOTIFY_SOCKET`) how the server is. Elsewhere all of this does nothing.
+//! Reports the state of the server to systemd, or to any other program that set `NOTIFY_SOCKET`. Otherwise it does nothing.
 
 use sd_notify::NotifyState;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Restarting workers when files change that their blocks watch (contract line B51).
+//! Restarts workers when files change that their blocks watch (contract line B51).
 //!
-//! A burst of changes, such as a deployment or a save in an editor makes, is folded into one restart: it begins when nothing
-//! has changed for [`WATCH_QUIET_MS`], or when the burst has lasted [`WATCH_BURST_MS_MAX`]. notify's own debouncers are not
-//! used, because they do not tell reading a file from changing it, and PHP reads what is watched.
+//! A burst of changes, as a deployment or an editor causes it, is one restart. The restart begins when nothing has
+//! changed for [`WATCH_QUIET_MS`], or when the burst has lasted [`WATCH_BURST_MS_MAX`]. notify's own debouncers do not
+//! fit: they cannot separate a read of a file from a change, and PHP reads the watched files.
 
 use super::control::Control;
 use crate::config::{Config, ScopeLabel, WatchPattern};

@@ -1,9 +1,9 @@
-//! The tasks that wait for a thread of one worker: first in, first out, shared by the threads of a pool, and handed on to
-//! the worker's successor when a reload changes its declaration.
+//! The tasks that wait for a thread of one worker: first in, first out, shared by the threads of a pool. When a reload
+//! changes the worker, its successor keeps the queue.
 //!
-//! Threads that hold a worker handle are woken through a stream each (`Ear`). A stream is readable as long as the last
-//! look of its thread left something to look at: `tick()` consumes the wake-up and raises it again while tasks wait, so a
-//! script that takes one task for each wake-up gets them all.
+//! Each thread that holds a worker handle has a stream that wakes it (`Ear`). The stream is readable as long as the last
+//! look of its thread left something to look at. `tick()` consumes the wake-up and raises it again while tasks wait, so
+//! a script that takes one task for each wake-up gets them all.
 
 use super::signal::Signal;
 use super::task::{Taken, Task};

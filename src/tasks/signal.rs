@@ -1,6 +1,6 @@
 //! A stream that a script can select on: readable while there is something to look at, at its end when nothing more comes.
 //!
-//! One byte at most is in the socket pair. Whoever changes the state holds the lock of what the signal belongs to.
+//! The socket pair holds one byte at most. Code that changes the state holds the lock of the object that owns the signal.
 
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use std::io;

@@ -1,4 +1,4 @@
-//! What tasks ask of those who wait for them.
+//! The interface by which tasks wake the threads that wait for them.
 
 use super::worker::TaskWorker;
 use crate::exchange::Sleeper;

@@ -1,4 +1,4 @@
-//! A worker as its tasks know it: its name, how many threads it has, and what has been counted.
+//! A worker from the view of its tasks: its name, how many threads it has, and its counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What a PHP thread does now, as an operator sees it.
+//! What a PHP thread does now, for operators.
 
 use crate::exchange::RequestHead;
 use crate::limits::SHOWN_URI_BYTES_MAX;

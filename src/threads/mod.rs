@@ -1,4 +1,4 @@
-//! PHP threads as a group, and the queue in front of them: what `worker` has in common for all three kinds of threads.
+//! Groups of PHP threads, and the queue in front of a group. All three kinds of `worker` use them.
 
 mod activity;
 mod group;

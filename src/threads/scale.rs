@@ -1,4 +1,4 @@
-//! How many classic threads there should be: a pure decision.
+//! Decides how many classic threads there should be (pure).
 
 /// What the decision looks at.
 #[derive(Debug, Clone, Copy)]

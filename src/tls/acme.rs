@@ -1,7 +1,7 @@
 //! Certificates from an ACME authority (RFC 8555), by the crate `instant-acme`.
 //!
-//! Each name has a task of its own. What it obtains is in the storage, where other processes find it; a lock there lets
-//! one process at a time ask for a name.
+//! Each name has its own task. The task puts the certificate into the storage, where other processes find it. A lock in the
+//! storage lets one process at a time request a name.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One encrypted socket: which settings a client's first message chooses, and the handshake.
+//! One encrypted socket: chooses the settings by a client's first message, and does the handshake.
 
 use std::io;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Certificates from files: reading, checking, and reading again when they change.
+//! Certificates from files: reads and checks them, and reads them again when they change.
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read};

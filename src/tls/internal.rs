@@ -1,7 +1,7 @@
-//! igor's own certificate authority, for `localhost`, IP addresses and `tls internal`.
+//! Igor's own certificate authority, for `localhost`, IP addresses and `tls internal`.
 //!
-//! The authority is one self-signed root in the storage, which `igor trust` makes known to the system. What it signs is for
-//! a few days, and only in memory: a process that starts signs its own.
+//! The authority is one self-signed root in the storage; `igor trust` makes the system trust it. The certificates that it
+//! signs are valid for a few days and exist only in memory: each process signs its own.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The certificates of one configuration: all are there before it serves, and kept fresh while it does.
+//! Obtains all certificates of a configuration before it serves, and renews them while it does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Encryption by rustls: certificates and where they come from, and the handshake.
 //!
-//! A configuration makes one `CertificateStore` and one [`TlsEndpoint`] for each of its encrypted sockets. The store is
-//! what changes while the configuration runs: files that were replaced, certificates that were renewed. A handshake looks
-//! into it once, and takes the certificate whole, so a change breaks no connection.
+//! A configuration makes one `CertificateStore`, and one [`TlsEndpoint`] for each of its encrypted sockets. Only the store
+//! changes while the configuration runs: files are replaced, certificates are renewed. A handshake reads the store once and
+//! takes the whole certificate, so a change breaks no connection.
 //!
 //! Private keys are in files of mode 0600 and in the memory of rustls. No type here that holds one shows it by `Debug`.
 //!

@@ -1,4 +1,4 @@
-//! Looking things up by host name, with wildcards (pure).
+//! Looks values up by host name, with wildcards (pure).
 
 use std::collections::HashMap;
 

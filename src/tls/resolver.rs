@@ -1,4 +1,4 @@
-//! Which certificate a handshake shows.
+//! Chooses the certificate for a handshake.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! The folder that keys and certificates are kept in. Several processes may share it.
+//! The folder of keys and certificates. Several processes may share it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

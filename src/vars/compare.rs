@@ -1,5 +1,6 @@
-//! Whether a publish would change anything: PHP's `===`, except that floats compare bit for bit, so that -0.0 after 0.0
-//! is a change and the same NAN again is none. Compares the live source with the published arena, without a copy.
+//! Decides whether a publish would change anything, as PHP's `===` does, except that floats compare bit for bit: -0.0
+//! after 0.0 is a change, and the same NAN again is none. Compares the live source with the published arena, without a
+//! copy.
 
 use super::layout::*;
 use super::pointer_map::PairSet;

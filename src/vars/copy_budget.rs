@@ -1,5 +1,5 @@
-//! The budget that all worker scripts share for the replaced versions that they pin, and which of its effects the log has
-//! reported already.
+//! The budget of all worker scripts together for the replaced versions that they pin. Also remembers which of its
+//! effects were logged already.
 
 use super::sync::{AtomicUsize, Ordering};
 use crate::limits::BUDGET_WARNINGS_MAX;

@@ -1,8 +1,8 @@
-//! The engine's own memory layout of arrays, strings and values, as the arena writes and the walker reads it.
+//! The engine's memory layout of arrays, strings and values. The arena writes it, and the walker reads it.
 //!
-//! These mirror `Zend/zend_types.h` (the same from PHP 8.2 on). They are written down here, not taken from generated
-//! bindings, so that the arena builds and tests without PHP (under Miri, for one); `php::layout` asserts at compile time
-//! that they agree with the headers of the PHP that is linked.
+//! The types mirror `Zend/zend_types.h` (the same from PHP 8.2 on). They are written by hand, not generated, so that the
+//! arena builds and tests without PHP, for example under Miri. `php::layout` asserts at compile time that they match the
+//! headers of the linked PHP.
 
 use std::ffi::{c_char, c_void};
 use std::ptr;

@@ -1,5 +1,5 @@
-//! The one allocation of a snapshot. In hardened mode it is a mapping of its own: read-only once it is published, and
-//! made inaccessible instead of freed, so that a stray write or a late read dies at the guilty line.
+//! The one allocation of a snapshot. In hardened mode it is a mapping of its own: read-only once it is published, and made
+//! inaccessible instead of freed. So a stray write or a late read crashes at the line that is wrong.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;

@@ -1,8 +1,8 @@
-//! Snapshots: arrays that one PHP thread publishes and every other reads for nothing.
+//! Snapshots: arrays that one PHP thread publishes and all others read without a copy.
 //!
-//! A publish copies the array into one arena (`snapshot`, by `plan` and `arena`) and swaps it into a `slot`. A
-//! read pins the newest version (`pins`) and exposes the arena itself, or has it copied. Everything here is plain memory
-//! work that needs no PHP, so it is tested without one.
+//! A publish copies the array into one arena (`snapshot`, by `plan` and `arena`) and swaps it into a `slot`. A read pins
+//! the newest version (`pins`) and returns the arena itself, or a copy of it. All of this is plain memory work without
+//! PHP, so it is tested without PHP.
 #![allow(unsafe_code, reason = "reads the engine's arrays and writes arenas in the engine's layout")]
 
 mod arena;

@@ -1,11 +1,11 @@
-//! What one PHP request holds of the snapshots that it has read.
+//! The snapshots that one PHP request holds because it has read them.
 //!
-//! A zero-copy value may be kept by the script until `php_request_shutdown()` has returned, and nothing counts such
-//! references, so everything that was exposed is pinned until then. In a classic request that is one HTTP request. A
-//! worker script is one PHP request for its whole life, so there the bytes of *replaced* versions that it pins are
-//! bounded: small snapshots are copied into the request heap, large ones exposed until a budget is used up, and copied
-//! from then on (see [`Policy`]). A version counts once the script has been given a newer one of the same slot; so beside
-//! the budget a script may hold the version of each worker that it was given last, which usually is the newest one.
+//! A script may keep a zero-copy value until `php_request_shutdown()` has returned, and nothing counts such references.
+//! So everything that was exposed is pinned until then. In a classic request that is one HTTP request. A worker script
+//! is one PHP request for its whole life, so there the bytes of *replaced* versions that it pins are bounded. Small
+//! snapshots are copied into the request heap. Large ones are exposed until a budget is used up, and copied from then on
+//! (see [`Policy`]). A version counts against the budget once the script has read a newer one of the same slot. So
+//! besides the budget a script may hold the version of each worker that it read last, which usually is the newest one.
 
 use super::copy_budget::{Budget, CopyBudget};
 use super::slot::{Published, Slot};

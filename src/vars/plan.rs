@@ -1,8 +1,8 @@
-//! Pass 1 of a publish: walks the source array, refuses what cannot be published, and decides where everything will lie
-//! in the arena. Nothing of the user's code runs in it, and it allocates nothing in PHP's request heap.
+//! Pass 1 of a publish: walks the source array, refuses what cannot be published, and assigns each value its place in
+//! the arena. It runs no code of the user and allocates nothing in PHP's request heap.
 //!
-//! What may be met again (an array with several holders, an interned string) is remembered by its address, so it is
-//! visited and copied once: thirty levels of `[$x, $x]` stay thirty arrays.
+//! Values that can occur more than once (an array with several holders, an interned string) are remembered by their
+//! address, so each is visited and copied once: thirty levels of `[$x, $x]` remain thirty arrays.
 
 use super::layout::*;
 use super::memory::{self, NoMemory};

@@ -1,6 +1,6 @@
-//! A map from addresses to numbers, for one walk. Addresses are not chosen by an attacker, so a multiplication is hash
-//! enough; a general hash would cost more than the rest of the walk. Small arrays, which most are, need no allocation: the
-//! first entries stand in line.
+//! A map from addresses to numbers, for one walk. An attacker cannot choose addresses, so a multiplication is a good
+//! enough hash; a general hash would cost more than the rest of the walk. The first entries are stored inline, so a
+//! small array, as most are, needs no allocation.
 
 use super::memory::{NoMemory, may_allocate};
 use std::collections::{HashMap, HashSet};

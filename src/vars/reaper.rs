@@ -1,5 +1,5 @@
-//! Frees large snapshots off the request path: giving megabytes back to the system takes longer than a request should
-//! wait. Small ones are freed on the spot.
+//! Frees large snapshots on its own thread: returning megabytes to the system takes longer than a request should wait.
+//! Small ones are freed at once by their last holder.
 
 use super::snapshot::Snapshot;
 use super::sync::Arc;

@@ -1,4 +1,4 @@
-//! Why a publish was refused, and at which value.
+//! The reason why a publish was refused, and the path of the value that caused it.
 
 use crate::limits::{REFUSAL_KEY_BYTES_SHOWN, REFUSAL_PATH_KEYS_SHOWN};
 use std::fmt;

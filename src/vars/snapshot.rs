@@ -1,5 +1,5 @@
-//! One published array. It owns every byte of itself (law 3), is never written after it was sealed, and is freed by its
-//! last holder by plain memory work, on any thread.
+//! One published array. It owns every byte of itself (law 3) and is never written after it was sealed. Its last holder
+//! frees it by plain memory work, on any thread.
 
 use super::arena;
 use super::compare;

@@ -1,5 +1,5 @@
-//! Reading a live array of the publisher without touching it: the elements in order, with references that only one
-//! place holds looked through, and the shape that decides how the copy is laid out.
+//! Reads a live array of the publisher without changing it. It yields the elements in order, follows references that
+//! have one holder only, and finds the shape that decides the layout of the copy.
 
 use super::layout::*;
 

@@ -1,7 +1,7 @@
-//! What all snapshots of the process come to: numbers for the metrics.
+//! Totals over all snapshots of the process, for the metrics.
 //!
-//! Written where a snapshot is made, replaced, copied or freed, all of which cost far more than an atomic addition. A
-//! zero-copy read writes nothing here: there are as many of them as a slot's reads that were not copies (see
+//! They are updated where a snapshot is made, replaced, copied or freed, all of which cost far more than an atomic
+//! addition. A zero-copy read writes nothing here; their number is the slot's reads minus its copies (see
 //! [`SlotCounters`](super::SlotCounters)). `Relaxed` everywhere: nothing synchronises by these numbers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! The primitives by which threads share slots and budgets: the standard library's, or those of loom, which runs a model
-//! in every order that the memory model allows (`make model`, which sets `--cfg loom`).
+//! The primitives by which threads share slots and budgets. They are the standard library's, or loom's, which runs a
+//! model in every order that the memory model allows (`make model`, which sets `--cfg loom`).
 
 #[cfg(loom)]
 pub(super) use loom::sync::{

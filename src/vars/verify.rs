@@ -1,5 +1,5 @@
-//! The arena walker: checks every rule of the form (see [`arena`](super::arena)) after a publish, in debug builds and in
-//! hardened mode. A broken rule is a defect of ours that would damage readers, so it stops the process's publish at once.
+//! Checks every rule of the arena's form (see [`arena`](super::arena)) after a publish, in debug builds and in hardened
+//! mode. A broken rule is a defect of ours that would damage readers, so the publish stops at once.
 
 use super::arena::TEETH;
 use super::layout::*;

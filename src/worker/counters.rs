@@ -1,4 +1,4 @@
-//! What has happened to a worker since the server knows its name, in numbers, for metrics.
+//! The counters of a worker, for metrics. They start when the server first knows the name.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a worker script finds in `$_SERVER` and `getenv()` (contract line B41).
+//! The variables of a worker script: `$_SERVER` and `getenv()` (contract line B41).
 
 use crate::exchange::{Pairs, SERVER_SOFTWARE};
 use std::ffi::CString;

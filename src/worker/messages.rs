@@ -1,4 +1,4 @@
-//! What a failed wait says (contract lines B17 to B21). The texts are part of the interface; tests keep them.
+//! The messages of failed waits (contract lines B17 to B21). The texts are part of the interface; tests compare them.
 
 use crate::php::{Cut, Failure, ScriptError};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What a script sees of the background workers: the declarations of its own block, or the global ones when its block
-//! has none (contract lines B2, B4, B7).
+//! The background workers that a script can see: those of its own block, or the global ones if its block declares none
+//! (contract lines B2, B4, B7).
 
 use super::background::{Background, BackgroundConfig, Shared, Since};
 use super::messages::{self, Subject};

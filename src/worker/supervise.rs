@@ -1,4 +1,4 @@
-//! What happens after a run of a worker script has ended: a pure decision (contract lines B46 to B48).
+//! Decides what follows on the end of a run: a pure decision (contract lines B46 to B48).
 
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_STEP_MS, RECOVERED_SECONDS, RESTART_INTERVAL_MS_MIN};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Who waits for whom, so that a background worker which waits for itself, directly or through others, fails with that instead
-//! of running into its timeout (contract line B16).
+//! The graph of which worker waits for which. A background worker that would wait for itself, directly or through
+//! others, fails at once instead of running into its timeout (contract line B16).
 
 use crate::tasks::{TaskWorker, WaitGraph};
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
 //! Whole connections of clients that send anything: bytes made from a corpus, in pieces, go into the socket of a server with PHP
-//! behind it. Whatever they are, every connection ends, scripts see nothing that is no request, and the server goes on.
+//! behind it. Whatever they are, every connection ends, scripts see only requests, and the server continues.
 //!
 //! What makes the server answer in a way that none before has is kept for the run as a new start; `FUZZ_KEEP` writes it into the
 //! corpus (`make fuzz-connections`). Each client draws from a seed of its own, which a failure shows with the bytes.
@@ -24,7 +24,7 @@ const CONNECTION_MAX: Duration = Duration::from_secs(20);
 /// A connection has at most so many bytes, so that a run sees many of them.
 const BYTES_MAX: usize = 4096;
 
-/// Stands in the corpus of FastCGI for the path of the script, which differs from machine to machine and has its length before it.
+/// The placeholder in the corpus of FastCGI for the path of the script, which differs between machines and follows its length.
 const PLACE_OF_SCRIPT: [u8; 200] = [b'@'; 200];
 
 /// The largest corpus in memory.

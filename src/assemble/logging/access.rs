@@ -1,4 +1,5 @@
-//! The access logs of sites: each `log` is a sink that makes a record of JSON, changes it by its filters, and writes it.
+//! The access logs of sites. Each `log` directive is a sink: it formats a record as JSON, applies its filters and writes
+//! it.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};

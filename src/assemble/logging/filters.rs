@@ -1,4 +1,4 @@
-//! `format filter`: changes of an access record (pure).
+//! `format filter`: changes an access record (pure).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

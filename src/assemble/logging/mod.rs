@@ -1,6 +1,6 @@
-//! The program's own log, and the access logs of sites that have one of their own.
+//! The program's own log, and the access logs of sites that have one.
 //!
-//! The records of requests do not go through tracing: each site has sinks of its own ([`access`]), which a reload replaces.
+//! The records of requests do not go through tracing: each site has its own sinks ([`access`]), which a reload replaces.
 
 mod access;
 mod filters;

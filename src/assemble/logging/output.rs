@@ -1,7 +1,7 @@
-//! Where records go: the standard streams, or files that are put aside when they are large.
+//! Where records go: the standard streams, or files that are rolled when they are large.
 //!
-//! A record is one `write_all()`. What a terminal or a log viewer would take for a command in it is escaped here, for every
-//! record and every field: clients choose much of what is in a log.
+//! A record is one `write_all()`. Clients choose much of what is in a log, so every control sequence that a terminal or
+//! a log viewer would obey is escaped here, in every field of every record.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! A log file that is put aside when it has grown to a size, as Caddy's are: `access.log` becomes
-//! `access-2026-11-28T10-43-29.123.log`, which is compressed, and deleted when there are too many or it is too old.
+//! A log file that is rolled when it reaches a size, with Caddy's names: `access.log` becomes
+//! `access-2026-11-28T10-43-29.123.log`. That file is compressed, and deleted when there are too many or it is too old.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

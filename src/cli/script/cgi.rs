@@ -1,6 +1,6 @@
-//! `igor-php-cgi`: a script as a web server has it run by CGI/1.1 (RFC 3875), in php-cgi's way (pure, but for looking
-//! whether files are there). The settings `cgi.*`, `doc_root` and `user_dir` have no effect: they guard a program that
-//! web servers reach, and this one is for tests.
+//! `igor-php-cgi`: runs a script as a web server runs it by CGI/1.1 (RFC 3875), in the way of php-cgi. Pure, except that
+//! it checks whether files exist. The settings `cgi.*`, `doc_root` and `user_dir` have no effect: they protect a program
+//! that web servers reach, and this one is for tests.
 
 use super::{Invocation, Source, absolute, c_string};
 use crate::exchange::{CommandLine, Interface, Pairs, RequestHead};

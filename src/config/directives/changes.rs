@@ -1,4 +1,5 @@
-//! The directives that change what follows knows of a request: `root`, `vars`, `map`, `method`, `log_skip`, `log_append`.
+//! The directives that change the request for the handlers behind them: `root`, `vars`, `map`, `method`, `log_skip`,
+//! `log_append`.
 
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, Map, MapInput, MapLine};

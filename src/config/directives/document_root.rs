@@ -1,4 +1,4 @@
-//! The document root of a site, a block, a matcher.
+//! Reads the document root of a site, a block or a matcher.
 
 use super::super::context::Context;
 use super::super::handlers::Root;

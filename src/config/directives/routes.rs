@@ -1,4 +1,4 @@
-//! The directives that act on requests: they stand in a site, and in every block that holds routes.
+//! The directives that act on requests. A site may hold them, and every block of routes.
 
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, Layer, Route};
@@ -227,7 +227,7 @@ pub(super) fn read_block(
     let mut seen = Seen::default();
     for node in nodes.iter().filter(|node| !node.name().starts_with('@')) {
         if node.name() == "handle_errors" {
-            // As in Caddy, it is the site's, wherever it stands in it.
+            // As in Caddy, it is the site's, wherever it is in it.
             let outer = std::mem::replace(&mut context.usage, "handle_errors [STATUS…] { … }");
             let route = handle_errors(node, &draft.named, context);
             context.error_routes.push(route);

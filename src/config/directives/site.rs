@@ -1,4 +1,4 @@
-//! The directives of a site, and how its routes come together.
+//! The directives of a site, and how its routes are put together.
 
 use std::net::IpAddr;
 

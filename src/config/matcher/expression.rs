@@ -1,9 +1,9 @@
 //! The matcher `expression`: a subset of CEL, compiled when the configuration is read.
 //!
-//! Of the language there are strings, numbers, booleans, lists and maps; `&&`, `||`, `!`, `? :`, the comparisons, `in`, `+` of
-//! texts; the methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `lowerAscii` and `upperAscii`; placeholders;
-//! and the matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`). Of the crates for all of CEL none is
-//! small; this subset covers what configurations use, and what is beyond it is refused when the configuration is read.
+//! It has strings, numbers, booleans, lists and maps; `&&`, `||`, `!`, `? :`, the comparisons, `in`, `+` of texts; the
+//! methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `lowerAscii` and `upperAscii`; placeholders; and the
+//! matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`). No crate for all of CEL is small. This
+//! subset covers what configurations use; anything beyond it is an error when the configuration is read.
 
 mod parse;
 

@@ -1,4 +1,4 @@
-//! The matcher `file`, with which `try_files` works too.
+//! The matcher `file`, which `try_files` uses too.
 
 use std::path::{Path, PathBuf};
 

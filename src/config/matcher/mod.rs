@@ -1,4 +1,4 @@
-//! Which requests a directive acts on.
+//! Matchers: decide which requests a directive acts on.
 
 mod expression;
 mod file;

@@ -1,4 +1,4 @@
-//! Reads a file with everything that it imports, and puts snippets in.
+//! Reads a file and everything that it imports, and inserts snippets.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};

@@ -1,9 +1,9 @@
-//! Cuts the text of one file into words, grouped by logical line.
+//! Splits the text of one file into words, grouped by logical line.
 //!
-//! The rules are Caddy's. `{$NAME:default}` is replaced before anything else is looked at, so a variable may hold part
-//! of a word or whole blocks. Words are separated by white space; `"…"` and `` `…` `` hold white space and newlines,
-//! and inside double quotes `\"` is a quote and any other backslash is itself; `#` starts a comment where a word could
-//! start; a backslash at the end of a line continues it; `<<MARKER` starts a heredoc.
+//! The rules are Caddy's. `{$NAME:default}` is replaced first, so a variable may hold part of a word or whole blocks.
+//! White space separates words. `"…"` and `` `…` `` may hold white space and newlines. Inside double quotes `\"` is a
+//! quote, and any other backslash is itself. `#` starts a comment where a word could start. A backslash at the end of a
+//! line continues it. `<<MARKER` starts a heredoc.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,7 @@
-//! From the text of a Caddyfile to a tree of directives, every word with its place.
+//! From the text of a Caddyfile to a tree of directives, with the place of every word.
 //!
-//! This is written here, and not taken from a library, because the contract asks for line and column on every word
-//! after imports, snippets and environment variables were put in, and for Caddy's own rules of quoting, heredocs and
-//! braces.
+//! No library does this as the contract needs it: line and column of every word after imports, snippets and environment
+//! variables were inserted, and Caddy's own rules of quoting, heredocs and braces.
 
 mod import;
 mod lexer;

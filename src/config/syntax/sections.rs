@@ -1,4 +1,4 @@
-//! Sorts the top of a file into the global options and the sites.
+//! Separates the top level of a file into the global options and the sites.
 
 use super::super::diagnostic::{Diagnostic, Position};
 use super::super::findings::Findings;

@@ -1,4 +1,4 @@
-//! Whether the threads that ran one script did the same (pure).
+//! Compares the results of threads that ran the same script (pure).
 
 use crate::limits::{DIFFERENCE_LINES_MAX, SCRIPT_OUTPUT_BYTES_MAX};
 use std::fmt::Write;

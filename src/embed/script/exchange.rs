@@ -1,5 +1,5 @@
-//! The [`Exchange`] of a script with a process of its own: the answer goes to the standard output, the request body comes
-//! from the standard input.
+//! The [`Exchange`] of a script that has the process to itself: it writes the answer to the standard output, and reads the
+//! request body from the standard input.
 
 use crate::exchange::{BodyAborted, Exchange, Flow, Interface, RequestHead, ResponseHead};
 use crate::limits::{SCRIPT_BODY_BYTES_MAX, SCRIPT_OUTPUT_BYTES_MAX};

@@ -1,5 +1,5 @@
-//! One script from the command line: a classic request on a PHP thread of its own, or on several at once, its output on the
-//! standard output, and the background workers of a configuration beside it.
+//! Runs one script from the command line: a classic request on one PHP thread, or on several at once. The output goes to
+//! the standard output. The background workers of a configuration run beside it.
 
 mod compare;
 mod exchange;

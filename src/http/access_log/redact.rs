@@ -1,4 +1,4 @@
-//! What a log must not say (pure): values of a query and of header fields by which someone could act as another.
+//! Masks secrets in access records (pure): values of queries and header fields that would let a reader act as the user.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! The bytes of a compressed response.
 //!
-//! The compressor is flushed whenever the handler has nothing more to say for now: what a script flushed reaches the client
-//! at once, and what comes without a pause is compressed as one.
+//! The compressor is flushed whenever the handler has no more bytes for now. So what a script flushed reaches the client at
+//! once, and what comes without a pause is compressed as one.
 
 use std::io::{self, Write};
 use std::pin::Pin;

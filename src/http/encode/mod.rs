@@ -1,10 +1,10 @@
-//! `encode`: compresses responses. What is compressed and in which format is decided here (pure); the bytes are made in
-//! [`body`].
+//! `encode`: compresses responses. This file decides what is compressed and in which format (pure); [`body`] makes the
+//! bytes.
 //!
-//! A compressed response is another representation (RFC 9110, 8.8.3): its strong `ETag` ends with the format's name. The
-//! condition of the next request has that name taken off before the handler sees it, so `If-None-Match` works for files
-//! and for scripts. Ranges are of the representation that is sent, which has none here: a request for a range is answered
-//! by the handler, and a 206 is left as it is.
+//! A compressed response is another representation (RFC 9110, 8.8.3), so its strong `ETag` ends with the name of the
+//! format. That name is removed from the condition of the next request before the handler sees it, so `If-None-Match`
+//! works for files and scripts. A compressed representation has no ranges here: the handler answers requests for a
+//! range, and a 206 is left as it is.
 
 mod body;
 mod negotiation;

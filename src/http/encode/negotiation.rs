@@ -1,4 +1,4 @@
-//! Which format a client gets (pure): RFC 9110, 12.5.3.
+//! Chooses the format for a client (pure): RFC 9110, 12.5.3.
 
 use http::header::{self, HeaderMap};
 

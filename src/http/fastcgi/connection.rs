@@ -1,4 +1,4 @@
-//! A connection from a web server: one request at a time, any number one after the other.
+//! A connection from a web server. It carries one request at a time, and any number of them.
 
 use std::io;
 use std::pin::Pin;

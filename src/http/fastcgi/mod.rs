@@ -1,8 +1,8 @@
-//! The FastCGI responder: what a web server in front asks of php-fpm, asked of igor.
+//! The FastCGI responder: takes the place of php-fpm behind a web server.
 //!
-//! Our own reading of the protocol, because the crates for it gather a request's body in memory before they hand it on.
-//! `record` are the frames, `request` makes a request of parameters, `connection` lets it run. From there on it is a request
-//! like all others: the same queues, the same exchange, the same access log.
+//! This is our own implementation of the protocol, because the crates for it hold the whole body in memory before they pass
+//! it on. `record` holds the frames, `request` converts parameters to a request, `connection` runs it. From there it is a
+//! request like all others: the same queues, the same exchange, the same access log.
 
 mod connection;
 mod record;

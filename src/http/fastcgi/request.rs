@@ -1,8 +1,8 @@
-//! From the parameters of a FastCGI request to a request and its script (pure but for the look at files).
+//! Converts the parameters of a FastCGI request to a request and its script (pure, except that it checks files).
 //!
-//! A web server in front sends what php-fpm wants: `SCRIPT_FILENAME` names the script, and all parameters become
-//! `$_SERVER`. Where the name leads to no file, what follows the nearest file in it is `PATH_INFO`, as with PHP's
-//! `cgi.fix_pathinfo`, on which most configurations rely.
+//! A web server sends what php-fpm wants: `SCRIPT_FILENAME` names the script, and all parameters become `$_SERVER`. If that
+//! file does not exist, the path after the nearest existing file is `PATH_INFO`, as with PHP's `cgi.fix_pathinfo`. Most
+//! configurations rely on that.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};

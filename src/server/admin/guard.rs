@@ -1,8 +1,8 @@
-//! Which requests the admin interface answers at all. It has no passwords, as Caddy's has none: whoever reaches the
-//! address may use it. What must not reach it is a web page in a browser on the same machine.
+//! Which requests the admin interface answers at all. Like Caddy's it has no passwords: everyone who reaches the address
+//! may use it. A web page in a browser on the same machine must not.
 //!
-//! A page could name a host of its own which it lets resolve to this machine (DNS rebinding); such a request has that name
-//! in `Host`. Or it could simply post to `localhost`; a browser names the page in `Origin` then.
+//! A page could use a host name of its own that resolves to this machine (DNS rebinding); then that name is in `Host`.
+//! Or it could post to `localhost`; then the browser names the page in `Origin`.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};

@@ -1,4 +1,4 @@
-//! From the running threads to what the admin interface shows of them.
+//! Builds the views of the admin interface from the running threads.
 
 use super::view::{
     AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, TaskView, ThreadView, Threads,

@@ -1,8 +1,8 @@
-//! The metrics, in the text format of Prometheus. Names that begin with `frankenphp_` are those of FrankenPHP, with its
-//! meanings, so that its dashboards work; what it does not have begins with `igor_`.
+//! The metrics, in the text format of Prometheus. Names that begin with `frankenphp_` are FrankenPHP's, with its
+//! meanings, so that its dashboards work. All others begin with `igor_`.
 //!
-//! They are made from what the admin interface shows anyway, at the moment they are asked for: nothing is counted twice,
-//! and nothing is counted for them alone on the way of a request.
+//! They are made on request from the views of the admin interface. Nothing is counted for them alone while a request is
+//! served.
 
 use super::view::{BackgroundView, HttpView, RestartCounts, TaskView, Threads, Workers};
 use crate::php::{Restarts, floor_above};

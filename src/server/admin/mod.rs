@@ -1,8 +1,8 @@
-//! The admin interface: a small HTTP server for operators and their tools. `routes` says what there is, `guard` who may
-//! ask, `look` and `view` what is seen, `metrics` the same for Prometheus.
+//! The admin interface: a small HTTP server for operators and their tools. `routes` holds the paths, `guard` decides who
+//! may ask, `look` and `view` make the answers, `metrics` those for Prometheus.
 //!
-//! It listens before PHP starts, so that an address which is taken is found early, and answers until the last PHP thread
-//! has left, so that a stop that hangs can be looked into.
+//! It listens before PHP starts, so that an address in use is found early. It answers until the last PHP thread has
+//! left, so that a stop that hangs can be examined.
 
 mod guard;
 mod look;

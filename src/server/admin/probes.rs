@@ -1,4 +1,4 @@
-//! What orchestrators and operators ask first: does the server live, may it get requests, and what is it.
+//! The first questions of orchestrators and operators: is the server alive, may it get requests, and what is it?
 
 use super::look;
 use super::view::{NotReadyView, PhpView, ReadyView, StatusView, UnsafeView, Workers};

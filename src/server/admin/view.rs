@@ -1,4 +1,4 @@
-//! What the admin interface shows, as its JSON has it. The command line reads the same types.
+//! The JSON of the admin interface, as types. The command line reads the same types.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
