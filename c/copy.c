@@ -51,7 +51,7 @@ static zend_always_inline igor_recent_string *igor_recent(igor_recent_string *st
 	return &strings[((uintptr_t) source >> 5) & (places - 1)];
 }
 
-/* Whether an older copy has the same key, be it another string of the same text. */
+/* Whether an older copy has the same key, even as another string of the same text. */
 static zend_always_inline bool igor_is_same_key(igor_copy *copy, const zend_string *source, zend_string *old)
 {
 	igor_recent_string *recent = igor_recent(copy->keys, IGOR_RECENT_KEYS, source);
@@ -138,7 +138,7 @@ static bool igor_has_form_of(const zend_array *old, const zend_array *source)
 		&& old->nNextFreeElement == source->nNextFreeElement && old->nNumOfElements > 0;
 }
 
-/* Whether both are the same bits, be it a number or an address. */
+/* Whether both have the same bits, as a number or an address. */
 static zend_always_inline bool igor_is_same(const zval *value, const zval *old)
 {
 	return Z_TYPE_INFO_P(value) == Z_TYPE_INFO_P(old)

@@ -51,7 +51,7 @@ int igor_accept(int fd, struct sockaddr *address, socklen_t *length)
 	return accept4(fd, address, length, igor_closing(SOCK_CLOEXEC));
 }
 
-/* What the server inherited from whoever started it is for the server alone. */
+/* Descriptors that the server inherited are for the server alone. */
 void igor_descriptors_own(void)
 {
 #ifdef SYS_close_range

@@ -345,7 +345,7 @@ int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posi
 	pid_t child = 0;
 	int error;
 
-	/* proc_open() without variables of its own hands on the process's. */
+	/* proc_open() without variables passes on those of the process. */
 	if (environment == environ && igor_has_put()) {
 		list = igor_environment_list(&own);
 		if (list == NULL) {

@@ -307,7 +307,7 @@ void host_read_done(void *host, const void *root);
 /* FrankenPHP\WorkerHandle. Opened once or more in a run; the others come after it. */
 igor_verdict host_handle_open(void *host);
 igor_verdict host_handle_stream(void *host, int *fd);
-/* Consumes a wake-up. False: the script is to end. */
+/* Consumes a wake-up. False: the script should end. */
 bool host_tick(void *host);
 /* Takes the oldest task that waits, and returns its number in this PHP request; 0: none waits. */
 uint64_t host_receive(void *host);

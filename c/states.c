@@ -107,7 +107,7 @@ void igor_error_handler_show(int depth)
 		} \
 	}
 
-/* Getters give false when there is nothing to read, but one is a switch. */
+/* Getters return false when there is nothing to read, but one is a switch. */
 static bool igor_false_is_a_value(const char *state)
 {
 	return strcmp(state, "libxml_errors") == 0 || strcmp(state, "async_signals") == 0;

@@ -16,7 +16,7 @@
 #define IGOR_REACHED 1 /* in place of a deadline: the signal is on its way */
 #define IGOR_NS_PER_SECOND UINT64_C(1000000000)
 
-/* Held while the list changes and while it is looked at, never while PHP code runs. */
+/* Held while the list changes and while it is read, never while PHP code runs. */
 static pthread_mutex_t igor_limits_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t igor_limits_changed = PTHREAD_COND_INITIALIZER;
 static igor_thread *igor_limited;                /* the PHP threads */
@@ -37,7 +37,7 @@ static uint64_t igor_now_ns(void)
 	return (uint64_t) now.tv_sec * IGOR_NS_PER_SECOND + (uint64_t) now.tv_nsec;
 }
 
-/* The calling thread, where it is looked at. PHP makes the first timer of a thread before the thread is known to scripts. */
+/* The calling thread, if it is watched. PHP makes the first timer of a thread before the thread is known to scripts. */
 static __thread igor_thread *igor_limited_thread;
 
 static igor_thread *igor_limited_self(void)

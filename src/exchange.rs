@@ -117,7 +117,7 @@ impl fmt::Debug for Pairs {
 }
 
 /// What PHP gets of a request before it runs. The strings are C strings because PHP keeps pointers into them for as
-/// long as the request lasts; whoever makes them drops bytes after a NUL or refuses the request.
+/// long as the request lasts; their maker drops bytes after a NUL or refuses the request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestHead {
     /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP). Empty, which only the command

@@ -65,7 +65,7 @@ impl Outside {
     /// # Safety
     /// As `c/shim.h` says.
     pub unsafe fn engine_start(&self, sapi: *mut c_void, threads: c_int, info: *mut igor_engine_info) -> c_int {
-        // SAFETY: handed on from the caller; no jump can cross a leaf, because there is none.
+        // SAFETY: the caller guarantees it; no jump can cross a leaf, because there is none.
         unsafe { outside::shim_engine_start(sapi, threads, info) }
     }
 
@@ -74,7 +74,7 @@ impl Outside {
     /// # Safety
     /// As `c/shim.h` says.
     pub unsafe fn engine_stop(&self) {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the caller guarantees it.
         unsafe { outside::shim_engine_stop() };
     }
 
@@ -83,7 +83,7 @@ impl Outside {
     /// # Safety
     /// As `c/shim.h` says.
     pub unsafe fn thread_run(&self, host: *mut c_void, mode: igor_mode) {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the caller guarantees it.
         unsafe { outside::shim_thread_run(host, mode) };
     }
 
@@ -92,7 +92,7 @@ impl Outside {
     /// # Safety
     /// As `c/shim.h` says.
     pub unsafe fn thread_adopt(&self, host: *mut c_void) -> *mut c_void {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the caller guarantees it.
         unsafe { outside::shim_thread_adopt(host) }
     }
 
@@ -101,7 +101,7 @@ impl Outside {
     /// # Safety
     /// As `c/shim.h` says.
     pub unsafe fn thread_release(&self, thread: *mut c_void) {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the caller guarantees it.
         unsafe { outside::shim_thread_release(thread) };
     }
 }

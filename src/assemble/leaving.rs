@@ -8,7 +8,7 @@ use crate::worker::http::HttpWorker;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Groups of threads that are to end.
+/// Groups of threads that should end.
 #[derive(Default)]
 pub(crate) struct Leaving {
     pub(super) classic: Option<Arc<Classic>>,

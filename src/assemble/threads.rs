@@ -145,7 +145,7 @@ impl Threads {
             }
             let worker = HttpWorker::new(declaration, label.as_str(), self.scope(label), &self.options);
             let queue = RequestQueue::new(worker.sender(), config.global.frankenphp.max_wait_time);
-            // Known before it starts, so that whoever takes an error finds the threads that it has got by then.
+            // Registered before it starts, so that the caller can stop the threads that run when a spawn fails.
             self.http.push(HttpGroup { scope: label.clone(), worker: worker.clone(), queue, paths });
             worker.start()?;
         }
@@ -173,7 +173,7 @@ impl Threads {
     }
 
     /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is asked to end, what
-    /// they declare otherwise restarts. Returns what is to end, with what is only in `old`.
+    /// they declare differently restarts. Returns what should end, and what is only in `old`.
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         self.options.stores.replace(&declared_stores(config));
@@ -195,7 +195,7 @@ impl Threads {
         leaving
     }
 
-    /// Withdraws what [`succeed`](Self::succeed) has started; `old` is as it was before. Returns what is to end.
+    /// Withdraws what [`succeed`](Self::succeed) has started; `old` is as it was before. Returns what should end.
     pub(crate) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
         let mut leaving = old.not_in(self);
         leaving.extend(old.restore(old_config));
@@ -245,7 +245,7 @@ impl Threads {
         own.chain(global)
     }
 
-    /// Restarts the workers of the chosen scopes. Returns how many there are, and the scripts that are to end for it.
+    /// Restarts the workers of the chosen scopes. Returns how many there are, and the scripts that should end for it.
     pub(crate) fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> (usize, Runs) {
         let mut runs = Runs::default();
         let mut restarted = 0;
@@ -277,7 +277,7 @@ impl Threads {
         }
     }
 
-    /// All threads, which are to end: see [`Leaving`].
+    /// Takes all threads, to end them: see [`Leaving`].
     pub(crate) fn leaving(&self) -> Leaving {
         Leaving {
             classic: Some(self.classic.clone()),

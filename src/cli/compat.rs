@@ -59,7 +59,7 @@ pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), Str
         Some(password) => password.clone(),
         None => {
             if io::stdin().is_terminal() {
-                // The terminal shows what is typed; who minds pipes it in.
+                // The terminal shows what is typed; a pipe does not.
                 let _ = write!(io::stderr(), "Password: ");
             }
             let mut line = String::new();

@@ -102,7 +102,7 @@ fn run_config(arguments: RunArguments) -> Result<(), String> {
     }
     let served = serve(config, Some(&file));
     if let Some(pidfile) = arguments.pidfile {
-        // What cannot be removed names a process that is gone; whoever reads it has to look anyway.
+        // A file that cannot be removed names a process that is gone. Its readers must check that anyway.
         let _ = std::fs::remove_file(pidfile);
     }
     served

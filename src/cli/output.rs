@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// Prints on the standard output, and says whether anybody reads it: one who has seen enough, such as `head`, is no failure.
+/// Prints on the standard output, and returns whether it is still read: a reader that has closed it, such as `head`, is no failure.
 ///
 /// # Errors
 /// The text could not be written, for example because the disk is full.

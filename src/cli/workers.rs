@@ -84,7 +84,7 @@ fn background_row(worker: &BackgroundView) -> Vec<String> {
     ]
 }
 
-/// What does not fit into a row: the script, the last error, and who waits.
+/// What does not fit into a row: the script, the last error, and the waiting threads.
 fn background_notes(worker: &BackgroundView) -> Vec<String> {
     let mut notes = vec![format!("file: {}", worker.file.display())];
     notes.extend(worker.last_error.as_ref().map(error_note));

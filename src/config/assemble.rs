@@ -193,7 +193,7 @@ fn check_encryption(sites: &[Site], context: &mut Context<'_>) {
     }
 }
 
-/// Whoever reaches a FastCGI socket runs any PHP file, so it must not be open to everybody.
+/// A client of a FastCGI socket can run any PHP file, so the socket must not be open to all.
 fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
     for site in sites {
         for address in site.addresses.iter().filter(|address| address.fastcgi) {

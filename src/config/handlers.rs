@@ -15,7 +15,7 @@ use super::workers::{ScopeLabel, WorkerConfig};
 pub struct Route {
     /// Which requests it acts on.
     pub matcher: Matcher,
-    /// The routes beside it of which a request takes only the first that matches.
+    /// The group of routes that it belongs to. A request takes only the first of a group that matches.
     pub exclusive: Option<Exclusive>,
     /// What it does.
     pub handler: Handler,
@@ -23,7 +23,7 @@ pub struct Route {
     pub position: Position,
 }
 
-/// The directives of which, among those of one block, a request takes only the first that matches. As in Caddy.
+/// Directives that exclude each other: of those in one block, a request takes only the first that matches. As in Caddy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exclusive {
     /// `handle` and `handle_path`.
@@ -37,9 +37,9 @@ pub enum Exclusive {
 /// What a route does with a request.
 #[derive(Debug, Clone)]
 pub enum Handler {
-    /// Changes the request, and lets it go on.
+    /// Changes the request, which then continues.
     Change(Change),
-    /// Lets the request go on, and changes the response that comes back.
+    /// Lets the request continue, and changes the response that comes back.
     Layer(Layer),
     /// `route`, `handle`, `handle_path`, `invoke`, `try_files`: routes of its own. A request that none of them answers goes
     /// on behind them.
@@ -99,7 +99,7 @@ pub struct Map {
     pub source: Text,
     /// The names of the placeholders that get a value.
     pub destinations: Vec<String>,
-    /// The lines, of which the first that fits counts.
+    /// The lines. The first that matches counts.
     pub lines: Vec<MapLine>,
     /// The values when no line fits; empty where there is no default.
     pub defaults: Vec<Text>,

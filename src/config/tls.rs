@@ -81,7 +81,7 @@ pub struct ClientAuth {
     pub required: bool,
 }
 
-/// One ACME certificate authority, and who asks it.
+/// One ACME certificate authority, and the account that asks it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AcmeSettings {
     /// The address of its directory; empty while the configuration is read, for the global one.

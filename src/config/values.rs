@@ -186,7 +186,7 @@ pub(crate) fn filled<'w>(word: &'w Token, what: &str, context: &mut Context<'_>)
     plain(word, what, context)
 }
 
-/// The texts of words none of which may be empty.
+/// The texts of words. None may be empty.
 pub(crate) fn filled_all(words: &[Token], what: &str, context: &mut Context<'_>) -> Vec<String> {
     words.iter().filter_map(|word| filled(word, what, context).map(str::to_owned)).collect()
 }

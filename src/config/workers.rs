@@ -117,7 +117,7 @@ impl WorkerConfig {
     }
 }
 
-/// When a background worker counts as ready: what those who wait for it wait for.
+/// When a background worker counts as ready, so that waits for it return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyWhen {
     /// It has published.

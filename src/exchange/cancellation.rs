@@ -11,14 +11,14 @@ use std::task::Waker;
 /// The end of the waits of one PHP thread.
 #[derive(Debug, Default)]
 pub struct Cancellation {
-    /// `Relaxed`: the sleeper's lock carries the order, or whoever looks because of a flag of the engine's sees to it.
+    /// `Relaxed`: the sleeper's lock provides the order, or the code that looks because of a flag of the engine does.
     cancelled: AtomicBool,
     /// Protects how the thread is woken; not held while it is.
     sleeper: Mutex<Option<Waker>>,
 }
 
 impl Cancellation {
-    /// Every wait of the thread is to end, until [`reset`](Self::reset). [`wake`](Self::wake) must follow.
+    /// Every wait of the thread should end, until [`reset`](Self::reset). [`wake`](Self::wake) must follow.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -28,7 +28,7 @@ impl Cancellation {
         self.cancelled.store(false, Ordering::Relaxed);
     }
 
-    /// Whether waits are to end.
+    /// Whether waits should end.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }

@@ -210,7 +210,7 @@ impl<'s> RequestContext<'s> {
                 Outcome::Answered(redirect_to_directory(&run.request.parts, run.request.file_path()))
             }
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
-            // As in Caddy, what a `php_server` without its files does not answer is for the handlers behind.
+            // As in Caddy, a `php_server` without `file_server` leaves what it does not answer to the handlers behind it.
             (Target::NotFound | Target::File(_), None) if settings.mode == PhpMode::Server => Outcome::GoOn,
             (Target::NotFound | Target::File(_), _) => Outcome::Failed(Failure::new(StatusCode::NOT_FOUND)),
         }

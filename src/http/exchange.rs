@@ -138,7 +138,7 @@ impl<B> HttpExchange<B> {
         self.settle(streaming, flow)
     }
 
-    /// Sends a head that no body follows; `length` is what a GET would have got, if known.
+    /// Sends a head without a body; `length` is what a GET would return, if known.
     fn send_without_body(&mut self, reply: oneshot::Sender<Reply>, mut head: Head, length: Option<u64>) -> Flow {
         if self.is_head_request
             && !head.is_bodiless()
@@ -163,7 +163,7 @@ impl<B> HttpExchange<B> {
         flow
     }
 
-    /// Sends a response of which everything is known.
+    /// Sends a complete response.
     fn send_whole(&mut self, reply: oneshot::Sender<Reply>, mut head: Head, mut buffer: Vec<u8>) {
         if self.has_no_body(&head) {
             let counted = self.counted;
@@ -428,7 +428,7 @@ where
 
     fn flush(&mut self) -> Flow {
         match &mut self.answer {
-            // PHP flushes before it has said anything, too; there is nothing to send.
+            // PHP also flushes before its first output. There is nothing to send then.
             Answer::Pending { head: None, reply, .. } => {
                 if reply.is_closed() {
                     Flow::ClientGone

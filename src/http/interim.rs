@@ -32,7 +32,7 @@ struct Pending {
     waker: Option<Waker>,
     /// A body that waits until everything before its end is written.
     flushed: Option<Waker>,
-    /// Whoever waits for more of a request's body.
+    /// The waker of the read that waits for more of a request's body.
     reader: Option<Waker>,
 }
 
@@ -83,7 +83,7 @@ impl InterimSlot {
         }
     }
 
-    /// Told that the client sends no more; returns whether that is to be hidden.
+    /// Called when the client sends no more; returns whether hyper must not see it.
     pub(super) fn hides_end(&self) -> bool {
         let hides = self.in_hand.load(Ordering::Relaxed);
         if hides && !self.half_closed.swap(true, Ordering::SeqCst) {

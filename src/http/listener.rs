@@ -132,7 +132,7 @@ impl RunningListener {
         self.service.send_replace(service);
     }
 
-    /// Lets connections that come from now on be spoken with as `settings` say. Those that are open go on as they began.
+    /// Uses `settings` for new connections. Open ones keep the settings that they began with.
     pub fn replace_settings(&self, settings: ListenerSettings) {
         self.settings.send_replace(settings);
     }
@@ -226,7 +226,7 @@ fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 /// The same socket under a descriptor that PHP's `stream_select()` could not take, so that those which it can take are
-/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it is to end. A child that a
+/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it should end. A child that a
 /// script forks closes the high ones at once, so it holds no address and no client. Where the process may not have so many
 /// descriptors the socket stays as it is.
 pub(crate) fn above_those_of_scripts(socket: OwnedFd) -> OwnedFd {

@@ -36,7 +36,7 @@ pub(super) enum Refusal {
     Stopped,
 }
 
-/// A [`JobSender`] with its waiting room: one for each sender, shared by all who send requests through it.
+/// A [`JobSender`] with its waiting room. There is one for each sender, shared by all requests that it sends.
 pub struct RequestQueue {
     sender: Arc<dyn JobSender>,
     places: Arc<Semaphore>,

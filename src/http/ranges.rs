@@ -64,7 +64,7 @@ fn parse(field: &[u8]) -> Option<Vec<Spec>> {
         return None;
     }
     let is_blank = |letter| matches!(letter, ' ' | '\t');
-    // Empty elements of a list are to be accepted, but count: a list of commas is not free.
+    // Empty elements of a list must be accepted, but they count: a list of commas is not free.
     let mut elements = list.split(',').map(|element| element.trim_matches(is_blank));
     let specs: Option<Vec<_>> =
         elements.by_ref().take(limits::RANGES_MAX).filter(|element| !element.is_empty()).map(parse_spec).collect();

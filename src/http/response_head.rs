@@ -10,7 +10,7 @@ use crate::limits;
 /// A response head and the length that the script promised.
 pub(super) struct Head {
     pub(super) response: Response<()>,
-    /// What the script's `Content-Length` says. The header itself is taken out: whoever knows the real length decides.
+    /// What the script's `Content-Length` says. The header itself is removed: the code that knows the real length decides.
     pub(super) content_length: Option<u64>,
 }
 

@@ -9,9 +9,9 @@ use crate::config::{Change, ErrorRule, FileServer, Layer, PathPattern, Redir, Re
 /// What a route does with a request. A kind is added here, and in `http::answer`, where it is run.
 #[derive(Clone)]
 pub enum Handler {
-    /// Changes the request, and lets it go on.
+    /// Changes the request, which then continues.
     Change(Change),
-    /// Lets the request go on, and changes the response that comes back.
+    /// Lets the request continue, and changes the response that comes back.
     Layer(Layer),
     /// `redir`: answers with a `Location`.
     Redir(Redir),
@@ -34,7 +34,7 @@ pub enum Handler {
 pub enum PhpMode {
     /// `php_server`: static files, directory indexes and the front controller, as a website wants it.
     Server,
-    /// `php`: the path names a script and nothing else is looked at.
+    /// `php`: the path names a script; no other file is checked.
     ScriptsOnly,
 }
 

@@ -32,7 +32,7 @@ struct State {
     next: u64,
 }
 
-/// What is to be done with a connection.
+/// What should happen to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fine,

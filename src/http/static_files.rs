@@ -70,7 +70,7 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
 
 /// Whether clients get the answer that there is no such file: it is a script, whose source clients must not see, its name
 /// begins with `.ht`, or one of the `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
-/// slash with the absolute path, of which it may be the beginning.
+/// slash with the absolute path, which may begin with it.
 fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;

@@ -47,7 +47,7 @@ impl Routes {
         compiled
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is no step.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -93,7 +93,7 @@ impl Routes {
         }
     }
 
-    /// The next handler that is for the request.
+    /// The next handler that matches the request.
     ///
     /// # Errors
     /// The status with which a matcher ends the request.

@@ -28,7 +28,7 @@ impl<S> WriteLimit<S> {
         Self { stream, limit, timer: None, waiting: false }
     }
 
-    /// Passes on what came of a write, or an error in the place of one that has waited too long.
+    /// Returns the result of a write, or an error if it has waited too long.
     fn limited<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.waiting = false;

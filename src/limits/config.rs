@@ -39,7 +39,7 @@ pub const ROUTE_DEPTH_MAX: usize = 42;
 /// The most routes of a site after named routes were put in: named routes that invoke others can double at each step.
 pub(crate) const ROUTES_MAX: usize = 100_000;
 
-/// The largest `.htaccess` that is looked into: they hold a few lines.
+/// The largest `.htaccess` that is read: they hold a few lines.
 pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 
 /// How many folders below a document root are looked through for `.htaccess` files, and how deep: more than the applications

@@ -79,7 +79,7 @@ pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// How long a request stays in a queue after its client has closed its sending side. Few clients do that and wait for an
-/// answer; those who gave up, or pressed reload, must not fill the queue.
+/// answer; visitors that gave up, or pressed reload, must not fill the queue.
 pub const HALF_CLOSED_QUEUE_SECONDS_MAX: u64 = 1;
 
 // --- HTTP: connections --------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// What is buffered of one response before its client takes it. One streamed chunk.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// How often it is looked whether an HTTP/2 connection rests, or its client takes nothing.
+/// How often an HTTP/2 connection is checked for being idle, and for a client that takes nothing.
 pub const HTTP2_LOOK_SECONDS: u64 = 15;
 
 // --- TLS ----------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ pub const ACME_BACKOFF_SECONDS_MAX: u64 = 6 * 3600;
 /// First pause after an authority said that it was asked too often. Their limits are for an hour and more.
 pub const ACME_RATE_LIMIT_SECONDS_MIN: u64 = 3600;
 
-/// How often it is looked whether a certificate is to be renewed, and what the authority suggests (RFC 9773, 4.3).
+/// How often a certificate is checked for its renewal, and the authority asked what it suggests (RFC 9773, 4.3).
 pub const ACME_LOOK_SECONDS: u64 = 6 * 3600;
 
 // --- Control ------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
 /// client or proxy that waits for a page that waits for itself gives up later.
 pub const STALL_SECONDS_MIN: u64 = 5;
 
-/// How often that is looked for: soon enough to be read while it lasts.
+/// How often that is checked: often enough that the record is read while it lasts.
 pub const STALL_LOOK_EVERY_SECONDS: u64 = 2;
 
 /// How long idle HTTP workers may take to clean up when the requests of others have used up the grace period. Part of

@@ -9,7 +9,7 @@ use std::task::Waker;
 pub enum Cut {
     /// The script is being interrupted.
     Interrupted,
-    /// opcache is to be restarted, and no worker starts before this script has ended.
+    /// opcache should restart, and no worker starts before this script has ended.
     HeldBack,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Cutoff<'a> {
         self.0.waits().sleeper(waker)
     }
 
-    /// Whether, and why, the wait is to end.
+    /// Whether, and why, the wait should end.
     pub fn look(self) -> Option<Cut> {
         if self.0.waits().is_cancelled() {
             return Some(Cut::Interrupted);

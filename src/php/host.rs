@@ -29,7 +29,7 @@ pub(super) unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
     if len == 0 {
         return &[];
     }
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { std::slice::from_raw_parts(start.cast(), len) }
 }
 
@@ -38,7 +38,7 @@ pub(super) unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
 /// # Safety
 /// `into` must be valid for a write.
 pub(super) unsafe fn give<T>(into: *mut T, value: T) {
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { into.write(value) };
 }
 

@@ -65,7 +65,7 @@ impl Interrupt {
         self.waits.reset();
     }
 
-    /// Whether the run is to end, asked on the PHP thread after the engine has taken its flag down.
+    /// Whether the run should end. Called on the PHP thread after the engine has cleared its flag.
     pub(super) fn kill_requested(&self) -> bool {
         // Code of the JIT reads and clears that flag by plain instructions, which a processor may do after the look here: the
         // flag of a kill in that moment would be cleared, and the kill not seen.

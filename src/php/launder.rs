@@ -30,7 +30,7 @@ impl Laundry {
             crate::vars::set_hardened(true);
         }
         let slot = self.0.entry(site).or_insert_with(|| Slot::new(b"laundered"));
-        // SAFETY: handed on from the caller.
+        // SAFETY: the caller guarantees it.
         let unchanged = slot.current().is_some_and(|held| unsafe { held.snapshot.equals(array, &EngineObjects) });
         if !unchanged {
             // SAFETY: as above.

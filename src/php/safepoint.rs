@@ -3,9 +3,9 @@
 //! A thread asks [`Safepoint::enter`] before each PHP request and says [`Safepoint::leave`] after it. The phases, which
 //! only the functions here change, and only under the lock:
 //!
-//! * *open*: everybody enters;
+//! * *open*: every thread enters;
 //! * *request*: the same, and the coordinator knows it;
-//! * *ending runs*: scripts that run for long (workers) are to end, and wait before their next run; requests go on;
+//! * *ending runs*: long-running scripts (workers) should end, and wait before their next run; requests continue;
 //! * *ending all*: no thread enters. Once none is inside, one thread enters alone, and opcache restarts in its start;
 //! * *given up*: some thread did not leave. Everybody enters, and the drain restarts when it has left.
 //!
@@ -54,7 +54,7 @@ struct State {
     request: Option<RestartRequest>,
     /// A thread has entered alone and has not started yet.
     alone: bool,
-    /// Why the drain in hand failed: who has to leave before the next one.
+    /// Why the current drain failed: the threads that must leave before the next one.
     stuck: Vec<Arc<Member>>,
     not_before: Option<Instant>,
     restarts: Restarts,
@@ -69,7 +69,7 @@ pub(super) struct Member {
     inside: AtomicBool,
 }
 
-/// Why opcache is to be restarted.
+/// Why opcache should restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     /// A script has called `opcache_reset()`.
@@ -93,7 +93,7 @@ impl Reason {
     }
 }
 
-/// A restart that has been asked for and has not been made.
+/// A restart that was asked for and has not happened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRequest {
     reason: Reason,
@@ -249,7 +249,7 @@ impl Safepoint {
         }
     }
 
-    /// Whether the script of this thread is to end before any worker starts: it would wait for one in vain. Not before the
+    /// Whether the script of this thread must end before any worker starts: its wait for one could not end. Not before the
     /// workers have been asked to end, so that their scripts do not fail by it.
     pub(super) fn holds_back(&self, member: &Member) -> bool {
         !admits(self.phase.load(Ordering::SeqCst), member.mode) && self.told.load(Ordering::SeqCst)
@@ -418,7 +418,7 @@ impl Member {
 }
 
 impl State {
-    /// Lets those who wait for a worker look whether it is held up.
+    /// Lets the threads that wait for a worker check whether it is held back.
     fn wake(&self) {
         self.members.iter().for_each(|member| member.waits().wake());
     }
@@ -454,7 +454,7 @@ impl RestartRequest {
         self.reason.as_str()
     }
 
-    /// Who asked first.
+    /// The first cause.
     pub fn by(&self) -> &str {
         &self.by
     }

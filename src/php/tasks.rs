@@ -170,7 +170,7 @@ fn verdict(context: &mut Context, result: Result<(), Failure>) -> igor_verdict {
 /// # Safety
 /// `into` must be valid for a write.
 unsafe fn hand_over(into: *mut c_int, stream: OwnedFd) {
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { give(into, stream.into_raw_fd()) };
 }
 

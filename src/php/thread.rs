@@ -23,7 +23,7 @@ fn block_signals_of_process() -> SignalMask {
 /// Starts a PHP thread. The engine must not be stopped before the thread has been joined.
 ///
 /// # Errors
-/// The engine does not run, or the system could not start a thread, or none of the timers of which PHP needs one for each.
+/// The engine does not run, or the system could not start a thread, or it has none of the timers that PHP needs for each.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
     if !super::engine::runs() {
         return Err(io::Error::other("PHP's engine does not run; it must be started before its threads"));

@@ -66,7 +66,7 @@ impl Reserved {
     /// Takes a timer.
     ///
     /// # Errors
-    /// The system has none left: timers count as pending signals, of which a user may have `RLIMIT_SIGPENDING`.
+    /// The system has none left: timers count as pending signals, and a user may have `RLIMIT_SIGPENDING` of them.
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> io::Result<Self> {
         if ours() {

@@ -158,7 +158,7 @@ pub trait Scope: Send + Sync {
     /// The worker is not known in this scope.
     fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure>;
 
-    /// Says why a worker that is known has nothing to read yet.
+    /// Returns why a known worker has nothing to read yet.
     fn nothing_published(&self, name: &[u8]) -> Failure;
 
     /// `frankenphp_require_background_worker()`. `caller` is the background worker that asks, if it is one.
@@ -244,7 +244,7 @@ pub trait Work: Send {
         Err(std::io::Error::other("this script is no background worker"))
     }
 
-    /// Background worker: consumes what was to be heard. `false`: the script is to end. The first call makes it ready.
+    /// Background worker: consumes the wake-up. `false`: the script should end. The first call makes it ready.
     fn tick(&mut self) -> bool {
         false
     }

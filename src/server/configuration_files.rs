@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often the files are looked at: soon enough for who saves one and looks at the page, and no work to speak of.
+/// How often the files are checked: often enough to save a file and reload the page, and cheap.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Lets the process reload, as by `SIGHUP`, whenever one of the files has changed.

@@ -25,7 +25,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Takes the next one; `None` when no one is left who could ask.
+    /// Takes the next request; `None` when no handle is left that could send one.
     pub(super) async fn next(&mut self) -> Option<Request> {
         match self.seen.take() {
             Some(request) => Some(request),

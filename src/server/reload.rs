@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether a replaced handler still has requests in hand.
+/// How often a replaced handler is checked for requests that it has not answered.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Server {

@@ -122,7 +122,7 @@ pub(super) struct Server {
     pub(super) challenges: Arc<Challenges>,
     /// Keeps the certificates of the running configuration fresh.
     pub(super) kept_fresh: Option<KeptFresh>,
-    /// The admin interface, if there is to be one.
+    /// The admin interface, if one is configured.
     pub(super) admin: Option<RunningAdmin>,
     /// What the last reload has replaced, on its way out.
     pub(super) retiring: Option<JoinHandle<(Leaving, Stuck)>>,
@@ -203,7 +203,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         booted = server.booted() => booted.map_err(ServeError::Worker),
         reason = stop.wait() => return Ok(server.stop(reason).await),
     };
-    // Before the first request, so that whoever sees the server serve knows that changes of files count.
+    // Before the first request, so that a server which answers also sees changes of files.
     let mut watcher = Watcher::start(&control);
     if let Err(error) = booted.and_then(|()| server.listen(bound, &encryption)) {
         return Err((error, server.shut_down().await));

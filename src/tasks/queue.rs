@@ -32,7 +32,7 @@ pub enum SendError {
     },
     /// The worker ended, or no longer takes tasks; why.
     Refused(String),
-    /// The sending script is to end.
+    /// The sending script should end.
     Cut,
     /// The workers along a circle of waits.
     Circle(Vec<String>),
@@ -84,7 +84,7 @@ pub struct TaskCounts {
 }
 
 impl TaskQueue {
-    /// The empty queue of a worker with so many threads, of which `max` tasks may wait.
+    /// The empty queue of a worker with so many threads. At most `max` tasks may wait.
     pub fn new(name: &str, threads: usize, max: usize) -> Arc<Self> {
         let inner = Inner { queued: VecDeque::new(), max, closed: None, ears: Vec::new() };
         Arc::new(Self { worker: TaskWorker::new(name, threads), inner: Mutex::new(inner) })
@@ -101,7 +101,7 @@ impl TaskQueue {
         &self.worker
     }
 
-    /// What is to be seen of it.
+    /// Its state, for operators.
     pub fn counts(&self) -> TaskCounts {
         let (queued, oldest) = {
             let inner = self.locked();
@@ -236,7 +236,7 @@ impl TaskQueue {
         }
     }
 
-    /// Consumes the wake-up of a thread. `false`: its script is to end.
+    /// Consumes the wake-up of a thread. `false`: its script should end.
     pub fn tick(&self, key: ThreadKey) -> bool {
         let mut inner = self.locked();
         let waiting = !inner.queued.is_empty();
@@ -249,7 +249,7 @@ impl TaskQueue {
         !ear.signal.is_hung_up()
     }
 
-    /// The scripts of a worker (the first half of their keys) are to end.
+    /// Asks the scripts of a worker (the first half of their keys) to end.
     pub fn hang_up(&self, worker: usize) {
         for ear in self.locked().ears.iter_mut().filter(|ear| ear.key.0 == worker) {
             ear.signal.hang_up();
@@ -291,7 +291,7 @@ impl Inner {
         self.ears.iter_mut().find(|ear| ear.key == key)
     }
 
-    /// Wakes a thread that has nothing to do; without one, whoever looks next finds the task.
+    /// Wakes an idle thread. Without one, the next thread that looks finds the task.
     fn wake(&mut self) {
         match self.ears.iter_mut().find(|ear| ear.is_parked && !ear.signal.is_hung_up()) {
             Some(ear) => ear.call(),

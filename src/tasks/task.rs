@@ -62,7 +62,7 @@ pub enum Read {
     Abandoned,
     /// Nothing came in time.
     TimedOut,
-    /// The reading script is to end.
+    /// The reading script should end.
     Cut,
     /// The workers along a circle of waits.
     Circle(Vec<String>),
@@ -75,7 +75,7 @@ pub enum UpdateError {
     Over,
     /// The sender has abandoned it.
     Abandoned,
-    /// The updating script is to end.
+    /// The updating script should end.
     Cut,
     /// The workers along a circle of waits.
     Circle(Vec<String>),
@@ -393,7 +393,7 @@ enum Stopped {
     Cut,
 }
 
-/// Wakes who waits for a task, so that it looks whether it still may.
+/// Wakes the thread that waits for a task, so that it checks whether its wait was cut off.
 struct Bell(Arc<Task>);
 
 impl Wake for Bell {

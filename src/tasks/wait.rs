@@ -9,11 +9,11 @@ use std::task::Waker;
 pub trait Interruption {
     /// Lets `waker` be woken when the wait may have to end; to be called before the first look.
     fn sleeper(&self, waker: Waker) -> Sleeper<'_>;
-    /// Whether the wait is to end.
+    /// Whether the wait should end.
     fn is_cut(&self) -> bool;
 }
 
-/// Who waits for whom among workers, so that a circle is refused instead of waited out.
+/// Which worker waits for which, so that a circle fails at once instead of running into a timeout.
 pub trait WaitGraph: Send + Sync {
     /// A thread of `from` begins to wait for `to`. `Err` with the names along the circle that this would close.
     ///

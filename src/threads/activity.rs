@@ -33,7 +33,7 @@ impl ThreadState {
     }
 }
 
-/// Shared by a PHP thread, which writes it, and whoever looks. The writer's own lock, which hardly anybody else takes.
+/// Shared by a PHP thread, which writes it, and its readers. The lock is almost only taken by the writer.
 #[derive(Default)]
 pub struct Activity {
     /// Protects what is said of one moment; held for the copy of a short text at most.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often a leaving group is looked at. Short beside any grace period, long beside the cost of a look.
+/// How often a leaving group is checked. Short beside any grace period, long beside the cost of a check.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A group of PHP threads of one kind.
@@ -28,7 +28,7 @@ struct Shared {
     kills: Arc<AtomicU64>,
 }
 
-/// Whose threads they are, for logs and for those who look from outside.
+/// The worker of the threads, for logs and operators.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The worker; `None`: classic threads.
@@ -44,7 +44,7 @@ struct Joinable {
     handle: JoinHandle<()>,
 }
 
-/// One thread, for those who look at it and those who end its scripts.
+/// One thread, as operators see it and as its scripts are ended.
 struct GroupThread {
     thread_group: Arc<Shared>,
     number: usize,

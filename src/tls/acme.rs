@@ -84,7 +84,7 @@ fn pause(failures: u32, is_transient: bool, is_rate_limit: bool) -> Duration {
     }
 }
 
-/// When a certificate is to be renewed, in seconds since 1970, if the authority does not say (pure): when a third of its
+/// When a certificate should be renewed, in seconds since 1970, if the authority does not say (pure): when a third of its
 /// life is left, earlier by up to a tenth of that third, so that many servers do not ask at once. `jitter` is from 0 to 1.
 fn renewal_time(facts: &CertificateFacts, jitter: f64) -> i64 {
     let third = facts.not_after.saturating_sub(facts.not_before) / 3;

@@ -17,7 +17,7 @@ pub(super) unsafe fn same(
     depth: usize,
 ) -> bool {
     let mut comparison = Comparison { objects, known: PairSet::default() };
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { comparison.arrays(source, published, depth) }
 }
 
@@ -91,7 +91,7 @@ unsafe fn keys(left: Key, right: Key) -> bool {
     match (left, right) {
         (Key::Index(left), Key::Index(right)) => left == right,
         (Key::Name(left, left_hash), Key::Name(right, right_hash)) => {
-            // SAFETY: handed on from the caller.
+            // SAFETY: the caller guarantees it.
             left_hash == right_hash && unsafe { strings(left, right) }
         }
         _ => false,
@@ -101,6 +101,6 @@ unsafe fn keys(left: Key, right: Key) -> bool {
 /// # Safety
 /// Both strings must live.
 unsafe fn strings(left: *const ZString, right: *const ZString) -> bool {
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { std::ptr::eq(left, right) || ZString::bytes(left) == ZString::bytes(right) }
 }

@@ -50,7 +50,7 @@ pub(super) struct Memory {
     mapped: bool,
 }
 
-// SAFETY: the memory belongs to whoever holds this value, and nothing writes to it after `seal`.
+// SAFETY: the holder of this value owns the memory, and nothing writes to it after `seal`.
 unsafe impl Send for Memory {}
 // SAFETY: as above: shared access is read-only.
 unsafe impl Sync for Memory {}

@@ -133,7 +133,7 @@ impl Pins {
         self.slots.iter().find(|held| std::ptr::eq(Arc::as_ptr(held), slot)).cloned()
     }
 
-    /// Decides, and pins what is exposed: the budget is taken in the same step in which it is looked at.
+    /// Decides, and pins what is exposed. The budget is checked and taken in one step.
     fn decide(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
         let bounded = self.long_lived && self.policy.mode == Mode::Auto;
         if self.policy.mode == Mode::Copy || (bounded && snapshot.bytes() <= self.policy.copy_bytes_max) {

@@ -97,7 +97,7 @@ pub(super) unsafe fn plan(source: *const ZArray, objects: &dyn Objects, limits: 
         enums: false,
     };
     let mut planner = Planner { plan, objects, limits };
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { planner.array(source, 1)? };
     Ok(planner.plan)
 }

@@ -11,7 +11,7 @@ use once_cell::sync::Lazy;
 static REAPER: Lazy<Option<Sender<Arc<Snapshot>>>> = Lazy::new(|| {
     let (sender, receiver) = bounded::<Arc<Snapshot>>(REAPER_QUEUE_MAX);
     let started = std::thread::Builder::new().name("igor-reaper".into()).spawn(move || {
-        // Whoever freed something first has started it, which may be a PHP thread.
+        // The first thread that freed a snapshot has started it, and that may be a PHP thread.
         SignalMask::block_all();
         for snapshot in receiver {
             drop(snapshot);

@@ -132,11 +132,11 @@ impl Slot {
         let _current = self.locked();
         self.withdrawn.store(true, Ordering::Relaxed);
         let version = self.version.load(Ordering::Relaxed) + 1;
-        // After the mark: who sees the new version sees that too.
+        // After the mark: a reader that sees the new version sees the mark too.
         self.version.store(version, Ordering::Release);
     }
 
-    /// Whether [`withdraw`](Self::withdraw) was called, for who has seen the version that it made.
+    /// Whether [`withdraw`](Self::withdraw) was called, for readers that have seen the version that it made.
     pub fn is_withdrawn(&self) -> bool {
         self.withdrawn.load(Ordering::Relaxed)
     }

@@ -31,7 +31,7 @@ impl Snapshot {
     /// # Safety
     /// `source` and everything that it holds must live, unwritten, during the call.
     pub unsafe fn copy_of(source: *const ZArray, objects: &dyn Objects, limits: Limits) -> Result<Self, Refusal> {
-        // SAFETY: handed on from the caller.
+        // SAFETY: the caller guarantees it.
         let plan = unsafe { plan::plan(source, objects, limits)? };
         // SAFETY: the source was planned just now, and nothing of the user's ran since.
         let memory = unsafe { arena::write(source, &plan, objects)? };
@@ -57,7 +57,7 @@ impl Snapshot {
     /// # Safety
     /// As for [`copy_of`](Self::copy_of).
     pub unsafe fn equals(&self, source: *const ZArray, objects: &dyn Objects) -> bool {
-        // SAFETY: handed on from the caller; the root is part of this arena.
+        // SAFETY: the caller guarantees it; the root is part of this arena.
         unsafe { compare::same(source, self.root(), objects, MAX_DEPTH + 1) }
     }
 

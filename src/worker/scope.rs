@@ -49,7 +49,7 @@ struct Inner {
 /// What a reload took out of a scope and put in.
 #[derive(Default)]
 pub struct Replaced {
-    /// Workers that are to stop: no longer declared, or declared otherwise.
+    /// Workers that should stop: no longer declared, or declared differently.
     pub retired: Vec<Arc<Background>>,
     /// Those of them whose names are still declared: they must restart, because they ran.
     pub restarted: Vec<Arc<Background>>,
@@ -202,7 +202,7 @@ impl ScopeWorkers {
             let inner = self.read();
             match names.iter().find(|name| !inner.workers.contains_key(**name)) {
                 None => return Ok(names.iter().map(|name| inner.workers[*name].clone()).collect()),
-                // Readers go on beside it: a script may ask for a wrong name again and again.
+                // Readers are not held up by it: a script may ask for a wrong name again and again.
                 Some(name) if inner.catch_all.is_none() => return Err(inner.not_declared(name, &self.label)),
                 Some(_) => {}
             }
@@ -294,7 +294,7 @@ impl ScopeView {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
-            // A reload may have put another worker under the name: whoever waited for the old one waits for that.
+            // A reload may have replaced the worker of this name: waits for the old one continue with the new one.
             match self.declared().find(worker.name().as_bytes()) {
                 Some(successor) if !Arc::ptr_eq(&successor, &worker) => worker = successor,
                 _ => return Err(failure),

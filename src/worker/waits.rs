@@ -58,7 +58,7 @@ impl Waits {
     }
 }
 
-/// Someone who waits for a background worker.
+/// A thread that waits for a background worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
     /// The PHP thread's name, which says of what kind it is: `php-…`, `http-…`, or `bg-…` with the name of its worker.
@@ -67,7 +67,7 @@ pub struct Waiter {
     pub since: Duration,
 }
 
-/// Those who wait for one worker; kept under the worker's lock. There are at most as many as PHP threads.
+/// The threads that wait for one worker; the worker's lock protects it. There are at most as many as PHP threads.
 #[derive(Default)]
 pub(super) struct Waiters {
     tickets: u64,

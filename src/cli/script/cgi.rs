@@ -52,7 +52,7 @@ impl Environment {
     }
 }
 
-/// Whether the arguments may come from a client and must not be read as options: a web server hands on a query without
+/// Whether the arguments may come from a client and must not be read as options: a web server passes on a query without
 /// `=` as arguments.
 pub(super) fn has_options_of_a_client(environment: &Environment) -> bool {
     let Some(query) = environment.get("QUERY_STRING") else { return false };

@@ -36,7 +36,7 @@ const MODULES_CODE: &str = r#"foreach (['PHP' => false, 'Zend' => true] as $kind
 
 const INFO_CODE: &str = "phpinfo();";
 
-/// What is to be run.
+/// What should be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     File(OsString),
@@ -44,7 +44,7 @@ pub(super) enum Source {
     StandardInput,
 }
 
-/// A command line that has been read.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Invocation {
     pub(super) source: Source,

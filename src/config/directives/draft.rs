@@ -61,7 +61,7 @@ impl RoutesDraft {
         }
     }
 
-    /// Adds a route of which only the first that matches is taken.
+    /// Adds a route to a group. A request takes only the first route of the group that matches.
     pub(super) fn push_exclusive(
         &mut self,
         exclusive: Exclusive,

@@ -133,7 +133,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             "Routes that are tried in the order of the file.",
             |node, args, context| {
                 context.count_args(node, args, 0, 0);
-                // The matchers of the blocks around come by the context.
+                // The context has the matchers of the enclosing blocks.
                 let named = context.named.clone();
                 Some(Handler::Subroute(read_block(node.children(), &named, Sorting::AsWritten, context)))
             }

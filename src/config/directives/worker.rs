@@ -191,7 +191,7 @@ pub(super) fn worker(node: &Node, context: &mut Context<'_>) -> Option<WorkerDra
 }
 
 impl WorkerDraft {
-    /// A worker of which nothing is known but its place.
+    /// A worker with all defaults, at this place.
     pub(crate) fn new(position: Position) -> Self {
         Self {
             file: None,

@@ -48,7 +48,7 @@ pub enum AccessLog {
     Sinks(Arc<[Arc<dyn AccessSink>]>),
 }
 
-/// Who answered.
+/// The handler that answered.
 #[derive(Clone, Copy, Default)]
 pub(super) enum HandledBy<'s> {
     /// No handler of the site was for this request, or it panicked.
@@ -153,7 +153,7 @@ impl AccessRecord {
         }))
     }
 
-    /// Writes the record of a request whose head could not be read: nothing is known but who sent it.
+    /// Writes the record of a request with an unreadable head: only its sender is known.
     pub(super) fn unreadable(connection: &ConnectionInfo, log: &AccessLog, status: StatusCode) {
         let mut parts = http::Request::new(()).into_parts().0;
         // What it asked for is not known; a method and a path would be invented.

@@ -334,7 +334,7 @@ impl Body for StdinBody {
                 self.remaining -= bytes.len() as u64;
                 Some(Ok(Frame::data(bytes)))
             }
-            // Less than announced: a form of which the rest is missing is no script's to work with.
+            // Less than announced: a script must not work with an incomplete form.
             Some(Piece::End) | None => {
                 self.is_ended = true;
                 Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof)))

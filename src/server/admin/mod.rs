@@ -110,7 +110,7 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
     let socket = Socket::from(above_those_of_scripts(Socket::new(Domain::UNIX, Type::STREAM, None)?.into()));
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    // Before anybody can connect: whoever may, may stop the server.
+    // Before any client can connect, because a client may stop the server.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     socket.listen(limits::LISTEN_BACKLOG)?;
     Ok(Bound::Unix(socket.into(), path.to_owned()))
@@ -254,7 +254,7 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
     graceful.shutdown().await;
 }
 
-/// Who is connected, in the order in which they came. Clients that ask for nothing must not keep others out.
+/// The connected clients, oldest first. Clients that ask for nothing must not keep others out.
 #[derive(Default)]
 struct Clients(VecDeque<Weak<Client>>);
 

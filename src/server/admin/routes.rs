@@ -114,7 +114,7 @@ fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
     Err(Box::new(refusal))
 }
 
-/// What kits made for FrankenPHP do to restart the workers: they send back the configuration that they have got.
+/// Tools made for FrankenPHP restart the workers like this: they send the configuration back unchanged.
 async fn reload_app(control: &Control, request: Request<Incoming>) -> Answer {
     let sent = match body(request).await {
         Ok(sent) => sent,

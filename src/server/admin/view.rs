@@ -118,9 +118,9 @@ pub struct BackgroundView {
     pub bytes: Option<usize>,
     /// How long ago its snapshot last changed.
     pub age_seconds: Option<f64>,
-    /// How long ago its script last called `frankenphp_set_vars()`, be it with what was already there.
+    /// The time since its script last called `frankenphp_set_vars()`, whether or not the array had changed.
     pub last_publish_seconds: Option<f64>,
-    /// Who waits for it to become ready.
+    /// The threads that wait for it to become ready.
     pub waiters: Vec<WaiterView>,
     /// What has been counted.
     pub counts: BackgroundCounts,
@@ -196,7 +196,7 @@ pub struct ErrorView {
     pub line: u32,
 }
 
-/// Someone who waits for a background worker.
+/// A thread that waits for a background worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WaiterView {
     /// The PHP thread, as in `GET /frankenphp/threads`.

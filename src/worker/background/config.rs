@@ -23,7 +23,7 @@ pub struct BackgroundConfig {
     pub resolved: PathBuf,
     /// When it counts as ready.
     pub ready: ReadyWhen,
-    /// Threads that start with the server; 0: one thread on first demand.
+    /// Threads that start with the server; 0: one thread when a script first asks for the worker.
     pub num: usize,
     /// Failures in a row after which it is given up; `None`: never.
     pub failures_max: Option<u32>,

@@ -31,7 +31,7 @@ use work::BackgroundWork;
 pub struct Shared {
     /// How their threads are made.
     pub options: ThreadOptions,
-    /// Who waits for whom.
+    /// Which worker waits for which.
     pub waits: Arc<Waits>,
     /// Set when the server stops: no worker starts any more, also none that a catch-all would make.
     pub stopping: Arc<AtomicBool>,
@@ -58,16 +58,16 @@ struct State {
     live: usize,
     /// Those of them that are in a run of the script, and not between two.
     running: usize,
-    /// The system did not give all threads, and the log says so.
+    /// Not all threads could be started, and the log says so.
     is_short: bool,
     life: Lifecycle,
     /// Threads whose script is up: it has asked for its handle, or is ready.
     up: usize,
     /// Why: a reload took it out of the configuration.
     retired: bool,
-    /// How often a restart was asked for. A run that began before the newest is to end, and its end is no failure.
+    /// How often a restart was asked for. A run that began before the newest one should end, and its end is no failure.
     restarts: u64,
-    /// Who ran under this name before a reload changed its declaration: no script starts before it has left.
+    /// The worker of this name before a reload changed its configuration. No script starts before its threads have left.
     predecessor: Option<Arc<Background>>,
     /// Failures in a row, for messages.
     attempts: u32,
@@ -101,7 +101,7 @@ impl State {
     }
 }
 
-/// What is to be seen of a worker from outside.
+/// The state of a worker, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// `idle`, `starting`, `running`, `ready`, `given up` or `stopping`.
@@ -116,13 +116,13 @@ pub struct Status {
     pub last_exit: Option<i32>,
     /// The PHP error that ended the last failed run; forgotten when the worker is started after it was given up.
     pub last_error: Option<ScriptError>,
-    /// How long ago its script last published, be it what was already there.
+    /// The time since its script last called `frankenphp_set_vars()`, whether or not the array had changed.
     pub published: Option<Duration>,
     /// What has been counted.
     pub counters: WorkerCounters,
     /// Its tasks.
     pub tasks: TaskCounts,
-    /// Who waits for it to become ready, the longest wait first.
+    /// The threads that wait for it to become ready, the longest wait first.
     pub waiters: Vec<Waiter>,
 }
 
@@ -139,10 +139,10 @@ impl Background {
     pub fn succeed(predecessor: &Arc<Self>, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let Self { name, scope, slot, last_publish, .. } = &**predecessor;
         let before = predecessor.locked();
-        // One that never ran has no one to wait for; so a line of reloads does not become a chain of workers.
+        // A predecessor that never ran is not waited for, so many reloads do not make a chain of workers.
         let waits_for = if before.live > 0 { Some(predecessor.clone()) } else { before.predecessor.clone() };
         let mut counters = before.counters;
-        // What is between two runs has been counted when the last one ended.
+        // A thread between two runs was counted when its last run ended.
         counters.restarts.reload += before.running as u64;
         let state = State {
             life: before.life.succeed(),
@@ -220,17 +220,17 @@ impl Background {
         self.tasks.close(&self.stopped(&self.locked()).message);
     }
 
-    /// The worker is declared no more.
+    /// The worker is no longer declared.
     pub(super) fn withdraw(&self) {
         self.tasks.close(&messages::removed(&self.name).message);
     }
 
-    /// Which of the threads that listen for tasks are its own: a successor has others.
+    /// Identifies its threads among those that listen for tasks: a successor has others.
     fn identity(&self) -> usize {
         std::ptr::from_ref(self) as usize
     }
 
-    /// What is to be seen of it.
+    /// Its state, for operators.
     pub fn status(&self) -> Status {
         let state = self.locked();
         Status {
@@ -252,7 +252,7 @@ impl Background {
         WorkerCounters { kills: self.thread_group.kills(), ..state.counters }
     }
 
-    /// Starts the threads that the declaration asks for and that are not there: all of them, or those that a pool has lost.
+    /// Starts the missing threads: all that the configuration asks for, or those that a pool has lost.
     /// Safe to call from many threads at once. `own_scope` is what its script sees.
     ///
     /// # Errors
@@ -266,7 +266,7 @@ impl Background {
             state.attempts = 0;
             state.last_failure = None;
         }
-        // Under the lock, so that a second caller neither starts more nor waits for a thread that the system did not give.
+        // Under the lock, so that a second caller starts no more, and does not wait for a thread that could not be started.
         while state.live < self.config.num.max(1) {
             let spawned = self.thread_group.spawn(|number, activity| {
                 Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
@@ -299,7 +299,7 @@ impl Background {
 
     /// Lets the script end and start again on every thread, at once and without counting a failure: every handle reaches its
     /// end of file, every pause ends. Threads that were given up are started again; a worker that does not run stays so.
-    /// Returns whether it runs. A script that does not end is for the caller to interrupt, see
+    /// Returns whether it runs. The caller interrupts scripts that do not end, see
     /// [`end_runs`](crate::threads::end_runs).
     ///
     /// # Errors
@@ -336,7 +336,7 @@ impl Background {
             (std::mem::take(&mut state.handles), state.retired)
         };
         self.tasks.hang_up(self.identity());
-        // Of one that a reload has replaced, the successor takes the tasks.
+        // If a reload has replaced the worker, its successor takes the tasks.
         if !retired {
             self.close_tasks();
         }
@@ -422,7 +422,7 @@ impl Background {
         Some(messages::gave_up(self.subject(), state.attempts, last))
     }
 
-    /// What has happened so far, to be taken before [`start`](Self::start): a waiter hears of what happens after.
+    /// What has happened so far. Taken before [`start`](Self::start), so that a waiter sees what happens after it.
     pub(super) fn since(&self) -> Since {
         let state = self.locked();
         Since { failures: state.failures, give_ups: state.give_ups }
@@ -459,7 +459,7 @@ impl Background {
     }
 }
 
-/// Wakes those who wait for the worker, so that they look whether they still may.
+/// Wakes the threads that wait for the worker, so that they check whether their waits were cut off.
 struct Bell(Arc<Background>);
 
 impl Wake for Bell {

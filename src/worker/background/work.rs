@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a thread that waits for the worker's predecessor looks whether it is to stop itself.
+/// How often a thread that waits for the worker's predecessor checks whether it should stop itself.
 const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One thread of a background worker.
@@ -43,10 +43,10 @@ pub(super) struct BackgroundWork {
     standing: Standing,
 }
 
-/// Whether the worker counts the thread among those that are there.
+/// Whether the worker counts the thread as live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It has not run yet, and never does when the system gave no thread. Whoever starts it counts it.
+    /// It has not run yet, and never will if the thread could not be started. The caller that starts it counts it.
     New,
     /// It runs, and takes itself off the count when it leaves.
     Counted,
@@ -75,7 +75,7 @@ impl BackgroundWork {
     }
 
     /// Waits until a script may start: for the worker's predecessor, and then for the pause, which a restart ends. `false`
-    /// when the worker is to stop.
+    /// when the worker should stop.
     fn pause(&mut self) -> bool {
         self.activity.pausing();
         if !self.await_predecessor() {
@@ -100,7 +100,7 @@ impl BackgroundWork {
         }
     }
 
-    /// `false` when the worker is to stop.
+    /// `false` when the worker should stop.
     fn await_predecessor(&self) -> bool {
         loop {
             let predecessor = {
@@ -119,7 +119,7 @@ impl BackgroundWork {
         }
     }
 
-    /// `None`: the worker is to stop.
+    /// `None`: the worker should stop.
     fn begin(&mut self) -> io::Result<Option<Run>> {
         let ends = super::handle::pair();
         self.started = Instant::now();
@@ -168,7 +168,7 @@ impl BackgroundWork {
         }
     }
 
-    /// The run is ready, from its first publish or its first tick on: those who wait for the worker continue.
+    /// The run is ready, by its first publish or its first tick: waits for the worker return.
     fn note_ready(&mut self) {
         self.note_up();
         if std::mem::replace(&mut self.is_ready, true) {
@@ -186,14 +186,14 @@ impl BackgroundWork {
 
     /// The thread leaves its loop.
     fn leave(&mut self) {
-        // One that never ran has nothing to take back; it is dropped while the worker's lock is held.
+        // A thread that never ran was not counted; it is dropped while the worker's lock is held.
         if std::mem::replace(&mut self.standing, Standing::Left) == Standing::Counted {
             self.worker.locked().live -= 1;
             self.worker.changed.notify_all();
         }
     }
 
-    /// The thread leaves its loop because of a failure that has been noted. The last thread of a pool makes the worker give up;
+    /// The thread leaves its loop because of a failure that was noted. The worker is given up with the last thread of a pool;
     /// before that the others may still publish.
     fn give_up(&mut self) {
         self.standing = Standing::Left;
@@ -384,7 +384,7 @@ impl Work for BackgroundWork {
             let state = self.worker.locked();
             state.life.is_stopping() || state.restarts > self.restarts
         };
-        // What is still queued waits for the next run, or was refused.
+        // Queued tasks wait for the next run, or were refused.
         if ended { None } else { self.worker.tasks.take(self.key()) }
     }
 

@@ -48,7 +48,7 @@ impl Classic {
         Ok(())
     }
 
-    /// How many threads there are to be.
+    /// How many threads the configuration asks for.
     pub fn config(&self) -> ClassicConfig {
         self.config
     }

@@ -64,7 +64,7 @@ struct Boot {
     last_failure: Option<LastFailure>,
 }
 
-/// What is to be seen of an HTTP worker from outside.
+/// The state of an HTTP worker, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Threads that have not given up.
@@ -107,7 +107,7 @@ impl HttpWorker {
         })
     }
 
-    /// Starts the threads that the declaration asks for and that are not there; they boot on their own.
+    /// Starts the missing threads, which boot on their own.
     ///
     /// # Errors
     /// The system could not start a thread. Those that it started run, and the caller must stop them.
@@ -130,7 +130,7 @@ impl HttpWorker {
     }
 
     /// Restarts the script of every thread after the request in hand; requests wait in the queue meanwhile.
-    /// Threads that were given up are started again. A script that does not end is for the caller to interrupt, see
+    /// Threads that were given up are started again. The caller interrupts scripts that do not end, see
     /// [`end_runs`](crate::threads::end_runs).
     ///
     /// # Errors
@@ -154,7 +154,7 @@ impl HttpWorker {
         &self.config
     }
 
-    /// What is to be seen of it.
+    /// Its state, for operators.
     pub fn status(&self) -> Status {
         let boot = self.locked();
         Status {

@@ -21,7 +21,7 @@ pub(super) struct HttpWork {
     failures: Failures,
     pause: Duration,
     run: u64,
-    /// Disconnected when this run is to end for a restart.
+    /// Disconnected when this run should end for a restart.
     restart: Receiver<Infallible>,
     started: Instant,
     /// When this run asked for its first job.
