@@ -28,6 +28,8 @@ pub mod limits;
 #[cfg(feature = "php")]
 pub mod php;
 #[cfg(all(feature = "php", feature = "http"))]
+mod resp;
+#[cfg(all(feature = "php", feature = "http"))]
 pub mod server;
 pub mod signals;
 #[cfg(feature = "php")]

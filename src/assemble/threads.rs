@@ -227,6 +227,11 @@ impl Threads {
         Leaving { classic, http, background: Vec::new() }
     }
 
+    /// The stores that all scripts see.
+    pub(crate) fn stores(&self) -> &Arc<Stores> {
+        &self.options.stores
+    }
+
     fn shared(&self) -> Shared {
         Shared { options: self.options.clone(), waits: self.waits.clone(), stopping: self.stopping.clone() }
     }

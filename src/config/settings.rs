@@ -81,6 +81,20 @@ pub struct StoreSettings {
     pub max_keys: usize,
     /// Whether it makes room by removing what was not used for a long time; otherwise writes to a full store are refused.
     pub evicts: bool,
+    /// Where it listens for clients of Redis; `None`: nowhere.
+    pub listen: Option<Admin>,
+    /// What those clients have to say.
+    pub password: Option<Password>,
+}
+
+/// A secret, which no log and no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
 }
 
 /// The upper bound of the number of PHP threads.

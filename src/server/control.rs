@@ -5,6 +5,7 @@ use crate::assemble::Live;
 use crate::config::{Diagnostic, ScopeLabel};
 use crate::http::listener::BindError;
 use crate::limits::{CONTROL_REQUESTS_MAX, KILL_SECONDS_MAX};
+use crate::resp::PortError;
 use crate::threads;
 use crate::tls::TlsError;
 use std::sync::Arc;
@@ -81,6 +82,9 @@ pub(super) enum ControlError {
     /// A new address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The Redis port of a store cannot listen.
+    #[error(transparent)]
+    Port(#[from] PortError),
     /// A log file cannot be opened. The message names it.
     #[error("{0}")]
     Log(std::io::Error),

@@ -51,6 +51,7 @@ impl Server {
         let (encryption, config) = preparing.await?;
         let encryption = encryption?;
         let bound = self.bind_new(&config)?;
+        let ports = self.ports.bind(&config)?;
         let grace = old.config.global.grace_period;
         let threads = match Threads::succeed(&old, &config) {
             Ok(threads) => Arc::new(threads),
@@ -65,6 +66,8 @@ impl Server {
             return Err(error);
         }
         self.switch(&old, config, threads, bound, encryption);
+        let live = self.live.borrow().clone();
+        self.ports.open(&live.config, live.threads.stores(), ports);
         Ok(Reloaded { warnings })
     }
 

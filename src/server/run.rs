@@ -14,6 +14,7 @@ use crate::http::phase::ListenerSettings;
 use crate::http::service::HttpService;
 use crate::limits::{DESCRIPTORS_MAX, KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
 use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once, process};
+use crate::resp::{BoundPort, PortError, Ports};
 use crate::signals::SignalMask;
 use crate::tls::{Challenges, KeptFresh, TlsError};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -41,6 +42,9 @@ pub enum ServeError {
     /// The admin interface cannot listen.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// The Redis port of a store cannot listen.
+    #[error(transparent)]
+    Port(#[from] PortError),
     /// The system refused something.
     #[error("{doing}: {error}")]
     System {
@@ -67,6 +71,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     let encryption = Encryption::prepare(&config, &challenges)?;
     let bound = bind(&config)?;
     let admin = admin::bind(config.global.admin.as_ref())?;
+    let ports = Ports::default().bind(&config)?;
     let engine = Engine::start(&engine_options(&config))?;
     process::own();
     log_engine(&engine);
@@ -75,8 +80,9 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     SignalMask::block_all_but(&OWN_SIGNALS);
     let runtime = process::own_descriptors_of(runtime::start)
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
-    let serving =
-        || runtime.block_on(serve(config, source.map(absolute), Sockets { bound, admin, encryption, challenges }));
+    let serving = || {
+        runtime.block_on(serve(config, source.map(absolute), Sockets { bound, admin, ports, encryption, challenges }))
+    };
     let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
         // No one is left to let the PHP threads leave.
         tracing::error!("the server's loop panicked, and the process ends at once; this is a defect of igor");
@@ -124,6 +130,8 @@ pub(super) struct Server {
     pub(super) kept_fresh: Option<KeptFresh>,
     /// The admin interface, if one is configured.
     pub(super) admin: Option<RunningAdmin>,
+    /// The Redis ports of stores.
+    pub(super) ports: Ports,
     /// What the last reload has replaced, on its way out.
     pub(super) retiring: Option<JoinHandle<(Leaving, Stuck)>>,
     /// Ends with the server's first step down.
@@ -159,12 +167,13 @@ impl Listening {
 struct Sockets {
     bound: Vec<(Listener, BoundListener)>,
     admin: Option<BoundAdmin>,
+    ports: Vec<BoundPort>,
     encryption: Encryption,
     challenges: Arc<Challenges>,
 }
 
 async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {
-    let Sockets { bound, admin, mut encryption, challenges } = sockets;
+    let Sockets { bound, admin, ports, mut encryption, challenges } = sockets;
     let mut stop = StopSignal::new();
     // Before any PHP thread runs: a signal must not end the process without its phases from then on.
     let signals =
@@ -190,6 +199,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         challenges,
         kept_fresh: None,
         admin: None,
+        ports: Ports::default(),
         retiring: None,
         opcache,
         left_behind: Vec::new(),
@@ -208,6 +218,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
     if let Err(error) = booted.and_then(|()| server.listen(bound, &encryption)) {
         return Err((error, server.shut_down().await));
     }
+    server.open_ports(ports);
     server.kept_fresh = encryption.keep_fresh();
     tokio::spawn(systemd::keep_alive());
     tokio::spawn(housekeeping::run());
@@ -256,6 +267,11 @@ impl Server {
         Ok(())
     }
 
+    fn open_ports(&mut self, bound: Vec<BoundPort>) {
+        let live = self.live.borrow().clone();
+        self.ports.open(&live.config, live.threads.stores(), bound);
+    }
+
     async fn stop(self, reason: &'static str) -> Stuck {
         tracing::info!(signal = reason, "stopping");
         self.shut_down().await
@@ -264,6 +280,7 @@ impl Server {
     async fn shut_down(mut self) -> Stuck {
         systemd::stopping();
         self.opcache = None;
+        self.ports.close();
         let live = self.live.borrow().clone();
         let listeners = std::mem::take(&mut self.listeners).into_iter().map(|listening| listening.running).collect();
         let mut stuck = shut_down(listeners, live).await;

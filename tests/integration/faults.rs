@@ -163,6 +163,45 @@ const IN_RECEIVERS: &[&str] = &[
     "task complete",
 ];
 
+/// Faults in a script that uses a store.
+const IN_STORES: &[&str] = &[
+    "host_store_open",
+    "host_store_get",
+    "host_store_set",
+    "host_store_set after",
+    "host_store_increment",
+    "host_store_increment after",
+    "host_store_cas",
+    "host_store_remove",
+    "host_store_clear",
+    "host_store_merge",
+    "host_store_numbers",
+    "host_store_list",
+    "host_store_listed",
+    "host_store_list_end",
+    "host_store_compute",
+    "host_store_compute after",
+    "host_store_computed",
+    "host_store_computed after",
+    "host_store_watch",
+    "store open",
+    "store get",
+    "store set",
+    "store value",
+    "store increment",
+    "store cas",
+    "store remove",
+    "store merge",
+    "store list",
+    "store compute",
+    "store computed",
+];
+
+/// Does everything that can be done to a store.
+const STORE: &str = "$s = new FrankenPHP\\SharedArray(); $s->clear(); $s->set('a', 1); $s->get('a'); $s->increment('a');
+    $s->cas('a', 2, 3); $s->merge(['b' => [1], 'c' => 'x']); $s->keys(); $s->snapshot(); $n = count($s);
+    $s->compute('d', fn () => [1]); $s->pull('d'); unset($s['b']); $s->watch(); return [$s['a'], $s['c'], $n, count($s)];";
+
 /// A worker that takes tasks, arms the fault that a task names, and does everything that a receiver can do.
 const RECEIVER: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
     while ($h->tick()) {
@@ -334,6 +373,19 @@ fn faults_in_tasks() {
     }
 }
 
+/// N29: a fault at any point leaves a store as whole as it was, and no computation that others would wait for.
+#[test]
+fn faults_in_stores() {
+    let server = server("store default");
+    let done = || assert_eq!(server.eval(STORE).value(), json!([3, "x", 3, 2]));
+    done();
+    for point in IN_STORES {
+        println!("{point} in a script with a store");
+        server.send(&Request::post("/eval.php?raw", format!("igor_fault('{point}'); {STORE}")));
+        done();
+    }
+}
+
 /// N21: every allocation of a publish fails once. Each time the publisher gets an exception, and what was published stays.
 #[test]
 fn allocations_that_fail() {
@@ -422,7 +474,7 @@ fn every_point_is_tested() {
         .concat()
         .iter()
         .map(|(point, _)| *point)
-        .chain([IN_SENDERS, IN_RECEIVERS, ELSEWHERE].concat())
+        .chain([IN_SENDERS, IN_RECEIVERS, IN_STORES, ELSEWHERE].concat())
         .map(str::to_owned)
         .collect();
     let missing: Vec<_> = points.difference(&tested).collect();

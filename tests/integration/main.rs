@@ -48,6 +48,7 @@ mod shutdown;
 mod signals;
 mod slow_clients;
 mod smuggling;
+mod stores;
 mod supervision;
 mod syscalls;
 mod tls;

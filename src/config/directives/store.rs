@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::super::limits;
-use super::super::settings::StoreSettings;
+use super::super::settings::{Admin, Password, StoreSettings};
 use super::super::syntax::Node;
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
@@ -52,6 +52,34 @@ pub(super) static STORE: Table<StoreSettings> = Table {
                 }
             },
         },
+        Directive {
+            name: "listen",
+            usage: "listen ADDRESS",
+            doc: "Lets clients of Redis use the store, at `IP:PORT` or `unix/PATH`.",
+            times: Times::Once,
+            apply: |store, node, context| {
+                let Some(word) = context.one(node) else { return };
+                match Admin::parse(&word.text) {
+                    Some(address) if address != Admin::Off => store.listen = Some(address),
+                    _ => {
+                        let message = format!("`{}` is no address to listen on", word.text);
+                        let hint = "write `127.0.0.1:6380`, `:6380`, or `unix//run/igor/store.sock`";
+                        context.error_with_hint(&word.position, message, hint);
+                    }
+                }
+            },
+        },
+        Directive {
+            name: "password",
+            usage: "password WORD",
+            doc: "What clients of Redis have to say before anything else.",
+            times: Times::Once,
+            apply: |store, node, context| {
+                let Some(word) = context.one(node) else { return };
+                let word = values::filled(word, "the password", context);
+                store.password = word.map(|word| Password(word.to_owned()));
+            },
+        },
     ],
     ignored: &[],
     unsupported: &[],
@@ -80,7 +108,32 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
         max_bytes: limits::STORE_MAX_BYTES_DEFAULT,
         max_keys: limits::STORE_MAX_KEYS_DEFAULT,
         evicts: false,
+        listen: None,
+        password: None,
     };
     STORE.apply(&mut store, node.children(), context);
+    check_port(&store, stores, node, context);
     stores.push(store);
+}
+
+/// Everybody who reaches a port without a password reads and writes all of the store.
+fn check_port(store: &StoreSettings, others: &[StoreSettings], node: &Node, context: &mut Context<'_>) {
+    if store.listen.is_none() && store.password.is_some() {
+        let message = format!("the store `{}` has a password and listens nowhere", store.name);
+        context.error_with_hint(&node.position, message, "add `listen`, or take the password out");
+    }
+    if let (Some(Admin::Addr(address)), None) = (&store.listen, &store.password)
+        && !address.ip().is_loopback()
+    {
+        let message = format!("the store `{}` listens on {address} without a password", store.name);
+        context.error_with_hint(&node.position, message, "add `password`, or listen on 127.0.0.1 or a unix socket");
+    }
+    let is_free = |other: &StoreSettings| match &other.listen {
+        Some(Admin::Addr(address)) if address.port() == 0 => true,
+        listen => listen.is_none() || *listen != store.listen,
+    };
+    if let Some(other) = others.iter().find(|other| !is_free(other)) {
+        let message = format!("the stores `{}` and `{}` listen on the same address", other.name, store.name);
+        context.error_with_hint(&node.position, message, "give one of them another address");
+    }
 }

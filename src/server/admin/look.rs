@@ -1,12 +1,13 @@
 //! Builds the views of the admin interface from the running threads.
 
 use super::view::{
-    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, TaskView, ThreadView, Threads,
-    WaiterView, WorkerConfigView, Workers,
+    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, StoreView, TaskView, ThreadView,
+    Threads, WaiterView, WorkerConfigView, Workers,
 };
 use crate::assemble;
 use crate::config::{Config, WorkerConfig};
 use crate::php::ScriptError;
+use crate::store::Store;
 use crate::tasks::TaskCounts;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::worker::Restarts;
@@ -36,6 +37,29 @@ pub(super) fn threads(threads: &assemble::Threads) -> Threads {
         add(&mut all, "background", worker.thread_group());
     }
     Threads { thread_debug_states: all, reserved_thread_count: threads.classic.reserve() }
+}
+
+/// Every store, by name.
+pub(super) fn stores(threads: &assemble::Threads) -> Vec<StoreView> {
+    let stores = threads.stores().all();
+    let view = |store: &Arc<Store>| {
+        let counts = store.counts();
+        StoreView {
+            name: store.name().to_owned(),
+            keys: counts.keys,
+            max_keys: counts.keys_max,
+            bytes: counts.bytes,
+            max_bytes: counts.bytes_max,
+            version: counts.version,
+            hits: counts.hits,
+            misses: counts.misses,
+            evicted: counts.evicted,
+            expired: counts.expired,
+            refused: counts.refused,
+            watchers: counts.watchers,
+        }
+    };
+    stores.iter().map(view).collect()
 }
 
 fn all_background(threads: &assemble::Threads) -> Vec<Arc<Background>> {

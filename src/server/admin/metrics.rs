@@ -4,7 +4,7 @@
 //! They are made on request from the views of the admin interface. Nothing is counted for them alone while a request is
 //! served.
 
-use super::view::{BackgroundView, HttpView, RestartCounts, TaskView, Threads, Workers};
+use super::view::{BackgroundView, HttpView, RestartCounts, StoreView, TaskView, Threads, Workers};
 use crate::php::{Restarts, floor_above};
 use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -35,7 +35,12 @@ pub(super) struct Process {
 ///
 /// # Errors
 /// A family has no name: a defect of this file.
-pub(super) fn render(workers: &Workers, threads: &Threads, process: Process) -> prometheus::Result<String> {
+pub(super) fn render(
+    workers: &Workers,
+    threads: &Threads,
+    stores: &[StoreView],
+    process: Process,
+) -> prometheus::Result<String> {
     let mut families = of_threads(threads, process);
     families.extend(of_snapshots(process.snapshots));
     families.push(of_opcache(process.opcache));
@@ -43,6 +48,7 @@ pub(super) fn render(workers: &Workers, threads: &Threads, process: Process) -> 
     families.extend(of_all_workers(workers));
     families.extend(of_http(&workers.http));
     families.extend(of_background(&workers.background));
+    families.extend(of_stores(stores));
     // A family of workers is empty where there are none, and the encoder refuses such.
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
@@ -296,6 +302,27 @@ fn of_background(workers: &[BackgroundView]) -> Vec<MetricFamily> {
     families.push(restarts(workers));
     families.extend(of_tasks(workers));
     families
+}
+
+fn of_stores(stores: &[StoreView]) -> Vec<MetricFamily> {
+    type Value = fn(&StoreView) -> u64;
+    let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
+    let families: [(&str, &str, MetricType, Value); 9] = [
+        ("igor_store_keys", "Elements of a store.", gauge, |view| view.keys as u64),
+        ("igor_store_bytes", "Bytes of all elements of a store.", gauge, |view| view.bytes as u64),
+        ("igor_store_max_bytes", "How many bytes there may be.", gauge, |view| view.max_bytes as u64),
+        ("igor_store_changes_total", "Changes of a store.", counter, |view| view.version),
+        ("igor_store_hits_total", "Reads of a store that found an element.", counter, |view| view.hits),
+        ("igor_store_misses_total", "Reads of a store that found none.", counter, |view| view.misses),
+        ("igor_store_evicted_total", "Elements that a store has removed to make room.", counter, |view| view.evicted),
+        ("igor_store_expired_total", "Elements whose time was over.", counter, |view| view.expired),
+        ("igor_store_refused_total", "Writes for which a store had no room.", counter, |view| view.refused),
+    ];
+    let make = |(name, help, kind, value): (&str, &str, MetricType, Value)| {
+        let samples = stores.iter().map(|view| (vec![("store", view.name.clone())], value(view) as f64));
+        family(name, help, kind, samples.collect())
+    };
+    families.into_iter().map(make).collect()
 }
 
 fn of_tasks(workers: &[BackgroundView]) -> Vec<MetricFamily> {

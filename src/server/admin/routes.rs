@@ -29,6 +29,7 @@ enum Action {
     Metrics,
     Threads,
     Workers,
+    Stores,
     Status,
     Health,
     Ready,
@@ -40,13 +41,14 @@ enum Action {
 }
 
 /// Every path with a method that it takes (besides `HEAD` where that is `GET`).
-const PATHS: [(&str, Method, Action); 11] = [
+const PATHS: [(&str, Method, Action); 12] = [
     ("/healthz", Method::GET, Action::Health),
     ("/readyz", Method::GET, Action::Ready),
     ("/frankenphp/status", Method::GET, Action::Status),
     ("/metrics", Method::GET, Action::Metrics),
     ("/frankenphp/threads", Method::GET, Action::Threads),
     ("/frankenphp/workers", Method::GET, Action::Workers),
+    ("/frankenphp/stores", Method::GET, Action::Stores),
     ("/frankenphp/workers/restart", Method::POST, Action::Restart),
     ("/load", Method::POST, Action::Load),
     ("/stop", Method::POST, Action::Stop),
@@ -79,6 +81,7 @@ pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) ->
         Action::Metrics => metrics_text(interface),
         Action::Threads => json(&look::threads(&control.live().threads)),
         Action::Workers => json(&look::workers(&control.live().threads)),
+        Action::Stores => json(&look::stores(&control.live().threads)),
         Action::Status => json(&probes::status(interface.started)),
         Action::Health => text(StatusCode::OK, "ok"),
         Action::Ready => ready(control, request.uri().query()),
@@ -158,7 +161,9 @@ fn metrics_text(interface: &Interface) -> Answer {
         lost_records: logging::lost_records(),
         php: running_release(),
     };
-    match metrics::render(&look::workers(&live.threads), &look::threads(&live.threads), process) {
+    let (workers, threads, stores) =
+        (look::workers(&live.threads), look::threads(&live.threads), look::stores(&live.threads));
+    match metrics::render(&workers, &threads, &stores, process) {
         Ok(metrics) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("writing the metrics: {error}")),
     }

@@ -40,6 +40,35 @@ pub struct StatusView {
     pub uptime_seconds: f64,
 }
 
+/// One of the answers of `GET /frankenphp/stores`, which has one for each store, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreView {
+    /// Its name.
+    pub name: String,
+    /// Elements, with those that have expired and were not met since.
+    pub keys: usize,
+    /// How many there may be.
+    pub max_keys: usize,
+    /// Bytes of all elements.
+    pub bytes: usize,
+    /// How many there may be.
+    pub max_bytes: usize,
+    /// Changes since the start.
+    pub version: u64,
+    /// Reads that found an element.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Elements that were removed to make room.
+    pub evicted: u64,
+    /// Elements that were removed because their time was over.
+    pub expired: u64,
+    /// Writes that found no room.
+    pub refused: u64,
+    /// Streams and clients that hear of changes.
+    pub watchers: usize,
+}
+
 /// The PHP that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhpView {

@@ -1,0 +1,115 @@
+//! Reads requests: an array of strings, or a line of words. Written here for its bounds: nothing is allocated for what a client
+//! has only announced.
+
+use std::str::from_utf8;
+
+/// What one client may send.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) arguments_max: usize,
+    pub(super) argument_bytes_max: usize,
+}
+
+/// A request and how many bytes it takes; `None`: it is not whole yet. An error is for the client.
+type Read<'b> = Result<Option<(Vec<&'b [u8]>, usize)>, &'static str>;
+
+/// The longest line: the head of an array or a string, or a request in words.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// The first request of the buffer, and how many bytes it takes; `None`: it is not whole yet.
+///
+/// # Errors
+/// It is no request; the text is for the client.
+pub(super) fn request(buffer: &[u8], bounds: Bounds) -> Read<'_> {
+    if buffer.first().is_none_or(|first| *first != b'*') {
+        return words(buffer);
+    }
+    let Some((count, mut at)) = number(buffer, 1, "ERR Protocol error: invalid multibulk length")? else {
+        return Ok(None);
+    };
+    if count > bounds.arguments_max as i64 {
+        return Err("ERR Protocol error: invalid multibulk length");
+    }
+    let mut arguments = Vec::new();
+    for _ in 0..count {
+        match buffer.get(at) {
+            None => return Ok(None),
+            Some(b'$') => {}
+            Some(_) => return Err("ERR Protocol error: expected '$'"),
+        }
+        let Some((len, start)) = number(buffer, at + 1, "ERR Protocol error: invalid bulk length")? else {
+            return Ok(None);
+        };
+        let len = usize::try_from(len).map_err(|_| "ERR Protocol error: invalid bulk length")?;
+        if len > bounds.argument_bytes_max {
+            return Err("ERR Protocol error: invalid bulk length");
+        }
+        let Some(bytes) = buffer.get(start..start + len + 2) else { return Ok(None) };
+        if &bytes[len..] != b"\r\n" {
+            return Err("ERR Protocol error: a string does not end where it should");
+        }
+        arguments.push(&bytes[..len]);
+        at = start + len + 2;
+    }
+    Ok(Some((arguments, at)))
+}
+
+/// A request as a person types it.
+fn words(buffer: &[u8]) -> Read<'_> {
+    let Some(end) = buffer.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
+        return if buffer.len() >= LINE_BYTES_MAX {
+            Err("ERR Protocol error: too big inline request")
+        } else {
+            Ok(None)
+        };
+    };
+    let words = buffer[..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    Ok(Some((words, end + 1)))
+}
+
+/// A number up to the end of its line, and where the next line begins.
+fn number(buffer: &[u8], start: usize, error: &'static str) -> Result<Option<(i64, usize)>, &'static str> {
+    /// Digits, a sign and the end of the line.
+    const BYTES_MAX: usize = 24;
+    let line = &buffer[start.min(buffer.len())..];
+    let Some(end) = line.iter().take(BYTES_MAX).position(|byte| *byte == b'\n') else {
+        return if line.len() >= BYTES_MAX { Err(error) } else { Ok(None) };
+    };
+    let digits = line[..end].strip_suffix(b"\r").ok_or(error)?;
+    let number = from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).ok_or(error)?;
+    Ok(Some((number, start + end + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { arguments_max: 3, argument_bytes_max: 5 };
+
+    #[test]
+    fn a_request_is_read_once_it_is_whole() {
+        let whole = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
+        let first = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len();
+        for end in 0..first {
+            assert_eq!(request(&whole[..end], BOUNDS), Ok(None), "{end} bytes");
+        }
+        assert_eq!(request(whole, BOUNDS), Ok(Some((vec![&b"GET"[..], b"k"], first))));
+        assert_eq!(request(&whole[first..], BOUNDS), Ok(Some((vec![&b"PING"[..]], 6))));
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused_before_it_arrives() {
+        for wrong in [
+            &b"*4\r\n"[..],
+            b"*1\r\n$6\r\n",
+            b"*1\r\n$-1\r\n",
+            b"*x\r\n",
+            b"*1\r\n+OK\r\n",
+            b"*9999999999999999999999999",
+        ] {
+            assert!(request(wrong, BOUNDS).is_err(), "{}", String::from_utf8_lossy(wrong));
+        }
+        assert!(request(b"*1\r\n$1\r\nkkk", BOUNDS).is_err());
+        assert!(request(&vec![b'x'; LINE_BYTES_MAX], BOUNDS).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! The sockets of stores, and what a reload does to them.
+
+use super::connection::serve;
+use super::session::Served;
+use crate::config::{Admin, Config, StoreSettings};
+use crate::limits::RESP_CLIENTS_MAX;
+use crate::store::Stores;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// Why the port of a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("listening on {address} for the store \"{store}\": {error}")]
+pub struct PortError {
+    store: String,
+    address: String,
+    error: io::Error,
+}
+
+/// A socket that is bound and accepts nothing yet.
+pub(crate) struct BoundPort {
+    settings: StoreSettings,
+    socket: Socket,
+}
+
+enum Socket {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+/// The ports that are open.
+#[derive(Default)]
+pub(crate) struct Ports {
+    open: Vec<Port>,
+}
+
+struct Port {
+    settings: StoreSettings,
+    task: JoinHandle<()>,
+    path: Option<PathBuf>,
+}
+
+impl Ports {
+    /// Binds what a configuration declares and is not open yet.
+    ///
+    /// # Errors
+    /// An address is taken, or is none of this machine.
+    pub(crate) fn bind(&self, config: &Config) -> Result<Vec<BoundPort>, PortError> {
+        let declared = config.global.frankenphp.stores.iter().filter(|store| store.listen.is_some());
+        let new = declared.filter(|store| !self.open.iter().any(|port| port.settings.listen == store.listen));
+        new.map(bind).collect()
+    }
+
+    /// Closes the ports that are not declared any more with their connections, and opens the new ones.
+    pub(crate) fn open(&mut self, config: &Config, stores: &Stores, mut bound: Vec<BoundPort>) {
+        let declared = &config.global.frankenphp.stores;
+        for port in std::mem::take(&mut self.open) {
+            let successor = declared.iter().find(|store| store.listen == port.settings.listen);
+            match successor {
+                Some(store) if store.name == port.settings.name && store.password == port.settings.password => {
+                    self.open.push(port);
+                }
+                Some(store) => {
+                    // The same address for another store or another password: its clients have to come again.
+                    port.close();
+                    match bind(store) {
+                        Ok(again) => bound.push(again),
+                        Err(error) => tracing::error!("{error}"),
+                    }
+                }
+                None => port.close(),
+            }
+        }
+        for port in bound {
+            let Some(store) = stores.find(port.settings.name.as_bytes()) else { continue };
+            let served = Arc::new(Served {
+                store,
+                password: port.settings.password.as_ref().map(|password| password.0.clone()),
+                turn: RwLock::new(()),
+            });
+            let address = port.settings.listen.as_ref().map(ToString::to_string).unwrap_or_default();
+            let settings = port.settings.clone();
+            match port.accept(served) {
+                Ok((task, path, local)) => {
+                    let address = local.unwrap_or(address);
+                    tracing::info!(store = settings.name, address, "listening for clients of Redis");
+                    self.open.push(Port { settings, task, path });
+                }
+                Err(error) => tracing::error!(store = settings.name, address, "listening: {error}"),
+            }
+        }
+    }
+
+    /// Closes all of them.
+    pub(crate) fn close(&mut self) {
+        for port in std::mem::take(&mut self.open) {
+            port.close();
+        }
+    }
+}
+
+impl Port {
+    fn close(self) {
+        self.task.abort();
+        if let Some(path) = self.path {
+            // Someone else may have removed it.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn bind(store: &StoreSettings) -> Result<BoundPort, PortError> {
+    let socket = match &store.listen {
+        Some(Admin::Addr(address)) => bind_tcp(*address),
+        Some(Admin::Unix(path)) => bind_unix(path),
+        _ => Err(io::Error::from(io::ErrorKind::Unsupported)),
+    };
+    let address = store.listen.as_ref().map(ToString::to_string).unwrap_or_default();
+    match socket {
+        Ok(socket) => Ok(BoundPort { settings: store.clone(), socket }),
+        Err(error) => Err(PortError { store: store.name.clone(), address, error }),
+    }
+}
+
+fn bind_tcp(address: std::net::SocketAddr) -> io::Result<Socket> {
+    let socket = std::net::TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(Socket::Tcp(socket))
+}
+
+/// A socket that a process which is gone has left is replaced.
+fn bind_unix(path: &PathBuf) -> io::Result<Socket> {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let socket = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        socket => socket?,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    socket.set_nonblocking(true)?;
+    Ok(Socket::Unix(socket, path.clone()))
+}
+
+type Accepting = (JoinHandle<()>, Option<PathBuf>, Option<String>);
+
+impl BoundPort {
+    /// Accepts clients until the task is aborted; their connections end with it.
+    fn accept(self, served: Arc<Served>) -> io::Result<Accepting> {
+        let places = Arc::new(Semaphore::new(RESP_CLIENTS_MAX));
+        match self.socket {
+            Socket::Tcp(socket) => {
+                let local = socket.local_addr().ok().map(|address| address.to_string());
+                let socket = TcpListener::from_std(socket)?;
+                let task = tokio::spawn(async move {
+                    let mut clients = tokio::task::JoinSet::new();
+                    loop {
+                        let Ok(place) = places.clone().acquire_owned().await else { return };
+                        match socket.accept().await {
+                            Ok((stream, _)) => {
+                                // A reply waits for no other; without it they are slower, not wrong.
+                                let _ = stream.set_nodelay(true);
+                                let served = served.clone();
+                                clients.spawn(async move {
+                                    let _place = place;
+                                    serve(stream, served).await
+                                });
+                            }
+                            Err(error) => refused(&error).await,
+                        }
+                        while clients.try_join_next().is_some() {}
+                    }
+                });
+                Ok((task, None, local))
+            }
+            Socket::Unix(socket, path) => {
+                let socket = UnixListener::from_std(socket)?;
+                let task = tokio::spawn(async move {
+                    let mut clients = tokio::task::JoinSet::new();
+                    loop {
+                        let Ok(place) = places.clone().acquire_owned().await else { return };
+                        match socket.accept().await {
+                            Ok((stream, _)) => {
+                                let served = served.clone();
+                                clients.spawn(async move {
+                                    let _place = place;
+                                    serve(stream, served).await
+                                });
+                            }
+                            Err(error) => refused(&error).await,
+                        }
+                        while clients.try_join_next().is_some() {}
+                    }
+                });
+                Ok((task, Some(path), None))
+            }
+        }
+    }
+}
+
+/// The system has no descriptor left, perhaps: it is asked again after a while.
+async fn refused(error: &io::Error) {
+    tracing::warn!("accepting a client of a store: {error}");
+    tokio::time::sleep(crate::limits::RESP_ACCEPT_PAUSE).await;
+}

@@ -1,0 +1,186 @@
+//! Stores in a running server: one content for all kinds of PHP threads, reloads, what the admin interface shows, and clients of
+//! Redis.
+
+use crate::common::workers::{assert_holds, puppet, site};
+use crate::common::{Igor, Request, Server, wait_until};
+use serde_json::json;
+use std::fs;
+use std::process::{Command, Stdio};
+
+/// A server with stores, an HTTP worker and a puppet `w`.
+fn stores(lines: &str) -> Igor {
+    let workers = format!("worker {{$PHP_TESTS}}/worker.php 1 {{\nname app\n}}\n{}", puppet("w", "num 1\nready start"));
+    Igor::new().admin().frankenphp(lines).site(&site(&workers))
+}
+
+/// What `redis-cli` prints for a command.
+fn redis(server: &Server, words: &[&str]) -> String {
+    let output = Command::new("redis-cli").arg("-s").arg(server.path("store.sock")).args(words).output();
+    let output = output.expect("redis-cli of the package redis-tools is installed");
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// One store that listens.
+fn listening() -> Server {
+    stores("store default {\nlisten unix/{$DIR}/store.sock\n}").start()
+}
+
+#[test]
+fn all_kinds_of_threads_write_one_store() {
+    let server = stores("store default").start();
+    let add = "return (new FrankenPHP\\SharedArray())->increment('n');";
+    assert_eq!(server.eval(add).value(), 1);
+    assert_eq!(server.eval_in_worker(add).value(), 2);
+    assert_eq!(server.puppet("w").eval(add).value(), 3);
+    let large =
+        "$store = new FrankenPHP\\SharedArray(); $store['large'] = range(1, 100000); return count($store['large']);";
+    assert_eq!(server.eval(large).value(), 100_000);
+    let read = "$store = new FrankenPHP\\SharedArray(); return array_sum($store['large']) + count($store);";
+    assert_eq!(server.eval_in_worker(read).value(), 5_000_050_002_u64);
+    let answer = server.ask_admin(&Request::get("/frankenphp/stores")).text();
+    let seen: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!((&seen[0]["name"], &seen[0]["keys"], &seen[0]["version"]), (&json!("default"), &json!(2), &json!(4)));
+    let metrics = server.ask_admin(&Request::get("/metrics")).text();
+    assert_holds(&metrics, &["igor_store_keys{store=\"default\"} 2", "igor_store_changes_total{store=\"default\"} 4"]);
+}
+
+#[test]
+fn a_reload_keeps_what_is_in_a_store() {
+    let server = stores("store kept\nstore gone").start();
+    server
+        .eval("(new FrankenPHP\\SharedArray('kept'))->set('a', 1); (new FrankenPHP\\SharedArray('gone'))->set('a', 1);")
+        .value();
+    let caddyfile = server.path("Caddyfile");
+    let text = fs::read_to_string(&caddyfile).expect("the Caddyfile can be read");
+    let text = text.replace("store kept\nstore gone", "store kept {\nmax_keys 1\n}\nstore new");
+    let answer = server.ask_admin(&Request::post("/load", text));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(server.eval("return (new FrankenPHP\\SharedArray('kept'))['a'];").value(), 1);
+    let full = server.eval("(new FrankenPHP\\SharedArray('kept'))->set('b', 1);").thrown("RuntimeException");
+    assert_holds(&full, &["\"kept\" is full (1 elements)"]);
+    let gone = server.eval("new FrankenPHP\\SharedArray('gone');").thrown("RuntimeException");
+    assert_holds(&gone, &["\"gone\" is not declared", "\"kept\", \"new\""]);
+    assert_eq!(server.eval("return count(new FrankenPHP\\SharedArray('new'));").value(), 0);
+}
+
+#[test]
+fn a_script_that_computes_and_is_killed_lets_another_one_compute() {
+    let server = stores("store default").start();
+    let fatal = "(new FrankenPHP\\SharedArray())->compute('k', function () { no_such_function(); });";
+    server.eval(fatal).thrown("Error");
+    let exit = "(new FrankenPHP\\SharedArray())->compute('k', function () { exit('ended'); });";
+    assert_eq!(server.send(&Request::post("/eval.php?raw", exit)).text(), "ended");
+    let memory = "ini_set('memory_limit', '8M'); (new FrankenPHP\\SharedArray())->compute('k', fn () => str_repeat('x', 1 << 27));";
+    server.send(&Request::post("/eval.php?raw", memory));
+    server.wait_log(&["Allowed memory size"]);
+    let made = "return (new FrankenPHP\\SharedArray())->compute('k', fn () => 'made');";
+    assert_eq!(server.eval(made).value(), "made");
+}
+
+#[test]
+fn redis_clients_read_and_write_what_php_does() {
+    let server = listening();
+    server
+        .eval("$s = new FrankenPHP\\SharedArray(); $s->merge(['text' => 'from PHP', 'n' => 5, 'list' => [1, ['a' => \"b\\n\"]], 'yes' => true]);")
+        .value();
+    for (words, printed) in [
+        (&["PING"][..], "PONG"),
+        (&["GET", "text"], "from PHP"),
+        (&["GET", "list"], r#"[1,{"a":"b\n"}]"#),
+        (&["GET", "none"], ""),
+        (&["INCR", "n"], "6"),
+        (&["INCRBY", "n", "4"], "10"),
+        (&["DECR", "n"], "9"),
+        (&["INCRBYFLOAT", "n", "0.5"], "9.5"),
+        (&["INCR", "text"], "ERR value is not an integer or out of range"),
+        (&["SET", "k", "v", "NX", "PX", "100000"], "OK"),
+        (&["SET", "k", "w", "NX"], ""),
+        (&["TTL", "k"], "100"),
+        (&["SET", "k", "w", "XX", "KEEPTTL", "GET"], "v"),
+        (&["TTL", "k"], "100"),
+        (&["PERSIST", "k"], "1"),
+        (&["TTL", "k"], "-1"),
+        (&["PTTL", "none"], "-2"),
+        (&["APPEND", "k", "xyz"], "4"),
+        (&["STRLEN", "k"], "4"),
+        (&["MSET", "a", "1", "b", "2"], "OK"),
+        (&["MGET", "a", "none", "b"], "1\n\n2"),
+        (&["EXISTS", "a", "b", "none"], "2"),
+        (&["TYPE", "a"], "string"),
+        (&["KEYS", "[ab]"], "a\nb"),
+        (&["DBSIZE"], "7"),
+        (&["DEL", "a", "b", "none"], "2"),
+        (&["EXPIRE", "k", "0"], "1"),
+        (&["GET", "k"], ""),
+        (&["CONFIG", "GET", "maxmem*"], "maxmemory\n67108864"),
+        (&["LPUSH", "k", "v"], "ERR unknown command 'LPUSH'; a store has the commands that docs/stores.md lists"),
+        (&["GET"], "ERR wrong number of arguments for 'get' command"),
+    ] {
+        let mut output: Vec<String> = redis(&server, words).lines().map(str::to_owned).collect();
+        if words[0] == "KEYS" {
+            output.sort();
+        }
+        assert_eq!(output.join("\n").trim_end(), printed, "{words:?}");
+        let resp3: Vec<&str> = [&["-3"], words].concat();
+        assert!(!words.iter().any(|word| *word == "PING") || redis(&server, &resp3) == printed, "{words:?} with RESP3");
+    }
+    redis(&server, &["SET", "flag", "on"]);
+    assert_eq!(server.eval("return (new FrankenPHP\\SharedArray())['flag'];").value(), "on");
+    let keys = redis(&server, &["--scan"]).lines().count();
+    assert_eq!(keys, 5, "a scan finds each key once");
+    assert_eq!(redis(&server, &["FLUSHDB"]), "OK");
+    assert_eq!(server.eval("return count(new FrankenPHP\\SharedArray());").value(), 0);
+}
+
+#[test]
+fn increments_of_php_and_of_redis_lose_none() {
+    let server = listening();
+    let benchmark = Command::new("redis-benchmark")
+        .arg("-s")
+        .arg(server.path("store.sock"))
+        .args(["-q", "-n", "20000", "-c", "8", "INCR", "n"])
+        .stdout(Stdio::null())
+        .spawn();
+    let mut benchmark = benchmark.expect("redis-benchmark of the package redis-tools is installed");
+    let add = "$s = new FrankenPHP\\SharedArray(); for ($i = 0; $i < 50000; $i++) { $s->increment('n'); } return true;";
+    server.eval(add).value();
+    assert!(benchmark.wait().expect("it ends").success());
+    assert_eq!(server.eval("return (new FrankenPHP\\SharedArray())['n'];").value(), 70_000);
+}
+
+#[test]
+fn transactions_events_and_passwords() {
+    let server = stores("store default {\nlisten unix/{$DIR}/store.sock\npassword s3cret\n}").start();
+    assert_eq!(redis(&server, &["GET", "a"]), "NOAUTH Authentication required.");
+    assert_holds(&redis(&server, &["--no-auth-warning", "-a", "wrong", "GET", "a"]), &["NOAUTH"]);
+    assert_eq!(redis(&server, &["--no-auth-warning", "-a", "s3cret", "SET", "a", "1"]), "OK");
+    let session = |commands: &str| {
+        fs::write(server.path("commands"), commands).expect("a file can be written");
+        let input = fs::File::open(server.path("commands")).expect("it is there");
+        let output = Command::new("redis-cli").arg("-s").arg(server.path("store.sock")).stdin(input).output();
+        String::from_utf8_lossy(&output.expect("redis-cli is installed").stdout).into_owned()
+    };
+    let done = session("AUTH s3cret\nMULTI\nINCR a\nGET a\nEXEC\nEXEC\n");
+    assert_eq!(done, "OK\nOK\nQUEUED\nQUEUED\n2\n2\nERR EXEC without MULTI\n\n");
+    let wrong = session("AUTH s3cret\nMULTI\nNONSENSE\nSET a 9\nEXEC\nGET a\n");
+    assert_holds(&wrong, &["EXECABORT", "\n2\n"]);
+    let watched = session("AUTH s3cret\nWATCH a\nSET a 5\nMULTI\nSET a 6\nEXEC\nGET a\n");
+    assert!(watched.trim_end().ends_with("5"), "{watched}");
+
+    let heard = fs::File::create(server.path("heard")).expect("a file can be made");
+    let mut listener = Command::new("redis-cli")
+        .arg("-s")
+        .arg(server.path("store.sock"))
+        .args(["--no-auth-warning", "-a", "s3cret", "PSUBSCRIBE", "__keyevent@0__:*"])
+        .stdout(heard)
+        .spawn()
+        .expect("redis-cli is installed");
+    let heard = || fs::read_to_string(server.path("heard")).unwrap_or_default();
+    wait_until("it listens", || heard().contains("psubscribe"));
+    server.eval("$s = new FrankenPHP\\SharedArray(); $s['x'] = 1; unset($s['x']);").value();
+    wait_until("it hears", || heard().contains("__keyevent@0__:del"));
+    assert_holds(&heard(), &["__keyevent@0__:set\nx"]);
+    // It may have ended by itself.
+    let _ = listener.kill();
+    listener.wait().expect("it ends");
+}
