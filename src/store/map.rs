@@ -143,10 +143,12 @@ impl Shard {
         Some(entry)
     }
 
-    /// The number of what has been unused for the longest time, of some that follow on each other from a place on.
+    /// The number of what has been unused for the longest time, of some that are spread over all: neighbours were often put in, and
+    /// are used, together.
     pub(super) fn oldest_of(&self, start: usize, samples: usize) -> Option<usize> {
         let count = self.map.len();
-        let numbers = (0..samples.min(count)).map(|step| (start + step) % count);
+        let samples = samples.min(count);
+        let numbers = (0..samples).map(|step| (start % count + step * (count / samples)) % count);
         numbers.min_by_key(|number| self.map.get_index(*number).map_or(u64::MAX, |(_, entry)| entry.used))
     }
 

@@ -495,8 +495,7 @@ impl Store {
             let hand = self.hand.fetch_add(1, Ordering::Relaxed);
             let mut shard = locked(&self.shards[hand % self.shards.len()]);
             // Where the samples begin changes with each round.
-            let start = (hand / self.shards.len()).wrapping_mul(STORE_EVICTION_SAMPLES);
-            let Some(number) = shard.oldest_of(start, STORE_EVICTION_SAMPLES) else { continue };
+            let Some(number) = shard.oldest_of(hand / self.shards.len(), STORE_EVICTION_SAMPLES) else { continue };
             let Some((key, entry)) = shard.map.swap_remove_index(number) else { continue };
             self.changed();
             drop(shard);

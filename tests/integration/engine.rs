@@ -42,6 +42,7 @@ fn classic() -> Arc<Classic> {
         policy: Default::default(),
         copy_budget: Arc::default(),
         limits: Default::default(),
+        stores: Arc::default(),
     };
     Classic::new(ClassicConfig { threads: 1, threads_max: 1 }, options)
 }
