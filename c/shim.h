@@ -329,7 +329,8 @@ igor_verdict host_task_stream(void *host, uint64_t id, int *fd);
 /* Stores. A store has a number in this PHP request; keys are bytes. `value` is a zval of the calling thread, of no
  * reference. Times to live are seconds; negative: for ever. */
 igor_verdict host_store_open(void *host, const char *name, size_t len, uint64_t *id);
-igor_verdict host_store_get(void *host, uint64_t id, const char *key, size_t len, igor_stored *stored);
+/* Without `is_read` only the kind of the value is of interest: nothing is pinned. */
+igor_verdict host_store_get(void *host, uint64_t id, const char *key, size_t len, bool is_read, igor_stored *stored);
 /* `absent`: only when the key is not there. `done` is false when it was. */
 igor_verdict host_store_set(void *host, uint64_t id, const char *key, size_t len, const void *value, double ttl_s,
 	bool absent, bool *done);
@@ -339,7 +340,7 @@ igor_verdict host_store_increment(void *host, uint64_t id, const char *key, size
 igor_verdict host_store_cas(void *host, uint64_t id, const char *key, size_t len, const void *expected,
 	const void *value, double ttl_s, bool *done);
 /* `stored` is what was removed. */
-igor_verdict host_store_remove(void *host, uint64_t id, const char *key, size_t len, igor_stored *stored);
+igor_verdict host_store_remove(void *host, uint64_t id, const char *key, size_t len, bool is_read, igor_stored *stored);
 igor_verdict host_store_clear(void *host, uint64_t id);
 igor_verdict host_store_merge(void *host, uint64_t id, const void *array, bool replaces);
 /* `count` may be NULL: it takes longer. */

@@ -151,10 +151,10 @@ static bool igor_store_value(const igor_stored *stored, zval *into)
 	return true;
 }
 
-static bool igor_store_get(igor_object *handle, const igor_key *key, igor_stored *stored)
+static bool igor_store_get(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored)
 {
 	IGOR_FAULT("store get");
-	return igor_store_done(host_store_get(igor_self->host, handle->id, key->bytes, key->len, stored));
+	return igor_store_done(host_store_get(igor_self->host, handle->id, key->bytes, key->len, is_read, stored));
 }
 
 static bool igor_store_set(igor_object *handle, const igor_key *key, zval *value, double ttl, bool absent, bool *done)
@@ -193,7 +193,7 @@ static zval *igor_shared_array_read(zend_object *object, zval *offset, int type,
 		zend_throw_error(NULL, "Cannot use [] for reading");
 		return NULL;
 	}
-	if (!igor_key_of_offset(&key, offset) || !igor_store_get(handle, &key, &stored)) {
+	if (!igor_key_of_offset(&key, offset) || !igor_store_get(handle, &key, true, &stored)) {
 		return NULL;
 	}
 	if (stored.kind == IGOR_STORED_ABSENT && type != BP_VAR_IS) {
@@ -233,7 +233,7 @@ static int igor_shared_array_has(zend_object *object, zval *offset, int check_em
 	zval value;
 	int result;
 
-	if (handle == NULL || !igor_key_of_offset(&key, offset) || !igor_store_get(handle, &key, &stored)) {
+	if (handle == NULL || !igor_key_of_offset(&key, offset) || !igor_store_get(handle, &key, check_empty != 0, &stored)) {
 		return 0;
 	}
 	if (stored.kind == IGOR_STORED_ABSENT || stored.kind == IGOR_STORED_NULL || !check_empty) {
@@ -247,10 +247,10 @@ static int igor_shared_array_has(zend_object *object, zval *offset, int check_em
 	return result;
 }
 
-static bool igor_store_remove(igor_object *handle, const igor_key *key, igor_stored *stored)
+static bool igor_store_remove(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored)
 {
 	IGOR_FAULT("store remove");
-	return igor_store_done(host_store_remove(igor_self->host, handle->id, key->bytes, key->len, stored));
+	return igor_store_done(host_store_remove(igor_self->host, handle->id, key->bytes, key->len, is_read, stored));
 }
 
 static void igor_shared_array_unset(zend_object *object, zval *offset)
@@ -260,7 +260,7 @@ static void igor_shared_array_unset(zend_object *object, zval *offset)
 	igor_key key;
 
 	if (handle != NULL && igor_key_of_offset(&key, offset)) {
-		igor_store_remove(handle, &key, &stored);
+		igor_store_remove(handle, &key, false, &stored);
 	}
 }
 
@@ -314,7 +314,7 @@ ZEND_METHOD(FrankenPHP_SharedArray, __construct)
 
 /* get() and pull(). */
 static void igor_store_read(INTERNAL_FUNCTION_PARAMETERS,
-	bool (*read)(igor_object *, const igor_key *, igor_stored *))
+	bool (*read)(igor_object *, const igor_key *, bool, igor_stored *))
 {
 	zend_string *name;
 	zend_long number = 0;
@@ -331,7 +331,7 @@ static void igor_store_read(INTERNAL_FUNCTION_PARAMETERS,
 
 	handle = igor_store_of(Z_OBJ_P(ZEND_THIS));
 	igor_key_of(&key, name, number);
-	if (handle == NULL || !read(handle, &key, &stored)) {
+	if (handle == NULL || !read(handle, &key, true, &stored)) {
 		RETURN_THROWS();
 	}
 	if (stored.kind == IGOR_STORED_ABSENT) {
@@ -440,7 +440,7 @@ ZEND_METHOD(FrankenPHP_SharedArray, delete)
 
 	handle = igor_store_of(Z_OBJ_P(ZEND_THIS));
 	igor_key_of(&key, name, number);
-	if (handle == NULL || !igor_store_remove(handle, &key, &stored)) {
+	if (handle == NULL || !igor_store_remove(handle, &key, false, &stored)) {
 		RETURN_THROWS();
 	}
 	RETURN_BOOL(stored.kind != IGOR_STORED_ABSENT);

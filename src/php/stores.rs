@@ -65,16 +65,21 @@ impl Context {
         self.stores.get(id)
     }
 
-    /// Describes a value to C, which may read it until the next call.
-    fn show(&mut self, value: Option<Value>) -> igor_stored {
+    /// Describes a value to C, which may read it until the next call. Without `is_read` only its kind, and nothing is pinned.
+    fn show(&mut self, value: Option<Value>, is_read: bool) -> igor_stored {
+        if !is_read {
+            let kind = kind(value.as_ref());
+            value.into_iter().for_each(Value::retire);
+            return igor_stored { kind, ..igor_stored::default() };
+        }
         let stored = describe(value.as_ref(), &mut self.pins);
         self.stores.read = value;
         stored
     }
 
-    fn store_get(&mut self, id: u64, key: &[u8]) -> Result<igor_stored, Failure> {
+    fn store_get(&mut self, id: u64, key: &[u8], is_read: bool) -> Result<igor_stored, Failure> {
         let value = self.store_of(id, key)?.get(key);
-        Ok(self.show(value))
+        Ok(self.show(value, is_read))
     }
 
     fn store_set(
@@ -157,7 +162,7 @@ impl Context {
         let cutoff = Cutoff::of(&self.member);
         let name = || (store.name().to_owned(), String::from_utf8_lossy(key).into_owned());
         match self.stores.declared.claims().begin(&store, key, self.stores.owner, &cutoff) {
-            Begun::Value(value) => Ok(Some(self.show(Some(value)))),
+            Begun::Value(value) => Ok(Some(self.show(Some(value), true))),
             Begun::Compute => {
                 self.stores.computing.push((store, key.to_vec()));
                 Ok(None)
@@ -226,37 +231,33 @@ unsafe fn copied(array: *const ZArray, limits: Limits) -> Result<Vec<(Vec<u8>, V
     Ok(copies)
 }
 
-/// A value as C reads it. What is in an arena is pinned first.
-fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
-    let mut stored = igor_stored::default();
-    stored.kind = match value {
+fn kind(value: Option<&Value>) -> igor_stored_kind {
+    match value {
         None => igor_stored_kind::IGOR_STORED_ABSENT,
         Some(Value::Null) => igor_stored_kind::IGOR_STORED_NULL,
-        Some(Value::Bool(is_true)) => {
-            stored.integer = i64::from(*is_true);
-            igor_stored_kind::IGOR_STORED_BOOL
-        }
-        Some(Value::Int(integer)) => {
-            stored.integer = *integer;
-            igor_stored_kind::IGOR_STORED_INT
-        }
-        Some(Value::Float(float)) => {
-            stored.real = *float;
-            igor_stored_kind::IGOR_STORED_FLOAT
-        }
-        Some(Value::Text(text)) => {
-            (stored.text, stored.len) = (text.as_ptr().cast(), text.len());
-            igor_stored_kind::IGOR_STORED_TEXT
-        }
+        Some(Value::Bool(_)) => igor_stored_kind::IGOR_STORED_BOOL,
+        Some(Value::Int(_)) => igor_stored_kind::IGOR_STORED_INT,
+        Some(Value::Float(_)) => igor_stored_kind::IGOR_STORED_FLOAT,
+        Some(Value::Text(_)) => igor_stored_kind::IGOR_STORED_TEXT,
+        Some(Value::Array(_)) => igor_stored_kind::IGOR_STORED_ARRAY,
+        Some(Value::Element(_)) => igor_stored_kind::IGOR_STORED_ELEMENT,
+    }
+}
+
+/// A value as C reads it. What is in an arena is pinned first.
+fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
+    let mut stored = igor_stored { kind: kind(value), ..igor_stored::default() };
+    match value {
+        None | Some(Value::Null) => {}
+        Some(Value::Bool(is_true)) => stored.integer = i64::from(*is_true),
+        Some(Value::Int(integer)) => stored.integer = *integer,
+        Some(Value::Float(real)) => stored.real = *real,
+        Some(Value::Text(text)) => (stored.text, stored.len) = (text.as_ptr().cast(), text.len()),
         Some(Value::Array(snapshot) | Value::Element(snapshot)) => {
             let serve: Serve = pins.take(snapshot);
             stored.reading = loose_reading(snapshot, serve);
-            match value {
-                Some(Value::Array(_)) => igor_stored_kind::IGOR_STORED_ARRAY,
-                _ => igor_stored_kind::IGOR_STORED_ELEMENT,
-            }
         }
-    };
+    }
     stored
 }
 
@@ -299,10 +300,11 @@ leaf! {
 
 leaf! {
     for Context;
-    fn host_store_get(context, id: u64, key: *const c_char, len: usize, stored: *mut igor_stored) -> igor_verdict,
+    fn host_store_get(context, id: u64, key: *const c_char, len: usize, is_read: bool, stored: *mut igor_stored)
+        -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the key is an argument of the running call.
-        let found = context.store_get(id, unsafe { bytes(key, len) });
+        let found = context.store_get(id, unsafe { bytes(key, len) }, is_read);
         // SAFETY: C passes its own local value.
         unsafe { answer(context, stored, found) }
     }
@@ -344,11 +346,12 @@ leaf! {
 
 leaf! {
     for Context;
-    fn host_store_remove(context, id: u64, key: *const c_char, len: usize, stored: *mut igor_stored) -> igor_verdict,
+    fn host_store_remove(context, id: u64, key: *const c_char, len: usize, is_read: bool, stored: *mut igor_stored)
+        -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the key is an argument of the running call.
         let key = unsafe { bytes(key, len) };
-        let removed = context.store_of(id, key).map(|store| store.remove(key)).map(|value| context.show(value));
+        let removed = context.store_of(id, key).map(|store| store.remove(key)).map(|value| context.show(value, is_read));
         // SAFETY: C passes its own local value.
         unsafe { answer(context, stored, removed) }
     }
