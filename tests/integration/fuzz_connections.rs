@@ -2,7 +2,8 @@
 //! behind it. Whatever they are, every connection ends, scripts see only requests, and the server continues.
 //!
 //! What makes the server answer in a way that none before has is kept for the run as a new start; `FUZZ_KEEP` writes it into the
-//! corpus (`make fuzz-connections`). Each client draws from a seed of its own, which a failure shows with the bytes.
+//! corpus (`make fuzz-connections`); few of those are worth a place there. Each client draws from a seed of its own, which a
+//! failure shows with the bytes.
 
 use crate::common::{Igor, Request, Server, php_tests};
 use std::borrow::Cow;
@@ -23,6 +24,9 @@ const CONNECTION_MAX: Duration = Duration::from_secs(20);
 
 /// A connection has at most so many bytes, so that a run sees many of them.
 const BYTES_MAX: usize = 4096;
+
+/// The longest connection that `FUZZ_KEEP` writes.
+const KEPT_BYTES_MAX: usize = 600;
 
 /// The placeholder in the corpus of FastCGI for the path of the script, which differs between machines and follows its length.
 const PLACE_OF_SCRIPT: [u8; 200] = [b'@'; 200];
@@ -249,7 +253,8 @@ impl Fuzz {
             if corpus.len() < CORPUS_MAX {
                 corpus.push(bytes.to_vec());
             }
-            if let Some(folder) = &self.keep {
+            // Short ones: what they show is seen better, and a run finds thousands.
+            if let Some(folder) = self.keep.as_ref().filter(|_| bytes.len() <= KEPT_BYTES_MAX) {
                 std::fs::write(folder.join(format!("{:016x}", hash(bytes))), bytes).expect("the corpus can be written");
             }
         }
