@@ -80,8 +80,8 @@ const LINES = [
         44 => "in PHP's plain command line, the functions of background workers do not exist",
     ],
     'The life of a worker' => [
-        45 => 'ready is the first publish; the server does not wait for it',
-        46 => 'ending with status 0 is a restart at once, at most ten a second, and no failure',
+        45 => 'ready is the first publish, unless the block says `ready handle` or `ready start`; the server does not wait for it',
+        46 => 'ending with status 0 after a publish or with the handle taken is a restart at once, at most ten a second, and no failure',
         47 => 'any other end is a failure, with a growing pause before the next run',
         48 => 'the count of failures goes back; at its cap the worker is given up, and a later call starts it afresh',
         49 => 'on shutdown scripts are asked by the handle, then interrupted; what cannot be is named, and the process ends',

@@ -81,8 +81,17 @@ packages_of() {
             printf '%s\n' chromium chromium-driver curl nginx php-curl php-fpm php-intl php-mbstring php-sqlite3 \
                 php-xml
             printf '%s\n' libjs-jquery libjs-jquery-cookie libjs-jquery-ui libphp-simplepie php-constant-time php-doctrine-dbal \
-                php-geshi php-phpseclib php-random-compat php-symfony-console php-symfony-dependency-injection \
+                php-geshi php-laravel-framework php-phpseclib php-random-compat php-symfony-console php-symfony-dependency-injection \
                 php-symfony-doctrine-messenger php-symfony-event-dispatcher php-symfony-messenger
+            # Of phpMyAdmin, with a database.
+            printf '%s\n' libjs-codemirror libjs-jquery-mousewheel libjs-jquery-tablesorter libjs-jquery-timepicker mariadb-client-core \
+                mariadb-server-core php-composer-ca-bundle php-google-recaptcha php-mariadb-mysql-kbs php-mysql php-nikic-fast-route \
+                php-phpmyadmin-motranslator php-phpmyadmin-shapefile php-phpmyadmin-sql-parser php-psr-http-factory \
+                php-psr-http-message php-slim-psr7 php-symfony-config php-symfony-expression-language php-twig \
+                php-twig-i18n-extension php-webmozart-assert
+            ;;
+        component-suites)
+            printf '%s\n' php-psr-cache php-psr-container php-psr-event-dispatcher php-psr-log phpunit xz-utils
             ;;
         acme)
             printf '%s\n' curl openssl pebble
@@ -91,7 +100,7 @@ packages_of() {
             printf '%s\n' curl nginx
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, fastcgi-peers and wordpress"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, component-suites, fastcgi-peers and wordpress"
             ;;
     esac
 }

@@ -1,0 +1,30 @@
+<?php
+
+declare(strict_types=1);
+
+namespace App;
+
+use Illuminate\Bus\Queueable;
+use Illuminate\Contracts\Queue\ShouldQueue;
+use Illuminate\Queue\InteractsWithQueue;
+
+/** A job that takes its time and writes a line. */
+final class WriteNote implements ShouldQueue
+{
+    use InteractsWithQueue;
+    use Queueable;
+
+    public function __construct(private string $text, private int $milliseconds = 0)
+    {
+    }
+
+    public function handle(): void
+    {
+        file_put_contents(storage_path('notes.txt'), "taken: $this->text\n", FILE_APPEND);
+        $until = hrtime(true) + $this->milliseconds * 1_000_000;
+        while (hrtime(true) < $until) {
+            usleep(10_000);
+        }
+        file_put_contents(storage_path('notes.txt'), "$this->text\n", FILE_APPEND);
+    }
+}

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# The recipe of Laravel's queue and scheduler with Debian's framework: pages dispatch jobs, `queue:work` and the
+# scheduler are background workers, and end in order when the server stops. Sourced by scripts/applications.sh.
+
+application_laravel() {
+    local base number stopped
+    cp -R -- "$ROOT/examples/recipes/laravel-queue/." "$SITE/"
+    sed -i '1i {\n\tadmin off\n}' "$SITE/Caddyfile"
+    : >"$SITE/storage/notes.txt"
+    (cd -- "$SITE" && "$IGOR" php-cli database/jobs.php && PORT=0 exec "$IGOR" run --config Caddyfile) >"$SITE/igor.log" 2>&1 &
+    SERVER=$!
+    until_true 'igor' grep --quiet 'listening .*address=' "$SITE/igor.log"
+    base=http://localhost:$(sed -n 's/.*listening.*address=[^ ]*:\([0-9]*\) .*/\1/p' "$SITE/igor.log" | head -n 1)
+    for number in {1..12}; do
+        curl --silent --fail "$base/?text=note-$number" | has "page $number dispatches" sent
+    done
+    until_true 'twelve jobs' laravel_done 12
+    passed 'queue:work does each job once'
+    until_true 'the scheduled job, at the next full minute' grep --quiet '^scheduled$' "$SITE/storage/notes.txt"
+    passed 'the scheduler runs what is due'
+
+    curl --silent --fail "$base/?text=last&milliseconds=1500" >/dev/null
+    until_true 'the last job to be taken' grep --quiet 'taken: last' "$SITE/storage/notes.txt"
+    stopped=$SECONDS
+    stop_igor
+    ((SECONDS - stopped < 5)) || fail "$APPLICATION: the stop took the whole grace period"
+    grep --quiet '^last$' "$SITE/storage/notes.txt" || fail "$APPLICATION: the job in work was lost"
+    [[ $(grep --count 'background worker stopped .*exit_status=0' "$SITE/igor.log") -eq 2 ]] ||
+        fail "$APPLICATION: a run did not end by itself; see $SITE/igor.log"
+    passed 'a stop lets the job finish, and both runs end with status 0'
+}
+
+# laravel_done COUNT: so many jobs were done, each once.
+laravel_done() {
+    [[ $(grep '^note-' "$SITE/storage/notes.txt" | sort -u | wc -l) -eq $1 && $(grep --count '^note-' "$SITE/storage/notes.txt") -eq $1 ]]
+}
