@@ -21,7 +21,9 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 32] = [
+    const SOURCES: [&str; 34] = [
+        "c/apcu.c",
+        "c/apcu_list.c",
         "c/background.c",
         "c/children.c",
         "c/command.c",

@@ -115,6 +115,13 @@
 /* What http_get_last_response_headers() returns. */
 #define IGOR_HAS_LAST_HTTP_HEADERS (PHP_VERSION_ID >= 80400)
 
+/* Matches a compiled pattern once. Until 8.4 the function asks whether its flags count. */
+#if PHP_VERSION_ID >= 80400
+# define IGOR_PCRE_MATCH(pattern, subject, result) php_pcre_match_impl(pattern, subject, result, NULL, false, 0, 0)
+#else
+# define IGOR_PCRE_MATCH(pattern, subject, result) php_pcre_match_impl(pattern, subject, result, NULL, 0, 0, 0, 0)
+#endif
+
 /* stream_last_errors() and stream_clear_errors(). */
 #define IGOR_HAS_STREAM_ERRORS (PHP_VERSION_ID >= 80600)
 

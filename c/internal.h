@@ -294,7 +294,12 @@ extern zend_class_entry *igor_received_task_class;
 void igor_task_classes_register(void);
 
 /* store.c */
+bool igor_store_value(const igor_stored *stored, zval *into);
+void igor_store_skip(const igor_stored *stored);
 void igor_store_class_register(void);
+
+/* apcu_list.c */
+void igor_apcu_register(int type, int module_number);
 
 /* response.c */
 PHP_FUNCTION(frankenphp_finish_request);

@@ -140,6 +140,7 @@ static const zend_function_entry igor_functions[] = {
  * scripts see it and php.ini knows it. */
 PHP_INI_BEGIN()
 	PHP_INI_ENTRY("igor.config", NULL, PHP_INI_SYSTEM, NULL)
+	PHP_INI_ENTRY("igor.apcu", NULL, PHP_INI_SYSTEM, NULL)
 PHP_INI_END()
 
 static PHP_MINIT_FUNCTION(igor)
@@ -148,6 +149,7 @@ static PHP_MINIT_FUNCTION(igor)
 	REGISTER_INI_ENTRIES();
 	igor_opcache_fit();
 	igor_classes_register();
+	igor_apcu_register(type, module_number);
 	return SUCCESS;
 }
 

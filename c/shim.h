@@ -138,6 +138,19 @@ typedef struct {
 	igor_reading reading;
 } igor_stored;
 
+/* What is known of a store at one moment. */
+typedef struct {
+	uint64_t keys; /* with those that have expired and were not met since, unless it was asked for exactly */
+	uint64_t keys_max;
+	uint64_t bytes;
+	uint64_t bytes_max;
+	uint64_t version;
+	uint64_t hits;
+	uint64_t misses;
+	uint64_t evicted;
+	uint64_t expired;
+} igor_store_counts;
+
 /* An integer or a float. */
 typedef struct {
 	bool is_float;
@@ -343,8 +356,8 @@ igor_verdict host_store_cas(void *host, uint64_t id, const char *key, size_t len
 igor_verdict host_store_remove(void *host, uint64_t id, const char *key, size_t len, bool is_read, igor_stored *stored);
 igor_verdict host_store_clear(void *host, uint64_t id);
 igor_verdict host_store_merge(void *host, uint64_t id, const void *array, bool replaces);
-/* `count` may be NULL: it takes longer. */
-igor_verdict host_store_numbers(void *host, uint64_t id, uint64_t *count, uint64_t *version);
+/* An exact number of elements takes longer. */
+igor_verdict host_store_numbers(void *host, uint64_t id, bool exact, igor_store_counts *counts);
 /* A list of the elements as they are now, by a number, until host_store_list_end(). */
 igor_verdict host_store_list(void *host, uint64_t id, bool with_values, uint64_t *list);
 /* The index-th element; false behind the last. The key lives as long as the list. */

@@ -105,7 +105,7 @@ static bool igor_key_of_offset(igor_key *key, zval *offset)
 }
 
 /* What Rust has read, as a value of the script. False: an exception was thrown. */
-static bool igor_store_value(const igor_stored *stored, zval *into)
+bool igor_store_value(const igor_stored *stored, zval *into)
 {
 	zval root;
 
@@ -149,6 +149,14 @@ static bool igor_store_value(const igor_stored *stored, zval *into)
 	ZVAL_COPY(into, &Z_ARR(root)->arPacked[0]);
 	zval_ptr_dtor(&root);
 	return true;
+}
+
+/* A value that was listed and is of no interest. */
+void igor_store_skip(const igor_stored *stored)
+{
+	if (stored->kind >= IGOR_STORED_ARRAY && (stored->reading.copy || stored->reading.enums)) {
+		host_read_done(igor_self->host, stored->reading.root);
+	}
 }
 
 static bool igor_store_get(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored)
@@ -265,21 +273,21 @@ static void igor_shared_array_unset(zend_object *object, zval *offset)
 }
 
 /* False: an exception was thrown. */
-static bool igor_store_numbers(zend_object *object, uint64_t *count, uint64_t *version)
+static bool igor_store_numbers(zend_object *object, bool exact, igor_store_counts *counts)
 {
 	igor_object *handle = igor_store_of(object);
 
-	return handle != NULL && igor_store_done(host_store_numbers(igor_self->host, handle->id, count, version));
+	return handle != NULL && igor_store_done(host_store_numbers(igor_self->host, handle->id, exact, counts));
 }
 
 static zend_result igor_shared_array_count(zend_object *object, zend_long *count)
 {
-	uint64_t elements, version;
+	igor_store_counts counts;
 
-	if (!igor_store_numbers(object, &elements, &version)) {
+	if (!igor_store_numbers(object, true, &counts)) {
 		return FAILURE;
 	}
-	*count = (zend_long) elements;
+	*count = (zend_long) counts.keys;
 	return SUCCESS;
 }
 
@@ -674,13 +682,13 @@ ZEND_METHOD(FrankenPHP_SharedArray, getIterator)
 
 ZEND_METHOD(FrankenPHP_SharedArray, version)
 {
-	uint64_t version;
+	igor_store_counts counts;
 
 	ZEND_PARSE_PARAMETERS_NONE();
-	if (!igor_store_numbers(Z_OBJ_P(ZEND_THIS), NULL, &version)) {
+	if (!igor_store_numbers(Z_OBJ_P(ZEND_THIS), false, &counts)) {
 		RETURN_THROWS();
 	}
-	RETURN_LONG((zend_long) version);
+	RETURN_LONG((zend_long) counts.version);
 }
 
 ZEND_METHOD(FrankenPHP_SharedArray, count)

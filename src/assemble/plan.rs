@@ -14,11 +14,10 @@ use std::sync::Arc;
 pub(crate) fn engine_options(config: &Config) -> EngineOptions {
     let background: usize =
         config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
-    EngineOptions {
-        ini: config.global.frankenphp.php_ini.clone(),
-        threads: classic_threads(config).threads_max + background,
-        ..EngineOptions::default()
-    }
+    let mut ini = config.global.frankenphp.php_ini.clone();
+    // What c/apcu.c looks for when PHP starts.
+    ini.extend(config.global.frankenphp.apcu.iter().map(|store| ("igor.apcu".to_owned(), store.clone())));
+    EngineOptions { ini, threads: classic_threads(config).threads_max + background, ..EngineOptions::default() }
 }
 
 /// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken off.

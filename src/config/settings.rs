@@ -68,6 +68,8 @@ pub struct FrankenPhp {
     pub vars: VarsSettings,
     /// The stores, in the order of the file. No two have one name.
     pub stores: Vec<StoreSettings>,
+    /// `apcu`: the store behind the functions of the extension apcu.
+    pub apcu: Option<String>,
 }
 
 /// A store (the `store` block): a map that all scripts share.

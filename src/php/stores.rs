@@ -6,7 +6,7 @@ use super::host::{bytes, give};
 use super::objects::EngineObjects;
 use super::reading::loose_reading;
 use super::work::Failure;
-use crate::ffi::{igor_number, igor_stored, igor_stored_kind, igor_verdict, leaf};
+use crate::ffi::{igor_number, igor_store_counts, igor_stored, igor_stored_kind, igor_verdict, leaf};
 use crate::limits::STORE_KEY_BYTES_MAX;
 use crate::store::{Begun, Condition, Expiry, Full, Number, NumberError, Store, WatchError};
 use crate::vars::layout::ZArray;
@@ -261,6 +261,21 @@ fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
     stored
 }
 
+fn counts_of(store: &Store, exact: bool) -> igor_store_counts {
+    let counts = store.counts();
+    igor_store_counts {
+        keys: if exact { store.count() } else { counts.keys } as u64,
+        keys_max: counts.keys_max as u64,
+        bytes: counts.bytes as u64,
+        bytes_max: counts.bytes_max as u64,
+        version: counts.version,
+        hits: counts.hits,
+        misses: counts.misses,
+        evicted: counts.evicted,
+        expired: counts.expired,
+    }
+}
+
 fn number(by: &igor_number) -> Number {
     if by.is_float { Number::Float(by.real) } else { Number::Int(by.integer) }
 }
@@ -383,20 +398,11 @@ leaf! {
 
 leaf! {
     for Context;
-    fn host_store_numbers(context, id: u64, count: *mut u64, version: *mut u64) -> igor_verdict,
+    fn host_store_numbers(context, id: u64, exact: bool, counts: *mut igor_store_counts) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
-        match context.stores.get(id) {
-            Ok(store) => {
-                if !count.is_null() {
-                    // SAFETY: C passes its own local value.
-                    unsafe { give(count, store.count() as u64) };
-                }
-                // SAFETY: as above.
-                unsafe { give(version, store.version()) };
-                igor_verdict::IGOR_OK
-            }
-            Err(failure) => context.fail(failure),
-        }
+        let counted = context.stores.get(id).map(|store| counts_of(&store, exact));
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, counts, counted) }
     }
 }
 

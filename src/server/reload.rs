@@ -44,6 +44,9 @@ impl Server {
         if config.global.frankenphp.php_ini != old.config.global.frankenphp.php_ini {
             return Err(ControlError::NeedsRestart("php_ini"));
         }
+        if config.global.frankenphp.apcu != old.config.global.frankenphp.apcu {
+            return Err(ControlError::NeedsRestart("apcu"));
+        }
         crate::assemble::logging::check_access_logs(&config).map_err(ControlError::Log)?;
         let warnings = warnings(&old.config, &config);
         let challenges = Arc::clone(&self.challenges);

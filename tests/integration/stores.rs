@@ -184,3 +184,27 @@ fn transactions_events_and_passwords() {
     let _ = listener.kill();
     listener.wait().expect("it ends");
 }
+
+/// Symfony's adapter of Debian's package, in a classic script and in an HTTP worker.
+#[test]
+fn symfony_caches_in_a_store() {
+    let server = stores("store cache\napcu cache").start();
+    let code = "require_once '/usr/share/php/Symfony/Component/Cache/autoload.php';
+        $cache = new Symfony\\Component\\Cache\\Adapter\\ApcuAdapter('app', 60, 'v1');
+        $made = 0;
+        $get = fn (string $key) => $cache->get($key, function () use (&$made) { $made++; return new ArrayObject([1, 2]); });
+        $first = $get('a'); $second = $get('a');
+        $cache->delete('b'); $cache->save($cache->getItem('b')->set(['x' => null]));
+        $seen = [$made <= 1, $first == $second, $cache->getItem('b')->get(), $cache->hasItem('c')];
+        $cache->clear();
+        return [...$seen, $cache->hasItem('b'), count(new FrankenPHP\\SharedArray('cache')) <= 1];";
+    let expected = json!([true, true, {"x": null}, false, false, true]);
+    assert_eq!(server.eval(code).value(), expected);
+    assert_eq!(server.eval_in_worker(code).value(), expected);
+    let record = server.ask_admin(&Request::post("/load", {
+        let text = fs::read_to_string(server.path("Caddyfile")).expect("the Caddyfile can be read");
+        text.replace("apcu cache", "")
+    }));
+    assert_eq!(record.status, 400, "{}", record.text());
+    assert_holds(&record.text(), &["`apcu` cannot change while the server runs"]);
+}

@@ -16,6 +16,7 @@ use super::worker::{WorkerDraft, WorkerScope, worker};
 pub(super) struct FrankenPhpDraft {
     settings: FrankenPhp,
     num_threads_position: Option<Position>,
+    apcu_position: Option<Position>,
     workers: Vec<WorkerDraft>,
 }
 
@@ -86,6 +87,17 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             times: Times::Many,
             apply: |draft, node, context| store(&mut draft.settings.stores, node, context),
         },
+        Directive {
+            name: "apcu",
+            usage: "apcu STORE",
+            doc: "Which store is behind the functions `apcu_*`, when the extension apcu is not loaded.",
+            times: Times::Once,
+            apply: |draft, node, context| {
+                let Some(word) = context.one(node) else { return };
+                draft.settings.apcu = values::filled(word, "the name of the store", context).map(str::to_owned);
+                draft.apcu_position = Some(word.position.clone());
+            },
+        },
     ],
     ignored: &[
         ("max_idle_time", "igor decides itself when an additional thread ends"),
@@ -100,13 +112,19 @@ pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
     context.count_args(node, node.args(), 0, 0);
     let mut draft = FrankenPhpDraft::default();
     FRANKENPHP.apply(&mut draft, node.children(), context);
-    let FrankenPhpDraft { mut settings, num_threads_position, workers } = draft;
+    let FrankenPhpDraft { mut settings, num_threads_position, apcu_position, workers } = draft;
     if let (Some(num), Some(MaxThreads::Count(max)), Some(position)) =
         (settings.num_threads, settings.max_threads, &num_threads_position)
         && num > max
     {
         let message = format!("`num_threads` is {num}, but `max_threads` is {max}");
         context.error_with_hint(position, message, "raise `max_threads`, or lower `num_threads`");
+    }
+    if let (Some(name), Some(position)) = (&settings.apcu, &apcu_position)
+        && !settings.stores.iter().any(|store| store.name == *name)
+    {
+        let message = format!("`apcu` names the store `{name}`, which is not declared");
+        context.error_with_hint(position, message, format!("add `store {name}` to the block"));
     }
     settings.position = num_threads_position;
     let scope = WorkerScope { own_root: None, env: &[], is_global: true };
