@@ -72,7 +72,7 @@ $results = $costs = ['alone' => [], 'beside slow clients' => []];
 $measure = static function (string $name) use (&$results, &$costs, $igor, $port, $seconds): void {
     $before = processor_seconds($igor->pid());
     $results[$name][] = $rate = requests_per_second($port, '/hello.php', $seconds);
-    $costs[$name][] = (processor_seconds($igor->pid()) - $before) / ($rate * $seconds) * 1e6;
+    $costs[$name][] = (processor_seconds($igor->pid()) - $before) / max(1, $rate * $seconds) * 1e6;
 };
 /** Until the system has taken what it takes of the large answers for those who read slowly: that is no slow client's work yet. */
 $slow_alone = [];
