@@ -182,6 +182,10 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS=-Zmiri-disable-isolation INSTA_WORKSPACE_ROOT=$(CURDIR) INSTA_UPDATE=no \
 		cargo +nightly miri test --no-default-features --lib vars::
 
+.PHONY: fuzz
+fuzz: php ## CASES (100,000) random configurations each for the parser and the formatter
+	$(WITH_PHP) PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --lib -- config::tests::properties
+
 .PHONY: licences
 licences: ## Licences and origins of the crates that are linked in, by cargo-deny
 	@cargo deny --version >/dev/null 2>&1 || { \

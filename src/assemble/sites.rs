@@ -145,6 +145,8 @@ impl<'c> Assembly<'c> {
             config::Handler::FileServer(files) => Handler::Files(self.hiding(files.clone())),
             config::Handler::Error(rule) => Handler::Error(rule.clone()),
             config::Handler::Abort => Handler::Abort,
+            config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth.clone()),
+            config::Handler::RequestBody(bytes_max) => Handler::RequestBody(*bytes_max),
         })
     }
 
@@ -160,9 +162,8 @@ impl<'c> Assembly<'c> {
             split_path: server.split.clone(),
             env: server.env.clone(),
             gathered_body_bytes_max: server.request_buffering,
-            files: server
-                .file_server
-                .then(|| self.hiding(FileServer { hide: server.hide.clone(), ..FileServer::new(root.clone()) })),
+            leaves_files: server.leaves_files,
+            files: server.file_server.then(|| self.hiding(files_of(server, &root))),
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
             workers: self.workers(server, root.fixed()),
             root,
@@ -212,6 +213,12 @@ impl<'c> Assembly<'c> {
         files.secret = Arc::clone(&self.secret);
         files
     }
+}
+
+/// The file server of a block of PHP: with the root of the block, unless it names one.
+fn files_of(server: &PhpServer, root: &Root) -> FileServer {
+    let own = server.files.root.fixed().map(|own| Root::Fixed(own.to_owned()));
+    FileServer { root: own.unwrap_or_else(|| root.clone()), ..server.files.clone() }
 }
 
 /// The directory without symbolic links; itself when it does not exist yet.

@@ -37,7 +37,11 @@ pub(super) enum Command {
     FileServer(FileServerArguments),
     /// Answer every request with a fixed text
     Respond(RespondArguments),
-    /// Hash a password with bcrypt
+    /// Bring a Caddyfile into its usual form
+    Fmt(FormatArguments),
+    /// Show as JSON what igor has read of a Caddyfile; the form is its own, not Caddy's
+    Adapt(AdaptArguments),
+    /// Hash a password for `basic_auth`
     HashPassword(HashPasswordArguments),
     /// Show the variables of the environment
     Environ(EnvironArguments),
@@ -86,15 +90,38 @@ pub(super) struct RespondArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct FormatArguments {
+    /// The file; `-` is the standard input
+    #[arg(default_value = "Caddyfile", value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Change the file, instead of printing what it would be
+    #[arg(long, short = 'w')]
+    pub(super) overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AdaptArguments {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", env = "IGOR_CONFIG", default_value = "Caddyfile")]
+    pub(super) config: PathBuf,
+    /// Accepted for Caddy's sake: only `caddyfile`
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) adapter: Option<String>,
+    /// On many lines
+    #[arg(long, short)]
+    pub(super) pretty: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct HashPasswordArguments {
     /// The password; without it a line is read from the standard input
     #[arg(long, short, value_name = "TEXT")]
     pub(super) plaintext: Option<String>,
-    /// The algorithm
+    /// The algorithm: `bcrypt` or `argon2id`
     #[arg(long, short, default_value = "bcrypt")]
     pub(super) algorithm: String,
-    /// How much work a hash is: each step doubles it
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20))]
+    /// How much work a hash of bcrypt is: each step doubles it
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=16))]
     pub(super) cost: u32,
 }
 

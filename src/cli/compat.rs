@@ -52,8 +52,8 @@ pub(super) fn environ() -> Result<(), String> {
 
 /// `igor hash-password`
 pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), String> {
-    if arguments.algorithm != "bcrypt" {
-        return Err(format!("`{}` is no algorithm that igor knows; use bcrypt", arguments.algorithm));
+    if !matches!(arguments.algorithm.as_str(), "bcrypt" | "argon2id") {
+        return Err(format!("`{}` is no algorithm that igor knows; use bcrypt or argon2id", arguments.algorithm));
     }
     let password = match &arguments.plaintext {
         Some(password) => password.clone(),
@@ -70,8 +70,26 @@ pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), Str
     if password.is_empty() {
         return Err("the password is empty".to_owned());
     }
-    let hash = bcrypt::hash(password, arguments.cost).map_err(|error| format!("hashing the password: {error}"))?;
+    let hash = match arguments.algorithm.as_str() {
+        "argon2id" => argon2id(password.as_bytes())?,
+        _ => bcrypt::hash(password, arguments.cost).map_err(|error| format!("hashing the password: {error}"))?,
+    };
     print(&format!("{hash}\n")).map(drop)
+}
+
+/// Hashes a password at the costs that OWASP advises: 46 MiB, one pass, one lane.
+fn argon2id(password: &[u8]) -> Result<String, String> {
+    use argon2::password_hash::SaltString;
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+
+    let failed = |error: &dyn std::fmt::Display| format!("hashing the password: {error}");
+    let mut salt = [0; 16];
+    let mut random = fs::File::open("/dev/urandom").map_err(|error| failed(&error))?;
+    io::Read::read_exact(&mut random, &mut salt).map_err(|error| failed(&error))?;
+    let salt = SaltString::encode_b64(&salt).map_err(|error| failed(&error))?;
+    let params = Params::new(46 * 1024, 1, 1, None).map_err(|error| failed(&error))?;
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    hasher.hash_password(password, &salt).map(|hash| hash.to_string()).map_err(|error| failed(&error))
 }
 
 /// The Caddyfile of `igor respond`.
@@ -201,7 +219,6 @@ pub(super) fn start(arguments: &RunArguments) -> Result<(), String> {
 /// Commands of Caddy and FrankenPHP that there is another way for.
 pub(super) fn elsewhere(command: &str) -> Option<&'static str> {
     Some(match command {
-        "adapt" => "igor has no configuration in JSON; `igor validate` checks a Caddyfile",
         "reverse-proxy" => "igor is no proxy for other servers; run one beside it",
         "upgrade" | "add-package" | "remove-package" => {
             "igor is upgraded as it was installed; it has no modules to add"

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod compat;
+mod format;
 mod output;
 mod php_cli;
 mod remote;
@@ -63,6 +64,10 @@ fn run(command: Command) -> Result<ExitCode, String> {
             }
             return check(&validate.config);
         }
+        Command::Fmt(arguments) => return format::format(&arguments),
+        Command::Adapt(arguments) => compat::check_adapter(arguments.adapter.as_deref())
+            .and_then(|()| config::load(&arguments.config).map_err(|diagnostics| diagnosed(&diagnostics)))
+            .and_then(|config| format::adapt(&config, arguments.pretty)),
         Command::HashPassword(arguments) => compat::hash_password(&arguments),
         Command::Environ(arguments) => match compat::read_envfiles(&arguments.envfile) {
             Some(error) => Err(error),

@@ -1,6 +1,8 @@
 //! The errors and warnings of reading a configuration; joins its paths too.
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::limits;
@@ -10,11 +12,16 @@ use super::limits;
 pub(crate) struct Findings {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    /// The variables that are empty: the file, the line, the name.
+    empty_variables: HashSet<(Arc<Path>, usize, String)>,
 }
 
 impl Findings {
     /// Keeps a finding. One that is known already is not kept again: a snippet is read once for each import of it.
-    pub(crate) fn report(&mut self, finding: Diagnostic) {
+    pub(crate) fn report(&mut self, mut finding: Diagnostic) {
+        if finding.severity == Severity::Error {
+            self.name_empty_variables(&mut finding);
+        }
         let list = match finding.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -22,6 +29,24 @@ impl Findings {
         if list.len() < limits::DIAGNOSTICS_MAX && !list.contains(&finding) {
             list.push(finding);
         }
+    }
+
+    /// Notes the variables of a file that are empty, each with its line.
+    pub(crate) fn note_empty_variables(&mut self, file: &Arc<Path>, variables: Vec<(usize, String)>) {
+        self.empty_variables.extend(variables.into_iter().map(|(line, name)| (Arc::clone(file), line, name)));
+    }
+
+    /// Says of an error that something on its line is missing because a variable is empty.
+    fn name_empty_variables(&self, finding: &mut Diagnostic) {
+        let on_line = |(file, line, _): &&(Arc<Path>, usize, String)| *file == finding.file && *line == finding.line;
+        let mut names: Vec<String> =
+            self.empty_variables.iter().filter(on_line).map(|(_, _, name)| format!("`{{${name}}}`")).collect();
+        if names.is_empty() {
+            return;
+        }
+        names.sort_unstable();
+        let empty = format!("{} on this line {} empty", names.join(", "), if names.len() == 1 { "is" } else { "are" });
+        finding.hint = Some(finding.hint.take().map_or_else(|| empty.clone(), |hint| format!("{empty}; {hint}")));
     }
 
     /// Whether there is an error.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::basic_auth::BasicAuth;
 use super::diagnostic::Position;
-use super::encode::Encode;
+use super::encode::{Encode, EncodeFormat};
 use super::matcher::{Matcher, Pattern};
 
 use super::text::Text;
@@ -56,6 +57,10 @@ pub enum Handler {
     FileServer(FileServer),
     /// `error`: ends the request with a failure, which `handle_errors` can answer.
     Error(ErrorRule),
+    /// `basic_auth`: lets a request go on only with a name and a password.
+    BasicAuth(BasicAuth),
+    /// `request_body`: the largest body of the request, in bytes.
+    RequestBody(u64),
     /// `abort`: closes the connection without an answer.
     Abort,
 }
@@ -199,8 +204,11 @@ pub struct PhpServer {
     pub resolve_root_symlink: bool,
     /// Whether `php_server` also serves files that are not scripts.
     pub file_server: bool,
-    /// Patterns of such files that are answered as if they did not exist.
-    pub hide: Vec<String>,
+    /// Whether requests for such files go on to the handlers behind, as those of `php_fastcgi` do. Otherwise a block without a
+    /// file server runs the index script for them.
+    pub leaves_files: bool,
+    /// How it serves them. A root of its own counts there alone.
+    pub files: FileServer,
     /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that status.
     /// `None`: the path itself, the path's index file, the root's index file.
     pub try_files: Option<Vec<String>>,
@@ -303,6 +311,14 @@ pub struct FileServer {
     pub index: Vec<String>,
     /// Patterns of files that are answered as if they did not exist.
     pub hide: Vec<String>,
+    /// Whether directories without an index file are listed.
+    pub browse: bool,
+    /// The formats of compressed files beside the others, the preferred one first.
+    pub precompressed: Vec<EncodeFormat>,
+    /// The status of files that are sent whole.
+    pub status: Status,
+    /// Whether requests for missing files go on to the handlers behind.
+    pub pass_thru: bool,
     /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named and
     /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
     pub secret: Arc<[PathBuf]>,
@@ -316,6 +332,10 @@ impl FileServer {
             root,
             index: vec!["index.html".to_owned(), "index.txt".to_owned()],
             hide: Vec::new(),
+            browse: false,
+            precompressed: Vec::new(),
+            status: Status::Usual,
+            pass_thru: false,
             secret: Arc::default(),
         }
     }

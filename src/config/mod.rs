@@ -9,12 +9,14 @@
 mod address;
 mod apache;
 mod assemble;
+mod basic_auth;
 mod calendar;
 mod context;
 mod diagnostic;
 mod directives;
 mod encode;
 mod findings;
+mod format;
 mod handlers;
 mod matcher;
 mod model;
@@ -45,8 +47,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 pub use apache::apache_warnings;
+pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
+pub use format::format;
 pub use handlers::{
     Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine, PhpServer,
     QueryChange, Redir, Respond, Root, Route, Status, UriChange,

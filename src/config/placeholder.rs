@@ -56,6 +56,10 @@ pub enum Fact {
     Dir,
     /// The path behind its last slash.
     File,
+    /// The same without its extension.
+    FileBase,
+    /// Its extension, with the dot.
+    FileExt,
     /// The query without its `?`.
     Query,
     /// The query, escaped as a value of a query.
@@ -132,6 +136,8 @@ const FACTS: &[(&str, &str, Fact)] = &[
     ("http.request.uri.path_escaped", "%path", Fact::PathEscaped),
     ("http.request.uri.path.dir", "dir", Fact::Dir),
     ("http.request.uri.path.file", "file", Fact::File),
+    ("http.request.uri.path.file.base", "file.base", Fact::FileBase),
+    ("http.request.uri.path.file.ext", "file.ext", Fact::FileExt),
     ("http.request.uri.query", "query", Fact::Query),
     ("http.request.uri.query_escaped", "%query", Fact::QueryEscaped),
     ("http.request.uri.prefixed_query", "?query", Fact::PrefixedQuery),
@@ -196,6 +202,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
 const STORED_PREFIXES: &[&str] = &[
     "http.regexp.",
     "http.vars.",
+    "http.auth.user.",
     "http.error.",
     "http.matchers.file.",
     "http.reverse_proxy.",
@@ -306,6 +313,8 @@ impl Fact {
             Self::PathEscaped => out.push_str(&encoded_query_value(request.path())),
             Self::Dir => out.push_str(directory_of(request.path())),
             Self::File => out.push_str(file_of(request.path())),
+            Self::FileBase => out.push_str(split_extension(file_of(request.path())).0),
+            Self::FileExt => out.push_str(split_extension(file_of(request.path())).1),
             Self::Query => out.push_str(request.query()),
             Self::QueryEscaped => out.push_str(&encoded_query_value(request.query())),
             Self::PrefixedQuery => write_prefixed(request.query(), out),
@@ -368,4 +377,9 @@ fn write_prefixed(query: &str, out: &mut String) {
 fn write_number(number: impl std::fmt::Display, out: &mut String) {
     // Writing to a string never fails.
     let _ = write!(out, "{number}");
+}
+
+/// A file's name and its extension with the dot, which may be empty.
+fn split_extension(file: &str) -> (&str, &str) {
+    file.rfind('.').map_or((file, ""), |dot| file.split_at(dot))
 }

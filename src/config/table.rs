@@ -154,7 +154,8 @@ impl<T> Table<T> {
             Some(word) => {
                 let names: Vec<&str> =
                     others.iter().copied().chain(self.names().map(|name| -> &str { name })).collect();
-                unknown(word, &format!("directive in {}", self.block), &names, context);
+                let what = if self.block == "a matcher" { "condition" } else { "directive" };
+                unknown(word, &format!("{what} in {}", self.block), &names, context);
             }
         }
     }

@@ -13,6 +13,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request};
 use http_body::Body;
 
 use super::access_log::{HandledBy, LogNotes};
+use super::basic_auth::{self, Access};
 use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::connection::ConnectionInfo;
@@ -30,7 +31,7 @@ use super::settings::{Handler, PhpMode, PhpSettings};
 use super::site::SiteSettings;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
-use crate::config::{FileServer, Layer, Redir, Respond, Root, Status};
+use crate::config::{BasicAuth, FileServer, Layer, Redir, RequestView, Respond, Root, Status};
 use crate::limits;
 
 /// What a handler has made of a request.
@@ -65,6 +66,17 @@ struct Run<'s, B> {
     changes: HeaderChanges,
     /// How `encode` compresses the response.
     encoding: Option<Encoding<'s>>,
+    /// What `basic_auth` asks the client for.
+    challenge: Option<HeaderValue>,
+    /// The largest body that `request_body` allows, in bytes.
+    body_bytes_max: u64,
+}
+
+impl<'s, B> Run<'s, B> {
+    fn new(request: RequestState<'s>, body: B) -> Self {
+        let (changes, encoding, challenge) = Default::default();
+        Self { request, body: Some(body), changes, encoding, challenge, body_bytes_max: u64::MAX }
+    }
 }
 
 impl<'s> RequestContext<'s> {
@@ -95,13 +107,16 @@ impl<'s> RequestContext<'s> {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
         request.trust(&self.site.trusted_proxies);
-        let mut run = Run { request, body: Some(body), changes: HeaderChanges::default(), encoding: None };
+        let mut run = Run::new(request, body);
         let mut response = match self.walk(&self.site.routes, &mut run).await {
             Outcome::Answered(response) => response,
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
             Outcome::Failed(failure) => self.failed(failure, &mut run).await,
         };
         run.changes.apply(response.headers_mut(), self.handled_by.is_script());
+        if let Some(challenge) = run.challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(encoding) = run.encoding {
             response = encoding.apply(response);
         }
@@ -182,11 +197,41 @@ impl<'s> RequestContext<'s> {
                 self.handled_by = HandledBy::Directive("abort");
                 Outcome::Answered(aborted())
             }
+            Handler::BasicAuth(auth) => self.authenticate(auth, run).await,
+            Handler::RequestBody(bytes_max) => {
+                run.body_bytes_max = run.body_bytes_max.min(*bytes_max);
+                match announced_length(&run.request.parts) {
+                    Some(length) if length > run.body_bytes_max => {
+                        self.handled_by = HandledBy::Directive("request_body");
+                        Outcome::Failed(Failure::new(StatusCode::PAYLOAD_TOO_LARGE))
+                    }
+                    _ => Outcome::GoOn,
+                }
+            }
             Handler::Php(settings) => self.php(settings, run).await,
             Handler::Files(files) => {
                 let root = root(&files.root, &run.request).into_owned();
                 let path = run.request.file_path().to_owned();
                 self.serve_file(files, &root, &path, &run.request).await
+            }
+        }
+    }
+
+    /// `basic_auth`: lets the request go on if its name and password are right.
+    async fn authenticate<B>(&mut self, auth: &BasicAuth, run: &mut Run<'s, B>) -> Outcome {
+        match basic_auth::check(auth, &run.request.parts.headers).await {
+            Access::Granted(name) => {
+                run.request.store("http.auth.user.id", name.to_owned());
+                Outcome::GoOn
+            }
+            Access::Denied => {
+                self.handled_by = HandledBy::Directive("basic_auth");
+                run.challenge = Some(basic_auth::challenge(auth));
+                Outcome::Failed(Failure::new(StatusCode::UNAUTHORIZED))
+            }
+            Access::Busy => {
+                self.handled_by = HandledBy::Directive("basic_auth");
+                Outcome::Failed(Failure::new(StatusCode::SERVICE_UNAVAILABLE))
             }
         }
     }
@@ -227,6 +272,11 @@ impl<'s> RequestContext<'s> {
         self.handled_by = HandledBy::Directive("file_server");
         let mut response = static_files::serve(files, root, &request.parts, path, &Disk).await;
         match (response.status(), request.failure) {
+            (StatusCode::NOT_FOUND, _) if files.pass_thru => Outcome::GoOn,
+            (StatusCode::OK, _) if files.status != Status::Usual => {
+                *response.status_mut() = status(&files.status, StatusCode::OK, request);
+                Outcome::Answered(response)
+            }
             (status @ (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::INTERNAL_SERVER_ERROR), _) => {
                 Outcome::Failed(Failure::new(status))
             }
@@ -253,7 +303,7 @@ impl<'s> RequestContext<'s> {
         let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
-        let mut run = Run { request, body: Some(body), changes: HeaderChanges::default(), encoding: None };
+        let mut run = Run::new(request, body);
         self.run(settings, script, None, &mut run).await
     }
 
@@ -288,6 +338,7 @@ impl<'s> RequestContext<'s> {
         let (body, body_length) = if body.is_end_stream() {
             (RequestBody::None, Some(0))
         } else if let Some(bytes_max) = settings.gathered_body_bytes_max {
+            let bytes_max = bytes_max.min(run.body_bytes_max);
             // Boxed, so that requests without a body do not carry the room for it.
             match Box::pin(request_body::gather(body, announced, bytes_max)).await {
                 Ok(gathered) => {
@@ -300,7 +351,7 @@ impl<'s> RequestContext<'s> {
                 }
             }
         } else {
-            (RequestBody::streamed(body), announced)
+            (RequestBody::streamed(body, run.body_bytes_max), announced)
         };
         let open = || {
             let request = CgiRequest {

@@ -8,7 +8,9 @@
 //! `request` and `tree` (pure), `routing` (pure), `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
 
 pub mod access_log;
-pub mod body;
+mod basic_auth;
+mod body;
+mod browse;
 pub mod cgi;
 pub mod connection;
 pub mod exchange;
@@ -39,6 +41,7 @@ mod params;
 mod paths;
 pub mod phase;
 mod plain;
+mod precompressed;
 mod protocol;
 mod ranges;
 mod request;

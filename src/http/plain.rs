@@ -60,23 +60,29 @@ pub(super) fn redirect_to_directory(parts: &request::Parts, path: &[u8]) -> Resp
 
 /// A page that sends the client elsewhere, for clients that follow no redirect by its status.
 pub(super) fn redirect_by_html(to: &str) -> Response<ResponseBody> {
-    let mut link = String::with_capacity(to.len());
-    for letter in to.chars() {
-        match letter {
-            '&' => link.push_str("&amp;"),
-            '<' => link.push_str("&lt;"),
-            '>' => link.push_str("&gt;"),
-            '"' => link.push_str("&quot;"),
-            '\'' => link.push_str("&#39;"),
-            other => link.push(other),
-        }
-    }
+    let link = escape_html(to);
     let page = format!(
         "<!DOCTYPE html>\n<title>Redirecting</title>\n<meta http-equiv=\"refresh\" content=\"0; url='{link}'\">\n<p><a href=\"{link}\">{link}</a>\n"
     );
     let mut response = plain(StatusCode::OK, &page);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response
+}
+
+/// A text that means itself in a page of HTML, in an attribute too.
+pub(super) fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// Marks the response of `abort`, which is never sent.

@@ -33,7 +33,7 @@ pub(super) enum BodyFailure {
     Broken,
     #[error("the client sent nothing, or too slowly")]
     TooSlow,
-    #[error("the body is larger than request_buffering allows")]
+    #[error("the body is larger than `request_buffering` or `request_body` allows")]
     TooLarge,
     #[error("the bodies of all requests together take up what is allowed for them")]
     NoRoom,
@@ -310,10 +310,10 @@ pub(super) enum RequestBody<B> {
 }
 
 impl<B> RequestBody<B> {
-    /// A body that the PHP thread is to read from the connection.
-    pub(super) fn streamed(body: B) -> Self {
+    /// A body of at most `bytes_max` bytes that the PHP thread is to read from the connection.
+    pub(super) fn streamed(body: B, bytes_max: u64) -> Self {
         let (slot, pace) = (BodySlot::new(body), Pace::default());
-        Self::Streamed(Streamed { slot, unread: Bytes::new(), pace, ended: false })
+        Self::Streamed(Streamed { slot, unread: Bytes::new(), pace, ended: false, bytes_left: bytes_max })
     }
 
     /// What the waiter of the job can withdraw it by.
@@ -353,6 +353,8 @@ pub(super) struct Streamed<B> {
     unread: Bytes,
     pace: Pace,
     ended: bool,
+    /// How many more bytes are allowed.
+    bytes_left: u64,
 }
 
 impl<B: Body<Data = Bytes> + Send + Unpin> Streamed<B> {
@@ -388,6 +390,7 @@ impl<B: Body<Data = Bytes> + Send + Unpin> Streamed<B> {
             // What is no data are trailers, as in `gather`.
             if let Ok(bytes) = frame.map_err(|_| BodyFailure::Broken)?.into_data() {
                 self.pace.note(bytes.len(), waited);
+                self.bytes_left = self.bytes_left.checked_sub(bytes.len() as u64).ok_or(BodyFailure::TooLarge)?;
                 if !bytes.is_empty() {
                     return Ok(Some(bytes));
                 }

@@ -230,9 +230,9 @@ impl Router<'_> {
         if path == b"/" { Some(FileKind::Directory) } else { self.files.kind(&below(self.root, path)) }
     }
 
-    /// Whether the file server answers for the file at `path`.
+    /// Whether there is a file at `path` that is for the file server, this one or one behind.
     fn is_static(&self, path: &[u8], kind: impl FnOnce() -> Option<FileKind>) -> bool {
-        self.settings.files.is_some()
+        (self.settings.files.is_some() || self.settings.leaves_files)
             && !path.ends_with(b"/")
             && !is_script_name(path, &self.settings.split_path)
             && kind() == Some(FileKind::File)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::queue::RequestQueue;
-use crate::config::{Change, ErrorRule, FileServer, Layer, PathPattern, Redir, Respond, Root};
+use crate::config::{BasicAuth, Change, ErrorRule, FileServer, Layer, PathPattern, Redir, Respond, Root};
 
 /// What a route does with a request. A kind is added here, and in `http::answer`, where it is run.
 #[derive(Clone)]
@@ -23,6 +23,10 @@ pub enum Handler {
     Error(ErrorRule),
     /// `abort`: closes the connection.
     Abort,
+    /// `basic_auth`: asks for a name and a password.
+    BasicAuth(BasicAuth),
+    /// `request_body`: the largest body of the request, in bytes.
+    RequestBody(u64),
     /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.
     Php(Arc<PhpSettings>),
     /// `file_server`.
@@ -56,6 +60,8 @@ pub struct PhpSettings {
     pub env: Vec<(String, String)>,
     /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
     pub gathered_body_bytes_max: Option<u64>,
+    /// Whether requests for existing files that are no scripts go on to the handlers behind, where `files` is `None`.
+    pub leaves_files: bool,
     /// How existing files that are no scripts are served, with the same root; `None`: not at all. Only used by
     /// [`PhpMode::Server`].
     pub files: Option<FileServer>,

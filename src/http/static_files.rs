@@ -14,13 +14,15 @@ use tower_http::services::ServeDir;
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use super::body::{ResponseBody, Source};
+use super::browse;
 use super::multipart::{Multipart, OpenPart};
 use super::page_cache::PageCache;
 use super::paths;
 use super::plain::{plain, redirect_to_directory};
+use super::precompressed::Siblings;
 use super::ranges::{self, Selected};
 use super::request::random_uuid;
-use super::routing::{self, FileKind, FileSystem};
+use super::routing::{self, Disk, FileKind, FileSystem};
 use crate::config::{FileServer, PathPattern};
 
 /// Serves the file at the normalized `path`; for a directory its index file.
@@ -32,7 +34,9 @@ pub(super) async fn serve(
     files: &dyn FileSystem,
 ) -> Response<ResponseBody> {
     match find(settings, root, path, files) {
-        Found::File(file) => send(&Opener { file: file.into(), secret: Arc::clone(&settings.secret) }, parts).await,
+        Found::File(file) if settings.precompressed.is_empty() => send(&opener(settings, &file), parts).await,
+        Found::File(file) => send_precompressed(settings, &file, parts, files).await,
+        Found::Directory(directory) => list(settings, root, parts, path, directory).await,
         Found::AddSlash => redirect_to_directory(parts, path),
         Found::Nothing => plain(StatusCode::NOT_FOUND, ""),
     }
@@ -41,6 +45,8 @@ pub(super) async fn serve(
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     File(PathBuf),
+    /// One to list.
+    Directory(PathBuf),
     AddSlash,
     Nothing,
 }
@@ -61,7 +67,9 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
             match index {
                 Some(_) if !path.ends_with(b"/") => Found::AddSlash,
                 Some(index) => Found::File(index),
-                None => Found::Nothing,
+                None if !settings.browse || !visible(&file) => Found::Nothing,
+                None if path.ends_with(b"/") => Found::Directory(file),
+                None => Found::AddSlash,
             }
         }
         _ => Found::Nothing,
@@ -96,6 +104,48 @@ fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool
     let is_one = |path: &Path| settings.secret.iter().any(|secret| secret == path);
     // A path that cannot be followed now cannot be opened either, or has just changed.
     !settings.secret.is_empty() && (is_one(file) || files.resolve(file).is_none_or(|resolved| is_one(&resolved)))
+}
+
+/// What opens a file that may be sent.
+fn opener(settings: &FileServer, file: &Path) -> Opener {
+    Opener { file: file.into(), secret: Arc::clone(&settings.secret) }
+}
+
+/// Lists a directory. A large one takes a while, so it is read where that keeps no other request waiting.
+async fn list(
+    settings: &FileServer,
+    root: &Path,
+    parts: &request::Parts,
+    path: &[u8],
+    directory: PathBuf,
+) -> Response<ResponseBody> {
+    let (settings, root, parts, path) = (settings.clone(), root.to_owned(), parts.clone(), path.to_owned());
+    let list = move || {
+        let is_visible = |file: &Path| !is_hidden(&settings, &root, file) && !is_secret(&settings, file, &Disk);
+        browse::list(&directory, &path, &parts, &is_visible)
+    };
+    tokio::task::spawn_blocking(list).await.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
+}
+
+/// Sends the file, or the compressed one beside it if the client takes that.
+async fn send_precompressed(
+    settings: &FileServer,
+    file: &Path,
+    parts: &request::Parts,
+    files: &dyn FileSystem,
+) -> Response<ResponseBody> {
+    let is_there = |file: &Path| files.kind(file) == Some(FileKind::File) && !is_secret(settings, file, files);
+    let siblings = Siblings::find(&settings.precompressed, file, is_there);
+    let chosen = siblings.choose(file, &parts.headers);
+    let sent = chosen.as_ref().map_or(file, |(sibling, _)| sibling);
+    let mut response = send(&opener(settings, sent), parts).await;
+    let mut named = HeaderMap::new();
+    let media_type = mime_guess::from_path(file).first_or_octet_stream();
+    named.extend(HeaderValue::try_from(media_type.essence_str()).ok().map(|value| (header::CONTENT_TYPE, value)));
+    name_charset(&mut named);
+    let format = chosen.map(|(_, format)| format);
+    siblings.describe(response.headers_mut(), format, named.remove(header::CONTENT_TYPE));
+    response
 }
 
 /// The `Range` to be looked at. One that is repeated or belongs to another method is as if it were not there (RFC 9110, 14.2).

@@ -14,6 +14,9 @@ pub(crate) const EXPANDED_CHARS_MAX: usize = 8 * MIB;
 /// end from import to import.
 pub(crate) const FILLED_BYTES_MAX: usize = 8 * MIB;
 
+/// The most variables without a value that are remembered, to be named in messages about their lines.
+pub(crate) const EMPTY_VARIABLES_MAX: usize = 1_000;
+
 /// The most lines of configuration after all imports: snippets that import one another twice double at each step.
 pub(crate) const NODES_MAX: usize = 100_000;
 
@@ -97,6 +100,21 @@ pub(crate) const LOG_FILES_MAX: usize = 100_000;
 /// The largest compiled form of a regular expression of the configuration, in bytes. Matching takes time in proportion to it
 /// and to the text, never more.
 pub(crate) const REGEXP_BYTES_MAX: usize = MIB;
+
+/// The most accounts of one `basic_auth`: they are looked through one by one.
+pub(crate) const ACCOUNTS_MAX: usize = 1_000;
+
+/// The largest cost of a bcrypt hash: at this one a check takes some seconds, and each step more doubles it.
+pub(crate) const BCRYPT_COST_MAX: u32 = 16;
+
+/// The largest memory cost of an Argon2id hash, in KiB: 256 MiB. Caddy's default is 46 MiB.
+pub(crate) const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
+
+/// The largest number of passes of an Argon2id hash: at the largest memory a check takes some seconds.
+pub(crate) const ARGON2_ITERATIONS_MAX: u32 = 16;
+
+/// The largest parallelism of an Argon2id hash: more than the cores of most machines.
+pub(crate) const ARGON2_LANES_MAX: u32 = 64;
 
 /// The deepest nesting of a snapshot: the contract of `frankenphp_set_vars()`.
 pub const VARS_DEPTH_MAX: usize = 256;

@@ -394,3 +394,16 @@ pub const INTERRUPT_EVERY_MS: u64 = 50;
 
 /// Panics in a row of the leaf that asks for work before its thread ends: it is called in a loop.
 pub const NEXT_PANICS_MAX: usize = 10;
+
+/// The most passwords that are checked at a time: a check takes a processor, and up to 256 MiB.
+pub const PASSWORD_CHECKS_MAX: usize = 8;
+
+/// The most requests that wait for the check of their password. Further ones are refused, so that who guesses passwords does
+/// not fill the memory.
+pub const PASSWORD_WAITERS_MAX: usize = 256;
+
+/// The most passwords that are known to be right, each by a digest of 32 bytes. When there are more, all are forgotten.
+pub const PASSWORDS_KNOWN_MAX: usize = 10_000;
+
+/// The most entries in the list of a directory: a page with more serves no one.
+pub const LISTED_FILES_MAX: usize = 10_000;

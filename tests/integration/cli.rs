@@ -341,6 +341,31 @@ fn octanes_commands() {
     assert_eq!(refused.status, 400, "{}", refused.text());
 }
 
+#[test]
+fn a_caddyfile_is_formatted_and_shown() {
+    let dir = folder(
+        ":8080   {\nroute {\n  respond /a   \"a  b\"\n}\nbasic_auth {\nalice $2a$04$HASH\n}\n}\n"
+            .replace("HASH", &"a".repeat(53))
+            .as_str(),
+    );
+    let igor = |arguments: &[&str]| run(igor().current_dir(dir.path()).args(arguments));
+    let (code, text, _) = igor(&["fmt"]);
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with(":8080 {\n\troute {\n\t\trespond /a \"a  b\"\n\t}\n"), "{text}");
+    assert_eq!(igor(&["fmt", "--overwrite"]).0, Some(0));
+    assert_eq!(fs::read_to_string(dir.path().join("Caddyfile")).expect("the file"), text);
+    assert_eq!(igor(&["fmt"]).0, Some(0));
+    let (code, shown, _) = igor(&["adapt", "--pretty"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let routes = &shown["sites"][0]["routes"];
+    assert_eq!(
+        (code, &routes[0]["directive"], &routes[1]["directive"]),
+        (Some(0), &"basic_auth".into(), &"block".into())
+    );
+    assert_eq!(routes[1]["routes"][0]["at"], "Caddyfile:3:3");
+    assert!(!shown.to_string().contains("aaaa"), "a hash is no one's business: {shown}");
+}
+
 /// The commands that kits made for Caddy call.
 #[test]
 fn commands_of_caddy() {
@@ -352,8 +377,10 @@ fn commands_of_caddy() {
         let (code, stdout, stderr) = run(igor().arg(flag));
         assert!(code == Some(0) && stdout.contains(expected), "{flag}: {stdout}{stderr}");
     }
-    let (code, _, stderr) = run(igor().arg("adapt"));
-    assert!(code == Some(2) && stderr.contains("igor validate"), "{stderr}");
+    let (code, hash, _) = run(igor().args(["hash-password", "--plaintext", "secret", "--algorithm", "argon2id"]));
+    assert!(code == Some(0) && hash.starts_with("$argon2id$v=19$m=47104,t=1,p=1$"), "{hash}");
+    let (code, _, stderr) = run(igor().arg("reverse-proxy"));
+    assert!(code == Some(2) && stderr.contains("there is no command `reverse-proxy`"), "{stderr}");
     let dir = folder(":0 {\nrespond {$ANSWER}\n}\n");
     fs::write(dir.path().join("vars"), "ANSWER=\"ok {\"\n").expect("files can be written");
     let validate = |flags: &[&str]| run(igor().current_dir(dir.path()).arg("validate").args(flags));

@@ -10,6 +10,7 @@ use igor_php as _;
 mod common;
 
 mod admin;
+mod archetypes;
 mod background;
 mod classic;
 mod cli;

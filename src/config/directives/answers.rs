@@ -1,12 +1,11 @@
-//! The directives that answer a request themselves: `respond`, `redir`, `error`, `abort`, `file_server`.
+//! The directives that answer a request themselves: `respond`, `redir`, `error`, `abort`.
 
 use super::super::context::Context;
-use super::super::handlers::{ErrorRule, FileServer, Handler, Redir, Respond, Root, Status};
+use super::super::handlers::{ErrorRule, Handler, Redir, Respond, Status};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::text::Text;
 use super::super::values;
-use super::document_root::root;
 
 /// The directives of a `respond` block.
 pub(super) static RESPOND: Table<Respond> = Table {
@@ -100,7 +99,7 @@ fn is_status(text: &str) -> bool {
 }
 
 /// A status as a number, or as a placeholder.
-fn status(word: &Token, context: &mut Context<'_>) -> Option<Status> {
+pub(super) fn status(word: &Token, context: &mut Context<'_>) -> Option<Status> {
     if word.text.starts_with('{') {
         return values::text(word, context).map(Status::Text);
     }
@@ -134,111 +133,4 @@ pub(super) fn abort(node: &Node, args: &[Token], context: &mut Context<'_>) -> O
     context.no_block(node);
     context.count_args(node, args, 0, 0)?;
     Some(Handler::Abort)
-}
-
-/// What is often in a document root and is not for clients: repositories, secrets, databases, dumps, backups, and what
-/// tools install and write.
-const SENSITIVE: &[&str] = &[
-    ".git",
-    ".hg",
-    ".svn",
-    ".env",
-    ".env.*",
-    "*.sqlite",
-    "*.sqlite3",
-    "*.sqlite-*",
-    "*.db",
-    "*.sql",
-    "*.sql.gz",
-    "*.bak",
-    "*.orig",
-    "*.swp",
-    "*~",
-    "composer.*",
-    "package.json",
-    "package-lock.json",
-    "yarn.lock",
-    "node_modules",
-    "vendor",
-];
-
-/// The patterns of `hide_sensitive`.
-pub(super) fn sensitive() -> impl Iterator<Item = String> {
-    SENSITIVE.iter().map(|&pattern| pattern.to_owned())
-}
-
-/// The directives of a `file_server` block.
-pub(super) static FILE_SERVER: Table<FileServer> = Table {
-    block: "a `file_server` block",
-    origin: "Caddy",
-    directives: &[
-        Directive {
-            name: "root",
-            usage: "root DIRECTORY",
-            doc: "The document root.",
-            times: Times::Once,
-            apply: |server, node, context| {
-                if let Some(root) = context.one(node).and_then(|word| root(word, context)) {
-                    server.root = root;
-                }
-            },
-        },
-        Directive {
-            name: "index",
-            usage: "index FILE…",
-            doc: "The index files of directories, in order of preference.",
-            times: Times::Once,
-            apply: |server, node, context| {
-                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
-                server.index = values::filled_all(words, "the index file", context);
-            },
-        },
-        Directive {
-            name: "hide",
-            usage: "hide PATTERN…",
-            doc: "Files that are answered as if they did not exist.",
-            times: Times::Many,
-            apply: |server, node, context| {
-                if let Some(words) = context.args(node, 1, usize::MAX) {
-                    server.hide.extend(values::filled_all(words, "the pattern", context));
-                }
-            },
-        },
-        Directive {
-            name: "hide_sensitive",
-            usage: "hide_sensitive",
-            doc: "Hides the files that often lie in a document root and are not for clients.",
-            times: Times::Once,
-            apply: |server, node, context| {
-                context.args(node, 0, 0);
-                server.hide.extend(sensitive());
-            },
-        },
-    ],
-    ignored: &[],
-    unsupported: &[
-        ("browse", "remove it; directories are not listed"),
-        ("disable_canonical_uris", "remove it"),
-        ("etag_file_extensions", "remove it"),
-        ("fs", "remove it; files are read from the disk"),
-        ("pass_thru", "put the next directive into a site of its own, or match its paths"),
-        ("precompressed", "remove it; files are served uncompressed"),
-        ("status", "remove it; files are served with 200"),
-    ],
-};
-
-/// `file_server [{ … }]`. `args` is what follows the matcher.
-pub(super) fn file_server(node: &Node, args: &[Token], context: &mut Context<'_>) -> FileServer {
-    let mut server = FileServer::new(Root::OfRequest);
-    match args {
-        [word] if word.text == "browse" => {
-            let message = "`browse` is a Caddy directive that igor does not support yet";
-            context.error_with_hint(&word.position, message, "remove it; directories are not listed");
-        }
-        args => {
-            context.count_args(node, args, 0, 0);
-        }
-    }
-    FILE_SERVER.apply(&mut server, node.children(), context);
-    server
 }

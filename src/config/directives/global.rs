@@ -27,11 +27,13 @@ pub(super) static GLOBAL: Table<Global> = Table {
         },
         Directive {
             name: "admin",
-            usage: "admin off|ADDRESS",
+            usage: "admin off|ADDRESS [{ … }]",
             doc: "Where the admin interface listens.",
             times: Times::Last,
             apply: |global, node, context| {
-                if let Some(admin) = context.one(node).and_then(|word| admin(word, context)) {
+                ADMIN.apply(&mut (), node.children(), context);
+                let word = context.count_args(node, node.args(), usize::from(node.block.is_none()), 1);
+                if let Some(admin) = word.and_then(<[Token]>::first).and_then(|word| admin(word, context)) {
                     global.admin = Some(admin);
                 }
             },
@@ -163,6 +165,8 @@ pub(super) static GLOBAL: Table<Global> = Table {
         },
     ],
     ignored: &[
+        ("cache", "igor has no HTTP cache of responses"),
+        ("rate_limit", "igor limits no rates; let a proxy in front do it"),
         ("events", "igor announces no events to modules"),
         ("mercure", "igor runs no Mercure hub yet"),
         ("metrics", "the admin interface always serves `/metrics`"),
@@ -188,6 +192,18 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("preferred_chains", "remove it; the authority's first chain is used"),
         ("renew_interval", "remove it; certificates are renewed in time"),
     ],
+};
+
+/// What Caddy has in the block of `admin`.
+static ADMIN: Table<()> = Table {
+    block: "the `admin` block",
+    origin: "Caddy",
+    directives: &[],
+    ignored: &[
+        ("origins", "igor's admin interface answers for the names of its own address"),
+        ("enforce_origin", "igor's admin interface refuses what comes from web pages"),
+    ],
+    unsupported: &[],
 };
 
 /// Reads the global options.

@@ -1,11 +1,13 @@
 //! The directives, one file for each family. Each file holds the table of its block and what its directives do.
 
 mod answers;
+mod basic_auth;
 mod changes;
 mod document_root;
 mod draft;
 mod encode;
 mod expression;
+mod file_server;
 mod frankenphp;
 mod global;
 mod header;
@@ -49,7 +51,8 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(tls::CLIENT_AUTH.docs());
     docs.extend(php::PHP_SERVER.docs());
     docs.extend(answers::RESPOND.docs());
-    docs.extend(answers::FILE_SERVER.docs());
+    docs.extend(basic_auth::REQUEST_BODY.docs());
+    docs.extend(file_server::FILE_SERVER.docs());
     docs.extend(matchers::MATCHER.docs());
     docs
 }

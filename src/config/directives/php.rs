@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
-use super::super::handlers::{PhpServer, Root};
+use super::super::handlers::{FileServer, PhpServer, Root};
 use super::super::limits;
 use super::super::model::ScopeLabel;
 use super::super::syntax::{Node, Token, excerpt};
@@ -10,6 +10,7 @@ use super::super::table::{Directive, Seen, Table, Times};
 use super::super::text::word_in_braces;
 use super::super::values;
 use super::document_root::root;
+use super::file_server::{FILE_SERVER, sensitive};
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 
 /// A `php_server` or `php` block as it was written, before what its site says is known.
@@ -23,7 +24,8 @@ pub(crate) struct PhpDraft {
     env: Vec<(String, String)>,
     resolve_root_symlink: bool,
     file_server: bool,
-    hide: Vec<String>,
+    leaves_files: bool,
+    files: FileServer,
     try_files: Option<Vec<String>>,
     request_buffering: Option<u64>,
     position: Position,
@@ -101,11 +103,15 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
         },
         Directive {
             name: "file_server",
-            usage: "file_server [on|off]",
+            usage: "file_server [on|off] [{ … }]",
             doc: "Whether `php_server` also serves files that are not scripts.",
             times: Times::Once,
             apply: |php, node, context| {
-                if let Some(file_server) = values::switch(node, context) {
+                if node.block.is_some() {
+                    context.count_args(node, node.args(), 0, 0);
+                    php.file_server = true;
+                    FILE_SERVER.apply(&mut php.files, node.children(), context);
+                } else if let Some(file_server) = values::switch(node, context) {
                     php.file_server = file_server;
                 }
             },
@@ -117,7 +123,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Many,
             apply: |php, node, context| {
                 if let Some(words) = context.args(node, 1, usize::MAX) {
-                    php.hide.extend(values::filled_all(words, "the pattern", context));
+                    php.files.hide.extend(values::filled_all(words, "the pattern", context));
                 }
             },
         },
@@ -128,7 +134,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Once,
             apply: |php, node, context| {
                 context.args(node, 0, 0);
-                php.hide.extend(super::answers::sensitive());
+                php.files.hide.extend(sensitive());
             },
         },
         Directive {
@@ -177,7 +183,8 @@ impl PhpDraft {
             env: Vec::new(),
             resolve_root_symlink: true,
             file_server: true,
-            hide: Vec::new(),
+            leaves_files: false,
+            files: FileServer::new(Root::OfRequest),
             try_files: None,
             request_buffering: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
             position,
@@ -204,7 +211,8 @@ impl PhpDraft {
             env: self.env,
             resolve_root_symlink: self.resolve_root_symlink,
             file_server: self.file_server,
-            hide: self.hide,
+            leaves_files: self.leaves_files,
+            files: self.files,
             try_files: self.try_files,
             request_buffering: self.request_buffering,
             workers,
@@ -244,7 +252,7 @@ pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>
         context.warning(&address.position, message);
     }
     let mut draft = PhpDraft::new(node.position.clone());
-    draft.file_server = false;
+    (draft.file_server, draft.leaves_files) = (false, true);
     let mut seen = Seen::default();
     for child in node.children() {
         if child.name() == "file_server"

@@ -6,10 +6,12 @@ use super::super::matcher::{Condition, Matcher};
 use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
-use super::answers::{abort, error, file_server, redir, respond};
+use super::answers::{abort, error, redir, respond};
+use super::basic_auth::{basic_auth, request_body};
 use super::changes;
 use super::draft::{RoutesDraft, Sorting};
 use super::encode::encode;
+use super::file_server::file_server;
 use super::header::{header, request_header};
 use super::matchers::split_matcher;
 use super::php::{PhpDraft, php_fastcgi};
@@ -144,6 +146,24 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             "Compresses responses by zstd, brotli (`br`) or gzip.",
             |node, args, context| Some(Handler::Layer(Layer::Encode(encode(node, args, context))))
         ),
+        handler!(
+            "basic_auth",
+            "basic_auth [MATCHER] [bcrypt|argon2id [REALM]] { NAME HASH }",
+            "Asks for a name and a password, which is kept as a hash of `igor hash-password`.",
+            basic_auth
+        ),
+        handler!(
+            "basicauth",
+            "basicauth [MATCHER] [bcrypt|argon2id [REALM]] { NAME HASH }",
+            "An older name of `basic_auth`.",
+            basic_auth
+        ),
+        handler!(
+            "request_body",
+            "request_body [MATCHER] { max_size SIZE }",
+            "Bounds the body of the request.",
+            request_body
+        ),
         handler!("invoke", "invoke [MATCHER] NAME", "Takes the routes of the block `&(NAME) { … }`.", invoke),
         handler!("abort", "abort [MATCHER]", "Closes the connection without an answer.", abort),
         handler!(
@@ -184,7 +204,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ),
         handler!(
             "file_server",
-            "file_server [MATCHER] [{ … }]",
+            "file_server [MATCHER] [browse] [{ … }]",
             "Serves the files under the root, except PHP scripts.",
             |node, args, context| Some(Handler::FileServer(file_server(node, args, context)))
         ),
@@ -196,22 +216,19 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("tracing", "igor sends no traces"),
         ("vulcain", "igor preloads nothing; send 103 Early Hints with `headers_send(103)`"),
         ("metrics", "the admin interface always serves `/metrics`"),
-        ("rate_limit", "igor limits no rates"),
-        ("coraza_waf", "igor filters no requests"),
+        ("rate_limit", "igor limits no rates; let a proxy in front do it"),
+        ("coraza_waf", "igor filters no requests; let a proxy in front do it"),
         ("log_name", "igor's access log names the site"),
         // Of other modules: what they do is left out, and the requests are served all the same.
         ("cache", "igor has no HTTP cache of responses"),
     ],
     unsupported: &[
         ("acme_server", "remove it; igor gives out no certificates"),
-        ("basic_auth", "check the password in the PHP script"),
-        ("basicauth", "check the password in the PHP script"),
         ("copy_response", "run the proxy in front of igor"),
         ("copy_response_headers", "run the proxy in front of igor"),
         ("forward_auth", "run the proxy in front of igor"),
         ("fs", "remove it; files are read from the disk"),
         ("intercept", "run the proxy in front of igor"),
-        ("request_body", "use `post_max_size` with `php_ini`"),
         ("reverse_proxy", "run the proxy in front of igor"),
     ],
 };
@@ -227,7 +244,7 @@ pub(super) fn read_block(
     let mut seen = Seen::default();
     for node in nodes.iter().filter(|node| !node.name().starts_with('@')) {
         if node.name() == "handle_errors" {
-            // As in Caddy, it is the site's, wherever it is in it.
+            // As in Caddy, it belongs to the site, wherever it is in it.
             let outer = std::mem::replace(&mut context.usage, "handle_errors [STATUS…] { … }");
             let route = handle_errors(node, &draft.named, context);
             context.error_routes.push(route);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::findings::join;
 use super::super::request::{Entry, RequestView};
-use super::super::text::Text;
+use super::super::text::{Piece, Text};
 use super::Verdict;
 
 /// The condition that one of several files exists.
@@ -70,7 +70,9 @@ impl FileMatch {
                 return if best.is_some() { Ok(best) } else { Err(status) };
             }
             let is_last = number + 1 == self.try_files.len();
-            let candidate = self.candidate(&root, &pattern, request);
+            // As in Caddy, what is written decides, not the path of the request: `{path}` is never a directory.
+            let wants_directory = matches!(text.pieces().last(), Some(Piece::Literal(end)) if end.ends_with('/'));
+            let candidate = self.candidate(&root, &pattern, wants_directory, request);
             let falls_back = is_last && self.policy == TryPolicy::FirstExistFallback;
             let Some(found) = candidate.found.or_else(|| falls_back.then_some(candidate.missing)) else { continue };
             let better = |best: &Found| match self.policy {
@@ -89,12 +91,15 @@ impl FileMatch {
         Ok(best)
     }
 
-    fn candidate(&self, root: &Path, pattern: &str, request: &dyn RequestView) -> Candidate {
+    fn candidate(&self, root: &Path, pattern: &str, wants_directory: bool, request: &dyn RequestView) -> Candidate {
         let (path, remainder) = self.split(pattern);
-        let relative = clean(path);
+        let mut relative = clean(path);
+        if !wants_directory && relative.len() > 1 && relative.ends_with('/') {
+            relative.pop();
+        }
         let absolute = join(root, Path::new(relative.trim_start_matches('/')));
         // As in Caddy, the path `/` alone is no directory, so that a front controller gets it.
-        let wants_directory = path.ends_with('/') && path.len() > 1;
+        let wants_directory = wants_directory && path.len() > 1;
         let entry = request.entry(&absolute).filter(|entry| entry.is_directory == wants_directory);
         let nothing = Entry { is_directory: false, size: 0, modified: 0 };
         let made = |entry| Found {

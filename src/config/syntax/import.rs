@@ -172,7 +172,10 @@ impl Importer<'_, '_> {
     fn parse(&mut self, text: &str, path: &Path) -> Vec<Node> {
         let file: Arc<Path> = Arc::from(path);
         let lines = match tokenize(text, &file, self.env) {
-            Ok(lines) => lines,
+            Ok(words) => {
+                self.findings.note_empty_variables(&file, words.empty);
+                words.lines
+            }
             Err(error) => {
                 self.findings.report(error);
                 return Vec::new();

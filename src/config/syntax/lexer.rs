@@ -47,14 +47,31 @@ struct Glyph {
 /// # Errors
 /// A quote or heredoc that does not end, a heredoc with a bad marker or indentation, a text that grows beyond its
 /// bound. Nothing after it can be read with sense, so there is one error only.
-pub(crate) fn tokenize(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Vec<Vec<Token>>, Diagnostic> {
-    let mut lexer = Lexer { glyphs: expand(text, file, env)?, at: 0, file, lines: Vec::new(), line: Vec::new() };
+pub(crate) fn tokenize(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Words, Diagnostic> {
+    let mut empty = Vec::new();
+    let glyphs = expand(text, file, env, &mut empty)?;
+    let mut lexer = Lexer { glyphs, at: 0, file, lines: Vec::new(), line: Vec::new() };
     lexer.run()?;
-    Ok(lexer.lines)
+    Ok(Words { lines: lexer.lines, empty })
 }
 
-/// Records the place of each character and puts the values of `{$NAME}` and `{$NAME:default}` in.
-fn expand(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Vec<Glyph>, Diagnostic> {
+/// The words of a text.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// The logical lines.
+    pub(crate) lines: Vec<Vec<Token>>,
+    /// The variables that are empty, each with its line: what is missing there is their fault. Beyond a bound they are left out.
+    pub(crate) empty: Vec<(usize, String)>,
+}
+
+/// Records the place of each character and puts the values of `{$NAME}` and `{$NAME:default}` in. `empty` takes the names of
+/// those without a value.
+fn expand(
+    text: &str,
+    file: &Arc<Path>,
+    env: &Environment<'_>,
+    empty: &mut Vec<(usize, String)>,
+) -> Result<Vec<Glyph>, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut glyphs = Vec::with_capacity(text.len());
     let (mut line, mut column) = (1, 1);
@@ -63,6 +80,9 @@ fn expand(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Vec<Gly
     while let Some(character) = rest.chars().next() {
         if let Some((name, default, length)) = variable(rest, &mut ends) {
             let value = env(name).or_else(|| default.map(str::to_owned)).unwrap_or_default();
+            if value.is_empty() && empty.len() < limits::EMPTY_VARIABLES_MAX {
+                empty.push((line, name.to_owned()));
+            }
             glyphs.extend(value.chars().map(|character| Glyph { character, line, column }));
             column += rest[..length].chars().count();
             rest = &rest[length..];

@@ -9,9 +9,6 @@ mod sections;
 mod tree;
 
 pub(crate) use import::{Unreadable, not_utf8, open_regular, read_document, read_file};
-pub(crate) use lexer::Token;
+pub(crate) use lexer::{Token, tokenize};
 pub(crate) use sections::{RawSite, Sections, split_sections};
 pub(crate) use tree::{Node, excerpt};
-
-#[cfg(test)]
-pub(crate) use lexer::tokenize;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::{Handler, parse};
+use super::super::{Handler, format, parse};
 
 /// Words that get an arbitrary text past the first check of the parser.
 const WORDS: &[&str] = &[
@@ -128,6 +128,17 @@ proptest! {
     #[test]
     fn arbitrary_characters_give_a_configuration_or_errors_with_a_place(text in any::<String>()) {
         check(&text)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_formatted_text_has_the_same_words_and_stays_as_it_is(text in prop_oneof![text(), site(), any::<String>()]) {
+        if let Ok(formatted) = format(&text) {
+            prop_assert_eq!(format(&formatted).expect("it has the words of the text"), formatted);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ fn lines(text: &str) -> Vec<String> {
         "EMPTY" => Some(String::new()),
         _ => None,
     };
-    let lines = tokenize(text, &Arc::from(Path::new("Caddyfile")), &environment).expect("words");
+    let lines = tokenize(text, &Arc::from(Path::new("Caddyfile")), &environment).expect("words").lines;
     lines.iter().map(|line| line.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join("|")).collect()
 }
 
@@ -97,7 +97,7 @@ fn variables_are_put_in_before_words_are_cut() {
 fn positions_count_characters_and_name_the_variable_for_its_value() {
     let text = "ä {$TWO} x\n  \"y\ny\" z";
     let environment = |_: &str| Some("one two".to_owned());
-    let lines = tokenize(text, &Arc::from(Path::new("C")), &environment).expect("words");
+    let lines = tokenize(text, &Arc::from(Path::new("C")), &environment).expect("words").lines;
     let places: Vec<String> =
         lines.iter().flatten().map(|word| format!("{} {}", word.text.replace('\n', "⏎"), word.position)).collect();
     assert_eq!(places, ["ä C:1:1", "one C:1:3", "two C:1:3", "x C:1:10", "y⏎y C:2:3", "z C:3:4"]);
@@ -134,4 +134,19 @@ fn a_heredoc_is_a_body() {
     let fixture = Fixture::new();
     let config = fixture.config(":80 {\n\trespond <<HTML\n\t\t<b>\n\t\t  x\n\t\t</b>\n\t\tHTML 404\n}\n");
     assert_eq!(respond_body(&config), "<b>\n  x\n</b>");
+}
+
+#[test]
+fn an_empty_variable_is_named_where_something_is_missing() {
+    let fixture = Fixture::new();
+    for (text, expected) in [
+        ("{\n}\n{$SERVER_NAME} {\n}\n", "`{$SERVER_NAME}` on this line is empty; the global options come first"),
+        ("{\nadmin {$HOST}:{$PORT}\n}\n", "`{$HOST}`, `{$PORT}` on this line are empty; write"),
+        (":8080 {\nroot {$WHERE}\n}\n", "`{$WHERE}` on this line is empty"),
+        (":8080 {\nrot x\n}\n", "did you mean `root`?"),
+    ] {
+        let errors = fixture.parse(text).err().expect("an error");
+        let hint = errors[0].hint.clone().unwrap_or_default();
+        assert!(hint.starts_with(expected), "{text}: {hint}");
+    }
 }

@@ -9,6 +9,8 @@
 mod body;
 mod negotiation;
 
+pub(super) use negotiation::choose;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, request};
@@ -101,7 +103,7 @@ fn forbids_transforms(headers: &HeaderMap) -> bool {
 }
 
 /// Lets caches know that the answer depends on what the client takes.
-fn vary(headers: &mut HeaderMap) {
+pub(super) fn vary(headers: &mut HeaderMap) {
     let named = headers.get_all(header::VARY).into_iter().filter_map(|value| value.to_str().ok());
     let is_named = named
         .flat_map(|list| list.split(','))

@@ -9,7 +9,7 @@ const FULL: u16 = 1000;
 
 /// The format that the client likes best; among equals the first. `None`: it takes none of them, or likes the plain
 /// response better.
-pub(super) fn choose(formats: &[EncodeFormat], headers: &HeaderMap) -> Option<EncodeFormat> {
+pub(in super::super) fn choose(formats: &[EncodeFormat], headers: &HeaderMap) -> Option<EncodeFormat> {
     let accepted = Accepted::read(headers);
     let mut best: Option<(u16, EncodeFormat)> = None;
     for &format in formats {

@@ -1,5 +1,6 @@
 //! The HTTP side through the front door: a real socket, and a sender whose threads play PHP.
 
+mod access;
 mod access_log;
 mod cgi;
 mod connections;
@@ -125,7 +126,9 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
             config::Handler::PhpServer(server) => php(PhpSettings {
                 index: server.index,
                 try_files: server.try_files,
-                files: server.file_server.then(|| FileServer::new(server.root.clone())),
+                gathered_body_bytes_max: server.request_buffering,
+                leaves_files: server.leaves_files,
+                files: server.file_server.then(|| FileServer { root: server.root.clone(), ..server.files }),
                 ..php_settings(root, queue)
             }),
             config::Handler::Php(_) => php(PhpSettings { mode: PhpMode::ScriptsOnly, ..php_settings(root, queue) }),
@@ -136,6 +139,8 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
             config::Handler::FileServer(files) => Handler::Files(files),
             config::Handler::Error(rule) => Handler::Error(rule),
             config::Handler::Abort => Handler::Abort,
+            config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth),
+            config::Handler::RequestBody(bytes_max) => Handler::RequestBody(bytes_max),
             config::Handler::Subroute(_) => return None,
         })
     };
@@ -167,6 +172,7 @@ fn php_settings(root: &Path, queue: &Arc<RequestQueue>) -> PhpSettings {
         try_files: None,
         split_path: vec![".php".to_owned()],
         env: Vec::new(),
+        leaves_files: false,
         gathered_body_bytes_max: Some(config::limits::REQUEST_BODY_BYTES_DEFAULT),
         files: Some(FileServer::new(Root::Fixed(root.to_owned()))),
         classic: Arc::clone(queue),

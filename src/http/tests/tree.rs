@@ -91,7 +91,7 @@ fn the_front_controller_in_five_lines() {
             ("/index.php", 404, ""),
             ("/.well-known/mercure", 404, ""),
             ("/docs/guide.txt", 200, "guide"),
-            ("/docs/", 404, ""),
+            ("/docs/", 200, "GET|/index.php|||/docs/"),
         ],
     );
 }

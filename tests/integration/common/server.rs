@@ -33,6 +33,7 @@ pub(crate) struct Igor {
     listeners: usize,
     preload: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    whole: Option<String>,
     faults: bool,
 }
 
@@ -46,6 +47,7 @@ impl Igor {
             listeners: 0,
             preload: None,
             variables: Vec::new(),
+            whole: None,
             faults: false,
         }
     }
@@ -126,6 +128,14 @@ impl Igor {
         self
     }
 
+    /// Takes a whole Caddyfile, in place of all parts. It has one listener, and its relative paths start from the folder of
+    /// this server.
+    pub(crate) fn caddyfile(mut self, text: &str) -> Self {
+        self.listeners = 1;
+        self.whole = Some(text.to_owned());
+        self
+    }
+
     /// Puts a line in the place of another of the global options.
     pub(crate) fn replace_global(mut self, line: &str, by: &str) -> Self {
         self.global = self.global.replacen(line, by, 1);
@@ -175,15 +185,18 @@ impl Igor {
     }
 
     fn launch(self) -> Server {
-        let Self { dir, global, mut frankenphp, sites, preload, variables, faults, .. } = self;
+        let Self { dir, global, mut frankenphp, sites, preload, variables, whole, faults, .. } = self;
         // A stray write to a snapshot, or a late look at one, ends the process. A block of the test's own decides itself.
         if !frankenphp.contains("vars {") {
             frankenphp += "vars {\nhardened on\n}\n";
         }
         let caddyfile = dir.path().join("Caddyfile");
-        fs::write(&caddyfile, format!("{{\n{global}frankenphp {{\n{frankenphp}}}\n}}\n{sites}"))
-            .expect("files can be written");
         let mut command = igor();
+        if whole.is_some() {
+            command.current_dir(dir.path());
+        }
+        let parts = || format!("{{\n{global}frankenphp {{\n{frankenphp}}}\n}}\n{sites}");
+        fs::write(&caddyfile, whole.unwrap_or_else(parts)).expect("files can be written");
         command.arg("run").arg("--config").arg(caddyfile).envs(variables);
         if let Some(library) = preload {
             // A sanitizer would insist on being the first library.

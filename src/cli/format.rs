@@ -1,0 +1,113 @@
+//! `igor fmt` and `igor adapt`: a Caddyfile in its usual form, and what igor understands of it.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::arguments::FormatArguments;
+use super::output::{complain, print};
+use crate::config::{self, Config, Handler, Layer, PhpServer, Route};
+
+/// `igor fmt`
+pub(super) fn format(arguments: &FormatArguments) -> Result<ExitCode, String> {
+    let is_input = arguments.file == Path::new("-");
+    let named = if is_input { "the standard input".to_owned() } else { arguments.file.display().to_string() };
+    let text = if is_input {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(&arguments.file)
+    };
+    let text = text.map_err(|error| format!("reading {named}: {error}"))?;
+    let formatted =
+        config::format(&text).map_err(|error| format!("{named}:{}:{}: {}", error.line, error.column, error.message))?;
+    if arguments.overwrite && !is_input {
+        if formatted != text {
+            std::fs::write(&arguments.file, formatted).map_err(|error| format!("writing {named}: {error}"))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&formatted)?;
+    if formatted == text || is_input {
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain(&format!("igor: {named} is not formatted; `igor fmt --overwrite` changes it\n"));
+    Ok(ExitCode::FAILURE)
+}
+
+/// `igor adapt`
+pub(super) fn adapt(config: &Config, is_pretty: bool) -> Result<(), String> {
+    config.warnings.iter().for_each(|warning| complain(&format!("{warning}\n")));
+    let value = shown(config);
+    let text = if is_pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+    print(&format!("{}\n", text.map_err(|error| format!("writing the configuration: {error}"))?)).map(drop)
+}
+
+/// The configuration in a form of igor's own: what answers, in which order, and where it is written.
+fn shown(config: &Config) -> Value {
+    let workers = config.scopes().flat_map(|scope| {
+        scope.workers.iter().map(move |worker| {
+            json!({
+                "scope": scope.label.to_string(),
+                "name": worker.name,
+                "file": worker.file,
+                "background": worker.is_background(),
+                "num": worker.num,
+            })
+        })
+    });
+    let sites = config.sites.iter().map(|site| {
+        json!({
+            "addresses": site.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "listeners": site.listeners().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "at": site.position.to_string(),
+            "routes": routes(&site.routes),
+            "error_routes": routes(&site.error_routes),
+        })
+    });
+    json!({
+        "about": "what igor has read, in a form of its own: it is not Caddy's JSON, and igor reads Caddyfiles only",
+        "sources": config.sources,
+        "workers": workers.collect::<Vec<_>>(),
+        "sites": sites.collect::<Vec<_>>(),
+    })
+}
+
+fn routes(list: &[Route]) -> Vec<Value> {
+    let route = |route: &Route| {
+        let (directive, settings) = directive(&route.handler);
+        let mut value = json!({ "directive": directive, "at": route.position.to_string() });
+        if !route.matcher.is_any() {
+            value["match"] = json!(format!("{:?}", route.matcher.conditions));
+        }
+        match &route.handler {
+            Handler::Subroute(inner) => value["routes"] = json!(routes(inner)),
+            _ => value["settings"] = json!(settings),
+        }
+        value
+    };
+    list.iter().map(route).collect()
+}
+
+/// The directive that makes a handler, and its settings. Variables of scripts are left out, because they hold passwords.
+fn directive(handler: &Handler) -> (&'static str, String) {
+    let without_variables =
+        |server: &PhpServer| format!("{:?}", PhpServer { env: Vec::new(), workers: Vec::new(), ..server.clone() });
+    match handler {
+        Handler::Change(change) => ("change", format!("{change:?}")),
+        Handler::Layer(Layer::Header(rule)) => ("header", format!("{rule:?}")),
+        Handler::Layer(layer) => ("encode", format!("{layer:?}")),
+        Handler::Subroute(_) => ("block", String::new()),
+        Handler::PhpServer(server) => ("php_server", without_variables(server)),
+        Handler::Php(server) => ("php", without_variables(server)),
+        Handler::FileServer(files) => ("file_server", format!("{files:?}")),
+        Handler::Respond(respond) => ("respond", format!("{respond:?}")),
+        Handler::Redir(redir) => ("redir", format!("{redir:?}")),
+        Handler::Error(rule) => ("error", format!("{rule:?}")),
+        Handler::BasicAuth(auth) => ("basic_auth", format!("{auth:?}")),
+        Handler::RequestBody(bytes_max) => ("request_body", bytes_max.to_string()),
+        Handler::Abort => ("abort", String::new()),
+    }
+}

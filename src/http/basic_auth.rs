@@ -1,0 +1,134 @@
+//! `basic_auth`: a request continues only with a name and a password (RFC 7617).
+//!
+//! To check a password takes tenths of a second on purpose. So it is done on threads for blocking work, a bounded number at
+//! a time and with a bounded number of requests that wait; and a password that was right is remembered by a digest, because
+//! browsers send it with each request.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use argon2::{Argon2, PasswordHash as Argon2Hash, PasswordVerifier};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, header};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::config::{BasicAuth, PasswordAlgorithm, PasswordHash};
+use crate::limits;
+
+/// What the name and password of a request are worth.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Access<'a> {
+    /// They are those of this account.
+    Granted(&'a str),
+    /// There are none, or they are wrong.
+    Denied,
+    /// Too many other passwords are being checked.
+    Busy,
+}
+
+/// What the client is asked for.
+pub(super) fn challenge(auth: &BasicAuth) -> HeaderValue {
+    let realm = auth.realm.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::try_from(format!("Basic realm=\"{realm}\"")).unwrap_or(HeaderValue::from_static("Basic"))
+}
+
+/// Checks the name and the password of a request.
+pub(super) async fn check<'a>(auth: &'a BasicAuth, headers: &HeaderMap) -> Access<'a> {
+    let Some((name, password)) = credentials(headers) else { return Access::Denied };
+    let account = auth.accounts.iter().find(|(known, _)| *known == name);
+    // An unknown name takes as long as a known one, so that no client finds out names by the clock.
+    let Some((_, hash)) = account.or(auth.accounts.first()) else { return Access::Denied };
+    let is_right = is_known(hash, &password) || {
+        let Some(_waiting) = Waiting::enter() else { return Access::Busy };
+        // Its drop is what the next one waits for; it goes with the work, which nothing can stop.
+        let Ok(place) = places().acquire().await else { return Access::Busy };
+        let (hash, is_account) = (hash.clone(), account.is_some());
+        let work = tokio::task::spawn_blocking(move || {
+            let is_right = verify(&hash, &password);
+            drop(place);
+            if is_right && is_account {
+                remember(&hash, &password);
+            }
+            is_right
+        });
+        work.await.unwrap_or(false)
+    };
+    match account {
+        Some((name, _)) if is_right => Access::Granted(name),
+        _ => Access::Denied,
+    }
+}
+
+/// The name and the password that a request brings.
+fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    Some((String::from_utf8(decoded[..colon].to_vec()).ok()?, decoded[colon + 1..].to_vec()))
+}
+
+fn verify(hash: &PasswordHash, password: &[u8]) -> bool {
+    match hash.algorithm() {
+        PasswordAlgorithm::Bcrypt => bcrypt::verify(password, hash.as_str()).unwrap_or(false),
+        PasswordAlgorithm::Argon2id => {
+            Argon2Hash::new(hash.as_str()).is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+        }
+    }
+}
+
+/// How many passwords are checked at a time: half of the processors, so that the others answer requests.
+fn places() -> &'static Semaphore {
+    static PLACES: OnceLock<Semaphore> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Semaphore::new((processors / 2).clamp(1, limits::PASSWORD_CHECKS_MAX))
+    })
+}
+
+/// A request that waits for the check of its password, counted until it is dropped.
+struct Waiting;
+
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+impl Waiting {
+    fn enter() -> Option<Self> {
+        let enter = |count: usize| (count < limits::PASSWORD_WAITERS_MAX).then_some(count + 1);
+        WAITING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok().map(|_| Self)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The digests of passwords that were right, each together with its hash. The hash has a salt, so the digest has one too.
+static KNOWN: Mutex<Option<HashSet<[u8; 32]>>> = Mutex::new(None);
+
+fn digest(hash: &PasswordHash, password: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(hash.as_str()).chain_update([0]).chain_update(password).finalize().into()
+}
+
+fn is_known(hash: &PasswordHash, password: &[u8]) -> bool {
+    let digest = digest(hash, password);
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref().is_some_and(|known| known.contains(&digest))
+}
+
+fn remember(hash: &PasswordHash, password: &[u8]) {
+    let digest = digest(hash, password);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if known.len() >= limits::PASSWORDS_KNOWN_MAX {
+        known.clear();
+    }
+    known.insert(digest);
+}

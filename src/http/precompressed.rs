@@ -1,0 +1,54 @@
+//! `file_server precompressed`: compressed files beside the others, for clients that take them.
+
+use std::path::{Path, PathBuf};
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::encode;
+use crate::config::EncodeFormat;
+
+/// The compressed files beside a file, in formats that are asked for.
+pub(super) struct Siblings {
+    formats: Vec<EncodeFormat>,
+}
+
+impl Siblings {
+    /// Looks for them. `is_there` says which files can be sent.
+    pub(super) fn find(formats: &[EncodeFormat], file: &Path, is_there: impl Fn(&Path) -> bool) -> Self {
+        Self { formats: formats.iter().copied().filter(|format| is_there(&sibling(file, *format))).collect() }
+    }
+
+    /// The one that the client likes best.
+    pub(super) fn choose(&self, file: &Path, headers: &HeaderMap) -> Option<(PathBuf, EncodeFormat)> {
+        encode::choose(&self.formats, headers).map(|format| (sibling(file, format), format))
+    }
+
+    /// Says in a response that it depends on what the client takes, and which format it has.
+    pub(super) fn describe(
+        &self,
+        headers: &mut HeaderMap,
+        format: Option<EncodeFormat>,
+        media_type: Option<HeaderValue>,
+    ) {
+        if !self.formats.is_empty() {
+            encode::vary(headers);
+        }
+        if let Some(format) = format.filter(|_| headers.contains_key(header::CONTENT_TYPE)) {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(format.name()));
+            if let Some(media_type) = media_type {
+                headers.insert(header::CONTENT_TYPE, media_type);
+            }
+        }
+    }
+}
+
+/// The file with the suffix of a format.
+fn sibling(file: &Path, format: EncodeFormat) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(match format {
+        EncodeFormat::Brotli(_) => ".br",
+        EncodeFormat::Gzip(_) => ".gz",
+        EncodeFormat::Zstd(_) => ".zst",
+    });
+    PathBuf::from(name)
+}
