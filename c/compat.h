@@ -125,4 +125,25 @@
 /* stream_last_errors() and stream_clear_errors(). */
 #define IGOR_HAS_STREAM_ERRORS (PHP_VERSION_ID >= 80600)
 
+/* The members of PHP's globals that only some versions have: c/layout.c passes its assertion of a type as HAS. */
+#if PHP_VERSION_ID >= 80400
+# define IGOR_LAST_HTTP_HEADERS_FIELDS(HAS) HAS(BG(last_http_headers), zval);
+# define IGOR_SESSION_NAMES_FIELDS(HAS) \
+	HAS(PS(mod_user_names).ps_open, zval); \
+	HAS(PS(mod_user_names).ps_update_timestamp, zval);
+#else
+# define IGOR_LAST_HTTP_HEADERS_FIELDS(HAS)
+# define IGOR_SESSION_NAMES_FIELDS(HAS)
+#endif
+#if PHP_VERSION_ID >= 80500
+# define IGOR_FATAL_BACKTRACE_FIELDS(HAS) HAS(EG(last_fatal_error_backtrace), zval);
+#else
+# define IGOR_FATAL_BACKTRACE_FIELDS(HAS)
+#endif
+#if PHP_VERSION_ID >= 80600
+# define IGOR_SESSION_METHODS_FIELDS(HAS) HAS(PS(mod_user_uses_object_methods_as_handlers), bool);
+#else
+# define IGOR_SESSION_METHODS_FIELDS(HAS)
+#endif
+
 #endif

@@ -48,18 +48,14 @@ IGOR_HAS_TYPE(EG(max_execution_timer_timer), timer_t);
 IGOR_HAS_TYPE(EG(oldact), struct sigaction);
 IGOR_HAS_TYPE(EG(pid), pid_t);
 #endif
-#if PHP_VERSION_ID >= 80500
-IGOR_HAS_TYPE(EG(last_fatal_error_backtrace), zval);
-#endif
+IGOR_FATAL_BACKTRACE_FIELDS(IGOR_HAS_TYPE)
 IGOR_HAS_TYPE(PG(http_globals), zval[NUM_TRACK_VARS]);
 IGOR_HAS_TYPE(PG(last_error_file), zend_string *);
 IGOR_HAS_TYPE(PG(last_error_message), zend_string *);
 IGOR_HAS_TYPE(PG(output_buffering), zend_long);
 IGOR_HAS_TYPE(PG(output_handler), IGOR_OUTPUT_HANDLER_TYPE);
 IGOR_HAS_TYPE(BG(ctype_string), zend_string *);
-#if IGOR_HAS_LAST_HTTP_HEADERS
-IGOR_HAS_TYPE(BG(last_http_headers), zval);
-#endif
+IGOR_LAST_HTTP_HEADERS_FIELDS(IGOR_HAS_TYPE)
 IGOR_HAS_TYPE(BG(strtok_string), zend_string *);
 IGOR_HAS_TYPE(BG(url_adapt_output_ex), url_adapt_state_ex_t);
 IGOR_HAS_TYPE(BG(url_adapt_session_ex), url_adapt_state_ex_t);
@@ -74,12 +70,7 @@ IGOR_HAS_TYPE(SG(request_info).request_body, php_stream *);
 IGOR_HAS_TYPE(SG(sapi_headers).headers, zend_llist);
 IGOR_HAS_TYPE(SG(server_context), void *);
 /* Nine values in a row, which the shim goes through as an array. They have had other names. */
-#if PHP_VERSION_ID >= 80400
-IGOR_HAS_TYPE(PS(mod_user_names).ps_open, zval);
-IGOR_HAS_TYPE(PS(mod_user_names).ps_update_timestamp, zval);
-#endif
+IGOR_SESSION_NAMES_FIELDS(IGOR_HAS_TYPE)
 _Static_assert(sizeof(PS(mod_user_names)) == 9 * sizeof(zval), "the handlers of a session are nine values");
 IGOR_HAS_TYPE(PS(mod_user_class_name), zend_string *);
-#if PHP_VERSION_ID >= 80600
-IGOR_HAS_TYPE(PS(mod_user_uses_object_methods_as_handlers), bool);
-#endif
+IGOR_SESSION_METHODS_FIELDS(IGOR_HAS_TYPE)
