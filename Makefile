@@ -218,6 +218,12 @@ applications: php ## Debian's MediaWiki, phpMyAdmin and others under igor, in a 
 	$(WITH_PHP) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
 		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger))
 
+.PHONY: component-suites
+component-suites: php ## The suites of Symfony's components under igor php-cli and igor-php, compared with the stock php (COMPONENTS=: some)
+	@scripts/php.sh install-packages component-suites
+	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) scripts/component-suites.sh $(TARGET)/debug/igor $(TARGET)/component-suites $(COMPONENTS)
+
 .PHONY: reloads
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads

@@ -71,7 +71,7 @@ settings() {
         "session.save_path $SITE/sessions" "error_log $SITE/php.log" 'memory_limit 256M'
 }
 
-# with_igor [LINE…]: serves $SITE/root, with these lines in the site. Sets IGOR_AT.
+# with_igor [LINE…]: serves $SITE/root, with these lines in the site. Sets IGOR_AT. $PHP_SERVER are the lines of php_server.
 with_igor() {
     mkdir -p -- "$SITE/sessions"
     {
@@ -79,7 +79,7 @@ with_igor() {
         settings | while read -r name value; do printf '\t\tphp_ini %s "%s"\n' "$name" "$value"; done
         printf '\t}\n}\nhttp://127.0.0.1:0 {\n\troot "%s/root"\n' "$SITE"
         (($# == 0)) || printf '\t%s\n' "$@"
-        printf '\tphp_server {\n\t\thide_sensitive\n\t}\n}\n'
+        printf '\tphp_server {\n\t\t%s\n\t}\n}\n' "${PHP_SERVER-hide_sensitive}"
     } >"$SITE/Caddyfile"
     "$IGOR" run --config "$SITE/Caddyfile" >"$SITE/igor.log" 2>&1 &
     SERVER=$!

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # The recipe of Laravel's queue and scheduler with Debian's framework: pages dispatch jobs, `queue:work` and the
 # scheduler are background workers, and end in order when the server stops. Sourced by scripts/applications.sh.
 
