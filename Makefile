@@ -183,8 +183,8 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 		cargo +nightly miri test --no-default-features --lib vars::
 
 .PHONY: fuzz
-fuzz: php ## CASES (100,000) random configurations each for the parser and the formatter
-	$(WITH_PHP) PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --lib -- config::tests::properties
+fuzz: php ## CASES (100,000) random configurations each for the parser, the formatter and the walk through routes
+	$(WITH_PHP) PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --lib -- config::tests::properties http::tests::walk
 
 .PHONY: licences
 licences: ## Licences and origins of the crates that are linked in, by cargo-deny

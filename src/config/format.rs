@@ -14,7 +14,9 @@ use super::syntax::tokenize;
 pub fn format(text: &str) -> Result<String, Diagnostic> {
     let file: Arc<Path> = Arc::from(Path::new("Caddyfile"));
     let words = |text: &str| {
-        let lines = tokenize(text, &file, &|name| Some(format!("<{name}>")))?.lines;
+        // A value that is one word, whatever the name.
+        let value = |name: &str| Some(name.bytes().map(|byte| format!("{byte:02x}")).collect());
+        let lines = tokenize(text, &file, &value)?.lines;
         let plain = |line: Vec<super::syntax::Token>| line.into_iter().map(|word| (word.text, word.quoted)).collect();
         Ok(lines.into_iter().map(plain).collect::<Vec<Vec<_>>>())
     };

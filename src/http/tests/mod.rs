@@ -9,6 +9,7 @@ mod queue;
 mod routing;
 mod sites;
 mod tree;
+mod walk;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
