@@ -1,6 +1,6 @@
 //! One background worker: a name, a slot, and one or more PHP threads that run its script.
 //!
-//! Its state is a [`Lifecycle`], in `State` under one lock. Only the worker's own threads make it ready or give it up. Only
+//! Its state is a `Lifecycle`, in `State` under one lock. Only the worker's own threads make it ready or give it up. Only
 //! `start` starts it, so any number of callers start it once. Callers that wait do so on `changed`. The lock is never held
 //! across a call into the engine. It is held while threads are spawned, so what is made for a thread must not take it
 //! before that thread runs.
