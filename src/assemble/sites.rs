@@ -5,10 +5,13 @@ use super::addresses::{is_fastcgi, is_on};
 use super::logging;
 use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
-use crate::config::{self, Address, Config, FileServer, Listener, PhpServer, Root, Site, TrustedProxies};
+use crate::config::{
+    self, Address, Config, FileServer, Listener, PhpServer, Reply, ReverseProxy, Root, Site, TrustedProxies,
+};
 use crate::http::access_log::AccessLog;
+use crate::http::proxy::Proxy;
 use crate::http::service::HttpService;
-use crate::http::settings::{Handler, PhpMode, PhpSettings, WorkerRoute};
+use crate::http::settings::{Handler, PhpMode, PhpSettings, ProxyRoute, ReplyRoutes, WorkerRoute};
 use crate::http::site::SiteSettings;
 use crate::http::tree::Routes;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -100,8 +103,8 @@ fn settings<'a>(
 
 /// The routes of a site, which all its listeners share.
 struct SiteRoutes {
-    usual: Arc<Routes>,
-    of_errors: Arc<Routes>,
+    usual: Arc<Routes<Handler>>,
+    of_errors: Arc<Routes<Handler>>,
     trusted_proxies: Arc<TrustedProxies>,
 }
 
@@ -128,8 +131,33 @@ impl<'c> Assembly<'c> {
         }
     }
 
-    fn routes(&self, routes: &[config::Route]) -> Arc<Routes> {
-        Arc::new(Routes::compile(routes, &|handler| self.handler(handler)))
+    fn routes(&self, routes: &[config::Route]) -> Arc<Routes<Handler>> {
+        Arc::new(self.compiled(routes))
+    }
+
+    fn compiled(&self, routes: &[config::Route]) -> Routes<Handler> {
+        Routes::compile(routes, &|handler| self.handler(handler))
+    }
+
+    fn proxy(&self, proxy: &ReverseProxy) -> ProxyRoute {
+        ProxyRoute {
+            proxy: Proxy::new(proxy.settings.clone()),
+            method: proxy.method.clone(),
+            rewrite: proxy.rewrite.clone(),
+            request_headers: proxy.request_headers.clone(),
+            response_headers: proxy.response_headers.clone(),
+            trusted: proxy.trusted.clone(),
+            replies: self.replies(&proxy.replies),
+        }
+    }
+
+    fn replies(&self, replies: &[Reply]) -> Vec<ReplyRoutes> {
+        let compiled = |reply: &Reply| ReplyRoutes {
+            matcher: reply.matcher.clone(),
+            status: reply.status.clone(),
+            routes: self.compiled(&reply.routes),
+        };
+        replies.iter().map(compiled).collect()
     }
 
     /// What the HTTP layer makes of a handler; `None` for a block of routes, which is taken apart.
@@ -147,6 +175,9 @@ impl<'c> Assembly<'c> {
             config::Handler::Abort => Handler::Abort,
             config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth.clone()),
             config::Handler::RequestBody(bytes_max) => Handler::RequestBody(*bytes_max),
+            config::Handler::ReverseProxy(proxy) => Handler::Proxy(Arc::new(self.proxy(proxy))),
+            config::Handler::Intercept(replies) => Handler::Intercept(self.replies(replies).into()),
+            config::Handler::CopyResponse(status) => Handler::CopyResponse(status.clone()),
         })
     }
 

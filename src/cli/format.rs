@@ -109,5 +109,9 @@ fn directive(handler: &Handler) -> (&'static str, String) {
         Handler::BasicAuth(auth) => ("basic_auth", format!("{auth:?}")),
         Handler::RequestBody(bytes_max) => ("request_body", bytes_max.to_string()),
         Handler::Abort => ("abort", String::new()),
+        // Header fields for an upstream may hold what authorizes this server.
+        Handler::ReverseProxy(proxy) => ("reverse_proxy", format!("{:?}", proxy.settings)),
+        Handler::Intercept(replies) => ("intercept", format!("{} replies", replies.len())),
+        Handler::CopyResponse(status) => ("copy_response", format!("{status:?}")),
     }
 }

@@ -23,13 +23,12 @@ pub fn apache_warnings(config: &Config) -> Vec<Diagnostic> {
 fn collect_roots(routes: &[Route], into: &mut Vec<PathBuf>) {
     for route in routes {
         let root = match &route.handler {
-            Handler::Subroute(inner) => {
-                collect_roots(inner, into);
-                continue;
-            }
             Handler::PhpServer(server) if server.file_server => server.root.fixed(),
             Handler::FileServer(files) => files.root.fixed(),
-            _ => continue,
+            handler => {
+                handler.blocks().for_each(|inner| collect_roots(inner, into));
+                continue;
+            }
         };
         if let Some(root) = root.filter(|root| !into.iter().any(|known| known == root)) {
             into.push(root.to_path_buf());

@@ -7,7 +7,7 @@ use super::address::{address, overlap};
 use super::context::Context;
 use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope};
-use super::handlers::{Handler, Route};
+use super::handlers::Route;
 use super::limits;
 use super::model::{Address, Config, Listener, ScopeLabel, Site};
 use super::roots::{fix_error_roots, fix_roots};
@@ -140,10 +140,7 @@ fn check_depth(site: &Site, context: &mut Context<'_>) {
 }
 
 fn depth(routes: &[Route]) -> usize {
-    let inner = routes.iter().map(|route| match &route.handler {
-        Handler::Subroute(inner) => depth(inner),
-        _ => 0,
-    });
+    let inner = routes.iter().flat_map(|route| route.handler.blocks()).map(|inner| depth(inner));
     1 + inner.max().unwrap_or_default()
 }
 

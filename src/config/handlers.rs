@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::basic_auth::BasicAuth;
 use super::diagnostic::Position;
 use super::encode::{Encode, EncodeFormat};
-use super::matcher::{Matcher, Pattern};
-
+use super::matcher::{IpRange, Matcher, Pattern};
+use super::proxy::ProxySettings;
+use super::response_matcher::ResponseMatcher;
 use super::text::Text;
 use super::workers::{ScopeLabel, WorkerConfig};
 
@@ -63,6 +64,66 @@ pub enum Handler {
     RequestBody(u64),
     /// `abort`: closes the connection without an answer.
     Abort,
+    /// `reverse_proxy` and `forward_auth`: another server answers.
+    ReverseProxy(Box<ReverseProxy>),
+    /// `intercept`: other routes answer in the place of certain responses.
+    Intercept(Vec<Reply>),
+    /// `copy_response`: the response that led to these routes is the answer, perhaps with another status.
+    CopyResponse(Status),
+}
+
+impl Handler {
+    /// The blocks of routes in it.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Vec<Route>> {
+        let (inner, replies) = match self {
+            Self::Subroute(inner) => (Some(inner), &[][..]),
+            Self::ReverseProxy(proxy) => (None, &proxy.replies[..]),
+            Self::Intercept(replies) => (None, &replies[..]),
+            _ => (None, &[][..]),
+        };
+        inner.into_iter().chain(replies.iter().map(|reply| &reply.routes))
+    }
+
+    /// The blocks of routes in it.
+    pub(super) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Vec<Route>> {
+        let (inner, replies) = match self {
+            Self::Subroute(inner) => (Some(inner), &mut [][..]),
+            Self::ReverseProxy(proxy) => (None, &mut proxy.replies[..]),
+            Self::Intercept(replies) => (None, &mut replies[..]),
+            _ => (None, &mut [][..]),
+        };
+        inner.into_iter().chain(replies.iter_mut().map(|reply| &mut reply.routes))
+    }
+}
+
+/// The `reverse_proxy` directive.
+#[derive(Debug, Clone)]
+pub struct ReverseProxy {
+    /// The servers, and how they are asked.
+    pub settings: ProxySettings,
+    /// Another method than that of the request. With GET and HEAD the body is left out.
+    pub method: Option<Text>,
+    /// Another path or query than that of the request.
+    pub rewrite: Option<Text>,
+    /// `header_up`: changes of the request's header fields.
+    pub request_headers: HeaderRule,
+    /// `header_down`: changes of the response's header fields.
+    pub response_headers: HeaderRule,
+    /// The proxies in front of this server that are trusted here, besides those of the global option.
+    pub trusted: Vec<IpRange>,
+    /// What happens with certain responses; the first that fits counts.
+    pub replies: Vec<Reply>,
+}
+
+/// What happens with certain responses of a handler: `handle_response` and `replace_status`.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Which responses.
+    pub matcher: ResponseMatcher,
+    /// Only the status is replaced, by this one.
+    pub status: Option<Status>,
+    /// The routes that the request takes.
+    pub routes: Vec<Route>,
 }
 
 /// A change of the request, for the routes that follow.

@@ -24,6 +24,7 @@ mod named_matchers;
 mod order;
 mod placeholder;
 mod proxies;
+mod proxy;
 mod quick;
 mod request;
 mod response_matcher;
@@ -53,7 +54,7 @@ pub use encode::{Encode, EncodeFormat};
 pub use format::format;
 pub use handlers::{
     Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine, PhpServer,
-    QueryChange, Redir, Respond, Root, Route, Status, UriChange,
+    QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
 };
 pub use matcher::{
     Condition, Expression, FileMatch, IpRange, Matcher, PathPattern, Pattern, Protocol, TryPolicy, ValuePattern,
@@ -62,6 +63,7 @@ pub use matcher::{
 pub use model::{Address, Config, Listener, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
 pub use proxies::TrustedProxies;
+pub use proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamTls};
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};

@@ -117,8 +117,7 @@ fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {
     for route in routes {
         match &route.handler {
             Handler::PhpServer(server) | Handler::Php(server) => found.push(server),
-            Handler::Subroute(inner) => collect_php(inner, found),
-            _ => {}
+            handler => handler.blocks().for_each(|inner| collect_php(inner, found)),
         }
     }
 }
@@ -127,8 +126,7 @@ fn visit_php(routes: &mut [Route], act: &mut dyn FnMut(&mut PhpServer)) {
     for route in routes {
         match &mut route.handler {
             Handler::PhpServer(server) | Handler::Php(server) => act(server),
-            Handler::Subroute(inner) => visit_php(inner, act),
-            _ => {}
+            handler => handler.blocks_mut().for_each(|inner| visit_php(inner, act)),
         }
     }
 }

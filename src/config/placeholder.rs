@@ -214,6 +214,9 @@ const STORED_PREFIXES: &[&str] = &[
     "http.rate_limit.",
 ];
 
+/// The beginnings of the names of fields of a response.
+const OF_RESPONSES: [&str; 3] = ["http.reverse_proxy.header.", "http.intercept.header.", "http.response.header."];
+
 impl Placeholder {
     /// The placeholder of this name, long or short, written without its braces. `None`: there is none of this name.
     #[must_use]
@@ -232,6 +235,10 @@ impl Placeholder {
         let behind = |prefix: &str| long.strip_prefix(prefix).filter(|rest| !rest.is_empty());
         if let Some(field) = behind("http.request.header.") {
             return Some(Self::Header(field.to_ascii_lowercase()));
+        }
+        // The fields of a response are stored by their names in lower case.
+        if OF_RESPONSES.iter().any(|prefix| behind(prefix).is_some()) {
+            return Some(Self::Stored(long.to_ascii_lowercase()));
         }
         if let Some(cookie) = behind("http.request.cookie.") {
             return Some(Self::Cookie(cookie.to_owned()));

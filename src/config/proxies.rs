@@ -34,7 +34,9 @@ impl TrustedProxies {
         self.headers.iter().find_map(|name| self.reported(name, request)).unwrap_or(peer)
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    /// Whether it is the address of one of the proxies.
+    #[must_use]
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
         self.ranges.iter().any(|range| range.contains(address))
     }
 

@@ -27,11 +27,11 @@ use super::queue::Refusal;
 use super::request::{RequestState, absolute_root};
 use super::request_body::{self, RequestBody};
 use super::routing::{self, Disk, Script, Target};
-use super::settings::{Handler, PhpMode, PhpSettings};
+use super::settings::{Handler, PhpMode, PhpSettings, ReplyRoutes};
 use super::site::SiteSettings;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
-use crate::config::{BasicAuth, FileServer, Layer, Redir, RequestView, Respond, Root, Status};
+use crate::config::{BasicAuth, FileServer, HeaderRule, Layer, Redir, RequestView, Respond, Root, Status};
 use crate::limits;
 
 /// What a handler has made of a request.
@@ -58,10 +58,14 @@ pub(super) struct RequestContext<'s> {
 }
 
 /// A request on its way, with what the handlers before have left behind.
-struct Run<'s, B> {
-    request: RequestState<'s>,
+pub(super) struct Run<'s, B> {
+    pub(super) request: RequestState<'s>,
     /// Taken by the handler that reads it.
-    body: Option<B>,
+    pub(super) body: Option<B>,
+    /// The `intercept`s that look at the response, the outermost first.
+    pub(super) intercepts: Vec<&'s [ReplyRoutes]>,
+    /// The response that the routes of a `handle_response` replace, and what `copy_response` changes in it.
+    pub(super) replied: Option<(Response<ResponseBody>, Option<&'s HeaderRule>)>,
     /// The changes of the response that `header` directives ask for.
     changes: HeaderChanges,
     /// How `encode` compresses the response.
@@ -69,13 +73,14 @@ struct Run<'s, B> {
     /// What `basic_auth` asks the client for.
     challenge: Option<HeaderValue>,
     /// The largest body that `request_body` allows, in bytes.
-    body_bytes_max: u64,
+    pub(super) body_bytes_max: u64,
 }
 
 impl<'s, B> Run<'s, B> {
     fn new(request: RequestState<'s>, body: B) -> Self {
-        let (changes, encoding, challenge) = Default::default();
-        Self { request, body: Some(body), changes, encoding, challenge, body_bytes_max: u64::MAX }
+        let (intercepts, replied, changes, encoding, challenge) = Default::default();
+        let body = Some(body);
+        Self { request, body, intercepts, replied, changes, encoding, challenge, body_bytes_max: u64::MAX }
     }
 }
 
@@ -108,7 +113,11 @@ impl<'s> RequestContext<'s> {
         };
         request.trust(&self.site.trusted_proxies);
         let mut run = Run::new(request, body);
-        let mut response = match self.walk(&self.site.routes, &mut run).await {
+        let mut outcome = self.walk(&self.site.routes, &mut run).await;
+        if !run.intercepts.is_empty() {
+            outcome = Box::pin(self.intercept(outcome, &mut run)).await;
+        }
+        let mut response = match outcome {
             Outcome::Answered(response) => response,
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
             Outcome::Failed(failure) => self.failed(failure, &mut run).await,
@@ -139,7 +148,7 @@ impl<'s> RequestContext<'s> {
     }
 
     /// Takes the request from handler to handler until one answers.
-    async fn walk<B>(&mut self, routes: &'s Routes, run: &mut Run<'s, B>) -> Outcome
+    pub(super) async fn walk<B>(&mut self, routes: &'s Routes<Handler>, run: &mut Run<'s, B>) -> Outcome
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
@@ -208,6 +217,12 @@ impl<'s> RequestContext<'s> {
                     _ => Outcome::GoOn,
                 }
             }
+            Handler::Proxy(route) => self.proxy(route, run).await,
+            Handler::Intercept(replies) => {
+                run.intercepts.push(replies);
+                Outcome::GoOn
+            }
+            Handler::CopyResponse(named) => self.copy_response(named, run),
             Handler::Php(settings) => self.php(settings, run).await,
             Handler::Files(files) => {
                 let root = root(&files.root, &run.request).into_owned();
@@ -318,10 +333,8 @@ impl<'s> RequestContext<'s> {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let Some(body) = run.body.take() else {
-            // Only a handler that answers takes it, and then no other one follows.
-            return plain(StatusCode::INTERNAL_SERVER_ERROR, "");
-        };
+        // A proxy that let the request go on has taken the body.
+        let body = run.body.take();
         let queue = match script.worker.map(|index| &settings.workers[index]) {
             Some(worker) => {
                 self.handled_by = HandledBy::Worker(&worker.name);
@@ -333,25 +346,26 @@ impl<'s> RequestContext<'s> {
             }
         };
         let original_uri = run.request.take_original().map(|original| original.1);
-        let parts = run.request.take_parts();
+        // An `intercept` shows the request to other routes.
+        let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
         let announced = announced_length(&parts);
-        let (body, body_length) = if body.is_end_stream() {
-            (RequestBody::None, Some(0))
-        } else if let Some(bytes_max) = settings.gathered_body_bytes_max {
-            let bytes_max = bytes_max.min(run.body_bytes_max);
+        let body = body.filter(|body| !body.is_end_stream());
+        let (body, body_length) = match (body, settings.gathered_body_bytes_max) {
+            (None, _) => (RequestBody::None, Some(0)),
+            (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max), announced),
             // Boxed, so that requests without a body do not carry the room for it.
-            match Box::pin(request_body::gather(body, announced, bytes_max)).await {
-                Ok(gathered) => {
-                    let length = gathered.length();
-                    (RequestBody::Gathered(gathered), Some(length))
-                }
-                Err(failure) => {
-                    failure.log();
-                    return failure.response();
+            (Some(body), Some(bytes_max)) => {
+                match Box::pin(request_body::gather(body, announced, bytes_max.min(run.body_bytes_max))).await {
+                    Ok(gathered) => {
+                        let length = gathered.length();
+                        (RequestBody::Gathered(gathered), Some(length))
+                    }
+                    Err(failure) => {
+                        failure.log();
+                        return failure.response();
+                    }
                 }
             }
-        } else {
-            (RequestBody::streamed(body, run.body_bytes_max), announced)
         };
         let open = || {
             let request = CgiRequest {
@@ -395,7 +409,7 @@ fn root<'a>(root: &'a Root, request: &'a RequestState<'_>) -> Cow<'a, Path> {
 }
 
 /// The status that a directive names; without one that of the failure, in `handle_errors`, else the usual one.
-fn status(named: &Status, usual: StatusCode, request: &RequestState<'_>) -> StatusCode {
+pub(super) fn status(named: &Status, usual: StatusCode, request: &RequestState<'_>) -> StatusCode {
     match named {
         Status::Usual => request.failure.map_or(usual, known_status),
         Status::Code(code) => known_status(*code),

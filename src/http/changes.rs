@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::request::{RequestState, absolute_root};
 use crate::config::{
@@ -39,7 +39,12 @@ pub(super) fn apply<'r>(change: &'r Change, request: &mut RequestState<'r>) {
         }
         Change::Rewrite(to) => rewrite(to, request),
         Change::Uri(change) => change_uri(change, request),
-        Change::RequestHeader(rule) => change_headers(rule, request),
+        Change::RequestHeader(rule) => {
+            // The values may show fields of the request, which are still there.
+            let mut headers = request.parts.headers.clone();
+            change_headers(rule, &mut headers, request);
+            request.parts.headers = headers;
+        }
         Change::LogSkip => request.log_notes.skipped = true,
         Change::LogAppend(name, value) => {
             let value = value.render(request);
@@ -74,6 +79,12 @@ fn apply_map(map: &Map, request: &mut RequestState<'_>) {
 /// `rewrite`: the parts that the target names replace those of the request. Placeholders in its query are escaped, except
 /// for the query itself.
 fn rewrite(to: &Text, request: &mut RequestState<'_>) {
+    let (path, query) = target(to, request);
+    request.set_target(&path, query.as_deref());
+}
+
+/// The path, decoded, and the query to which a `rewrite` leads.
+pub(super) fn target(to: &Text, request: &RequestState<'_>) -> (String, Option<String>) {
     let (mut path, mut query) = (String::new(), None::<String>);
     for piece in to.pieces() {
         match (piece, &mut query) {
@@ -109,7 +120,7 @@ fn rewrite(to: &Text, request: &mut RequestState<'_>) {
     }
     let query = query.map(|query| query.split('#').next().unwrap_or_default().trim_end_matches('&').to_owned());
     let path = if path.is_empty() { request.path().to_owned() } else { decoded(&path) };
-    request.set_target(&path, query.as_deref());
+    (path, query)
 }
 
 fn is_query(placeholder: &Placeholder) -> bool {
@@ -205,7 +216,8 @@ fn changed(query: &str, change: &QueryChange, request: &RequestState<'_>) -> Str
     written.collect::<Vec<_>>().join("&")
 }
 
-fn change_headers(rule: &HeaderRule, request: &mut RequestState<'_>) {
+/// Changes the header fields of a request.
+pub(super) fn change_headers(rule: &HeaderRule, headers: &mut HeaderMap, request: &RequestState<'_>) {
     for op in &rule.ops {
         let (HeaderOp::Set { field, .. }
         | HeaderOp::Add { field, .. }
@@ -224,12 +236,11 @@ fn change_headers(rule: &HeaderRule, request: &mut RequestState<'_>) {
         {
             let pattern = ValuePattern::new(field);
             let doomed: Vec<HeaderName> =
-                request.parts.headers.keys().filter(|name| pattern.matches(name.as_str())).cloned().collect();
-            doomed.iter().for_each(|name| drop(request.parts.headers.remove(name)));
+                headers.keys().filter(|name| pattern.matches(name.as_str())).cloned().collect();
+            doomed.iter().for_each(|name| drop(headers.remove(name)));
             continue;
         }
         let Ok(name) = HeaderName::try_from(field) else { continue };
-        let headers = &mut request.parts.headers;
         if let HeaderOp::Replace { pattern, .. } = op {
             for old in headers.get_all(&name).iter().cloned().collect::<Vec<_>>().iter().take(1) {
                 let text = String::from_utf8_lossy(old.as_bytes()).into_owned();

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
@@ -194,8 +194,11 @@ impl Served {
             .header_read_timeout(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX))
             .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
             .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
-            .serve_connection(stream, handler);
-        if let Err(error) = drive(connection, info, self.phases, None).await {
+            .serve_connection(stream, handler)
+            .with_upgrades();
+        if let Err(error) =
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, info, self.phases, None).await
+        {
             tracing::debug!(remote = %info.remote, "serving a connection: {error}");
             if let Some(status) = answered_by_hyper(&error) {
                 services.borrow().note_unreadable(&info, status);
@@ -233,7 +236,9 @@ impl Served {
             .initial_connection_window_size(limits::HTTP2_CONNECTION_WINDOW_BYTES)
             .max_send_buf_size(limits::HTTP2_SEND_BUFFER_BYTES_MAX)
             .serve_connection(stream, handler);
-        if let Err(error) = drive(connection, info, self.phases, Some(watched.as_ref())).await {
+        if let Err(error) =
+            drive(connection, http2::Connection::graceful_shutdown, info, self.phases, Some(watched.as_ref())).await
+        {
             tracing::debug!(remote = %info.remote, "serving a connection: {error}");
         }
     }
@@ -249,14 +254,16 @@ fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
 }
 
 /// Lets the protocol run until the connection ends. With `streams`, looks from time to time whether it is worth keeping.
+/// `end` lets it end with its current requests.
 async fn drive<C>(
     connection: C,
+    end: fn(Pin<&mut C>),
     info: ConnectionInfo,
     mut phases: watch::Receiver<Phase>,
     streams: Option<&Streams>,
-) -> Result<(), C::Error>
+) -> hyper::Result<()>
 where
-    C: GracefulConnection,
+    C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = std::pin::pin!(connection);
     let mut is_ending = false;
@@ -276,7 +283,7 @@ where
             return Ok(());
         }
         if is_draining || verdict == Verdict::Rests {
-            connection.as_mut().graceful_shutdown();
+            end(connection.as_mut());
             is_ending = true;
         }
     }

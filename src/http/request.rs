@@ -104,6 +104,14 @@ impl<'r> RequestState<'r> {
     /// Another path, decoded, and another query; `None` keeps the query.
     pub(super) fn set_target(&mut self, path: &str, query: Option<&str>) {
         self.keep_original();
+        let (uri, clean) = self.uri_with(path, query);
+        self.parts.uri = uri;
+        self.set_path(clean);
+        self.is_bare = !path.starts_with('/') && !path.is_empty();
+    }
+
+    /// The URI with another path, decoded, and another query, and that path without detours; `None` keeps the query.
+    pub(super) fn uri_with(&self, path: &str, query: Option<&str>) -> (Uri, Vec<u8>) {
         let query = query.unwrap_or_else(|| self.parts.uri.query().unwrap_or_default());
         let clean = paths::clean(path.as_bytes());
         let mut target = paths::encode(&clean);
@@ -113,11 +121,9 @@ impl<'r> RequestState<'r> {
         }
         // A query with bytes that no URI can hold is left out: the path decides where the request goes.
         let target = PathAndQuery::try_from(target.as_str()).or_else(|_| PathAndQuery::try_from(paths::encode(&clean)));
-        let mut uri = std::mem::take(&mut self.parts.uri).into_parts();
+        let mut uri = self.parts.uri.clone().into_parts();
         uri.path_and_query = target.ok();
-        self.parts.uri = Uri::from_parts(uri).unwrap_or_default();
-        self.set_path(clean);
-        self.is_bare = !path.starts_with('/') && !path.is_empty();
+        (Uri::from_parts(uri).unwrap_or_default(), clean)
     }
 
     /// Another document root.

@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::proxy::Proxy;
 use super::queue::RequestQueue;
-use crate::config::{BasicAuth, Change, ErrorRule, FileServer, Layer, PathPattern, Redir, Respond, Root};
+use super::tree::Routes;
+use crate::config::{
+    BasicAuth, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, Redir, Respond, ResponseMatcher,
+    Root, Status, Text,
+};
 
 /// What a route does with a request. A kind is added here, and in `http::answer`, where it is run.
 #[derive(Clone)]
@@ -31,6 +36,40 @@ pub enum Handler {
     Php(Arc<PhpSettings>),
     /// `file_server`.
     Files(FileServer),
+    /// `reverse_proxy` and `forward_auth`.
+    Proxy(Arc<ProxyRoute>),
+    /// `intercept`.
+    Intercept(Arc<[ReplyRoutes]>),
+    /// `copy_response`.
+    CopyResponse(Status),
+}
+
+/// The settings of one `reverse_proxy`.
+pub struct ProxyRoute {
+    /// The upstreams.
+    pub proxy: Proxy,
+    /// Another method than that of the request. With GET and HEAD the body is left out.
+    pub method: Option<Text>,
+    /// Another path or query than that of the request.
+    pub rewrite: Option<Text>,
+    /// Changes of the request's header fields.
+    pub request_headers: HeaderRule,
+    /// Changes of the response's header fields.
+    pub response_headers: HeaderRule,
+    /// The proxies in front of this server that are trusted here, besides those of the site.
+    pub trusted: Vec<IpRange>,
+    /// What happens with certain responses; the first that fits counts.
+    pub replies: Vec<ReplyRoutes>,
+}
+
+/// What happens with certain responses.
+pub struct ReplyRoutes {
+    /// Which responses.
+    pub matcher: ResponseMatcher,
+    /// Only the status is replaced, by this one.
+    pub status: Option<Status>,
+    /// The routes that the request takes.
+    pub routes: Routes<Handler>,
 }
 
 /// Which requests reach PHP.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access_log::AccessLog;
+use super::settings::Handler;
 use super::tree::Routes;
 use crate::config::TrustedProxies;
 
@@ -15,9 +16,9 @@ pub struct SiteSettings {
     /// names.
     pub hosts: Vec<String>,
     /// What answers; see [`crate::config::Site::routes`].
-    pub routes: Arc<Routes>,
+    pub routes: Arc<Routes<Handler>>,
     /// What answers a request that has failed; see [`crate::config::Site::error_routes`].
-    pub error_routes: Arc<Routes>,
+    pub error_routes: Arc<Routes<Handler>>,
     /// The proxies that are trusted to report the client's address.
     pub trusted_proxies: Arc<TrustedProxies>,
     /// Where the record of each request goes.

@@ -4,17 +4,22 @@
 //!
 //! A matcher is evaluated when the request reaches it, so it sees what earlier handlers have changed.
 
-use super::settings::Handler;
 use crate::config::{self, Exclusive, Matcher, RequestView, Route};
 
 /// The routes of a site or of a block, compiled.
-#[derive(Clone, Default)]
-pub struct Routes {
-    steps: Vec<Step>,
+#[derive(Clone)]
+pub struct Routes<H> {
+    steps: Vec<Step<H>>,
+}
+
+impl<H> Default for Routes<H> {
+    fn default() -> Self {
+        Self { steps: Vec::new() }
+    }
 }
 
 #[derive(Clone)]
-enum Step {
+enum Step<H> {
     /// Begins a level of nesting: no exclusive route of it was taken yet.
     Enter { marks: u128 },
     /// Continues at the step `miss` if a route with this mark was taken.
@@ -24,7 +29,7 @@ enum Step {
     /// Sets the mark of an exclusive route.
     Take { mark: u128 },
     /// Stops at a handler.
-    Handle(Handler),
+    Handle(H),
 }
 
 /// How far a request has come.
@@ -38,10 +43,10 @@ pub(super) struct Walk {
 /// The kinds of exclusive routes.
 const KINDS: u32 = 3;
 
-impl Routes {
+impl<H> Routes<H> {
     /// Compiles routes. `make` makes the handlers of those that are no blocks of routes.
     #[must_use]
-    pub fn compile(routes: &[Route], make: &dyn Fn(&config::Handler) -> Option<Handler>) -> Self {
+    pub fn compile(routes: &[Route], make: &dyn Fn(&config::Handler) -> Option<H>) -> Self {
         let mut compiled = Self::default();
         compiled.add_block(routes, 0, make);
         compiled
@@ -53,7 +58,7 @@ impl Routes {
         self.steps.is_empty()
     }
 
-    fn add_block(&mut self, routes: &[Route], level: u32, make: &dyn Fn(&config::Handler) -> Option<Handler>) {
+    fn add_block(&mut self, routes: &[Route], level: u32, make: &dyn Fn(&config::Handler) -> Option<H>) {
         // The configuration bounds the depth, so that the marks of a level always fit.
         debug_assert!((level as usize) < config::limits::ROUTE_DEPTH_MAX);
         let mark = |kind: Exclusive| {
@@ -97,11 +102,7 @@ impl Routes {
     ///
     /// # Errors
     /// The status with which a matcher ends the request.
-    pub(super) fn next<'r>(
-        &'r self,
-        walk: &mut Walk,
-        request: &mut dyn RequestView,
-    ) -> Result<Option<&'r Handler>, u16> {
+    pub(super) fn next<'r>(&'r self, walk: &mut Walk, request: &mut dyn RequestView) -> Result<Option<&'r H>, u16> {
         while let Some(step) = self.steps.get(walk.at) {
             walk.at += 1;
             match step {
@@ -122,8 +123,8 @@ impl Routes {
 }
 
 /// Routes without nesting, for servers that are not made from a configuration.
-impl FromIterator<(Matcher, Handler)> for Routes {
-    fn from_iter<I: IntoIterator<Item = (Matcher, Handler)>>(routes: I) -> Self {
+impl<H> FromIterator<(Matcher, H)> for Routes<H> {
+    fn from_iter<I: IntoIterator<Item = (Matcher, H)>>(routes: I) -> Self {
         let mut steps = Vec::new();
         for (matcher, handler) in routes {
             if !matcher.is_any() {

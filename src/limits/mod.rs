@@ -69,6 +69,18 @@ pub const ENCODE_CHUNK_BYTES_MIN: usize = 8 * 1024;
 /// hours, with its compressor; the usual windows of both formats take megabytes each.
 pub const ENCODE_WINDOW_BITS: u32 = 17;
 
+// --- HTTP: proxying -----------------------------------------------------------------------------------------------
+
+/// How long an idle connection to an upstream is kept: shorter than most servers keep one, so that few requests meet a
+/// closing one.
+pub const PROXY_IDLE_SECONDS_MAX: u64 = 60;
+
+/// Idle connections to one upstream: Caddy's number. More are closed after their response.
+pub const PROXY_IDLE_CONNECTIONS_MAX: usize = 32;
+
+/// Connections that have changed their protocol: as many as one listener has of the other kind.
+pub const PROXY_TUNNELS_MAX: usize = 16 * 1024;
+
 // --- HTTP: queueing -----------------------------------------------------------------------------------------------
 
 /// How long a request waits for a place in a full queue when `max_wait_time` is not set: as long as common clients and

@@ -40,6 +40,7 @@ mod php_cli;
 mod places;
 mod polyfill;
 mod processes;
+mod proxy;
 mod reload;
 mod remote;
 mod request_body;

@@ -126,7 +126,7 @@ fn zstd_level(word: &Token, context: &mut Context<'_>) -> Option<i32> {
 }
 
 /// `status STATUS…` or `header [!]FIELD [VALUE]`.
-fn condition(matcher: &mut ResponseMatcher, kind: &Token, args: &[Token], context: &mut Context<'_>) {
+pub(super) fn condition(matcher: &mut ResponseMatcher, kind: &Token, args: &[Token], context: &mut Context<'_>) {
     match (kind.text.as_str(), args) {
         ("status", [_, ..]) => {
             for word in args {

@@ -30,6 +30,13 @@ pub(super) fn header(node: &Node, args: &[Token], context: &mut Context<'_>) -> 
     rule
 }
 
+/// The change that sets a field to a text with placeholders.
+pub(super) fn set(field: &str, value: &str, node: &Node, context: &mut Context<'_>) -> Option<HeaderOp> {
+    let word = Token { text: value.to_owned(), ..node.words.first()?.clone() };
+    let value = values::text(&word, context)?;
+    Some(HeaderOp::Set { field: field.to_ascii_lowercase(), value })
+}
+
 /// `request_header FIELD VALUE`, `request_header -FIELD`, or several of them in a block.
 pub(super) fn request_header(node: &Node, args: &[Token], context: &mut Context<'_>) -> HeaderRule {
     header(node, args, context)

@@ -15,6 +15,8 @@ use super::file_server::file_server;
 use super::header::{header, request_header};
 use super::matchers::split_matcher;
 use super::php::{PhpDraft, php_fastcgi};
+use super::proxy::{copy_response, forward_auth, reverse_proxy};
+use super::replies::intercept;
 use super::rewrite;
 
 /// A directive that makes one handler of what follows its matcher.
@@ -179,6 +181,34 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             |node, args, context| respond(node, args, context).map(Handler::Respond)
         ),
         handler!(
+            "reverse_proxy",
+            "reverse_proxy [MATCHER] [UPSTREAM…] [{ … }]",
+            "Lets another server answer.",
+            |node, args, context| {
+                Some(Handler::ReverseProxy(Box::new(reverse_proxy(node, args, context, read_block))))
+            }
+        ),
+        handler!(
+            "forward_auth",
+            "forward_auth [MATCHER] [UPSTREAM…] { … }",
+            "Asks another server whether the request may go on.",
+            |node, args, context| {
+                Some(Handler::ReverseProxy(Box::new(forward_auth(node, args, context, read_block))))
+            }
+        ),
+        handler!(
+            "intercept",
+            "intercept [MATCHER] { … }",
+            "Other routes answer in the place of certain responses.",
+            |node, args, context| intercept(node, args, context, read_block).map(Handler::Intercept)
+        ),
+        handler!(
+            "copy_response",
+            "copy_response [MATCHER] [STATUS]",
+            "In `handle_response`: answers with the response that is at hand.",
+            |node, args, context| copy_response(node, args, context).map(Handler::CopyResponse)
+        ),
+        handler!(
             "php_server",
             "php_server [MATCHER] [{ … }]",
             "Serves the PHP scripts and the files under the root.",
@@ -224,12 +254,8 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
     ],
     unsupported: &[
         ("acme_server", "remove it; igor gives out no certificates"),
-        ("copy_response", "run the proxy in front of igor"),
-        ("copy_response_headers", "run the proxy in front of igor"),
-        ("forward_auth", "run the proxy in front of igor"),
+        ("copy_response_headers", "set the fields with `header FIELD {rp.header.FIELD}`"),
         ("fs", "remove it; files are read from the disk"),
-        ("intercept", "run the proxy in front of igor"),
-        ("reverse_proxy", "run the proxy in front of igor"),
     ],
 };
 

@@ -219,7 +219,7 @@ fn site_directives() {
 	phpserver
 	tls internal
 	encode gzip
-	reverse_proxy localhost:9000
+	acme_server
 	handle /x {
 		respond ok
 	}

@@ -1,0 +1,456 @@
+//! The directives `reverse_proxy` and `forward_auth`.
+
+use std::time::Duration;
+
+use super::super::context::Context;
+use super::super::handlers::{HeaderRule, ReverseProxy, Status};
+use super::super::proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress};
+use super::super::response_matcher::StatusPattern;
+use super::super::syntax::{Node, Token, excerpt};
+use super::super::table::{Directive, Seen, Table, Times, unknown};
+use super::super::text::Text;
+use super::super::values;
+use super::header::request_header;
+use super::matchers::{field_name, ip_ranges};
+use super::proxy_transport::transport;
+use super::replies::{ReadBlock, RepliesDraft};
+
+/// A `reverse_proxy` block while it is read.
+pub(super) struct ProxyDraft {
+    proxy: ReverseProxy,
+    /// Where encryption is asked for, by a scheme or by `tls`.
+    pub(super) https: Option<bool>,
+    health_uri: Option<String>,
+    health: HealthCheck,
+    replies: RepliesDraft,
+}
+
+impl ProxyDraft {
+    pub(super) fn settings(&mut self) -> &mut ProxySettings {
+        &mut self.proxy.settings
+    }
+
+    fn add_upstream(&mut self, word: &Token, context: &mut Context<'_>) {
+        let (address, is_https) = match UpstreamAddress::parse(&word.text) {
+            Ok(parsed) => parsed,
+            Err(reason) => {
+                let message = format!("the upstream `{}` {reason}", excerpt(&word.text));
+                context.usage_error(&word.position, message);
+                return;
+            }
+        };
+        if self.https.is_some_and(|https| https != is_https) {
+            context.error(&word.position, "the upstreams of one proxy are all reached by HTTP, or all by HTTPS");
+        }
+        self.https = Some(is_https);
+        self.settings().upstreams.push(address);
+    }
+}
+
+macro_rules! setting {
+    ($name:literal, $usage:literal, $doc:literal, $apply:expr) => {
+        setting!($name, $usage, $doc, Times::Once, $apply)
+    };
+    ($name:literal, $usage:literal, $doc:literal, $times:expr, $apply:expr) => {
+        Directive { name: $name, usage: $usage, doc: $doc, times: $times, apply: $apply }
+    };
+}
+
+const STREAMED: &str = "bodies are passed on as they come";
+
+/// The directives of a `reverse_proxy` block.
+pub(super) static REVERSE_PROXY: Table<ProxyDraft> = Table {
+    block: "a `reverse_proxy` block",
+    origin: "Caddy",
+    directives: &[
+        setting!("to", "to UPSTREAM…", "More upstreams.", Times::Many, |draft, node, context| {
+            let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+            words.iter().for_each(|word| draft.add_upstream(word, context));
+        }),
+        setting!(
+            "lb_policy",
+            "lb_policy POLICY [ARGUMENT]",
+            "Which upstream gets a request.",
+            |draft, node, context| {
+                if let Some(policy) = policy(node, context) {
+                    draft.settings().policy = policy;
+                }
+            }
+        ),
+        setting!(
+            "lb_retries",
+            "lb_retries COUNT",
+            "How often a request that no upstream has taken is tried again.",
+            |draft, node, context| {
+                let count = context.one(node).and_then(|word| values::count(word, 0, 1_000, context));
+                draft.settings().retries = count.unwrap_or_default();
+            }
+        ),
+        setting!(
+            "lb_try_duration",
+            "lb_try_duration DURATION",
+            "How long a request that no upstream has taken is tried again.",
+            |draft, node, context| put(&mut draft.settings().try_duration, node, context)
+        ),
+        setting!(
+            "lb_try_interval",
+            "lb_try_interval DURATION",
+            "The pause between two tries.",
+            |draft, node, context| put(&mut draft.settings().try_interval, node, context)
+        ),
+        setting!(
+            "health_uri",
+            "health_uri URI",
+            "Upstreams are asked for this at intervals; those that do not answer well get no requests.",
+            |draft, node, context| {
+                let uri = context.one(node).and_then(|word| values::filled(word, "the URI", context));
+                draft.health_uri = uri.map(|uri| if uri.starts_with('/') { uri.into() } else { format!("/{uri}") });
+            }
+        ),
+        setting!("health_port", "health_port PORT", "Health checks go to this port.", |draft, node, context| {
+            let port = context.one(node).and_then(|word| values::count(word, 1, 65_535, context));
+            draft.health.port = port.and_then(|port| u16::try_from(port).ok());
+        }),
+        setting!(
+            "health_interval",
+            "health_interval DURATION",
+            "The time between two health checks.",
+            |draft, node, context| put(&mut draft.health.interval, node, context)
+        ),
+        setting!(
+            "health_timeout",
+            "health_timeout DURATION",
+            "How long the answer to a health check may take.",
+            |draft, node, context| put(&mut draft.health.timeout, node, context)
+        ),
+        setting!("health_status", "health_status STATUS", "The status of a healthy answer.", |draft, node, context| {
+            draft.health.status = context.one(node).and_then(|word| status(word, context));
+        }),
+        setting!(
+            "fail_duration",
+            "fail_duration DURATION",
+            "An upstream that fails gets no requests for this time.",
+            |draft, node, context| put(&mut draft.settings().fail_duration, node, context)
+        ),
+        setting!("max_fails", "max_fails COUNT", "So many failures make it one that fails.", |draft, node, context| {
+            let count = context.one(node).and_then(|word| values::count(word, 1, 1_000, context));
+            draft.settings().max_fails = count.unwrap_or(1);
+        }),
+        setting!(
+            "unhealthy_status",
+            "unhealthy_status STATUS…",
+            "Responses with these statuses count as failures.",
+            |draft, node, context| {
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                let statuses = words.iter().filter_map(|word| status(word, context)).collect();
+                draft.settings().unhealthy_statuses = statuses;
+            }
+        ),
+        setting!(
+            "unhealthy_latency",
+            "unhealthy_latency DURATION",
+            "Responses that take longer count as failures.",
+            |draft, node, context| {
+                let latency = context.one(node).and_then(|word| values::duration(word, context));
+                draft.settings().unhealthy_latency = latency;
+            }
+        ),
+        setting!(
+            "unhealthy_request_count",
+            "unhealthy_request_count COUNT",
+            "An upstream gets so many requests at once and no more.",
+            |draft, node, context| {
+                let count = context.one(node).and_then(|word| values::count(word, 1, 1_000_000, context));
+                draft.settings().max_requests = count.unwrap_or_default();
+            }
+        ),
+        setting!(
+            "trusted_proxies",
+            "trusted_proxies RANGE…",
+            "The proxies in front whose `X-Forwarded-…` fields are passed on.",
+            Times::Many,
+            |draft, node, context| {
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                draft.proxy.trusted.extend(ip_ranges(words, context));
+            }
+        ),
+        setting!(
+            "header_up",
+            "header_up [+|-]FIELD [VALUE [REPLACEMENT]]",
+            "Changes a header field of the request to the upstream.",
+            Times::Many,
+            |draft, node, context| {
+                context.no_block(node);
+                draft.proxy.request_headers.ops.extend(request_header(node, node.args(), context).ops);
+            }
+        ),
+        setting!(
+            "header_down",
+            "header_down [+|-|?]FIELD [VALUE [REPLACEMENT]]",
+            "Changes a header field of the upstream's response.",
+            Times::Many,
+            |draft, node, context| {
+                context.no_block(node);
+                draft.proxy.response_headers.ops.extend(request_header(node, node.args(), context).ops);
+            }
+        ),
+        setting!("method", "method METHOD", "The upstream is asked by this method.", |draft, node, context| {
+            draft.proxy.method = context.one(node).and_then(|word| values::text(word, context));
+        }),
+        setting!("rewrite", "rewrite TO", "The upstream is asked for this path and query.", |draft, node, context| {
+            draft.proxy.rewrite = context.one(node).and_then(|word| values::text(word, context));
+        }),
+        setting!(
+            "replace_status",
+            "replace_status [@MATCHER] STATUS",
+            "Replaces the status of certain responses.",
+            Times::Many,
+            |draft, node, context| draft.replies.replace_status(node, context)
+        ),
+        setting!(
+            "handle_response",
+            "handle_response [@MATCHER] { … }",
+            "Routes that answer in the place of certain responses.",
+            Times::Many,
+            |draft, node, context| draft.replies.handle_response(node, context)
+        ),
+        setting!(
+            "transport",
+            "transport http { … }",
+            "How connections to upstreams are made.",
+            |draft, node, context| transport(draft, node, context)
+        ),
+        setting!(
+            "flush_interval",
+            "flush_interval DURATION",
+            "Accepted for Caddyfiles that have it: responses are always passed on at once.",
+            |_, node, context| {
+                let word = context.one(node);
+                word.filter(|word| word.text != "-1").and_then(|word| values::duration(word, context));
+            }
+        ),
+    ],
+    ignored: &[
+        ("lb_retry_match", "what is tried again is a request with GET, and one that no connection was made for"),
+        ("health_headers", "health checks are plain requests with GET"),
+        ("health_body", "health checks look at the status only"),
+        ("health_method", "health checks are plain requests with GET"),
+        ("health_follow_redirects", "a redirect is a healthy answer"),
+        ("health_passes", "one good health check is enough"),
+        ("health_fails", "one bad health check is enough"),
+        ("request_buffers", STREAMED),
+        ("response_buffers", STREAMED),
+        ("buffer_requests", STREAMED),
+        ("buffer_responses", STREAMED),
+        ("max_buffer_size", STREAMED),
+        ("stream_buffer_size", STREAMED),
+        ("stream_timeout", "a WebSocket ends when one of its two sides ends it"),
+        ("stream_close_delay", "a WebSocket outlives a reload"),
+        ("verbose_logs", "every failure of an upstream is logged"),
+    ],
+    unsupported: &[
+        ("dynamic", "name the upstreams"),
+        ("health_path", "use `health_uri`"),
+        ("health_upstream", "use `health_port`"),
+    ],
+};
+
+fn put(setting: &mut Duration, node: &Node, context: &mut Context<'_>) {
+    if let Some(duration) = context.one(node).and_then(|word| values::duration(word, context)) {
+        *setting = duration;
+    }
+}
+
+fn status(word: &Token, context: &mut Context<'_>) -> Option<StatusPattern> {
+    // Caddy also writes a class as its first digit.
+    let class = Some(&word.text).filter(|text| text.len() == 1).map(|digit| format!("{digit}xx"));
+    let pattern = StatusPattern::parse(class.as_deref().unwrap_or(&word.text));
+    if pattern.is_none() {
+        context.usage_error(&word.position, format_args!("`{}` is no status", excerpt(&word.text)));
+    }
+    pattern
+}
+
+const POLICIES: [&str; 10] = [
+    "random",
+    "random_choose",
+    "first",
+    "round_robin",
+    "least_conn",
+    "ip_hash",
+    "client_ip_hash",
+    "uri_hash",
+    "header",
+    "query",
+];
+
+fn policy(node: &Node, context: &mut Context<'_>) -> Option<LoadPolicy> {
+    let (name, args) = context.args(node, 1, 2)?.split_first()?;
+    Some(match (name.text.as_str(), args) {
+        ("random", []) => LoadPolicy::Random,
+        ("random_choose", []) => LoadPolicy::RandomChoose(2),
+        ("random_choose", [count]) => LoadPolicy::RandomChoose(values::count(count, 2, 1_000, context)?),
+        ("first", []) => LoadPolicy::First,
+        ("round_robin", []) => LoadPolicy::RoundRobin,
+        ("least_conn", []) => LoadPolicy::LeastConnections,
+        ("ip_hash", []) => LoadPolicy::IpHash,
+        ("client_ip_hash", []) => LoadPolicy::ClientIpHash,
+        ("uri_hash", []) => LoadPolicy::UriHash,
+        ("header", [field]) => LoadPolicy::Header(field_name(field, &field.text, context)?),
+        ("query", [key]) => LoadPolicy::Query(key.text.clone()),
+        (known, _) if POLICIES.contains(&known) => {
+            let message = format!("the policy `{known}` has another number of arguments");
+            context.usage_error(&name.position, message);
+            return None;
+        }
+        _ => {
+            unknown(name, "policy", &POLICIES, context);
+            return None;
+        }
+    })
+}
+
+fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context<'_>) -> ProxyDraft {
+    let health = HealthCheck {
+        uri: String::new(),
+        port: None,
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(5),
+        status: None,
+    };
+    let none = || HeaderRule { ops: Vec::new(), defer: true };
+    let mut draft = ProxyDraft {
+        proxy: ReverseProxy {
+            settings: ProxySettings::new(Vec::new()),
+            method: None,
+            rewrite: None,
+            request_headers: none(),
+            response_headers: none(),
+            trusted: Vec::new(),
+            replies: Vec::new(),
+        },
+        https: None,
+        health_uri: None,
+        health,
+        replies: RepliesDraft::new(read_block),
+    };
+    args.iter().for_each(|word| draft.add_upstream(word, context));
+    draft
+}
+
+fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseProxy {
+    let ProxyDraft { mut proxy, https, health_uri, health, replies } = draft;
+    if proxy.settings.upstreams.is_empty() {
+        context.usage_error(&node.position, format_args!("`{}` has no upstream", node.name()));
+    }
+    if https == Some(true) {
+        proxy.settings.tls.get_or_insert_default();
+    }
+    proxy.settings.health = health_uri.map(|uri| HealthCheck { uri, ..health });
+    proxy.replies = replies.finish();
+    proxy
+}
+
+/// `reverse_proxy [UPSTREAM…] [{ … }]`. `args` is what follows the matcher.
+pub(super) fn reverse_proxy(
+    node: &Node,
+    args: &[Token],
+    context: &mut Context<'_>,
+    read_block: ReadBlock,
+) -> ReverseProxy {
+    let mut draft = draft(args, read_block, context);
+    draft.replies.define(node.children(), context);
+    let mut seen = Seen::default();
+    for child in node.children().iter().filter(|child| !child.name().starts_with('@')) {
+        if !REVERSE_PROXY.apply_known(&mut draft, child, &mut seen, context) {
+            REVERSE_PROXY.report_unknown(child, &[], context);
+        }
+    }
+    finish(draft, node, context)
+}
+
+/// What `forward_auth` has besides the directives of `reverse_proxy`.
+pub(super) static FORWARD_AUTH: Table<AuthDraft> = Table {
+    block: "a `forward_auth` block",
+    origin: "Caddy",
+    directives: &[
+        setting!("uri", "uri TO", "What the upstream is asked for.", |draft, node, context| {
+            draft.uri = context.one(node).and_then(|word| values::text(word, context));
+        }),
+        setting!(
+            "copy_headers",
+            "copy_headers FIELD[>NAME]…",
+            "Fields of the upstream's response that the request gets, perhaps by another name.",
+            Times::Many,
+            |draft, node, context| {
+                draft.copied.extend(node.args().iter().cloned());
+                draft.copied.extend(node.children().iter().flat_map(|child| child.words.iter().cloned()));
+                if draft.copied.is_empty() {
+                    context.usage_error(&node.position, "`copy_headers` needs a field");
+                }
+            }
+        ),
+    ],
+    ignored: &[],
+    unsupported: &[],
+};
+
+/// A `forward_auth` block while it is read.
+#[derive(Default)]
+pub(super) struct AuthDraft {
+    uri: Option<Text>,
+    copied: Vec<Token>,
+}
+
+/// `forward_auth UPSTREAM… { … }`: a request goes on when the upstream answers with success, else that is the answer.
+pub(super) fn forward_auth(
+    node: &Node,
+    args: &[Token],
+    context: &mut Context<'_>,
+    read_block: ReadBlock,
+) -> ReverseProxy {
+    let (mut auth, mut draft) = (AuthDraft::default(), draft(args, read_block, context));
+    draft.replies.define(node.children(), context);
+    let mut seen = (Seen::default(), Seen::default());
+    for child in node.children().iter().filter(|child| !child.name().starts_with('@')) {
+        if !FORWARD_AUTH.apply_known(&mut auth, child, &mut seen.0, context)
+            && !REVERSE_PROXY.apply_known(&mut draft, child, &mut seen.1, context)
+        {
+            FORWARD_AUTH.report_unknown(child, &[], context);
+        }
+    }
+    if auth.uri.is_none() {
+        context.usage_error(&node.position, "`forward_auth` needs a `uri`");
+    }
+    draft.proxy.method = Some(Text::literal("GET"));
+    draft.proxy.rewrite = auth.uri;
+    let mut own = Vec::new();
+    for (field, value) in [("X-Forwarded-Method", "{method}"), ("X-Forwarded-Uri", "{uri}")] {
+        own.extend(super::header::set(field, value, node, context));
+    }
+    draft.proxy.request_headers.ops.splice(0..0, own);
+    let copied = copied_fields(&auth.copied, node, context);
+    draft.replies.go_on_with(copied, node);
+    finish(draft, node, context)
+}
+
+/// For each field what is removed from the request, and set where the response has it.
+fn copied_fields(words: &[Token], node: &Node, context: &mut Context<'_>) -> HeaderRule {
+    let mut ops = Vec::new();
+    for word in words {
+        let (from, to) = word.text.split_once('>').unwrap_or((&word.text, &word.text));
+        let (Some(from), Some(to)) = (field_name(word, from, context), field_name(word, to, context)) else { continue };
+        ops.push(super::super::handlers::HeaderOp::Remove { field: to.clone() });
+        ops.extend(super::header::set(&to, &format!("{{http.reverse_proxy.header.{from}}}"), node, context));
+    }
+    HeaderRule { ops, defer: false }
+}
+
+/// `copy_response [STATUS]`.
+pub(super) fn copy_response(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Status> {
+    context.no_block(node);
+    match context.count_args(node, args, 0, 1)? {
+        [word] => super::replies::replaced_status(word, context),
+        _ => Some(Status::Usual),
+    }
+}

@@ -1,0 +1,147 @@
+//! What happens with certain responses: `handle_response` and `replace_status`, in `reverse_proxy` and in `intercept`.
+
+use std::collections::HashMap;
+
+use super::super::context::Context;
+use super::super::handlers::{Change, Handler, HeaderRule, Reply, Route, Status};
+use super::super::matcher::Matcher;
+use super::super::named_matchers::NamedMatchers;
+use super::super::response_matcher::{ResponseMatcher, StatusPattern};
+use super::super::syntax::{Node, Token};
+use super::super::table::{Directive, Seen, Table, Times, unknown};
+use super::super::values;
+use super::draft::Sorting;
+use super::encode::condition;
+
+/// Reads a block of routes.
+pub(super) type ReadBlock = fn(&[Node], &NamedMatchers, Sorting, &mut Context<'_>) -> Vec<Route>;
+
+/// The replies of a block while they are read.
+pub(super) struct RepliesDraft {
+    read_block: ReadBlock,
+    matchers: HashMap<String, ResponseMatcher>,
+    replies: Vec<Reply>,
+}
+
+impl RepliesDraft {
+    pub(super) fn new(read_block: ReadBlock) -> Self {
+        Self { read_block, matchers: HashMap::new(), replies: Vec::new() }
+    }
+
+    /// Reads the matchers that the block names. They may stand behind the directives that use them.
+    pub(super) fn define(&mut self, nodes: &[Node], context: &mut Context<'_>) {
+        for node in nodes.iter().filter(|node| node.name().starts_with('@')) {
+            let mut matcher = ResponseMatcher::default();
+            if let [kind, args @ ..] = node.args() {
+                condition(&mut matcher, kind, args, context);
+            }
+            for child in node.children() {
+                if let [kind, args @ ..] = child.words.as_slice() {
+                    condition(&mut matcher, kind, args, context);
+                }
+            }
+            self.matchers.insert(node.name().to_owned(), matcher);
+        }
+    }
+
+    fn split<'n>(&self, node: &'n Node, context: &mut Context<'_>) -> Option<(ResponseMatcher, &'n [Token])> {
+        match node.args() {
+            [first, rest @ ..] if first.text.starts_with('@') => match self.matchers.get(&first.text) {
+                Some(matcher) => Some((matcher.clone(), rest)),
+                None => {
+                    let mut known: Vec<&str> = self.matchers.keys().map(String::as_str).collect();
+                    known.sort_unstable();
+                    unknown(first, "matcher of responses", &known, context);
+                    None
+                }
+            },
+            args => Some((ResponseMatcher::default(), args)),
+        }
+    }
+
+    /// `replace_status [@MATCHER] STATUS`.
+    pub(super) fn replace_status(&mut self, node: &Node, context: &mut Context<'_>) {
+        context.no_block(node);
+        let Some((matcher, args)) = self.split(node, context) else { return };
+        let Some([word]) = context.count_args(node, args, 1, 1) else { return };
+        let status = replaced_status(word, context);
+        self.replies.push(Reply { matcher, status, routes: Vec::new() });
+    }
+
+    /// `handle_response [@MATCHER] { … }`.
+    pub(super) fn handle_response(&mut self, node: &Node, context: &mut Context<'_>) {
+        let Some((matcher, args)) = self.split(node, context) else { return };
+        if context.count_args(node, args, 0, 0).is_none() {
+            return;
+        }
+        let named = context.named.clone();
+        let routes = (self.read_block)(node.children(), &named, Sorting::ByOrder, context);
+        self.replies.push(Reply { matcher, status: None, routes });
+    }
+
+    /// Lets a request go on, with changed header fields, when the response says success.
+    pub(super) fn go_on_with(&mut self, fields: HeaderRule, node: &Node) {
+        let matcher = ResponseMatcher { statuses: vec![StatusPattern::Class(2)], fields: Vec::new() };
+        let handler = Handler::Change(Change::RequestHeader(fields));
+        let routes = vec![Route { matcher: Matcher::any(), exclusive: None, handler, position: node.position.clone() }];
+        self.replies.insert(0, Reply { matcher, status: None, routes });
+    }
+
+    /// Those without a matcher are for what no other one is for.
+    pub(super) fn finish(mut self) -> Vec<Reply> {
+        self.replies.sort_by_key(|reply| reply.matcher == ResponseMatcher::default());
+        self.replies
+    }
+}
+
+/// A final status, or a text with placeholders that is one.
+pub(super) fn replaced_status(word: &Token, context: &mut Context<'_>) -> Option<Status> {
+    if word.text.contains('{') {
+        return values::text(word, context).map(Status::Text);
+    }
+    let code = values::count(word, 200, 599, context)?;
+    u16::try_from(code).ok().map(Status::Code)
+}
+
+/// The directives of an `intercept` block.
+pub(super) static INTERCEPT: Table<RepliesDraft> = Table {
+    block: "an `intercept` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "replace_status",
+            usage: "replace_status [@MATCHER] STATUS",
+            doc: "Replaces the status of certain responses.",
+            times: Times::Many,
+            apply: |draft, node, context| draft.replace_status(node, context),
+        },
+        Directive {
+            name: "handle_response",
+            usage: "handle_response [@MATCHER] { … }",
+            doc: "Routes that answer in the place of certain responses.",
+            times: Times::Many,
+            apply: |draft, node, context| draft.handle_response(node, context),
+        },
+    ],
+    ignored: &[],
+    unsupported: &[],
+};
+
+/// `intercept { … }`.
+pub(super) fn intercept(
+    node: &Node,
+    args: &[Token],
+    context: &mut Context<'_>,
+    read_block: ReadBlock,
+) -> Option<Vec<Reply>> {
+    context.count_args(node, args, 0, 0)?;
+    let mut draft = RepliesDraft::new(read_block);
+    draft.define(node.children(), context);
+    let mut seen = Seen::default();
+    for child in node.children().iter().filter(|child| !child.name().starts_with('@')) {
+        if !INTERCEPT.apply_known(&mut draft, child, &mut seen, context) {
+            INTERCEPT.report_unknown(child, &[], context);
+        }
+    }
+    Some(draft.finish())
+}

@@ -1,0 +1,218 @@
+//! The `reverse_proxy` directive: the servers behind this one, and how requests are shared out among them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::response_matcher::StatusPattern;
+
+/// The `reverse_proxy` directive, but for the changes of header fields, which need a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxySettings {
+    /// The servers; at least one.
+    pub upstreams: Vec<UpstreamAddress>,
+    /// Which of them gets a request.
+    pub policy: LoadPolicy,
+    /// How often a request that no connection could be made for is tried again.
+    pub retries: usize,
+    /// How long it is tried again; zero: not.
+    pub try_duration: Duration,
+    /// The pause between two tries.
+    pub try_interval: Duration,
+    /// How long a connection may take to be made.
+    pub dial_timeout: Duration,
+    /// How long the head of a response may take; `None`: as long as the client waits.
+    pub response_timeout: Option<Duration>,
+    /// How long a pause in the body of a response may be; `None`: as long as the client waits.
+    pub read_timeout: Option<Duration>,
+    /// Failures make an upstream unavailable for this time; zero: never.
+    pub fail_duration: Duration,
+    /// How many failures within that time.
+    pub max_fails: usize,
+    /// Statuses that count as failures.
+    pub unhealthy_statuses: Vec<StatusPattern>,
+    /// A response whose head takes longer counts as a failure.
+    pub unhealthy_latency: Option<Duration>,
+    /// How many requests one upstream gets at once; 0: any number.
+    pub max_requests: usize,
+    /// How upstreams are looked at without a request of a client.
+    pub health: Option<HealthCheck>,
+    /// The connections are encrypted in this way; `None`: they are not.
+    pub tls: Option<UpstreamTls>,
+}
+
+/// How connections to upstreams are encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpstreamTls {
+    /// Any certificate is accepted: whoever is in between can read and change everything.
+    pub insecure: bool,
+    /// The name that the certificate must be for; `None`: the host of the upstream.
+    pub server_name: Option<String>,
+    /// Files with the certificates of the authorities that are trusted; empty: those that the system trusts.
+    pub authorities: Vec<PathBuf>,
+}
+
+impl ProxySettings {
+    /// The defaults, which are Caddy's.
+    #[must_use]
+    pub fn new(upstreams: Vec<UpstreamAddress>) -> Self {
+        Self {
+            upstreams,
+            policy: LoadPolicy::Random,
+            retries: 0,
+            try_duration: Duration::ZERO,
+            try_interval: Duration::from_millis(250),
+            dial_timeout: Duration::from_secs(3),
+            response_timeout: None,
+            read_timeout: None,
+            fail_duration: Duration::ZERO,
+            max_fails: 1,
+            unhealthy_statuses: Vec::new(),
+            unhealthy_latency: None,
+            max_requests: 0,
+            health: None,
+            tls: None,
+        }
+    }
+}
+
+/// Active health checks: a `GET` at intervals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Path and query.
+    pub uri: String,
+    /// Another port than that of the requests.
+    pub port: Option<u16>,
+    /// The time between two checks.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// The statuses that are healthy; `None`: all of 2xx and 3xx.
+    pub status: Option<StatusPattern>,
+}
+
+/// Where a server behind this one listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum UpstreamAddress {
+    /// A host name or an IP, and a port.
+    Tcp {
+        /// The host, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+impl UpstreamAddress {
+    /// Reads `host:port`, `host`, `:port`, `http://host[:port]`, `https://host[:port]`, `tcp/host:port` or `unix//path`, and
+    /// says whether the connection is to be encrypted.
+    ///
+    /// # Errors
+    /// What it is instead, in words.
+    pub fn parse(text: &str) -> Result<(Self, bool), &'static str> {
+        if text.contains('{') {
+            return Err("has a placeholder; name each upstream");
+        }
+        if let Some(path) = text.strip_prefix("unix/") {
+            let address = Self::Unix(path.into());
+            return if path.starts_with('/') { Ok((address, false)) } else { Err("has no absolute path") };
+        }
+        if ["h2c://", "h2://", "unix+h2c/"].iter().any(|scheme| text.starts_with(scheme)) {
+            return Err("is reached by HTTP/2, which igor's proxy does not speak; write `http://` or `https://`");
+        }
+        let is_https = text.starts_with("https://");
+        let schemes = ["http://", "https://", "tcp/"];
+        let bare = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+        let bare = bare.strip_suffix('/').unwrap_or(bare);
+        if bare.contains("://") {
+            return Err("has a scheme that is neither `http://` nor `https://`");
+        }
+        if bare.contains('/') {
+            return Err("has a path; use `rewrite` to change the path of requests");
+        }
+        let usual = if is_https { 443 } else { 80 };
+        let (host, port) = split_port(bare, usual).ok_or("has a port that is none")?;
+        let host = match host {
+            "" => "localhost",
+            host => host.trim_matches(['[', ']']),
+        };
+        Ok((Self::Tcp { host: host.to_owned(), port }, is_https || port == 443 && !text.starts_with("http://")))
+    }
+}
+
+/// Host and port of `host:port`, or the usual port.
+fn split_port(text: &str, usual: u16) -> Option<(&str, u16)> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            Some((host, port.parse().ok().filter(|port| *port > 0)?))
+        }
+        _ => Some((text, usual)),
+    }
+}
+
+impl fmt::Display for UpstreamAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix/{}", path.display()),
+        }
+    }
+}
+
+/// Which upstream gets a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadPolicy {
+    /// Any.
+    Random,
+    /// The one with the fewest requests of so many that are chosen at random.
+    RandomChoose(usize),
+    /// One after the other.
+    RoundRobin,
+    /// The first that is available.
+    First,
+    /// The one with the fewest requests.
+    LeastConnections,
+    /// The same for all requests of one peer.
+    IpHash,
+    /// The same for all requests of one client, as trusted proxies report it.
+    ClientIpHash,
+    /// The same for all requests for one path and query.
+    UriHash,
+    /// The same for all requests with one value of this field.
+    Header(String),
+    /// The same for all requests with one value of this parameter of the query.
+    Query(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let tcp = |host: &str, port| UpstreamAddress::Tcp { host: host.to_owned(), port };
+        for (text, address, is_https) in [
+            ("localhost:9000", tcp("localhost", 9000), false),
+            ("app", tcp("app", 80), false),
+            (":9000", tcp("localhost", 9000), false),
+            ("http://app:81", tcp("app", 81), false),
+            ("http://app/", tcp("app", 80), false),
+            ("https://app", tcp("app", 443), true),
+            ("https://app:8443", tcp("app", 8443), true),
+            ("app:443", tcp("app", 443), true),
+            ("tcp/10.0.0.1:8000", tcp("10.0.0.1", 8000), false),
+            ("[::1]:8000", tcp("::1", 8000), false),
+            ("[::1]", tcp("::1", 80), false),
+            ("unix//run/app.sock", UpstreamAddress::Unix("/run/app.sock".into()), false),
+        ] {
+            assert_eq!(UpstreamAddress::parse(text), Ok((address, is_https)), "{text}");
+        }
+        for wrong in ["h2c://app", "ftp://app", "app:0", "app:http", "app:99999", "app/path", "unix/run.sock", "{app}"]
+        {
+            assert!(UpstreamAddress::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `reverse_proxy`: hands a request on to a server behind this one, and its answer back.
+//!
+//! Bodies are streamed both ways with the sockets' own back-pressure, so a request holds a few buffers, however long the
+//! bodies are. Connections are kept and used again by hyper's client.
+
+mod balance;
+mod connect;
+mod encryption;
+pub(super) mod headers;
+mod health;
+mod request_body;
+mod response_body;
+mod tunnel;
+
+use std::future::Future;
+use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header, request};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::body::{ResponseBody, Source};
+use crate::config::{ProxySettings, UpstreamAddress};
+use crate::limits;
+use balance::{Chosen, Upstreams};
+use connect::Connector;
+use encryption::Encryption;
+use headers::Sender;
+use request_body::{BodySource, ProxyBody};
+use tunnel::Tunnel;
+
+/// A group of upstreams. Clones share it.
+#[derive(Clone)]
+pub struct Proxy(Arc<Inner>);
+
+struct Inner {
+    settings: ProxySettings,
+    upstreams: Upstreams,
+    client: Client<Connector, ProxyBody>,
+    tls: Option<Encryption>,
+    /// Health checks begin with the first request: only then is there a runtime for sure.
+    checks: Once,
+}
+
+/// Why there is no response of an upstream.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProxyError {
+    /// All are unhealthy or full.
+    #[error("no upstream is available")]
+    NoneAvailable,
+    /// It did not answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The client has ended its request early.
+    #[error("the body of the request broke off")]
+    Client,
+    /// `request_body` allows no body of this size.
+    #[error("the body of the request is too large")]
+    TooLarge,
+    /// No connection, or none that lasted until the head of the response.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl ProxyError {
+    /// What the client gets.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoneAvailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Client => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Failed(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+impl Proxy {
+    /// A proxy to the upstreams of these settings.
+    pub fn new(settings: ProxySettings) -> Self {
+        let tls = settings.tls.as_ref().map(Encryption::new);
+        let connector = Connector::new(settings.upstreams.clone(), settings.dial_timeout, tls.clone());
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(limits::PROXY_IDLE_SECONDS_MAX))
+            .pool_max_idle_per_host(limits::PROXY_IDLE_CONNECTIONS_MAX)
+            .build(connector);
+        let upstreams = Upstreams::new(&settings);
+        Self(Arc::new(Inner { settings, upstreams, client, tls, checks: Once::new() }))
+    }
+
+    /// Sends the request to an upstream. `prepare` makes the last changes of its head when the upstream is known.
+    ///
+    /// # Errors
+    /// No upstream gave a response.
+    pub(super) async fn send<B>(
+        &self,
+        sender: &Sender,
+        mut parts: request::Parts,
+        body: B,
+        mut prepare: impl FnMut(&mut request::Parts, &UpstreamAddress),
+    ) -> Result<Response<ResponseBody>, ProxyError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        self.0.checks.call_once(|| health::start(&self.0));
+        let tunnel = Tunnel::asked_for(&mut parts);
+        let policy_key = self.0.upstreams.key(sender, &parts);
+        headers::forward(&mut parts, sender, tunnel.is_some());
+        let body = BodySource::new(body, sender.body_bytes_max);
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            let outcome = match self.0.upstreams.choose(policy_key) {
+                Some(chosen) => self.try_once(chosen, &parts, &body, tunnel.as_ref(), &mut prepare).await,
+                None => Err((ProxyError::NoneAvailable, true)),
+            };
+            let (error, may_retry) = match outcome {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            let has_tries = tries < self.0.settings.retries || started.elapsed() < self.0.settings.try_duration;
+            if !(may_retry && has_tries) {
+                if let ProxyError::NoneAvailable = error {
+                    let upstreams = self.0.settings.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>();
+                    tracing::warn!(upstreams = upstreams.join(" "), "proxying: {error}");
+                }
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(self.0.settings.try_interval).await;
+        }
+    }
+
+    /// Sends the request to this upstream. An error says whether nothing of the request was sent, so that it may be tried
+    /// again.
+    async fn try_once(
+        &self,
+        chosen: Chosen,
+        parts: &request::Parts,
+        body: &BodySource,
+        tunnel: Option<&Tunnel>,
+        prepare: &mut impl FnMut(&mut request::Parts, &UpstreamAddress),
+    ) -> Result<Response<ResponseBody>, (ProxyError, bool)> {
+        let upstream = chosen.address().clone();
+        let request = {
+            let mut parts = copy_of(parts);
+            prepare(&mut parts, &upstream);
+            if !parts.headers.contains_key(header::HOST)
+                && let Ok(host) = HeaderValue::try_from(upstream.to_string())
+            {
+                parts.headers.insert(header::HOST, host);
+            }
+            parts.uri = target(&parts.uri, chosen.index());
+            http::Request::from_parts(parts, body.body())
+        };
+        // As in Caddy, only what is safe to repeat is sent to an upstream twice.
+        let may_repeat = parts.method == Method::GET && body.is_whole();
+        let started = Instant::now();
+        let sending = self.0.client.request(request);
+        let failed = match within(self.0.settings.response_timeout, sending).await {
+            Ok(Ok(response)) => {
+                chosen.note_response(response.status(), started.elapsed());
+                return Ok(self.response(response, chosen, tunnel));
+            }
+            Ok(Err(_)) if body.is_too_large() => return Err((ProxyError::TooLarge, false)),
+            Ok(Err(_)) if body.is_broken() => return Err((ProxyError::Client, false)),
+            Ok(Err(error)) => (ProxyError::Failed(reason(&error)), may_repeat || error.is_connect() && body.is_whole()),
+            Err(limit) => (ProxyError::TimedOut(limit), may_repeat),
+        };
+        chosen.note_failure();
+        tracing::warn!(upstream = %upstream, duration_ms = started.elapsed().as_millis() as u64, "proxying: {}", failed.0);
+        Err(failed)
+    }
+
+    fn response(
+        &self,
+        mut response: Response<Incoming>,
+        chosen: Chosen,
+        tunnel: Option<&Tunnel>,
+    ) -> Response<ResponseBody> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return match tunnel {
+                Some(tunnel) => tunnel.open(response, chosen),
+                None => {
+                    tracing::warn!(upstream = %chosen.address(), "proxying: a change of protocol that was not asked for");
+                    let mut answer = Response::new(ResponseBody::new(Source::Empty));
+                    *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                    answer
+                }
+            };
+        }
+        headers::back(response.headers_mut());
+        let read_timeout = self.0.settings.read_timeout;
+        response.map(|body| response_body::proxied(body, read_timeout, chosen))
+    }
+}
+
+/// What a request head consists of, without its extensions: those are of this side's connection.
+fn copy_of(parts: &request::Parts) -> request::Parts {
+    let mut copy = http::Request::new(()).into_parts().0;
+    copy.method.clone_from(&parts.method);
+    copy.uri.clone_from(&parts.uri);
+    copy.headers.clone_from(&parts.headers);
+    copy
+}
+
+/// Path and query of the request at the upstream with this number: that is what the pool and the connector know it by.
+fn target(uri: &Uri, upstream: usize) -> Uri {
+    let path = uri.path_and_query().cloned();
+    let built = Uri::builder().scheme("http").authority(format!("u{upstream}"));
+    built.path_and_query(path.map_or_else(|| "/".to_owned(), |path| path.to_string())).build().unwrap_or_default()
+}
+
+async fn within<F: Future>(limit: Option<Duration>, future: F) -> Result<F::Output, Duration> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, future).await.map_err(|_| limit),
+        None => Ok(future.await),
+    }
+}
+
+/// The error with its causes: the outermost says little.
+fn reason(error: &legacy::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+use std::future::Future;
+use std::net::SocketAddr;
+
+use http::Request;
+use http_body_util::{BodyExt, Empty, Full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::config::LoadPolicy;
+use crate::http::connection::ConnectionInfo;
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(30), future).await.expect("it ends within its deadline")
+    })
+}
+
+/// An upstream that reads a head and lets `act` do the rest with each connection.
+async fn upstream<F>(act: impl Fn(TcpStream, String) -> F + Send + 'static) -> UpstreamAddress
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address: SocketAddr = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => break,
+                }
+            }
+            tokio::spawn(act(stream, String::from_utf8_lossy(&head).into_owned()));
+        }
+    });
+    UpstreamAddress::Tcp { host: "127.0.0.1".to_owned(), port: address.port() }
+}
+
+async fn answering(text: &'static str) -> UpstreamAddress {
+    upstream(move |mut stream, _| async move {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len());
+        let _ = stream.write_all(answer.as_bytes()).await;
+    })
+    .await
+}
+
+async fn refusing() -> UpstreamAddress {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    UpstreamAddress::Tcp { host: "127.0.0.1".to_owned(), port }
+}
+
+fn sender() -> Sender {
+    let connection = ConnectionInfo::default();
+    Sender { connection, client_ip: connection.remote.ip(), is_trusted: false, body_bytes_max: u64::MAX }
+}
+
+async fn send(proxy: &Proxy) -> Result<Response<ResponseBody>, ProxyError> {
+    let parts = Request::get("/a?b=1").header("host", "a.test").body(()).expect("a request").into_parts().0;
+    proxy.send(&sender(), parts, Empty::<Bytes>::new(), |_, _| ()).await
+}
+
+async fn text(response: Response<ResponseBody>) -> String {
+    let bytes = response.into_body().collect().await.expect("a whole body").to_bytes();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn a_request_and_its_answer_go_through() {
+    run(async {
+        let echo = upstream(|mut stream, head| async move {
+            let mut body = vec![0; 4];
+            stream.read_exact(&mut body).await.expect("the body");
+            let answer = format!("{head}{}", String::from_utf8_lossy(&body));
+            let head =
+                format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\nX-A: 1\r\nKeep-Alive: 5\r\n\r\n", answer.len());
+            stream.write_all(format!("{head}{answer}").as_bytes()).await.expect("it is taken");
+        })
+        .await;
+        let proxy = Proxy::new(ProxySettings::new(vec![echo.clone()]));
+        let request = Request::post("/a?b=1").header("host", "a.test").header("content-length", "4");
+        let parts = request.body(()).expect("a request").into_parts().0;
+        let prepare = |parts: &mut request::Parts, upstream: &UpstreamAddress| {
+            parts.headers.insert("x-upstream", upstream.to_string().parse().expect("a value"));
+        };
+        let body = Full::new(Bytes::from_static(b"body"));
+        let sent = proxy.send(&sender(), parts, body, prepare).await.expect("an answer");
+        assert_eq!(sent.status(), StatusCode::CREATED);
+        assert!(sent.headers().contains_key("x-a") && !sent.headers().contains_key("keep-alive"));
+        let text = text(sent).await;
+        assert!(text.starts_with("POST /a?b=1 HTTP/1.1\r\n") && text.ends_with("\r\n\r\nbody"), "{text}");
+        assert!(text.contains("host: a.test\r\n") && text.contains(&format!("x-upstream: {echo}\r\n")), "{text}");
+    });
+}
+
+#[test]
+fn an_upstream_that_fails_has_its_status() {
+    run(async {
+        let refused = Proxy::new(ProxySettings::new(vec![refusing().await]));
+        assert_eq!(send(&refused).await.err().map(|error| error.status()), Some(StatusCode::BAD_GATEWAY));
+        let resetting = upstream(|stream, _| async move { drop(stream) }).await;
+        let reset = Proxy::new(ProxySettings::new(vec![resetting]));
+        assert_eq!(send(&reset).await.err().map(|error| error.status()), Some(StatusCode::BAD_GATEWAY));
+        let hanging = upstream(|stream, _| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+        let limit = Some(Duration::from_millis(50));
+        let hangs = Proxy::new(ProxySettings { response_timeout: limit, ..ProxySettings::new(vec![hanging]) });
+        assert_eq!(send(&hangs).await.err().map(|error| error.status()), Some(StatusCode::GATEWAY_TIMEOUT));
+    });
+}
+
+#[test]
+fn half_an_answer_is_no_whole_one() {
+    run(async {
+        for ends in [true, false] {
+            let half = upstream(move |mut stream, _| async move {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await.expect("it is taken");
+                if !ends {
+                    std::future::pending::<()>().await;
+                }
+            })
+            .await;
+            let read_timeout = Some(Duration::from_millis(50));
+            let proxy = Proxy::new(ProxySettings { read_timeout, ..ProxySettings::new(vec![half]) });
+            let sent = send(&proxy).await.expect("a head");
+            assert_eq!(sent.headers()["content-length"], "100");
+            assert!(sent.into_body().collect().await.is_err(), "it ended well");
+        }
+    });
+}
+
+#[test]
+fn a_failed_upstream_is_left_out_for_a_while() {
+    run(async {
+        let (bad, good) = (refusing().await, answering("good").await);
+        let proxy = Proxy::new(ProxySettings {
+            policy: LoadPolicy::First,
+            fail_duration: Duration::from_secs(60),
+            try_duration: Duration::from_secs(5),
+            try_interval: Duration::from_millis(1),
+            ..ProxySettings::new(vec![bad, good])
+        });
+        for _ in 0..3 {
+            let sent = send(&proxy).await.expect("an answer");
+            assert_eq!(text(sent).await, "good");
+        }
+        let (one, only_bad) = (refusing().await, Duration::from_secs(60));
+        let proxy = Proxy::new(ProxySettings { fail_duration: only_bad, ..ProxySettings::new(vec![one]) });
+        assert_eq!(send(&proxy).await.err().map(|error| error.status()), Some(StatusCode::BAD_GATEWAY));
+        assert_eq!(send(&proxy).await.err().map(|error| error.status()), Some(StatusCode::SERVICE_UNAVAILABLE));
+    });
+}
+
+#[test]
+fn policies_share_out() {
+    run(async {
+        let upstreams = vec![answering("a").await, answering("b").await];
+        let proxy =
+            Proxy::new(ProxySettings { policy: LoadPolicy::RoundRobin, ..ProxySettings::new(upstreams.clone()) });
+        let mut seen = String::new();
+        for _ in 0..4 {
+            seen.push_str(&text(send(&proxy).await.expect("an answer")).await);
+        }
+        assert!(seen == "abab" || seen == "baba", "{seen}");
+        for policy in [LoadPolicy::UriHash, LoadPolicy::IpHash, LoadPolicy::Header("host".to_owned())] {
+            let proxy = Proxy::new(ProxySettings { policy, ..ProxySettings::new(upstreams.clone()) });
+            let first = text(send(&proxy).await.expect("an answer")).await;
+            for _ in 0..4 {
+                assert_eq!(text(send(&proxy).await.expect("an answer")).await, first);
+            }
+        }
+        let busy = Proxy::new(ProxySettings { max_requests: 1, ..ProxySettings::new(vec![upstreams[0].clone()]) });
+        let held = send(&busy).await.expect("an answer");
+        assert!(matches!(send(&busy).await.err(), Some(ProxyError::NoneAvailable)));
+        drop(held);
+        assert!(send(&busy).await.is_ok());
+    });
+}

@@ -1,0 +1,212 @@
+//! Handlers in which another server answers, and those that look at a response: `reverse_proxy`, `forward_auth`,
+//! `intercept`, `copy_response`.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, header, request};
+use http_body::Body;
+use http_body_util::Empty;
+
+use super::access_log::HandledBy;
+use super::answer::{Outcome, RequestContext, Run, status};
+use super::body::ResponseBody;
+use super::changes;
+use super::failure::Failure;
+use super::header_rules::HeaderChanges;
+use super::plain::plain;
+use super::proxy::headers::Sender;
+use super::request::RequestState;
+use super::settings::{ProxyRoute, ReplyRoutes};
+use crate::config::{HeaderRule, RequestView, Status};
+
+/// What handlers that contain others return: the walk through the inner routes would be a part of itself.
+type Boxed<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+impl<'s> RequestContext<'s> {
+    /// Lets an upstream answer.
+    pub(super) fn proxy<'a, B>(&'a mut self, route: &'s ProxyRoute, run: &'a mut Run<'s, B>) -> Boxed<'a>
+    where
+        's: 'a,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        Box::pin(async move {
+            self.handled_by = HandledBy::Directive("reverse_proxy");
+            let (parts, takes_body) = prepared(route, &run.request);
+            let sender = Sender {
+                connection: *self.connection,
+                client_ip: run.request.client_ip(),
+                is_trusted: self.is_trusted(route),
+                body_bytes_max: run.body_bytes_max,
+            };
+            let request = &mut run.request;
+            let prepare = |parts: &mut request::Parts, upstream: &crate::config::UpstreamAddress| {
+                request.store("http.reverse_proxy.upstream.hostport", upstream.to_string());
+                changes::change_headers(&route.request_headers, &mut parts.headers, request);
+            };
+            let sent = match run.body.take_if(|_| takes_body) {
+                Some(body) => route.proxy.send(&sender, parts, body, prepare).await,
+                None => route.proxy.send(&sender, parts, Empty::<Bytes>::new(), prepare).await,
+            };
+            let response = match sent {
+                Ok(response) => response,
+                Err(error) => {
+                    return Outcome::Failed(Failure { status: error.status(), message: error.to_string() });
+                }
+            };
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Outcome::Answered(response);
+            }
+            let stored_as = "http.reverse_proxy";
+            match self.replied(&route.replies, response, stored_as, Some(&route.response_headers), run).await {
+                Replied::AsItIs(mut response) => {
+                    change_response(&route.response_headers, &mut response, &run.request);
+                    Outcome::Answered(response)
+                }
+                Replied::Routes(outcome) => outcome,
+            }
+        })
+    }
+
+    /// Whether the peer may say where requests come from.
+    fn is_trusted(&self, route: &ProxyRoute) -> bool {
+        let peer = self.connection.remote.ip().to_canonical();
+        self.site.trusted_proxies.is_trusted(peer) || route.trusted.iter().any(|range| range.contains(peer))
+    }
+
+    /// Lets the `intercept`s that the request has passed look at its response.
+    pub(super) async fn intercept<B>(&mut self, mut outcome: Outcome, run: &mut Run<'s, B>) -> Outcome
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        while let Some(replies) = run.intercepts.pop() {
+            let Outcome::Answered(response) = outcome else { return outcome };
+            let (before, was) = (response.headers().clone(), response.status());
+            outcome = match self.replied(replies, response, "http.intercept", None, run).await {
+                Replied::AsItIs(response) => Outcome::Answered(response),
+                // As in Caddy: what the routes do not answer keeps the response that it has.
+                Replied::Routes(Outcome::GoOn) => match run.replied.take() {
+                    Some((response, _)) => Outcome::Answered(response),
+                    None => Outcome::Answered(plain(was, "")),
+                },
+                Replied::Routes(Outcome::Answered(response)) => Outcome::Answered(with_fields(response, &before)),
+                Replied::Routes(failed) => failed,
+            };
+            run.replied = None;
+        }
+        outcome
+    }
+
+    /// Does what the first of the replies says that is for the response.
+    async fn replied<B>(
+        &mut self,
+        replies: &'s [ReplyRoutes],
+        mut response: Response<ResponseBody>,
+        stored_as: &str,
+        on_copy: Option<&'s HeaderRule>,
+        run: &mut Run<'s, B>,
+    ) -> Replied
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let fits = |reply: &&ReplyRoutes| {
+            let values = |name: &str| response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
+            // The values borrow from the response, not from the name.
+            reply.matcher.matches(response.status().as_u16(), |name| values(name).collect::<Vec<_>>().into_iter())
+        };
+        let Some(reply) = replies.iter().find(fits) else { return Replied::AsItIs(response) };
+        store(&mut run.request, stored_as, &response);
+        if let Some(replaced) = &reply.status {
+            let was = response.status();
+            *response.status_mut() = status(replaced, was, &run.request);
+            return Replied::AsItIs(response);
+        }
+        run.replied = Some((response, on_copy));
+        let outcome = self.walk(&reply.routes, run).await;
+        Replied::Routes(outcome)
+    }
+
+    /// The response that is at hand.
+    pub(super) fn copy_response<B>(&mut self, named: &Status, run: &mut Run<'s, B>) -> Outcome {
+        let Some((mut response, changes)) = run.replied.take() else {
+            let message = "there is no response to copy".to_owned();
+            return Outcome::Failed(Failure { status: StatusCode::INTERNAL_SERVER_ERROR, message });
+        };
+        let was = response.status();
+        *response.status_mut() = if *named == Status::Usual { was } else { status(named, was, &run.request) };
+        if let Some(changes) = changes {
+            change_response(changes, &mut response, &run.request);
+        }
+        Outcome::Answered(response)
+    }
+}
+
+/// What has become of a response.
+enum Replied {
+    /// It stays, perhaps with another status.
+    AsItIs(Response<ResponseBody>),
+    /// The request went through other routes.
+    Routes(Outcome),
+}
+
+/// The head of the request for the upstream, and whether its body goes there too.
+fn prepared(route: &ProxyRoute, request: &RequestState<'_>) -> (request::Parts, bool) {
+    let mut parts = request.parts.clone();
+    if let Some(to) = &route.rewrite {
+        let (path, query) = changes::target(to, request);
+        parts.uri = request.uri_with(&path, query.as_deref()).0;
+    }
+    let Some(method) = &route.method else { return (parts, true) };
+    if let Ok(method) = Method::from_bytes(method.render(request).to_ascii_uppercase().as_bytes()) {
+        parts.method = method;
+    }
+    let takes_body = !matches!(parts.method, Method::GET | Method::HEAD);
+    if !takes_body {
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.remove(header::TRANSFER_ENCODING);
+    }
+    (parts, takes_body)
+}
+
+fn change_response(rule: &HeaderRule, response: &mut Response<ResponseBody>, request: &RequestState<'_>) {
+    if !rule.ops.is_empty() {
+        let mut changes = HeaderChanges::default();
+        changes.add(rule, request);
+        changes.apply(response.headers_mut(), false);
+    }
+}
+
+/// Stores what placeholders say of a response.
+fn store(request: &mut RequestState<'_>, prefix: &str, response: &Response<ResponseBody>) {
+    let status = response.status();
+    request.store(&format!("{prefix}.status_code"), status.as_str().to_owned());
+    request.store(&format!("{prefix}.status_text"), status.canonical_reason().unwrap_or_default().to_owned());
+    for name in response.headers().keys() {
+        let values = response.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let value = values.collect::<Vec<_>>().join(",");
+        request.store(&format!("{prefix}.header.{name}"), value);
+    }
+}
+
+/// The fields that a response had before another one took its place stay, but for those that describe the old body.
+fn with_fields(mut response: Response<ResponseBody>, before: &HeaderMap) -> Response<ResponseBody> {
+    let of_body = [
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::TRANSFER_ENCODING,
+        header::ACCEPT_RANGES,
+        header::ETAG,
+        header::LAST_MODIFIED,
+    ];
+    for name in before.keys().filter(|name| !of_body.contains(name)) {
+        // As in Caddy, a handler that sends a body keeps the type that is there, and replaces what else it sets.
+        if *name == header::CONTENT_TYPE || !response.headers().contains_key(name) {
+            response.headers_mut().remove(name);
+            for value in before.get_all(name) {
+                response.headers_mut().append(name.clone(), value.clone());
+            }
+        }
+    }
+    response
+}
