@@ -1,7 +1,7 @@
 //! Chooses what each socket speaks: TLS with its certificates, FastCGI, or plain HTTP.
 
 use super::addresses::{is_fastcgi, is_on, label, name};
-use crate::config::{Address, Config, Listener, Site, TlsSettings};
+use crate::config::{Address, Config, Listener, ProxyProtocol, Site, TlsSettings};
 use crate::http::phase::ListenerSettings;
 use crate::tls::{Challenges, Keeper, KeptFresh, Storage, TlsEndpoint, TlsError, TlsSite};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ pub(crate) struct Encryption {
     fastcgi: Vec<Listener>,
     endpoints: Vec<(Listener, Arc<TlsEndpoint>)>,
     keeper: Option<Keeper>,
+    proxy_protocol: Option<Arc<ProxyProtocol>>,
 }
 
 impl Encryption {
@@ -32,14 +33,16 @@ impl Encryption {
         }
         let fastcgi =
             config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, *listener)).collect();
-        Ok(Self { fastcgi, endpoints, keeper: Some(keeper) })
+        let proxy_protocol = config.global.trusted_proxies.protocol.clone().map(Arc::new);
+        Ok(Self { fastcgi, endpoints, keeper: Some(keeper), proxy_protocol })
     }
 
     /// What is spoken on a socket.
     pub(crate) fn settings(&self, listener: Listener) -> ListenerSettings {
         let endpoint = self.endpoints.iter().find(|(known, _)| *known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
-        ListenerSettings { tls, fastcgi: self.fastcgi.contains(&listener), ..ListenerSettings::default() }
+        let (fastcgi, proxy_protocol) = (self.fastcgi.contains(&listener), self.proxy_protocol.clone());
+        ListenerSettings { tls, fastcgi, proxy_protocol, ..ListenerSettings::default() }
     }
 
     /// Obtains what is missing and renews what gets old, until the returned handle is dropped.

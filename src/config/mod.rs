@@ -62,7 +62,7 @@ pub use matcher::{
 };
 pub use model::{Address, Config, Listener, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
-pub use proxies::TrustedProxies;
+pub use proxies::{ProxyProtocol, TrustedProxies};
 pub use proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamTls};
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};

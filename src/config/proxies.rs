@@ -1,6 +1,7 @@
 //! Finds the client of a request that came through proxies.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::matcher::IpRange;
 use super::request::RequestView;
@@ -15,11 +16,22 @@ pub struct TrustedProxies {
     /// Whether the addresses of a field are read from the right, up to the first that is no trusted proxy. Otherwise the
     /// first one counts, which a client can invent unless the first proxy removes what it sent.
     pub strict: bool,
+    /// The proxies that say in front of a connection which client it is for; `None`: no connection is looked at for that.
+    pub protocol: Option<ProxyProtocol>,
+}
+
+/// The PROXY protocol, versions 1 and 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// The peers that may begin a connection with a header. The connections of others are not looked at.
+    pub allowed: Vec<IpRange>,
+    /// How long the header may take.
+    pub timeout: Duration,
 }
 
 impl Default for TrustedProxies {
     fn default() -> Self {
-        Self { ranges: Vec::new(), headers: vec!["x-forwarded-for".to_owned()], strict: false }
+        Self { ranges: Vec::new(), headers: vec!["x-forwarded-for".to_owned()], strict: false, protocol: None }
     }
 }
 

@@ -4,8 +4,8 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does is
 //! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `current`, `write_limit`, `stall`, `service`, `answer`,
-//! `request` and `tree` (pure), `routing` (pure), `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `body`, `access_log`.
+//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`, `write_limit`, `stall`, `service`, `answer`,
+//! `request` and `tree` (pure), `routing` (pure), `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`, `replies`, `body`, `access_log`.
 
 pub mod access_log;
 mod basic_auth;
@@ -44,6 +44,7 @@ mod plain;
 mod precompressed;
 mod protocol;
 pub mod proxy;
+mod proxy_header;
 mod ranges;
 mod replies;
 mod request;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::ProxyProtocol;
 use crate::tls::TlsEndpoint;
 
 /// What is spoken on a socket. Cloning is cheap.
@@ -13,6 +14,8 @@ pub struct ListenerSettings {
     pub h2c: bool,
     /// FastCGI is spoken instead of HTTP, to a web server in front.
     pub fastcgi: bool,
+    /// The peers that may say in front of a connection which client it is for.
+    pub proxy_protocol: Option<Arc<ProxyProtocol>>,
 }
 
 /// How a listener's life goes: only forward.

@@ -24,6 +24,7 @@ use super::half_close::{HeldBody, HoldEnd};
 use super::interim::{InterimIo, InterimSlot};
 use super::phase::{ListenerSettings, Phase};
 use super::plain::{plain, unless_aborted};
+use super::proxy_header;
 use super::service::HttpService;
 use super::stall::{Streams, Verdict, WatchedBody};
 use super::stream::Ahead;
@@ -61,6 +62,8 @@ enum Refused {
     #[error("plain HTTP where TLS is spoken")]
     Plain,
     #[error("{0}")]
+    Proxy(#[from] proxy_header::BadHeader),
+    #[error("{0}")]
     FastCgi(#[from] fastcgi::Broken),
     /// The server is closing.
     #[error("the server is stopping")]
@@ -87,11 +90,15 @@ where
 
     async fn begin(self) -> Result<(), Refused> {
         let Self { stream, mut info, settings, services, phases, write_idle } = self;
+        let mut stream = Ahead::new(stream);
+        if let Some(rules) = &settings.proxy_protocol {
+            let behind = tokio::time::timeout(rules.timeout, proxy_header::read(&mut stream, &mut info, rules));
+            behind.await.map_err(|_| Refused::TooSlow("the PROXY header"))??;
+        }
         if settings.fastcgi {
             return Ok(fastcgi::serve(stream, services, phases).await?);
         }
         let served = Served { services, phases, write_idle, bound_name: None };
-        let mut stream = Ahead::new(stream);
         let Some(tls) = &settings.tls else {
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
             served.run(stream, info, is_http2).await;

@@ -1,8 +1,11 @@
 //! Handlers in which another server answers, and those that look at a response: `reverse_proxy`, `forward_auth`,
 //! `intercept`, `copy_response`.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header, request};
@@ -15,11 +18,13 @@ use super::body::ResponseBody;
 use super::changes;
 use super::failure::Failure;
 use super::header_rules::HeaderChanges;
+use super::interim::InterimSlot;
 use super::plain::plain;
 use super::proxy::headers::Sender;
 use super::request::RequestState;
 use super::settings::{ProxyRoute, ReplyRoutes};
 use crate::config::{HeaderRule, RequestView, Status};
+use crate::limits;
 
 /// What handlers that contain others return: the walk through the inner routes would be a part of itself.
 type Boxed<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -46,9 +51,13 @@ impl<'s> RequestContext<'s> {
                 changes::change_headers(&route.request_headers, &mut parts.headers, request);
             };
             let sent = match run.body.take_if(|_| takes_body) {
-                Some(body) => route.proxy.send(&sender, parts, body, prepare).await,
-                None => route.proxy.send(&sender, parts, Empty::<Bytes>::new(), prepare).await,
+                Some(body) => unless_gone(self.interim, route.proxy.send(&sender, parts, body, prepare)).await,
+                None => {
+                    let body = Empty::<Bytes>::new();
+                    unless_gone(self.interim, route.proxy.send(&sender, parts, body, prepare)).await
+                }
             };
+            let Some(sent) = sent else { return Outcome::Failed(Failure::new(StatusCode::GATEWAY_TIMEOUT)) };
             let response = match sent {
                 Ok(response) => response,
                 Err(error) => {
@@ -140,6 +149,24 @@ impl<'s> RequestContext<'s> {
         }
         Outcome::Answered(response)
     }
+}
+
+/// What the future returns. `None`: the client closed its sending side a while ago, so it is most likely gone.
+async fn unless_gone<T>(connection: Option<&Arc<InterimSlot>>, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut patience) = (pin!(future), None);
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        // The connection reads on the task of this request, so there is no need to be woken for it.
+        if !connection.is_some_and(|slot| slot.is_half_closed()) {
+            return Poll::Pending;
+        }
+        let limit = Duration::from_secs(limits::PROXY_HALF_CLOSED_SECONDS_MAX);
+        let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        patience.as_mut().poll(context).map(|()| None)
+    })
+    .await
 }
 
 /// What has become of a response.

@@ -78,6 +78,13 @@ pub const PROXY_IDLE_SECONDS_MAX: u64 = 60;
 /// Idle connections to one upstream: Caddy's number. More are closed after their response.
 pub const PROXY_IDLE_CONNECTIONS_MAX: usize = 32;
 
+/// How long an upstream may take after the client has closed its sending side: most such clients are gone, and those that
+/// wait for a response get it from most upstreams within this time.
+pub const PROXY_HALF_CLOSED_SECONDS_MAX: u64 = 60;
+
+/// The header of the PROXY protocol: the addresses, and what proxies add of certificates and names.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
+
 /// Connections that have changed their protocol: as many as one listener has of the other kind.
 pub const PROXY_TUNNELS_MAX: usize = 16 * 1024;
 

@@ -145,7 +145,10 @@ fn what_an_upstream_does_wrong_has_its_status_and_is_logged() {
 fn a_large_body_passes_in_little_memory() {
     const LARGE: usize = 1 << 30;
     const MEMORY_MAX: usize = 64 << 20;
-    let sends = upstream(|stream, _| {
+    let sends = upstream(|stream, head| {
+        if !head.starts_with("GET /large ") {
+            return answer(stream, "200 OK", "small");
+        }
         let piece = vec![b'x'; 1 << 20];
         let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n").as_bytes());
         for _ in 0..LARGE / piece.len() {
@@ -159,7 +162,7 @@ fn a_large_body_passes_in_little_memory() {
     let before = server.resident_bytes();
     let mut client = TcpStream::connect(server.address()).expect("it listens");
     client.set_read_timeout(Some(DEADLINE)).expect("a socket");
-    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it is taken");
+    client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it is taken");
     let (mut taken, mut buffer) = (0, vec![0; 1 << 20]);
     while let count @ 1.. = client.read(&mut buffer).expect("the response goes on") {
         taken += count;
@@ -250,16 +253,16 @@ fn another_server_decides_who_may_pass() {
         }
     });
     let server = Igor::new()
-        .file("page.php", "<?php echo $_SERVER['HTTP_REMOTE_USER'] ?? 'none', ' ', $_SERVER['HTTP_X_USER'] ?? 'none', ' ', file_get_contents('php://input');")
+        .file("page.php", "<?php echo $_SERVER['HTTP_REMOTE_USER'] ?? 'none', ' ', $_SERVER['HTTP_X_USER'] ?? 'none', ' ', $_SERVER['HTTP_X_GROUP'] ?? 'none', ' ', file_get_contents('php://input');")
         .site(&format!(
-            "root {{$DIR}}\nforward_auth {address} {{\nuri /verify?for=1\ncopy_headers Remote-User Remote-User>X-User\n}}\nphp_server"
+            "root {{$DIR}}\nforward_auth {address} {{\nuri /verify?for=1\ncopy_headers Remote-User Remote-User>X-User Remote-Group>X-Group\n}}\nphp_server"
         ))
         .start();
-    let ask = Request::post("/page.php?a=b", "body").header("Remote-User", "forged");
+    let ask = Request::post("/page.php?a=b", "body").header("Remote-User", "forged").header("X-Group", "forged");
     let refused = server.send(&ask);
     assert_eq!((refused.status, refused.header("location")), (302, Some("/login")));
     let passed = server.send(&ask.header("Cookie", "session=1"));
-    assert_eq!((passed.status, passed.text()), (200, "ada ada body".to_owned()));
+    assert_eq!((passed.status, passed.text()), (200, "ada ada none body".to_owned()));
 }
 
 #[test]
@@ -296,4 +299,36 @@ fn a_script_lets_the_server_send_a_file() {
     let teapot = server.get("/bad.php");
     assert_eq!((teapot.status, teapot.text()), (404, "a teapot".to_owned()));
     assert_eq!(server.get("/fine.php").text(), "fine");
+}
+
+#[test]
+fn a_proxy_in_front_names_the_client() {
+    let start = |allowed: &str| {
+        Igor::new()
+            .global(&format!("servers {{\nlistener_wrappers {{\nproxy_protocol {{\nallow {allowed}\n}}\n}}\n}}"))
+            .file("who.php", "<?php echo $_SERVER['REMOTE_ADDR'], ' ', $_SERVER['REMOTE_PORT'];")
+            .site("root {$DIR}\nphp_server")
+            .start()
+    };
+    let ask = |address: SocketAddr, header: &[u8]| {
+        let mut client = TcpStream::connect(address).expect("it listens");
+        client.set_read_timeout(Some(DEADLINE)).expect("a socket");
+        client.write_all(header).expect("it is taken");
+        client.write_all(b"GET /who.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it is taken");
+        let mut text = String::new();
+        // A refused connection may be reset.
+        let _ = client.read_to_string(&mut text);
+        text
+    };
+    let first = b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 80\r\n".as_slice();
+    let second = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x7f\0\0\x01\x30\x39\0\x50".as_slice();
+    let server = start("127.0.0.0/8");
+    for header in [first, second] {
+        assert!(ask(server.address(), header).ends_with("192.0.2.7 12345"));
+    }
+    let direct = ask(server.address(), b"");
+    assert!(direct.contains("127.0.0.1 ") && direct.starts_with("HTTP/1.1 200"), "{direct}");
+    assert!(ask(server.address(), b"PROXY NONSENSE\r\n").is_empty());
+    let server = start("192.0.2.0/24");
+    assert!(ask(server.address(), first).starts_with("HTTP/1.1 400 "));
 }

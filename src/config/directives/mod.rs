@@ -47,6 +47,8 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());
     docs.extend(servers::SERVERS.docs());
+    docs.extend(servers::LISTENER_WRAPPERS.docs());
+    docs.extend(servers::PROXY_PROTOCOL.docs());
     docs.extend(site::SITE.docs());
     docs.extend(routes::ROUTES.docs());
     docs.extend(proxy::REVERSE_PROXY.docs());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::context::Context;
-use super::super::handlers::{HeaderRule, ReverseProxy, Status};
+use super::super::handlers::{HeaderOp, HeaderRule, ReverseProxy, Status};
 use super::super::proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress};
 use super::super::response_matcher::StatusPattern;
 use super::super::syntax::{Node, Token, excerpt};
@@ -19,14 +19,14 @@ use super::replies::{ReadBlock, RepliesDraft};
 pub(super) struct ProxyDraft {
     proxy: ReverseProxy,
     /// Where encryption is asked for, by a scheme or by `tls`.
-    pub(super) https: Option<bool>,
+    https: Option<bool>,
     health_uri: Option<String>,
     health: HealthCheck,
     replies: RepliesDraft,
 }
 
 impl ProxyDraft {
-    pub(super) fn settings(&mut self) -> &mut ProxySettings {
+    fn settings(&mut self) -> &mut ProxySettings {
         &mut self.proxy.settings
     }
 
@@ -218,7 +218,7 @@ pub(super) static REVERSE_PROXY: Table<ProxyDraft> = Table {
             "transport",
             "transport http { … }",
             "How connections to upstreams are made.",
-            |draft, node, context| transport(draft, node, context)
+            |draft, node, context| transport(draft.settings(), node, context)
         ),
         setting!(
             "flush_interval",
@@ -402,7 +402,7 @@ pub(super) struct AuthDraft {
     copied: Vec<Token>,
 }
 
-/// `forward_auth UPSTREAM… { … }`: a request goes on when the upstream answers with success, else that is the answer.
+/// `forward_auth UPSTREAM… { … }`: a success of the upstream lets the request continue, any other response is the answer.
 pub(super) fn forward_auth(
     node: &Node,
     args: &[Token],
@@ -429,21 +429,25 @@ pub(super) fn forward_auth(
         own.extend(super::header::set(field, value, node, context));
     }
     draft.proxy.request_headers.ops.splice(0..0, own);
-    let copied = copied_fields(&auth.copied, node, context);
-    draft.replies.go_on_with(copied, node);
+    let (removed, copied) = copied_fields(&auth.copied, node, context);
+    draft.replies.go_on_with(removed, copied, node);
     finish(draft, node, context)
 }
 
-/// For each field what is removed from the request, and set where the response has it.
-fn copied_fields(words: &[Token], node: &Node, context: &mut Context<'_>) -> HeaderRule {
-    let mut ops = Vec::new();
+/// The fields that are removed from the request, and for each that is set the value of the response.
+fn copied_fields(words: &[Token], node: &Node, context: &mut Context<'_>) -> (Vec<HeaderOp>, Vec<(Text, HeaderOp)>) {
+    let (mut removed, mut copied) = (Vec::new(), Vec::new());
     for word in words {
         let (from, to) = word.text.split_once('>').unwrap_or((&word.text, &word.text));
-        let (Some(from), Some(to)) = (field_name(word, from, context), field_name(word, to, context)) else { continue };
-        ops.push(super::super::handlers::HeaderOp::Remove { field: to.clone() });
-        ops.extend(super::header::set(&to, &format!("{{http.reverse_proxy.header.{from}}}"), node, context));
+        let (Some(from), Some(field)) = (field_name(word, from, context), field_name(word, to, context)) else {
+            continue;
+        };
+        let value = Token { text: format!("{{http.reverse_proxy.header.{from}}}"), ..node.words[0].clone() };
+        let Some(value) = values::text(&value, context) else { continue };
+        removed.push(HeaderOp::Remove { field: field.clone() });
+        copied.push((value.clone(), HeaderOp::Set { field, value }));
     }
-    HeaderRule { ops, defer: false }
+    (removed, copied)
 }
 
 /// `copy_response [STATUS]`.

@@ -1,10 +1,10 @@
 //! `transport http` of `reverse_proxy`.
 
 use super::super::context::Context;
+use super::super::proxy::ProxySettings;
 use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
-use super::proxy::ProxyDraft;
 
 macro_rules! setting {
     ($name:literal, $usage:literal, $doc:literal, $apply:expr) => {
@@ -16,7 +16,7 @@ const KEPT: &str = "igor keeps connections to upstreams by limits of its own, se
 const HTTP1: &str = "igor speaks HTTP/1.1 with upstreams";
 
 /// The directives of a `transport http` block.
-pub(super) static TRANSPORT: Table<ProxyDraft> = Table {
+pub(super) static TRANSPORT: Table<ProxySettings> = Table {
     block: "a `transport http` block",
     origin: "Caddy",
     directives: &[
@@ -24,9 +24,9 @@ pub(super) static TRANSPORT: Table<ProxyDraft> = Table {
             "dial_timeout",
             "dial_timeout DURATION",
             "How long it may take to connect.",
-            |draft, node, context| {
+            |settings, node, context| {
                 if let Some(limit) = context.one(node).and_then(|word| values::duration(word, context)) {
-                    draft.settings().dial_timeout = limit;
+                    settings.dial_timeout = limit;
                 }
             }
         ),
@@ -34,51 +34,51 @@ pub(super) static TRANSPORT: Table<ProxyDraft> = Table {
             "response_header_timeout",
             "response_header_timeout DURATION",
             "How long the head of a response may take.",
-            |draft, node, context| {
+            |settings, node, context| {
                 let limit = context.one(node).and_then(|word| values::duration(word, context));
-                draft.settings().response_timeout = limit.filter(|limit| !limit.is_zero());
+                settings.response_timeout = limit.filter(|limit| !limit.is_zero());
             }
         ),
         setting!(
             "read_timeout",
             "read_timeout DURATION",
             "How long the body of a response may pause.",
-            |draft, node, context| {
+            |settings, node, context| {
                 let limit = context.one(node).and_then(|word| values::duration(word, context));
-                draft.settings().read_timeout = limit.filter(|limit| !limit.is_zero());
+                settings.read_timeout = limit.filter(|limit| !limit.is_zero());
             }
         ),
-        setting!("tls", "tls", "Encrypts the connections.", |draft, node, context| {
+        setting!("tls", "tls", "Encrypts the connections.", |settings, node, context| {
             context.args(node, 0, 0);
-            draft.settings().tls.get_or_insert_default();
+            settings.tls.get_or_insert_default();
         }),
         setting!(
             "tls_insecure_skip_verify",
             "tls_insecure_skip_verify",
             "Encrypts the connections and accepts any certificate.",
-            |draft, node, context| {
+            |settings, node, context| {
                 context.args(node, 0, 0);
-                draft.settings().tls.get_or_insert_default().insecure = true;
+                settings.tls.get_or_insert_default().insecure = true;
             }
         ),
         setting!(
             "tls_server_name",
             "tls_server_name NAME",
             "The name that the certificate must be for.",
-            |draft, node, context| {
+            |settings, node, context| {
                 let name = context.one(node).and_then(|word| values::filled(word, "the name", context));
-                draft.settings().tls.get_or_insert_default().server_name = name.map(str::to_owned);
+                settings.tls.get_or_insert_default().server_name = name.map(str::to_owned);
             }
         ),
         setting!(
             "tls_trusted_ca_certs",
             "tls_trusted_ca_certs FILE…",
             "The authorities that are trusted, in the place of those of the system.",
-            |draft, node, context| {
+            |settings, node, context| {
                 for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
                     let path = context.path(&word.text, &word.position);
                     if path.is_file() {
-                        draft.settings().tls.get_or_insert_default().authorities.push(path);
+                        settings.tls.get_or_insert_default().authorities.push(path);
                     } else {
                         let message = format!("the certificate file {} does not exist", path.display());
                         context.usage_error(&word.position, message);
@@ -116,10 +116,10 @@ pub(super) static TRANSPORT: Table<ProxyDraft> = Table {
 };
 
 /// `transport http { … }`.
-pub(super) fn transport(draft: &mut ProxyDraft, node: &Node, context: &mut Context<'_>) {
+pub(super) fn transport(settings: &mut ProxySettings, node: &Node, context: &mut Context<'_>) {
     let Some([kind]) = context.count_args(node, node.args(), 1, 1) else { return };
     if kind.text == "http" {
-        TRANSPORT.apply(draft, node.children(), context);
+        TRANSPORT.apply(settings, node.children(), context);
     } else {
         let message = format!("`reverse_proxy` has no transport `{}`", excerpt(&kind.text));
         let hint = "only `transport http` is there; PHP runs in this process, by `php_server`";

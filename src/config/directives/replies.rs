@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use super::super::context::Context;
-use super::super::handlers::{Change, Handler, HeaderRule, Reply, Route, Status};
-use super::super::matcher::Matcher;
+use super::super::handlers::{Change, Handler, HeaderOp, HeaderRule, Reply, Route, Status};
+use super::super::matcher::{Condition, Matcher};
 use super::super::named_matchers::NamedMatchers;
 use super::super::response_matcher::{ResponseMatcher, StatusPattern};
 use super::super::syntax::{Node, Token};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
+use super::super::text::Text;
 use super::super::values;
 use super::draft::Sorting;
 use super::encode::condition;
@@ -79,11 +80,22 @@ impl RepliesDraft {
         self.replies.push(Reply { matcher, status: None, routes });
     }
 
-    /// Lets a request go on, with changed header fields, when the response says success.
-    pub(super) fn go_on_with(&mut self, fields: HeaderRule, node: &Node) {
+    /// Lets a request go on when the response says success: without the fields that are removed, and with those that are
+    /// copied and not empty.
+    pub(super) fn go_on_with(&mut self, removed: Vec<HeaderOp>, copied: Vec<(Text, HeaderOp)>, node: &Node) {
+        let route = |matcher, ops| Route {
+            matcher,
+            exclusive: None,
+            handler: Handler::Change(Change::RequestHeader(HeaderRule { ops, defer: false })),
+            position: node.position.clone(),
+        };
+        let mut routes = vec![route(Matcher::any(), removed)];
+        for (of, op) in copied {
+            let is_empty = Condition::Vars { of, values: vec![Text::literal("")] };
+            let is_there = Condition::Not(Matcher { conditions: vec![is_empty] });
+            routes.push(route(Matcher { conditions: vec![is_there] }, vec![op]));
+        }
         let matcher = ResponseMatcher { statuses: vec![StatusPattern::Class(2)], fields: Vec::new() };
-        let handler = Handler::Change(Change::RequestHeader(fields));
-        let routes = vec![Route { matcher: Matcher::any(), exclusive: None, handler, position: node.position.clone() }];
         self.replies.insert(0, Reply { matcher, status: None, routes });
     }
 

@@ -1,7 +1,9 @@
 //! The global option `servers`.
 
+use std::time::Duration;
+
 use super::super::context::Context;
-use super::super::proxies::TrustedProxies;
+use super::super::proxies::{ProxyProtocol, TrustedProxies};
 use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::values;
@@ -51,6 +53,16 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
             },
         },
         Directive {
+            name: "listener_wrappers",
+            usage: "listener_wrappers { … }",
+            doc: "What is in front of the requests of a connection.",
+            times: Times::Last,
+            apply: |proxies, node, context| {
+                context.count_args(node, node.args(), 0, 0);
+                LISTENER_WRAPPERS.apply(proxies, node.children(), context);
+            },
+        },
+        Directive {
             name: "name",
             usage: "name NAME",
             doc: "A name for the server, which nothing uses.",
@@ -71,9 +83,73 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
         ("protocols", "igor decides itself which protocols a listener serves"),
         ("strict_sni_host", "igor chooses a site by the requested host"),
         ("trace", "igor logs no single steps"),
-        ("listener_wrappers", "igor's listeners take plain connections and TLS"),
     ],
     unsupported: &[],
+};
+
+/// The directives of a `listener_wrappers` block.
+pub(super) static LISTENER_WRAPPERS: Table<TrustedProxies> = Table {
+    block: "a `listener_wrappers` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "proxy_protocol",
+            usage: "proxy_protocol { … }",
+            doc: "Trusted peers may begin a connection with a header of the PROXY protocol, version 1 or 2.",
+            times: Times::Once,
+            apply: |proxies, node, context| {
+                context.count_args(node, node.args(), 0, 0);
+                let mut protocol = ProxyProtocol { allowed: Vec::new(), timeout: Duration::from_secs(5) };
+                PROXY_PROTOCOL.apply(&mut protocol, node.children(), context);
+                if protocol.allowed.is_empty() {
+                    let message = "`proxy_protocol` without `allow` trusts no peer, so it has no effect";
+                    context.warning_with_hint(&node.position, message, "write `allow RANGE…` in its block");
+                }
+                proxies.protocol = Some(protocol);
+            },
+        },
+        Directive {
+            name: "tls",
+            usage: "tls",
+            doc: "The place of TLS, which is always behind the header.",
+            times: Times::Once,
+            apply: |_, node, context| {
+                context.args(node, 0, 0);
+            },
+        },
+    ],
+    ignored: &[("http_redirect", "plain HTTP on a port of TLS is answered by 400")],
+    unsupported: &[],
+};
+
+/// The directives of a `proxy_protocol` block.
+pub(super) static PROXY_PROTOCOL: Table<ProxyProtocol> = Table {
+    block: "a `proxy_protocol` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "allow",
+            usage: "allow RANGE…",
+            doc: "The peers whose header is believed.",
+            times: Times::Many,
+            apply: |protocol, node, context| {
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                protocol.allowed.extend(ip_ranges(words, context));
+            },
+        },
+        Directive {
+            name: "timeout",
+            usage: "timeout DURATION",
+            doc: "How long the header may take.",
+            times: Times::Once,
+            apply: |protocol, node, context| {
+                let timeout = context.one(node).and_then(|word| values::duration(word, context));
+                protocol.timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(protocol.timeout);
+            },
+        },
+    ],
+    ignored: &[("fallback_policy", "a header of a peer that is not allowed is no HTTP, and refused")],
+    unsupported: &[("deny", "name the peers that are trusted, by `allow`")],
 };
 
 /// `servers [ADDRESS] { … }`.
