@@ -15,7 +15,7 @@ set -euo pipefail
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly SECONDS_MAX=120 REQUESTS=500 CONNECTIONS=16
 # Of the system; its version may be another than that of igor's PHP.
-FPM_PROGRAM=$(compgen -G '/usr/sbin/php-fpm*' | sort -V | tail -n 1)
+FPM_PROGRAM=$(compgen -G '/usr/sbin/php-fpm*' | sort -V | tail -n 1 || true)
 
 fail() {
     printf 'error: %s\n' "$*" >&2
