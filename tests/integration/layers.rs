@@ -324,3 +324,36 @@ fn a_circle_is_found() {
     }
     assert_eq!(circles(&graph), [["b", "c"]]);
 }
+
+/// Law 1: to make an `Outside` is to claim that no leaf is below. These files start or end PHP code from the outside.
+#[test]
+fn only_the_outside_of_php_starts_it() {
+    let claims = |file: &&PathBuf| code_of(&read(file)).contains("Outside::new()");
+    let files = sources(&root().join("src"), "rs");
+    let mut found: Vec<_> = files
+        .iter()
+        .filter(claims)
+        .map(|file| file.strip_prefix(root()).unwrap_or(file).to_string_lossy().into_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, ["src/php/adopt.rs", "src/php/engine.rs", "src/php/thread.rs"]);
+}
+
+/// The documents lead to files that exist.
+#[test]
+fn files_that_the_documents_name_exist() {
+    let documents = sources(&root().join("docs"), "md");
+    let own = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"].map(|name| root().join(name));
+    let mut checked = 0;
+    for document in documents.iter().chain(&own) {
+        for word in read(document).split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "c/", "tests/", "scripts/", "benches/", "phpt/"].iter().any(|top| word.starts_with(top));
+            let is_plain = word.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter));
+            if is_path && is_plain && word.contains('.') {
+                checked += 1;
+                assert!(root().join(word).exists(), "{}: {word}", document.display());
+            }
+        }
+    }
+    assert!(checked > 20, "paths were found: {checked}");
+}
