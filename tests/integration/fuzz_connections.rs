@@ -20,7 +20,7 @@ const SAMPLE_SECONDS: u64 = 3;
 
 /// How long a connection may last whose client has sent all: a script's time, and what the server waits for a client that has
 /// closed its side.
-const CONNECTION_MAX: Duration = Duration::from_secs(20);
+const CONNECTION_MAX: Duration = Duration::from_secs(60);
 
 /// A connection has at most so many bytes, so that a run sees many of them.
 const BYTES_MAX: usize = 4096;
