@@ -347,7 +347,8 @@ fn files_that_the_documents_name_exist() {
     let mut checked = 0;
     for document in documents.iter().chain(&own) {
         for word in read(document).split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "c/", "tests/", "scripts/", "benches/", "phpt/"].iter().any(|top| word.starts_with(top));
+            let is_path =
+                ["src/", "c/", "tests/", "scripts/", "benches/", "phpt/"].iter().any(|top| word.starts_with(top));
             let is_plain = word.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter));
             if is_path && is_plain && word.contains('.') {
                 checked += 1;
