@@ -70,8 +70,8 @@ packages_of() {
             [[ -n ${PHP_CONFIG:-} ]] || packages_for_php
             ;;
         test)
-            printf '%s\n' caddy composer curl gdb gnupg haproxy inotify-tools nginx openssl php-amphp-amp php-symfony-console phpunit \
-                redis-sentinel redis-server shellcheck strace valgrind wrk
+            printf '%s\n' caddy composer curl gdb gnupg haproxy inotify-tools nginx openssl php-amphp-amp php-symfony-cache php-symfony-console \
+                phpunit redis-sentinel redis-server shellcheck strace valgrind wrk
             ;;
         wordpress)
             printf '%s\n' curl mariadb-client-core mariadb-server-core

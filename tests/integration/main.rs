@@ -53,6 +53,7 @@ mod smuggling;
 mod stores;
 mod supervision;
 mod syscalls;
+mod tasks;
 mod tls;
 mod two_requests;
 mod vars;

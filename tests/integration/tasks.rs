@@ -1,0 +1,132 @@
+//! Tasks when their worker is restarted, killed, taken out or stopped, and when their queue is full: the sender is answered each
+//! time.
+
+use crate::common::workers::{assert_holds, script, site};
+use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use std::fs;
+use std::thread;
+
+/// Takes tasks. One that says `wait` is held until a file is there, one that says `hang` for ever.
+const RECEIVER: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
+    while ($h->tick()) {
+        $r = [$h->getStream()]; $n = null;
+        stream_select($r, $n, $n, null);
+        while ($task = $h->receive()) {
+            $do = $task->getPayload()['do'];
+            file_put_contents(getenv('DIR') . '/taken', $do);
+            while ($do === 'hang' || ($do === 'wait' && !file_exists(getenv('DIR') . '/go'))) { usleep(1000); }
+            $task->complete(['did' => $do]);
+            if ($do === 'wait') { continue 2; }
+        }
+    }";
+
+fn server(lines: &str, global: &str) -> Server {
+    let worker = script("{$DIR}/receiver.php", "t", &format!("max_consecutive_failures -1\n{lines}"));
+    let other = script("{$DIR}/receiver.php", "other", "");
+    Igor::new()
+        .admin()
+        .global(global)
+        .frankenphp("num_threads 6")
+        .file("receiver.php", RECEIVER)
+        .site(&site(&format!("{worker}{other}")))
+        .start()
+}
+
+/// Sends a task and returns what came back.
+fn send(server: &Server, what: &str, timeout: &str) -> Outcome {
+    server.eval(&format!("return (new FrankenPHP\\SentTaskHandle('t', ['do' => '{what}'], {timeout}))->read();"))
+}
+
+fn taken(server: &Server, what: &str) {
+    wait_until("the task is taken", || fs::read_to_string(server.path("taken")).is_ok_and(|taken| taken == what));
+}
+
+fn queued(server: &Server, count: u64) {
+    wait_until("tasks wait", || server.seen_worker("t")["tasks"]["queued"] == count);
+}
+
+#[test]
+fn a_full_queue_makes_the_sender_wait_within_its_timeout() {
+    let server = server("max_tasks 1", "");
+    thread::scope(|scope| {
+        let first = scope.spawn(|| send(&server, "wait", "30"));
+        taken(&server, "wait");
+        let second = scope.spawn(|| send(&server, "second", "30"));
+        queued(&server, 1);
+        let message = send(&server, "third", "0.2").thrown("RuntimeException");
+        assert_holds(&message, &["\"t\" has not taken the task within 0.2 s", "its queue is full", "max_tasks"]);
+        fs::write(server.path("go"), "").expect("a file can be made");
+        assert_eq!(first.join().expect("no panic").value()["did"], "wait");
+        assert_eq!(second.join().expect("no panic").value()["did"], "second");
+    });
+}
+
+#[test]
+fn a_queued_task_waits_for_the_run_after_a_restart() {
+    let server = server("", "");
+    thread::scope(|scope| {
+        let first = scope.spawn(|| send(&server, "wait", "30"));
+        taken(&server, "wait");
+        let second = scope.spawn(|| send(&server, "second", "30"));
+        queued(&server, 1);
+        let restart = scope.spawn(|| server.ask_admin(&Request::post("/frankenphp/workers/restart", "")).status);
+        fs::write(server.path("go"), "").expect("a file can be made");
+        assert_eq!(first.join().expect("no panic").value()["did"], "wait", "the running one is completed");
+        assert_eq!(
+            second.join().expect("no panic").value()["did"],
+            "second",
+            "the queued one is taken by the next run"
+        );
+        assert_eq!(restart.join().expect("no panic"), 200);
+    });
+}
+
+#[test]
+fn a_task_of_a_killed_run_is_aborted_and_the_next_is_done() {
+    let server = server("", "grace_period 200ms");
+    thread::scope(|scope| {
+        let hanging = scope.spawn(|| send(&server, "hang", "30"));
+        taken(&server, "hang");
+        assert_eq!(server.ask_admin(&Request::post("/frankenphp/workers/restart", "")).status, 200);
+        let message = hanging.join().expect("no panic").thrown("RuntimeException");
+        assert_holds(&message, &["background worker \"t\" ended without completing the task"]);
+    });
+    assert_eq!(send(&server, "next", "30").value()["did"], "next");
+    server.wait_log(&["background worker \"t\" ended without completing the task"]);
+}
+
+#[test]
+fn a_reload_that_removes_the_worker_refuses_what_is_queued() {
+    let server = server("", "grace_period 200ms");
+    thread::scope(|scope| {
+        let hanging = scope.spawn(|| send(&server, "hang", "30"));
+        taken(&server, "hang");
+        let second = scope.spawn(|| send(&server, "second", "30"));
+        queued(&server, 1);
+        let text = fs::read_to_string(server.path("Caddyfile")).expect("the Caddyfile can be read");
+        let answer = server.ask_admin(&Request::post("/load", text.replace("name t\n", "name renamed\n")));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        second.join().expect("no panic").thrown("RuntimeException");
+        hanging.join().expect("no panic").thrown("RuntimeException");
+    });
+}
+
+#[test]
+fn a_stop_answers_every_sender() {
+    let mut server = server("", "grace_period 300ms");
+    let (mut first, mut second) = (server.connect(), server.connect());
+    let code = |what: &str| {
+        let code = format!(
+            "echo (function () {{ try {{ (new FrankenPHP\\SentTaskHandle('t', ['do' => '{what}'], 30))->read(); }}
+            catch (RuntimeException $e) {{ return $e->getMessage(); }} }})();"
+        );
+        Request::post("/eval.php?raw", code)
+    };
+    first.write(&code("hang"));
+    taken(&server, "hang");
+    second.write(&code("second"));
+    queued(&server, 1);
+    server.stop_by(rustix::process::Signal::TERM);
+    let refused = second.read(false);
+    assert_holds(&refused.text(), &["\"t\""]);
+}
