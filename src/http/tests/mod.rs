@@ -142,6 +142,10 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
             config::Handler::Abort => Handler::Abort,
             config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth),
             config::Handler::RequestBody(bytes_max) => Handler::RequestBody(bytes_max),
+            config::Handler::CopyResponse(status) => Handler::CopyResponse(status),
+            config::Handler::ReverseProxy(_) | config::Handler::Intercept(_) => {
+                panic!("these tests have no routes in a reverse_proxy or an intercept")
+            }
             config::Handler::Subroute(_) => return None,
         })
     };
