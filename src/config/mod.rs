@@ -82,6 +82,7 @@ pub use watch::WatchPattern;
 pub use workers::ReadyWhen;
 
 pub use address::overlap;
+#[cfg(feature = "http")]
 pub(crate) use syntax::{not_utf8, open_regular};
 
 use assemble::{assemble, check};

@@ -94,9 +94,7 @@ fn an_upstream_behind_a_unix_socket() {
     let igor = Igor::new();
     let path = igor.path("app.sock");
     let listener = UnixListener::bind(&path).expect("a socket");
-    thread::spawn(move || {
-        listener.incoming().flatten().for_each(|stream| serve_one(stream, |stream, head| echo(stream, head)))
-    });
+    thread::spawn(move || listener.incoming().flatten().for_each(|stream| serve_one(stream, echo)));
     let server = igor.site("reverse_proxy unix/{$DIR}/app.sock").start();
     assert!(server.get("/page").text().starts_with("GET /page HTTP/1.1\r\n"));
 }

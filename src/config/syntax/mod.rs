@@ -8,7 +8,9 @@ mod lexer;
 mod sections;
 mod tree;
 
-pub(crate) use import::{Unreadable, not_utf8, open_regular, read_document, read_file};
+#[cfg(feature = "http")]
+pub(crate) use import::not_utf8;
+pub(crate) use import::{Unreadable, open_regular, read_document, read_file};
 pub(crate) use lexer::{Token, tokenize};
 pub(crate) use sections::{RawSite, Sections, split_sections};
 pub(crate) use tree::{Node, excerpt};

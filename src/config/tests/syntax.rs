@@ -145,7 +145,7 @@ fn an_empty_variable_is_named_where_something_is_missing() {
         (":8080 {\nroot {$WHERE}\n}\n", "`{$WHERE}` on this line is empty"),
         (":8080 {\nrot x\n}\n", "did you mean `root`?"),
     ] {
-        let errors = fixture.parse(text).err().expect("an error");
+        let errors = fixture.parse(text).expect_err("an error");
         let hint = errors[0].hint.clone().unwrap_or_default();
         assert!(hint.starts_with(expected), "{text}: {hint}");
     }

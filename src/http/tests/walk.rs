@@ -96,7 +96,7 @@ fn handler(handler: &ConfigHandler) -> Option<Handler> {
     match handler {
         ConfigHandler::Subroute(_) => None,
         ConfigHandler::Change(change) => Some(Handler::Change(change.clone())),
-        // What answers ends the walk; here it goes on, so that all of it is seen.
+        // What answers ends the walk; here it continues, so that all of it is seen.
         _ => Some(Handler::Abort),
     }
 }
