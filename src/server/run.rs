@@ -226,7 +226,8 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
     systemd::ready();
     let reason = loop {
         tokio::select! {
-            reason = stop.wait() => break reason,
+            // A reload that was asked for before the stop is answered: it ends at once, and says why.
+            biased;
             Some(Request::Reload { text, reply }) = requests.next() => {
                 systemd::reloading();
                 let result = server.reload(text, &mut stop, &mut requests).await;
@@ -242,6 +243,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
                 // A reload by signal has no caller that waits for the reply.
                 let _ = reply.send(result);
             }
+            reason = stop.wait() => break reason,
         }
     };
     Ok(server.stop(reason).await)
