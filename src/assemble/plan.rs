@@ -8,6 +8,7 @@ use crate::worker::background::{BackgroundConfig, ReadyWhen, Shared};
 use crate::worker::scope::{CatchAll, ScopeConfig};
 use crate::worker::{ScopeWorkers, classic, http};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the engine needs to know before it starts.
@@ -17,7 +18,19 @@ pub(crate) fn engine_options(config: &Config) -> EngineOptions {
     let mut ini = config.global.frankenphp.php_ini.clone();
     // What c/apcu.c looks for when PHP starts.
     ini.extend(config.global.frankenphp.apcu.iter().map(|store| ("igor.apcu".to_owned(), store.clone())));
-    EngineOptions { ini, threads: classic_threads(config).threads_max + background, ..EngineOptions::default() }
+    EngineOptions {
+        ini,
+        threads: classic_threads(config).threads_max + background,
+        executable: command_line(),
+        ..EngineOptions::default()
+    }
+}
+
+/// The `php` beside this PHP, or the one that `IGOR_PHP_CLI` names, as for `igor php-cli`. Scripts start others by `PHP_BINARY`, for
+/// example Laravel's `schedule:work`, and Igor runs no script by its name.
+fn command_line() -> Option<PathBuf> {
+    let named = std::env::var_os("IGOR_PHP_CLI").filter(|name| !name.is_empty());
+    Some(named.map_or_else(|| env!("IGOR_PHP_CLI_BUILT").into(), PathBuf::from)).filter(|path| path.is_file())
 }
 
 /// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken off.

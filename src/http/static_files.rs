@@ -77,8 +77,9 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
 }
 
 /// Whether clients get the answer that there is no such file: it is a script, whose source clients must not see, its name
-/// begins with `.ht`, or one of the `hide` patterns covers it. A pattern without a slash is compared with each part of the path below the root, one with a
-/// slash with the absolute path, which may begin with it.
+/// begins with `.ht`, or one of the `hide` patterns covers it. A pattern without a slash is compared with each part of the path
+/// below the root, one that begins with `./` with the beginning of that path, any other with the absolute path, which may
+/// begin with it.
 fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
@@ -90,7 +91,9 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     }
     settings.hide.iter().any(|hidden| {
         let pattern = PathPattern::new(hidden);
-        if hidden.contains('/') {
+        if let Some(below_root) = hidden.strip_prefix("./") {
+            relative.starts_with(below_root)
+        } else if hidden.contains('/') {
             file.starts_with(hidden) || pattern.matches(&file.to_string_lossy())
         } else {
             relative.iter().any(|part| pattern.matches(&part.to_string_lossy()))

@@ -30,6 +30,8 @@ pub struct EngineOptions {
     pub stock_defaults: bool,
     /// How many PHP threads will run at most.
     pub threads: usize,
+    /// The program that `PHP_BINARY` names; `None`: this one.
+    pub executable: Option<PathBuf>,
 }
 
 /// What the running engine says of itself.
@@ -140,8 +142,8 @@ impl Engine {
         let ini = CString::new(ini_text(&options.ini, &options.ini_lines))?;
         let ini_path = options.ini_path.as_ref().map(|path| CString::new(path.as_os_str().as_encoded_bytes()));
         let ini_path = ini_path.transpose()?;
-        let executable =
-            std::env::current_exe().ok().and_then(|path| CString::new(path.into_os_string().into_encoded_bytes()).ok());
+        let executable = options.executable.clone().or_else(|| std::env::current_exe().ok());
+        let executable = executable.and_then(|path| CString::new(path.into_os_string().into_encoded_bytes()).ok());
         drop(Reserved::new()?);
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EngineError::AlreadyStarted);

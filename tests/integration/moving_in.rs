@@ -52,6 +52,7 @@ fn sensitive_files_are_hidden_by_one_directive() {
         let igor = secrets.iter().fold(Igor::new(), |igor, file| igor.file(&format!("public/{file}"), "secret"));
         igor.file("public/a.css", "fine")
             .file("public/logo.sql.svg", "fine")
+            .file("public/js/vendor/jquery.js", "fine")
             .site(&format!("root {{$DIR}}/public\n{lines}"))
             .start()
     };
@@ -62,7 +63,10 @@ fn sensitive_files_are_hidden_by_one_directive() {
         for secret in secrets {
             assert_eq!(served(&server, &format!("/{secret}")), 404, "{secret} with {lines}");
         }
-        assert_eq!((served(&server, "/a.css"), served(&server, "/logo.sql.svg")), (200, 200));
+        // phpMyAdmin's pages load what is in `js/vendor`, WordPress's from `wp-includes/js/dist/vendor`.
+        for open in ["/a.css", "/logo.sql.svg", "/js/vendor/jquery.js"] {
+            assert_eq!(served(&server, open), 200, "{open} with {lines}");
+        }
     }
 }
 
@@ -88,6 +92,14 @@ fn validate_warns_of_an_htaccess_that_denies() {
         &["data/.htaccess:2:1", "conf/.htaccess:2:1", "respond /data/* 403", "coming-from-apache.md", "is valid"],
     );
     assert!(!text.contains("public/.htaccess:"), "{text}");
+}
+
+/// `schedule:work` of Laravel and others start scripts by `PHP_BINARY`, which was igor itself.
+#[test]
+fn a_script_starts_another_by_php_binary() {
+    let server = Igor::new().site("root {$PHP_TESTS}\nphp_server").start();
+    let code = "return exec(escapeshellarg(PHP_BINARY) . ' -n -r ' . escapeshellarg('echo 6 * 7;'));";
+    assert_eq!(server.eval(code).value(), "42");
 }
 
 /// Workers that leave no thread for anything else are said to do so, with the numbers.

@@ -32,7 +32,8 @@ const SENSITIVE: &[&str] = &[
     "package-lock.json",
     "yarn.lock",
     "node_modules",
-    "vendor",
+    // Composer's. Deeper ones hold what pages load: phpMyAdmin's `js/vendor`, WordPress's `wp-includes/js/dist/vendor`.
+    "./vendor",
 ];
 
 /// The patterns of `hide_sensitive`.
