@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 34] = [
+    const SOURCES: [&str; 35] = [
         "c/apcu.c",
         "c/apcu_list.c",
         "c/background.c",
@@ -50,6 +50,7 @@ mod php {
         "c/signals.c",
         "c/states.c",
         "c/store.c",
+        "c/store_class.c",
         "c/tasks.c",
         "c/thread.c",
         "c/time_limit.c",

@@ -294,8 +294,31 @@ extern zend_class_entry *igor_received_task_class;
 void igor_task_classes_register(void);
 
 /* store.c */
+/* A key as bytes. An integer is written into the structure itself. */
+typedef struct {
+	const char *bytes;
+	size_t len;
+	char digits[MAX_LENGTH_OF_LONG + 1];
+} igor_key;
+
+igor_object *igor_store_of(zend_object *object);
+bool igor_store_done(igor_verdict verdict);
+void igor_key_of(igor_key *key, zend_string *name, zend_long number);
+bool igor_key_of_offset(igor_key *key, zval *offset);
+bool igor_store_get(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored);
+bool igor_store_set(igor_object *handle, const igor_key *key, zval *value, double ttl, bool absent, bool *done);
 bool igor_store_value(const igor_stored *stored, zval *into);
 void igor_store_skip(const igor_stored *stored);
+bool igor_ttl(double *ttl, bool is_null, uint32_t argument);
+bool igor_store_remove(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored);
+bool igor_store_numbers(zend_object *object, bool exact, igor_store_counts *counts);
+zval *igor_shared_array_read(zend_object *object, zval *offset, int type, zval *rv);
+void igor_shared_array_write(zend_object *object, zval *offset, zval *value);
+int igor_shared_array_has(zend_object *object, zval *offset, int check_empty);
+void igor_shared_array_unset(zend_object *object, zval *offset);
+zend_result igor_shared_array_count(zend_object *object, zend_long *count);
+
+/* store_class.c */
 void igor_store_class_register(void);
 
 /* apcu_list.c */
