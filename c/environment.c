@@ -415,6 +415,7 @@ static FILE *igor_popen_shell(const char *command, bool reads)
 		errno = error;
 		return NULL;
 	}
+	igor_child_kept(pipe->pid);
 	pthread_mutex_lock(&igor_pipes_lock);
 	pipe->next = igor_pipes;
 	igor_pipes = pipe;

@@ -77,6 +77,7 @@ typedef struct igor_thread {
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	pid_t tid;
 	igor_pids children;   /* started by this script, and not waited for yet */
+	igor_pids of_jobs;    /* those that a job of a worker has started */
 
 	/* signals.c. Bit n - 1 is signal n. */
 	bool used_signals;    /* the script has set handlers, an alarm or a mask */
@@ -250,6 +251,8 @@ struct rusage;
 void igor_child_started(pid_t pid);
 void igor_children_leave(void);
 void igor_children_abandon(igor_thread *self);
+void igor_children_of_job_abandon(igor_thread *self);
+void igor_child_kept(pid_t pid);
 pid_t igor_fork(void);
 pid_t igor_wait4(pid_t pid, int *status, int options, struct rusage *usage);
 int igor_waitid(int type, id_t id, siginfo_t *info, int options);

@@ -6,6 +6,8 @@
  * for the children of the calling thread alone: others belong to other scripts. */
 #include "internal.h"
 
+#include <ext/standard/proc_open.h>
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -63,9 +65,24 @@ static void igor_pids_free(igor_pids *pids)
 	*pids = (igor_pids) {0};
 }
 
+static void igor_child_ended(igor_thread *self, pid_t pid)
+{
+	igor_pids_remove(&self->children, pid);
+	igor_pids_remove(&self->of_jobs, pid);
+}
+
 void igor_child_started(pid_t pid)
 {
 	if (pid > 0 && igor_watches()) {
+		igor_pids_add(igor_self->has_job && igor_self->handled ? &igor_self->of_jobs : &igor_self->children, pid);
+	}
+}
+
+/* By a stream, whose end waits for it whenever that comes. */
+void igor_child_kept(pid_t pid)
+{
+	if (pid > 0 && igor_watches()) {
+		igor_pids_remove(&igor_self->of_jobs, pid);
 		igor_pids_add(&igor_self->children, pid);
 	}
 }
@@ -74,7 +91,7 @@ void igor_child_started(pid_t pid)
 void igor_children_leave(void)
 {
 	if (igor_self != NULL) {
-		igor_self->children = (igor_pids) {0};
+		igor_self->children = igor_self->of_jobs = (igor_pids) {0};
 	}
 }
 
@@ -101,7 +118,7 @@ pid_t igor_wait4(pid_t pid, int *status, int options, struct rusage *usage)
 			*status = ended;
 		}
 		if (igor_self != NULL && (WIFEXITED(ended) || WIFSIGNALED(ended))) {
-			igor_pids_remove(&igor_self->children, found);
+			igor_child_ended(igor_self, found);
 		}
 	}
 	return found;
@@ -121,24 +138,65 @@ int igor_waitid(int type, id_t id, siginfo_t *info, int options)
 	}
 	if (result == 0 && igor_self != NULL && (options & WNOWAIT) == 0 && info->si_pid > 0
 		&& (info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED)) {
-		igor_pids_remove(&igor_self->children, info->si_pid);
+		igor_child_ended(igor_self, info->si_pid);
 	}
 	return result;
+}
+
+static void igor_abandon(pid_t pid)
+{
+	pthread_mutex_lock(&igor_orphans.lock);
+	igor_pids_add(&igor_orphans.pids, pid);
+	pthread_mutex_unlock(&igor_orphans.lock);
+}
+
+static void igor_abandon_all(igor_pids *pids)
+{
+	size_t i;
+
+	for (i = 0; i < pids->count; i++) {
+		igor_abandon(pids->list[i]);
+	}
+	igor_pids_free(pids);
+}
+
+/* Whether the worker keeps the resource of a program, by which it may still wait for it. */
+static bool igor_is_kept(pid_t pid)
+{
+	int type = zend_fetch_list_dtor_id("process");
+	zend_resource *resource;
+
+	ZEND_HASH_FOREACH_PTR(&EG(regular_list), resource) {
+		if (resource->type == type && resource->ptr != NULL && ((const php_process_handle *) resource->ptr)->child == pid) {
+			return true;
+		}
+	} ZEND_HASH_FOREACH_END();
+	return false;
+}
+
+/* A job of a worker is over. PHP does not wait for a program whose resource goes without proc_close(), and nothing waits for
+ * what the job has forked. */
+void igor_children_of_job_abandon(igor_thread *self)
+{
+	size_t i = 0;
+
+	while (i < self->of_jobs.count) {
+		pid_t pid = self->of_jobs.list[i];
+
+		if (igor_is_kept(pid)) {
+			i++;
+		} else {
+			igor_pids_remove(&self->of_jobs, pid);
+			igor_abandon(pid);
+		}
+	}
 }
 
 /* The script is over, so nothing will wait for these any more. */
 void igor_children_abandon(igor_thread *self)
 {
-	size_t i;
-
-	if (self->children.count > 0) {
-		pthread_mutex_lock(&igor_orphans.lock);
-		for (i = 0; i < self->children.count; i++) {
-			igor_pids_add(&igor_orphans.pids, self->children.list[i]);
-		}
-		pthread_mutex_unlock(&igor_orphans.lock);
-	}
-	igor_pids_free(&self->children);
+	igor_abandon_all(&self->children);
+	igor_abandon_all(&self->of_jobs);
 }
 
 size_t shim_reap(void)

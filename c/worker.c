@@ -385,6 +385,7 @@ void igor_job_close(igor_thread *self)
 	igor_boot_ini_restore(self);
 	IGOR_FAULT("job_close reset");
 	igor_reset(self);
+	igor_children_of_job_abandon(self);
 	php_output_activate();
 	zend_exception_restore();
 }

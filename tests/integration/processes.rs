@@ -79,29 +79,36 @@ fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the process runs").count()
 }
 
-/// A persistent connection ends with the thread whose scripts could use it again.
+/// Each replaces the threads of the worker, and makes the pool of classic ones larger or smaller.
+const RELOADS: usize = 200;
+
+/// D3: a persistent connection ends with the thread whose scripts could use it again.
 #[test]
 fn reloads_leave_no_persistent_connection_behind() {
     let peer = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = peer.local_addr().expect("an address").port();
     let accepting = std::thread::spawn(move || {
         let mut kept = Vec::new();
-        while kept.len() < 64 {
+        while kept.len() < 3 * RELOADS {
             kept.extend(peer.accept());
         }
     });
     let server = Igor::new()
         .admin()
+        .frankenphp("num_threads 3")
         .file("round", "0")
         .site("root {$PHP_TESTS}\nphp_server {\nenv ROUND 0\nworker {$PHP_TESTS}/worker.php 1\n}")
         .start();
     let connect = format!("return (bool) pfsockopen('127.0.0.1', {port});");
     let mut counts = Vec::new();
-    for round in 0..20 {
+    for round in 0..RELOADS {
         assert_eq!(server.eval_in_worker(&connect).value(), true);
+        assert_eq!(server.eval(&connect).value(), true);
         let file = server.path("Caddyfile");
         let old = fs::read_to_string(&file).expect("the configuration");
-        fs::write(&file, old.replace(&format!("ROUND {round}\n"), &format!("ROUND {}\n", round + 1))).expect("a write");
+        let next = old.replace(&format!("ROUND {round}\n"), &format!("ROUND {}\n", round + 1));
+        let (from, to) = if round % 2 == 0 { (3, 5) } else { (5, 3) };
+        fs::write(&file, next.replace(&format!("num_threads {from}"), &format!("num_threads {to}"))).expect("a write");
         server.signal(Signal::HUP);
         wait_until("the reload", || {
             server.eval_in_worker("return getenv('ROUND');").value() == format!("{}", round + 1)
@@ -109,7 +116,7 @@ fn reloads_leave_no_persistent_connection_behind() {
         counts.push(descriptors(&server));
     }
     drop(accepting);
-    wait_until("the last thread's connection closes", || descriptors(&server) <= counts[0] + 1);
+    wait_until("the last thread's connection closes", || descriptors(&server) <= counts[0] + 6);
 }
 
 /// A forked child that lives on holds copies of every descriptor; background workers are asked to end all the same.
@@ -186,6 +193,23 @@ fn children_that_no_script_waits_for_leave_no_zombie() {
     wait_until("the last zombie", || zombies(&server) == 0);
 }
 
+/// D5: what one request of a worker forks no later one waits for; what it has started by `proc_open()` may be kept.
+#[test]
+fn requests_of_a_worker_leave_no_zombie() {
+    let server = Igor::new().site("root {$PHP_TESTS}\nphp_server {\nworker {$PHP_TESTS}/worker.php 1\n}").start();
+    let keep = "$state->kept = proc_open('sleep 0.2; exit 7', [], $pipes); return true;";
+    assert_eq!(server.eval_in_worker(keep).value(), true);
+    let fork = "for ($i = 0; $i < 50; $i++) { if (pcntl_fork() === 0) { exit; } } return true;";
+    let leave = "for ($i = 0; $i < 50; $i++) { $left = proc_open('sleep 0.05', [], $pipes); } return true;";
+    for _ in 0..20 {
+        assert_eq!(server.eval_in_worker(fork).value(), true);
+        assert_eq!(server.eval_in_worker(leave).value(), true);
+    }
+    wait_until("the last zombie but the one that is kept", || zombies(&server) <= 1);
+    assert_eq!(server.eval_in_worker("return proc_close($state->kept);").value(), 7);
+    wait_until("the last zombie", || zombies(&server) == 0);
+}
+
 /// The command in which the server becomes process 1, of a space of process numbers of its own; `None` where the system
 /// does not allow that.
 fn as_process_1() -> Option<Command> {
@@ -241,16 +265,19 @@ fn no_script_takes_the_exit_status_of_another() {
     assert_eq!(Outcome::of_response(&other.read(false)).value(), 7);
 }
 
-/// Children are forked while other threads hold the locks that a child could need.
+/// Children are forked while other threads hold the locks that a child could need. `IGOR_TEST_FORKS` sets how many.
 #[test]
 fn forks_under_load_do_not_hang() {
+    let forks: usize = std::env::var("IGOR_TEST_FORKS").map_or(300, |text| text.parse().expect("a number"));
     let server = server(3);
     let mut busy = server.connect();
     busy.write(&Request::post("/eval.php", "while (!file_exists(getenv('DIR') . '/done')) { for ($i = 0; $i < 1000; $i++) { getenv('PATH'); getenv(); } clearstatcache(); } return true;"));
-    let forks =
-        "for ($i = 0; $i < 300; $i++) { $child = pcntl_fork(); if ($child === 0) { getenv('PATH'); getenv(); exit(0); }
+    let some =
+        "for ($i = 0; $i < 100; $i++) { $child = pcntl_fork(); if ($child === 0) { getenv('PATH'); getenv(); exit(0); }
         pcntl_waitpid($child, $status); if ($status !== 0) { return $status; } } return 'all';";
-    assert_eq!(server.eval(forks).value(), "all");
+    for _ in 0..forks.div_ceil(100) {
+        assert_eq!(server.eval(some).value(), "all");
+    }
     fs::write(server.path("done"), "").expect("files can be written");
     assert_eq!(Outcome::of_response(&busy.read(false)).value(), true);
 }
