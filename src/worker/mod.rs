@@ -6,7 +6,7 @@
 //! configuration declares. `work` is what one thread does.
 //!
 //! Beside them: `scope` is what a script sees of the background workers, `supervise` decides what follows on the end of a
-//! run, `counters` counts.
+//! run, `run_end` applies and logs it for both kinds of workers, `counters` counts.
 
 pub mod background;
 pub mod classic;
@@ -14,6 +14,7 @@ mod counters;
 mod environment;
 pub mod http;
 mod messages;
+mod run_end;
 pub mod scope;
 pub mod supervise;
 mod waits;

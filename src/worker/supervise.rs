@@ -3,9 +3,9 @@
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_STEP_MS, RECOVERED_SECONDS, RESTART_INTERVAL_MS_MIN};
 use std::time::Duration;
 
-/// How a run ended.
+/// How a run finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunEnd {
+pub struct Finish {
     /// Exit status 0, and no fatal error, uncaught exception or kill.
     pub success: bool,
     /// How long the run had been ready; `None` when it never was.
@@ -44,7 +44,7 @@ impl Failures {
     }
 
     /// Decides what follows on a run. `cap` is how many failures in a row are too many; `None`: never.
-    pub fn decide(&mut self, end: RunEnd, cap: Option<u32>) -> Next {
+    pub fn decide(&mut self, end: Finish, cap: Option<u32>) -> Next {
         if end.success && end.ready_for.is_some() {
             self.count = 0;
             let interval = Duration::from_millis(RESTART_INTERVAL_MS_MIN);
@@ -72,7 +72,7 @@ pub fn backoff(before: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const FAILED: RunEnd = RunEnd { success: false, ready_for: None, lasted: Duration::from_millis(5) };
+    const FAILED: Finish = Finish { success: false, ready_for: None, lasted: Duration::from_millis(5) };
 
     /// B47
     #[test]
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn a_success_after_ready_is_no_failure_and_is_rate_limited() {
         let mut failures = Failures { count: 4 };
-        let end = RunEnd { success: true, ready_for: Some(Duration::ZERO), lasted: Duration::from_millis(30) };
+        let end = Finish { success: true, ready_for: Some(Duration::ZERO), lasted: Duration::from_millis(30) };
         assert_eq!(failures.decide(end, Some(6)), Next::Restart { pause: Duration::from_millis(70) });
         assert_eq!(failures.count(), 0);
-        let long = RunEnd { lasted: Duration::from_secs(5), ..end };
+        let long = Finish { lasted: Duration::from_secs(5), ..end };
         assert_eq!(failures.decide(long, Some(6)), Next::Restart { pause: Duration::ZERO });
     }
 
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_success_before_ready_is_a_failure() {
         let mut failures = Failures::default();
-        let end = RunEnd { success: true, ready_for: None, lasted: Duration::ZERO };
+        let end = Finish { success: true, ready_for: None, lasted: Duration::ZERO };
         assert_eq!(failures.decide(end, Some(1)), Next::GiveUp);
     }
 
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_run_that_was_ready_for_half_a_minute_has_recovered() {
         let mut failures = Failures { count: 5 };
-        let end = RunEnd { success: false, ready_for: Some(Duration::from_secs(30)), lasted: Duration::from_secs(31) };
+        let end = Finish { success: false, ready_for: Some(Duration::from_secs(30)), lasted: Duration::from_secs(31) };
         assert_eq!(failures.decide(end, Some(6)), Next::Retry { pause: Duration::ZERO });
         assert_eq!(failures.count(), 1);
     }

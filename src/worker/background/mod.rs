@@ -13,7 +13,7 @@ mod work;
 use super::counters::{LastPublish, WorkerCounters};
 use super::messages::{self, LastFailure, Subject};
 use super::waits::{Waiter, Waiters, Waits};
-use crate::php::{Ended, Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
+use crate::php::{Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
 use crate::tasks::{TaskCounts, TaskQueue};
 use crate::threads::{Identity, ThreadGroup};
 use crate::vars::Slot;
@@ -475,9 +475,4 @@ impl Wake for Bell {
 pub(super) struct Since {
     failures: u64,
     give_ups: u64,
-}
-
-/// PHP leaves 0 behind after some of its fatal errors.
-fn exit_status(ended: &Ended) -> i32 {
-    if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status }
 }

@@ -1,7 +1,7 @@
 //! One PHP thread of a background worker: what it runs next, and what follows on the end of a run.
 
 use super::life::Event;
-use super::{Background, ReadyWhen, exit_status};
+use super::{Background, ReadyWhen, State};
 use crate::exchange::Pairs;
 use crate::php::{Ended, Mode, Next, Run, Scope, ScriptError, Work};
 use crate::php::{LineLog, log_php};
@@ -9,8 +9,9 @@ use crate::tasks::{Task, ThreadKey};
 use crate::threads::Activity;
 use crate::vars::Slot;
 use crate::worker::environment::{script_path, server_vars};
-use crate::worker::messages::{self, LastFailure};
-use crate::worker::supervise::{Failures, Next as After, RunEnd};
+use crate::worker::messages::LastFailure;
+use crate::worker::run_end::{Asked, Follows, Kind, RunEnd, exit_status};
+use crate::worker::supervise::Failures;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -217,14 +218,29 @@ impl BackgroundWork {
         (self.worker.identity(), self.number)
     }
 
-    fn note_failure(&mut self, ended: Ended) -> LastFailure {
-        let last = LastFailure { exit_status: exit_status(&ended), error: ended.error };
+    /// Notes what follows on the end of the run.
+    fn note(&self, follows: &Follows) {
         let mut state = self.worker.locked();
+        match follows {
+            Follows::Stop => {}
+            Follows::Restart => state.counters.restarts.restart += 1,
+            Follows::NextRun => {
+                state.attempts = 0;
+                state.counters.restarts.exit += 1;
+            }
+            Follows::Retry(last) => {
+                self.note_failure(&mut state, last);
+                state.counters.restarts.failure += 1;
+            }
+            Follows::GiveUp(last) => self.note_failure(&mut state, last),
+        }
+    }
+
+    fn note_failure(&self, state: &mut State, last: &LastFailure) {
         state.failures += 1;
         state.counters.failures += 1;
         state.attempts = self.failures.count();
         state.last_failure = Some(last.clone());
-        last
     }
 }
 
@@ -264,93 +280,39 @@ impl Work for BackgroundWork {
         worker.tasks.leave(self.key());
         // Taken, because the end of a run is repeated after a panic in it.
         let up_at = self.up_at.take();
-        let (stopping, restarting) = {
+        let status = exit_status(&ended);
+        let asked = {
             let mut state = worker.locked();
             state.handles.retain(|(number, _)| *number != thread);
             state.running -= 1;
             if up_at.is_some() {
                 state.note_down();
             }
-            state.last_exit = Some(exit_status(&ended));
-            (state.life.is_stopping(), state.restarts > self.restarts)
+            state.last_exit = Some(status);
+            match state.life.is_stopping() {
+                true => Asked::Stop,
+                false if state.restarts > self.restarts => Asked::Restart,
+                false => Asked::Nothing,
+            }
         };
-        if stopping {
-            tracing::info!(
-                worker = name,
-                scope,
-                thread,
-                run,
-                exit_status = ended.exit_status,
-                "background worker stopped"
-            );
-            return;
-        }
-        if restarting {
-            self.pause = Duration::ZERO;
-            worker.locked().counters.restarts.restart += 1;
-            tracing::info!(
-                worker = name,
-                scope,
-                thread,
-                run,
-                exit_status = ended.exit_status,
-                "background worker ended for a restart"
-            );
-            return;
-        }
         let end = RunEnd {
-            success: ended.exit_status == 0 && !ended.failed,
-            ready_for: up_at.map(|at| at.elapsed()),
+            kind: Kind::Background,
+            worker: name,
+            scope: Some(scope),
+            thread,
+            run,
+            asked,
             lasted: self.started.elapsed(),
+            ready_for: up_at.map(|at| at.elapsed()),
+            failures_max: worker.config.failures_max,
         };
-        match self.failures.decide(end, worker.config.failures_max) {
-            After::Restart { pause } => {
-                self.pause = pause;
-                {
-                    let mut state = worker.locked();
-                    state.attempts = 0;
-                    state.counters.restarts.exit += 1;
-                }
-                tracing::info!(
-                    worker = name,
-                    scope,
-                    thread,
-                    run,
-                    exit_status = 0,
-                    "background worker ended, restarting it"
-                );
-            }
-            After::Retry { pause } => {
-                self.pause = pause;
-                let last = self.note_failure(ended);
-                worker.locked().counters.restarts.failure += 1;
-                tracing::warn!(
-                    worker = name,
-                    scope,
-                    thread,
-                    run,
-                    attempt = self.failures.count(),
-                    exit_status = last.exit_status,
-                    pause_ms = pause.as_millis() as u64,
-                    "background worker failed, restarting it: {}",
-                    messages::failed(self.failures.count(), &last)
-                );
-                worker.changed.notify_all();
-            }
-            After::GiveUp => {
-                let last = self.note_failure(ended);
-                tracing::error!(
-                    worker = name,
-                    scope,
-                    thread,
-                    run,
-                    attempt = self.failures.count(),
-                    exit_status = last.exit_status,
-                    "background worker given up: {}",
-                    messages::failed(self.failures.count(), &last)
-                );
-                self.give_up();
-            }
+        let follows = end.decide(ended, &mut self.failures, &mut self.pause);
+        self.note(&follows);
+        end.record(&follows, self.failures.count(), status, self.pause);
+        match follows {
+            Follows::Retry(_) => worker.changed.notify_all(),
+            Follows::GiveUp(_) => self.give_up(),
+            Follows::Stop | Follows::Restart | Follows::NextRun => {}
         }
     }
 

@@ -6,8 +6,9 @@ use crate::php::{Ended, Mode, Next, Run, Work};
 use crate::php::{LineLog, log_php};
 use crate::threads::{Activity, Taken};
 use crate::worker::environment::{boot_vars, request_vars, script_path};
-use crate::worker::messages::{self, LastFailure};
-use crate::worker::supervise::{Failures, Next as After, RunEnd};
+use crate::worker::messages::LastFailure;
+use crate::worker::run_end::{Asked, Follows, Kind, RunEnd, exit_status};
+use crate::worker::supervise::Failures;
 use crossbeam_channel::{Receiver, TryRecvError, select_biased};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -144,79 +145,33 @@ impl Work for HttpWork {
     }
 
     fn ended(&mut self, ended: Ended) {
-        let name = self.worker.config.name.clone();
-        let (thread, run) = (self.number, self.run);
+        let worker = self.worker.clone();
+        let (name, thread, run) = (worker.config.name.as_str(), self.number, self.run);
         self.output.flush(|line| tracing::info!(target: "php", worker = name, thread, run, "{line}"));
-        if self.is_to_restart() {
-            self.pause = Duration::ZERO;
-            self.worker.counters.restart();
-            tracing::info!(
-                worker = name,
-                thread,
-                run,
-                exit_status = ended.exit_status,
-                "worker script ended for a restart"
-            );
-            return;
-        }
+        let status = exit_status(&ended);
         let end = RunEnd {
-            success: ended.exit_status == 0 && !ended.failed,
-            ready_for: self.serving_at.map(|at| at.elapsed()),
+            kind: Kind::Http,
+            worker: name,
+            scope: None,
+            thread,
+            run,
+            asked: if self.is_to_restart() { Asked::Restart } else { Asked::Nothing },
             lasted: self.started.elapsed(),
+            ready_for: self.serving_at.map(|at| at.elapsed()),
+            failures_max: worker.config.failures_max,
         };
-        // A request that failed must not take the worker down: only failed boots count.
-        let cap = if self.serving_at.is_some() { None } else { self.worker.config.failures_max };
-        let decision = self.failures.decide(end, cap);
-        let exit_status = if ended.failed && ended.exit_status == 0 { 255 } else { ended.exit_status };
-        let last = LastFailure { exit_status, error: ended.error };
-        if !matches!(decision, After::Restart { .. }) {
-            self.worker.counters.crash();
-            self.worker.locked().last_failure = Some(last.clone());
+        let follows = end.decide(ended, &mut self.failures, &mut self.pause);
+        match &follows {
+            Follows::Restart | Follows::NextRun => worker.counters.restart(),
+            Follows::Retry(last) | Follows::GiveUp(last) => {
+                worker.counters.crash();
+                worker.locked().last_failure = Some(last.clone());
+            }
+            Follows::Stop => {}
         }
-        match decision {
-            After::Restart { pause } => {
-                self.pause = pause;
-                self.worker.counters.restart();
-                tracing::debug!(worker = name, thread, run, "worker script ended, restarting it");
-            }
-            After::Retry { .. } if self.serving_at.is_some() => {
-                self.failures = Failures::default();
-                self.pause = Duration::ZERO;
-                tracing::warn!(
-                    worker = name,
-                    thread,
-                    run,
-                    exit_status,
-                    "worker script failed in a request, restarting it"
-                );
-            }
-            After::Retry { pause } => {
-                self.pause = pause;
-                let attempt = self.failures.count();
-                tracing::warn!(
-                    worker = name,
-                    thread,
-                    run,
-                    attempt,
-                    exit_status,
-                    pause_ms = pause.as_millis() as u64,
-                    "worker script failed to boot, trying again: {}",
-                    messages::boot_failed_of_http(attempt, &last)
-                );
-            }
-            After::GiveUp => {
-                let attempt = self.failures.count();
-                tracing::error!(
-                    worker = name,
-                    thread,
-                    run,
-                    attempt,
-                    exit_status,
-                    "worker script given up: {}",
-                    messages::boot_failed_of_http(attempt, &last)
-                );
-                self.give_up(last);
-            }
+        end.record(&follows, self.failures.count(), status, self.pause);
+        if let Follows::GiveUp(last) = follows {
+            self.give_up(last);
         }
     }
 
