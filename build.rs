@@ -21,7 +21,8 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 35] = [
+    const SOURCES: [&str; 36] = [
+        "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
         "c/background.c",

@@ -20,6 +20,11 @@
 #include <spawn.h>
 #include <stdio.h>
 
+/* glibc has no public name for the member of SIGEV_THREAD_ID. */
+#ifndef sigev_notify_thread_id
+# define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 /* A bailout on purpose, in builds for tests of faults only (src/faults.rs): where PHP could leave by a jump. */
 #ifdef IGOR_FAULTS
 # define IGOR_FAULT(point) do { if (host_fault(point, sizeof(point) - 1)) { zend_bailout(); } } while (0)
@@ -207,13 +212,19 @@ void igor_reset_end(igor_thread *self);
 /* signals.c */
 void igor_signals_install(void);
 void igor_signals_end(igor_thread *self);
-void igor_alarm_cancel(igor_thread *self);
 void igor_signals_restore(igor_thread *self);
 void igor_signals_wake(igor_thread *self);
 void igor_signals_fail(igor_thread *self);
 void igor_signals_leave(void);
 int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+/* Makes igor_deliver() the handler of the signal in the process. */
+void igor_signal_take(int signo);
+/* Whether the calling thread runs a script of a server, which shares the process with others. */
+bool igor_is_script_of_server(void);
+
+/* alarm.c */
 unsigned int igor_alarm(unsigned int seconds);
+void igor_alarm_cancel(igor_thread *self);
 int igor_kill(pid_t pid, int signo);
 
 int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old);

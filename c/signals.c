@@ -3,7 +3,7 @@
  *
  * - pcntl_signal() notes the handler here (igor_sigaction()). The process has one handler for every such signal,
  *   igor_deliver(), which calls those of the threads that have one.
- * - pcntl_alarm() is a timer of the thread.
+ * - pcntl_alarm() is a timer of the thread (alarm.c).
  * - posix_kill() of the own process reaches the calling script, and ends that script where it has no handler.
  * - SIGINT, SIGTERM, SIGQUIT and SIGHUP of the process stay the server's. A script that installs a handler for SIGTERM or
  *   SIGINT has it called, on its own thread, when the server wants the script to end.
@@ -20,11 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* glibc has no public name for the member of SIGEV_THREAD_ID. */
-#ifndef sigev_notify_thread_id
-# define sigev_notify_thread_id _sigev_un._tid
-#endif
-
 #define IGOR_BIT(signo) (UINT64_C(1) << ((signo) - 1))
 
 /* The threads with handlers, for the handler of the process, which may run on any of them. An entry is its thread's own
@@ -39,7 +34,7 @@ static uint64_t igor_taken;         /* atomic: signals of which igor_deliver() i
 
 static zif_handler igor_original_signal, igor_original_mask, igor_original_kill, igor_original_exec;
 
-static bool igor_is_script_of_server(void)
+bool igor_is_script_of_server(void)
 {
 	return igor_self != NULL && !igor_self->request.own_process && !igor_forked;
 }
@@ -116,7 +111,7 @@ static void igor_deliver(int signo, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static void igor_take(int signo)
+void igor_signal_take(int signo)
 {
 	struct sigaction action = {0};
 
@@ -146,12 +141,12 @@ void shim_process_own(void)
 	igor_descriptors_own();
 	for (i = 0; i < sizeof(ending) / sizeof(*ending); i++) {
 		if (igor_libc_sigaction(ending[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) {
-			igor_take(ending[i]);
+			igor_signal_take(ending[i]);
 		}
 	}
 	for (signo = SIGRTMIN + 1; signo <= SIGRTMAX; signo++) {
 		if (signo != IGOR_WAKE_SIGNAL) {
-			igor_take(signo);
+			igor_signal_take(signo);
 		}
 	}
 }
@@ -241,7 +236,7 @@ static int igor_handle(igor_thread *self, int signo, const struct sigaction *act
 		return -1;
 	}
 	if (!igor_is_of_server(signo) && (handles || action->sa_handler == SIG_IGN)) {
-		igor_take(signo);
+		igor_signal_take(signo);
 	}
 	/* The handler of the process must not see half of it on this thread. */
 	sigfillset(&all);
@@ -335,33 +330,6 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_sigprocmask)
 	}
 }
 
-/* In place of libc's alarm(): a timer whose signal comes to the calling thread. Returns the seconds that were left. */
-unsigned int igor_alarm(unsigned int seconds)
-{
-	struct itimerspec set = {{0, 0}, {seconds, 0}}, before = {{0, 0}, {0, 0}};
-	struct sigevent event = {0};
-	igor_thread *self = igor_self;
-
-	if (!igor_is_script_of_server()) {
-		unsigned int (*call)(unsigned int) = (unsigned int (*)(unsigned int)) dlsym(RTLD_NEXT, "alarm");
-
-		return call(seconds);
-	}
-	igor_take(SIGALRM);
-	self->used_signals = true;
-	if (!self->has_alarm) {
-		event.sigev_notify = SIGEV_THREAD_ID;
-		event.sigev_signo = SIGALRM;
-		event.sigev_notify_thread_id = self->tid;
-		if (seconds == 0 || timer_create(CLOCK_BOOTTIME, &event, &self->alarm) != 0) {
-			return 0;
-		}
-		self->has_alarm = true;
-	}
-	timer_settime(self->alarm, 0, &set, &before);
-	return (unsigned int) before.it_value.tv_sec + (before.it_value.tv_nsec > 0);
-}
-
 /* Whether the default action of a signal leaves the process as it is. */
 static bool igor_is_harmless(int signo)
 {
@@ -442,19 +410,9 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_exec)
 
 /* ---- The ends of a script and of a process ------------------------------------------------------------------- */
 
-/* Of a script, or of one request of a worker. */
-void igor_alarm_cancel(igor_thread *self)
-{
-	if (self->has_alarm) {
-		timer_delete(self->alarm);
-		self->has_alarm = false;
-	}
-}
-
 /* The script is over, and no handler of its own may run any more; the PHP request's shutdown takes them back. */
 void igor_signals_end(igor_thread *self)
 {
-	igor_alarm_cancel(self);
 	self->in_pcntl = self->used_signals;
 }
 

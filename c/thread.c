@@ -13,11 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* glibc has no public name for the member of SIGEV_THREAD_ID. */
-#ifndef sigev_notify_thread_id
-# define sigev_notify_thread_id _sigev_un._tid
-#endif
-
 /* A fork copies the calling thread alone. The child continues in its script, but it must not touch the connection, which is
  * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
 static void igor_after_fork(void)
@@ -194,13 +189,9 @@ static bool igor_timer_make(void)
 	return true;
 }
 
-/* One PHP request from startup to shutdown: a classic request, or a whole run of a worker script. */
-static void igor_serve(igor_thread *self)
+/* Nothing of an earlier PHP request counts for this one. */
+static void igor_serve_begin(igor_thread *self)
 {
-	igor_outcome outcome = {0};
-	bool has_timer, started;
-
-	igor_opcache_enter(self);
 	self->has_job = self->request.has_job;
 	self->handled = false;
 	self->in_callback = false;
@@ -219,27 +210,66 @@ static void igor_serve(igor_thread *self)
 	if (self->request.no_chdir) {
 		SG(options) |= SAPI_OPTION_NO_CHDIR;
 	}
-
 	self->starting = true;
+}
+
+/* The script, between PHP's startup and shutdown. */
+static void igor_serve_script(igor_thread *self, igor_outcome *outcome)
+{
+	/* PHP's startup keeps the status of the request before. */
+	EG(exit_status) = 0;
+	if (self->request.no_headers) {
+		SG(headers_sent) = 1;
+		SG(request_info).no_headers = 1;
+	}
+	igor_thread_publish(self);
+	/* PHP's startup has read the form. A script never works with an incomplete one. */
+	if (!self->body_aborted) {
+		zend_try {
+			igor_execute(self);
+		} zend_end_try();
+	}
+	outcome->failed = igor_request_failed();
+	outcome->exit_status = CG(unclean_shutdown) && EG(exit_status) == 0 ? 255 : EG(exit_status);
+}
+
+/* Releases what the PHP request held outside of its heap, which is gone. */
+static void igor_serve_end(igor_thread *self)
+{
+	/* They point to memory that is gone. The next startup resets them late: if it bailed out before, its shutdown would
+	 * free them again. */
+	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
+	IGOR_FATAL_BACKTRACE_FORGET();
+	igor_thread_withdraw(self);
+	igor_signals_restore(self);
+	igor_children_abandon(self);
+	if (self->opening_fd >= 0) {
+		close(self->opening_fd);
+	}
+	igor_environment_release(self);
+	igor_cache_forget(self);
+	/* They were in the request heap, which is gone, also where their release was cut short. */
+	self->boot_ini = NULL;
+	self->boot_shutdown = NULL;
+	self->resets = false;
+	self->touched = 0;
+	self->has_job = false;
+	SG(server_context) = NULL;
+}
+
+/* One PHP request from startup to shutdown: a classic request, or a whole run of a worker script. */
+static void igor_serve(igor_thread *self)
+{
+	igor_outcome outcome = {0};
+	bool has_timer, started;
+
+	igor_opcache_enter(self);
+	igor_serve_begin(self);
 	has_timer = igor_timer_make();
 	started = has_timer && php_request_startup() == SUCCESS;
 	igor_opcache_entered(self);
 	if (started) {
-		/* PHP's startup keeps the status of the request before. */
-		EG(exit_status) = 0;
-		if (self->request.no_headers) {
-			SG(headers_sent) = 1;
-			SG(request_info).no_headers = 1;
-		}
-		igor_thread_publish(self);
-		/* PHP's startup has read the form. One that is not whole is no script's to work with. */
-		if (!self->body_aborted) {
-			zend_try {
-				igor_execute(self);
-			} zend_end_try();
-		}
-		outcome.failed = igor_request_failed();
-		outcome.exit_status = CG(unclean_shutdown) && EG(exit_status) == 0 ? 255 : EG(exit_status);
+		igor_serve_script(self, &outcome);
 	} else {
 		outcome.failed = true;
 		outcome.exit_status = 255;
@@ -252,6 +282,7 @@ static void igor_serve(igor_thread *self)
 		outcome.failed = true;
 	} zend_end_try();
 
+	igor_alarm_cancel(self);
 	igor_signals_end(self);
 	igor_bound_shutdown_of_child();
 	/* Shutdown functions and destructors run user code, which may be killed or may bail out. */
@@ -265,25 +296,7 @@ static void igor_serve(igor_thread *self)
 	if (igor_in_forked_server()) {
 		_exit(outcome.exit_status);
 	}
-	/* They point to memory that is gone. The next startup resets them late: if it bailed out before, its shutdown would
-	 * free them again. */
-	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
-	IGOR_FATAL_BACKTRACE_FORGET();
-	igor_thread_withdraw(self);
-	igor_signals_restore(self);
-	igor_children_abandon(self);
-	if (self->opening_fd >= 0) {
-		close(self->opening_fd);
-	}
-	igor_environment_release(self);
-	igor_cache_forget(self);
-	/* They were of the request heap, which is gone, also where their release was cut short. */
-	self->boot_ini = NULL;
-	self->boot_shutdown = NULL;
-	self->resets = false;
-	self->touched = 0;
-	self->has_job = false;
-	SG(server_context) = NULL;
+	igor_serve_end(self);
 	host_end(self->host, &outcome);
 }
 

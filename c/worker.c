@@ -390,6 +390,23 @@ void igor_job_close(igor_thread *self)
 	zend_exception_restore();
 }
 
+/* Throws where the function must not be called. */
+static bool igor_handle_request_allowed(const igor_thread *self)
+{
+	if (self == NULL || self->mode != IGOR_HTTP_WORKER) {
+		zend_throw_exception(spl_ce_RuntimeException, self != NULL && self->mode == IGOR_BACKGROUND
+			? "frankenphp_handle_request() cannot be called in a background worker: it serves no HTTP requests"
+			: "frankenphp_handle_request() can only be called in an HTTP worker script", 0);
+		return false;
+	}
+	if (self->in_callback) {
+		zend_throw_exception(spl_ce_RuntimeException,
+			"frankenphp_handle_request() cannot be called inside its own callback", 0);
+		return false;
+	}
+	return true;
+}
+
 PHP_FUNCTION(frankenphp_handle_request)
 {
 	igor_thread *self = igor_self;
@@ -401,15 +418,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		Z_PARAM_FUNC(fci, fcc)
 	ZEND_PARSE_PARAMETERS_END();
 
-	if (self == NULL || self->mode != IGOR_HTTP_WORKER) {
-		zend_throw_exception(spl_ce_RuntimeException, self != NULL && self->mode == IGOR_BACKGROUND
-			? "frankenphp_handle_request() cannot be called in a background worker: it serves no HTTP requests"
-			: "frankenphp_handle_request() can only be called in an HTTP worker script", 0);
-		RETURN_THROWS();
-	}
-	if (self->in_callback) {
-		zend_throw_exception(spl_ce_RuntimeException,
-			"frankenphp_handle_request() cannot be called inside its own callback", 0);
+	if (!igor_handle_request_allowed(self)) {
 		RETURN_THROWS();
 	}
 	if (!self->handled) {

@@ -1,7 +1,7 @@
 //! Runs the server once: starts engine, threads and listeners, handles signals, and shuts down.
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
-use super::control::{Control, Controlled, Reloaded, Request, StopSignal};
+use super::control::{Control, ControlError, Controlled, Reloaded, Request, StopSignal};
 use super::shutdown::shut_down;
 use super::watch::Watcher;
 use super::{housekeeping, runtime, stalls, systemd};
@@ -231,14 +231,10 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
             Some(Request::Reload { text, reply }) = requests.next() => {
                 systemd::reloading();
                 let result = server.reload(text, &mut stop, &mut requests).await;
-                match &result {
-                    Ok(Reloaded { warnings }) => {
-                        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-                        watcher.follow();
-                        tracing::info!("the configuration was reloaded");
-                    }
-                    Err(error) => tracing::error!("the configuration was not reloaded, and the running one goes on: {error}"),
+                if result.is_ok() {
+                    watcher.follow();
                 }
+                log_reload(&result);
                 systemd::ready();
                 // A reload by signal has no caller that waits for the reply.
                 let _ = reply.send(result);
@@ -247,6 +243,17 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         }
     };
     Ok(server.stop(reason).await)
+}
+
+/// Writes the outcome of a reload to the log.
+fn log_reload(result: &Result<Reloaded, ControlError>) {
+    match result {
+        Ok(Reloaded { warnings }) => {
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            tracing::info!("the configuration was reloaded");
+        }
+        Err(error) => tracing::error!("the configuration was not reloaded, and the running one goes on: {error}"),
+    }
 }
 
 impl Server {
