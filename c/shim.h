@@ -206,8 +206,8 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size);
  * script handles ends nothing. Must be called once, after the engine has started. */
 void shim_process_own(void);
 /* Whether this program has taken the place of libc's timers, so that a PHP thread needs none of the system (time_limit.c).
- * Then shim_time_limits_watch() must run on a thread of its own, which ends some time after shim_time_limits_stop(). Must be
- * called before PHP's start. */
+ * Must be called before PHP's start. Then shim_time_limits_watch() must run on a thread of its own, started after PHP, which ends
+ * some time after shim_time_limits_stop(). */
 bool shim_time_limits_probe(void);
 void shim_time_limits_watch(void);
 void shim_time_limits_stop(void);

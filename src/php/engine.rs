@@ -122,7 +122,8 @@ pub struct Engine {
     info: EngineInfo,
     /// PHP keeps pointers into these.
     _kept: Box<Kept>,
-    _time_limits: TimeLimits,
+    /// Ends scripts at their deadlines; absent while the engine starts.
+    time_limits: Option<TimeLimits>,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -148,7 +149,6 @@ impl Engine {
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EngineError::AlreadyStarted);
         }
-        let time_limits = TimeLimits::start()?;
         let mut sapi = sapi_module(&ini, ini_path.as_deref(), executable.as_deref(), options.ignore_ini);
         sapi.phpinfo_as_text = i32::from(options.text_info);
         if options.stock_defaults {
@@ -168,7 +168,11 @@ impl Engine {
         RUNS.store(true, Ordering::Release);
         let info = EngineInfo::from(&info);
         super::release::set_running_release(&info.php_version);
-        Ok(Self { info, _kept: kept, _time_limits: time_limits, _not_send: PhantomData })
+        let mut engine = Self { info, _kept: kept, time_limits: None, _not_send: PhantomData };
+        // Not before: opcache looks for a gap between the mappings of the process and maps its memory over it (MAP_FIXED),
+        // where the memory of a thread that has just started may be by then.
+        engine.time_limits = Some(TimeLimits::start()?);
+        Ok(engine)
     }
 
     /// What the engine says of itself.
@@ -189,6 +193,7 @@ impl Drop for Engine {
         let outside = unsafe { ffi::Outside::new() };
         // SAFETY: the engine was started by this thread (the value cannot leave it) and is stopped once.
         unsafe { outside.engine_stop() };
+        drop(self.time_limits.take());
     }
 }
 

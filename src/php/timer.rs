@@ -23,7 +23,7 @@ fn ours() -> bool {
 pub(super) struct TimeLimits(Option<JoinHandle<()>>);
 
 impl TimeLimits {
-    /// Starts the thread, where it is needed. To be called before the engine starts.
+    /// Starts the thread, where it is needed. To be called when the engine has started.
     ///
     /// # Errors
     /// The system could not start a thread.
