@@ -352,7 +352,8 @@ static bool igor_store_list(zend_object *object, bool with_values, zval *into)
 
 		IGOR_FAULT("store list");
 		if (!with_values) {
-			if (ZEND_HANDLE_NUMERIC_STR(name, len, number)) {
+			/* Reads the byte behind the text, too. */
+			if (ZEND_HANDLE_NUMERIC_STR(ZSTR_VAL(key), ZSTR_LEN(key), number)) {
 				ZVAL_LONG(&value, (zend_long) number);
 				zend_string_release(key);
 			} else {
