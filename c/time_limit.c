@@ -218,7 +218,8 @@ void igor_limits_leave(igor_thread *self)
 {
 	igor_thread **at;
 
-	if (igor_limited_thread == NULL) {
+	/* In a forked child the thread that looks does not exist, and may have held the lock. */
+	if (igor_limited_self() == NULL) {
 		return;
 	}
 	igor_limited_thread = NULL;
