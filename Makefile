@@ -246,10 +246,11 @@ leak-probe: php ## Two users alternate REQUESTS (100,000) times in a worker that
 	$(WITH_PHP) LEAK_PROBE=$(or $(REQUESTS),100000) $(if $(NEXTEST),cargo nextest run --profile whole,cargo test) \
 		--release --test integration $(if $(NEXTEST),,--) leak_probe::
 
+# BESIDE names the folder of another release build, made with `--features bench` and the same PHP, to measure in the same run.
 .PHONY: bench
-bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run
+bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run (BESIDE=another/target/release)
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
-	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release
+	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release $(BESIDE)
 
 .PHONY: bench-syscalls
 bench-syscalls: php test-packages ## System calls per request: worker, classic, a static file

@@ -8,6 +8,9 @@ require __DIR__ . '/lib.php';
 
 const SLOW_CLIENTS = 1000;
 
+/** What those that work may lose of their throughput. */
+const LOST_PERCENT_MAX = 10;
+
 /** The clients: until the standard input ends. */
 function be_slow(int $port): void
 {
@@ -111,4 +114,9 @@ printf("\n%-58s µs of CPU   of alone\n", 'each of these requests');
 foreach ($costs as $name => $values) {
     printf("  %-50s %12.1f %s\n", $name, median($values), ratio($values, $costs['alone']));
 }
+$kept = array_map(static fn (float $beside, float $alone): float => $beside / $alone, $results['beside slow clients'],
+    $results['alone']);
+$lost = (1 - median($kept)) * 100;
+printf("\nthroughput lost beside slow clients: %.1f %% ±%.1f %%; at most %d %%: %s\n", $lost, spread($kept), LOST_PERCENT_MAX,
+    $lost <= LOST_PERCENT_MAX ? 'met' : 'not met');
 printf("\nslow clients alone: %.1f %% of one core\n", median($slow_alone ?: [NAN]));
