@@ -215,7 +215,7 @@ wordpress: php ## Debian's WordPress with MariaDB: install, log in, write, uploa
 applications: php ## Debian's MediaWiki, phpMyAdmin and others under igor, in a browser and beside php-fpm (SAMPLE=1, APPLICATIONS=: some)
 	@scripts/php.sh install-packages applications
 	$(WITH_PHP) cargo build --bins
-	$(WITH_PHP) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
+	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
 		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger))
 
 .PHONY: component-suites

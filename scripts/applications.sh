@@ -9,7 +9,8 @@
 # in scripts/applications; default: all of them. WordPress has a script of its own.
 #
 # Environment:
-#   PHP  the stock php of the same build; default: the one that `make php` built
+#   PHP     the stock php of the same build; default: the one that `make php` built
+#   SAMPLE  1: an application whose packages cannot be had without an archive is skipped
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -37,15 +38,22 @@ until_true() {
     done
 }
 
-# unpacked PACKAGE…: the packages' files in $FILES, without installing them: they would configure a web server.
+# unpacked PACKAGE…: the packages' files in $FILES, without installing them: they would configure a web server. Fails where no
+# archive can be reached and only a sample was asked for; then the reason is printed.
 unpacked() {
     [[ ! -f $FILES/done ]] || return 0
+    local package
     rm -rf -- "$FILES"
     mkdir -p -- "$FILES/debs"
-    (cd -- "$FILES/debs" && apt-get --quiet download "$@") >"$FILES/download.log" 2>&1 ||
+    if ! (cd -- "$FILES/debs" && apt-get --quiet download "$@") >"$FILES/download.log" 2>&1; then
+        if [[ -n ${SAMPLE:-} ]] && grep --quiet --extended-regexp 'Could not (connect|resolve)|Temporary failure' "$FILES/download.log"; then
+            printf 'skipped: %s: no archive can be reached for %s (%s/download.log)\n' "$APPLICATION" "$*" "$FILES"
+            return 1
+        fi
         fail "downloading $*: see $FILES/download.log"
+    fi
     for package in "$FILES"/debs/*.deb; do
-        dpkg-deb --extract "$package" "$FILES"
+        dpkg-deb --extract "$package" "$FILES" || fail "unpacking $package"
     done
     relinked
     touch -- "$FILES/done"

@@ -2,7 +2,7 @@
 # DokuWiki: pages in files, an own login, an edit in the browser. Sourced by scripts/applications.sh.
 
 application_dokuwiki() {
-    unpacked dokuwiki
+    unpacked dokuwiki || return 0
     dokuwiki_site
     with_igor 'respond /data/* 403' 'respond /conf/* 403'
     dokuwiki_checks

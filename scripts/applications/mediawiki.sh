@@ -3,7 +3,7 @@
 # scripts/applications.sh.
 
 application_mediawiki() {
-    unpacked mediawiki mediawiki-classes
+    unpacked mediawiki mediawiki-classes || return 0
     mediawiki_site
     with_igor
     mediawiki_installed

@@ -2,7 +2,7 @@
 # phpMyAdmin with a MariaDB of its own: a login and SQL in the browser. Sourced by scripts/applications.sh.
 
 application_phpmyadmin() {
-    unpacked phpmyadmin
+    unpacked phpmyadmin || return 0
     database
     database_run "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50));
         INSERT INTO shop.item (name) VALUES ('first'), ('second');
