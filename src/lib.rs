@@ -2,7 +2,7 @@
 //!
 //! A program with a server of its own wants [`embed::Mounted`]; `docs/library.md` says how.
 //!
-//! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`] and [`signals`]; [`vars`] and
+//! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`], [`signals`] and `sockets`; [`vars`] and
 //! [`config`], which need no PHP; `ffi` and [`php`]; [`threads`]; [`worker`]; beside them [`http`], which knows nothing of
 //! PHP; `assemble`; [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
 //! `tests/integration/layers.rs` holds the table.
@@ -32,6 +32,8 @@ mod resp;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod server;
 pub mod signals;
+#[cfg(feature = "http")]
+mod sockets;
 #[cfg(feature = "php")]
 pub mod store;
 #[cfg(feature = "php")]

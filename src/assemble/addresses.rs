@@ -7,14 +7,20 @@ pub(crate) fn label(site: &Site) -> String {
     site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
-pub(super) fn is_on(address: &Address, listener: Listener) -> bool {
-    address.port == listener.port && (address.ip.is_none() || address.ip == listener.ip)
+pub(super) fn is_on(site: &Site, address: &Address, listener: &Listener) -> bool {
+    match listener.tcp() {
+        Some((ip, port)) => {
+            let is_bound_elsewhere = || site.listeners_of(address).iter().all(|own| own.tcp().is_none());
+            address.port == port && (address.ip.is_none() || address.ip == ip) && !is_bound_elsewhere()
+        }
+        None => site.listeners_of(address).contains(listener),
+    }
 }
 
 /// Whether FastCGI is spoken on the socket.
-pub(super) fn is_fastcgi(config: &Config, listener: Listener) -> bool {
-    let addresses = config.sites.iter().flat_map(|site| &site.addresses);
-    addresses.into_iter().any(|address| address.fastcgi && is_on(address, listener))
+pub(super) fn is_fastcgi(config: &Config, listener: &Listener) -> bool {
+    let is_here = |site: &Site| site.addresses.iter().any(|address| address.fastcgi && is_on(site, address, listener));
+    config.sites.iter().any(is_here)
 }
 
 /// What a certificate for the address is for.

@@ -24,24 +24,24 @@ impl Encryption {
         let mut keeper = Keeper::new(storage, Arc::clone(challenges), config.global.https.clone());
         let listeners = encrypted_listeners(config);
         let sites: Vec<(Listener, Vec<TlsSite>)> =
-            listeners.into_iter().map(|listener| (listener, tls_sites(config, listener))).collect();
+            listeners.into_iter().map(|listener| (listener.clone(), tls_sites(config, &listener))).collect();
         // Files first: a name that one of them is for is not obtained.
         keeper.load_files(sites.iter().flat_map(|(_, sites)| sites))?;
         let mut endpoints = Vec::new();
         for (listener, sites) in &sites {
-            endpoints.push((*listener, Arc::new(keeper.endpoint(sites, &["h2", "http/1.1"])?)));
+            endpoints.push((listener.clone(), Arc::new(keeper.endpoint(sites, &["h2", "http/1.1"])?)));
         }
         let fastcgi =
-            config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, *listener)).collect();
+            config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, listener)).collect();
         let proxy_protocol = config.global.trusted_proxies.protocol.clone().map(Arc::new);
         Ok(Self { fastcgi, endpoints, keeper: Some(keeper), proxy_protocol })
     }
 
     /// What is spoken on a socket.
-    pub(crate) fn settings(&self, listener: Listener) -> ListenerSettings {
-        let endpoint = self.endpoints.iter().find(|(known, _)| *known == listener);
+    pub(crate) fn settings(&self, listener: &Listener) -> ListenerSettings {
+        let endpoint = self.endpoints.iter().find(|(known, _)| known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
-        let (fastcgi, proxy_protocol) = (self.fastcgi.contains(&listener), self.proxy_protocol.clone());
+        let (fastcgi, proxy_protocol) = (self.fastcgi.contains(listener), self.proxy_protocol.clone());
         ListenerSettings { tls, fastcgi, proxy_protocol, ..ListenerSettings::default() }
     }
 
@@ -65,11 +65,11 @@ fn encrypted_listeners(config: &Config) -> Vec<Listener> {
     listeners
 }
 
-fn tls_sites(config: &Config, listener: Listener) -> Vec<TlsSite> {
+fn tls_sites(config: &Config, listener: &Listener) -> Vec<TlsSite> {
     let mut sites = Vec::new();
     for site in &config.sites {
         let addresses: Vec<&Address> =
-            site.addresses.iter().filter(|address| address.https && is_on(address, listener)).collect();
+            site.addresses.iter().filter(|address| address.https && is_on(site, address, listener)).collect();
         if addresses.is_empty() {
             continue;
         }

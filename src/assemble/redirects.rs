@@ -14,7 +14,7 @@ pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
     if !https.auto.redirects {
         return Vec::new();
     }
-    let is_plain = |listener: &Listener| listener.port == https.http_port;
+    let is_plain = |listener: &Listener| listener.tcp().is_some_and(|(_, port)| port == https.http_port);
     let mut plain: Vec<Listener> = config.sites.iter().flat_map(Site::listeners).filter(is_plain).collect();
     let mut redirects: Vec<(Listener, SiteSettings)> = Vec::new();
     // Those without an IP first: a socket for all interfaces takes the others' place.
@@ -23,15 +23,17 @@ pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
     addresses.sort_by_key(|(_, address)| address.ip.is_some());
     for (site, address) in addresses {
         let Some(name) = name(address).filter(|_| address.https && address.port != https.http_port) else { continue };
-        for listener in site.listeners_of(address) {
-            let own = Listener { ip: listener.ip, port: https.http_port };
-            let listener = plain.iter().copied().find(|known| config::overlap(known.ip, own.ip)).unwrap_or(own);
-            if has_site(config, &name, listener)
+        // Who reaches a Unix socket is a web server, which has its own redirects.
+        for (ip, _) in site.listeners_of(address).iter().filter_map(Listener::tcp) {
+            let own = Listener::Tcp { ip, port: https.http_port };
+            let overlaps = |known: &&Listener| known.tcp().is_some_and(|(known, _)| config::overlap(known, ip));
+            let listener = plain.iter().find(overlaps).cloned().unwrap_or(own);
+            if has_site(config, &name, &listener)
                 || redirects.iter().any(|(known, site)| *known == listener && site.hosts.contains(&name))
             {
                 continue;
             }
-            plain.push(listener);
+            plain.push(listener.clone());
             redirects.push((listener, redirecting(&name, address)));
         }
     }
@@ -39,11 +41,11 @@ pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
 }
 
 /// Whether a site answers the name by plain HTTP, by its own decision.
-fn has_site(config: &Config, wanted: &str, listener: Listener) -> bool {
-    let addresses = config.sites.iter().flat_map(|site| &site.addresses);
-    addresses
-        .filter(|address| !address.https && is_on(address, listener))
-        .any(|address| name(address).as_deref() == Some(wanted))
+fn has_site(config: &Config, wanted: &str, listener: &Listener) -> bool {
+    config.sites.iter().any(|site| {
+        let mut here = site.addresses.iter().filter(|address| !address.https && is_on(site, address, listener));
+        here.any(|address| name(address).as_deref() == Some(wanted))
+    })
 }
 
 fn redirecting(name: &str, address: &Address) -> SiteSettings {

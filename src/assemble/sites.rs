@@ -6,14 +6,16 @@ use super::logging;
 use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
 use crate::config::{
-    self, Address, Config, FileServer, Listener, PhpServer, Reply, ReverseProxy, Root, Site, TrustedProxies,
+    self, Address, Bind, Config, FileServer, Listener, PhpServer, Reply, ReverseProxy, Root, Site, TrustedProxies,
 };
 use crate::http::access_log::AccessLog;
+use crate::http::listener::ListenAddress;
 use crate::http::proxy::Proxy;
 use crate::http::service::HttpService;
 use crate::http::settings::{Handler, PhpMode, PhpSettings, ProxyRoute, ReplyRoutes, WorkerRoute};
 use crate::http::site::SiteSettings;
 use crate::http::tree::Routes;
+use crate::limits::config::SOCKET_MODE_DEFAULT;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
         let routes = assembly.site(site);
         let access_log = access_log(site, config);
         for listener in site.listeners() {
-            let addresses = site.addresses.iter().filter(|address| is_on(address, listener));
+            let addresses = site.addresses.iter().filter(|address| is_on(site, address, &listener));
             let settings = settings(site, addresses, &routes, access_log.clone());
             match sites.iter_mut().find(|(known, _)| *known == listener) {
                 Some((_, list)) => list.push(settings),
@@ -34,7 +36,7 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
             }
         }
     }
-    sites.retain(|(listener, _)| !is_fastcgi(config, *listener));
+    sites.retain(|(listener, _)| !is_fastcgi(config, listener));
     for (listener, settings) in redirects(config) {
         match sites.iter_mut().find(|(known, _)| *known == listener) {
             Some((_, list)) => list.push(settings),
@@ -68,9 +70,23 @@ pub(crate) fn sockets(config: &Config) -> Vec<Listener> {
     sockets
 }
 
-/// The address to bind. All interfaces means IPv6 and, through it, IPv4.
-pub(crate) fn socket_address(listener: Listener) -> SocketAddr {
-    SocketAddr::new(listener.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), listener.port)
+/// The address to bind. All interfaces means IPv6 and, through it, IPv4. Of several permissions for one Unix socket the
+/// first count.
+pub(crate) fn listen_address(config: &Config, listener: &Listener) -> ListenAddress {
+    match listener {
+        Listener::Tcp { ip, port } => {
+            ListenAddress::Tcp(SocketAddr::new(ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), *port))
+        }
+        Listener::Unix(path) => {
+            let modes = config.sites.iter().flat_map(|site| &site.bind).filter_map(|bind| match bind {
+                Bind::Unix { path: other, mode } if other == path => Some(*mode),
+                _ => None,
+            });
+            let mode = modes.into_iter().next().unwrap_or(SOCKET_MODE_DEFAULT);
+            ListenAddress::Unix { path: path.clone(), mode }
+        }
+        Listener::Inherited(name) => ListenAddress::Inherited(name.clone()),
+    }
 }
 
 /// The sinks of a site. Their files could be opened a moment ago; a site whose log cannot be opened now is served without it.

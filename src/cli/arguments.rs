@@ -248,7 +248,8 @@ pub(super) struct PhpServerArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct FpmArguments {
-    /// An address to listen on, such as 127.0.0.1:9000; may be repeated
+    /// An address to listen on, such as 127.0.0.1:9000 or unix:/run/igor.sock, with |MODE for its permissions (0660); may be
+    /// repeated
     #[arg(
         long,
         short,
@@ -270,8 +271,15 @@ pub(super) struct FpmArguments {
 impl From<FpmArguments> for QuickOptions {
     fn from(arguments: FpmArguments) -> Self {
         let FpmArguments { listen, worker, background } = arguments;
-        let listen = listen.into_iter().map(|address| format!("fastcgi://{address}")).collect();
-        Self { root: PathBuf::new(), listen, workers: worker, background }
+        // php-fpm and nginx write a socket as its path, with `unix:` in front or without.
+        let path = |address: &str| match address.strip_prefix("unix:") {
+            Some(path) => Some(path.to_owned()),
+            None => address.starts_with('/').then(|| address.to_owned()),
+        };
+        let sockets = listen.iter().filter_map(|address| path(address)).collect();
+        let listen = listen.iter().filter(|address| path(address).is_none());
+        let listen = listen.map(|address| format!("fastcgi://{address}")).collect();
+        Self { root: PathBuf::new(), listen, sockets, workers: worker, background }
     }
 }
 
@@ -279,7 +287,7 @@ impl From<PhpServerArguments> for QuickOptions {
     fn from(arguments: PhpServerArguments) -> Self {
         let PhpServerArguments { root, listen, worker, background, domain, .. } = arguments;
         let listen = domain.map_or(listen, |domain| vec![format!("http://{domain}")]);
-        Self { root, listen, workers: worker, background }
+        Self { root, listen, sockets: Vec::new(), workers: worker, background }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Builds a configuration from its parts, and checks the parts against each other.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 
 use super::address::{address, overlap};
 use super::context::Context;
@@ -9,7 +8,8 @@ use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope};
 use super::handlers::Route;
 use super::limits;
-use super::model::{Address, Config, Listener, ScopeLabel, Site};
+use super::listener::Listener;
+use super::model::{Address, Config, ScopeLabel, Site};
 use super::roots::{fix_error_roots, fix_roots};
 use super::settings::{Admin, Global};
 use super::syntax::{RawSite, Sections};
@@ -54,6 +54,9 @@ fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {
     let label = scope_label(&addresses);
     let mut site = apply_site(addresses, &raw.body, raw.position, &label, context);
     tls::complete(&mut site.tls, &global.https);
+    if site.bind.is_empty() {
+        site.bind.clone_from(&global.default_bind);
+    }
     site
 }
 
@@ -61,7 +64,7 @@ fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {
 /// is in messages.
 pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
     let host = addresses.iter().find_map(|address| address.host.clone());
-    let listener = || addresses.first().map(|address| Listener { ip: address.ip, port: address.port }.to_string());
+    let listener = || addresses.first().map(|address| Listener::Tcp { ip: address.ip, port: address.port }.to_string());
     ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
 }
 
@@ -84,15 +87,10 @@ fn share_sockets(sites: &mut [Site]) {
 
 /// No two sites may answer the same host at the same listener.
 fn check_addresses(sites: &[Site], context: &mut Context<'_>) {
-    let mut known: HashMap<(Option<&str>, Option<IpAddr>, u16), &Position> = HashMap::new();
+    let mut known: HashMap<(Option<&str>, Listener, u16), &Position> = HashMap::new();
     for (site, address) in sites.iter().flat_map(|site| site.addresses.iter().map(move |address| (site, address))) {
-        let ips: Vec<Option<IpAddr>> = match (address.ip, site.bind.as_slice()) {
-            (Some(ip), _) => vec![Some(ip)],
-            (None, []) => vec![None],
-            (None, bind) => bind.iter().copied().map(Some).collect(),
-        };
-        for ip in ips {
-            let key = (address.host.as_deref(), ip, address.port);
+        for listener in site.listeners_of(address) {
+            let key = (address.host.as_deref(), listener, address.port);
             if let Some(first) = known.get(&key) {
                 let message = format!("the address `{address}` is used twice");
                 context.error_with_hint(&address.position, message, format_args!("the first one is at {first}"));
@@ -107,26 +105,38 @@ fn check_addresses(sites: &[Site], context: &mut Context<'_>) {
 fn check_listeners(config: &Config, context: &mut Context<'_>) {
     let mut known: Vec<(Listener, String)> = Vec::new();
     let mut reported: HashSet<Listener> = HashSet::new();
-    if let Admin::Addr(admin) = config.global.admin.clone().unwrap_or_default() {
-        known.push((Listener { ip: Some(admin.ip()), port: admin.port() }, "the admin interface".to_owned()));
+    match config.global.admin.clone().unwrap_or_default() {
+        Admin::Off => {}
+        Admin::Addr(admin) => {
+            known.push((Listener::Tcp { ip: Some(admin.ip()), port: admin.port() }, THE_ADMIN_INTERFACE.to_owned()));
+        }
+        Admin::Unix(path) => known.push((Listener::Unix(path), THE_ADMIN_INTERFACE.to_owned())),
     }
     for site in &config.sites {
         for listener in site.listeners() {
-            let is_same = |other: &Listener| *other == listener;
-            let clash = known.iter().find(|(other, owner)| {
-                // Two sites can share one socket; the admin interface shares its socket with no one.
-                let shared = is_same(other) && owner.starts_with("the admin");
-                other.port == listener.port && listener.port != 0 && (shared || overlap(other.ip, listener.ip))
-            });
-            if let Some((other, owner)) = clash.filter(|_| reported.insert(listener)) {
-                let message = format!("the listener `{listener}` takes the same port as `{other}` of {owner}");
+            let clash = known.iter().find(|(other, owner)| clash(&listener, other, owner == THE_ADMIN_INTERFACE));
+            if let Some((other, owner)) = clash.filter(|_| reported.insert(listener.clone())) {
+                let what = if listener.tcp().is_some() { "port" } else { "file" };
+                let message = format!("the listener `{listener}` takes the same {what} as `{other}` of {owner}");
                 let hint = "use another port, or the same interface for both";
                 context.error_with_hint(&site.position, message, hint);
             }
-            if !known.iter().any(|(other, _)| is_same(other)) {
+            if !known.iter().any(|(other, _)| *other == listener) {
                 known.push((listener, format!("the site at {}", site.position)));
             }
         }
+    }
+}
+
+const THE_ADMIN_INTERFACE: &str = "the admin interface";
+
+/// Two sites can share one socket; the admin interface shares its socket with no one.
+fn clash(listener: &Listener, other: &Listener, is_admins: bool) -> bool {
+    match (listener.tcp(), other.tcp()) {
+        (Some((ip, port)), Some((other_ip, other_port))) => {
+            port == other_port && port != 0 && ((is_admins && listener == other) || overlap(other_ip, ip))
+        }
+        _ => is_admins && listener == other,
     }
 }
 
@@ -168,7 +178,7 @@ fn check_encryption(sites: &[Site], context: &mut Context<'_>) {
     for site in sites {
         for address in &site.addresses {
             for listener in site.listeners_of(address) {
-                let (first, https) = *known.entry(listener).or_insert((address, address.https));
+                let (first, https) = *known.entry(listener.clone()).or_insert((address, address.https));
                 if https != address.https {
                     let (message, hint) = (
                         format!(
@@ -202,7 +212,9 @@ fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
                 let message = format!("the FastCGI address `{address}` must be the only one of its site");
                 context.error_with_hint(&address.position, message, "make a site of its own for it");
             }
-            if !address.ip.is_some_and(|ip| ip.is_loopback()) {
+            let is_open =
+                |listener: &Listener| listener.tcp().is_some_and(|(ip, _)| !ip.is_some_and(|ip| ip.is_loopback()));
+            if site.listeners_of(address).iter().any(is_open) {
                 let message = format!(
                     "whoever reaches the FastCGI address `{address}` can run any PHP file as the user of the server"
                 );

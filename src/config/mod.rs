@@ -18,6 +18,7 @@ mod encode;
 mod findings;
 mod format;
 mod handlers;
+mod listener;
 mod matcher;
 mod model;
 mod named_matchers;
@@ -56,11 +57,12 @@ pub use handlers::{
     Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine, PhpServer,
     QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
 };
+pub use listener::{Bind, Listener};
 pub use matcher::{
     Condition, Expression, FileMatch, IpRange, Matcher, PathPattern, Pattern, Protocol, TryPolicy, ValuePattern,
     Verdict, host_matches,
 };
-pub use model::{Address, Config, Listener, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
+pub use model::{Address, Config, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
 pub use proxies::{ProxyProtocol, TrustedProxies};
 pub use proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamTls};

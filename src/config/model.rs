@@ -4,11 +4,12 @@
 //! `Option` says that the program decides at run time.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Position};
 use super::handlers::{Handler, PhpServer, Route};
+use super::listener::{Bind, Listener};
 use super::settings::{Global, LogSettings};
 use super::tls::TlsSettings;
 pub use super::workers::{ScopeLabel, WorkerConfig, WorkerKind};
@@ -57,8 +58,8 @@ pub struct Scope<'a> {
 pub struct Site {
     /// The addresses, at least one. No two addresses of a configuration are the same.
     pub addresses: Vec<Address>,
-    /// `bind`: the interfaces on which addresses without an IP listen. Empty: all of them.
-    pub bind: Vec<IpAddr>,
+    /// `bind`: where the addresses listen. Empty: on all interfaces, or on the IP that the address is.
+    pub bind: Vec<Bind>,
     /// What the site does, in the order in which it is tried: Caddy's order of directives, within one directive the
     /// longest path first and those without a matcher last, otherwise as written.
     pub routes: Vec<Route>,
@@ -90,12 +91,12 @@ impl Site {
     /// The sockets that one address of the site needs.
     #[must_use]
     pub fn listeners_of(&self, address: &Address) -> Vec<Listener> {
-        let ips: Vec<Option<IpAddr>> = match address.ip {
-            Some(ip) => vec![Some(ip)],
-            None if self.bind.is_empty() => vec![None],
-            None => self.bind.iter().copied().map(Some).collect(),
-        };
-        ips.into_iter().map(|ip| Listener { ip, port: address.port }).collect()
+        let own = Listener::Tcp { ip: address.ip, port: address.port };
+        // An address that is an IP names its interface itself; only what is no interface takes its place.
+        if self.bind.iter().all(|bind| matches!(bind, Bind::Ip(_)) && address.ip.is_some()) {
+            return vec![own];
+        }
+        self.bind.iter().map(|bind| bind.listener(address.port)).collect()
     }
 
     /// The `php_server` and `php` blocks of the site, in the order of its routes.
@@ -131,24 +132,6 @@ fn visit_php(routes: &mut [Route], act: &mut dyn FnMut(&mut PhpServer)) {
     }
 }
 
-/// One socket to listen on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Listener {
-    /// The interface; `None` is all of them, by IPv4 and IPv6.
-    pub ip: Option<IpAddr>,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl fmt::Display for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ip {
-            Some(ip) => write!(f, "{}", SocketAddr::new(ip, self.port)),
-            None => write!(f, ":{}", self.port),
-        }
-    }
-}
-
 /// One address of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -170,7 +153,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
             Some(host) => write!(f, "{host}:{}", self.port),
-            None => write!(f, "{}", Listener { ip: self.ip, port: self.port }),
+            None => write!(f, "{}", Listener::Tcp { ip: self.ip, port: self.port }),
         }
     }
 }

@@ -7,10 +7,11 @@ use super::address::address;
 use super::assemble::{check, scope_label};
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
-use super::directives::{PhpDraft, WorkerDraft, worker_name};
+use super::directives::{PhpDraft, WorkerDraft, unix_socket, worker_name};
 use super::findings::{Findings, join};
 use super::handlers::{Handler, Root, Route};
 use super::limits;
+use super::listener::Bind;
 use super::matcher::Matcher;
 use super::model::{Config, Site};
 use super::settings::Global;
@@ -24,6 +25,8 @@ pub struct QuickOptions {
     pub root: PathBuf,
     /// The addresses, as in a Caddyfile; a host without a scheme means plain HTTP. None: `:80`.
     pub listen: Vec<String>,
+    /// Unix sockets to listen on besides, as `bind` has them behind `unix/`.
+    pub sockets: Vec<String>,
     /// HTTP workers: the file, relative to the working directory, and the number of threads.
     pub workers: Vec<(PathBuf, Option<usize>)>,
     /// Background workers: the name, the file, and the number of threads.
@@ -59,12 +62,22 @@ pub fn quick(options: QuickOptions) -> Result<Config, Vec<Diagnostic>> {
 
 fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<'_>) -> Site {
     let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
-    let listen =
-        if options.listen.is_empty() { vec![format!(":{}", limits::HTTP_PORT_DEFAULT)] } else { options.listen };
+    let is_for_sockets_alone = options.listen.is_empty();
+    let listen = match is_for_sockets_alone {
+        true if options.sockets.is_empty() => vec![format!(":{}", limits::HTTP_PORT_DEFAULT)],
+        // Only the protocol counts: the port of an address that is bound to a socket is not opened.
+        true => vec!["fastcgi://localhost".to_owned()],
+        false => options.listen,
+    };
     let mut https = HttpsSettings::default();
     // A host or an IP alone means what it always has.
     https.auto.addresses = false;
     let addresses: Vec<_> = listen.into_iter().filter_map(|text| address(&word(text), &https, context)).collect();
+    let mut bind: Vec<Bind> =
+        options.sockets.iter().filter_map(|text| unix_socket(&word(text.clone()), text, context)).collect();
+    if !bind.is_empty() && !is_for_sockets_alone {
+        bind.extend(addresses.iter().filter_map(|address| address.ip.map(Bind::Ip)));
+    }
     let label = scope_label(&addresses);
 
     let root = join(context.base_dir, &options.root);
@@ -94,7 +107,7 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     let route = Route { matcher: Matcher::any(), exclusive: None, handler, position: position.clone() };
     Site {
         addresses,
-        bind: Vec::new(),
+        bind,
         routes: vec![route],
         error_routes: Vec::new(),
         access_logs: Vec::new(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::diagnostic::Position;
 use super::limits;
+use super::listener::Bind;
 use super::proxies::TrustedProxies;
 use super::tls::HttpsSettings;
 use super::values::parse_port;
@@ -22,6 +23,8 @@ pub struct Global {
     /// `admin`: where the admin interface listens. `None`: nothing is said, so it listens on [`Admin::default`], and the
     /// server continues without it when that address is taken.
     pub admin: Option<Admin>,
+    /// `default_bind`: where the sites listen that have no `bind`.
+    pub default_bind: Vec<Bind>,
     /// How long requests and scripts have to end on shutdown, restart and reload before they are interrupted.
     pub grace_period: Duration,
     /// Where the program's own log goes.
@@ -40,6 +43,7 @@ impl Default for Global {
             scope: ScopeLabel::new(ScopeLabel::GLOBAL),
             frankenphp: FrankenPhp::default(),
             admin: None,
+            default_bind: Vec::new(),
             grace_period: limits::GRACE_PERIOD_DEFAULT,
             log: LogSettings::default(),
             https: HttpsSettings::default(),

@@ -3,14 +3,17 @@
 //! A listener outlives a configuration. On a reload it keeps its socket and its connections, and their next requests go to
 //! the new [`HttpService`]. So no request is refused, and none changes its handler while it runs.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, SockRef, Socket};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -19,71 +22,150 @@ use super::phase::{ListenerSettings, Phase};
 use super::protocol::Connection;
 use super::service::HttpService;
 use crate::limits;
+use crate::sockets::{self, SocketFile};
 
-/// Why an address cannot be listened on. The message names the address and the way out.
+/// Why a socket cannot be listened on. The message names it and the way out.
 #[derive(Debug, thiserror::Error)]
 #[error("listening on {address}: {reason}")]
 pub struct BindError {
     /// The address that was asked for.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     reason: String,
     #[source]
     source: io::Error,
 }
 
 impl BindError {
-    fn new(address: SocketAddr, source: io::Error) -> Self {
-        let way_out = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                format!(
-                    "; stop the program that uses it (`ss -ltnp 'sport = :{}'` shows it) or choose another port",
-                    address.port()
-                )
-            }
-            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-                "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose a port above".to_owned()
-            }
-            io::ErrorKind::AddrNotAvailable => "; no interface of this machine has this address".to_owned(),
-            _ => String::new(),
-        };
-        Self { address, reason: format!("{source}{way_out}"), source }
+    fn new(address: ListenAddress, source: io::Error) -> Self {
+        let reason = format!("{source}{}", way_out(&address, source.kind()));
+        Self { address, reason, source }
+    }
+
+    /// For a socket that the service manager should have opened, and has not.
+    pub(crate) fn not_inherited(name: &str, source: io::Error) -> Self {
+        Self::new(ListenAddress::Inherited(name.to_owned()), source)
+    }
+}
+
+fn way_out(address: &ListenAddress, kind: io::ErrorKind) -> String {
+    match (address, kind) {
+        (ListenAddress::Tcp(address), io::ErrorKind::AddrInUse) => {
+            let port = address.port();
+            format!("; stop the program that uses it (`ss -ltnp 'sport = :{port}'` shows it) or choose another port")
+        }
+        (ListenAddress::Tcp(address), io::ErrorKind::PermissionDenied) if address.port() < 1024 => {
+            "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose a port above".to_owned()
+        }
+        (ListenAddress::Tcp(_), io::ErrorKind::AddrNotAvailable) => {
+            "; no interface of this machine has this address".to_owned()
+        }
+        (ListenAddress::Unix { .. }, io::ErrorKind::AddrInUse) => {
+            "; stop the program that listens there (`ss -lxp` shows it) or choose another file".to_owned()
+        }
+        (ListenAddress::Unix { .. }, io::ErrorKind::NotFound) => "; make its folder first".to_owned(),
+        (ListenAddress::Unix { .. }, io::ErrorKind::PermissionDenied) => {
+            "; its folder must be writable for the user of the server".to_owned()
+        }
+        (ListenAddress::Inherited(_), _) => {
+            "; start igor by a socket unit of systemd (`LISTEN_FDS` counts its sockets, the first is `fd/3`)".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// A TCP port of an interface. Port 0 is any free port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix {
+        /// Its file.
+        path: PathBuf,
+        /// The permissions of the file.
+        mode: u32,
+    },
+    /// A socket that the service manager has opened.
+    Inherited(String),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix { path, .. } => write!(f, "unix/{}", path.display()),
+            Self::Inherited(name) => write!(f, "fd/{name}"),
+        }
     }
 }
 
 /// A bound socket that does not accept yet. All addresses of a configuration are bound before any of them serves.
 #[derive(Debug)]
 pub struct BoundListener {
-    socket: std::net::TcpListener,
-    address: SocketAddr,
+    socket: Bound,
+    file: Option<SocketFile>,
+    address: ListenAddress,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
 }
 
 impl BoundListener {
-    /// Binds the address. Port 0 takes any free port.
+    /// Binds the address.
     ///
     /// # Errors
-    /// When the address is taken, not this machine's, or not allowed.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::try_bind(address).map_err(|error| BindError::new(address, error))
+    /// When the address is taken, not this machine's, or not allowed. An inherited socket cannot be bound, only adopted.
+    pub fn bind(address: ListenAddress) -> Result<Self, BindError> {
+        Self::try_bind(address.clone()).map_err(|error| BindError::new(address, error))
     }
 
-    fn try_bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        let socket = Socket::from(above_those_of_scripts(socket.into()));
-        // A restart must not wait for the connections of the last run to time out in the kernel.
-        socket.set_reuse_address(true)?;
+    fn try_bind(address: ListenAddress) -> io::Result<Self> {
+        match address {
+            ListenAddress::Tcp(address) => Self::of_tcp(sockets::tcp(address)?),
+            ListenAddress::Unix { path, mode } => {
+                let (socket, file) = sockets::unix(&path, mode)?;
+                Ok(Self { socket: Bound::Unix(socket), file: Some(file), address: ListenAddress::Unix { path, mode } })
+            }
+            ListenAddress::Inherited(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+        }
+    }
+
+    /// Takes a socket that listens already, under the name that the service manager has for it.
+    ///
+    /// # Errors
+    /// When the socket is none that streams come from.
+    pub(crate) fn adopt(socket: OwnedFd, name: &str) -> Result<Self, BindError> {
+        Self::try_adopt(socket, name).map_err(|error| BindError::not_inherited(name, error))
+    }
+
+    fn try_adopt(socket: OwnedFd, name: &str) -> io::Result<Self> {
+        let socket = Socket::from(sockets::above_those_of_scripts(socket));
         socket.set_nonblocking(true)?;
+        if !socket.is_listener()? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen for connections"));
+        }
+        match socket.domain()? {
+            Domain::UNIX => {
+                let address = ListenAddress::Inherited(name.to_owned());
+                Ok(Self { socket: Bound::Unix(socket.into()), file: None, address })
+            }
+            _ => Self::of_tcp(socket.into()),
+        }
+    }
+
+    fn of_tcp(socket: std::net::TcpListener) -> io::Result<Self> {
         // Connections inherit it.
-        socket.set_tcp_notsent_lowat(limits::SOCKET_UNSENT_BYTES_MAX)?;
-        socket.bind(&address.into())?;
-        socket.listen(limits::LISTEN_BACKLOG)?;
-        let socket = std::net::TcpListener::from(socket);
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        SockRef::from(&socket).set_tcp_notsent_lowat(limits::SOCKET_UNSENT_BYTES_MAX)?;
+        let address = ListenAddress::Tcp(socket.local_addr()?);
+        Ok(Self { socket: Bound::Tcp(socket), file: None, address })
     }
 
     /// The address that was bound, with the port that the kernel chose.
-    pub fn local_address(&self) -> SocketAddr {
-        self.address
+    pub fn local_address(&self) -> &ListenAddress {
+        &self.address
     }
 
     /// Starts to accept, as plain HTTP/1.1. Must be called on a tokio runtime.
@@ -99,21 +181,27 @@ impl BoundListener {
     /// # Errors
     /// When the runtime cannot watch the socket.
     pub fn serve_as(self, settings: ListenerSettings, service: HttpService) -> Result<RunningListener, BindError> {
-        let listener = TcpListener::from_std(self.socket).map_err(|error| BindError::new(self.address, error))?;
+        let listener = match self.socket {
+            Bound::Tcp(socket) => TcpListener::from_std(socket).map(Accepting::Tcp),
+            Bound::Unix(socket) => UnixListener::from_std(socket).map(Accepting::Unix),
+        };
+        let listener = listener.map_err(|error| BindError::new(self.address.clone(), error))?;
         let (service, services) = watch::channel(service);
         let (settings, all_settings) = watch::channel(settings);
         let (phase, phases) = watch::channel(Phase::Serving);
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX as usize));
         let acceptor = Acceptor { listener, places: Arc::clone(&places), settings: all_settings, services, phases };
         let accepting = tokio::spawn(acceptor.run());
-        Ok(RunningListener { address: self.address, settings, service, phase, places, accepting })
+        Ok(RunningListener { address: self.address, file: self.file, settings, service, phase, places, accepting })
     }
 }
 
 /// A listener at work. Dropping it closes the socket and all connections at once.
 #[derive(Debug)]
 pub struct RunningListener {
-    address: SocketAddr,
+    address: ListenAddress,
+    /// Removed when the listener ends.
+    file: Option<SocketFile>,
     settings: watch::Sender<ListenerSettings>,
     service: watch::Sender<HttpService>,
     phase: watch::Sender<Phase>,
@@ -123,8 +211,16 @@ pub struct RunningListener {
 
 impl RunningListener {
     /// The address that it listens on.
-    pub fn local_address(&self) -> SocketAddr {
-        self.address
+    pub fn local_address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// Sets the permissions of the file of a Unix socket; of any other there is none.
+    pub(crate) fn allow(&self, mode: u32) {
+        let changed = self.file.as_ref().map_or(Ok(()), |file| file.allow(mode));
+        if let Err(error) = changed {
+            tracing::error!(address = %self.address, "setting the permissions of the socket: {error}");
+        }
     }
 
     /// Lets all requests that begin from now on go to `service`, also those on open connections.
@@ -148,6 +244,8 @@ impl RunningListener {
         self.phase.send_replace(Phase::Draining);
         self.accepting.abort();
         let _ = (&mut self.accepting).await;
+        // The next server may take the name while the last responses leave.
+        self.file = None;
         let ended = tokio::time::timeout(grace, self.places.acquire_many(limits::CONNECTIONS_MAX)).await;
         if ended.is_ok() {
             return 0;
@@ -159,8 +257,13 @@ impl RunningListener {
     }
 }
 
+enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
 struct Acceptor {
-    listener: TcpListener,
+    listener: Accepting,
     places: Arc<Semaphore>,
     settings: watch::Receiver<ListenerSettings>,
     services: watch::Receiver<HttpService>,
@@ -197,12 +300,31 @@ impl Acceptor {
 
     /// Accepts one connection and lets it run.
     async fn next(&mut self) -> io::Result<()> {
-        let (stream, remote) = self.listener.accept().await?;
-        let stream = out_of_the_way(stream)?;
+        match &self.listener {
+            Accepting::Tcp(listener) => {
+                let (stream, remote) = listener.accept().await?;
+                let stream = out_of_the_way(stream)?;
+                let info = accepted(&stream, remote)?;
+                self.begin(stream, info).await
+            }
+            Accepting::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let stream = sockets::above_those_of_scripts(stream.into_std()?.into());
+                let stream = UnixStream::from_std(std::os::unix::net::UnixStream::from(stream))?;
+                // The peer has no address; the web server in front says in the request who the client is.
+                self.begin(stream, ConnectionInfo::default()).await
+            }
+        }
+    }
+
+    async fn begin<S>(&self, stream: S, info: ConnectionInfo) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
         let connection = Connection {
-            info: accepted(&stream, remote)?,
+            info,
             stream,
             settings: self.settings.borrow().clone(),
             services: self.services.clone(),
@@ -217,23 +339,12 @@ impl Acceptor {
     }
 }
 
-/// The same connection, see [`above_those_of_scripts`].
+/// The same connection, see [`sockets::above_those_of_scripts`].
 fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
         return Ok(stream);
     }
-    TcpStream::from_std(std::net::TcpStream::from(above_those_of_scripts(stream.into_std()?.into())))
-}
-
-/// The same socket under a descriptor that PHP's `stream_select()` could not take, so that those which it can take are
-/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it should end. A child that a
-/// script forks closes the high ones at once, so it holds no address and no client. Where the process may not have so many
-/// descriptors the socket stays as it is.
-pub(crate) fn above_those_of_scripts(socket: OwnedFd) -> OwnedFd {
-    if socket.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
-        return socket;
-    }
-    rustix::io::fcntl_dupfd_cloexec(&socket, limits::SELECT_DESCRIPTORS_MAX).unwrap_or(socket)
+    TcpStream::from_std(std::net::TcpStream::from(sockets::above_those_of_scripts(stream.into_std()?.into())))
 }
 
 fn accepted(stream: &TcpStream, remote: SocketAddr) -> io::Result<ConnectionInfo> {

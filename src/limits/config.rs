@@ -76,6 +76,9 @@ pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Caddy's port for its admin interface.
 pub const ADMIN_PORT_DEFAULT: u16 = 2019;
 
+/// The permissions of a Unix socket that says nothing: its owner and its group, as php-fpm's `listen.mode`.
+pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
+
 /// The port of an address that names none.
 pub const HTTP_PORT_DEFAULT: u16 = 80;
 

@@ -4,10 +4,9 @@ use super::connection::serve;
 use super::session::Served;
 use crate::config::{Admin, Config, StoreSettings};
 use crate::limits::RESP_CLIENTS_MAX;
+use crate::sockets::{self, SocketFile};
 use crate::store::Stores;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -30,7 +29,7 @@ pub(crate) struct BoundPort {
 
 enum Socket {
     Tcp(std::net::TcpListener),
-    Unix(std::os::unix::net::UnixListener, PathBuf),
+    Unix(std::os::unix::net::UnixListener, SocketFile),
 }
 
 /// The ports that are open.
@@ -42,7 +41,8 @@ pub(crate) struct Ports {
 struct Port {
     settings: StoreSettings,
     task: JoinHandle<()>,
-    path: Option<PathBuf>,
+    /// Removed with the port.
+    _file: Option<SocketFile>,
 }
 
 impl Ports {
@@ -86,10 +86,10 @@ impl Ports {
             let address = port.settings.listen.as_ref().map(ToString::to_string).unwrap_or_default();
             let settings = port.settings.clone();
             match port.accept(served) {
-                Ok((task, path, local)) => {
+                Ok((task, file, local)) => {
                     let address = local.unwrap_or(address);
                     tracing::info!(store = settings.name, address, "listening for clients of Redis");
-                    self.open.push(Port { settings, task, path });
+                    self.open.push(Port { settings, task, _file: file });
                 }
                 Err(error) => tracing::error!(store = settings.name, address, "listening: {error}"),
             }
@@ -107,17 +107,13 @@ impl Ports {
 impl Port {
     fn close(self) {
         self.task.abort();
-        if let Some(path) = self.path {
-            // Someone else may have removed it.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
 fn bind(store: &StoreSettings) -> Result<BoundPort, PortError> {
     let socket = match &store.listen {
-        Some(Admin::Addr(address)) => bind_tcp(*address),
-        Some(Admin::Unix(path)) => bind_unix(path),
+        Some(Admin::Addr(address)) => sockets::tcp(*address).map(Socket::Tcp),
+        Some(Admin::Unix(path)) => sockets::unix(path, 0o600).map(|(socket, file)| Socket::Unix(socket, file)),
         _ => Err(io::Error::from(io::ErrorKind::Unsupported)),
     };
     let address = store.listen.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -127,28 +123,7 @@ fn bind(store: &StoreSettings) -> Result<BoundPort, PortError> {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> io::Result<Socket> {
-    let socket = std::net::TcpListener::bind(address)?;
-    socket.set_nonblocking(true)?;
-    Ok(Socket::Tcp(socket))
-}
-
-/// A socket that a process which is gone has left is replaced.
-fn bind_unix(path: &PathBuf) -> io::Result<Socket> {
-    use std::os::unix::net::{UnixListener, UnixStream};
-    let socket = match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
-            std::fs::remove_file(path)?;
-            UnixListener::bind(path)?
-        }
-        socket => socket?,
-    };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    socket.set_nonblocking(true)?;
-    Ok(Socket::Unix(socket, path.clone()))
-}
-
-type Accepting = (JoinHandle<()>, Option<PathBuf>, Option<String>);
+type Accepting = (JoinHandle<()>, Option<SocketFile>, Option<String>);
 
 impl BoundPort {
     /// Accepts clients until the task is aborted; their connections end with it.
@@ -179,7 +154,7 @@ impl BoundPort {
                 });
                 Ok((task, None, local))
             }
-            Socket::Unix(socket, path) => {
+            Socket::Unix(socket, file) => {
                 let socket = UnixListener::from_std(socket)?;
                 let task = tokio::spawn(async move {
                     let mut clients = tokio::task::JoinSet::new();
@@ -198,7 +173,7 @@ impl BoundPort {
                         while clients.try_join_next().is_some() {}
                     }
                 });
-                Ok((task, Some(path), None))
+                Ok((task, Some(file), None))
             }
         }
     }

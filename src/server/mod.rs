@@ -5,6 +5,7 @@ pub mod admin;
 mod configuration_files;
 mod control;
 mod housekeeping;
+mod inherited;
 mod reload;
 mod run;
 mod runtime;

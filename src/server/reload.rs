@@ -10,7 +10,7 @@ use super::run::{Listening, Server};
 use crate::assemble::encryption::Encryption;
 use crate::assemble::{Leaving, Live, Threads, sites};
 use crate::config::{self, Config, Listener};
-use crate::http::listener::BoundListener;
+use crate::http::listener::{BoundListener, ListenAddress};
 use crate::http::service::HttpService;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::threads::Stuck;
@@ -87,9 +87,12 @@ impl Server {
         let mut kept = Vec::new();
         for (listener, service) in sites::listeners(&config, &threads) {
             let service = service.with_challenges(Arc::clone(&self.challenges));
-            let settings = encryption.settings(listener);
+            let settings = encryption.settings(&listener);
             if let Some(position) = self.listeners.iter().position(|listening| listening.listener == listener) {
                 let mut listening = self.listeners.swap_remove(position);
+                if let ListenAddress::Unix { mode, .. } = sites::listen_address(&config, &listener) {
+                    listening.running.allow(mode);
+                }
                 listening.running.replace_settings(settings);
                 listening.running.replace_service(service.clone());
                 replaced.push(std::mem::replace(&mut listening.service, service));
@@ -121,9 +124,8 @@ impl Server {
 
     fn bind_new(&self, config: &Config) -> Result<Vec<(Listener, BoundListener)>, ControlError> {
         let known = |listener: &Listener| self.listeners.iter().any(|listening| listening.listener == *listener);
-        let new = sites::sockets(config).into_iter().filter(|listener| !known(listener));
-        let bind = |listener| Ok((listener, BoundListener::bind(sites::socket_address(listener))?));
-        new.map(bind).collect()
+        let new = sites::sockets(config).into_iter().filter(|listener| !known(listener)).collect();
+        Ok(self.inherited.bind(config, new)?)
     }
 
     /// Lets what is gone end in the background: listeners, then, when the replaced handlers have no request in hand, threads.

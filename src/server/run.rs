@@ -2,6 +2,7 @@
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::control::{Control, ControlError, Controlled, Reloaded, Request, StopSignal};
+use super::inherited::InheritedSockets;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
 use super::{housekeeping, runtime, stalls, systemd};
@@ -69,7 +70,8 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     // Addresses first: a port in use must not cost a start of PHP.
     let challenges = Arc::new(Challenges::default());
     let encryption = Encryption::prepare(&config, &challenges)?;
-    let bound = bind(&config)?;
+    let inherited = InheritedSockets::take();
+    let bound = inherited.bind(&config, sites::sockets(&config))?;
     let admin = admin::bind(config.global.admin.as_ref())?;
     let ports = Ports::default().bind(&config)?;
     let engine = Engine::start(&engine_options(&config))?;
@@ -81,7 +83,11 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     let runtime = process::own_descriptors_of(runtime::start)
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
     let serving = || {
-        runtime.block_on(serve(config, source.map(absolute), Sockets { bound, admin, ports, encryption, challenges }))
+        runtime.block_on(serve(
+            config,
+            source.map(absolute),
+            Sockets { bound, inherited, admin, ports, encryption, challenges },
+        ))
     };
     let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
         // No one is left to let the PHP threads leave.
@@ -124,6 +130,8 @@ pub(super) struct Server {
     pub(super) source: Option<PathBuf>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) listeners: Vec<Listening>,
+    /// What the service manager has opened.
+    pub(super) inherited: InheritedSockets,
     /// What certificate authorities may ask for now.
     pub(super) challenges: Arc<Challenges>,
     /// Keeps the certificates of the running configuration fresh.
@@ -155,7 +163,7 @@ impl Listening {
         settings: ListenerSettings,
         service: HttpService,
     ) -> Result<Self, BindError> {
-        let address = socket.local_address();
+        let address = socket.local_address().clone();
         let encrypted = settings.tls.is_some();
         let running = socket.serve_as(settings, service.clone())?;
         tracing::info!(%listener, %address, encrypted, "listening");
@@ -166,6 +174,7 @@ impl Listening {
 /// What is ready before PHP starts.
 struct Sockets {
     bound: Vec<(Listener, BoundListener)>,
+    inherited: InheritedSockets,
     admin: Option<BoundAdmin>,
     ports: Vec<BoundPort>,
     encryption: Encryption,
@@ -173,7 +182,7 @@ struct Sockets {
 }
 
 async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {
-    let Sockets { bound, admin, ports, mut encryption, challenges } = sockets;
+    let Sockets { bound, inherited, admin, ports, mut encryption, challenges } = sockets;
     let mut stop = StopSignal::new();
     // Before any PHP thread runs: a signal must not end the process without its phases from then on.
     let signals =
@@ -196,6 +205,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         source,
         live,
         listeners: Vec::new(),
+        inherited,
         challenges,
         kept_fresh: None,
         admin: None,
@@ -270,7 +280,8 @@ impl Server {
             if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
                 let (_, socket) = bound.swap_remove(position);
                 let service = service.with_challenges(Arc::clone(&self.challenges));
-                self.listeners.push(Listening::start(listener, socket, encryption.settings(listener), service)?);
+                let settings = encryption.settings(&listener);
+                self.listeners.push(Listening::start(listener, socket, settings, service)?);
             }
         }
         Ok(())
@@ -314,11 +325,6 @@ fn allow_descriptors() {
             tracing::debug!("raising the limit of descriptors: {error}");
         }
     }
-}
-
-fn bind(config: &Config) -> Result<Vec<(Listener, BoundListener)>, BindError> {
-    let bind = |listener| Ok((listener, BoundListener::bind(sites::socket_address(listener))?));
-    sites::sockets(config).into_iter().map(bind).collect()
 }
 
 /// The signals that mean something to the server, which [`Signals`] takes.

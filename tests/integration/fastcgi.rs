@@ -1,8 +1,11 @@
 //! The FastCGI responder, frame by frame: what web servers in front send, and what they must never be able to do.
 
-use super::common::{DEADLINE, Igor, Server};
+use super::common::{DEADLINE, Igor, Server, igor};
+use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
 const BEGIN: u8 = 1;
 const ABORT: u8 = 2;
@@ -32,7 +35,7 @@ fn params(pairs: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A web server's end of a connection.
-struct Front(TcpStream);
+struct Front<S = TcpStream>(S);
 
 impl Front {
     fn connect(server: &Server) -> Self {
@@ -40,7 +43,9 @@ impl Front {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         Self(stream)
     }
+}
 
+impl<S: Read + Write> Front<S> {
     fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("the server reads");
     }
@@ -131,6 +136,28 @@ fn a_script_gets_what_the_web_server_sends_and_answers_like_under_php_fpm() {
              proxy=absent"
         );
     }
+}
+
+/// `igor fpm` at a Unix socket, as php-fpm's `listen` has it.
+#[test]
+fn a_web_server_connects_by_a_unix_socket() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (socket, script) = (dir.path().join("fpm.sock"), dir.path().join("app.php"));
+    std::fs::write(&script, SCRIPT).expect("a file");
+    let mut command = igor();
+    command.arg("fpm").arg("--listen").arg(format!("unix:{}|0600", socket.display()));
+    let mut server = Server::spawn(command, dir);
+    server.wait_log(&["listening", "fpm.sock"]);
+    let mode = std::fs::metadata(&socket).expect("the socket").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let stream = UnixStream::connect(&socket).expect("the server listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let file = script.display().to_string();
+    let get = [("SCRIPT_FILENAME", file.as_str()), ("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "192.0.2.7")];
+    let (answer, status) = Front(stream).ask(&get, b"");
+    assert!(status == 0 && answer.contains("REMOTE_ADDR=192.0.2.7;"), "{answer}");
+    server.stop_by(Signal::QUIT);
+    assert!(!socket.exists(), "the file goes with the server");
 }
 
 #[test]

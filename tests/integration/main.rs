@@ -30,6 +30,7 @@ mod interleavings;
 mod layers;
 mod leak_probe;
 mod leftovers;
+mod listening;
 mod manual;
 mod many;
 mod moving_in;

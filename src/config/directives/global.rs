@@ -5,6 +5,7 @@ use super::super::settings::{Admin, Global};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
+use super::bind::binds;
 use super::frankenphp::frankenphp;
 use super::https;
 use super::log::process_log;
@@ -37,6 +38,13 @@ pub(super) static GLOBAL: Table<Global> = Table {
                     global.admin = Some(admin);
                 }
             },
+        },
+        Directive {
+            name: "default_bind",
+            usage: "default_bind IP|unix//PATH[|MODE]|fd/NAME…",
+            doc: "Where sites listen that have no `bind`.",
+            times: Times::Last,
+            apply: |global, node, context| global.default_bind = binds(node, context),
         },
         Directive {
             name: "grace_period",
@@ -180,7 +188,6 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("acme_dns", NO_DNS),
         ("cert_issuer", "use `acme_ca`, or `issuer` in the `tls` of a site"),
         ("cert_lifetime", "remove it; the authority decides"),
-        ("default_bind", "write `bind` in each site"),
         ("dns", NO_DNS),
         ("ech", "remove it; igor encrypts no client hello"),
         ("fallback_sni", "use `default_sni`"),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod basic_auth;
+mod bind;
 mod changes;
 mod document_root;
 mod draft;
@@ -28,6 +29,7 @@ mod tls;
 mod vars;
 mod worker;
 
+pub(crate) use bind::unix_socket;
 pub(crate) use global::apply_global;
 pub(crate) use php::PhpDraft;
 pub(crate) use site::{apply_site, is_site_directive};

@@ -1,15 +1,15 @@
 //! The directives of a site, and how its routes are put together.
 
-use std::net::IpAddr;
-
 use super::super::context::Context;
 use super::super::diagnostic::Position;
+use super::super::listener::Bind;
 use super::super::model::{Address, ScopeLabel, Site};
 use super::super::named_matchers::NamedMatchers;
 use super::super::settings::LogSettings;
-use super::super::syntax::{Node, excerpt};
+use super::super::syntax::Node;
 use super::super::table::{Directive, Seen, Table, Times};
 use super::super::tls::TlsSettings;
+use super::bind::binds;
 use super::changes::destination;
 use super::draft::{RoutesDraft, Sorting};
 use super::log::log;
@@ -19,7 +19,7 @@ use super::tls::tls;
 /// What a site has beside its routes, while it is read.
 #[derive(Default)]
 pub(super) struct SiteDraft {
-    bind: Vec<IpAddr>,
+    bind: Vec<Bind>,
     named: NamedMatchers,
     access_logs: Vec<LogSettings>,
     tls: TlsSettings,
@@ -50,20 +50,10 @@ pub(super) static SITE: Table<SiteDraft> = Table {
         },
         Directive {
             name: "bind",
-            usage: "bind IP…",
-            doc: "The interfaces that the site listens on.",
+            usage: "bind IP|unix//PATH[|MODE]|fd/NAME…",
+            doc: "Where the site listens: on interfaces, at a Unix socket, or on a socket of the service manager.",
             times: Times::Once,
-            apply: |site, node, context| {
-                for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
-                    match word.text.trim_matches(['[', ']']).parse() {
-                        Ok(ip) => site.bind.push(ip),
-                        Err(_) => {
-                            let message = format!("`{}` is not an IP address", excerpt(&word.text));
-                            context.usage_error(&word.position, message);
-                        }
-                    }
-                }
-            },
+            apply: |site, node, context| site.bind = binds(node, context),
         },
         Directive {
             name: "handle_errors",

@@ -77,7 +77,7 @@ fn addresses() {
             ":80, :80 {\n\trespond ok\n}\n",
             ":80 {\n\trespond 1\n}\nhttp://127.0.0.1 {\n\trespond 2\n}\n",
             ":2019 {\n\trespond 1\n}\nhttp://127.0.0.1:2019 {\n\trespond 2\n}\n",
-            ":80 {\n\tbind localhost\n\trespond ok\n}\n",
+            ":80 {\n\tbind eth0 unix/ unix//run/a|0077 unix//run/a|rw fd/ unix//run/a|1777\n\trespond ok\n}\n",
         ],
     );
 }

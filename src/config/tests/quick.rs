@@ -11,6 +11,7 @@ fn a_root_and_an_address_make_a_site() {
     let options = QuickOptions {
         root: fixture.path("public"),
         listen: vec![":8080".to_owned(), "localhost:8081".to_owned()],
+        sockets: Vec::new(),
         workers: vec![(fixture.path("worker.php"), Some(2))],
         background: vec![
             ("feed".to_owned(), fixture.path("bin/feed.php"), None),
@@ -41,6 +42,7 @@ fn all_mistakes_are_reported() {
     let options = QuickOptions {
         root: fixture.path("missing"),
         listen: vec![":99999".to_owned(), "https://example.com".to_owned()],
+        sockets: Vec::new(),
         workers: vec![(fixture.path("none.php"), Some(9999)), (PathBuf::new(), None)],
         background: vec![
             (String::new(), feed.clone(), None),

@@ -110,7 +110,7 @@ fn a_gate_that_panics_costs_one_request() {
 #[test]
 fn a_taken_port_is_named_with_a_way_out() {
     let server = Server::running(hello);
-    let error = BoundListener::bind(server.address).expect_err("the port is taken").to_string();
+    let error = BoundListener::bind(ListenAddress::Tcp(server.address)).expect_err("the port is taken").to_string();
     assert!(error.starts_with(&format!("listening on {}: ", server.address)), "{error}");
     assert!(error.contains("choose another port"), "{error}");
 }

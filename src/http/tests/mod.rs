@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::listener::{BoundListener, RunningListener};
+use super::listener::{BoundListener, ListenAddress, RunningListener};
 use super::queue::RequestQueue;
 use super::service::HttpService;
 use super::settings::{Handler, PhpMode, PhpSettings};
@@ -224,8 +224,9 @@ impl Server {
     fn with(root: tempfile::TempDir, queue: Arc<RequestQueue>, sites: Vec<SiteSettings>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let bound = BoundListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("any free port");
-        let address = bound.local_address();
+        let any = ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let bound = BoundListener::bind(any).expect("any free port");
+        let ListenAddress::Tcp(address) = *bound.local_address() else { panic!("it is TCP") };
         let listener = {
             let _entered = runtime.enter();
             bound.serve(HttpService::new(sites)).expect("the socket is watched")

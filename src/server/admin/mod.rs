@@ -13,22 +13,18 @@ pub mod view;
 
 use super::control::Control;
 use crate::config::Admin;
-use crate::http::listener::above_those_of_scripts;
 use crate::http::write_limit::WriteLimit;
 use crate::limits;
+use crate::sockets::{self, SocketFile};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use routes::Interface;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -57,7 +53,7 @@ pub(super) struct BoundAdmin {
 
 enum Bound {
     Tcp(std::net::TcpListener, SocketAddr),
-    Unix(std::os::unix::net::UnixListener, PathBuf),
+    Unix(std::os::unix::net::UnixListener, SocketFile, PathBuf),
 }
 
 /// Binds the address. `None`: there is to be no admin interface, or no one asked for one and its usual address is taken,
@@ -86,34 +82,15 @@ pub(super) fn bind(asked: Option<&Admin>) -> Result<Option<BoundAdmin>, AdminErr
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    let socket = Socket::from(above_those_of_scripts(socket.into()));
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(limits::LISTEN_BACKLOG)?;
-    let listener = std::net::TcpListener::from(socket);
+    let listener = sockets::tcp(address)?;
     let address = listener.local_addr()?;
     Ok(Bound::Tcp(listener, address))
 }
 
-/// A socket file that no one listens on any more is what a server that was killed left behind. Any other file is someone's:
-/// the kernel refuses connections to it with the same error, so the kind of the file decides.
+/// Only the owner may use the socket, because a client may stop the server.
 fn bind_unix(path: &Path) -> io::Result<Bound> {
-    if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-        if !fs::symlink_metadata(path)?.file_type().is_socket() {
-            let reason = "a file that is no socket has this name, and is left alone";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
-        }
-        fs::remove_file(path)?;
-    }
-    let socket = Socket::from(above_those_of_scripts(Socket::new(Domain::UNIX, Type::STREAM, None)?.into()));
-    socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    // Before any client can connect, because a client may stop the server.
-    fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    socket.listen(limits::LISTEN_BACKLOG)?;
-    Ok(Bound::Unix(socket.into(), path.to_owned()))
+    let (listener, file) = sockets::unix(path, 0o600)?;
+    Ok(Bound::Unix(listener, file, path.to_owned()))
 }
 
 /// The admin interface at work. Dropping it ends it at once.
@@ -122,15 +99,6 @@ pub(super) struct RunningAdmin {
     accepting: JoinHandle<()>,
     /// The socket file, to be removed at the end.
     _file: Option<SocketFile>,
-}
-
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // It may be gone already; no one could do anything about another reason.
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 impl BoundAdmin {
@@ -148,11 +116,11 @@ impl BoundAdmin {
                 tracing::info!(%address, "admin listening");
                 (Listener::Tcp(listener), Some(address), None)
             }
-            Bound::Unix(listener, path) => {
+            Bound::Unix(listener, file, path) => {
                 let listener = tokio::net::UnixListener::from_std(listener)
                     .map_err(|error| AdminError { address: Admin::Unix(path.clone()), error })?;
                 tracing::info!(address = %Admin::Unix(path.clone()), "admin listening");
-                (Listener::Unix(listener), None, Some(SocketFile(path)))
+                (Listener::Unix(listener), None, Some(file))
             }
         };
         let accepting = tokio::spawn(accept(listener, Interface { control, local, started }, stopped));
@@ -280,28 +248,5 @@ impl Clients {
         if let Some(client) = self.0.iter().position(idle).and_then(|index| self.0.remove(index)?.upgrade()) {
             client.go.notify_one();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::net::UnixListener;
-
-    #[test]
-    fn only_a_socket_that_nobody_listens_on_is_replaced() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let path = |name: &str| directory.path().join(name);
-        let bind = |name: &str| bind(Some(&Admin::Unix(path(name))));
-
-        fs::write(path("notes.txt"), "notes").expect("a file");
-        let error = bind("notes.txt").map(|_| ()).expect_err("the file is somebody's").to_string();
-        assert!(error.contains("no socket") && error.contains("choose another address"), "{error}");
-        assert_eq!(fs::read_to_string(path("notes.txt")).expect("the file is still there"), "notes");
-
-        let listening = UnixListener::bind(path("igor.sock")).expect("a socket");
-        assert!(bind("igor.sock").is_err(), "another server listens there");
-        drop(listening);
-        assert!(bind("igor.sock").is_ok_and(|bound| bound.is_some()), "what a killed server left behind");
     }
 }

@@ -128,6 +128,12 @@ impl Igor {
         self
     }
 
+    /// Adds a site as it is written, which listens at no IP address.
+    pub(crate) fn socket_site(mut self, text: &str) -> Self {
+        self.sites += text;
+        self
+    }
+
     /// Takes a whole Caddyfile, in place of all parts. It has one listener, and its relative paths start from the folder of
     /// this server.
     pub(crate) fn caddyfile(mut self, text: &str) -> Self {

@@ -1,0 +1,80 @@
+//! Sockets that the service manager has opened before it started the server (systemd's socket units).
+
+use crate::assemble::sites;
+use crate::config::{Config, Listener};
+use crate::http::listener::{BindError, BoundListener};
+use listenfd::ListenFd;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// The descriptor of the first one (`sd_listen_fds(3)`).
+const FIRST_DESCRIPTOR: usize = 3;
+
+/// The inherited sockets. They stay open, so that a reload may take one that an earlier configuration has given back.
+#[derive(Debug)]
+pub(super) struct InheritedSockets(Vec<Inherited>);
+
+#[derive(Debug)]
+struct Inherited {
+    /// Its name in `LISTEN_FDNAMES`.
+    name: Option<String>,
+    socket: io::Result<OwnedFd>,
+}
+
+impl InheritedSockets {
+    /// Takes what `LISTEN_FDS` counts, and removes the variable: it is not for children. Must be called before any thread
+    /// reads the environment.
+    pub(super) fn take() -> Self {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned);
+        let mut inherited = ListenFd::from_env();
+        Self(
+            (0..inherited.len())
+                .map(|index| Inherited { name: names.next(), socket: socket(&mut inherited, index) })
+                .collect(),
+        )
+    }
+
+    /// Binds the sockets, or takes them from the inherited ones.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or a socket was not inherited.
+    pub(super) fn bind(
+        &self,
+        config: &Config,
+        listeners: Vec<Listener>,
+    ) -> Result<Vec<(Listener, BoundListener)>, BindError> {
+        let bind = |listener: Listener| {
+            let bound = match &listener {
+                Listener::Inherited(name) => self.adopt(name),
+                _ => BoundListener::bind(sites::listen_address(config, &listener)),
+            };
+            bound.map(|bound| (listener, bound))
+        };
+        listeners.into_iter().map(bind).collect()
+    }
+
+    fn adopt(&self, name: &str) -> Result<BoundListener, BindError> {
+        let copy = self.find(name).and_then(|found| match &found.socket {
+            Ok(socket) => socket.try_clone(),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        });
+        BoundListener::adopt(copy.map_err(|error| BindError::not_inherited(name, error))?, name)
+    }
+
+    fn find(&self, name: &str) -> io::Result<&Inherited> {
+        let number = name.parse::<usize>().ok().and_then(|number| number.checked_sub(FIRST_DESCRIPTOR));
+        let found = match number {
+            Some(index) => self.0.get(index),
+            None => self.0.iter().find(|inherited| inherited.name.as_deref() == Some(name)),
+        };
+        found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the service manager has opened no such socket"))
+    }
+}
+
+fn socket(inherited: &mut ListenFd, index: usize) -> io::Result<OwnedFd> {
+    match inherited.take_unix_listener(index) {
+        Ok(Some(listener)) => Ok(listener.into()),
+        _ => inherited.take_tcp_listener(index)?.map(OwnedFd::from).ok_or_else(|| io::ErrorKind::NotFound.into()),
+    }
+}
