@@ -259,6 +259,9 @@ pub(super) struct FpmArguments {
         default_value = "127.0.0.1:9000"
     )]
     listen: Vec<String>,
+    /// Print the Caddyfile that does what this pool file of php-fpm says, and start nothing
+    #[arg(long, value_name = "POOL")]
+    pub(super) import: Option<PathBuf>,
     /// A script that takes requests with frankenphp_handle_request(), and how many threads run it; may be repeated
     #[arg(long, short, value_name = "FILE[,N]", value_parser = worker)]
     worker: Vec<(PathBuf, Option<usize>)>,
@@ -270,7 +273,7 @@ pub(super) struct FpmArguments {
 
 impl From<FpmArguments> for QuickOptions {
     fn from(arguments: FpmArguments) -> Self {
-        let FpmArguments { listen, worker, background } = arguments;
+        let FpmArguments { listen, worker, background, .. } = arguments;
         // php-fpm and nginx write a socket as its path, with `unix:` in front or without.
         let path = |address: &str| match address.strip_prefix("unix:") {
             Some(path) => Some(path.to_owned()),

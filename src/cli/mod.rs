@@ -3,6 +3,7 @@
 mod arguments;
 mod compat;
 mod format;
+mod fpm_import;
 mod output;
 mod php_cli;
 mod remote;
@@ -14,7 +15,7 @@ mod workers;
 use crate::assemble;
 use crate::config::{self, Config, Diagnostic, LogSettings};
 use crate::server::{self, ServeError};
-use arguments::{Arguments, Command, PhpServerArguments, RunArguments};
+use arguments::{Arguments, Command, FpmArguments, PhpServerArguments, RunArguments};
 use clap::Parser;
 use output::{complain, print};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
         },
         Command::BuildInfo => compat::build_info(),
         Command::ListModules => compat::list_modules(),
+        Command::Fpm(FpmArguments { import: Some(pool), .. }) => import(&pool),
         Command::Fpm(fpm) => serve(config::quick(fpm.into()), None),
         Command::Workers(arguments) => workers::show(&arguments),
         Command::Restart(remote) => remote::restart(&remote),
@@ -124,6 +126,14 @@ fn php_server(arguments: PhpServerArguments) -> Result<(), String> {
         config
     });
     serve(config, None)
+}
+
+/// `igor fpm --import`
+fn import(pool: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(pool).map_err(|error| format!("reading {}: {error}", pool.display()))?;
+    let source = pool.display().to_string();
+    let caddyfile = fpm_import::caddyfile(&text, &source).map_err(|error| format!("{source}: {error}"))?;
+    print(&caddyfile).map(drop)
 }
 
 /// Serves what a Caddyfile of this text describes.
