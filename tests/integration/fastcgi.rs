@@ -138,6 +138,20 @@ fn a_script_gets_what_the_web_server_sends_and_answers_like_under_php_fpm() {
     }
 }
 
+/// A load balancer between the web server and igor.
+#[test]
+fn a_proxy_in_front_of_a_fastcgi_address() {
+    let servers = "servers {\nlistener_wrappers {\nproxy_protocol {\nallow 127.0.0.1/32\n}\n}\n}";
+    let site = "fastcgi://127.0.0.1:0 {\nphp\n}\n";
+    let server = Igor::new().global(servers).file("app.php", SCRIPT).raw_site(site).start();
+    let mut front = Front::connect(&server);
+    front.send(b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 80\r\n");
+    let file = at(&server, "app.php");
+    let get = [("SCRIPT_FILENAME", file.as_str()), ("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "198.51.100.9")];
+    let (answer, status) = front.ask(&get, b"");
+    assert!(status == 0 && answer.contains("REMOTE_ADDR=198.51.100.9;"), "the web server's word counts: {answer}");
+}
+
 /// `igor fpm` at a Unix socket, as php-fpm's `listen` has it.
 #[test]
 fn a_web_server_connects_by_a_unix_socket() {

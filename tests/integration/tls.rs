@@ -64,6 +64,21 @@ fn a_site_with_certificate_files_speaks_both_versions_of_http() {
     assert_eq!(stranger.status.code(), Some(35), "the handshake fails: {stranger:?}");
 }
 
+/// The PROXY protocol comes before the handshake, and only from a trusted peer.
+#[test]
+fn a_proxy_in_front_of_an_encrypted_site() {
+    for (allowed, code) in [("127.0.0.0/8", Some(0)), ("192.0.2.0/24", Some(35))] {
+        let server = with_files("DNS:a.example")
+            .global(&format!("servers {{\nlistener_wrappers {{\nproxy_protocol {{\nallow {allowed}\n}}\ntls\n}}\n}}"))
+            .https(&[("a.example", SITE)])
+            .start();
+        let root = server.path("site.crt").display().to_string();
+        let output = curl(&server, "a.example", &["--cacert", &root, "--haproxy-protocol"]);
+        assert_eq!(output.status.code(), code, "{allowed}: {output:?}");
+        assert_eq!(seen(&output).1, code == Some(0));
+    }
+}
+
 #[test]
 fn the_internal_authority_signs_for_local_names_and_keeps_its_key_secret() {
     let igor = Igor::new().file("public/hello.php", "<?php echo 'Hello';");
