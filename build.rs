@@ -61,11 +61,13 @@ mod php {
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 29] = [
+    const EXPORTED: [&str; 31] = [
         "accept",
         "alarm",
+        "close",
         "creat",
         "dup",
+        "fclose",
         "fcntl",
         "fcntl64",
         "fork",

@@ -4,11 +4,42 @@
  * hands to a child on purpose is duplicated in the child by dup2(), which clears the flag. */
 #include "internal.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* The thread of a script that has opened a descriptor, or IGOR_OPENED_BY_SERVER; 0: not known, such as what libc opens for
+ * itself. What libc closes for itself keeps its entry until the number is used again. A fork copies the table while other
+ * threads write it: each entry is atomic, so it lacks at most what another thread opens at that very moment. */
+static pid_t igor_openers[IGOR_SERVER_DESCRIPTORS_MIN];
+#define IGOR_OPENED_BY_SERVER (-1)
+
+static void igor_note_opener(int fd, pid_t opener)
+{
+	if (fd > STDERR_FILENO && fd < IGOR_SERVER_DESCRIPTORS_MIN) {
+		__atomic_store_n(&igor_openers[fd], opener, __ATOMIC_RELAXED);
+	}
+}
+
+static int igor_opened(int fd)
+{
+	igor_note_opener(fd, igor_self != NULL ? igor_self->tid : 0);
+	return fd;
+}
+
+/* `result` of a call that opens two. */
+int igor_opened_both(int result, const int ends[2])
+{
+	if (result == 0) {
+		igor_opened(ends[0]);
+		igor_opened(ends[1]);
+	}
+	return result;
+}
 
 /* `flag`; 0 on threads that run no scripts, and where the script has the process for itself. */
 static int igor_closing(int flag)
@@ -18,37 +49,56 @@ static int igor_closing(int flag)
 
 int igor_open(const char *path, int flags, mode_t mode)
 {
-	return openat(AT_FDCWD, path, flags | igor_closing(O_CLOEXEC), mode);
+	return igor_opened(openat(AT_FDCWD, path, flags | igor_closing(O_CLOEXEC), mode));
 }
 
 int igor_mkstemp(char *template)
 {
-	return mkostemp(template, igor_closing(O_CLOEXEC));
+	return igor_opened(mkostemp(template, igor_closing(O_CLOEXEC)));
 }
 
 int igor_dup(int fd)
 {
-	return (int) (igor_closing(1) ? syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0) : syscall(SYS_dup, fd));
+	return igor_opened((int) (igor_closing(1) ? syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0) : syscall(SYS_dup, fd)));
 }
 
 int igor_pipe_cloexec(int ends[2])
 {
-	return pipe2(ends, igor_closing(O_CLOEXEC));
+	return igor_opened_both(pipe2(ends, igor_closing(O_CLOEXEC)), ends);
 }
 
 int igor_socket(int domain, int type, int protocol)
 {
-	return (int) syscall(SYS_socket, domain, type | igor_closing(SOCK_CLOEXEC), protocol);
+	int fd = (int) syscall(SYS_socket, domain, type | igor_closing(SOCK_CLOEXEC), protocol);
+
+	/* Such as a connection to an upstream. */
+	igor_note_opener(fd, igor_self != NULL ? igor_self->tid : IGOR_OPENED_BY_SERVER);
+	return fd;
 }
 
 int igor_socketpair(int domain, int type, int protocol, int ends[2])
 {
-	return (int) syscall(SYS_socketpair, domain, type | igor_closing(SOCK_CLOEXEC), protocol, ends);
+	return igor_opened_both((int) syscall(SYS_socketpair, domain, type | igor_closing(SOCK_CLOEXEC), protocol, ends), ends);
 }
 
 int igor_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-	return accept4(fd, address, length, igor_closing(SOCK_CLOEXEC));
+	return igor_opened(accept4(fd, address, length, igor_closing(SOCK_CLOEXEC)));
+}
+
+int igor_close(int fd)
+{
+	/* First: as soon as it is closed another thread may open it. */
+	igor_note_opener(fd, 0);
+	return (int) syscall(SYS_close, fd);
+}
+
+int igor_fclose(FILE *stream)
+{
+	int (*call)(FILE *) = (int (*)(FILE *)) dlsym(RTLD_NEXT, "fclose");
+
+	igor_note_opener(fileno(stream), 0);
+	return call(stream);
 }
 
 /* Descriptors that the server inherited are for the server alone. */
@@ -74,14 +124,22 @@ void shim_descriptors_own(bool opened)
 	}
 }
 
-/* In the forked child of a request: what belongs to the server and its clients. The server keeps its sockets at and above
+static bool igor_is_of_another(int fd)
+{
+	pid_t opener = __atomic_load_n(&igor_openers[fd], __ATOMIC_RELAXED);
+
+	return igor_of_server[fd] || (opener != 0 && opener != igor_self->tid);
+}
+
+/* In the forked child of a request: what belongs to the server, its clients and other scripts, such as a file that one of
+ * them has locked: the lock would be held for as long as the child lives. The server keeps its sockets at and above
  * IGOR_SERVER_DESCRIPTORS_MIN where the limits of the process allow it, and leaves the lower ones to scripts. */
 void igor_descriptors_leave(void)
 {
 	int fd;
 
 	for (fd = STDERR_FILENO + 1; fd < IGOR_SERVER_DESCRIPTORS_MIN; fd++) {
-		if (igor_of_server[fd]) {
+		if (igor_is_of_another(fd)) {
 			(void) syscall(SYS_close, fd);
 		}
 	}

@@ -397,7 +397,7 @@ static FILE *igor_popen_shell(const char *command, bool reads)
 	igor_pipe *pipe = calloc(1, sizeof(igor_pipe));
 	int ends[2], error;
 
-	if (pipe == NULL || pipe2(ends, O_CLOEXEC) != 0) {
+	if (pipe == NULL || igor_opened_both(pipe2(ends, O_CLOEXEC), ends) != 0) {
 		free(pipe);
 		return NULL;
 	}

@@ -5,8 +5,9 @@
  *   fcntl, fcntl64                    opcache.c      answers opcache's question about locks for the threads of this process
  *   popen, pclose                     environment.c  child processes inherit what their thread put by putenv()
  *   posix_spawn, posix_spawnp         environment.c  the same; reap.c keeps the child
- *   open, creat, mkstemp, dup, pipe,  descriptors.c  programs that scripts start inherit none of these
- *   socket, socketpair, accept
+ *   open, creat, mkstemp, dup, pipe,  descriptors.c  programs that scripts start inherit none of these, and forked children
+ *   socket, socketpair, accept,                      none of another script
+ *   close, fclose
  *   fork, wait, wait3, wait4,         reap.c         children that no script waits for are reaped
  *   waitpid, waitid
  *   sigaction, alarm, kill            signals.c      handlers, alarms and signals to itself are the thread's own
@@ -102,6 +103,16 @@ IGOR_EXPORT int mkstemp(char *template)
 IGOR_EXPORT int dup(int fd)
 {
 	return igor_dup(fd);
+}
+
+IGOR_EXPORT int close(int fd)
+{
+	return igor_close(fd);
+}
+
+IGOR_EXPORT int fclose(FILE *stream)
+{
+	return igor_fclose(stream);
 }
 
 IGOR_EXPORT int pipe(int ends[2])

@@ -59,6 +59,31 @@ fn a_program_gets_the_descriptors_that_the_script_hands_over() {
     assert_eq!(server.eval(code).value(), "handed over");
 }
 
+/// D6: not for as long as a child of one script lives does a lock stay taken that another has let go by fclose(), nor a
+/// connection or a pipe open that another has closed. What the script itself has open stays open in its child.
+#[test]
+fn a_forked_child_holds_nothing_of_other_requests() {
+    let server = server(2);
+    let mut other = server.connect();
+    let opens = "$dir = getenv('DIR'); $lock = fopen(\"$dir/lock\", 'c'); flock($lock, LOCK_EX);
+        $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); $program = popen('cat', 'w'); touch(\"$dir/open\");
+        while (!file_exists(\"$dir/forked\")) { usleep(1000); clearstatcache(); }
+        fclose($lock); fclose($pair[0]); stream_set_timeout($pair[1], 5); $ended = fgets($pair[1]) === false && feof($pair[1]);
+        pclose($program); return [flock(fopen(\"$dir/lock\", 'c'), LOCK_EX | LOCK_NB), $ended];";
+    other.write(&Request::post("/eval.php", opens));
+    wait_until("the files of the other script", || server.path("open").exists());
+    let forks = "$dir = getenv('DIR'); $own = fopen(\"$dir/own\", 'w'); $folder = opendir($dir);
+        $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+        if (pcntl_fork() === 0) {
+            fwrite($own, readdir($folder) === false ? 'no folder' : 'all'); fwrite($pair[0], \"still open\\n\");
+            while (!file_exists(\"$dir/done\")) { usleep(1000); clearstatcache(); } exit;
+        }
+        $said = fgets($pair[1]); touch(\"$dir/forked\"); return [$said, file_get_contents(\"$dir/own\")];";
+    assert_eq!(server.eval(forks).value(), serde_json::json!(["still open\n", "all"]));
+    assert_eq!(Outcome::of_response(&other.read(false)).value(), serde_json::json!([true, true]));
+    fs::write(server.path("done"), "").expect("files can be written");
+}
+
 /// While one script has a mask of its own, another sees the one of the process.
 #[test]
 fn the_file_mode_mask_is_the_threads_own() {
