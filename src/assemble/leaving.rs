@@ -25,15 +25,22 @@ impl Leaving {
         self.classic = self.classic.take().or(other.classic);
     }
 
+    /// Asks the scripts of HTTP workers to end that have no request, while others still have theirs: those must not use up the
+    /// time of all. Requests that still come are served.
+    pub(crate) fn end_idle(&self, grace: Duration) {
+        for worker in &self.http {
+            worker.end_idle(idle_time(grace));
+        }
+    }
+
     /// Asks the threads that serve requests to end when nothing waits any more. HTTP workers that are idle get time of their
     /// own for it, as long as the grace period at most: the requests of others may have used that up.
     pub(crate) fn stop_serving(&self, grace: Duration) {
-        let idle_time = grace.min(Duration::from_secs(IDLE_END_SECONDS_MAX));
         if let Some(classic) = &self.classic {
             classic.stop();
         }
         for worker in &self.http {
-            worker.stop(idle_time);
+            worker.stop(idle_time(grace));
         }
     }
 
@@ -45,4 +52,8 @@ impl Leaving {
         let thread_groups: Vec<_> = classic.chain(http).chain(background).collect();
         threads::leave(&thread_groups, grace, kill)
     }
+}
+
+fn idle_time(grace: Duration) -> Duration {
+    grace.min(Duration::from_secs(IDLE_END_SECONDS_MAX))
 }

@@ -262,6 +262,10 @@ pub const STALL_SECONDS_MIN: u64 = 5;
 /// How often that is checked: often enough that the record is read while it lasts.
 pub const STALL_LOOK_EVERY_SECONDS: u64 = 2;
 
+/// How long a stop, and what a reload has replaced, wait for the requests in hand before idle HTTP workers are asked to end.
+/// Most requests take less, and one that has not come to its queue yet finds a script that is still there.
+pub const DRAIN_SETTLE_MS: u64 = 100;
+
 /// How long idle HTTP workers may take to clean up when the requests of others have used up the grace period. Part of
 /// [`KILL_SECONDS_MAX`], so that a stop takes no longer for it.
 pub const IDLE_END_SECONDS_MAX: u64 = 3;

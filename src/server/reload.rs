@@ -7,6 +7,7 @@
 
 use super::control::{ControlError, Reloaded, Requests, StopSignal};
 use super::run::{Listening, Server};
+use super::shutdown::settled;
 use crate::assemble::encryption::Encryption;
 use crate::assemble::{Leaving, Live, Threads, sites};
 use crate::config::{self, Config, Listener};
@@ -134,11 +135,15 @@ impl Server {
         self.retiring = Some(tokio::spawn(async move {
             let draining: Vec<_> =
                 removed.into_iter().map(|listening| tokio::spawn(listening.running.shut_down(grace))).collect();
+            let is_in_hand = || replaced.iter().any(|service| service.in_hand() > 0);
+            if !settled(&draining, grace, is_in_hand).await {
+                leaving.end_idle(grace);
+            }
             for task in draining {
                 // A task that panicked has lost its listener, which closes it.
                 let _ = task.await;
             }
-            while replaced.iter().any(|service| service.in_hand() > 0) && Instant::now() < until {
+            while is_in_hand() && Instant::now() < until {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             leaving.stop_serving(grace);

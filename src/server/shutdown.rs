@@ -2,10 +2,11 @@
 
 use crate::assemble::Live;
 use crate::http::listener::RunningListener;
-use crate::limits::KILL_SECONDS_MAX;
+use crate::limits::{DRAIN_SETTLE_MS, KILL_SECONDS_MAX};
 use crate::threads::Stuck;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted. Returns the
 /// threads that could not be made to leave: the engine must not be stopped under them.
@@ -19,6 +20,10 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     tracing::debug!("stopping: no new connections, running requests end");
     let draining = listeners.into_iter().map(|listener| tokio::spawn(listener.shut_down(grace)));
     let draining: Vec<_> = draining.collect();
+    if !settled(&draining, grace, || false).await {
+        tracing::debug!("stopping: idle HTTP workers end");
+        live.threads.leaving().end_idle(grace);
+    }
     let mut cut_off = 0;
     for task in draining {
         cut_off += task.await.unwrap_or(0);
@@ -32,4 +37,22 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     leaving.stop_serving(grace);
     // All groups share one deadline, so they leave side by side. Waited for on this thread: the system may give no other.
     tokio::task::block_in_place(|| leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX)))
+}
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Waits until these listeners have ended and nothing `is_in_hand`, but no longer than [`DRAIN_SETTLE_MS`]: what is not
+/// answered by then takes longer than others should wait for. Returns whether all has ended.
+pub(super) async fn settled<T>(draining: &[JoinHandle<T>], grace: Duration, is_in_hand: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + grace.min(Duration::from_millis(DRAIN_SETTLE_MS));
+    loop {
+        if draining.iter().all(JoinHandle::is_finished) && !is_in_hand() {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

@@ -90,6 +90,64 @@ fn idle_workers_clean_up_while_another_is_interrupted() {
     assert_eq!(log.matches("interrupting a script").count(), 1, "{log}");
 }
 
+/// A worker of three threads. A request for `?wait` lasts until there is a file `go`; each script that ends leaves a dot.
+fn waiting_workers() -> Server {
+    let worker = "<?php while (frankenphp_handle_request(function () {
+            touch(getenv('DIR') . '/runs');
+            while (isset($_GET['wait']) && !file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); }
+            echo getenv('ROUND'), ' served';
+        })); file_put_contents(getenv('DIR') . '/cleaned', '.', FILE_APPEND);";
+    Igor::new()
+        .global("grace_period 60s")
+        .file("work.php", worker)
+        .site("root {$DIR}\nphp_server {\nenv DIR {$DIR}\nenv ROUND 1\nworker {$DIR}/work.php 3\n}")
+        .start()
+}
+
+/// One request has a thread, another is still arriving while `end` is carried out: the idle threads end at once, and both
+/// requests are served.
+fn assert_idle_end_first(server: &Server, end: impl FnOnce(&Server)) {
+    let cleaned = |count: usize| {
+        let seen = || fs::read_to_string(server.path("cleaned")).unwrap_or_default().len();
+        wait_until(&format!("{count} scripts that have ended"), || seen() == count);
+    };
+    let (mut running, mut arriving) = (server.connect(), server.connect());
+    running.write(&Request::get("/work.php?wait"));
+    arriving.write_raw(b"POST /work.php HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nab");
+    wait_until("the request", || server.path("runs").exists());
+    end(server);
+    cleaned(2);
+    arriving.write_raw(b"cd");
+    assert_eq!(arriving.read(false).text(), "1 served");
+    cleaned(3);
+    fs::write(server.path("go"), "").expect("files can be written");
+    assert_eq!(running.read(false).text(), "1 served");
+    cleaned(4);
+}
+
+/// D13: idle workers do not wait for the requests of others with their clean-up.
+#[test]
+fn at_a_stop_idle_workers_end_at_once() {
+    let server = waiting_workers();
+    assert_idle_end_first(&server, |server| server.signal(Signal::TERM));
+    let log = server.ended().log;
+    assert!(!log.contains("interrupting") && !log.contains("failed in a request"), "{log}");
+}
+
+/// D13: so it is with those that a reload replaces.
+#[test]
+fn at_a_reload_replaced_idle_workers_end_at_once() {
+    let server = waiting_workers();
+    assert_idle_end_first(&server, |server| {
+        let file = server.path("Caddyfile");
+        let text = fs::read_to_string(&file).expect("the configuration");
+        fs::write(&file, text.replace("ROUND 1", "ROUND 2")).expect("files can be written");
+        server.signal(Signal::HUP);
+        server.wait_log(&["the configuration was reloaded"]);
+    });
+    assert_eq!(server.send(&Request::get("/work.php")).text(), "2 served");
+}
+
 /// B49
 #[test]
 fn idle_connections_do_not_hold_the_server() {

@@ -34,7 +34,8 @@ pub struct HttpWorker {
     /// Protects what `wait_booted` looks at.
     boot: Mutex<Boot>,
     changed: Condvar,
-    /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone.
+    /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone. Their scripts end then, and run
+    /// again only for requests that still come, until the queue is closed.
     stop: Mutex<Option<Sender<Infallible>>>,
     stopped: Receiver<Infallible>,
     /// Ends the runs that began under it; a restart puts a new one in its place. Protects the pair alone.
@@ -212,11 +213,18 @@ impl HttpWorker {
         }
     }
 
-    /// Asks the scripts to end after the request in hand. Those that have none get `idle_time` for it in any case.
-    pub fn stop(&self, idle_time: Duration) {
+    /// Asks the scripts to end that have no request, and others when they have none any more. Those that are idle now get
+    /// `idle_time` for it in any case. A request that still comes is served: for it a script runs once more.
+    pub fn end_idle(&self, idle_time: Duration) {
         self.thread_group.spare_idle(idle_time);
-        // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Asks the scripts to end after the request in hand, and refuses new requests. Those that have none get `idle_time` for
+    /// it in any case.
+    pub fn stop(&self, idle_time: Duration) {
+        // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
+        self.end_idle(idle_time);
         self.queue.close();
         self.locked().stopping = true;
         self.changed.notify_all();

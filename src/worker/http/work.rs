@@ -31,6 +31,10 @@ pub(super) struct HttpWork {
     served: bool,
     output: LineLog,
     given_up: bool,
+    /// The request for which the script runs once more although the worker stops.
+    late: Option<Box<dyn Exchange>>,
+    /// The script was asked to end when it had no request.
+    ended_idle: bool,
 }
 
 impl HttpWork {
@@ -48,17 +52,28 @@ impl HttpWork {
             served: false,
             output: LineLog::default(),
             given_up: false,
+            late: None,
+            ended_idle: false,
         }
     }
 
-    /// Waits until the script may start; `false` when the worker stops.
-    fn pause(&self) -> bool {
+    /// Waits until the script may start; `false` when the worker stops and no request comes any more.
+    fn pause(&mut self) -> bool {
         let pause = crossbeam_channel::after(self.pause);
         select_biased! {
-            recv(self.worker.stopped) -> _ => false,
+            recv(self.worker.stopped) -> _ => self.wait_late(),
             recv(self.restart) -> _ => true,
             recv(pause) -> _ => true,
         }
+    }
+
+    /// Waits for a request that comes although the worker stops; `false` when none will.
+    fn wait_late(&mut self) -> bool {
+        let never = crossbeam_channel::never();
+        if let Taken::Job(exchange, _) = self.worker.queue.take(None, [&never, &never]) {
+            self.late = Some(exchange);
+        }
+        self.late.is_some()
     }
 
     fn is_to_restart(&self) -> bool {
@@ -113,6 +128,7 @@ impl Work for HttpWork {
         self.activity.running(self.run);
         self.started = Instant::now();
         self.serving_at = None;
+        self.ended_idle = false;
         let HttpConfig { name, file, env, .. } = &self.worker.config;
         tracing::debug!(worker = name, thread = self.number, run = self.run, "worker script started");
         Next::Run(Run {
@@ -127,8 +143,12 @@ impl Work for HttpWork {
     fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
         self.note_serving();
         // Looked at first: under load the queue never runs empty.
-        if self.is_to_restart() {
+        if self.late.is_none() && self.is_to_restart() {
             return None;
+        }
+        if let Some(exchange) = self.late.take() {
+            self.activity.busy(exchange.head());
+            return Some(exchange);
         }
         self.activity.idle();
         match self.worker.queue.take(None, [&self.worker.stopped, &self.restart]) {
@@ -136,7 +156,10 @@ impl Work for HttpWork {
                 self.activity.busy(exchange.head());
                 Some(exchange)
             }
-            Taken::Stop | Taken::Idle => None,
+            Taken::Stop | Taken::Idle => {
+                self.ended_idle = !self.is_to_restart();
+                None
+            }
         }
     }
 
@@ -149,13 +172,20 @@ impl Work for HttpWork {
         let (name, thread, run) = (worker.config.name.as_str(), self.number, self.run);
         self.output.flush(|line| tracing::info!(target: "php", worker = name, thread, run, "{line}"));
         let status = exit_status(&ended);
+        let asked = match self.is_to_restart() {
+            true => Asked::Restart,
+            false if self.ended_idle => Asked::Stop,
+            false => Asked::Nothing,
+        };
+        // Its request is answered as one that no thread takes.
+        self.late = None;
         let end = RunEnd {
             kind: Kind::Http,
             worker: name,
             scope: None,
             thread,
             run,
-            asked: if self.is_to_restart() { Asked::Restart } else { Asked::Nothing },
+            asked,
             lasted: self.started.elapsed(),
             ready_for: self.serving_at.map(|at| at.elapsed()),
             failures_max: worker.config.failures_max,
