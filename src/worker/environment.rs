@@ -19,7 +19,8 @@ pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String,
 }
 
 /// The variables while an HTTP worker boots: those of a request that no one has sent, as FrankenPHP has them, by which
-/// frameworks know that they are not on a command line. Empty is what only a client could say.
+/// frameworks know that they are not on a command line. Empty is what only a client could say; absent are `PATH_TRANSLATED`
+/// and `REMOTE_USER`, which a request without a path info and without a login has not either.
 pub(super) fn boot_vars(file: &Path, name: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();
     let script = file.as_os_str().as_bytes();
@@ -46,13 +47,11 @@ const BOOT_VARS: &[(&str, &str)] = &[
     ("HTTPS", ""),
     ("HTTP_HOST", ""),
     ("PATH_INFO", ""),
-    ("PATH_TRANSLATED", ""),
     ("QUERY_STRING", ""),
     ("REMOTE_ADDR", ""),
     ("REMOTE_HOST", ""),
     ("REMOTE_IDENT", ""),
     ("REMOTE_PORT", ""),
-    ("REMOTE_USER", ""),
     ("REQUEST_METHOD", "GET"),
     ("REQUEST_SCHEME", "http"),
     ("SERVER_NAME", ""),
