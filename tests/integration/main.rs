@@ -38,6 +38,7 @@ mod names;
 mod opcache;
 mod php_builds;
 mod php_cli;
+mod php_ini;
 mod places;
 mod polyfill;
 mod processes;

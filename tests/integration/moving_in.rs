@@ -1,7 +1,7 @@
 //! What applications meet that move in from other servers.
 
-use crate::common::workers::{assert_holds, block, script};
-use crate::common::{Igor, Request, Server, igor, wait_until};
+use crate::common::workers::{assert_holds, block, puppet, script};
+use crate::common::{Igor, Request, Server, igor, output_of, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
@@ -70,6 +70,74 @@ fn sensitive_files_are_hidden_by_one_directive() {
     }
 }
 
+/// What docs/coming-from-apache.md writes in the place of a rule of `.htaccess`. The page's table and this list are one.
+const FROM_APACHE: &[&str] = &[
+    "@yml path *.yml",
+    "env NAME value",
+    "header -X-Powered-By",
+    "header >X-Frame-Options DENY",
+    "hide *.yml",
+    "index app.php",
+    "php_ini memory_limit 256M",
+    "redir /old /new 301",
+    "respond /data/* 403",
+    "respond @yml 403",
+    "try_files {path} /app.php",
+];
+
+/// Directives in the right column of the page's table: what is code there and has arguments.
+fn from_apache_in_the_manual() -> Vec<&'static str> {
+    let page = include_str!("../../docs/coming-from-apache.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let code = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let mut found: Vec<&str> = code.filter(|code| code.contains(' ')).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Each line of the table does what the rule of `.htaccess` did.
+#[test]
+fn rules_of_htaccess_have_directives() {
+    assert_eq!(from_apache_in_the_manual(), FROM_APACHE);
+    let show = "<?php echo json_encode([basename(__FILE__), $_SERVER['NAME'] ?? null, ini_get('memory_limit'), $_SERVER['REQUEST_URI']]);";
+    let serve = |lines: &str| {
+        Igor::new()
+            .frankenphp("php_ini memory_limit 256M")
+            .site(&format!("root {{$DIR}}/public\n{lines}"))
+            .file("public/app.php", show)
+            .file("public/index.php", show)
+            .file("public/data/secret.txt", "secret")
+            .file("public/data/run.php", show)
+            .file("public/settings.yml", "secret: 1")
+            .file("public/plain.txt", "plain")
+            .file("public/folder/a.txt", "a")
+            .start()
+    };
+    let server = serve(
+        "respond /data/* 403\nredir /old /new 301\nheader >X-Frame-Options DENY\nheader -X-Powered-By\n\
+         php_server {\nhide *.yml\nindex app.php\nenv NAME value\n}",
+    );
+    let home = server.get("/");
+    assert_eq!(home.json(), json!(["app.php", "value", "256M", "/"]));
+    assert_eq!((home.header("x-frame-options"), home.header("x-powered-by")), (Some("DENY"), None));
+    assert_eq!(served(&server, "/data/secret.txt"), 403);
+    assert_eq!(served(&server, "/data/run.php"), 403, "its scripts too");
+    assert!(!server.get("/settings.yml").text().contains("secret"), "hidden");
+    assert_eq!(server.get("/plain.txt").text(), "plain");
+    let moved = server.get("/old");
+    assert_eq!((moved.status, moved.header("location")), (301, Some("/new")));
+    // A path that is no file is the front controller's: no ErrorDocument is needed. A folder is not listed.
+    assert_eq!(server.get("/a/b?c=1").json()[3], "/a/b?c=1");
+    assert!(!server.get("/folder/").text().contains("a.txt"));
+
+    let second = serve("@yml path *.yml\nrespond @yml 403\nphp_server {\ntry_files {path} /app.php\n}");
+    assert_eq!(second.get("/settings.yml").status, 403);
+    assert_eq!(second.get("/a/b").json(), json!(["app.php", null, "256M", "/a/b"]));
+    assert_eq!(second.get("/").header("x-powered-by").map(|value| value.starts_with("PHP/")), Some(true));
+}
+
 /// An `.htaccess` that protects something is not read: a check of the configuration shows what is served.
 #[test]
 fn validate_warns_of_an_htaccess_that_denies() {
@@ -130,6 +198,112 @@ fn a_page_that_waits_for_its_own_site_is_told_of() {
     connection.write(&Request::post("/eval.php?self", ask));
     let record = server.wait_log(&["WARN", "every PHP thread has been in one request"]);
     assert_holds(&record, &["threads=1", "waiting=1", "/eval.php?self", "num_threads"]);
+}
+
+/// The same in a worker: its threads are its own, so it waits for itself although others are free.
+#[test]
+fn a_worker_that_waits_for_itself_is_told_of() {
+    let server = Igor::new()
+        .frankenphp("num_threads 3")
+        .site("root {$PHP_TESTS}\nphp_server {\nworker {$PHP_TESTS}/worker.php 1 {\nname shop\n}\n}")
+        .start();
+    let ask = format!(
+        "return @file_get_contents('http://{}/worker.php', false, stream_context_create(['http' => ['timeout' => 20]]));",
+        server.address()
+    );
+    let mut connection = server.connect();
+    connection.write(&Request::post("/worker.php?self", ask));
+    let record = server.wait_log(&["WARN", "every PHP thread has been in one request"]);
+    assert_holds(&record, &["worker=\"shop\"", "threads=1", "waiting=1", "/worker.php?self", "the worker's num"]);
+    assert_eq!(server.eval("return 1;").value(), 1, "classic threads are free");
+}
+
+/// What is in `$_SERVER` while an HTTP worker boots, beside the environment: FrankenPHP's keys, and no others that a client
+/// could have sent.
+#[test]
+fn the_boot_has_the_keys_that_it_has_in_frankenphp() {
+    let boot = r#"$process = array_map(fn ($line) => strstr($line, '=', true), explode("\0", file_get_contents('/proc/self/environ')));
+        $state->keys = array_values(array_diff(array_keys($_SERVER), $process)); sort($state->keys);"#;
+    let server =
+        block(&format!("worker {{$PHP_TESTS}}/worker.php 1 {{\nenv BOOT `{}`\n}}\n", boot.replace('\n', " "))).start();
+    let frankenphp = [
+        "AUTH_TYPE",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "DOCUMENT_ROOT",
+        "DOCUMENT_URI",
+        "FRANKENPHP_WORKER",
+        "FRANKENPHP_WORKER_NAME",
+        "GATEWAY_INTERFACE",
+        "HTTPS",
+        "HTTP_HOST",
+        "PATH_INFO",
+        "PHP_SELF",
+        "QUERY_STRING",
+        "REMOTE_ADDR",
+        "REMOTE_HOST",
+        "REMOTE_IDENT",
+        "REMOTE_PORT",
+        "REQUEST_METHOD",
+        "REQUEST_SCHEME",
+        "REQUEST_TIME",
+        "REQUEST_TIME_FLOAT",
+        "REQUEST_URI",
+        "SCRIPT_FILENAME",
+        "SCRIPT_NAME",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE",
+        "SSL_CIPHER",
+        "SSL_PROTOCOL",
+        "argc",
+        "argv",
+    ];
+    let own = ["BOOT", "FRANKENPHP_WORKER_BACKGROUND"];
+    let mut expected: Vec<&str> = frankenphp.into_iter().chain(own).collect();
+    expected.sort_unstable();
+    assert_eq!(server.eval_in_worker("return $state->keys;").value(), json!(expected));
+}
+
+/// By what frameworks tell the web from a command line: the names of the tests that take this place for a command line.
+const COMMAND_LINE: &str = "array_keys(array_filter([
+    'PHP_SAPI' => in_array(PHP_SAPI, ['cli', 'phpdbg', 'embed'], true),
+    'php_sapi_name()' => str_starts_with(php_sapi_name(), 'cli'),
+    'STDIN' => defined('STDIN'),
+    'method and address' => !isset($_SERVER['REQUEST_METHOD']) && !isset($_SERVER['REMOTE_ADDR']),
+    'getenv()' => getenv('REQUEST_METHOD') === false,
+    'host' => !isset($_SERVER['HTTP_HOST']),
+    'interface' => !isset($_SERVER['GATEWAY_INTERFACE']),
+    'arguments' => ($_SERVER['argc'] ?? 0) > 0,
+    'query' => isset($_SERVER['argv']) && !isset($_SERVER['QUERY_STRING']),
+    'status' => http_response_code() === false,
+    'head' => headers_sent(),
+]))";
+
+/// CodeIgniter 4 asks when it boots, Laravel and Symfony when they need it: none may take the web for a command line.
+#[test]
+fn frameworks_tell_the_web_from_a_command_line() {
+    let one_line = COMMAND_LINE.replace('\n', " ");
+    let server = block(
+        &(format!("worker {{$PHP_TESTS}}/worker.php 1 {{\nenv BOOT `$state->boot = {one_line};`\n}}\n")
+            + &puppet("w", "num 1")),
+    )
+    .start();
+    let ask = format!("return {COMMAND_LINE};");
+    assert_eq!(server.eval_in_worker("return $state->boot;").value(), json!([]), "the boot of a worker");
+    assert_eq!(server.eval_in_worker(&ask).value(), json!([]), "a request of a worker");
+    assert_eq!(server.eval(&ask).value(), json!([]), "a classic request");
+    // A background worker has arguments and no request; PHP's constants and name are the server's all the same.
+    let background = server.puppet("w").eval(&ask).value();
+    let expected = ["method and address", "getenv()", "host", "interface", "arguments", "query"];
+    assert_eq!(background, json!(expected));
+    let mut command = igor();
+    command.args(["php-cli", "-n", "-r", &format!("echo json_encode({COMMAND_LINE});")]).env_remove("REQUEST_METHOD");
+    let seen: Vec<String> = serde_json::from_str(&output_of(&mut command)).expect("JSON");
+    for name in ["PHP_SAPI", "php_sapi_name()", "STDIN", "method and address", "getenv()", "arguments"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name} is not in {seen:?}");
+    }
 }
 
 /// A consumer that publishes nothing may end well, again and again: to ask for the handle is enough.
