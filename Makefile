@@ -204,19 +204,17 @@ fastcgi-peers: php ## nginx in front of the FastCGI responder
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) scripts/fastcgi-peers.sh $(TARGET)/debug/igor $(TARGET)/fastcgi-peers
 
-.PHONY: wordpress
-wordpress: php ## Debian's WordPress with MariaDB: install, log in, write, upload, follow a worker's options
-	@scripts/php.sh install-packages wordpress
-	$(WITH_PHP) cargo build --workspace
-	$(WITH_PHP) scripts/wordpress.sh $(TARGET)/debug/igor $(TARGET)/wordpress
-
-# The sample takes a minute on two free cores.
+# The sample takes a minute and a half on two free cores.
 .PHONY: applications
-applications: php ## Debian's MediaWiki, phpMyAdmin and others under igor, in a browser and beside php-fpm (SAMPLE=1, APPLICATIONS=: some)
+applications: php ## Debian's WordPress, MediaWiki and others under igor, in a browser and beside php-fpm (SAMPLE=1, APPLICATIONS=: some)
 	@scripts/php.sh install-packages applications
 	$(WITH_PHP) cargo build --bins
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
-		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger))
+		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger symfony laravel_worker))
+
+.PHONY: wordpress
+wordpress: ## Debian's WordPress alone, with MariaDB and the recipe whose options change while it runs
+	@$(MAKE) --no-print-directory applications APPLICATIONS=wordpress
 
 .PHONY: component-suites
 component-suites: php ## The suites of Symfony's components under igor php-cli and igor-php, compared with the stock php (COMPONENTS=: some)

@@ -6,7 +6,7 @@
 #   scripts/applications.sh IGOR FOLDER [NAME…]
 #
 # IGOR is the program. FOLDER keeps the unpacked packages; sites and databases are made again each time. NAME is a file
-# in scripts/applications; default: all of them. WordPress has a script of its own.
+# in scripts/applications; default: all of them.
 #
 # Environment:
 #   PHP     the stock php of the same build; default: the one that `make php` built
@@ -95,12 +95,25 @@ with_igor() {
     IGOR_AT=$(sed -n 's/.*listening.*address=\([^ ]*\).*/\1/p' "$SITE/igor.log" | head -n 1)
 }
 
+# recipe_served RECIPE: a copy of the recipe in $SITE/recipe by its own Caddyfile; what is in its folder public for php-fpm, too.
+# Sets IGOR_AT.
+recipe_served() {
+    cp -R -- "$ROOT/examples/recipes/$1/." "$SITE/recipe/"
+    mkdir -p -- "$SITE/recipe/var" "$SITE/sessions"
+    ln -s -- "$SITE/recipe/public" "$SITE/root"
+    sed -i '1i {\n\tadmin off\n}' "$SITE/recipe/Caddyfile"
+    (cd -- "$SITE/recipe" && PORT=0 exec "$IGOR" run --config Caddyfile) >"$SITE/igor.log" 2>&1 &
+    SERVER=$!
+    until_true 'igor' grep --quiet 'listening .*address=' "$SITE/igor.log"
+    IGOR_AT=127.0.0.1:$(sed -n 's/.*listening.*address=[^ ]*:\([0-9]*\).*/\1/p' "$SITE/igor.log" | head -n 1)
+}
+
 # with_fpm: the same folder by php-fpm behind nginx, at the address that igor had, so that absolute links are the same.
 with_fpm() {
     {
         printf '[global]\nerror_log = %s/fpm.log\ndaemonize = no\n[www]\nlisten = %s/fpm.sock\npm = static\npm.max_children = 8\n' \
             "$SITE" "$SITE"
-        settings | while read -r name value; do printf 'php_admin_value[%s] = "%s"\n' "$name" "$value"; done
+        settings | while read -r name value; do printf 'php_value[%s] = "%s"\n' "$name" "$value"; done
     } >"$SITE/fpm.conf"
     sed -e "s|@SITE@|$SITE|g" -e "s|@ADDRESS@|$IGOR_AT|g" "$ROOT/scripts/applications/nginx.conf" >"$SITE/nginx.conf"
     rm -f -- "$SITE/fpm.sock"
@@ -182,7 +195,9 @@ stop_igor() {
     SERVER=''
     # That a newer PHP is out is no matter of the application's.
     ! grep -E ' (WARN|ERROR) ' "$SITE/igor.log" | grep -vE ' php: |this PHP is unsafe' || fail "$APPLICATION: igor warns in $SITE/igor.log"
-    ! grep -E 'PHP Fatal|Uncaught|panicked' "$SITE/igor.log" "$SITE/php.log" 2>/dev/null || fail "$APPLICATION: PHP failed; see $SITE"
+    # grep's status would be 2, for a file that is not there, whatever the other holds.
+    touch -- "$SITE/php.log"
+    ! grep -E 'PHP Fatal|panicked' "$SITE/igor.log" "$SITE/php.log" || fail "$APPLICATION: PHP failed; see $SITE"
     passed 'the log has no warning of igor'
 }
 
@@ -203,11 +218,14 @@ begin() {
     APPLICATION=$1 SITE=$FOLDER/site-$1 FILES=$FOLDER/$1
     rm -rf -- "$SITE"
     mkdir -p -- "$SITE"
+    # What differs from one moment to the next; an application's file may have its own.
+    steady() { cat; }
 }
 
-# Of the processes that were started.
+# The processes that were started, beside those of an application's own.
+OTHERS=()
 finish() {
-    for process in ${SERVER:-} ${NGINX:-} ${FPM_SERVER:-} ${DATABASE:-}; do
+    for process in ${SERVER:-} ${NGINX:-} ${FPM_SERVER:-} ${DATABASE:-} "${OTHERS[@]}"; do
         kill "$process" 2>/dev/null || true
     done
     wait
@@ -228,16 +246,13 @@ main() {
     fi
     for name in "${names[@]}"; do
         [[ -f $ROOT/scripts/applications/$name.sh ]] || fail "there is no application named $name"
+        begin "$name"
         # shellcheck source=/dev/null
         source "$ROOT/scripts/applications/$name.sh"
-        begin "$name"
         "application_$name"
         [[ -z ${DATABASE:-} ]] || { kill "$DATABASE" && wait "$DATABASE" || true; }
         DATABASE=''
     done
 }
-
-# What differs from one moment to the next; an application's file may have its own.
-steady() { cat; }
 
 main "$@"; exit

@@ -61,7 +61,7 @@ packages_say_elsewhere() {
 }
 
 # packages_of LIST: `build` for compiling PHP and this project, `test` for what
-# only the tests run, `wordpress` for `make wordpress`. The names are the same on Debian and on Ubuntu.
+# only the tests run, `applications` for `make applications`, and so on. The names are the same on Debian and on Ubuntu.
 packages_of() {
     case $1 in
         build)
@@ -73,22 +73,23 @@ packages_of() {
             printf '%s\n' caddy composer curl gdb gnupg haproxy inotify-tools nginx openssl php-amphp-amp php-symfony-cache php-symfony-console \
                 phpunit redis-sentinel redis-server shellcheck strace valgrind wrk
             ;;
-        wordpress)
-            printf '%s\n' curl mariadb-client-core mariadb-server-core
-            ;;
         applications)
             # The servers to compare with, a browser, and the libraries of the applications, which are unpacked themselves.
             printf '%s\n' chromium chromium-driver curl nginx php-curl php-fpm php-intl php-mbstring php-sqlite3 \
                 php-xml
             printf '%s\n' libjs-jquery libjs-jquery-cookie libjs-jquery-ui libphp-simplepie php-constant-time php-doctrine-dbal \
                 php-geshi php-laravel-framework php-phpseclib php-random-compat php-symfony-console php-symfony-dependency-injection \
-                php-symfony-doctrine-messenger php-symfony-event-dispatcher php-symfony-messenger
+                php-symfony-doctrine-messenger php-symfony-event-dispatcher php-symfony-framework-bundle php-symfony-messenger \
+                php-symfony-runtime
             # Of phpMyAdmin, with a database.
             printf '%s\n' libjs-codemirror libjs-jquery-mousewheel libjs-jquery-tablesorter libjs-jquery-timepicker mariadb-client-core \
                 mariadb-server-core php-composer-ca-bundle php-google-recaptcha php-mariadb-mysql-kbs php-mysql php-nikic-fast-route \
                 php-phpmyadmin-motranslator php-phpmyadmin-shapefile php-phpmyadmin-sql-parser php-psr-http-factory \
                 php-psr-http-message php-slim-psr7 php-symfony-config php-symfony-expression-language php-twig \
                 php-twig-i18n-extension php-webmozart-assert
+            # Of Roundcube, with servers for its mail.
+            printf '%s\n' dovecot-imapd libjs-bootstrap4 libjs-jquery-minicolors libjs-jstimezonedetect php-auth-sasl \
+                php-guzzlehttp-guzzle php-mail-mime php-masterminds-html5 php-net-sieve php-net-smtp php-pear python3-aiosmtpd
             ;;
         component-suites)
             printf '%s\n' php-psr-cache php-psr-container php-psr-event-dispatcher php-psr-log phpunit xz-utils
@@ -100,7 +101,7 @@ packages_of() {
             printf '%s\n' curl nginx
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, component-suites, fastcgi-peers and wordpress"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, component-suites and fastcgi-peers"
             ;;
     esac
 }

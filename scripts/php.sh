@@ -7,7 +7,7 @@
 #   scripts/php.sh source                   print the path of its source tree
 #   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
-#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test or wordpress; on another system
+#   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test, applications …; on another system
 #                                           than Debian and Ubuntu, print the command that installs what a build needs
 #
 # Environment:
