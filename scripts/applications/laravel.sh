@@ -7,10 +7,8 @@ application_laravel() {
     cp -R -- "$ROOT/examples/recipes/laravel-queue/." "$SITE/"
     sed -i '1i {\n\tadmin off\n}' "$SITE/Caddyfile"
     : >"$SITE/storage/notes.txt"
-    (cd -- "$SITE" && "$IGOR" php-cli database/jobs.php && PORT=0 exec "$IGOR" run --config Caddyfile) >"$SITE/igor.log" 2>&1 &
-    SERVER=$!
-    until_true 'igor' grep --quiet 'listening .*address=' "$SITE/igor.log"
-    base=http://localhost:$(sed -n 's/.*listening.*address=[^ ]*:\([0-9]*\) .*/\1/p' "$SITE/igor.log" | head -n 1)
+    (cd -- "$SITE" && "$IGOR" php-cli database/jobs.php) >"$SITE/jobs.log" 2>&1 || fail "$APPLICATION: its table is not made"
+    laravel_served
     for number in {1..12}; do
         curl --silent --fail "$base/?text=note-$number" | has "page $number dispatches" sent
     done
@@ -28,6 +26,30 @@ application_laravel() {
     [[ $(grep --count 'background worker stopped .*exit_status=0' "$SITE/igor.log") -eq 2 ]] ||
         fail "$APPLICATION: a run did not end by itself; see $SITE/igor.log"
     passed 'a stop lets the job finish, and both runs end with status 0'
+    laravel_times_out
+}
+
+# laravel_served: starts the server. Sets $base.
+laravel_served() {
+    (cd -- "$SITE" && PORT=0 exec "$IGOR" run --config Caddyfile) >"$SITE/igor.log" 2>&1 &
+    SERVER=$!
+    until_true 'igor' grep --quiet 'listening .*address=' "$SITE/igor.log"
+    base=http://localhost:$(sed -n 's/.*listening.*address=[^ ]*:\([0-9]*\) .*/\1/p' "$SITE/igor.log" | head -n 1)
+}
+
+# laravel_times_out: Laravel sets an alarm for each job, and kills its own process when it rings. That ends the run alone.
+laravel_times_out() {
+    sed -i "s/'--sleep=1'/'--sleep=1', '--timeout=1'/" "$SITE/bin/queue"
+    laravel_served
+    curl --silent --fail "$base/?text=endless&milliseconds=600000" >/dev/null
+    until_true 'the record of the killed run' grep --quiet '(KILL) ended this script' "$SITE/igor.log"
+    until_true 'the next run' grep --quiet 'background worker started .*worker="*queue"* .*run=2' "$SITE/igor.log"
+    curl --silent --fail "$base/?text=after-the-kill" >/dev/null
+    until_true 'a job after it' grep --quiet '^after-the-kill$' "$SITE/storage/notes.txt"
+    kill -s TERM "$SERVER"
+    wait "$SERVER" || fail "$APPLICATION: igor ended with status $?"
+    SERVER=''
+    passed 'a job that takes too long ends its run, with a record, and neither the server nor the queue'
 }
 
 # laravel_done COUNT: so many jobs were done, each once.

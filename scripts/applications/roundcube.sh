@@ -3,7 +3,7 @@
 # scripts/applications.sh.
 
 application_roundcube() {
-    unpacked roundcube-core
+    unpacked roundcube-core || return 0
     mail_servers
     roundcube_site
     # Nothing of it is in the document root but what is for clients; PHP finds the rest beside it.

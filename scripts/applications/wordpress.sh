@@ -3,7 +3,8 @@
 # post over REST, an upload, an option that a worker changes. Sourced by scripts/applications.sh.
 
 application_wordpress() {
-    unpacked wordpress wordpress-theme-twentytwentythree php-getid3 libjs-cropper libjs-prototype libjs-scriptaculous libjs-underscore
+    unpacked wordpress wordpress-theme-twentytwentythree php-getid3 libjs-cropper libjs-prototype libjs-scriptaculous libjs-underscore ||
+        return 0
     database
     database_run 'CREATE DATABASE wordpress'
     wordpress_site
