@@ -72,56 +72,56 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "auto_https",
             usage: "auto_https off|disable_redirects|disable_certs|ignore_loaded_certs…",
             doc: "Switches off what of HTTPS is automatic: all, the redirects from plain HTTP, or the certificates.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::auto(&mut global.https.auto, node, context),
         },
         Directive {
             name: "http_port",
             usage: "http_port PORT",
             doc: "The port that plain HTTP means; 80 unless given.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::port(&mut global.https.http_port, node, context),
         },
         Directive {
             name: "https_port",
             usage: "https_port PORT",
             doc: "The port that HTTPS means; 443 unless given.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::port(&mut global.https.https_port, node, context),
         },
         Directive {
             name: "email",
             usage: "email ADDRESS",
             doc: "The address that certificate authorities write to.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::email(&mut global.https.acme, node, context),
         },
         Directive {
             name: "acme_ca",
             usage: "acme_ca URL",
             doc: "The directory of the ACME authority that certificates come from; Let's Encrypt unless given.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::directory(&mut global.https.acme, node, context),
         },
         Directive {
             name: "acme_ca_root",
             usage: "acme_ca_root FILE",
             doc: "The certificate that the ACME authority's own server is trusted by.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::trusted_root(&mut global.https.acme, node, context),
         },
         Directive {
             name: "acme_eab",
             usage: "acme_eab { key_id ID, mac_key KEY }",
             doc: "The account that the ACME authority has given out (external account binding).",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::external_account_block(&mut global.https.acme, node, context),
         },
         Directive {
             name: "local_certs",
             usage: "local_certs",
             doc: "Takes all certificates from igor's own authority.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| {
                 global.https.local_certs = true;
                 context.args(node, 0, 0);
@@ -131,7 +131,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "default_sni",
             usage: "default_sni NAME",
             doc: "The name that a client means which names none.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| {
                 global.https.default_sni = context.one(node).map(|word| word.text.to_ascii_lowercase());
             },
@@ -140,7 +140,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             name: "storage",
             usage: "storage file_system DIRECTORY",
             doc: "Where certificates and keys are kept.",
-            times: Times::Once,
+            times: Times::Last,
             apply: |global, node, context| https::storage(&mut global.https.storage, node, context),
         },
         Directive {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::super::context::Context;
 use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
-use super::super::tls::{AcmeSettings, AutoHttps, ExternalAccount};
+use super::super::tls::{AcmeSettings, AutoHttps, ExternalAccount, HttpsSettings};
 use super::super::values::{self, parse_port};
 
 /// `auto_https off|disable_redirects|disable_certs|ignore_loaded_certs…`
 pub(super) fn auto(auto: &mut AutoHttps, node: &Node, context: &mut Context<'_>) {
+    *auto = HttpsSettings::default().auto;
     for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
         match word.text.as_str() {
             "off" => {

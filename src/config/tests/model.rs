@@ -337,6 +337,20 @@ fn what_has_no_effect_is_a_warning() {
     ");
 }
 
+/// As in Caddy, and nothing of the first is left.
+#[test]
+fn of_two_options_the_last_counts() {
+    let fixture = Fixture::new();
+    let config = fixture.config("{\n\tauto_https off\n\tauto_https disable_certs\n\thttp_port 81\n\thttp_port 82\n}\nhttp://a.test {\n\trespond ok\n}\n");
+    let auto = &config.global.https.auto;
+    assert!(auto.addresses && auto.redirects && !auto.certificates);
+    assert_eq!(config.sites[0].addresses[0].port, 82);
+    insta::assert_snapshot!(fixture.shown(&config.warnings), @"
+    Caddyfile:3:2: warning: `auto_https` is given twice in the global options; this one counts, not the one at Caddyfile:2:2
+    Caddyfile:5:2: warning: `http_port` is given twice in the global options; this one counts, not the one at Caddyfile:4:2
+    ");
+}
+
 #[test]
 fn addresses_of_the_admin_interface() {
     let address = |text: &str| Admin::parse(text).map(|admin| admin.to_string());
