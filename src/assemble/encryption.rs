@@ -1,7 +1,7 @@
 //! Chooses what each socket speaks: TLS with its certificates, FastCGI, or plain HTTP.
 
 use super::addresses::{is_fastcgi, is_on, label, name};
-use crate::config::{Address, Config, Listener, ProxyProtocol, Site, TlsSettings};
+use crate::config::{Address, Config, Listener, ProxyProtocol, Site, Timeouts, TlsSettings};
 use crate::http::phase::ListenerSettings;
 use crate::tls::{Challenges, Keeper, KeptFresh, Storage, TlsEndpoint, TlsError, TlsSite};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ pub(crate) struct Encryption {
     endpoints: Vec<(Listener, Arc<TlsEndpoint>)>,
     keeper: Option<Keeper>,
     proxy_protocol: Option<Arc<ProxyProtocol>>,
+    timeouts: Timeouts,
 }
 
 impl Encryption {
@@ -34,7 +35,7 @@ impl Encryption {
         let fastcgi =
             config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, listener)).collect();
         let proxy_protocol = config.global.trusted_proxies.protocol.clone().map(Arc::new);
-        Ok(Self { fastcgi, endpoints, keeper: Some(keeper), proxy_protocol })
+        Ok(Self { fastcgi, endpoints, keeper: Some(keeper), proxy_protocol, timeouts: config.global.timeouts })
     }
 
     /// What is spoken on a socket.
@@ -42,7 +43,7 @@ impl Encryption {
         let endpoint = self.endpoints.iter().find(|(known, _)| known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
         let (fastcgi, proxy_protocol) = (self.fastcgi.contains(listener), self.proxy_protocol.clone());
-        ListenerSettings { tls, fastcgi, proxy_protocol, ..ListenerSettings::default() }
+        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts: self.timeouts, ..ListenerSettings::default() }
     }
 
     /// Obtains what is missing and renews what gets old, until the returned handle is dropped.

@@ -64,6 +64,7 @@ fn redirecting(name: &str, address: &Address) -> SiteSettings {
         routes: Arc::new(routes),
         error_routes: Arc::default(),
         trusted_proxies: Arc::default(),
+        body_read_max: None,
         access_log: AccessLog::Off,
     }
 }

@@ -19,6 +19,7 @@ use crate::limits::config::SOCKET_MODE_DEFAULT;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// For each socket that the configuration needs, the handler of the sites on it.
 pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, HttpService)> {
@@ -113,6 +114,7 @@ fn settings<'a>(
         routes: routes.usual.clone(),
         error_routes: routes.of_errors.clone(),
         trusted_proxies: routes.trusted_proxies.clone(),
+        body_read_max: routes.body_read_max,
         access_log,
     }
 }
@@ -122,12 +124,14 @@ struct SiteRoutes {
     usual: Arc<Routes<Handler>>,
     of_errors: Arc<Routes<Handler>>,
     trusted_proxies: Arc<TrustedProxies>,
+    body_read_max: Option<Duration>,
 }
 
 /// What the settings of all sites are made of.
 struct Assembly<'c> {
     threads: &'c Threads,
     trusted_proxies: Arc<TrustedProxies>,
+    body_read_max: Option<Duration>,
     /// The files of the configuration: no one may read them where they lie below a root.
     secret: Arc<[PathBuf]>,
 }
@@ -136,7 +140,9 @@ impl<'c> Assembly<'c> {
     fn new(config: &'c Config, threads: &'c Threads) -> Self {
         let resolved = config.sources.iter().filter_map(|source| source.canonicalize().ok());
         let trusted_proxies = Arc::new(config.global.trusted_proxies.clone());
-        Self { threads, trusted_proxies, secret: config.sources.iter().cloned().chain(resolved).collect() }
+        let body_read_max = config.global.timeouts.read_body;
+        let secret = config.sources.iter().cloned().chain(resolved).collect();
+        Self { threads, trusted_proxies, body_read_max, secret }
     }
 
     fn site(&self, site: &Site) -> SiteRoutes {
@@ -144,6 +150,7 @@ impl<'c> Assembly<'c> {
             usual: self.routes(&site.routes),
             of_errors: self.routes(&site.error_routes),
             trusted_proxies: self.trusted_proxies.clone(),
+            body_read_max: self.body_read_max,
         }
     }
 
@@ -247,6 +254,7 @@ impl<'c> Assembly<'c> {
                     usual: Arc::default(),
                     of_errors: Arc::default(),
                     trusted_proxies: self.trusted_proxies.clone(),
+                    body_read_max: self.body_read_max,
                 };
                 let own = settings(site, std::iter::once(address), &none, access_log(site, config));
                 let service = HttpService::for_fastcgi(own, Arc::clone(&php));

@@ -33,6 +33,8 @@ pub struct Global {
     pub https: HttpsSettings,
     /// `servers`: which proxies are trusted to report the client's address.
     pub trusted_proxies: TrustedProxies,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
     /// `debug`: the log level is `debug` unless `log` names another.
     pub debug: bool,
 }
@@ -48,9 +50,24 @@ impl Default for Global {
             log: LogSettings::default(),
             https: HttpsSettings::default(),
             trusted_proxies: TrustedProxies::default(),
+            timeouts: Timeouts::default(),
             debug: false,
         }
     }
+}
+
+/// How long clients of HTTP may take (`timeouts`, in the block of `servers`). `None`: nothing is said, so the bounds of the
+/// server hold alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first wait for the body of a request to its end.
+    pub read_body: Option<Duration>,
+    /// From the first byte of a request head, or the start of the connection, to the end of the head.
+    pub read_header: Option<Duration>,
+    /// From the head of a request to the end of its response.
+    pub write: Option<Duration>,
+    /// From the end of a response to the first byte of the next request.
+    pub idle: Option<Duration>,
 }
 
 /// The `frankenphp` block.

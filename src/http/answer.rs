@@ -22,6 +22,7 @@ use super::exchange::{HttpExchange, Opened};
 use super::failure::Failure;
 use super::header_rules::HeaderChanges;
 use super::interim::{InterimSender, InterimSlot};
+use super::pace::Pace;
 use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https};
 use super::queue::Refusal;
 use super::request::{RequestState, absolute_root};
@@ -285,7 +286,13 @@ impl<'s> RequestContext<'s> {
         request: &RequestState<'s>,
     ) -> Outcome {
         self.handled_by = HandledBy::Directive("file_server");
-        let mut response = static_files::serve(files, root, &request.parts, path, &Disk).await;
+        let is_failed = request.failure.is_some();
+        let mut response = if is_failed || files.status != Status::Usual {
+            let parts = whole_page(&request.parts, is_failed);
+            static_files::serve(files, root, &parts, path, &Disk).await
+        } else {
+            static_files::serve(files, root, &request.parts, path, &Disk).await
+        };
         match (response.status(), request.failure) {
             (StatusCode::NOT_FOUND, _) if files.pass_thru => Outcome::GoOn,
             (StatusCode::OK, _) if files.status != Status::Usual => {
@@ -350,12 +357,14 @@ impl<'s> RequestContext<'s> {
         let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
         let announced = announced_length(&parts);
         let body = body.filter(|body| !body.is_end_stream());
+        let pace = Pace::within(self.site.body_read_max);
         let (body, body_length) = match (body, settings.gathered_body_bytes_max) {
             (None, _) => (RequestBody::None, Some(0)),
-            (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max), announced),
+            (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max, pace), announced),
             // Boxed, so that requests without a body do not carry the room for it.
             (Some(body), Some(bytes_max)) => {
-                match Box::pin(request_body::gather(body, announced, bytes_max.min(run.body_bytes_max))).await {
+                let bytes_max = bytes_max.min(run.body_bytes_max);
+                match Box::pin(request_body::gather(body, announced, bytes_max, pace)).await {
                     Ok(gathered) => {
                         let length = gathered.length();
                         (RequestBody::Gathered(gathered), Some(length))
@@ -392,6 +401,26 @@ impl<'s> RequestContext<'s> {
             Err(refusal) => refused(refusal),
         }
     }
+}
+
+/// The request for a file that is the page of a status: what the request says of parts, and of versions that the client has, is
+/// meant for something else; so is the method of a request that has failed.
+fn whole_page(parts: &request::Parts, is_failed: bool) -> request::Parts {
+    let mut parts = parts.clone();
+    if is_failed && parts.method != Method::HEAD {
+        parts.method = Method::GET;
+    }
+    for name in [
+        header::RANGE,
+        header::IF_RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+    ] {
+        parts.headers.remove(name);
+    }
+    parts
 }
 
 /// What the client says of the length of its body. hyper has checked that it is a number.

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -47,6 +47,10 @@ pub(super) struct InterimSlot {
     in_hand: AtomicBool,
     /// The client has closed its sending side while a request was in hand.
     half_closed: AtomicBool,
+    /// How many requests have begun.
+    requests: AtomicU32,
+    /// The connection speaks another protocol now.
+    left_http: AtomicBool,
 }
 
 impl InterimSlot {
@@ -70,6 +74,7 @@ impl InterimSlot {
 impl InterimSlot {
     /// A request has begun.
     pub(super) fn hold_end(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_hand.store(true, Ordering::Relaxed);
     }
 
@@ -104,6 +109,24 @@ impl InterimSlot {
     pub(super) fn poll_half_closed(&self, waker: &Waker) -> bool {
         self.lock().reader = Some(waker.clone());
         self.is_half_closed()
+    }
+}
+
+/// What [`super::head_limit`] needs.
+impl InterimSlot {
+    /// How many requests have begun.
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether what comes next is the head of a request.
+    pub(super) fn expects_head(&self) -> bool {
+        !self.in_hand.load(Ordering::Relaxed) && !self.left_http.load(Ordering::Relaxed)
+    }
+
+    /// The response changes the protocol: no heads will come.
+    pub(super) fn leave_http(&self) {
+        self.left_http.store(true, Ordering::Relaxed);
     }
 }
 

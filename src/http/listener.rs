@@ -385,6 +385,7 @@ mod tests {
             routes: Arc::new([(Matcher::any(), handler)].into_iter().collect()),
             error_routes: Arc::default(),
             trusted_proxies: Default::default(),
+            body_read_max: None,
             access_log: AccessLog::Off,
         }])
     }

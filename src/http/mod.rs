@@ -4,7 +4,7 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does is
 //! in [`settings`], in the words of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`, `write_limit`, `stall`, `service`, `answer`,
+//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`, `head_limit`, `write_limit`, `stall`, `service`, `answer`,
 //! `request` and `tree` (pure), `routing` (pure), `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`, `replies`, `body`, `access_log`.
 
 pub mod access_log;
@@ -32,6 +32,7 @@ mod failure;
 mod fastcgi;
 mod field_name;
 mod half_close;
+mod head_limit;
 mod header_rules;
 mod interim;
 mod multipart;

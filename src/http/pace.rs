@@ -10,13 +10,21 @@ use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_READ_IDLE_SECONDS_MAX, BODY_
 pub(super) struct Pace {
     received: u64,
     waited: Duration,
+    /// How long all waits together may take; `None`: as long as the client keeps its pace.
+    limit: Option<Duration>,
 }
 
 impl Pace {
+    /// The pace of a body that may be waited for so long altogether.
+    pub(super) fn within(limit: Option<Duration>) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
     /// How long the next bytes may take.
     pub(super) fn next_wait_max(&self) -> Duration {
         let earned = Duration::from_secs(BODY_READ_SECONDS_BEFORE_PACE + self.received / BODY_BYTES_PER_SECOND_MIN);
-        Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX).min(earned.saturating_sub(self.waited))
+        let whole = self.limit.map_or(earned, |limit| limit.min(earned));
+        Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX).min(whole.saturating_sub(self.waited))
     }
 
     /// So many bytes came after a wait.
@@ -48,6 +56,15 @@ mod tests {
         let half = BODY_BYTES_PER_SECOND_MIN as usize / 2;
         assert_eq!(seconds_until_cut_off(half), Some(2 * BODY_READ_SECONDS_BEFORE_PACE - 1));
         assert_eq!(seconds_until_cut_off(2 * half), None);
+    }
+
+    #[test]
+    fn a_limit_ends_the_wait_for_a_client_that_keeps_its_pace() {
+        let mut pace = Pace::within(Some(Duration::from_secs(5)));
+        pace.note(usize::MAX, Duration::from_secs(3));
+        assert_eq!(pace.next_wait_max(), Duration::from_secs(2));
+        let generous = Pace::within(Some(Duration::from_secs(3600)));
+        assert_eq!(generous.next_wait_max(), Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX), "silence is shorter");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::ProxyProtocol;
+use crate::config::{ProxyProtocol, Timeouts};
 use crate::tls::TlsEndpoint;
 
 /// What is spoken on a socket. Cloning is cheap.
@@ -16,6 +16,8 @@ pub struct ListenerSettings {
     pub fastcgi: bool,
     /// The peers that may say in front of a connection which client it is for.
     pub proxy_protocol: Option<Arc<ProxyProtocol>>,
+    /// How long clients may take, in addition to the bounds of every listener.
+    pub timeouts: Timeouts,
 }
 
 /// How a listener's life goes: only forward.

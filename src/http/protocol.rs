@@ -21,14 +21,16 @@ use super::connection::ConnectionInfo;
 use super::current::CurrentService;
 use super::fastcgi;
 use super::half_close::{HeldBody, HoldEnd};
+use super::head_limit::{HeadLimit, HeadTimes};
 use super::interim::{InterimIo, InterimSlot};
 use super::phase::{ListenerSettings, Phase};
 use super::plain::{plain, unless_aborted};
 use super::proxy_header;
 use super::service::HttpService;
-use super::stall::{Streams, Verdict, WatchedBody};
+use super::stall::{StreamTimes, Streams, Verdict, WatchedBody};
 use super::stream::Ahead;
 use super::write_limit::WriteLimit;
+use crate::config::Timeouts;
 use crate::limits;
 use crate::tls::{HandshakeError, NegotiatedProtocol};
 
@@ -98,7 +100,7 @@ where
         if settings.fastcgi {
             return Ok(fastcgi::serve(stream, services, phases).await?);
         }
-        let served = Served { services, phases, write_idle, bound_name: None };
+        let served = Served { services, phases, write_idle, timeouts: settings.timeouts, bound_name: None };
         let Some(tls) = &settings.tls else {
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
             served.run(stream, info, is_http2).await;
@@ -156,6 +158,7 @@ struct Served {
     services: watch::Receiver<HttpService>,
     phases: watch::Receiver<Phase>,
     write_idle: Duration,
+    timeouts: Timeouts,
     /// The host that all requests must be for.
     bound_name: Option<Arc<str>>,
 }
@@ -173,8 +176,13 @@ impl Served {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let interim = Arc::new(InterimSlot::default());
-        let stream = WriteLimit::new(TokioIo::new(HoldEnd::new(stream, Arc::clone(&interim))), self.write_idle);
+        let stream = HoldEnd::new(stream, Arc::clone(&interim));
+        let stream = HeadLimit::new(stream, Arc::clone(&interim), HeadTimes::new(&self.timeouts));
+        let stream = WriteLimit::new(TokioIo::new(stream), self.write_idle);
         let stream = InterimIo::new(stream, Arc::clone(&interim));
+        let times = StreamTimes::of_http1(&self.timeouts);
+        let streams = times.map(|_| Streams::new());
+        let watched = streams.clone();
         let services = self.services.clone();
         let current = RefCell::new(CurrentService::new(self.services));
         let bound_name = self.bound_name;
@@ -182,29 +190,34 @@ impl Served {
             let service = current.borrow_mut().get();
             let (interim, bound_name) = (Arc::clone(&interim), bound_name.clone());
             interim.hold_end();
+            let stream = streams.as_ref().map(Streams::begin);
             async move {
                 if let Some(response) = misdirected(bound_name.as_deref(), &request) {
-                    return Ok(response);
+                    return Ok(response.map(|body| WatchedBody::new(body, stream)));
                 }
                 let request = request.map(|body| HeldBody::new(body, &interim));
                 let mut response = service.handle_on(info, Some(&interim), request).await;
                 if interim.is_half_closed() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    interim.leave_http();
+                }
                 response.body_mut().set_connection(&interim);
-                unless_aborted(response)
+                unless_aborted(response).map(|response| response.map(|body| WatchedBody::new(body, stream)))
             }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .title_case_headers(true)
-            .header_read_timeout(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX))
+            .header_read_timeout(None)
             .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
             .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
             .serve_connection(stream, handler)
             .with_upgrades();
         if let Err(error) =
-            drive(connection, http1::UpgradeableConnection::graceful_shutdown, info, self.phases, None).await
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, info, self.phases, watched.zip(times))
+                .await
         {
             tracing::debug!(remote = %info.remote, "serving a connection: {error}");
             if let Some(status) = answered_by_hyper(&error) {
@@ -219,7 +232,7 @@ impl Served {
     {
         let stream = WriteLimit::new(TokioIo::new(stream), self.write_idle);
         let streams = Streams::new();
-        let watched = Arc::clone(&streams);
+        let watched = (Arc::clone(&streams), StreamTimes::of_http2(&self.timeouts));
         let current = RefCell::new(CurrentService::new(self.services));
         let bound_name = self.bound_name;
         let handler = service_fn(move |request| {
@@ -230,7 +243,7 @@ impl Served {
                     Some(response) => response,
                     None => service.handle_on(info, None, request).await,
                 };
-                unless_aborted(response).map(|response| response.map(|body| WatchedBody::new(body, stream)))
+                unless_aborted(response).map(|response| response.map(|body| WatchedBody::new(body, Some(stream))))
             }
         });
         let connection = http2::Builder::new(TokioExecutor::new())
@@ -244,7 +257,7 @@ impl Served {
             .max_send_buf_size(limits::HTTP2_SEND_BUFFER_BYTES_MAX)
             .serve_connection(stream, handler);
         if let Err(error) =
-            drive(connection, http2::Connection::graceful_shutdown, info, self.phases, Some(watched.as_ref())).await
+            drive(connection, http2::Connection::graceful_shutdown, info, self.phases, Some(watched)).await
         {
             tracing::debug!(remote = %info.remote, "serving a connection: {error}");
         }
@@ -260,33 +273,34 @@ fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
     }
 }
 
-/// Lets the protocol run until the connection ends. With `streams`, looks from time to time whether it is worth keeping.
+/// Lets the protocol run until the connection ends. With `watched`, looks from time to time whether it is worth keeping.
 /// `end` lets it end with its current requests.
 async fn drive<C>(
     connection: C,
     end: fn(Pin<&mut C>),
     info: ConnectionInfo,
     mut phases: watch::Receiver<Phase>,
-    streams: Option<&Streams>,
+    watched: Option<(Arc<Streams>, StreamTimes)>,
 ) -> hyper::Result<()>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = std::pin::pin!(connection);
     let mut is_ending = false;
+    let look_every = watched.as_ref().map_or(Duration::MAX, |(_, times)| times.look_every());
     loop {
         let outcome = tokio::select! {
             outcome = connection.as_mut() => Some(outcome),
             _ = phases.wait_for(|phase| *phase != Phase::Serving), if !is_ending => None,
-            () = tokio::time::sleep(LOOK_EVERY), if streams.is_some() => None,
+            () = tokio::time::sleep(look_every), if watched.is_some() => None,
         };
         if let Some(outcome) = outcome {
             return outcome;
         }
         let is_draining = !is_ending && *phases.borrow() != Phase::Serving;
-        let verdict = streams.map_or(Verdict::Fine, |streams| streams.judge(Instant::now(), REST_MAX, STALL_MAX));
+        let verdict = watched.as_ref().map_or(Verdict::Fine, |(streams, times)| streams.judge(Instant::now(), times));
         if verdict == Verdict::Stalled || (verdict == Verdict::Rests && is_ending) {
-            tracing::debug!(remote = %info.remote, ?verdict, "ending an HTTP/2 connection");
+            tracing::debug!(remote = %info.remote, ?verdict, "ending a connection");
             return Ok(());
         }
         if is_draining || verdict == Verdict::Rests {
@@ -295,10 +309,6 @@ where
         }
     }
 }
-
-const LOOK_EVERY: Duration = Duration::from_secs(limits::HTTP2_LOOK_SECONDS);
-const REST_MAX: Duration = Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX);
-const STALL_MAX: Duration = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
 
 /// The answer to a request for another host than that of the handshake, where that matters (RFC 9110, 15.5.20).
 fn misdirected(bound_name: Option<&str>, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {

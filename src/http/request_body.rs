@@ -169,11 +169,16 @@ impl Gathered {
     }
 }
 
-/// Reads a whole body of at most `bytes_max` bytes. `announced` is what the client says of its length.
+/// Reads a whole body of at most `bytes_max` bytes, at this pace. `announced` is what the client says of its length.
 ///
 /// # Errors
 /// Says why there is no whole body.
-pub(super) async fn gather<B>(body: B, announced: Option<u64>, bytes_max: u64) -> Result<Gathered, BodyFailure>
+pub(super) async fn gather<B>(
+    body: B,
+    announced: Option<u64>,
+    bytes_max: u64,
+    pace: Pace,
+) -> Result<Gathered, BodyFailure>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -181,7 +186,7 @@ where
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(BodyFailure::TooLarge);
     }
-    Gathering::new(bytes_max).read(body, Pace::default()).await
+    Gathering::new(bytes_max).read(body, pace).await
 }
 
 struct Gathering {
@@ -310,9 +315,9 @@ pub(super) enum RequestBody<B> {
 }
 
 impl<B> RequestBody<B> {
-    /// A body of at most `bytes_max` bytes that the PHP thread is to read from the connection.
-    pub(super) fn streamed(body: B, bytes_max: u64) -> Self {
-        let (slot, pace) = (BodySlot::new(body), Pace::default());
+    /// A body of at most `bytes_max` bytes that the PHP thread is to read from the connection, at this pace.
+    pub(super) fn streamed(body: B, bytes_max: u64, pace: Pace) -> Self {
+        let slot = BodySlot::new(body);
         Self::Streamed(Streamed { slot, unread: Bytes::new(), pace, ended: false, bytes_left: bytes_max })
     }
 
@@ -459,7 +464,7 @@ mod tests {
             [(0, 1), (1, 1), (100, 7), (256 * KIB, 1000), (256 * KIB + 1, 1000), (2000 * KIB, 70_001)]
         {
             let (bytes, pieces) = in_pieces(length, piece);
-            let gathered = run(gather(pieces, None, u64::MAX)).expect("a whole body");
+            let gathered = run(gather(pieces, None, u64::MAX, Pace::default())).expect("a whole body");
             assert_eq!(gathered.length(), length as u64);
             let is_in_file = matches!(gathered.content, Content::File(_));
             assert_eq!(is_in_file, length > limits::REQUEST_BODY_MEMORY_BYTES_MAX, "{length}");
@@ -471,7 +476,8 @@ mod tests {
     #[test]
     fn a_body_is_refused_beyond_its_bound_whether_announced_or_not() {
         let _budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner);
-        let failure = |body, announced| run(gather(body, announced, 10)).err().map(|failure| failure.status());
+        let failure =
+            |body, announced| run(gather(body, announced, 10, Pace::default())).err().map(|failure| failure.status());
         let too_large = Some(StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(failure(Pieces([None].into()), Some(11)), too_large, "without a read");
         assert_eq!(failure(in_pieces(11, 4).1, None), too_large);
@@ -493,12 +499,15 @@ mod tests {
         let _budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner);
         let mut memory = Reserved::none(&MEMORY);
         assert!(memory.grow(limits::REQUEST_BODIES_MEMORY_BYTES_MAX));
-        let gathered = run(gather(Full::new(Bytes::from_static(b"small")), None, u64::MAX)).expect("a whole body");
+        let gathered = run(gather(Full::new(Bytes::from_static(b"small")), None, u64::MAX, Pace::default()))
+            .expect("a whole body");
         assert!(matches!(gathered.content, Content::File(_)));
         assert_eq!(all_of(gathered), b"small");
         let mut files = Reserved::none(&FILES);
         assert!(files.grow(limits::REQUEST_BODIES_FILE_BYTES_MAX));
-        let failure = run(gather(Full::new(Bytes::from_static(b"small")), None, u64::MAX)).err().expect("no room");
+        let failure = run(gather(Full::new(Bytes::from_static(b"small")), None, u64::MAX, Pace::default()))
+            .err()
+            .expect("no room");
         assert_eq!(failure.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }

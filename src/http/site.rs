@@ -1,6 +1,7 @@
 //! A site: its hosts, and the routes of its requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::access_log::AccessLog;
 use super::settings::Handler;
@@ -21,6 +22,8 @@ pub struct SiteSettings {
     pub error_routes: Arc<Routes<Handler>>,
     /// The proxies that are trusted to report the client's address.
     pub trusted_proxies: Arc<TrustedProxies>,
+    /// How long the body of a request may take altogether; `None`: as long as its client keeps the usual pace.
+    pub body_read_max: Option<Duration>,
     /// Where the record of each request goes.
     pub access_log: AccessLog,
 }

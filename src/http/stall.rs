@@ -1,4 +1,5 @@
-//! Ends HTTP/2 connections that are idle, and those whose client does not take a response.
+//! Ends HTTP/2 connections that are idle, and those whose client does not take a response; where `timeouts` asks for it, also
+//! those of HTTP/1 with a response that takes too long.
 //!
 //! The write limit of the socket does not see the latter: the client keeps reading frames and opens no window. hyper asks a
 //! response for its next bytes when the window is open. So a body that returned bytes and is not asked again waits for its
@@ -14,6 +15,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::body::{ResponseBody, ResponseBodyError};
+use crate::config::Timeouts;
+use crate::limits;
 
 /// What the requests of one connection do.
 #[derive(Debug)]
@@ -23,10 +26,49 @@ pub(super) struct Streams {
     state: Mutex<State>,
 }
 
+/// How long what happens on a connection may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StreamTimes {
+    /// Without a request.
+    rest_max: Duration,
+    /// With a response that is not taken.
+    stall_max: Duration,
+    /// With one request and its response.
+    response_max: Option<Duration>,
+}
+
+impl StreamTimes {
+    /// The times of a connection of HTTP/2.
+    pub(super) fn of_http2(timeouts: &Timeouts) -> Self {
+        Self {
+            rest_max: timeouts.idle.unwrap_or(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX)),
+            stall_max: Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX),
+            response_max: timeouts.write,
+        }
+    }
+
+    /// The times of a connection of HTTP/1, whose stream has limits of its own but for the whole of a response. `None`: it need
+    /// not be looked at.
+    pub(super) fn of_http1(timeouts: &Timeouts) -> Option<Self> {
+        let never = Duration::MAX;
+        timeouts.write.map(|write| Self { rest_max: never, stall_max: never, response_max: Some(write) })
+    }
+
+    /// How often to look at the connection: so often that no time is exceeded by more than a quarter of it.
+    pub(super) fn look_every(&self) -> Duration {
+        let shortest = self.rest_max.min(self.stall_max).min(self.response_max.unwrap_or(Duration::MAX));
+        (shortest / 4).clamp(LOOK_EVERY_MIN, Duration::from_secs(limits::HTTP2_LOOK_SECONDS))
+    }
+}
+
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(limits::CONNECTION_LOOK_MS_MIN);
+
 #[derive(Debug)]
 struct State {
     /// When the last request ended; the start of the connection before the first.
     rests_since: Instant,
+    /// The requests that have begun, where their time is limited: number and since when.
+    running: Vec<(u64, Instant)>,
     /// The responses that wait for their client: number and since when.
     waiting: Vec<(u64, Instant)>,
     next: u64,
@@ -38,13 +80,13 @@ pub(super) enum Verdict {
     Fine,
     /// It had no request for too long.
     Rests,
-    /// A response was not taken for too long.
+    /// A response was not taken for too long, or took too long altogether.
     Stalled,
 }
 
 impl Streams {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { rests_since: Instant::now(), waiting: Vec::new(), next: 0 };
+        let state = State { rests_since: Instant::now(), running: Vec::new(), waiting: Vec::new(), next: 0 };
         Arc::new(Self { open: AtomicUsize::new(0), state: Mutex::new(state) })
     }
 
@@ -57,16 +99,22 @@ impl Streams {
         self.open.fetch_add(1, Ordering::Relaxed);
         let mut state = self.lock();
         state.next += 1;
-        OpenStream { number: state.next, streams: Arc::clone(self) }
+        let number = state.next;
+        state.running.push((number, Instant::now()));
+        OpenStream { number, streams: Arc::clone(self) }
     }
 
     /// Looks at the connection at a moment.
-    pub(super) fn judge(&self, now: Instant, rest_max: Duration, stall_max: Duration) -> Verdict {
+    pub(super) fn judge(&self, now: Instant, times: &StreamTimes) -> Verdict {
         let state = self.lock();
-        if state.waiting.iter().any(|(_, since)| now.saturating_duration_since(*since) > stall_max) {
-            Verdict::Stalled
-        } else if self.open.load(Ordering::Relaxed) == 0 && now.saturating_duration_since(state.rests_since) > rest_max
+        let is_beyond =
+            |times: &[(u64, Instant)], max| times.iter().any(|(_, since)| now.saturating_duration_since(*since) > max);
+        let rests = now.saturating_duration_since(state.rests_since) > times.rest_max;
+        if is_beyond(&state.waiting, times.stall_max)
+            || times.response_max.is_some_and(|max| is_beyond(&state.running, max))
         {
+            Verdict::Stalled
+        } else if self.open.load(Ordering::Relaxed) == 0 && rests {
             Verdict::Rests
         } else {
             Verdict::Fine
@@ -94,22 +142,23 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.waits(false);
+        self.streams.lock().running.retain(|(number, _)| *number != self.number);
         if self.streams.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.streams.lock().rests_since = Instant::now();
         }
     }
 }
 
-/// The body of a response on a watched connection.
+/// The body of a response on a connection that may be watched.
 pub(super) struct WatchedBody {
     body: ResponseBody,
-    stream: OpenStream,
+    stream: Option<OpenStream>,
 }
 
 impl WatchedBody {
     /// A body that its client has not taken anything of.
-    pub(super) fn new(body: ResponseBody, stream: OpenStream) -> Self {
-        if !body.is_end_stream() {
+    pub(super) fn new(body: ResponseBody, stream: Option<OpenStream>) -> Self {
+        if let Some(stream) = stream.as_ref().filter(|_| !body.is_end_stream()) {
             stream.waits(true);
         }
         Self { body, stream }
@@ -125,7 +174,9 @@ impl Body for WatchedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        self.stream.waits(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        if let Some(stream) = &self.stream {
+            stream.waits(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        }
         frame
     }
 
@@ -148,11 +199,12 @@ mod tests {
     fn a_connection_rests_only_without_requests_and_stalls_only_when_its_client_takes_nothing() {
         let streams = Streams::new();
         let later = |seconds: u32| Instant::now() + SECOND * seconds;
-        let judge = |seconds: u32| streams.judge(later(seconds), 5 * SECOND, 10 * SECOND);
+        let times = StreamTimes { rest_max: 5 * SECOND, stall_max: 10 * SECOND, response_max: None };
+        let judge = |seconds: u32| streams.judge(later(seconds), &times);
         assert_eq!([judge(1), judge(6)], [Verdict::Fine, Verdict::Rests]);
         let stream = streams.begin();
         assert_eq!(judge(1000), Verdict::Fine, "a script may take its time");
-        let mut body = WatchedBody::new(ResponseBody::from(Bytes::from_static(b"page")), stream);
+        let mut body = WatchedBody::new(ResponseBody::from(Bytes::from_static(b"page")), Some(stream));
         assert_eq!([judge(1), judge(11)], [Verdict::Fine, Verdict::Stalled]);
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(Pin::new(&mut body).poll_frame(&mut context).is_ready());
@@ -161,5 +213,19 @@ mod tests {
         assert_eq!(judge(11), Verdict::Fine);
         drop(body);
         assert_eq!(judge(6), Verdict::Rests);
+    }
+
+    #[test]
+    fn a_response_may_take_its_time_as_a_whole_only() {
+        let streams = Streams::new();
+        let timeouts = Timeouts { write: Some(10 * SECOND), ..Timeouts::default() };
+        let times = StreamTimes::of_http1(&timeouts).expect("a time is limited");
+        let judge = |seconds: u32| streams.judge(Instant::now() + SECOND * seconds, &times);
+        let stream = streams.begin();
+        assert_eq!([judge(9), judge(11)], [Verdict::Fine, Verdict::Stalled]);
+        drop(stream);
+        assert_eq!(judge(1000), Verdict::Fine, "a connection may rest");
+        assert!(StreamTimes::of_http1(&Timeouts::default()).is_none());
+        assert_eq!([times.look_every(), StreamTimes::of_http2(&timeouts).look_every()], [10 * SECOND / 4; 2]);
     }
 }

@@ -30,6 +30,7 @@ fn request_each(config: &Config, request: impl Fn() -> http::request::Builder) {
             routes: Default::default(),
             error_routes: Default::default(),
             trusted_proxies: Default::default(),
+            body_read_max: None,
             access_log,
         };
         let connection = ConnectionInfo {

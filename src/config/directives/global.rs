@@ -159,7 +159,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             usage: "servers [ADDRESS] { … }",
             doc: "Which proxies are trusted, and settings of Caddy's server.",
             times: Times::Many,
-            apply: |global, node, context| servers(&mut global.trusted_proxies, node, context),
+            apply: servers,
         },
         Directive {
             name: "debug",

@@ -49,6 +49,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());
     docs.extend(servers::SERVERS.docs());
+    docs.extend(servers::TIMEOUTS.docs());
     docs.extend(servers::LISTENER_WRAPPERS.docs());
     docs.extend(servers::PROXY_PROTOCOL.docs());
     docs.extend(site::SITE.docs());

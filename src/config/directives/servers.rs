@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::proxies::{ProxyProtocol, TrustedProxies};
+use super::super::settings::{Global, Timeouts};
 use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::values;
@@ -12,7 +13,7 @@ use super::matchers::{field_name, ip_ranges};
 const OWN_LIMITS: &str = "igor's HTTP server has limits of its own, see docs/operations.md";
 
 /// The directives of a `servers` block.
-pub(super) static SERVERS: Table<TrustedProxies> = Table {
+pub(super) static SERVERS: Table<Global> = Table {
     block: "a `servers` block",
     origin: "Caddy",
     directives: &[
@@ -21,12 +22,12 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
             usage: "trusted_proxies static RANGE…",
             doc: "The proxies whose word about the client's address is taken; `private_ranges` are the private networks.",
             times: Times::Last,
-            apply: |proxies, node, context| {
+            apply: |global, node, context| {
                 let Some((source, ranges)) = context.args(node, 1, usize::MAX).and_then(<[_]>::split_first) else {
                     return;
                 };
                 if source.text == "static" {
-                    proxies.ranges = ip_ranges(ranges, context);
+                    global.trusted_proxies.ranges = ip_ranges(ranges, context);
                 } else {
                     unknown(source, "source of trusted proxies", &["static"], context);
                 }
@@ -37,9 +38,10 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
             usage: "client_ip_headers FIELD…",
             doc: "The header fields that name the client, in order of preference.",
             times: Times::Last,
-            apply: |proxies, node, context| {
+            apply: |global, node, context| {
                 let words = context.args(node, 1, usize::MAX).unwrap_or_default();
-                proxies.headers = words.iter().filter_map(|word| field_name(word, &word.text, context)).collect();
+                global.trusted_proxies.headers =
+                    words.iter().filter_map(|word| field_name(word, &word.text, context)).collect();
             },
         },
         Directive {
@@ -47,9 +49,9 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
             usage: "trusted_proxies_strict",
             doc: "Reads the addresses of a field from the right, up to the first that is no trusted proxy.",
             times: Times::Last,
-            apply: |proxies, node, context| {
+            apply: |global, node, context| {
                 context.args(node, 0, 0);
-                proxies.strict = true;
+                global.trusted_proxies.strict = true;
             },
         },
         Directive {
@@ -57,9 +59,19 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
             usage: "listener_wrappers { … }",
             doc: "What is in front of the requests of a connection.",
             times: Times::Last,
-            apply: |proxies, node, context| {
+            apply: |global, node, context| {
                 context.count_args(node, node.args(), 0, 0);
-                LISTENER_WRAPPERS.apply(proxies, node.children(), context);
+                LISTENER_WRAPPERS.apply(&mut global.trusted_proxies, node.children(), context);
+            },
+        },
+        Directive {
+            name: "timeouts",
+            usage: "timeouts { … }",
+            doc: "How long clients may take.",
+            times: Times::Last,
+            apply: |global, node, context| {
+                context.count_args(node, node.args(), 0, 0);
+                TIMEOUTS.apply(&mut global.timeouts, node.children(), context);
             },
         },
         Directive {
@@ -73,7 +85,6 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
         },
     ],
     ignored: &[
-        ("timeouts", OWN_LIMITS),
         ("keepalive_interval", OWN_LIMITS),
         ("keepalive_idle", OWN_LIMITS),
         ("max_header_size", OWN_LIMITS),
@@ -86,6 +97,56 @@ pub(super) static SERVERS: Table<TrustedProxies> = Table {
     ],
     unsupported: &[],
 };
+
+/// The directives of a `timeouts` block.
+pub(super) static TIMEOUTS: Table<Timeouts> = Table {
+    block: "a `timeouts` block",
+    origin: "Caddy",
+    directives: &[
+        Directive {
+            name: "read_body",
+            usage: "read_body DURATION",
+            doc: "How long the body of a request may take altogether.",
+            times: Times::Once,
+            apply: |timeouts, node, context| timeouts.read_body = timeout(node, context),
+        },
+        Directive {
+            name: "read_header",
+            usage: "read_header DURATION",
+            doc: "How long the head of a request may take.",
+            times: Times::Once,
+            apply: |timeouts, node, context| timeouts.read_header = timeout(node, context),
+        },
+        Directive {
+            name: "write",
+            usage: "write DURATION",
+            doc: "How long a response may take, from the head of its request to its end.",
+            times: Times::Once,
+            apply: |timeouts, node, context| timeouts.write = timeout(node, context),
+        },
+        Directive {
+            name: "idle",
+            usage: "idle DURATION",
+            doc: "How long a connection is kept for a next request.",
+            times: Times::Once,
+            apply: |timeouts, node, context| timeouts.idle = timeout(node, context),
+        },
+    ],
+    ignored: &[],
+    unsupported: &[],
+};
+
+/// How long something may take; `None` where the limit of igor stays as it is.
+fn timeout(node: &Node, context: &mut Context<'_>) -> Option<Duration> {
+    let word = context.one(node)?;
+    let duration = values::duration(word, context)?;
+    if duration.is_zero() {
+        let message = "no time at all stands for no limit in Caddy; igor keeps its own limit";
+        context.warning_with_hint(&word.position, message, "write a duration, or remove the line");
+        return None;
+    }
+    Some(duration)
+}
 
 /// The directives of a `listener_wrappers` block.
 pub(super) static LISTENER_WRAPPERS: Table<TrustedProxies> = Table {
@@ -153,11 +214,11 @@ pub(super) static PROXY_PROTOCOL: Table<ProxyProtocol> = Table {
 };
 
 /// `servers [ADDRESS] { … }`.
-pub(super) fn servers(proxies: &mut TrustedProxies, node: &Node, context: &mut Context<'_>) {
+pub(super) fn servers(global: &mut Global, node: &Node, context: &mut Context<'_>) {
     context.count_args(node, node.args(), 0, 1);
     if let Some(address) = node.args().first() {
         let message = format!("these settings are for all listeners, not only for `{}`", excerpt(&address.text));
         context.warning(&address.position, message);
     }
-    SERVERS.apply(proxies, node.children(), context);
+    SERVERS.apply(global, node.children(), context);
 }

@@ -4,6 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::http::connection::ConnectionInfo;
 use crate::http::response_head::is_connection_field;
@@ -22,6 +23,8 @@ pub(in crate::http) struct Sender {
     pub(in crate::http) is_trusted: bool,
     /// The most bytes of the body that are passed on.
     pub(in crate::http) body_bytes_max: u64,
+    /// How long the body may take to come in.
+    pub(in crate::http) body_read_max: Option<Duration>,
 }
 
 /// Prepares the head of a request for the upstream. What a client says of where it comes from is replaced, unless it is a
@@ -103,8 +106,16 @@ mod tests {
             ConnectionInfo { remote: "[::ffff:192.0.2.1]:5".parse().expect("an address"), ..ConnectionInfo::default() };
         let client_ip = connection.remote.ip();
         let mut trusted = parts.clone();
-        forward(&mut parts, &Sender { connection, client_ip, is_trusted: false, body_bytes_max: u64::MAX }, false);
-        forward(&mut trusted, &Sender { connection, client_ip, is_trusted: true, body_bytes_max: u64::MAX }, false);
+        forward(
+            &mut parts,
+            &Sender { connection, client_ip, is_trusted: false, body_bytes_max: u64::MAX, body_read_max: None },
+            false,
+        );
+        forward(
+            &mut trusted,
+            &Sender { connection, client_ip, is_trusted: true, body_bytes_max: u64::MAX, body_read_max: None },
+            false,
+        );
         assert_eq!(trusted.headers["x-forwarded-for"], "6.6.6.6, 192.0.2.1");
         assert_eq!(trusted.headers["x-forwarded-proto"], "https");
         let mut left: Vec<String> =

@@ -30,7 +30,7 @@ use balance::{Chosen, Upstreams};
 use connect::Connector;
 use encryption::Encryption;
 use headers::Sender;
-use request_body::{BodySource, ProxyBody};
+use request_body::{BodySource, Fault, ProxyBody};
 use tunnel::Tunnel;
 
 /// A group of upstreams. Clones share it.
@@ -61,9 +61,22 @@ pub(super) enum ProxyError {
     /// `request_body` allows no body of this size.
     #[error("the body of the request is too large")]
     TooLarge,
+    /// The body took longer than `timeouts` allows.
+    #[error("the body of the request did not come in time")]
+    TooSlow,
     /// No connection, or none that lasted until the head of the response.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<Fault> for ProxyError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Ended => Self::Client,
+            Fault::TooLarge => Self::TooLarge,
+            Fault::TooSlow => Self::TooSlow,
+        }
+    }
 }
 
 impl ProxyError {
@@ -74,6 +87,7 @@ impl ProxyError {
             Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Client => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
         }
     }
@@ -111,7 +125,7 @@ impl Proxy {
         let tunnel = Tunnel::asked_for(&mut parts);
         let policy_key = self.0.upstreams.key(sender, &parts);
         headers::forward(&mut parts, sender, tunnel.is_some());
-        let body = BodySource::new(body, sender.body_bytes_max);
+        let body = BodySource::new(body, sender.body_bytes_max, sender.body_read_max);
         let started = Instant::now();
         let mut tries = 0;
         loop {
@@ -167,9 +181,10 @@ impl Proxy {
                 chosen.note_response(response.status(), started.elapsed());
                 return Ok(self.response(response, chosen, tunnel));
             }
-            Ok(Err(_)) if body.is_too_large() => return Err((ProxyError::TooLarge, false)),
-            Ok(Err(_)) if body.is_broken() => return Err((ProxyError::Client, false)),
-            Ok(Err(error)) => (ProxyError::Failed(reason(&error)), may_repeat || error.is_connect() && body.is_whole()),
+            Ok(Err(error)) => match body.fault() {
+                Some(fault) => return Err((fault.into(), false)),
+                None => (ProxyError::Failed(reason(&error)), may_repeat || error.is_connect() && body.is_whole()),
+            },
             Err(limit) => (ProxyError::TimedOut(limit), may_repeat),
         };
         chosen.note_failure();

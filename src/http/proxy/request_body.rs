@@ -1,18 +1,32 @@
 //! The body of a request on its way to an upstream. It stays whole until an upstream takes from it, so a request that no
 //! connection could be made for can be tried again.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
-/// The client ended its request early.
+/// The body is not passed on as a whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the client's request body broke off")]
 pub(super) struct BrokenOff;
+
+/// Why that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The client ended its request early.
+    Ended,
+    /// It was larger than what may be passed on.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+}
 
 type Shared = Arc<Mutex<dyn Body<Data = Bytes, Error = BrokenOff> + Send + Unpin>>;
 
@@ -21,19 +35,19 @@ pub(super) struct BodySource {
     /// Only the body of the try at hand polls it, so the lock is never waited for.
     body: Shared,
     taken: Arc<AtomicBool>,
-    broken: Arc<AtomicBool>,
-    too_large: Arc<AtomicBool>,
+    fault: Arc<OnceLock<Fault>>,
 }
 
 impl BodySource {
-    /// Passes on at most so many bytes of the body.
-    pub(super) fn new<B>(body: B, bytes_max: u64) -> Self
+    /// Passes on at most so many bytes of the body, which may take so long. Must be called on a tokio runtime with a timer.
+    pub(super) fn new<B>(body: B, bytes_max: u64, time_max: Option<Duration>) -> Self
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let (broken, too_large) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let plain = Plain { body, left: bytes_max, broken: Arc::clone(&broken), too_large: Arc::clone(&too_large) };
-        Self { body: Arc::new(Mutex::new(plain)), taken: Arc::default(), broken, too_large }
+        let fault = Arc::<OnceLock<Fault>>::default();
+        let timer = time_max.filter(|_| !body.is_end_stream()).map(|time| Box::pin(sleep(time)));
+        let plain = Plain { body, left: bytes_max, timer, fault: Arc::clone(&fault) };
+        Self { body: Arc::new(Mutex::new(plain)), taken: Arc::default(), fault }
     }
 
     /// The body for one try.
@@ -41,14 +55,9 @@ impl BodySource {
         ProxyBody { body: Arc::clone(&self.body), taken: Arc::clone(&self.taken) }
     }
 
-    /// Whether the client has ended it early.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
-    }
-
-    /// Whether it was larger than what may be passed on.
-    pub(super) fn is_too_large(&self) -> bool {
-        self.too_large.load(Ordering::Acquire)
+    /// Why it is not passed on as a whole, if it is not.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
     }
 
     /// Whether nothing was taken from it.
@@ -87,8 +96,16 @@ struct Plain<B> {
     body: B,
     /// How many bytes may still come.
     left: u64,
-    broken: Arc<AtomicBool>,
-    too_large: Arc<AtomicBool>,
+    /// When the client's time is over.
+    timer: Option<Pin<Box<Sleep>>>,
+    fault: Arc<OnceLock<Fault>>,
+}
+
+impl<B> Plain<B> {
+    fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let _ = self.fault.set(fault);
+        Poll::Ready(Some(Err(BrokenOff)))
+    }
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for Plain<B> {
@@ -99,19 +116,19 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Plain<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Err(_))) = &frame {
-            self.broken.store(true, Ordering::Release);
-        }
-        if let Poll::Ready(Some(Ok(frame))) = &frame {
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-            let Some(left) = self.left.checked_sub(length) else {
-                self.too_large.store(true, Ordering::Release);
-                return Poll::Ready(Some(Err(BrokenOff)));
-            };
-            self.left = left;
-        }
-        frame.map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff)))
+        let frame = match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(_))) => return self.fail(Fault::Ended),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => {
+                let is_over = self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready());
+                return if is_over { self.fail(Fault::TooSlow) } else { Poll::Pending };
+            }
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        let Some(left) = self.left.checked_sub(length) else { return self.fail(Fault::TooLarge) };
+        self.left = left;
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {

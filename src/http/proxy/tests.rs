@@ -56,7 +56,13 @@ async fn refusing() -> UpstreamAddress {
 
 fn sender() -> Sender {
     let connection = ConnectionInfo::default();
-    Sender { connection, client_ip: connection.remote.ip(), is_trusted: false, body_bytes_max: u64::MAX }
+    Sender {
+        connection,
+        client_ip: connection.remote.ip(),
+        is_trusted: false,
+        body_bytes_max: u64::MAX,
+        body_read_max: None,
+    }
 }
 
 async fn send(proxy: &Proxy) -> Result<Response<ResponseBody>, ProxyError> {

@@ -154,6 +154,7 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
         routes: Arc::new(Routes::compile(&site.routes, &handler)),
         error_routes: Arc::new(Routes::compile(&site.error_routes, &handler)),
         trusted_proxies: Arc::new(config.global.trusted_proxies),
+        body_read_max: config.global.timeouts.read_body,
         ..self::site(&[], Vec::new())
     }
 }
@@ -165,6 +166,7 @@ fn site(hosts: &[&str], routes: Vec<(Matcher, Handler)>) -> SiteSettings {
         routes: Arc::new(routes.into_iter().collect()),
         error_routes: Arc::default(),
         trusted_proxies: Default::default(),
+        body_read_max: None,
         access_log: crate::http::access_log::AccessLog::Off,
     }
 }
