@@ -34,7 +34,7 @@ function look(): void
     if (preg_match('/[\x00-\x20\x7f]/', $_SERVER['REQUEST_URI'])) {
         $wrong[] = 'blanks in the target';
     }
-    if (!preg_match('~^HTTP/1\.[01]$~D', $_SERVER['SERVER_PROTOCOL'])) {
+    if (!preg_match('~^HTTP/(1\.[01]|2\.0)$~D', $_SERVER['SERVER_PROTOCOL'])) {
         $wrong[] = 'the protocol';
     }
     if ($is_whole && connection_aborted()) {

@@ -103,8 +103,8 @@ pub const HALF_CLOSED_QUEUE_SECONDS_MAX: u64 = 1;
 
 // --- HTTP: connections --------------------------------------------------------------------------------------------
 
-/// How long a connection may take to send a request head, counted from the end of the answer before it; so this is also
-/// the keep-alive idle time. Longer than the idle times of the usual load balancers (60 s), so that they close first.
+/// How long a connection may take to send a request head, counted from its first byte, and how long it may rest before that byte.
+/// `timeouts` can say otherwise. Longer than the idle times of the usual load balancers (60 s), so that they close first.
 pub const REQUEST_HEAD_SECONDS_MAX: u64 = 75;
 
 /// Request line and headers together. Apache refuses at 8 KiB a line, nginx at 32 KiB in all; large cookies need room.

@@ -327,3 +327,39 @@ fn the_access_log_holds_refused_requests_and_who_sent_them() {
         }
     }
 }
+
+/// The page of a failure was a part of itself (206), or nothing at all (304, 412, 405), when the request asked for that.
+#[test]
+fn the_page_of_a_failure_is_whole_whatever_the_request_says_of_parts_versions_and_its_method() {
+    let server = Igor::new()
+        .file("page.html", "0123456789")
+        .file("closed.html", "closed")
+        .site(
+            "root {$DIR}\nhandle /closed.html {\nfile_server {\nstatus 503\n}\n}\nhandle {\nfile_server\n}\n\
+             handle_errors {\nrewrite * /page.html\nfile_server\n}",
+        )
+        .start();
+    let usual = server.get("/page.html");
+    let tag = usual.header("etag").expect("a tag").to_owned();
+    let date = usual.header("last-modified").expect("a date").to_owned();
+    for (name, value) in [
+        ("Range", "bytes=0-1"),
+        ("Range", "bytes=0-1,3-4"),
+        ("Range", "bytes=50-"),
+        ("If-None-Match", tag.as_str()),
+        ("If-None-Match", "*"),
+        ("If-Match", "\"other\""),
+        ("If-Modified-Since", date.as_str()),
+        ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ] {
+        let page = server.send(&Request::get("/none").header(name, value));
+        assert_eq!((page.status, page.text().as_str()), (404, "0123456789"), "{name}: {value}");
+        assert_eq!(page.header("content-range"), None, "{name}: {value}");
+        let closed = server.send(&Request::get("/closed.html").header(name, value));
+        assert_eq!((closed.status, closed.text().as_str()), (503, "closed"), "{name}: {value}");
+    }
+    let page = server.send(&Request::post("/none", "a=1"));
+    assert_eq!((page.status, page.text().as_str()), (404, "0123456789"));
+    let part = server.send(&Request::get("/page.html").header("Range", "bytes=0-1"));
+    assert_eq!((part.status, part.text().as_str()), (206, "01"), "a file that was asked for");
+}

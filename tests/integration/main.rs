@@ -56,6 +56,7 @@ mod stores;
 mod supervision;
 mod syscalls;
 mod tasks;
+mod timeouts;
 mod tls;
 mod two_requests;
 mod vars;

@@ -1,0 +1,111 @@
+//! How long clients may take (`timeouts`, in the block of `servers`).
+
+use crate::common::{Connection, Igor, Request, Server, wait_until};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// Much longer than the times of these tests, and less than the usual ones, so what ends within it ended by them.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn server(timeouts: &str, site: &str) -> Server {
+    Igor::new()
+        .global(&format!("servers {{\ntimeouts {{\n{timeouts}\n}}\n}}"))
+        .file("read.php", "<?php echo strlen(file_get_contents('php://input'));")
+        .file("endless.php", "<?php for (;;) { echo 'x'; flush(); touch(__DIR__ . '/runs'); usleep(20000); }")
+        .site(&format!("log {{\noutput file {{$DIR}}/access.log\nformat json\n}}\nroot {{$DIR}}\n{site}\nphp_server"))
+        .start()
+}
+
+/// A client that has sent this.
+fn client(server: &Server, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
+    stream.set_nodelay(true).expect("TCP_NODELAY can be set");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.write_all(bytes.as_bytes()).expect("the server takes it");
+    stream
+}
+
+/// All that the server sends until it ends the connection.
+fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "the server ends the connection"),
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn records(server: &Server) -> Vec<Value> {
+    let text = std::fs::read_to_string(server.path("access.log")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// W17: a request with a body that does not come in time is answered by 408, and the access log says so.
+#[test]
+fn a_body_that_takes_too_long_is_a_408_in_the_access_log() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = upstream.local_addr().expect("an address").port();
+    let server = server("read_body 400ms", &format!("handle /proxied {{\nreverse_proxy 127.0.0.1:{port}\n}}"));
+    let form = "Host: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\na=";
+    for (number, target) in ["/read.php", "/read.php?trickle", "/proxied"].into_iter().enumerate() {
+        let mut stream = client(&server, &format!("POST {target} HTTP/1.1\r\n{form}"));
+        if target.ends_with("trickle") {
+            // Nothing but the time of the whole body ends this one: the rest of it never comes, and no pause is long.
+            while stream.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+                if records(&server).len() > number {
+                    break;
+                }
+            }
+        } else {
+            let answer = rest(stream);
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{target}: {answer}");
+        }
+        wait_until("the record", || records(&server).len() > number);
+        let record = &records(&server)[number];
+        assert_eq!((&record["status"], &record["request"]["uri"]), (&json!(408), &json!(target)), "{record}");
+    }
+    let whole = server.send(&Request::post("/read.php", "abc"));
+    assert_eq!((whole.status, whole.text().as_str()), (200, "3"), "others are answered");
+}
+
+#[test]
+fn a_head_that_takes_too_long_ends_its_connection_and_no_other() {
+    let server = server("read_header 400ms", "");
+    let mut rests = server.connect();
+    assert_eq!(rests.send(&Request::post("/read.php", "ab")).text(), "2");
+    assert_eq!(rest(client(&server, "GET / HTTP/1.1\r\nHo")), "", "a first head");
+    assert_eq!(rest(client(&server, "")), "", "no head at all");
+    let second =
+        rest(client(&server, "POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxGET / HTTP/1.1\r\n"));
+    assert!(second.starts_with("HTTP/1.1 200 ") && second.matches("HTTP/1.1").count() == 1, "{second}");
+    assert_eq!(rests.send(&Request::post("/read.php", "abc")).text(), "3", "a connection may rest for longer");
+}
+
+#[test]
+fn an_idle_connection_ends_and_one_with_a_request_does_not() {
+    let server = server("idle 300ms\nread_header 20s", "");
+    let mut busy = Connection::open(server.address());
+    busy.write_raw(b"POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
+    let answer = rest(client(&server, "POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"));
+    assert!(answer.ends_with("\r\n\r\n2"), "answered, then closed: {answer}");
+    busy.write_raw(b"b");
+    assert_eq!(busy.read(false).text(), "2", "a request is not idle");
+}
+
+#[test]
+fn a_response_that_takes_too_long_ends_with_its_connection_and_its_script() {
+    let server = server("write 500ms", "");
+    let answer = rest(client(&server, "GET /endless.php HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.ends_with("0\r\n\r\n"), "cut off: {answer}");
+    // The script learns that its client is gone.
+    let runs = server.path("runs");
+    wait_until("the script ends", || {
+        let _ = std::fs::remove_file(&runs);
+        std::thread::sleep(Duration::from_millis(200));
+        !runs.exists()
+    });
+    assert_eq!(server.send(&Request::post("/read.php", "abc")).text(), "3");
+}
