@@ -78,9 +78,14 @@ fn a_head_that_takes_too_long_ends_its_connection_and_no_other() {
     assert_eq!(rests.send(&Request::post("/read.php", "ab")).text(), "2");
     assert_eq!(rest(client(&server, "GET / HTTP/1.1\r\nHo")), "", "a first head");
     assert_eq!(rest(client(&server, "")), "", "no head at all");
-    let second =
-        rest(client(&server, "POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxGET / HTTP/1.1\r\n"));
-    assert!(second.starts_with("HTTP/1.1 200 ") && second.matches("HTTP/1.1").count() == 1, "{second}");
+    let mut second = client(&server, "POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    let mut answer = [0; 15];
+    second.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    // Behind the answer: what comes together with a body is read with it, and has the time of a connection that rests.
+    second.write_all(b"GET / HTTP/1.1\r\n").expect("the server takes it");
+    let more = rest(second);
+    assert!(!more.contains("HTTP/1.1"), "a second head: {more}");
     assert_eq!(rests.send(&Request::post("/read.php", "abc")).text(), "3", "a connection may rest for longer");
 }
 
