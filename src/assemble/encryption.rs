@@ -13,6 +13,7 @@ pub(crate) struct Encryption {
     keeper: Option<Keeper>,
     proxy_protocol: Option<Arc<ProxyProtocol>>,
     timeouts: Timeouts,
+    h2c: bool,
 }
 
 impl Encryption {
@@ -28,14 +29,23 @@ impl Encryption {
             listeners.into_iter().map(|listener| (listener.clone(), tls_sites(config, &listener))).collect();
         // Files first: a name that one of them is for is not obtained.
         keeper.load_files(sites.iter().flat_map(|(_, sites)| sites))?;
+        let protocols = config.global.protocols;
+        let versions: &[&str] = if protocols.h2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
         let mut endpoints = Vec::new();
         for (listener, sites) in &sites {
-            endpoints.push((listener.clone(), Arc::new(keeper.endpoint(sites, &["h2", "http/1.1"])?)));
+            endpoints.push((listener.clone(), Arc::new(keeper.endpoint(sites, versions)?)));
         }
         let fastcgi =
             config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, listener)).collect();
         let proxy_protocol = config.global.trusted_proxies.protocol.clone().map(Arc::new);
-        Ok(Self { fastcgi, endpoints, keeper: Some(keeper), proxy_protocol, timeouts: config.global.timeouts })
+        Ok(Self {
+            fastcgi,
+            endpoints,
+            keeper: Some(keeper),
+            proxy_protocol,
+            timeouts: config.global.timeouts,
+            h2c: protocols.h2c,
+        })
     }
 
     /// What is spoken on a socket.
@@ -43,7 +53,7 @@ impl Encryption {
         let endpoint = self.endpoints.iter().find(|(known, _)| known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
         let (fastcgi, proxy_protocol) = (self.fastcgi.contains(listener), self.proxy_protocol.clone());
-        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts: self.timeouts, ..ListenerSettings::default() }
+        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts: self.timeouts, h2c: self.h2c }
     }
 
     /// Obtains what is missing and renews what gets old, until the returned handle is dropped.

@@ -71,7 +71,8 @@ pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};
 pub use settings::{
     Admin, FrankenPhp, Global, LogDuration, LogFilter, LogFilterOp, LogFormat, LogLevel, LogOutput, LogRoll,
-    LogSettings, LogStyle, LogTime, LogValueOp, MaxThreads, Password, StoreSettings, Timeouts, VarsMode, VarsSettings,
+    LogSettings, LogStyle, LogTime, LogValueOp, MaxThreads, Password, Protocols, StoreSettings, Timeouts, VarsMode,
+    VarsSettings,
 };
 pub use table::DirectiveDoc;
 pub use text::{Piece, Text};

@@ -35,6 +35,8 @@ pub struct Global {
     pub trusted_proxies: TrustedProxies,
     /// How long clients may take.
     pub timeouts: Timeouts,
+    /// `servers`: the versions of HTTP.
+    pub protocols: Protocols,
     /// `debug`: the log level is `debug` unless `log` names another.
     pub debug: bool,
 }
@@ -51,6 +53,7 @@ impl Default for Global {
             https: HttpsSettings::default(),
             trusted_proxies: TrustedProxies::default(),
             timeouts: Timeouts::default(),
+            protocols: Protocols::default(),
             debug: false,
         }
     }
@@ -68,6 +71,21 @@ pub struct Timeouts {
     pub write: Option<Duration>,
     /// From the end of a response to the first byte of the next request.
     pub idle: Option<Duration>,
+}
+
+/// What HTTP is spoken besides HTTP/1.1 (`protocols`, in the block of `servers`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocols {
+    /// HTTP/2 on encrypted connections, if the client agrees to it in the handshake.
+    pub h2: bool,
+    /// HTTP/2 without encryption, for clients that know of it (RFC 9113, 3.3).
+    pub h2c: bool,
+}
+
+impl Default for Protocols {
+    fn default() -> Self {
+        Self { h2: true, h2c: false }
+    }
 }
 
 /// The `frankenphp` block.

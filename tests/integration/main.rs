@@ -24,6 +24,7 @@ mod fastcgi;
 mod faults;
 mod fuzz_connections;
 mod hard_cases;
+mod http2;
 mod http_rules;
 mod http_worker;
 mod interleavings;

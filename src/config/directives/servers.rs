@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::proxies::{ProxyProtocol, TrustedProxies};
-use super::super::settings::{Global, Timeouts};
+use super::super::settings::{Global, Protocols, Timeouts};
 use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::values;
@@ -75,6 +75,13 @@ pub(super) static SERVERS: Table<Global> = Table {
             },
         },
         Directive {
+            name: "protocols",
+            usage: "protocols h1|h2|h2c|h3…",
+            doc: "The versions of HTTP; HTTP/1.1 is always spoken.",
+            times: Times::Last,
+            apply: |global, node, context| global.protocols = protocols(node, context),
+        },
+        Directive {
             name: "name",
             usage: "name NAME",
             doc: "A name for the server, which nothing uses.",
@@ -91,12 +98,30 @@ pub(super) static SERVERS: Table<Global> = Table {
         ("enable_full_duplex", "a request and its response always pass at the same time"),
         ("log_credentials", "the access log masks what authorizes a client"),
         ("metrics", "the admin interface always serves `/metrics`"),
-        ("protocols", "igor decides itself which protocols a listener serves"),
         ("strict_sni_host", "igor chooses a site by the requested host"),
         ("trace", "igor logs no single steps"),
     ],
     unsupported: &[],
 };
+
+/// As in Caddy, no version of HTTP/2 is spoken without HTTP/1.1.
+fn protocols(node: &Node, context: &mut Context<'_>) -> Protocols {
+    let mut protocols = Protocols { h2: false, h2c: false };
+    let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+    for word in words {
+        match word.text.as_str() {
+            "h1" => {}
+            "h2" => protocols.h2 = true,
+            "h2c" => protocols.h2c = true,
+            "h3" => context.warning(&word.position, "igor does not speak HTTP/3 yet: clients use HTTP/2"),
+            _ => unknown(word, "version of HTTP", &["h1", "h2", "h2c", "h3"], context),
+        }
+    }
+    if !words.is_empty() && !words.iter().any(|word| word.text == "h1") {
+        context.warning(&node.position, "HTTP/1.1 is spoken besides: every client knows it");
+    }
+    protocols
+}
 
 /// The directives of a `timeouts` block.
 pub(super) static TIMEOUTS: Table<Timeouts> = Table {
