@@ -95,8 +95,12 @@ int igor_close(int fd)
 
 int igor_fclose(FILE *stream)
 {
-	int (*call)(FILE *) = (int (*)(FILE *)) dlsym(RTLD_NEXT, "fclose");
+	static int (*call)(FILE *);
 
+	/* Not asked for each time: the loader has a lock, which a forked child must not wait for. */
+	if (call == NULL) {
+		call = (int (*)(FILE *)) dlsym(RTLD_NEXT, "fclose");
+	}
 	igor_note_opener(fileno(stream), 0);
 	return call(stream);
 }
