@@ -50,6 +50,7 @@ fn drain(request: &RestartRequest, live: &Live) {
     let (grace, kill) = (live.config.global.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
     // Those that do not end are interrupted below, with all others.
     let _ = live.threads.restart(|_| true);
+    live.threads.end_runs_of_others();
     let mut stuck = safepoint().await_left(DrainStep::Runs, Instant::now() + grace, kill);
     if stuck.is_empty() {
         safepoint().close();

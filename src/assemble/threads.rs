@@ -17,8 +17,8 @@ use crate::worker::http::HttpWorker;
 use crate::worker::{ScopeView, ScopeWorkers, Waits};
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// All PHP threads of a configuration. A reload makes the next value from this one: groups of threads that are declared as
 /// before are in both, and so are the scopes that still exist.
@@ -32,7 +32,12 @@ pub(crate) struct Threads {
     options: ThreadOptions,
     waits: Arc<Waits>,
     stopping: Arc<AtomicBool>,
+    /// The HTTP workers of this configuration, of those before it, and of one that is about to replace it.
+    all_http: Arc<AllHttp>,
 }
+
+/// HTTP workers of the process, for as long as they live. Protects the list alone.
+type AllHttp = Mutex<Vec<Weak<HttpWorker>>>;
 
 /// The threads of one HTTP worker.
 #[derive(Clone)]
@@ -101,6 +106,7 @@ impl Threads {
         let same_wait = old_config.global.frankenphp.max_wait_time == config.global.frankenphp.max_wait_time;
         let kept = Some(&**old).filter(|old| same_wait && old.options.same_as(&shared.options));
         let mut threads = Self::without_http(config, kept, background, shared);
+        threads.all_http = old.all_http.clone();
         let is_new = !Arc::ptr_eq(&threads.classic, &old.classic);
         let started = if is_new { threads.classic.start() } else { Ok(()) };
         match started.and_then(|()| threads.start_http(config, kept.map(|kept| (kept, old_config)))) {
@@ -127,7 +133,8 @@ impl Threads {
                 (classic, RequestQueue::new(sender, config.global.frankenphp.max_wait_time))
             }
         };
-        Self { classic, classic_queue, http: Vec::new(), background, global, options, waits, stopping }
+        let (http, all_http) = (Vec::new(), Arc::default());
+        Self { classic, classic_queue, http, background, global, options, waits, stopping, all_http }
     }
 
     /// Adds the HTTP workers, and starts those that are not in `kept`.
@@ -146,6 +153,7 @@ impl Threads {
             let worker = HttpWorker::new(declaration, label.as_str(), self.scope(label), &self.options);
             let queue = RequestQueue::new(worker.sender(), config.global.frankenphp.max_wait_time);
             // Registered before it starts, so that the caller can stop the threads that run when a spawn fails.
+            self.register(&worker);
             self.http.push(HttpGroup { scope: label.clone(), worker: worker.clone(), queue, paths });
             worker.start()?;
         }
@@ -272,6 +280,19 @@ impl Threads {
             }
         }
         (restarted, runs)
+    }
+
+    fn register(&self, worker: &Arc<HttpWorker>) {
+        let mut all = self.all_http.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Arc::downgrade(worker));
+    }
+
+    /// Ends the runs of HTTP workers that are not among these: a reload has replaced them, or is about to start them.
+    pub(crate) fn end_runs_of_others(&self) {
+        let all = self.all_http.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let here = |worker: &Arc<HttpWorker>| self.http.iter().any(|group| Arc::ptr_eq(&group.worker, worker));
+        all.iter().filter_map(Weak::upgrade).filter(|worker| !here(worker)).for_each(|worker| worker.end_runs());
     }
 
     /// Asks all background workers to stop; no new one starts.

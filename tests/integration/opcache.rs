@@ -2,6 +2,7 @@
 
 use crate::common::workers::{READY, ensure, puppet, read, script, site};
 use crate::common::{Connection, Igor, Outcome, Request, Server, wait_until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -88,6 +89,32 @@ fn a_reset_by_an_http_worker_lets_every_script_begin_anew() {
 fn a_reset_by_a_background_worker_lets_every_script_begin_anew() {
     let server = server().start();
     assert_restarts(&server, || assert_eq!(server.puppet("p").eval("return opcache_reset();").value(), true));
+}
+
+/// NASTY 23: a reload has started some threads of an HTTP worker, which no request reaches yet: they end their scripts, too, and
+/// hold nobody up until they are interrupted.
+#[test]
+fn workers_of_a_reload_that_is_under_way_end_for_a_restart() {
+    let worker = "<?php if (getenv('ROUND') === '2' && !file_exists(getenv('DIR') . '/go') && !@mkdir(getenv('DIR') . '/first')) {
+            touch(getenv('DIR') . '/boots'); while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); } }
+        while (frankenphp_handle_request(function () { echo getenv('ROUND'); }));";
+    let server = Igor::new()
+        .file("work.php", worker)
+        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\nenv ROUND 1\nworker {$DIR}/work.php 2 {\nmatch /work\n}\n}")
+        .start();
+    let file = server.path("Caddyfile");
+    let text = fs::read_to_string(&file).expect("the configuration");
+    fs::write(&file, text.replace("ROUND 1", "ROUND 2")).expect("files can be written");
+    server.signal(Signal::HUP);
+    wait_until("the thread that boots", || server.path("boots").exists());
+    wait_until("the thread that is ready", || server.log.count("worker script ready") == 3);
+    assert_eq!(server.eval("return opcache_reset();").value(), true);
+    server.wait_log(&["opcache is to be restarted"]);
+    fs::write(server.path("go"), "").expect("files can be written");
+    server.wait_log(&[RESTARTED, "reason=\"opcache_reset()\""]);
+    server.wait_log(&["the configuration was reloaded"]);
+    assert_eq!(server.send(&Request::get("/work")).text(), "2");
+    assert_eq!(server.log.count("interrupting a script"), 0);
 }
 
 /// NASTY 23: what calls itself in a loop restarts opcache once a second at most, and all of it continues.

@@ -137,13 +137,18 @@ impl HttpWorker {
     /// # Errors
     /// The system could not start a thread for one that was given up.
     pub fn restart(self: &Arc<Self>) -> io::Result<()> {
-        *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
+        self.end_runs();
         let started = self.start();
         let boot = self.locked();
         if boot.live > 0 {
             self.queue.reopen();
         }
         started
+    }
+
+    /// Ends the runs that began until now after the request in hand, and starts no thread. A run follows, unless the worker stops.
+    pub fn end_runs(&self) {
+        *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
     }
 
     fn restart_signal(&self) -> Receiver<Infallible> {
