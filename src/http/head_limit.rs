@@ -1,7 +1,8 @@
 //! Limits how long a client of HTTP/1 may take between two requests, and for the head of one.
 //!
 //! hyper has one clock for both, which starts when the answer before is complete. Here the first byte of a head starts a clock of
-//! its own, so that a connection may rest for long while no head trickles in.
+//! its own, so that a connection may rest for long while no head trickles in. A part of a head that came together with the request
+//! before it does not: hyper has read it already. Such a connection ends like one that rests.
 
 use std::io;
 use std::pin::Pin;
@@ -48,7 +49,7 @@ pub(super) struct HeadLimit<S> {
     slot: Arc<InterimSlot>,
     times: HeadTimes,
     wait: Wait,
-    /// Whether bytes came since the last request began.
+    /// Whether bytes of the next head came.
     has_bytes: bool,
     /// How many requests had begun at the last read.
     requests: u32,
@@ -105,7 +106,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
         self.note_requests();
         let before = buffer.remaining();
         if let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_read(context, buffer) {
-            self.has_bytes |= buffer.remaining() < before;
+            // Those of a request in hand are of its body.
+            self.has_bytes |= buffer.remaining() < before && self.slot.expects_head();
             return Poll::Ready(outcome);
         }
         ready!(self.poll_end(context));
@@ -132,7 +134,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadLimit<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        // hyper does not read after a response when a read before it had to wait; so the clock must start here.
+        self.note_requests();
+        if self.poll_end(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

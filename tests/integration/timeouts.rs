@@ -13,6 +13,7 @@ fn server(timeouts: &str, site: &str) -> Server {
     Igor::new()
         .global(&format!("servers {{\ntimeouts {{\n{timeouts}\n}}\n}}"))
         .file("read.php", "<?php echo strlen(file_get_contents('php://input'));")
+        .file("slow.php", "<?php usleep(400000); echo 1;")
         .file("endless.php", "<?php for (;;) { echo 'x'; flush(); touch(__DIR__ . '/runs'); usleep(20000); }")
         .site(&format!("log {{\noutput file {{$DIR}}/access.log\nformat json\n}}\nroot {{$DIR}}\n{site}\nphp_server"))
         .start()
@@ -91,11 +92,13 @@ fn a_head_that_takes_too_long_ends_its_connection_and_no_other() {
 
 #[test]
 fn an_idle_connection_ends_and_one_with_a_request_does_not() {
-    let server = server("idle 300ms\nread_header 20s", "");
+    let server = server("idle 300ms\nread_header 1h", "");
     let mut busy = Connection::open(server.address());
     busy.write_raw(b"POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
     let answer = rest(client(&server, "POST /read.php HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"));
     assert!(answer.ends_with("\r\n\r\n2"), "answered, then closed: {answer}");
+    let slow = rest(client(&server, "GET /slow.php HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert!(slow.ends_with("\r\n\r\n1"), "the server has waited for more while the script ran: {slow}");
     busy.write_raw(b"b");
     assert_eq!(busy.read(false).text(), "2", "a request is not idle");
 }
