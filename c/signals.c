@@ -10,6 +10,7 @@
  *
  * A signal that would end the process by default and that no script handles is noted, and the server logs it. */
 #include "internal.h"
+#include "states.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -433,6 +434,9 @@ void igor_signals_restore(igor_thread *self)
 		self->listens = false;
 	}
 	pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
+	/* A script that ends inside of a handler leaves pcntl in the midst of its queue, and PHP's startup of a request does not
+	 * look at that: the next script's handlers would never be called. */
+	igor_module_renew("pcntl");
 }
 
 /* In the forked child of a script of the server: a process of its own, with the script's handlers and without the server's. */

@@ -62,6 +62,17 @@ void *igor_module_globals(const char *name)
 		? ts_resource(*module->globals_id_ptr) : NULL;
 }
 
+/* Makes a module's globals on this thread what they were before the thread's first script. */
+void igor_module_renew(const char *name)
+{
+	zend_module_entry *module = zend_hash_str_find_ptr(&module_registry, name, strlen(name));
+	void *globals = igor_module_globals(name);
+
+	if (globals != NULL && module->globals_ctor != NULL) {
+		module->globals_ctor(globals);
+	}
+}
+
 /* ---- The script's error handler --------------------------------------------------------------------------------- */
 
 /* Hides the script's error handler, as set_error_handler(null) would: what follows is PHP's own work, of which a classic

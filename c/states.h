@@ -55,5 +55,6 @@ void igor_module_end(const char *name);
 
 /* The first member of a module's globals on this thread: for modules whose own headers a build may not have. */
 void *igor_module_globals(const char *name);
+void igor_module_renew(const char *name);
 
 #endif

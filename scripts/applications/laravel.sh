@@ -39,7 +39,7 @@ laravel_served() {
 
 # laravel_times_out: Laravel sets an alarm for each job, and kills its own process when it rings. That ends the run alone.
 laravel_times_out() {
-    sed -i "s/'--sleep=1'/'--sleep=1', '--timeout=1'/" "$SITE/bin/queue"
+    sed -i "s/'--sleep=1'/'--sleep=1', '--timeout=3'/" "$SITE/bin/queue"
     laravel_served
     curl --silent --fail "$base/?text=endless&milliseconds=600000" >/dev/null
     until_true 'the record of the killed run' grep --quiet '(KILL) ended this script' "$SITE/igor.log"
@@ -49,6 +49,8 @@ laravel_times_out() {
     kill -s TERM "$SERVER"
     wait "$SERVER" || fail "$APPLICATION: igor ended with status $?"
     SERVER=''
+    grep --quiet 'background worker stopped .*worker="*queue"* .*run=2 .*exit_status=0' "$SITE/igor.log" ||
+        fail "$APPLICATION: the run after the killed one did not end by itself; see $SITE/igor.log"
     passed 'a job that takes too long ends its run, with a record, and neither the server nor the queue'
 }
 
