@@ -2,7 +2,7 @@
 
 use crate::config::{Config, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
 use crate::php::{EngineOptions, ThreadOptions};
-use crate::store::{Eviction, StoreConfig, Stores};
+use crate::store::{DeclaredStore, Eviction, StoreConfig, Stores};
 use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
 use crate::worker::background::{BackgroundConfig, ReadyWhen, Shared};
 use crate::worker::scope::{CatchAll, ScopeConfig};
@@ -83,13 +83,17 @@ pub(crate) fn thread_options(config: &Config, copy_budget: Arc<CopyBudget>, stor
     }
 }
 
-/// The stores of a configuration.
-pub(crate) fn declared_stores(config: &Config) -> Vec<(String, StoreConfig)> {
-    let declared = |store: &crate::config::StoreSettings| {
+/// The stores of every scope.
+pub(crate) fn declared_stores(config: &Config) -> Vec<DeclaredStore> {
+    let declared = |label: &ScopeLabel, store: &crate::config::StoreSettings| {
         let eviction = if store.evicts { Eviction::Lru } else { Eviction::None };
-        (store.name.clone(), StoreConfig { bytes_max: store.max_bytes, keys_max: store.max_keys, eviction })
+        DeclaredStore {
+            scope: (!label.is_global()).then(|| label.to_string()),
+            name: store.name.clone(),
+            config: StoreConfig { bytes_max: store.max_bytes, keys_max: store.max_keys, eviction },
+        }
     };
-    config.global.frankenphp.stores.iter().map(declared).collect()
+    config.scopes().flat_map(|scope| scope.stores.iter().map(move |store| declared(scope.label, store))).collect()
 }
 
 /// The background workers of every scope; none runs yet.

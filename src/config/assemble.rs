@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::address::{address, overlap};
 use super::context::Context;
 use super::diagnostic::Position;
-use super::directives::{apply_global, apply_site, check_scope};
+use super::directives::{apply_global, apply_site, check_scope, check_stores};
 use super::handlers::Route;
 use super::limits;
 use super::listener::Listener;
@@ -43,6 +43,7 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     for scope in config.scopes() {
         check_scope(scope.label, scope.workers, context);
     }
+    check_stores(config.scopes().flat_map(|scope| scope.stores), context);
 }
 
 fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {

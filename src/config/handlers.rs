@@ -9,6 +9,7 @@ use super::encode::{Encode, EncodeFormat};
 use super::matcher::{IpRange, Matcher, Pattern};
 use super::proxy::ProxySettings;
 use super::response_matcher::ResponseMatcher;
+use super::settings::StoreSettings;
 use super::text::Text;
 use super::workers::{ScopeLabel, WorkerConfig};
 
@@ -248,7 +249,7 @@ impl Root {
     }
 }
 
-/// A `php_server` or `php` block: one scope of workers.
+/// A `php_server` or `php` block: one scope of workers and stores.
 #[derive(Debug, Clone)]
 pub struct PhpServer {
     /// The label of the scope.
@@ -277,6 +278,8 @@ pub struct PhpServer {
     pub request_buffering: Option<u64>,
     /// The workers of this scope.
     pub workers: Vec<WorkerConfig>,
+    /// The stores that only its scripts see, in the order of the file.
+    pub stores: Vec<StoreSettings>,
     /// Where the block starts.
     pub position: Position,
 }

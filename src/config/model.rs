@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::diagnostic::{Diagnostic, Position};
 use super::handlers::{Handler, PhpServer, Route};
 use super::listener::{Bind, Listener};
-use super::settings::{Global, LogSettings};
+use super::settings::{Global, LogSettings, StoreSettings};
 use super::tls::TlsSettings;
 pub use super::workers::{ScopeLabel, WorkerConfig, WorkerKind};
 
@@ -31,15 +31,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// Every scope with the workers that it declares: the global one first, then one for each `php_server` or `php`
-    /// block in the order of the file. A scope without workers is there too.
+    /// Every scope with the workers and stores that it declares: the global one first, then one for each `php_server` or `php`
+    /// block in the order of the file. A scope without any is there too.
     pub fn scopes(&self) -> impl Iterator<Item = Scope<'_>> {
-        let global = Scope { label: &self.global.scope, workers: &self.global.frankenphp.workers };
+        let frankenphp = &self.global.frankenphp;
+        let global = Scope { label: &self.global.scope, workers: &frankenphp.workers, stores: &frankenphp.stores };
         let blocks = self
             .sites
             .iter()
             .flat_map(Site::php_servers)
-            .map(|server| Scope { label: &server.scope, workers: &server.workers });
+            .map(|server| Scope { label: &server.scope, workers: &server.workers, stores: &server.stores });
         std::iter::once(global).chain(blocks)
     }
 }
@@ -51,6 +52,8 @@ pub struct Scope<'a> {
     pub label: &'a ScopeLabel,
     /// The workers that the scope declares, in the order of the file.
     pub workers: &'a [WorkerConfig],
+    /// The stores that it declares.
+    pub stores: &'a [StoreSettings],
 }
 
 /// One site: the addresses that it answers, and what it does with a request.

@@ -105,13 +105,13 @@ pub struct FrankenPhp {
     pub workers: Vec<WorkerConfig>,
     /// How snapshots are published and read.
     pub vars: VarsSettings,
-    /// The stores, in the order of the file. No two have one name.
+    /// The stores of all scopes, in the order of the file. No two have one name.
     pub stores: Vec<StoreSettings>,
     /// `apcu`: the store behind the functions of the extension apcu.
     pub apcu: Option<String>,
 }
 
-/// A store (the `store` block): a map that all scripts share.
+/// A store (the `store` block): a map that the scripts of a scope, or of all scopes, share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     /// Its name.
@@ -126,6 +126,8 @@ pub struct StoreSettings {
     pub listen: Option<Admin>,
     /// What those clients have to say.
     pub password: Option<Password>,
+    /// Where the block starts.
+    pub position: Position,
 }
 
 /// A secret, which no log and no message shows.

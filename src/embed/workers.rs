@@ -100,6 +100,10 @@ impl OfProcess {
 }
 
 impl Scope for OfProcess {
+    fn label(&self) -> Option<&str> {
+        self.scope.label()
+    }
+
     fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure> {
         self.scope.slot(name)
     }

@@ -38,8 +38,9 @@ impl OpenStores {
         }
     }
 
-    pub(super) fn open(&mut self, name: &[u8]) -> Result<u64, Failure> {
-        let store = self.declared.find(name).ok_or_else(|| not_declared(name, &self.declared))?;
+    /// Opens the store of this name that the scripts of a scope see.
+    pub(super) fn open(&mut self, scope: Option<&str>, name: &[u8]) -> Result<u64, Failure> {
+        let store = self.declared.find(scope, name).ok_or_else(|| not_declared(name, scope, &self.declared))?;
         let known = self.open.iter().position(|open| Arc::ptr_eq(open, &store));
         let position = known.unwrap_or_else(|| {
             self.open.push(store);
@@ -80,11 +81,12 @@ impl OpenStores {
     }
 }
 
-fn not_declared(name: &[u8], declared: &Stores) -> Failure {
+fn not_declared(name: &[u8], scope: Option<&str>, declared: &Stores) -> Failure {
     let name = String::from_utf8_lossy(name);
-    let names: Vec<String> = declared.all().iter().map(|store| format!("\"{}\"", store.name())).collect();
+    let names: Vec<String> = declared.seen_by(scope).iter().map(|store| format!("\"{}\"", store.name())).collect();
     let known = if names.is_empty() { "none is".to_owned() } else { format!("declared are {}", names.join(", ")) };
     Failure::runtime(format!(
-        "store \"{name}\" is not declared ({known}); add `store {name}` to the frankenphp block of the Caddyfile"
+        "store \"{name}\" is not declared ({known}); add `store {name}` to the frankenphp block of the Caddyfile, or to the \
+         php_server block of its scripts"
     ))
 }

@@ -307,7 +307,9 @@ leaf! {
     fn host_store_open(context, name: *const c_char, len: usize, id: *mut u64) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the name is an argument of the running call.
-        let opened = context.stores.open(unsafe { bytes(name, len) });
+        let name = unsafe { bytes(name, len) };
+        let scope = context.scope.clone();
+        let opened = context.stores.open(scope.as_ref().and_then(|scope| scope.label()), name);
         // SAFETY: C passes a field of a live object.
         unsafe { answer(context, id, opened) }
     }

@@ -152,6 +152,11 @@ pub enum SendRefused {
 
 /// The background workers that one script sees. Called on PHP threads, which it may block.
 pub trait Scope: Send + Sync {
+    /// The label of the block that the scripts belong to. `None`: they belong to none.
+    fn label(&self) -> Option<&str> {
+        None
+    }
+
     /// The slot of a worker for `frankenphp_get_vars()`: never starts one, never waits.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::connection::serve;
 use super::session::Served;
-use crate::config::{Admin, Config, StoreSettings};
+use crate::config::{Admin, Config, Scope, StoreSettings};
 use crate::limits::RESP_CLIENTS_MAX;
 use crate::sockets::{self, SocketFile};
 use crate::store::Stores;
@@ -21,9 +21,16 @@ pub struct PortError {
     error: io::Error,
 }
 
+/// A store with where it is declared: the label of its scope, or `None` for one of all scopes.
+#[derive(Clone)]
+struct Declared {
+    scope: Option<String>,
+    settings: StoreSettings,
+}
+
 /// A socket that is bound and accepts nothing yet.
 pub(crate) struct BoundPort {
-    settings: StoreSettings,
+    declared: Declared,
     socket: Socket,
 }
 
@@ -39,7 +46,7 @@ pub(crate) struct Ports {
 }
 
 struct Port {
-    settings: StoreSettings,
+    declared: Declared,
     task: JoinHandle<()>,
     /// Removed with the port.
     _file: Option<SocketFile>,
@@ -51,24 +58,21 @@ impl Ports {
     /// # Errors
     /// An address is taken, or is none of this machine.
     pub(crate) fn bind(&self, config: &Config) -> Result<Vec<BoundPort>, PortError> {
-        let declared = config.global.frankenphp.stores.iter().filter(|store| store.listen.is_some());
-        let new = declared.filter(|store| !self.open.iter().any(|port| port.settings.listen == store.listen));
-        new.map(bind).collect()
+        let is_open = |new: &Declared| self.open.iter().any(|port| port.declared.is_at(new));
+        declared(config).into_iter().filter(|new| !is_open(new)).map(bind).collect()
     }
 
     /// Closes the ports that are not declared any more with their connections, and opens the new ones.
     pub(crate) fn open(&mut self, config: &Config, stores: &Stores, mut bound: Vec<BoundPort>) {
-        let declared = &config.global.frankenphp.stores;
+        let declared = declared(config);
         for port in std::mem::take(&mut self.open) {
-            let successor = declared.iter().find(|store| store.listen == port.settings.listen);
+            let successor = declared.iter().find(|declared| declared.is_at(&port.declared));
             match successor {
-                Some(store) if store.name == port.settings.name && store.password == port.settings.password => {
-                    self.open.push(port);
-                }
+                Some(store) if store.serves_as(&port.declared) => self.open.push(port),
                 Some(store) => {
                     // The same address for another store or another password: its clients have to come again.
                     port.close();
-                    match bind(store) {
+                    match bind(store.clone()) {
                         Ok(again) => bound.push(again),
                         Err(error) => tracing::error!("{error}"),
                     }
@@ -77,19 +81,20 @@ impl Ports {
             }
         }
         for port in bound {
-            let Some(store) = stores.find(port.settings.name.as_bytes()) else { continue };
+            let declared = port.declared.clone();
+            let settings = &declared.settings;
+            let Some(store) = stores.find(declared.scope.as_deref(), settings.name.as_bytes()) else { continue };
             let served = Arc::new(Served {
                 store,
-                password: port.settings.password.as_ref().map(|password| password.0.clone()),
+                password: settings.password.as_ref().map(|password| password.0.clone()),
                 turn: RwLock::new(()),
             });
-            let address = port.settings.listen.as_ref().map(ToString::to_string).unwrap_or_default();
-            let settings = port.settings.clone();
+            let address = settings.listen.as_ref().map(ToString::to_string).unwrap_or_default();
             match port.accept(served) {
                 Ok((task, file, local)) => {
                     let address = local.unwrap_or(address);
                     tracing::info!(store = settings.name, address, "listening for clients of Redis");
-                    self.open.push(Port { settings, task, _file: file });
+                    self.open.push(Port { declared, task, _file: file });
                 }
                 Err(error) => tracing::error!(store = settings.name, address, "listening: {error}"),
             }
@@ -110,7 +115,33 @@ impl Port {
     }
 }
 
-fn bind(store: &StoreSettings) -> Result<BoundPort, PortError> {
+impl Declared {
+    /// Whether both listen at one address.
+    fn is_at(&self, other: &Self) -> bool {
+        self.settings.listen == other.settings.listen
+    }
+
+    /// Whether the clients of the one can stay with the other.
+    fn serves_as(&self, other: &Self) -> bool {
+        self.scope == other.scope
+            && self.settings.name == other.settings.name
+            && self.settings.password == other.settings.password
+    }
+}
+
+/// The stores of every scope that listen.
+fn declared(config: &Config) -> Vec<Declared> {
+    let scoped = |scope: Scope<'_>| {
+        let label = (!scope.label.is_global()).then(|| scope.label.to_string());
+        let listening = scope.stores.iter().filter(|store| store.listen.is_some());
+        let declared = listening.map(|settings| Declared { scope: label.clone(), settings: settings.clone() });
+        declared.collect::<Vec<_>>()
+    };
+    config.scopes().flat_map(scoped).collect()
+}
+
+fn bind(declared: Declared) -> Result<BoundPort, PortError> {
+    let store = &declared.settings;
     let socket = match &store.listen {
         Some(Admin::Addr(address)) => sockets::tcp(*address).map(Socket::Tcp),
         Some(Admin::Unix(path)) => sockets::unix(path, 0o600).map(|(socket, file)| Socket::Unix(socket, file)),
@@ -118,7 +149,7 @@ fn bind(store: &StoreSettings) -> Result<BoundPort, PortError> {
     };
     let address = store.listen.as_ref().map(ToString::to_string).unwrap_or_default();
     match socket {
-        Ok(socket) => Ok(BoundPort { settings: store.clone(), socket }),
+        Ok(socket) => Ok(BoundPort { declared, socket }),
         Err(error) => Err(PortError { store: store.name.clone(), address, error }),
     }
 }

@@ -17,6 +17,6 @@ mod tests;
 pub use compute::{Begun, Claims};
 pub use map::{Eviction, Expiry, StoreConfig};
 pub use number::{Number, NumberError};
-pub use registry::Stores;
+pub use registry::{DeclaredStore, Stores};
 pub use shared::{Condition, Found, Full, Store, StoreCounts, Stored};
 pub use watch::{Change, Listener, WatchError};

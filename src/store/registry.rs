@@ -7,52 +7,82 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// A store as a configuration declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredStore {
+    /// The label of the scope that alone sees it; `None`: all scopes do.
+    pub scope: Option<String>,
+    /// Its name. Stores of different scopes may share one.
+    pub name: String,
+    /// Its bounds.
+    pub config: StoreConfig,
+}
+
+impl DeclaredStore {
+    fn is(&self, store: &Store) -> bool {
+        self.name == store.name() && self.scope.as_deref() == store.scope()
+    }
+}
+
 /// All stores that are declared.
 #[derive(Default)]
 pub struct Stores {
-    declared: RwLock<BTreeMap<String, Arc<Store>>>,
+    /// By name; the stores of one name differ in their scopes.
+    declared: RwLock<BTreeMap<String, Vec<Arc<Store>>>>,
     claims: Arc<Claims>,
     last_owner: AtomicU64,
 }
 
 impl Stores {
     /// The stores of a configuration.
-    pub fn new(declarations: &[(String, StoreConfig)]) -> Arc<Self> {
+    pub fn new(declarations: &[DeclaredStore]) -> Arc<Self> {
         let stores = Self::default();
         stores.add(declarations);
         Arc::new(stores)
     }
 
     /// Adds those that are not there yet: the first step of a reload, which [`replace`](Self::replace) can take back.
-    pub fn add(&self, declarations: &[(String, StoreConfig)]) {
+    pub fn add(&self, declarations: &[DeclaredStore]) {
         let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
-        for (name, config) in declarations {
-            declared.entry(name.clone()).or_insert_with(|| Store::new(name, config.clone()));
+        for declaration in declarations {
+            let DeclaredStore { scope, name, config } = declaration;
+            let named = declared.entry(name.clone()).or_default();
+            if !named.iter().any(|store| declaration.is(store)) {
+                named.push(Store::new(name, scope.as_deref(), config.clone()));
+            }
         }
     }
 
     /// Makes the declarations those that count. What is in a store stays, also when it has become too small for it; one that is
     /// not declared any more lives until the last script that has it ends.
-    pub fn replace(&self, declarations: &[(String, StoreConfig)]) {
+    pub fn replace(&self, declarations: &[DeclaredStore]) {
         self.add(declarations);
         let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
-        declared.retain(|name, _| declarations.iter().any(|(kept, _)| kept == name));
-        for (name, config) in declarations {
-            if let Some(store) = declared.get(name) {
-                store.configure(config.clone());
-            }
+        for named in declared.values_mut() {
+            named.retain(|store| {
+                let declaration = declarations.iter().find(|declaration| declaration.is(store));
+                declaration.inspect(|declaration| store.configure(declaration.config.clone())).is_some()
+            });
         }
+        declared.retain(|_, named| !named.is_empty());
     }
 
-    /// The store of this name.
-    pub fn find(&self, name: &[u8]) -> Option<Arc<Store>> {
+    /// The store of this name that the scripts of a scope see: its own, else the one of all scopes.
+    pub fn find(&self, scope: Option<&str>, name: &[u8]) -> Option<Arc<Store>> {
         let name = std::str::from_utf8(name).ok()?;
-        self.declared.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        let declared = self.declared.read().unwrap_or_else(PoisonError::into_inner);
+        seen(declared.get(name)?, scope).cloned()
+    }
+
+    /// Those that the scripts of a scope see, by name.
+    pub fn seen_by(&self, scope: Option<&str>) -> Vec<Arc<Store>> {
+        let declared = self.declared.read().unwrap_or_else(PoisonError::into_inner);
+        declared.values().filter_map(|named| seen(named, scope)).cloned().collect()
     }
 
     /// All of them, by name.
     pub fn all(&self) -> Vec<Arc<Store>> {
-        self.declared.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.declared.read().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
     }
 
     /// Who computes what.
@@ -64,4 +94,10 @@ impl Stores {
     pub fn new_owner(&self) -> u64 {
         self.last_owner.fetch_add(1, Ordering::Relaxed) + 1
     }
+}
+
+/// Which of the stores of one name a scope sees.
+fn seen<'a>(named: &'a [Arc<Store>], scope: Option<&str>) -> Option<&'a Arc<Store>> {
+    let of = |scope: Option<&str>| named.iter().find(|store| store.scope() == scope);
+    of(scope).or_else(|| of(None))
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 /// A map that any thread may write.
 pub struct Store {
     name: String,
+    scope: Option<String>,
     config: Mutex<StoreConfig>,
     /// The bounds of `config`, for who writes. `Relaxed`, as all counts here: numbers that guard no memory.
     bytes_max: AtomicUsize,
@@ -120,10 +121,11 @@ enum Tried {
 }
 
 impl Store {
-    /// An empty store.
-    pub fn new(name: &str, config: StoreConfig) -> Arc<Self> {
+    /// An empty store; without a scope it is one of all scopes.
+    pub fn new(name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
+            scope: scope.map(str::to_owned),
             bytes_max: AtomicUsize::new(config.bytes_max),
             keys_max: AtomicUsize::new(config.keys_max),
             config: Mutex::new(config),
@@ -143,6 +145,11 @@ impl Store {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The label of the scope that alone sees it; `None`: all scopes do.
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 
     /// Changes its bounds. What is in it stays; it shrinks with the next writes when it evicts.

@@ -1,6 +1,8 @@
 //! Stores without PHP: bounds, expiry, eviction, and threads that write at once.
 
-use super::{Change, Condition, Eviction, Expiry, Full, Listener, Number, Store, StoreConfig};
+use super::{
+    Change, Condition, DeclaredStore, Eviction, Expiry, Full, Listener, Number, Store, StoreConfig, Stores,
+};
 use crate::limits::STORE_ELEMENT_BYTES;
 use crate::vars::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 fn store(bytes_max: usize, keys_max: usize, eviction: Eviction) -> Arc<Store> {
-    Store::new("test", StoreConfig { bytes_max, keys_max, eviction })
+    Store::new("test", None, StoreConfig { bytes_max, keys_max, eviction })
 }
 
 fn set(store: &Store, key: &str, value: Value) -> Result<bool, Full> {
@@ -28,6 +30,30 @@ fn wait_until(condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "it took too long");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// A store of a scope hides the one of all scopes that has its name, and no other scope sees it.
+#[test]
+fn a_scope_sees_its_own_stores_and_those_of_all() {
+    let declared = |scope: Option<&str>, name: &str, keys_max: usize| DeclaredStore {
+        scope: scope.map(str::to_owned),
+        name: name.to_owned(),
+        config: StoreConfig { bytes_max: 1 << 20, keys_max, eviction: Eviction::None },
+    };
+    let before = [declared(None, "a", 1), declared(Some("x"), "a", 2), declared(Some("x"), "b", 3)];
+    let stores = Stores::new(&before);
+    let bound = |scope: Option<&str>, name: &str| stores.find(scope, name.as_bytes()).map(|s| s.counts().keys_max);
+    let seen = |scope: Option<&str>| -> Vec<_> { stores.seen_by(scope).iter().map(|s| s.counts().keys_max).collect() };
+    assert_eq!([bound(None, "a"), bound(Some("x"), "a"), bound(Some("y"), "a")], [Some(1), Some(2), Some(1)]);
+    assert_eq!([bound(None, "b"), bound(Some("x"), "b"), bound(Some("y"), "b")], [None, Some(3), None]);
+    assert_eq!([seen(None), seen(Some("x")), seen(Some("y"))], [vec![1], vec![2, 3], vec![1]]);
+    let kept = stores.find(Some("x"), b"b").expect("it is declared");
+    set(&kept, "k", Value::Int(1)).expect("room");
+    stores.replace(&[declared(None, "a", 4), declared(Some("x"), "b", 5)]);
+    assert_eq!([bound(Some("x"), "a"), bound(Some("x"), "b")], [Some(4), Some(5)]);
+    assert_eq!(stores.find(Some("x"), b"b").expect("it is declared").count(), 1);
+    stores.replace(&before[..1]);
+    assert_eq!((bound(Some("x"), "b"), stores.all().len()), (None, 1));
 }
 
 #[test]

@@ -324,6 +324,10 @@ impl ScopeView {
 }
 
 impl Scope for ScopeView {
+    fn label(&self) -> Option<&str> {
+        Some(&self.own.label)
+    }
+
     fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure> {
         match self.declared().find(name) {
             Some(worker) => Ok(worker.slot().clone()),

@@ -41,7 +41,46 @@ fn all_kinds_of_threads_write_one_store() {
     let seen: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     assert_eq!((&seen[0]["name"], &seen[0]["keys"], &seen[0]["version"]), (&json!("default"), &json!(2), &json!(4)));
     let metrics = server.ask_admin(&Request::get("/metrics")).text();
-    assert_holds(&metrics, &["igor_store_keys{store=\"default\"} 2", "igor_store_changes_total{store=\"default\"} 4"]);
+    assert_holds(&metrics, &["igor_store_keys{scope=\"global\",store=\"default\"} 2", "igor_store_changes_total{scope=\"global\",store=\"default\"} 4"]);
+}
+
+/// One PHP thread serves both blocks in turn, so nothing of the one may stay for the other.
+#[test]
+fn a_store_of_a_block_is_seen_by_its_scripts_alone() {
+    let one = site(&format!(
+        "store both {{\nlisten unix/{{$DIR}}/store.sock\n}}\nstore own\nworker {{$PHP_TESTS}}/worker.php 1\n{}",
+        puppet("w", "num 1\nready start")
+    ));
+    let server = Igor::new()
+        .admin()
+        .frankenphp("num_threads 2\nstore both\nstore all")
+        .hosts(&[("one.test", &one), ("two.test", &site(""))])
+        .start();
+    let add = |store: &str| format!("return (new FrankenPHP\\SharedArray('{store}'))->increment('n');");
+    for n in 1..=5 {
+        assert_eq!(server.eval_at("one.test", &add("both")).value(), 2 * n - 1);
+        assert_eq!(server.puppet("w").eval(&add("both")).value(), 2 * n, "its workers belong to the block");
+        assert_eq!(server.eval_at("two.test", &add("both")).value(), n, "the store of all blocks");
+        assert_eq!(server.eval_at("one.test", &add("own")).value(), n);
+        assert_eq!(server.eval_at("one.test", &add("all")).value(), 2 * n - 1);
+        assert_eq!(server.eval_at("two.test", &add("all")).value(), 2 * n);
+    }
+    let unknown = server.eval_at("two.test", &add("own")).thrown("RuntimeException");
+    assert_holds(&unknown, &["\"own\" is not declared (declared are \"all\", \"both\")"]);
+    assert_eq!(redis(&server, &["GET", "n"]), "10", "the port belongs to the store of the block");
+    let answer = server.ask_admin(&Request::get("/frankenphp/stores")).text();
+    let seen: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let scopes: Vec<_> = seen.as_array().expect("a list").iter().map(|store| (&store["name"], &store["scope"])).collect();
+    let (global, of_one) = (json!("global"), json!("one.test"));
+    let names = (json!("all"), json!("both"), json!("own"));
+    assert_eq!(scopes, [(&names.0, &global), (&names.1, &global), (&names.1, &of_one), (&names.2, &of_one)]);
+
+    let text = fs::read_to_string(server.path("Caddyfile")).expect("the Caddyfile can be read");
+    let answer = server.ask_admin(&Request::post("/load", text.replace("store own\n", "")));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let gone = server.eval_at("one.test", &add("own")).thrown("RuntimeException");
+    assert_holds(&gone, &["\"own\" is not declared"]);
+    assert_eq!(server.eval_at("one.test", &add("both")).value(), 11, "a reload keeps what is in it");
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
         Directive {
             name: "store",
             usage: "store NAME [{ … }]",
-            doc: "Declares a store: a map that all scripts share.",
+            doc: "Declares a store of all scopes: a map that all scripts share.",
             times: Times::Many,
             apply: |draft, node, context| store(&mut draft.settings.stores, node, context),
         },

@@ -5,12 +5,14 @@ use super::super::diagnostic::Position;
 use super::super::handlers::{FileServer, PhpServer, Root};
 use super::super::limits;
 use super::super::model::ScopeLabel;
+use super::super::settings::StoreSettings;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
 use super::super::text::word_in_braces;
 use super::super::values;
 use super::document_root::root;
 use super::file_server::{FILE_SERVER, sensitive};
+use super::store::store;
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 
 /// A `php_server` or `php` block as it was written, before what its site says is known.
@@ -18,6 +20,7 @@ use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 pub(crate) struct PhpDraft {
     pub(crate) root: Option<Root>,
     pub(crate) workers: Vec<WorkerDraft>,
+    stores: Vec<StoreSettings>,
     name: Option<String>,
     index: Vec<String>,
     split: Vec<String>,
@@ -162,6 +165,13 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Many,
             apply: |php, node, context| php.workers.extend(worker(node, context)),
         },
+        Directive {
+            name: "store",
+            usage: "store NAME [{ … }]",
+            doc: "Declares a store that only the scripts of this block see.",
+            times: Times::Many,
+            apply: |php, node, context| store(&mut php.stores, node, context),
+        },
     ],
     ignored: &[
         ("hot_reload", "no browser is told of changes; `watch` in a worker restarts it"),
@@ -177,6 +187,7 @@ impl PhpDraft {
         Self {
             root: None,
             workers: Vec::new(),
+            stores: Vec::new(),
             name: None,
             index: vec!["index.php".to_owned()],
             split: vec![".php".to_owned()],
@@ -216,6 +227,7 @@ impl PhpDraft {
             try_files: self.try_files,
             request_buffering: self.request_buffering,
             workers,
+            stores: self.stores,
             position: self.position,
         }
     }

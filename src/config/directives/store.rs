@@ -1,4 +1,4 @@
-//! The `store` block: a map that all scripts share.
+//! The `store` block: a map that scripts share.
 
 use super::super::context::Context;
 use super::super::limits;
@@ -99,10 +99,6 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
         context.error_with_hint(&word.position, message, "give one of them another name");
         return;
     }
-    if stores.len() >= limits::STORES_MAX {
-        context.error(&word.position, format!("there are more than {} stores", limits::STORES_MAX));
-        return;
-    }
     let mut store = StoreSettings {
         name: name.to_owned(),
         max_bytes: limits::STORE_MAX_BYTES_DEFAULT,
@@ -110,30 +106,43 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
         evicts: false,
         listen: None,
         password: None,
+        position: node.position.clone(),
     };
     STORE.apply(&mut store, node.children(), context);
-    check_port(&store, stores, node, context);
+    check_port(&store, context);
     stores.push(store);
 }
 
 /// Everybody who reaches a port without a password reads and writes all of the store.
-fn check_port(store: &StoreSettings, others: &[StoreSettings], node: &Node, context: &mut Context<'_>) {
+fn check_port(store: &StoreSettings, context: &mut Context<'_>) {
     if store.listen.is_none() && store.password.is_some() {
         let message = format!("the store `{}` has a password and listens nowhere", store.name);
-        context.error_with_hint(&node.position, message, "add `listen`, or take the password out");
+        context.error_with_hint(&store.position, message, "add `listen`, or take the password out");
     }
     if let (Some(Admin::Addr(address)), None) = (&store.listen, &store.password)
         && !address.ip().is_loopback()
     {
         let message = format!("the store `{}` listens on {address} without a password", store.name);
-        context.error_with_hint(&node.position, message, "add `password`, or listen on 127.0.0.1 or a unix socket");
+        context.error_with_hint(&store.position, message, "add `password`, or listen on 127.0.0.1 or a unix socket");
     }
-    let is_free = |other: &StoreSettings| match &other.listen {
-        Some(Admin::Addr(address)) if address.port() == 0 => true,
-        listen => listen.is_none() || *listen != store.listen,
-    };
-    if let Some(other) = others.iter().find(|other| !is_free(other)) {
-        let message = format!("the stores `{}` and `{}` listen on the same address", other.name, store.name);
-        context.error_with_hint(&node.position, message, "give one of them another address");
+}
+
+/// Checks the stores of all scopes against each other.
+pub(crate) fn check_stores<'a>(stores: impl Iterator<Item = &'a StoreSettings>, context: &mut Context<'_>) {
+    let mut ports: Vec<&StoreSettings> = Vec::new();
+    for (number, store) in stores.enumerate() {
+        if number == limits::STORES_MAX {
+            context.error(&store.position, format!("there are more than {} stores", limits::STORES_MAX));
+        }
+        match &store.listen {
+            None => continue,
+            Some(Admin::Addr(address)) if address.port() == 0 => continue,
+            Some(_) => {}
+        }
+        if let Some(other) = ports.iter().find(|other| other.listen == store.listen) {
+            let message = format!("the stores `{}` and `{}` listen on the same address", other.name, store.name);
+            context.error_with_hint(&store.position, message, "give one of them another address");
+        }
+        ports.push(store);
     }
 }

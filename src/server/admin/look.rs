@@ -5,7 +5,7 @@ use super::view::{
     Threads, WaiterView, WorkerConfigView, Workers,
 };
 use crate::assemble;
-use crate::config::{Config, WorkerConfig};
+use crate::config::{Config, ScopeLabel, WorkerConfig};
 use crate::php::ScriptError;
 use crate::store::Store;
 use crate::tasks::TaskCounts;
@@ -46,6 +46,7 @@ pub(super) fn stores(threads: &assemble::Threads) -> Vec<StoreView> {
         let counts = store.counts();
         StoreView {
             name: store.name().to_owned(),
+            scope: store.scope().unwrap_or(ScopeLabel::GLOBAL).to_owned(),
             keys: counts.keys,
             max_keys: counts.keys_max,
             bytes: counts.bytes,

@@ -319,7 +319,8 @@ fn of_stores(stores: &[StoreView]) -> Vec<MetricFamily> {
         ("igor_store_refused_total", "Writes for which a store had no room.", counter, |view| view.refused),
     ];
     let make = |(name, help, kind, value): (&str, &str, MetricType, Value)| {
-        let samples = stores.iter().map(|view| (vec![("store", view.name.clone())], value(view) as f64));
+        let labels = |view: &StoreView| vec![("scope", view.scope.clone()), ("store", view.name.clone())];
+        let samples = stores.iter().map(|view| (labels(view), value(view) as f64));
         family(name, help, kind, samples.collect())
     };
     families.into_iter().map(make).collect()

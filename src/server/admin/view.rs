@@ -45,6 +45,8 @@ pub struct StatusView {
 pub struct StoreView {
     /// Its name.
     pub name: String,
+    /// The label of the scope that sees it; `global`: all of them do.
+    pub scope: String,
     /// Elements, with those that have expired and were not met since.
     pub keys: usize,
     /// How many there may be.
