@@ -117,6 +117,6 @@ string(7) "at last"
 RuntimeException: store "small" is full (3 elements); raise its max_keys, or let it evict (`eviction lru`)
 RuntimeException: store "small" is full (3 elements); raise its max_keys, or let it evict (`eviction lru`)
 {"1":"replaced","3":3,"4":4}
-RuntimeException: the element needs %d bytes, and all of store "narrow" has 1024; raise its max_bytes, or store less
+RuntimeException: %d bytes are needed, and all of store "narrow" has 1024; raise its max_bytes, or store less
 RuntimeException: store "narrow" is full (1024 bytes); raise its max_bytes, or let it evict (`eviction lru`)
 int(100)

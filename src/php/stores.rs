@@ -20,7 +20,7 @@ fn full(store: &Store, full: Full) -> Failure {
     let name = store.name();
     Failure::runtime(match full {
         Full::TooLarge(bytes, max) => format!(
-            "the element needs {bytes} bytes, and all of store \"{name}\" has {max}; raise its max_bytes, or store less"
+            "{bytes} bytes are needed, and all of store \"{name}\" has {max}; raise its max_bytes, or store less"
         ),
         Full::Bytes(max) => {
             format!("store \"{name}\" is full ({max} bytes); raise its max_bytes, or let it evict (`eviction lru`)")
@@ -134,16 +134,8 @@ impl Context {
         let store = self.stores.get(id)?;
         // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
         let elements = unsafe { copied(array, self.limits)? };
-        for (key, value) in &elements {
-            store.set(key, value.clone(), Expiry::Never, Condition::Always).map_err(|error| full(&store, error))?;
-        }
-        if replaces {
-            let kept: std::collections::HashSet<&[u8]> = elements.iter().map(|(key, _)| key.as_slice()).collect();
-            for key in store.keys().iter().filter(|key| !kept.contains(&***key)) {
-                store.remove(key).into_iter().for_each(Value::retire);
-            }
-        }
-        Ok(())
+        let stored = if replaces { store.replace(elements) } else { store.merge(elements) };
+        stored.map_err(|error| full(&store, error))
     }
 
     fn store_list(&mut self, id: u64, with_values: bool) -> Result<u64, Failure> {

@@ -2,6 +2,7 @@
 
 use super::command::{Command, integer, lower, syntax};
 use super::session::Session;
+use crate::limits::STORE_KEY_BYTES_MAX;
 use crate::store::{Condition, Expiry, Full, Number, NumberError};
 use crate::vars::Value;
 use std::str::from_utf8;
@@ -28,7 +29,7 @@ pub(super) static STRINGS: &[Command] = &[
 
 pub(super) fn refused(full: Full) -> String {
     match full {
-        Full::TooLarge(bytes, max) => format!("OOM the element needs {bytes} bytes, and all of the store has {max}"),
+        Full::TooLarge(bytes, max) => format!("OOM {bytes} bytes are needed, and all of the store has {max}"),
         Full::Bytes(max) => format!("OOM the store is full ({max} bytes)"),
         Full::Keys(max) => format!("OOM the store is full ({max} elements)"),
     }
@@ -55,6 +56,13 @@ fn get(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
+fn check_key(key: &[u8]) -> Result<(), String> {
+    if key.len() > STORE_KEY_BYTES_MAX {
+        return Err(format!("ERR a key has at most {STORE_KEY_BYTES_MAX} bytes"));
+    }
+    Ok(())
+}
+
 fn put(
     session: &Session,
     key: &[u8],
@@ -62,9 +70,7 @@ fn put(
     expiry: Expiry,
     condition: Condition,
 ) -> Result<(bool, Option<Value>), String> {
-    if key.len() > crate::limits::STORE_KEY_BYTES_MAX {
-        return Err(format!("ERR a key has at most {} bytes", crate::limits::STORE_KEY_BYTES_MAX));
-    }
+    check_key(key)?;
     let stored = session.store().set(key, Value::of_text(value), expiry, condition).map_err(refused)?;
     Ok((stored.is_stored, stored.before))
 }
@@ -148,8 +154,7 @@ fn getdel(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
 
 fn mget(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     session.reply.array(words.len() - 1);
-    for key in &words[1..] {
-        let value = session.store().get(key);
+    for value in session.store().get_many(&words[1..]) {
         reply(session, value.as_ref());
     }
     Ok(())
@@ -159,9 +164,10 @@ fn mset(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     if words.len().is_multiple_of(2) {
         return Err("ERR wrong number of arguments for 'mset' command".to_owned());
     }
-    for pair in words[1..].chunks_exact(2) {
-        put(session, pair[0], pair[1], Expiry::Never, Condition::Always)?;
-    }
+    let pairs = words[1..].chunks_exact(2);
+    pairs.clone().try_for_each(|pair| check_key(pair[0]))?;
+    let elements = pairs.map(|pair| (pair[0].to_vec(), Value::of_text(pair[1]))).collect();
+    session.store().merge(elements).map_err(refused)?;
     session.reply.simple("OK");
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::vars::Value;
 use indexmap::{Equivalent, IndexMap};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a store is declared with.
@@ -96,7 +97,49 @@ impl Hasher for Known {
     }
 }
 
+/// When an element was last used, by the clock of its shard. Reads write it, also where the map is shared. `Relaxed`: it guards nothing.
+pub(super) struct Used(AtomicU64);
+
+impl Used {
+    pub(super) fn at(clock: u64) -> Self {
+        Self(AtomicU64::new(clock))
+    }
+
+    fn set(&self, clock: u64) {
+        self.0.store(clock, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Clone for Used {
+    fn clone(&self) -> Self {
+        Self::at(self.get())
+    }
+}
+
+/// What elements take of the bounds of their store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Room {
+    pub(super) keys: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    /// The room of an element that may be there.
+    pub(super) fn of(entry: Option<&Entry>) -> Self {
+        entry.map_or_else(Self::default, |entry| Self { keys: 1, bytes: entry.bytes })
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { keys: self.keys + other.keys, bytes: self.bytes + other.bytes }
+    }
+}
+
 /// An element.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) value: Value,
     /// What it counts, with its key.
@@ -107,8 +150,7 @@ pub(super) struct Entry {
     pub(super) expires_ms: u64,
     /// Until then a computation may use it; at least `expires_ms`.
     pub(super) stale_ms: u64,
-    /// The shard's clock when it was last used.
-    pub(super) used: u64,
+    pub(super) used: Used,
 }
 
 impl Entry {
@@ -121,10 +163,13 @@ impl Entry {
     }
 }
 
+pub(super) type Map = IndexMap<Key, Entry, BuildHasherDefault<Known>>;
+
 /// The elements of one shard.
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) map: IndexMap<Key, Entry, BuildHasherDefault<Known>>,
+    /// Shared with the pictures of the store.
+    pub(super) map: Arc<Map>,
     /// Counts uses; what is behind is older.
     pub(super) clock: u64,
     /// The number of the element that is looked at next for its expiry.
@@ -132,15 +177,25 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn get(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&mut Entry> {
+    pub(super) fn get(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&Entry> {
+        self.clock += 1;
+        let entry = self.map.get(&key).filter(|entry| entry.is_live(now_ms))?;
+        entry.used.set(self.clock);
+        Some(entry)
+    }
+
+    /// The same for who changes it.
+    pub(super) fn get_mut(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&mut Entry> {
         self.clock += 1;
         let clock = self.clock;
-        let entry = self.map.get_mut(&key)?;
-        if !entry.is_live(now_ms) {
-            return None;
-        }
-        entry.used = clock;
+        let entry = self.map_mut().get_mut(&key).filter(|entry| entry.is_live(now_ms))?;
+        entry.used.set(clock);
         Some(entry)
+    }
+
+    /// The map for who changes it: a copy where a picture has the one that is there.
+    pub(super) fn map_mut(&mut self) -> &mut Map {
+        Arc::make_mut(&mut self.map)
     }
 
     /// The number of what has been unused for the longest time, of some that are spread over all: neighbours were often put in, and
@@ -149,7 +204,7 @@ impl Shard {
         let count = self.map.len();
         let samples = samples.min(count);
         let numbers = (0..samples).map(|step| (start % count + step * (count / samples)) % count);
-        numbers.min_by_key(|number| self.map.get_index(*number).map_or(u64::MAX, |(_, entry)| entry.used))
+        numbers.min_by_key(|number| self.map.get_index(*number).map_or(u64::MAX, |(_, entry)| entry.used.get()))
     }
 
     /// Takes an element that has expired from among the next ones.
@@ -157,7 +212,8 @@ impl Shard {
         for _ in 0..looks.min(self.map.len()) {
             self.cursor = if self.cursor + 1 < self.map.len() { self.cursor + 1 } else { 0 };
             if self.map.get_index(self.cursor).is_some_and(|(_, entry)| entry.is_garbage(now_ms)) {
-                return self.map.swap_remove_index(self.cursor);
+                let cursor = self.cursor;
+                return self.map_mut().swap_remove_index(cursor);
             }
         }
         None

@@ -1,9 +1,9 @@
 //! One store: its shards, their bounds, and what is done to an element.
 
-use super::map::{Entry, Eviction, Expiry, Key, KeyRef, Shard, StoreConfig};
+use super::map::{Entry, Expiry, Key, KeyRef, Room, Shard, StoreConfig, Used};
 use super::number::{Number, NumberError};
 use super::watch::{Change, Listener, Listeners, WatchError, WatchStream};
-use crate::limits::{STORE_ELEMENT_BYTES, STORE_EVICTION_SAMPLES, STORE_EXPIRY_LOOKS, STORE_SHARDS};
+use crate::limits::{STORE_ELEMENT_BYTES, STORE_SHARDS};
 use crate::vars::Value;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -16,32 +16,32 @@ use std::time::{Duration, Instant};
 pub struct Store {
     name: String,
     scope: Option<String>,
-    config: Mutex<StoreConfig>,
+    pub(super) config: Mutex<StoreConfig>,
     /// The bounds of `config`, for who writes. `Relaxed`, as all counts here: numbers that guard no memory.
-    bytes_max: AtomicUsize,
-    keys_max: AtomicUsize,
+    pub(super) bytes_max: AtomicUsize,
+    pub(super) keys_max: AtomicUsize,
     hasher: RandomState,
-    shards: Box<[Mutex<Shard>]>,
-    bytes: AtomicUsize,
-    keys: AtomicUsize,
+    pub(super) shards: Box<[Mutex<Shard>]>,
+    pub(super) bytes: AtomicUsize,
+    pub(super) keys: AtomicUsize,
     /// How many elements can expire.
-    mortal: AtomicUsize,
+    pub(super) mortal: AtomicUsize,
     /// Counts the changes.
     version: AtomicU64,
     /// Which shard is the next to lose an element.
-    hand: AtomicUsize,
+    pub(super) hand: AtomicUsize,
     start: Instant,
-    listeners: Listeners,
-    counters: Counters,
+    pub(super) listeners: Listeners,
+    pub(super) counters: Counters,
 }
 
 #[derive(Default)]
-struct Counters {
+pub(super) struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
-    evicted: AtomicU64,
-    expired: AtomicU64,
-    refused: AtomicU64,
+    pub(super) evicted: AtomicU64,
+    pub(super) expired: AtomicU64,
+    pub(super) refused: AtomicU64,
 }
 
 /// What is known of a store at one moment.
@@ -193,6 +193,12 @@ impl Store {
         value
     }
 
+    pub(super) fn count_reads(&self, values: &[Option<Value>]) {
+        let hits = values.iter().filter(|value| value.is_some()).count();
+        self.counters.hits.fetch_add(hits as u64, Ordering::Relaxed);
+        self.counters.misses.fetch_add((values.len() - hits) as u64, Ordering::Relaxed);
+    }
+
     /// The same with what is known of it.
     pub fn find(&self, key: &[u8]) -> Option<Found> {
         let key = self.key(key);
@@ -210,54 +216,6 @@ impl Store {
         let now_ms = self.now_ms();
         let shard = self.shard(key);
         shard.map.get(&key).filter(|entry| !entry.is_garbage(now_ms)).map(|entry| entry.value.clone())
-    }
-
-    /// How many elements there are.
-    pub fn count(&self) -> usize {
-        if self.mortal.load(Ordering::Relaxed) == 0 {
-            return self.keys.load(Ordering::Relaxed);
-        }
-        let now_ms = self.now_ms();
-        let live = |shard: &Mutex<Shard>| locked(shard).map.values().filter(|entry| entry.is_live(|| now_ms)).count();
-        self.shards.iter().map(live).sum()
-    }
-
-    /// All keys, in no order. Each shard is looked at by itself, so it is no moment's picture of the store.
-    pub fn keys(&self) -> Vec<Arc<[u8]>> {
-        self.elements(|key, _| key.bytes.clone())
-    }
-
-    /// All keys with their values; as for [`keys`](Self::keys).
-    pub fn all(&self) -> Vec<(Arc<[u8]>, Value)> {
-        self.elements(|key, entry| (key.bytes.clone(), entry.value.clone()))
-    }
-
-    /// The keys of the shards from `cursor` on until there are as many as `wanted`, and the cursor to continue with; 0: all have been
-    /// looked at.
-    pub fn scan(&self, cursor: usize, wanted: usize) -> (usize, Vec<Arc<[u8]>>) {
-        let now_ms = self.now_ms();
-        let mut found = Vec::new();
-        for (number, shard) in self.shards.iter().enumerate().skip(cursor) {
-            if found.len() >= wanted {
-                return (number, found);
-            }
-            let shard = locked(shard);
-            let live = shard.map.iter().filter(|(_, entry)| entry.is_live(|| now_ms));
-            found.extend(live.map(|(key, _)| key.bytes.clone()));
-        }
-        (0, found)
-    }
-
-    fn elements<T>(&self, take: impl Fn(&Key, &Entry) -> T) -> Vec<T> {
-        let now_ms = self.now_ms();
-        let mut found = Vec::with_capacity(self.keys.load(Ordering::Relaxed));
-        for shard in &self.shards {
-            let shard = locked(shard);
-            found.extend(
-                shard.map.iter().filter(|(_, entry)| entry.is_live(|| now_ms)).map(|(key, entry)| take(key, entry)),
-            );
-        }
-        found
     }
 
     // ---- Writes ----
@@ -318,7 +276,7 @@ impl Store {
             value.retire();
             return Tried::Done(Stored { is_stored: false, before });
         }
-        if let Err(full) = self.reserve(there.map(|entry| entry.bytes), bytes) {
+        if let Err(full) = self.reserve(Room::of(there), Room { keys: 1, bytes }) {
             return Tried::NoRoom(value, full);
         }
         let (expires_ms, stale_ms) = times(expiry, now_ms, live);
@@ -327,11 +285,12 @@ impl Store {
         self.count_mortal(was_mortal, expires_ms != 0);
         shard.clock += 1;
         let revision = self.changed();
-        let entry = Entry { value, bytes, revision, expires_ms, stale_ms, used: shard.clock };
-        let replaced = match number.and_then(|number| shard.map.get_index_mut(number)) {
+        let entry = Entry { value, bytes, revision, expires_ms, stale_ms, used: Used::at(shard.clock) };
+        let map = shard.map_mut();
+        let replaced = match number.and_then(|number| map.get_index_mut(number)) {
             Some((_, place)) => Some(std::mem::replace(place, entry)),
             None => {
-                shard.map.insert(Key { hash: key.hash, bytes: key.bytes.into() }, entry);
+                map.insert(Key { hash: key.hash, bytes: key.bytes.into() }, entry);
                 None
             }
         };
@@ -366,7 +325,7 @@ impl Store {
     fn increment_there(&self, bytes: &[u8], by: Number) -> Option<Result<Number, NumberError>> {
         let key = self.key(bytes);
         let mut shard = self.shard(key);
-        let entry = shard.get(key, || self.now_ms())?;
+        let entry = shard.get_mut(key, || self.now_ms())?;
         let sum = match Number::of(&entry.value).ok_or(NumberError::NotANumber).and_then(|number| number.plus(by)) {
             Ok(sum) => sum,
             Err(error) => return Some(Err(error)),
@@ -389,7 +348,10 @@ impl Store {
         let key = self.key(key);
         let now_ms = self.now_ms();
         let mut shard = self.shard(key);
-        let (_, entry) = shard.map.swap_remove_entry(&key)?;
+        if !shard.map.contains_key(&key) {
+            return None;
+        }
+        let entry = shard.map_mut().swap_remove(&key)?;
         let is_live = entry.is_live(|| now_ms);
         if is_live {
             self.changed();
@@ -411,7 +373,7 @@ impl Store {
         let key = self.key(key);
         let now_ms = self.now_ms();
         let mut shard = self.shard(key);
-        let Some(entry) = shard.get(key, || now_ms) else { return false };
+        let Some(entry) = shard.get_mut(key, || now_ms) else { return false };
         let (expires_ms, stale_ms) = times(expiry, now_ms, Some(entry));
         self.count_mortal(entry.expires_ms != 0, expires_ms != 0);
         (entry.expires_ms, entry.stale_ms) = (expires_ms, stale_ms);
@@ -420,23 +382,6 @@ impl Store {
         let event = if expires_ms == 0 { "persist" } else { "expire" };
         self.listeners.tell(Change { event, key: bytes });
         true
-    }
-
-    /// Removes everything. Readers keep what they have.
-    pub fn clear(&self) {
-        for shard in &self.shards {
-            let taken = {
-                let mut shard = locked(shard);
-                shard.cursor = 0;
-                std::mem::take(&mut shard.map)
-            };
-            for (_, entry) in taken {
-                self.forget(&entry);
-                entry.value.retire();
-            }
-        }
-        self.changed();
-        self.listeners.tell(Change { event: "flushdb", key: b"" });
     }
 
     // ---- Who hears of changes ----
@@ -459,133 +404,31 @@ impl Store {
         self.listeners.add(listener)
     }
 
-    // ---- Room ----
-
-    /// Takes the room of an element, with that of the one that it replaces.
-    fn reserve(&self, before: Option<usize>, bytes: usize) -> Result<(), Full> {
-        let (bytes_max, keys_max) = (self.bytes_max.load(Ordering::Relaxed), self.keys_max.load(Ordering::Relaxed));
-        if bytes > bytes_max {
-            return Err(Full::TooLarge(bytes, bytes_max));
-        }
-        if before.is_none() && self.keys.fetch_add(1, Ordering::Relaxed) >= keys_max {
-            self.keys.fetch_sub(1, Ordering::Relaxed);
-            return Err(Full::Keys(keys_max));
-        }
-        let replaced = before.unwrap_or(0);
-        // In one step, so that a count is never lower than what is there.
-        let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if bytes > replaced && all - replaced.min(all) > bytes_max {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            if before.is_none() {
-                self.keys.fetch_sub(1, Ordering::Relaxed);
-            }
-            return Err(Full::Bytes(bytes_max));
-        }
-        self.bytes.fetch_sub(replaced, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Removes something. `false`: there is nothing that may go.
-    fn make_room(&self, full: Full) -> bool {
-        if matches!(full, Full::TooLarge(..)) {
-            return false;
-        }
-        if self.mortal.load(Ordering::Relaxed) > 0 && self.remove_expired() > 0 {
-            return true;
-        }
-        let eviction = self.config.lock().unwrap_or_else(PoisonError::into_inner).eviction;
-        eviction == Eviction::Lru && self.evict_one()
-    }
-
-    fn evict_one(&self) -> bool {
-        for _ in 0..self.shards.len() {
-            let hand = self.hand.fetch_add(1, Ordering::Relaxed);
-            let mut shard = locked(&self.shards[hand % self.shards.len()]);
-            // Where the samples begin changes with each round.
-            let Some(number) = shard.oldest_of(hand / self.shards.len(), STORE_EVICTION_SAMPLES) else { continue };
-            let Some((key, entry)) = shard.map.swap_remove_index(number) else { continue };
-            self.changed();
-            drop(shard);
-            self.forget(&entry);
-            self.counters.evicted.fetch_add(1, Ordering::Relaxed);
-            entry.value.retire();
-            self.listeners.tell(Change { event: "evicted", key: &key.bytes });
-            return true;
-        }
-        false
-    }
-
-    /// Removes all that has expired. Returns how many those were.
-    pub fn remove_expired(&self) -> usize {
-        let now_ms = self.now_ms();
-        let mut removed = 0;
-        for shard in &self.shards {
-            let taken: Vec<_> = {
-                let mut shard = locked(shard);
-                let numbers: Vec<usize> =
-                    (0..shard.map.len()).filter(|number| shard.map[*number].is_garbage(now_ms)).collect();
-                // From the end: what takes a place came from behind it.
-                numbers.into_iter().rev().filter_map(|number| shard.map.swap_remove_index(number)).collect()
-            };
-            removed += taken.len();
-            taken.into_iter().for_each(|element| self.bury(Some(element)));
-        }
-        removed
-    }
-
-    fn take_expired(&self, shard: &mut Shard, now_ms: u64) -> Option<(Key, Entry)> {
-        if self.mortal.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        shard.take_expired(STORE_EXPIRY_LOOKS, now_ms)
-    }
-
-    /// What has expired was taken out of its shard.
-    fn bury(&self, expired: Option<(Key, Entry)>) {
-        let Some((key, entry)) = expired else { return };
-        self.forget(&entry);
-        self.counters.expired.fetch_add(1, Ordering::Relaxed);
-        self.changed();
-        entry.value.retire();
-        self.listeners.tell(Change { event: "expired", key: &key.bytes });
-    }
-
-    /// Counts an element off that was taken out.
-    fn forget(&self, entry: &Entry) {
-        self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
-        self.keys.fetch_sub(1, Ordering::Relaxed);
-        self.count_mortal(entry.expires_ms != 0, false);
-    }
-
-    fn count_mortal(&self, before: bool, now: bool) {
-        match (before, now) {
-            (false, true) => _ = self.mortal.fetch_add(1, Ordering::Relaxed),
-            (true, false) => _ = self.mortal.fetch_sub(1, Ordering::Relaxed),
-            _ => {}
-        }
-    }
-
-    fn changed(&self) -> u64 {
+    pub(super) fn changed(&self) -> u64 {
         self.version.fetch_add(1, Ordering::Release) + 1
     }
 
-    fn now_ms(&self) -> u64 {
+    pub(super) fn now_ms(&self) -> u64 {
         // From 1, for 0 is no time.
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    fn key<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
+    pub(super) fn key<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
         KeyRef { hash: self.hasher.hash_one(bytes), bytes }
     }
 
     fn shard(&self, key: KeyRef<'_>) -> MutexGuard<'_, Shard> {
+        locked(&self.shards[self.shard_number(key.hash)])
+    }
+
+    pub(super) fn shard_number(&self, hash: u64) -> usize {
         // By other bits than those by which the map of the shard finds its places.
-        locked(&self.shards[(key.hash >> 32) as usize % self.shards.len()])
+        (hash >> 32) as usize % self.shards.len()
     }
 }
 
 /// A panic leaves an element as it was or as it shall be, so a poisoned lock is as good as another.
-fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+pub(super) fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

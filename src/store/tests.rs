@@ -248,3 +248,142 @@ fn listeners_hear_of_changes_until_they_go() {
     set(&store, "a", Value::Null).expect("room");
     assert_eq!(*ear.1.lock().expect("no panic"), ["set", "incrby", "del", "flushdb", "flushdb"]);
 }
+
+fn merge(store: &Store, elements: &[(&str, i64)]) -> Result<(), Full> {
+    store.merge(elements.iter().map(|(key, int)| (key.as_bytes().to_vec(), Value::Int(*int))).collect())
+}
+
+/// The keys and integers of a store, sorted.
+fn content(store: &Store) -> Vec<(String, i64)> {
+    let element = |(key, value): (Arc<[u8]>, Value)| (String::from_utf8_lossy(&key).into_owned(), int(Some(value)));
+    let mut all: Vec<_> = store.all().into_iter().map(element).map(|(key, int)| (key, int.expect("it is there"))).collect();
+    all.sort();
+    all
+}
+
+/// Two threads merge and one replaces: what is read at once has one number, whichever way it is read, and what is read in turn
+/// never gets older. Other writes in the same shards meanwhile lose nothing.
+#[test]
+fn many_elements_are_written_and_read_in_one_step() {
+    const ROUNDS: i64 = 2_000;
+    let store = store(1 << 22, 10_000, Eviction::None);
+    let keys: Vec<String> = (0..300).map(|number| format!("k{number}")).collect();
+    let all_as = |int: i64| keys.iter().map(|key| (key.as_bytes().to_vec(), Value::Int(int))).collect::<Vec<_>>();
+    let last = AtomicUsize::new(0);
+    store.merge(all_as(0)).expect("room");
+    let turn = Mutex::new(0);
+    let write = |replaces: bool| {
+        for _ in 0..ROUNDS / 4 {
+            let mut number = turn.lock().expect("no panic");
+            *number += 1;
+            let written = if replaces { store.replace(all_as(*number)) } else { store.merge(all_as(*number)) };
+            written.expect("room");
+        }
+    };
+    std::thread::scope(|scope| {
+        let writers = [scope.spawn(|| write(false)), scope.spawn(|| write(false)), scope.spawn(|| write(true))];
+        scope.spawn(|| {
+            let mut seen = 0;
+            for round in 0.. {
+                let ints: Vec<i64> = match round % 3 {
+                    0 => store.all().into_iter().map(|(_, value)| int(Some(value)).expect("it is there")).collect(),
+                    1 => {
+                        let some: Vec<&[u8]> = keys.iter().step_by(7).map(String::as_bytes).collect();
+                        store.get_many(&some).into_iter().map(|value| int(value).expect("it is there")).collect()
+                    }
+                    _ => keys.iter().rev().map(|key| int(store.get(key.as_bytes())).expect("it is there")).collect(),
+                };
+                assert!(ints.is_sorted(), "{ints:?}");
+                assert!(round % 3 == 2 || ints[0] == ints[ints.len() - 1], "{ints:?}");
+                assert!(seen <= ints[0]);
+                seen = ints[ints.len() - 1];
+                last.store(round, Ordering::Relaxed);
+                if seen == ROUNDS / 4 * 3 {
+                    break;
+                }
+            }
+        });
+        writers.into_iter().for_each(|writer| writer.join().expect("it does not panic"));
+    });
+    assert!(last.load(Ordering::Relaxed) > 2, "it was read meanwhile");
+    assert_eq!(store.counts().keys, keys.len());
+}
+
+/// Single writes beside pictures, which share the maps that they write to.
+#[test]
+fn a_write_beside_a_picture_is_not_lost() {
+    const EACH: i64 = 20_000;
+    let store = store(1 << 22, 10_000, Eviction::None);
+    (0..500).for_each(|key| assert!(set(&store, &format!("k{key}"), Value::Int(0)).expect("room")));
+    let ended = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, ended) = (&store, &ended);
+            scope.spawn(move || {
+                for step in 0..EACH {
+                    let key = format!("k{}", (step * 13 + thread) % 500);
+                    store.increment(key.as_bytes(), Number::Int(1), Expiry::Never).expect("room").expect("a number");
+                }
+                ended.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        let mut before = 0;
+        while ended.load(Ordering::Relaxed) < 4 {
+            let sum = content(&store).iter().map(|(_, int)| int).sum();
+            assert!(before <= sum, "{before} {sum}");
+            before = sum;
+        }
+    });
+    assert_eq!(content(&store).iter().map(|(_, int)| int).sum::<i64>(), 4 * EACH);
+    store.clear();
+    let counts = store.counts();
+    assert_eq!((counts.keys, counts.bytes, store.count()), (0, 0, 0));
+}
+
+#[test]
+fn a_merge_without_room_changes_nothing() {
+    let small = store(1 << 20, 3, Eviction::None);
+    merge(&small, &[("a", 1), ("b", 2), ("a", 3)]).expect("two keys");
+    assert_eq!(merge(&small, &[("b", 9), ("c", 9), ("d", 9)]), Err(Full::Keys(3)));
+    assert_eq!(merge(&small, &[("w", 9), ("x", 9), ("y", 9), ("z", 9)]), Err(Full::Keys(3)));
+    assert_eq!(content(&small), [("a".to_owned(), 3), ("b".to_owned(), 2)]);
+    let large = vec![(b"a".to_vec(), Value::Int(9)), (b"t".to_vec(), Value::of_text(&[b'x'; 1 << 20]))];
+    assert!(matches!(small.replace(large), Err(Full::TooLarge(..))));
+    small.replace(vec![(b"c".to_vec(), Value::Int(1))]).expect("what goes makes room");
+    assert_eq!(content(&small), [("c".to_owned(), 1)]);
+    let element = STORE_ELEMENT_BYTES + 1;
+    assert_eq!((small.counts().keys, small.counts().bytes, small.counts().refused), (1, element, 3));
+
+    let lru = store(1 << 20, 3, Eviction::Lru);
+    merge(&lru, &[("a", 1), ("b", 2), ("c", 3)]).expect("room");
+    merge(&lru, &[("d", 4), ("e", 5), ("f", 6)]).expect("the others go");
+    assert_eq!(content(&lru).iter().map(|(_, int)| *int).collect::<Vec<_>>(), [4, 5, 6]);
+}
+
+/// Hears all.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Listener for Heard {
+    fn changed(&self, change: Change<'_>) -> bool {
+        self.0.lock().expect("no panic").push(format!("{} {}", change.event, String::from_utf8_lossy(change.key)));
+        true
+    }
+
+    fn is_there(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn listeners_hear_of_each_element_of_a_step() {
+    let store = store(1 << 20, 100, Eviction::None);
+    merge(&store, &[("a", 1), ("b", 2)]).expect("room");
+    let heard = Arc::new(Heard::default());
+    store.listen(heard.clone()).expect("there is a place");
+    merge(&store, &[("c", 3)]).expect("room");
+    store.replace(vec![(b"a".to_vec(), Value::Int(4))]).expect("room");
+    let mut events = std::mem::take(&mut *heard.0.lock().expect("no panic"));
+    events[2..].sort();
+    assert_eq!(events, ["set c", "set a", "del b", "del c"]);
+}

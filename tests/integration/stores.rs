@@ -83,6 +83,44 @@ fn a_store_of_a_block_is_seen_by_its_scripts_alone() {
     assert_eq!(server.eval_at("one.test", &add("both")).value(), 11, "a reload keeps what is in it");
 }
 
+/// A script merges and replaces, another one and a client of Redis read meanwhile.
+#[test]
+fn many_elements_change_in_one_step_for_scripts_and_clients() {
+    let server = listening();
+    let write = "$s = new FrankenPHP\\SharedArray();
+        for ($n = 1; $n <= 1500; $n++) {
+            $all = array_fill_keys(range(1, 40), $n) + ['list' => [$n]];
+            $n % 3 ? $s->merge($all) : $s->replace($all);
+        }
+        return $s->snapshot()['list'];";
+    let read = "$s = new FrankenPHP\\SharedArray();
+        $looks = 0;
+        do {
+            $all = $s->snapshot();
+            $list = $all['list'][0] ?? 0;
+            unset($all['list']);
+            if (count(array_unique($all)) > 1 || $all && current($all) !== $list) { return $all; }
+            $looks++;
+        } while ($list < 1500);
+        return $looks;";
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| server.eval_in_worker(read).value());
+        let client = scope.spawn(|| {
+            loop {
+                let seen = redis(&server, &["MGET", "1", "20", "40"]);
+                let seen: Vec<&str> = seen.lines().collect();
+                assert!(seen.iter().all(|number| *number == seen[0]), "{seen:?}");
+                if seen.first() == Some(&"1500") {
+                    return;
+                }
+            }
+        });
+        assert_eq!(server.eval(write).value(), json!([1500]));
+        assert!(reader.join().expect("it does not panic").is_u64());
+        client.join().expect("it does not panic");
+    });
+}
+
 #[test]
 fn a_reload_keeps_what_is_in_a_store() {
     let server = stores("store kept\nstore gone").start();
