@@ -222,6 +222,11 @@ component-suites: php ## The suites of Symfony's components under igor php-cli a
 	$(WITH_PHP) cargo build --bins
 	$(WITH_PHP) scripts/component-suites.sh $(TARGET)/debug/igor $(TARGET)/component-suites $(COMPONENTS)
 
+.PHONY: apcu-suite
+apcu-suite: php ## The suite of the extension apcu on a store; what differs is in scripts/apcu-suite/differences.txt
+	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) scripts/apcu-suite.sh $(TARGET)/debug/igor $(TARGET)/apcu-suite
+
 .PHONY: reloads
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads
@@ -272,6 +277,13 @@ bench-vars: php test-packages ## What snapshots cost, beside what the request wo
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) BENCH_APCU="$$(scripts/php.sh apcu || true)" && export BENCH_APCU && \
 		$$PHP benches/vars.php $(TARGET)/release $(RESULTS) $(SECTIONS)
+
+STORES_RESULTS ?= $(TARGET)/bench-stores.json
+.PHONY: bench-stores
+bench-stores: php test-packages ## What elements of stores and tasks cost, beside snapshots, APCu and Redis
+	$(WITH_PHP) cargo build --release --bins
+	$(WITH_PHP) BENCH_APCU="$$(scripts/php.sh apcu || true)" && export BENCH_APCU && \
+		$$PHP benches/stores.php $(TARGET)/release $(STORES_RESULTS)
 
 .PHONY: bench-docs
 bench-docs: php ## Put the numbers of benches/results/vars.json into docs/benchmarks.md

@@ -3,6 +3,7 @@
 #include "internal.h"
 #include "apcu.h"
 
+#include <ext/standard/basic_functions.h>
 #include <ext/standard/php_var.h>
 #include <php_ini.h>
 #include <zend_smart_str.h>
@@ -36,16 +37,19 @@ bool igor_apcu_open(uint64_t *id)
 
 /* ---- Values -------------------------------------------------------------------------------------------------- */
 
-/* As serialize() has it, in an array that says so. False: an exception was thrown. */
+/* As serialize() has it, in an array that says so. False: an exception was thrown. The lock is the engine's: with it a call out of
+ * a method that is itself part of serialize() or unserialize() numbers its values by itself. PHP resets it with each request. */
 static bool igor_apcu_serialize(zval *value, zval *into)
 {
 	php_serialize_data_t data;
 	smart_str text = {0};
 	zval string;
 
+	BG(serialize_lock)++;
 	PHP_VAR_SERIALIZE_INIT(data);
 	php_var_serialize(&text, value, &data);
 	PHP_VAR_SERIALIZE_DESTROY(data);
+	BG(serialize_lock)--;
 	if (EG(exception) != NULL) {
 		smart_str_free(&text);
 		return false;
@@ -74,12 +78,14 @@ bool igor_apcu_value(const igor_stored *stored, zval *into)
 	}
 	at = (const unsigned char *) Z_STRVAL_P(text);
 	ZVAL_UNDEF(into);
+	BG(serialize_lock)++;
 	PHP_VAR_UNSERIALIZE_INIT(data);
 	if (!php_var_unserialize(into, &at, at + Z_STRLEN_P(text), &data)) {
 		zval_ptr_dtor(into);
 		ZVAL_FALSE(into);
 	}
 	PHP_VAR_UNSERIALIZE_DESTROY(data);
+	BG(serialize_lock)--;
 	if (Z_ISREF_P(into)) {
 		zend_unwrap_reference(into);
 	}
@@ -100,6 +106,10 @@ static bool igor_apcu_set(uint64_t id, const char *key, size_t len, zval *value,
 	igor_verdict verdict;
 
 	ZVAL_DEREF(value);
+	if (Z_TYPE_P(value) == IS_RESOURCE) {
+		php_error_docref(NULL, E_WARNING, "Cannot store resources in apcu cache");
+		return false;
+	}
 	verdict = host_store_set(igor_self->host, id, key, len, value, igor_apcu_ttl(ttl), absent, &done);
 	if (verdict == IGOR_VALUE_ERROR) {
 		zval serialized;

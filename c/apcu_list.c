@@ -175,8 +175,16 @@ PHP_FUNCTION(apcu_delete)
 		keys = Z_ARRVAL_P(argument);
 		array_init(return_value);
 		ZEND_HASH_FOREACH_VAL(keys, element) {
-			zend_string *name = igor_apcu_key(element);
+			zend_string *name;
 
+			ZVAL_DEREF(element);
+			if (Z_TYPE_P(element) == IS_STRING) {
+				name = zend_string_copy(Z_STR_P(element));
+			} else {
+				/* The words of the extension. */
+				php_error_docref(NULL, E_WARNING, "apc_delete() expects a string, array of strings, or APCIterator instance");
+				name = NULL;
+			}
 			if (name == NULL || !igor_apcu_remove(id, name)) {
 				Z_TRY_ADDREF_P(element);
 				zend_hash_next_index_insert(Z_ARRVAL_P(return_value), element);

@@ -6,6 +6,7 @@
 #   scripts/php.sh print                    print the path of its php-config
 #   scripts/php.sh source                   print the path of its source tree
 #   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
+#   scripts/php.sh apcu-source              print the path of the source tree of APCu
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
 #   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test, applications …; on another system
 #                                           than Debian and Ubuntu, print the command that installs what a build needs
@@ -154,6 +155,14 @@ command_apcu() {
     printf '%s\n' "$APCU"
 }
 
+command_apcu_source() {
+    mkdir -p -- "$CACHE/src" "$CACHE/apt"
+    take_lock apcu
+    apcu_source
+    release_lock
+    printf '%s\n' "$SOURCE"
+}
+
 main() {
     (($# >= 1)) || usage
     local command=$1
@@ -169,6 +178,7 @@ main() {
         print) command_print ;;
         source) command_source ;;
         apcu) command_apcu ;;
+        apcu-source) command_apcu_source ;;
         packages) packages_missing "${1:-build}" ;;
         install-packages) packages_install "${1:-build}" ;;
         *) usage ;;
