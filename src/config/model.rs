@@ -36,11 +36,11 @@ impl Config {
     pub fn scopes(&self) -> impl Iterator<Item = Scope<'_>> {
         let frankenphp = &self.global.frankenphp;
         let global = Scope { label: &self.global.scope, workers: &frankenphp.workers, stores: &frankenphp.stores };
-        let blocks = self
-            .sites
-            .iter()
-            .flat_map(Site::php_servers)
-            .map(|server| Scope { label: &server.scope, workers: &server.workers, stores: &server.stores });
+        let blocks = self.sites.iter().flat_map(Site::php_servers).map(|server| Scope {
+            label: &server.scope,
+            workers: &server.workers,
+            stores: &server.stores,
+        });
         std::iter::once(global).chain(blocks)
     }
 }

@@ -77,7 +77,8 @@ impl Store {
     pub fn get_many(&self, keys: &[&[u8]]) -> Vec<Option<Value>> {
         let mut places: Vec<_> = keys.iter().map(|key| self.key(key)).enumerate().collect();
         places.sort_by_key(|(_, key)| self.shard_number(key.hash));
-        let groups = places.chunk_by(|(_, left), (_, right)| self.shard_number(left.hash) == self.shard_number(right.hash));
+        let groups =
+            places.chunk_by(|(_, left), (_, right)| self.shard_number(left.hash) == self.shard_number(right.hash));
         let groups: Vec<_> = groups.collect();
         let mut values = vec![None; keys.len()];
         let now_ms = self.now_ms();
@@ -132,10 +133,8 @@ impl Store {
                 }
                 Err(failed) => failed,
             };
-            let more = Room {
-                keys: after.keys.saturating_sub(before.keys),
-                bytes: after.bytes.saturating_sub(before.bytes),
-            };
+            let more =
+                Room { keys: after.keys.saturating_sub(before.keys), bytes: after.bytes.saturating_sub(before.bytes) };
             self.make_room_or_fail(more, full)?;
         }
     }

@@ -1,8 +1,6 @@
 //! Stores without PHP: bounds, expiry, eviction, and threads that write at once.
 
-use super::{
-    Change, Condition, DeclaredStore, Eviction, Expiry, Full, Listener, Number, Store, StoreConfig, Stores,
-};
+use super::{Change, Condition, DeclaredStore, Eviction, Expiry, Full, Listener, Number, Store, StoreConfig, Stores};
 use crate::limits::STORE_ELEMENT_BYTES;
 use crate::vars::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -256,7 +254,8 @@ fn merge(store: &Store, elements: &[(&str, i64)]) -> Result<(), Full> {
 /// The keys and integers of a store, sorted.
 fn content(store: &Store) -> Vec<(String, i64)> {
     let element = |(key, value): (Arc<[u8]>, Value)| (String::from_utf8_lossy(&key).into_owned(), int(Some(value)));
-    let mut all: Vec<_> = store.all().into_iter().map(element).map(|(key, int)| (key, int.expect("it is there"))).collect();
+    let mut all: Vec<_> =
+        store.all().into_iter().map(element).map(|(key, int)| (key, int.expect("it is there"))).collect();
     all.sort();
     all
 }

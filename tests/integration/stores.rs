@@ -41,7 +41,13 @@ fn all_kinds_of_threads_write_one_store() {
     let seen: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     assert_eq!((&seen[0]["name"], &seen[0]["keys"], &seen[0]["version"]), (&json!("default"), &json!(2), &json!(4)));
     let metrics = server.ask_admin(&Request::get("/metrics")).text();
-    assert_holds(&metrics, &["igor_store_keys{scope=\"global\",store=\"default\"} 2", "igor_store_changes_total{scope=\"global\",store=\"default\"} 4"]);
+    assert_holds(
+        &metrics,
+        &[
+            "igor_store_keys{scope=\"global\",store=\"default\"} 2",
+            "igor_store_changes_total{scope=\"global\",store=\"default\"} 4",
+        ],
+    );
 }
 
 /// One PHP thread serves both blocks in turn, so nothing of the one may stay for the other.
@@ -70,7 +76,8 @@ fn a_store_of_a_block_is_seen_by_its_scripts_alone() {
     assert_eq!(redis(&server, &["GET", "n"]), "10", "the port belongs to the store of the block");
     let answer = server.ask_admin(&Request::get("/frankenphp/stores")).text();
     let seen: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
-    let scopes: Vec<_> = seen.as_array().expect("a list").iter().map(|store| (&store["name"], &store["scope"])).collect();
+    let scopes: Vec<_> =
+        seen.as_array().expect("a list").iter().map(|store| (&store["name"], &store["scope"])).collect();
     let (global, of_one) = (json!("global"), json!("one.test"));
     let names = (json!("all"), json!("both"), json!("own"));
     assert_eq!(scopes, [(&names.0, &global), (&names.1, &global), (&names.1, &of_one), (&names.2, &of_one)]);
