@@ -192,3 +192,36 @@ fn every_message_is_in_the_manual_with_its_cure() {
         .collect();
     assert!(stale.is_empty(), "docs/background-workers.md has what no source says:\n{}", stale.join("\n"));
 }
+
+/// The documented messages of a section that has no backquotes around them.
+fn plain_rows(document: &str, heading: &str) -> Vec<(String, Pattern)> {
+    let manual = read(document);
+    let (_, section) = manual.split_once(heading).unwrap_or_else(|| panic!("{document} has no {heading}"));
+    let section = section.split("\n## ").next().expect("there is a section");
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| message"));
+    rows.map(|row| {
+        let (message, cure) = row[2..].split_once(" | ").unwrap_or_else(|| panic!("no cure: {row}"));
+        assert!(cure.len() > " |".len(), "no cure: {row}");
+        (message.to_owned(), message.chars().map(|sign| Some(sign).filter(|&sign| sign != '…')).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn every_message_of_tasks_and_stores_is_in_its_manual_with_its_cure() {
+    for (files, document, heading) in [
+        (["src/php/tasks.rs", "src/php/open_tasks.rs"], "docs/tasks.md", "\n## Error messages"),
+        (["src/php/stores.rs", "src/php/open_stores.rs"], "docs/stores.md", "\n## What the messages mean"),
+    ] {
+        let rows = plain_rows(document, heading);
+        let texts = files.iter().flat_map(|file| literals(&read(file))).map(|(_, text)| text);
+        let messages: Vec<_> = texts.filter(|text| is_sentence(text)).map(|text| (rust_message(&text), text)).collect();
+        assert!(rows.len() > 8 && messages.len() > 10, "{document}: {} rows, {} messages", rows.len(), messages.len());
+        let missing: Vec<_> = messages
+            .iter()
+            .filter(|(message, _)| !rows.iter().any(|(_, row)| documents(row, message)))
+            .map(|(_, text)| text.as_str())
+            .collect();
+        assert!(missing.is_empty(), "these are not in {document}:\n{}", missing.join("\n"));
+    }
+}
