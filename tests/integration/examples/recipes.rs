@@ -2,7 +2,7 @@
 
 use super::redis::Redis;
 use super::{copy_of, json_of, serve};
-use crate::common::{Igor, Server, output_of, stock_php, wait_for};
+use crate::common::{Igor, Request, Server, output_of, stock_php, wait_for};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -201,4 +201,47 @@ fn event_loop() {
     wait_for_page(&server, "a value in another encoding", |page| page["values"]["name"] == "caf\u{fffd}");
     wait_for_page(&server, "the timer", |page| page["up_for_seconds"].as_u64() > Some(0));
     stop_in_good_order(server, 1);
+}
+
+/// A bitmap of one colour; its width must be a multiple of 4.
+fn bitmap(width: u32, height: u32) -> Vec<u8> {
+    let pixels = 3 * width * height;
+    let mut image = b"BM".to_vec();
+    for word in [54 + pixels, 0, 54, 40, width, height, 1 | 24 << 16, 0, pixels, 0, 0, 0, 0] {
+        image.extend(word.to_le_bytes());
+    }
+    image.resize(54 + pixels as usize, 0x7f);
+    image
+}
+
+/// The events that the page answers an upload with.
+fn events_of(server: &Server, file: &[u8]) -> Vec<Value> {
+    let head = "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"i\"\r\n\r\n";
+    let body = [head.as_bytes(), file, b"\r\n--b--\r\n"].concat();
+    let answer = server.send(&Request::post("/", body).header("Content-Type", "multipart/form-data; boundary=b"));
+    assert_eq!(answer.header("content-type"), Some("text/event-stream;charset=UTF-8"));
+    let text = answer.text();
+    text.split_terminator("\n\n")
+        .map(|event| event.strip_prefix("data: ").unwrap_or_else(|| panic!("no event: {text}")))
+        .map(|json| serde_json::from_str(json).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn thumbnails() {
+    let server = recipe("thumbnails", &[]);
+    assert!(server.get("/").text().contains("<form>"));
+    let events = events_of(&server, &bitmap(400, 200));
+    let progress: Vec<_> = (1..=3).map(|done| json!({"done": done, "of": 3})).collect();
+    assert_eq!(events[..3], progress);
+    for (size, width, height) in [("64", 64_u32, 32_u32), ("256", 256, 128), ("1024", 400, 200)] {
+        let image = server.get(events[3]["thumbnails"][size].as_str().expect("a path")).body;
+        assert_eq!(
+            (&image[1..4], &image[16..24]),
+            (&b"PNG"[..], &*[width.to_be_bytes(), height.to_be_bytes()].concat())
+        );
+    }
+    assert_eq!(events_of(&server, b"<svg>"), [json!({"error": "this is no image, or one that is too large"})]);
+    assert_eq!(server.send(&Request::post("/", "")).status, 400);
+    stop_in_good_order(server, 2);
 }
