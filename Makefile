@@ -231,6 +231,14 @@ apcu-suite: php ## The suite of the extension apcu on a store; what differs is i
 reloads: php ## 200 reloads while 64 connections run requests
 	$(WITH_PHP) IGOR_TEST_RELOADS=200 IGOR_TEST_CONNECTIONS=64 $(RUN_TESTS) requests_go_on_through_reloads
 
+.PHONY: many-tasks
+many-tasks: php ## A million tasks through four threads, with flat memory
+	$(WITH_PHP) IGOR_TEST_TASKS=1000000 cargo test --release --test integration many_tasks_through_four_threads -- --nocapture
+
+.PHONY: many-increments
+many-increments: php ## Eight threads that add to one element a million times each
+	$(WITH_PHP) IGOR_TEST_INCREMENTS=1000000 cargo test --release --lib eight_threads_lose_no_increment
+
 .PHONY: interleavings
 interleavings: php ## 10,000 random interleavings of everything that can happen to background workers
 	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --test integration whatever_happens_to_workers -- --nocapture

@@ -54,21 +54,22 @@ fn a_scope_sees_its_own_stores_and_those_of_all() {
     assert_eq!((bound(Some("x"), "b"), stores.all().len()), (None, 1));
 }
 
+/// `IGOR_TEST_INCREMENTS` sets how many each makes: `make many-increments`.
 #[test]
 fn eight_threads_lose_no_increment() {
-    const EACH: i64 = 100_000;
+    let each = std::env::var("IGOR_TEST_INCREMENTS").map_or(100_000, |text| text.parse::<i64>().expect("a number"));
     let store = store(1 << 20, 100, Eviction::None);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                for _ in 0..EACH {
+                for _ in 0..each {
                     store.increment(b"n", Number::Int(1), Expiry::Never).expect("room").expect("a number");
                 }
             });
         }
     });
-    assert_eq!(int(store.get(b"n")), Some(8 * EACH));
-    assert_eq!(store.version(), 8 * EACH as u64);
+    assert_eq!(int(store.get(b"n")), Some(8 * each));
+    assert_eq!(store.version(), 8 * each as u64);
     assert_eq!((store.count(), store.counts().keys), (1, 1));
 }
 

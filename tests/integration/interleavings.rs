@@ -1,7 +1,8 @@
 //! Everything that can happen to background workers, in random order and side by side.
 //!
 //! Each step does two to four things at once: scripts require workers from several threads and read them, workers publish,
-//! crash, end, hang and fail to boot, files change that restart them, and reloads change, remove and add them. After each
+//! crash, end, hang and fail to boot, tasks are sent to them, a store counts, files change that restart them, and reloads change,
+//! remove and add them. After each
 //! step the test knows between which two numbers every worker's snapshot must be. Each episode ends with a shutdown while
 //! scripts wait. `IGOR_TEST_INTERLEAVINGS` sets the number of steps, `IGOR_TEST_SEED` repeats a run: its seed is printed.
 
@@ -13,6 +14,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -61,6 +63,17 @@ enum Deed {
     },
     Touch,
     Reload(Change),
+    /// Adds to one element of the store, a hundred times.
+    Count {
+        in_worker: bool,
+    },
+    /// Sends a task; its code is what the worker does between an update and the end.
+    Send {
+        name: &'static str,
+        code: &'static str,
+        timeout_ms: u64,
+        in_worker: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +87,19 @@ enum Change {
 struct Episode {
     server: Server,
     known: Mutex<Vec<Known>>,
+    /// What was added to the store.
+    counted: AtomicU64,
+    /// How many tasks were sent; a task's number is one of these.
+    sent: AtomicU64,
+    /// What the senders heard of their tasks.
+    heard: Mutex<Vec<(u64, Heard)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Heard {
+    Completed,
+    NotTaken,
+    Failed,
 }
 
 fn index(name: &str) -> usize {
@@ -99,13 +125,21 @@ frankenphp_set_vars(['n' => (int) file_get_contents("$dir/n-$name"), 'name' => $
 $path = "$dir/$name.sock";
 @unlink($path);
 $server = stream_socket_server("unix://$path");
-$handle = frankenphp_get_worker_handle();
-while (true) {
-    $readable = [$handle, $server];
+$worker = new FrankenPHP\WorkerHandle();
+$store = new FrankenPHP\SharedArray();
+while ($worker->tick()) {
+    $readable = [$worker->getStream(), $server];
     $writable = $except = null;
     stream_select($readable, $writable, $except, null);
-    if (in_array($handle, $readable, true)) {
-        break;
+    while ($task = $worker->receive()) {
+        ['id' => $id, 'code' => $code] = $task->getPayload();
+        $store->increment("taken-$id");
+        $task->update(['id' => $id, 'step' => 1]);
+        eval($code);
+        $task->complete(['id' => $id, 'step' => 2]);
+    }
+    if (!in_array($server, $readable, true)) {
+        continue;
     }
     $client = stream_socket_accept($server, 0);
     if ($client) {
@@ -126,13 +160,19 @@ impl Episode {
         let mut igor = Igor::new()
             .site(&site(&workers))
             .global("grace_period 30ms")
-            .frankenphp("num_threads 8")
+            .frankenphp("num_threads 8\nstore default")
             .file("worker.php", WORKER)
             .file("touched", "");
         for name in NAMES {
             igor = igor.file(&format!("n-{name}"), "0");
         }
-        Self { server: igor.start(), known: Mutex::new(known) }
+        Self {
+            server: igor.start(),
+            known: Mutex::new(known),
+            counted: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            heard: Mutex::default(),
+        }
     }
 
     fn known(&self, name: &str) -> Known {
@@ -226,6 +266,52 @@ impl Episode {
             }
             Deed::Touch => fs::write(self.server.path("touched"), "again").expect("files can be written"),
             Deed::Reload(change) => self.reload(change),
+            Deed::Count { in_worker } => {
+                let add =
+                    "$s = new FrankenPHP\\SharedArray(); for ($i = 0; $i < 100; $i++) { $s->increment('count'); }";
+                self.run(add, *in_worker).value();
+                self.counted.fetch_add(100, Ordering::Relaxed);
+            }
+            Deed::Send { name, code, timeout_ms, in_worker } => self.send(name, code, *timeout_ms, *in_worker),
+        }
+    }
+
+    fn send(&self, name: &str, code: &str, timeout_ms: u64, in_worker: bool) {
+        let id = self.sent.fetch_add(1, Ordering::Relaxed);
+        let send = format!(
+            "$task = new FrankenPHP\\SentTaskHandle('{name}', ['id' => {id}, 'code' => '{code}'], {timeout_ms} / 1000);
+            $all = [];
+            while (($update = $task->read()) !== null) {{ $all[] = $update; }}
+            return $all;"
+        );
+        let heard = match self.run(&send, in_worker) {
+            Outcome::Value(value) => {
+                assert_eq!(value, json!([{"id": id, "step": 1}, {"id": id, "step": 2}]), "task {id}");
+                assert!(!code.contains("exit") && !code.contains("throw"), "task {id} was to fail");
+                Heard::Completed
+            }
+            Outcome::Thrown { class, message } => {
+                assert_eq!(class, "RuntimeException", "{message}");
+                assert!(message.contains(&format!("\"{name}\"")), "{message}");
+                if message.contains("has not taken the task") { Heard::NotTaken } else { Heard::Failed }
+            }
+        };
+        self.heard.lock().expect("no test thread has panicked").push((id, heard));
+    }
+
+    /// No task was lost or done twice, and no addition was.
+    fn account(&self) {
+        let stored = self.server.eval("return (new FrankenPHP\\SharedArray())->snapshot() ?: new stdClass();").value();
+        let number = |key: &str| stored.get(key).and_then(Value::as_u64).unwrap_or(0);
+        assert_eq!(number("count"), self.counted.load(Ordering::Relaxed));
+        for (id, heard) in self.heard.lock().expect("no test thread has panicked").iter() {
+            let taken = number(&format!("taken-{id}"));
+            let allowed = match heard {
+                Heard::Completed => 1..=1,
+                Heard::NotTaken => 0..=0,
+                Heard::Failed => 0..=1,
+            };
+            assert!(allowed.contains(&taken), "task {id} was taken {taken} times, and its sender heard {heard:?}");
         }
     }
 
@@ -239,7 +325,7 @@ impl Episode {
         let workers = caddyfile_workers(&next) + "worker {$PHP_TESTS}/worker.php 2\n";
         let mistake = if matches!(change, Change::Mistake) { "\nno_such_directive\n" } else { "" };
         let text = format!(
-            "{{\nadmin off\ngrace_period 30ms\nfrankenphp {{\nnum_threads 8\n}}\n}}\nhttp://127.0.0.1:0 {{\n{}{mistake}\n}}\n",
+            "{{\nadmin off\ngrace_period 30ms\nfrankenphp {{\nnum_threads 8\nstore default\n}}\n}}\nhttp://127.0.0.1:0 {{\n{}{mistake}\n}}\n",
             site(&workers)
         );
         fs::write(self.server.path("Caddyfile"), text).expect("files can be written");
@@ -331,7 +417,7 @@ fn choose(random: &mut fastrand::Rng) -> Vec<Deed> {
     let mut published = [false; NAMES.len()];
     while deeds.len() < 2 + random.usize(..3) {
         let name = NAMES[random.usize(..NAMES.len())];
-        deeds.push(match random.u8(..20) {
+        deeds.push(match random.u8(..25) {
             0..=4 => Deed::Require {
                 name,
                 timeout_ms: [1, 20, 300][random.usize(..3)],
@@ -353,6 +439,13 @@ fn choose(random: &mut fastrand::Rng) -> Vec<Deed> {
                 2..=4 => Change::Colour(name),
                 _ => Change::Toggle(name),
             }),
+            20 => Deed::Count { in_worker: random.bool() },
+            21..=24 => Deed::Send {
+                name,
+                code: ["", "", "usleep(20000);", "exit(1);", "throw new LogicException();"][random.usize(..5)],
+                timeout_ms: [1, 50, 500][random.usize(..3)],
+                in_worker: random.bool(),
+            },
             _ => continue,
         });
     }
@@ -388,6 +481,7 @@ fn whatever_happens_to_workers_nothing_hangs_and_no_version_is_wrong() {
             done += 1;
         }
         episode.settle();
+        episode.account();
         episode.removed(descriptors);
         episode.stop();
     }
@@ -404,6 +498,13 @@ fn a_step_does_what_it_says() {
     episode.perform(&Deed::Publish { name: "a" }, None);
     assert_eq!((episode.known("a").least, episode.known("a").most), (1, 1));
     episode.perform(&Deed::Read { name: "a", in_worker: true }, None);
+    episode.perform(&Deed::Count { in_worker: false }, None);
+    for (code, expected) in [("", Heard::Completed), ("exit(1);", Heard::Failed)] {
+        episode.perform(&Deed::Send { name: "a", code, timeout_ms: 20_000, in_worker: true }, None);
+        assert_eq!(episode.heard.lock().expect("no panic").last().map(|(_, heard)| *heard), Some(expected));
+    }
+    episode.account();
+    wait_until("the next run to listen", || episode.tell("a", "1;"));
     assert!(episode.tell("a", "fwrite($client, \"done\\n\"); while (true);"));
     assert!(!episode.tell("a", "1;"), "it hangs");
     episode.perform(&Deed::Touch, None);

@@ -130,3 +130,56 @@ fn a_stop_answers_every_sender() {
     let refused = second.read(false);
     assert_holds(&refused.text(), &["\"t\""]);
 }
+
+/// Takes tasks and returns their number with some text, which is in an arena of its own each time.
+const ECHO: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
+    while ($h->tick()) {
+        while ($task = $h->receive()) {
+            $task->update(['text' => str_repeat('x', 2000)]);
+            $task->complete(['did' => $task->getPayload()['do']]);
+        }
+        $r = [$h->getStream()]; $n = null;
+        stream_select($r, $n, $n, null);
+    }";
+
+/// `IGOR_TEST_TASKS` sets how many: `make many-tasks` sends a million.
+#[test]
+fn many_tasks_through_four_threads_leave_memory_as_it_was() {
+    const IN_ONE_REQUEST: usize = 500;
+    const SENDERS: usize = 4;
+    const GROWTH_BYTES_MAX: usize = 24 << 20;
+    let tasks = std::env::var("IGOR_TEST_TASKS").map_or(8_000, |text| text.parse().expect("a number"));
+    let rounds = tasks / IN_ONE_REQUEST / SENDERS;
+    let server = Igor::new()
+        .frankenphp("num_threads 6")
+        .file("echo.php", ECHO)
+        .site(&site(&script("{$DIR}/echo.php", "t", "num 4")))
+        .start();
+    let code = format!(
+        "$sum = 0;
+        for ($i = 1; $i <= {IN_ONE_REQUEST}; $i++) {{
+            $task = new FrankenPHP\\SentTaskHandle('t', ['do' => $i, 'text' => str_repeat('y', 1000)]);
+            strlen($task->read()['text']) === 2000 || throw new LogicException('another text');
+            $sum += $task->read()['did'];
+            $task->read() === null || throw new LogicException('an update too many');
+        }}
+        return $sum;"
+    );
+    let send = |rounds: usize| {
+        thread::scope(|scope| {
+            for _ in 0..SENDERS {
+                scope.spawn(|| {
+                    for _ in 0..rounds {
+                        assert_eq!(server.eval(&code).value(), IN_ONE_REQUEST * (IN_ONE_REQUEST + 1) / 2);
+                    }
+                });
+            }
+        });
+    };
+    send(rounds / 4);
+    let before = server.resident_bytes();
+    send(rounds - rounds / 4);
+    let grown = server.growth_since(before);
+    println!("{tasks} tasks: memory has grown by {} KiB since the first quarter", grown / 1024);
+    assert!(grown < GROWTH_BYTES_MAX, "{grown} bytes more after {tasks} tasks");
+}
