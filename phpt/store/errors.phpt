@@ -81,7 +81,7 @@ foreach (range(1, 1000) as $key) {
 var_dump(count($cache));
 ?>
 --EXPECTF--
-RuntimeException: store "unknown" is not declared (declared are "cache", "default", "narrow", "other", "small"); add `store unknown` to the frankenphp block of the Caddyfile
+RuntimeException: store "unknown" is not declared (declared are "cache", "default", "narrow", "other", "small"); add `store unknown` to the frankenphp block of the Caddyfile, or to the php_server block of its scripts
 ReflectionException: Class FrankenPHP\SharedArray is an internal class marked as final that cannot be instantiated without invoking its constructor
 Error: FrankenPHP\SharedArray is constructed already
 Error: Trying to clone an uncloneable object of class FrankenPHP\SharedArray
