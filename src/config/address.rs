@@ -32,7 +32,7 @@ pub(super) fn address(word: &Token, settings: &HttpsSettings, context: &mut Cont
             return None;
         }
     };
-    let port = match parts.port.map(|port| (port, super::values::parse_port(port))) {
+    let port = match parts.port.map(|port| (port, super::listener::parse_port(port))) {
         None => None,
         Some((_, Some(port))) => Some(port),
         Some((port, None)) => {

@@ -4,6 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+/// A port in digits only.
+pub(crate) fn parse_port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 /// One word of `bind`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Bind {

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::diagnostic::Position;
 use super::limits;
-use super::listener::Bind;
+use super::listener::{Bind, parse_port};
 use super::proxies::TrustedProxies;
 use super::tls::HttpsSettings;
-use super::values::parse_port;
 use super::workers::{ScopeLabel, WorkerConfig};
 
 /// The options of the process: the block without an address at the top of the file.

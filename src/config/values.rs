@@ -191,11 +191,6 @@ pub(crate) fn filled_all(words: &[Token], what: &str, context: &mut Context<'_>)
     words.iter().filter_map(|word| filled(word, what, context).map(str::to_owned)).collect()
 }
 
-/// A port in digits only.
-pub(crate) fn parse_port(text: &str) -> Option<u16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
 /// A regular expression whose groups are stored under `name`.
 pub(crate) fn regexp(source: &str, name: &str, position: &Position, context: &mut Context<'_>) -> Option<Pattern> {
     match Pattern::new(name, source) {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::super::context::Context;
+use super::super::listener::parse_port;
 use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::tls::{AcmeSettings, AutoHttps, ExternalAccount, HttpsSettings};
-use super::super::values::{self, parse_port};
+use super::super::values;
 
 /// `auto_https off|disable_redirects|disable_certs|ignore_loaded_certs…`
 pub(super) fn auto(auto: &mut AutoHttps, node: &Node, context: &mut Context<'_>) {
