@@ -92,7 +92,7 @@ fn a_reset_by_a_background_worker_lets_every_script_begin_anew() {
 }
 
 /// NASTY 23: a reload has started some threads of an HTTP worker, which no request reaches yet: they end their scripts, too, and
-/// hold nobody up until they are interrupted.
+/// hold no one up until they are interrupted.
 #[test]
 fn workers_of_a_reload_that_is_under_way_end_for_a_restart() {
     let worker = "<?php if (getenv('ROUND') === '2' && !file_exists(getenv('DIR') . '/go') && !@mkdir(getenv('DIR') . '/first')) {
