@@ -243,7 +243,7 @@ impl Served {
                     Some(response) => response,
                     None => service.handle_on(info, None, request).await,
                 };
-                unless_aborted(response).map(|response| response.map(|body| WatchedBody::new(body, Some(stream))))
+                unless_aborted(response).map(|response| response.map(|body| WatchedBody::of_http2(body, stream)))
             }
         });
         let connection = http2::Builder::new(TokioExecutor::new())

@@ -5,14 +5,16 @@
 //! response for its next bytes when the window is open. So a body that returned bytes and is not asked again waits for its
 //! client. A body that was asked and had none waits for its script, which has no limit here.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 use super::body::{ResponseBody, ResponseBodyError};
 use crate::config::Timeouts;
@@ -153,6 +155,9 @@ impl Drop for OpenStream {
 pub(super) struct WatchedBody {
     body: ResponseBody,
     stream: Option<OpenStream>,
+    /// How long an error waits, so that what came before it leaves; `None`: not at all.
+    delay: Option<Duration>,
+    broken: Option<(ResponseBodyError, Pin<Box<Sleep>>)>,
 }
 
 impl WatchedBody {
@@ -161,7 +166,13 @@ impl WatchedBody {
         if let Some(stream) = stream.as_ref().filter(|_| !body.is_end_stream()) {
             stream.waits(true);
         }
-        Self { body, stream }
+        Self { body, stream, delay: None, broken: None }
+    }
+
+    /// A body of HTTP/2, where the end of an incomplete response (`RST_STREAM`) overtakes its head and its bytes.
+    pub(super) fn of_http2(body: ResponseBody, stream: OpenStream) -> Self {
+        let delay = Some(Duration::from_millis(limits::HTTP2_BREAK_OFF_MS));
+        Self { delay, ..Self::new(body, Some(stream)) }
     }
 }
 
@@ -173,7 +184,17 @@ impl Body for WatchedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        if let Some((_, timer)) = &mut self.broken {
+            ready!(timer.as_mut().poll(context));
+            return Poll::Ready(self.broken.take().map(|(error, _)| Err(error)));
+        }
         let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let (Poll::Ready(Some(Err(_))), Some(delay)) = (&frame, self.delay) {
+            let mut timer = Box::pin(sleep(delay));
+            let _ = timer.as_mut().poll(context);
+            self.broken = ready!(frame).and_then(Result::err).map(|error| (error, timer));
+            return Poll::Pending;
+        }
         if let Some(stream) = &self.stream {
             stream.waits(matches!(frame, Poll::Ready(Some(Ok(_)))));
         }

@@ -170,6 +170,10 @@ pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How often an HTTP/2 connection is checked for being idle, and for a client that takes nothing.
 pub const HTTP2_LOOK_SECONDS: u64 = 15;
 
+/// How long the end of an incomplete response of HTTP/2 waits for the bytes before it: the library forgets what it has not
+/// written when a stream is reset. The bytes wait for the connection's task, which has been woken.
+pub const HTTP2_BREAK_OFF_MS: u64 = 200;
+
 /// How often such a connection is checked at most, and one of HTTP/1 with a limited response, where the configuration sets
 /// clients very little time.
 pub const CONNECTION_LOOK_MS_MIN: u64 = 50;

@@ -5,6 +5,8 @@
 //! corpus (`make fuzz-connections`); few of those are worth a place there. Each client draws from a seed of its own, which a
 //! failure shows with the bytes.
 
+mod http2;
+
 use crate::common::{Igor, Request, Server, php_tests};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
@@ -116,9 +118,45 @@ struct Found {
     seed: u64,
 }
 
+/// What is spoken on the connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+    FastCgi,
+}
+
+impl Protocol {
+    /// The folder of its corpus.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "http",
+            Self::Http2 => "http2",
+            Self::FastCgi => "fastcgi",
+        }
+    }
+
+    fn word(self, random: &mut fastrand::Rng) -> Vec<u8> {
+        match self {
+            Self::Http2 => http2::frame(random),
+            _ => random.choice(WORDS).expect("there are words").as_bytes().to_vec(),
+        }
+    }
+
+    /// A place before `at` where a word has a meaning: the beginning of a line or a frame.
+    fn place_of_word(self, bytes: &[u8], at: usize) -> usize {
+        match self {
+            Self::Http2 => {
+                http2::frames(bytes).into_iter().map(|frame| frame.start).rfind(|&start| start <= at).unwrap_or(at)
+            }
+            _ => bytes[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1),
+        }
+    }
+}
+
 struct Fuzz {
     address: SocketAddr,
-    is_fastcgi: bool,
+    protocol: Protocol,
     corpus: Mutex<Vec<Vec<u8>>>,
     /// Each way in which the server has answered.
     ways: Mutex<BTreeSet<String>>,
@@ -143,7 +181,10 @@ fn read_corpus(folder: &Path) -> Vec<Vec<u8>> {
 }
 
 /// Changes bytes in one of the ways that parsers have trouble with.
-fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut fastrand::Rng) {
+fn mutate(protocol: Protocol, bytes: &mut Vec<u8>, other: &[u8], random: &mut fastrand::Rng) {
+    if protocol == Protocol::Http2 && random.bool() {
+        return http2::mutate(bytes, other, random);
+    }
     let at = random.usize(..=bytes.len());
     let end = (at + random.usize(..=bytes.len() / 3 + 1)).min(bytes.len());
     match random.u8(..9) {
@@ -160,13 +201,11 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut fastrand::Rng) {
             bytes.extend_from_slice(&other[from..]);
         }
         5 => {
-            // The place of a word is often where a line begins.
-            let line = bytes[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
-            let place = if random.bool() { line } else { at };
-            bytes.splice(place..place, random.choice(WORDS).expect("there are words").bytes());
+            let place = if random.bool() { protocol.place_of_word(bytes, at) } else { at };
+            bytes.splice(place..place, protocol.word(random));
         }
         6 => {
-            bytes.splice(at..end, random.choice(WORDS).expect("there are words").bytes());
+            bytes.splice(at..end, protocol.word(random));
         }
         7 => {
             let digits: Vec<usize> = (0..bytes.len()).filter(|&place| bytes[place].is_ascii_digit()).collect();
@@ -186,16 +225,17 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut fastrand::Rng) {
 }
 
 impl Fuzz {
-    fn new(server: &Server, kind: &str, seconds: u64) -> Self {
+    fn new(server: &Server, protocol: Protocol, seconds: u64) -> Self {
+        let folder = corpus_folder(protocol.name());
         Self {
             address: server.address(),
-            is_fastcgi: kind == "fastcgi",
-            corpus: Mutex::new(read_corpus(&corpus_folder(kind))),
+            protocol,
+            corpus: Mutex::new(read_corpus(&folder)),
             ways: Mutex::default(),
             last: Mutex::default(),
             connections: AtomicUsize::new(0),
             until: Instant::now() + Duration::from_secs(seconds),
-            keep: std::env::var_os("FUZZ_KEEP").is_some_and(|keep| keep == "1").then(|| corpus_folder(kind)),
+            keep: std::env::var_os("FUZZ_KEEP").is_some_and(|keep| keep == "1").then_some(folder),
         }
     }
 
@@ -229,7 +269,7 @@ impl Fuzz {
                 (draw(&mut random), draw(&mut random))
             };
             for _ in 0..random.usize(1..6) {
-                mutate(&mut bytes, &other, &mut random);
+                mutate(self.protocol, &mut bytes, &other, &mut random);
             }
             self.connection(&bytes, random.u64(1..));
         }
@@ -245,8 +285,11 @@ impl Fuzz {
             }
         }
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let answer = exchange(self.address, bytes, seed);
-        let way = if self.is_fastcgi { way_of_fastcgi(&answer) } else { way_of_http(&answer) };
+        let way = match self.protocol {
+            Protocol::Http1 => way_of_http(&exchange(self.address, bytes, seed)),
+            Protocol::FastCgi => way_of_fastcgi(&exchange(self.address, bytes, seed)),
+            Protocol::Http2 => http2::way(&http2::exchange(self.address, bytes, seed)),
+        };
         let is_new = self.ways.lock().expect("no client panicked").insert(way.clone());
         if is_new && seed != 0 {
             let mut corpus = self.corpus.lock().expect("no client panicked");
@@ -373,29 +416,36 @@ fn seconds() -> u64 {
     std::env::var("FUZZ_SECONDS").map_or(SAMPLE_SECONDS, |text| text.parse().expect("FUZZ_SECONDS is a number"))
 }
 
+/// The site of the tests of HTTP.
+const SITE: &str = "root {$PHP_TESTS}\n\
+    handle /respond {\nrespond ok\n}\n\
+    redir /redirect /respond\n\
+    handle /static.txt {\nroot {$DIR}\nfile_server\n}\n\
+    handle_path /streamed/* {\nphp_server {\nrequest_buffering off\nenv STREAMED 1\n}\n}\n\
+    handle_path /worker/* {\nphp_server {\nworker {$PHP_TESTS}/fuzz.php 2\n}\n}\n\
+    php_server";
+
 #[test]
 fn any_bytes_of_a_client_of_http() {
-    let server = Igor::new()
-        .frankenphp("num_threads 4")
-        .file("static.txt", "0123456789")
-        .site(
-            "root {$PHP_TESTS}\n\
-             handle /respond {\nrespond ok\n}\n\
-             redir /redirect /respond\n\
-             handle /static.txt {\nroot {$DIR}\nfile_server\n}\n\
-             handle_path /streamed/* {\nphp_server {\nrequest_buffering off\nenv STREAMED 1\n}\n}\n\
-             handle_path /worker/* {\nphp_server {\nworker {$PHP_TESTS}/fuzz.php 2\n}\n}\n\
-             php_server",
-        )
-        .start();
-    Fuzz::new(&server, "http", seconds()).run(&server);
+    let server = Igor::new().frankenphp("num_threads 4").file("static.txt", "0123456789").site(SITE).start();
+    Fuzz::new(&server, Protocol::Http1, seconds()).run(&server);
     let usual = server.send(&Request::post("/worker/fuzz.php", "abc"));
     assert_eq!((usual.status, usual.text().as_str()), (200, "[\"POST\",3,0,0,0,0]"), "the server works");
     assert_eq!(server.log.count("restarting it"), 0, "no run of the worker has ended");
 }
 
 #[test]
+fn any_bytes_of_a_client_of_http2() {
+    let igor = Igor::new().global("servers {\nprotocols h1 h2c\n}").frankenphp("num_threads 4");
+    let server = igor.file("static.txt", "0123456789").site(SITE).start();
+    Fuzz::new(&server, Protocol::Http2, seconds()).run(&server);
+    let usual = http2::answer(server.address(), "POST", "/worker/fuzz.php", b"abc");
+    assert_eq!(usual, "[\"POST\",3,0,0,0,0]", "the server works");
+    assert_eq!(server.log.count("restarting it"), 0, "no run of the worker has ended");
+}
+
+#[test]
 fn any_bytes_of_a_web_server_that_speaks_fastcgi() {
     let server = Igor::new().raw_site("fastcgi://127.0.0.1:0 {\nphp\n}\n").frankenphp("num_threads 2").start();
-    Fuzz::new(&server, "fastcgi", seconds()).run(&server);
+    Fuzz::new(&server, Protocol::FastCgi, seconds()).run(&server);
 }

@@ -208,3 +208,24 @@ fn plain_http_is_redirected_and_told_where_tls_is_spoken() {
     let answer = wrong.send(&Request::get("/"));
     assert_eq!((answer.status, answer.text().contains("speaks HTTPS")), (400, true));
 }
+
+/// W2 over HTTP/2: an answer that is shorter than announced was nothing but a reset of its stream.
+#[test]
+fn an_answer_over_http2_that_is_shorter_than_announced_is_sent_as_far_as_it_goes() {
+    let igor = Igor::new()
+        .file("short.php", "<?php header('Content-Length: 10'); echo 'abc';")
+        .file("dies.php", "<?php header('Content-Length: 10'); echo 'abc'; flush(); undefined();");
+    let server = igor.https(&[("localhost", "tls internal\nroot {$DIR}\nphp_server")]).start();
+    for page in ["short.php", "dies.php"] {
+        let url = format!("https://localhost:{}/{page}", server.address().port());
+        let output = Command::new("curl")
+            .args(["--silent", "--insecure", "--http2", "--max-time", "30", "--include", "--resolve"])
+            .arg(format!("localhost:{}:127.0.0.1", server.address().port()))
+            .arg(url)
+            .output()
+            .expect("curl can be run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.starts_with("HTTP/2 ") && text.ends_with("\r\n\r\nabc"), "{page}: {text}");
+        assert!(!output.status.success(), "{page}: the client sees that something is missing");
+    }
+}
