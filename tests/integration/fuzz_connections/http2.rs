@@ -96,7 +96,7 @@ pub(super) fn frame(random: &mut fastrand::Rng) -> Vec<u8> {
         ])
         .expect("there are some");
     match random.u8(..14) {
-        0 | 1 | 2 => put(HEADERS, flags, stream, &request(method, path, more)),
+        0..=2 => put(HEADERS, flags, stream, &request(method, path, more)),
         3 => put(HEADERS, END_HEADERS, stream, &request("POST", path, more)),
         4 => put(DATA, flags, stream, random.choice(&[&b""[..], b"a=1", b"\x05abc", &[b'x'; 1000]]).expect("some")),
         5 => put(CONTINUATION, flags, stream, &fields(more)),
