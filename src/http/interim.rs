@@ -14,9 +14,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use http::StatusCode;
 use http::header;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::Write;
 
 use super::field_name::append_canonical;
+use super::forward::reads_through;
 use super::response_head;
 use crate::exchange::ResponseHead;
 use crate::limits;
@@ -235,15 +236,7 @@ impl<S: Write + Unpin> InterimIo<S> {
     }
 }
 
-impl<S: Read + Unpin> Read for InterimIo<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
+reads_through!(InterimIo);
 
 impl<S: Write + Unpin> Write for InterimIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

@@ -31,6 +31,7 @@ mod encode;
 mod failure;
 mod fastcgi;
 mod field_name;
+mod forward;
 mod half_close;
 mod head_limit;
 mod header_rules;

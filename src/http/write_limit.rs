@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::Write;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::forward::reads_through;
 
 /// A connection's stream whose writes fail when none of their bytes were taken for too long. A connection on which nothing
 /// is written may rest for as long as it likes.
@@ -45,15 +47,7 @@ impl<S> WriteLimit<S> {
     }
 }
 
-impl<S: Read + Unpin> Read for WriteLimit<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
+reads_through!(WriteLimit);
 
 impl<S: Write + Unpin> Write for WriteLimit<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
