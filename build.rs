@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 36] = [
+    const SOURCES: [&str; 37] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -52,6 +52,7 @@ mod php {
         "c/states.c",
         "c/store.c",
         "c/store_class.c",
+        "c/store_list.c",
         "c/tasks.c",
         "c/thread.c",
         "c/time_limit.c",

@@ -18,6 +18,16 @@ void igor_throw(igor_thread *self, igor_verdict verdict)
 	zend_string_release(text);
 }
 
+/* Throws what a leaf failed with. False: it has failed. */
+bool igor_done(igor_verdict verdict)
+{
+	if (verdict != IGOR_OK) {
+		igor_throw(igor_self, verdict);
+		return false;
+	}
+	return true;
+}
+
 void igor_throw_outside(const char *function)
 {
 	zend_throw_exception_ex(spl_ce_RuntimeException, 0, "%s() can only be called on a thread of the server", function);

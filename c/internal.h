@@ -134,6 +134,7 @@ void igor_log(int level, const char *message, size_t len);
 
 /* errors.c */
 void igor_throw(igor_thread *self, igor_verdict verdict);
+bool igor_done(igor_verdict verdict);
 void igor_throw_outside(const char *function);
 
 /* defaults.c */
@@ -319,7 +320,6 @@ typedef struct {
 } igor_key;
 
 igor_object *igor_store_of(zend_object *object);
-bool igor_store_done(igor_verdict verdict);
 void igor_key_of(igor_key *key, zend_string *name, zend_long number);
 bool igor_key_of_offset(igor_key *key, zval *offset);
 bool igor_store_get(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored);
@@ -334,6 +334,9 @@ void igor_shared_array_write(zend_object *object, zval *offset, zval *value);
 int igor_shared_array_has(zend_object *object, zval *offset, int check_empty);
 void igor_shared_array_unset(zend_object *object, zval *offset);
 zend_result igor_shared_array_count(zend_object *object, zend_long *count);
+
+/* store_list.c: the keys, or all elements, as an array. False: an exception was thrown. */
+bool igor_store_list(zend_object *object, bool with_values, zval *into);
 
 /* store_class.c */
 void igor_store_class_register(void);

@@ -30,29 +30,21 @@ IGOR_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 }
 
 /* Every command takes one argument at most, which fits a pointer. */
-IGOR_EXPORT int fcntl(int fd, int command, ...)
-{
-	static igor_fcntl next;
-	va_list arguments;
-	void *argument;
+#define IGOR_EXPORT_FCNTL(name) \
+	IGOR_EXPORT int name(int fd, int command, ...) \
+	{ \
+		static igor_fcntl next; \
+		va_list arguments; \
+		void *argument; \
+\
+		va_start(arguments, command); \
+		argument = va_arg(arguments, void *); \
+		va_end(arguments); \
+		return igor_fcntl_call(&next, #name, fd, command, argument); \
+	}
 
-	va_start(arguments, command);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	return igor_fcntl_call(&next, "fcntl", fd, command, argument);
-}
-
-IGOR_EXPORT int fcntl64(int fd, int command, ...)
-{
-	static igor_fcntl next;
-	va_list arguments;
-	void *argument;
-
-	va_start(arguments, command);
-	argument = va_arg(arguments, void *);
-	va_end(arguments);
-	return igor_fcntl_call(&next, "fcntl64", fd, command, argument);
-}
+IGOR_EXPORT_FCNTL(fcntl)
+IGOR_EXPORT_FCNTL(fcntl64)
 
 IGOR_EXPORT FILE *popen(const char *command, const char *mode)
 {

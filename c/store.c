@@ -26,15 +26,6 @@ igor_object *igor_store_of(zend_object *object)
 	return handle;
 }
 
-bool igor_store_done(igor_verdict verdict)
-{
-	if (verdict != IGOR_OK) {
-		igor_throw(igor_self, verdict);
-		return false;
-	}
-	return true;
-}
-
 /* ---- Keys and values ----------------------------------------------------------------------------------------- */
 
 static void igor_key_of_int(igor_key *key, zend_long number)
@@ -141,14 +132,14 @@ void igor_store_skip(const igor_stored *stored)
 bool igor_store_get(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored)
 {
 	IGOR_FAULT("store get");
-	return igor_store_done(host_store_get(igor_self->host, handle->id, key->bytes, key->len, is_read, stored));
+	return igor_done(host_store_get(igor_self->host, handle->id, key->bytes, key->len, is_read, stored));
 }
 
 bool igor_store_set(igor_object *handle, const igor_key *key, zval *value, double ttl, bool absent, bool *done)
 {
 	ZVAL_DEREF(value);
 	IGOR_FAULT("store set");
-	return igor_store_done(host_store_set(igor_self->host, handle->id, key->bytes, key->len, value, ttl, absent, done));
+	return igor_done(host_store_set(igor_self->host, handle->id, key->bytes, key->len, value, ttl, absent, done));
 }
 
 /* The seconds of an argument as Rust takes them. False: an exception was thrown. */
@@ -237,7 +228,7 @@ int igor_shared_array_has(zend_object *object, zval *offset, int check_empty)
 bool igor_store_remove(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored)
 {
 	IGOR_FAULT("store remove");
-	return igor_store_done(host_store_remove(igor_self->host, handle->id, key->bytes, key->len, is_read, stored));
+	return igor_done(host_store_remove(igor_self->host, handle->id, key->bytes, key->len, is_read, stored));
 }
 
 void igor_shared_array_unset(zend_object *object, zval *offset)
@@ -256,7 +247,7 @@ bool igor_store_numbers(zend_object *object, bool exact, igor_store_counts *coun
 {
 	igor_object *handle = igor_store_of(object);
 
-	return handle != NULL && igor_store_done(host_store_numbers(igor_self->host, handle->id, exact, counts));
+	return handle != NULL && igor_done(host_store_numbers(igor_self->host, handle->id, exact, counts));
 }
 
 zend_result igor_shared_array_count(zend_object *object, zend_long *count)

@@ -37,7 +37,7 @@ ZEND_METHOD(FrankenPHP_SharedArray, __construct)
 		RETURN_THROWS();
 	}
 	IGOR_FAULT("store open");
-	if (!igor_store_done(host_store_open(igor_self->host, name, len, &id))) {
+	if (!igor_done(host_store_open(igor_self->host, name, len, &id))) {
 		RETURN_THROWS();
 	}
 	handle->id = id;
@@ -151,7 +151,7 @@ ZEND_METHOD(FrankenPHP_SharedArray, cas)
 		RETURN_THROWS();
 	}
 	IGOR_FAULT("store cas");
-	if (!igor_store_done(host_store_cas(igor_self->host, handle->id, key.bytes, key.len, expected, value, ttl, &done))) {
+	if (!igor_done(host_store_cas(igor_self->host, handle->id, key.bytes, key.len, expected, value, ttl, &done))) {
 		RETURN_THROWS();
 	}
 	RETURN_BOOL(done);
@@ -216,7 +216,7 @@ static void igor_store_add(INTERNAL_FUNCTION_PARAMETERS, bool negative)
 	}
 	igor_key_of(&key, name, number);
 	IGOR_FAULT("store increment");
-	if (!igor_store_done(host_store_increment(igor_self->host, handle->id, key.bytes, key.len, &step, ttl, &sum))) {
+	if (!igor_done(host_store_increment(igor_self->host, handle->id, key.bytes, key.len, &step, ttl, &sum))) {
 		RETURN_THROWS();
 	}
 	if (sum.is_float) {
@@ -282,7 +282,7 @@ ZEND_METHOD(FrankenPHP_SharedArray, compute)
 	if (handle == NULL || !igor_ttl(&ttl, forever, 3)) {
 		RETURN_THROWS();
 	}
-	if (!igor_store_done(host_store_compute(igor_self->host, handle->id, key.bytes, key.len, &stored))) {
+	if (!igor_done(host_store_compute(igor_self->host, handle->id, key.bytes, key.len, &stored))) {
 		RETURN_THROWS();
 	}
 	if (stored.kind != IGOR_STORED_ABSENT) {
@@ -307,7 +307,7 @@ static void igor_store_merge(INTERNAL_FUNCTION_PARAMETERS, bool replaces)
 	handle = igor_store_of(Z_OBJ_P(ZEND_THIS));
 	IGOR_FAULT("store merge");
 	if (handle != NULL) {
-		igor_store_done(host_store_merge(igor_self->host, handle->id, values, replaces));
+		igor_done(host_store_merge(igor_self->host, handle->id, values, replaces));
 	}
 }
 
@@ -328,54 +328,8 @@ ZEND_METHOD(FrankenPHP_SharedArray, clear)
 	ZEND_PARSE_PARAMETERS_NONE();
 	handle = igor_store_of(Z_OBJ_P(ZEND_THIS));
 	if (handle != NULL) {
-		igor_store_done(host_store_clear(igor_self->host, handle->id));
+		igor_done(host_store_clear(igor_self->host, handle->id));
 	}
-}
-
-/* The keys, or all elements, as an array. False: an exception was thrown. */
-static bool igor_store_list(zend_object *object, bool with_values, zval *into)
-{
-	igor_object *handle = igor_store_of(object);
-	const char *name;
-	size_t len, index;
-	igor_stored stored;
-	uint64_t list;
-
-	if (handle == NULL || !igor_store_done(host_store_list(igor_self->host, handle->id, with_values, &list))) {
-		return false;
-	}
-	array_init(into);
-	for (index = 0; host_store_listed(igor_self->host, list, index, &name, &len, &stored); index++) {
-		zend_string *key = zend_string_init(name, len, 0);
-		zend_ulong number;
-		zval value;
-
-		IGOR_FAULT("store list");
-		if (!with_values) {
-			/* Reads the byte behind the text, too. */
-			if (ZEND_HANDLE_NUMERIC_STR(ZSTR_VAL(key), ZSTR_LEN(key), number)) {
-				ZVAL_LONG(&value, (zend_long) number);
-				zend_string_release(key);
-			} else {
-				ZVAL_STR(&value, key);
-			}
-			zend_hash_next_index_insert(Z_ARRVAL_P(into), &value);
-			continue;
-		}
-		if (!igor_store_value(&stored, &value)) {
-			zend_string_release(key);
-			break;
-		}
-		zend_symtable_update(Z_ARRVAL_P(into), key, &value);
-		zend_string_release(key);
-	}
-	host_store_list_end(igor_self->host, list);
-	if (EG(exception) != NULL) {
-		zval_ptr_dtor(into);
-		ZVAL_UNDEF(into);
-		return false;
-	}
-	return true;
 }
 
 ZEND_METHOD(FrankenPHP_SharedArray, keys)

@@ -101,7 +101,6 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, __construct)
 	HashTable *payload;
 	double timeout = 30.0;
 	bool forever = false;
-	igor_verdict verdict;
 
 	ZEND_PARSE_PARAMETERS_START(2, 3)
 		Z_PARAM_STR(worker)
@@ -131,10 +130,8 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, __construct)
 		RETURN_THROWS();
 	}
 	IGOR_FAULT("task send");
-	verdict = host_task_send(igor_self->host, ZSTR_VAL(worker), ZSTR_LEN(worker), payload, forever ? -1.0 : timeout,
-		&handle->id);
-	if (verdict != IGOR_OK) {
-		igor_throw(igor_self, verdict);
+	if (!igor_done(host_task_send(igor_self->host, ZSTR_VAL(worker), ZSTR_LEN(worker), payload, forever ? -1.0 : timeout,
+		&handle->id))) {
 		RETURN_THROWS();
 	}
 }
@@ -144,7 +141,6 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, read)
 	igor_object *handle;
 	igor_reading reading;
 	bool more = false;
-	igor_verdict verdict;
 
 	ZEND_PARSE_PARAMETERS_NONE();
 	handle = igor_this(ZEND_THIS);
@@ -153,9 +149,7 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, read)
 	}
 	IGOR_FAULT("task read");
 	/* As every read of a stream: negative is without an end. */
-	verdict = host_task_read(igor_self->host, handle->id, (double) FG(default_socket_timeout), &reading, &more);
-	if (verdict != IGOR_OK) {
-		igor_throw(igor_self, verdict);
+	if (!igor_done(host_task_read(igor_self->host, handle->id, (double) FG(default_socket_timeout), &reading, &more))) {
 		RETURN_THROWS();
 	}
 	if (!more) {
@@ -194,16 +188,13 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, getPayload)
 {
 	igor_object *handle;
 	igor_reading reading;
-	igor_verdict verdict;
 
 	ZEND_PARSE_PARAMETERS_NONE();
 	handle = igor_this(ZEND_THIS);
 	if (handle == NULL) {
 		RETURN_THROWS();
 	}
-	verdict = host_task_payload(igor_self->host, handle->id, &reading);
-	if (verdict != IGOR_OK) {
-		igor_throw(igor_self, verdict);
+	if (!igor_done(host_task_payload(igor_self->host, handle->id, &reading))) {
 		RETURN_THROWS();
 	}
 	if (!igor_task_value(&reading, return_value)) {
@@ -215,7 +206,6 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, update)
 {
 	igor_object *handle;
 	HashTable *data;
-	igor_verdict verdict;
 
 	ZEND_PARSE_PARAMETERS_START(1, 1)
 		Z_PARAM_ARRAY_HT(data)
@@ -226,18 +216,13 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, update)
 		RETURN_THROWS();
 	}
 	IGOR_FAULT("task update");
-	verdict = host_task_update(igor_self->host, handle->id, data);
-	if (verdict != IGOR_OK) {
-		igor_throw(igor_self, verdict);
-		RETURN_THROWS();
-	}
+	igor_done(host_task_update(igor_self->host, handle->id, data));
 }
 
 ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, complete)
 {
 	igor_object *handle;
 	HashTable *data = NULL;
-	igor_verdict verdict;
 
 	ZEND_PARSE_PARAMETERS_START(0, 1)
 		Z_PARAM_OPTIONAL
@@ -249,11 +234,7 @@ ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, complete)
 		RETURN_THROWS();
 	}
 	IGOR_FAULT("task complete");
-	verdict = host_task_complete(igor_self->host, handle->id, data);
-	if (verdict != IGOR_OK) {
-		igor_throw(igor_self, verdict);
-		RETURN_THROWS();
-	}
+	igor_done(host_task_complete(igor_self->host, handle->id, data));
 }
 
 ZEND_METHOD(FrankenPHP_ReceivedTaskHandle, getStream)

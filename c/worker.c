@@ -325,23 +325,10 @@ static void igor_job_open(igor_thread *self)
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
 }
 
-/* Ends the job in hand: what PHP does at the end of a request, as far as it belongs to the job. User code runs in it
- * (shutdown functions, output callbacks, session handlers); when that bails out, the rest is still done, and the bailout
- * then ends the script. */
-void igor_job_close(igor_thread *self)
+/* Ends output, session, body and SAPI of the job in hand. A part that bails out does not keep the next from its end; the
+ * caller sees the bailout in CG(unclean_shutdown). */
+static void igor_job_layers_end(void)
 {
-	bool failed, threw;
-
-	if (!self->has_job) {
-		return;
-	}
-	self->leavable = true;
-	php_call_shutdown_functions();
-	igor_left(self);
-	php_free_shutdown_functions();
-	/* What they threw is put aside: with an exception in the air no user code would run for the rest. */
-	threw = EG(exception) != NULL;
-	zend_exception_save();
 	zend_try {
 		IGOR_FAULT("job_close output");
 		php_output_end_all();
@@ -366,6 +353,26 @@ void igor_job_close(igor_thread *self)
 		SG(post_read) = 1;
 		sapi_deactivate();
 	} zend_end_try();
+}
+
+/* Ends the job in hand: what PHP does at the end of a request, as far as it belongs to the job. User code runs in it
+ * (shutdown functions, output callbacks, session handlers); when that bails out, the rest is still done, and the bailout
+ * then ends the script. */
+void igor_job_close(igor_thread *self)
+{
+	bool failed, threw;
+
+	if (!self->has_job) {
+		return;
+	}
+	self->leavable = true;
+	php_call_shutdown_functions();
+	igor_left(self);
+	php_free_shutdown_functions();
+	/* What they threw is put aside: with an exception in the air no user code would run for the rest. */
+	threw = EG(exception) != NULL;
+	zend_exception_save();
+	igor_job_layers_end();
 	failed = CG(unclean_shutdown);
 	/* Of header_register_callback(), when the head was sent before. */
 	IGOR_HEADER_CALLBACK_RELEASE();
