@@ -6,11 +6,14 @@ use crate::config::{Admin, Config, Scope, StoreSettings};
 use crate::limits::RESP_CLIENTS_MAX;
 use crate::sockets::{self, SocketFile};
 use crate::store::Stores;
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, RwLock};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Why the port of a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -159,54 +162,48 @@ type Accepting = (JoinHandle<()>, Option<SocketFile>, Option<String>);
 impl BoundPort {
     /// Accepts clients until the task is aborted; their connections end with it.
     fn accept(self, served: Arc<Served>) -> io::Result<Accepting> {
-        let places = Arc::new(Semaphore::new(RESP_CLIENTS_MAX));
         match self.socket {
             Socket::Tcp(socket) => {
                 let local = socket.local_addr().ok().map(|address| address.to_string());
                 let socket = TcpListener::from_std(socket)?;
-                let task = tokio::spawn(async move {
-                    let mut clients = tokio::task::JoinSet::new();
-                    loop {
-                        let Ok(place) = places.clone().acquire_owned().await else { return };
-                        match socket.accept().await {
-                            Ok((stream, _)) => {
-                                // A reply waits for no other; without it they are slower, not wrong.
-                                let _ = stream.set_nodelay(true);
-                                let served = served.clone();
-                                clients.spawn(async move {
-                                    let _place = place;
-                                    serve(stream, served).await
-                                });
-                            }
-                            Err(error) => refused(&error).await,
-                        }
-                        while clients.try_join_next().is_some() {}
-                    }
-                });
+                let task = tokio::spawn(accept_all(served, move |context| {
+                    socket.poll_accept(context).map_ok(|(stream, _)| {
+                        // A reply waits for no other; without it they are slower, not wrong.
+                        let _ = stream.set_nodelay(true);
+                        stream
+                    })
+                }));
                 Ok((task, None, local))
             }
             Socket::Unix(socket, file) => {
                 let socket = UnixListener::from_std(socket)?;
-                let task = tokio::spawn(async move {
-                    let mut clients = tokio::task::JoinSet::new();
-                    loop {
-                        let Ok(place) = places.clone().acquire_owned().await else { return };
-                        match socket.accept().await {
-                            Ok((stream, _)) => {
-                                let served = served.clone();
-                                clients.spawn(async move {
-                                    let _place = place;
-                                    serve(stream, served).await
-                                });
-                            }
-                            Err(error) => refused(&error).await,
-                        }
-                        while clients.try_join_next().is_some() {}
-                    }
-                });
-                Ok((task, Some(file), None))
+                let accept = move |context: &mut Context<'_>| socket.poll_accept(context).map_ok(|(stream, _)| stream);
+                Ok((tokio::spawn(accept_all(served, accept)), Some(file), None))
             }
         }
+    }
+}
+
+/// Serves every client that `accept` returns, so many at a time. Does not return.
+async fn accept_all<S>(served: Arc<Served>, mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<S>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(RESP_CLIENTS_MAX));
+    let mut clients = JoinSet::new();
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match poll_fn(&mut accept).await {
+            Ok(stream) => {
+                let served = served.clone();
+                clients.spawn(async move {
+                    let _place = place;
+                    serve(stream, served).await
+                });
+            }
+            Err(error) => refused(&error).await,
+        }
+        while clients.try_join_next().is_some() {}
     }
 }
 

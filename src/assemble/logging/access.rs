@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderName, Version};
+use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
 
 use super::filters::Filters;
@@ -12,6 +12,7 @@ use super::output::LogWriter;
 use super::time;
 use crate::config::{Global, LogDuration, LogFormat, LogLevel, LogSettings, LogStyle, LogTime, Site, host_matches};
 use crate::http::access_log::{self, AccessLog, AccessRecord, AccessSink, redact_field};
+use crate::http::cgi::protocol_name;
 
 /// Where the records of a site go. One whose `log` says nothing writes where the process does.
 ///
@@ -127,7 +128,7 @@ fn request(record: &AccessRecord, credentials: bool) -> Value {
         "remote_ip": ip,
         "remote_port": record.remote.port().to_string(),
         "client_ip": ip,
-        "proto": protocol(record.version),
+        "proto": protocol_name(record.version),
         "method": record.method.as_str(),
         "host": record.host(),
         "uri": if credentials { record.raw_uri() } else { record.uri() },
@@ -162,16 +163,6 @@ fn canonical(name: &HeaderName) -> String {
         shown
     };
     name.as_str().chars().map(upper).collect()
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_09 => "HTTP/0.9",
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2.0",
-        Version::HTTP_3 => "HTTP/3.0",
-        _ => "HTTP/1.1",
-    }
 }
 
 fn moment(record: &AccessRecord, format: LogTime) -> Value {
