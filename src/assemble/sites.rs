@@ -12,7 +12,7 @@ use crate::http::access_log::AccessLog;
 use crate::http::listener::ListenAddress;
 use crate::http::proxy::Proxy;
 use crate::http::service::HttpService;
-use crate::http::settings::{Handler, PhpMode, PhpSettings, ProxyRoute, ReplyRoutes, WorkerRoute};
+use crate::http::settings::{Handler, PhpMode, PhpRoute, ProxyRoute, ReplyRoutes, WorkerRoute};
 use crate::http::site::SiteSettings;
 use crate::http::tree::Routes;
 use crate::limits::config::SOCKET_MODE_DEFAULT;
@@ -204,23 +204,18 @@ impl<'c> Assembly<'c> {
         })
     }
 
-    fn php(&self, server: &PhpServer, mode: PhpMode) -> PhpSettings {
-        let root = match &server.root {
-            Root::Fixed(path) if server.resolve_root_symlink => Root::Fixed(resolved(path)),
-            root => root.clone(),
-        };
-        PhpSettings {
+    fn php(&self, server: &PhpServer, mode: PhpMode) -> PhpRoute {
+        let mut settings = server.settings.clone();
+        if let (Root::Fixed(path), true) = (&settings.root, settings.resolve_root_symlink) {
+            settings.root = Root::Fixed(resolved(path));
+        }
+        let root = &settings.root;
+        settings.file_server = settings.file_server.map(|files| self.hiding(with_root(files, root)));
+        PhpRoute {
             mode,
-            index: server.index.clone(),
-            try_files: server.try_files.clone(),
-            split_path: server.split.clone(),
-            env: server.env.clone(),
-            gathered_body_bytes_max: server.request_buffering,
-            leaves_files: server.leaves_files,
-            files: server.file_server.then(|| self.hiding(files_of(server, &root))),
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
-            workers: self.workers(server, root.fixed()),
-            root,
+            workers: self.workers(server, settings.root.fixed()),
+            settings,
         }
     }
 
@@ -230,8 +225,8 @@ impl<'c> Assembly<'c> {
             let declaration = group.worker.config();
             WorkerRoute {
                 name: declaration.name.clone(),
-                script: match (root, server.root.fixed()) {
-                    (Some(root), Some(named)) if server.resolve_root_symlink => {
+                script: match (root, server.settings.root.fixed()) {
+                    (Some(root), Some(named)) if server.settings.resolve_root_symlink => {
                         script_below(root, named, &declaration.file)
                     }
                     _ => declaration.file.clone(),
@@ -271,9 +266,11 @@ impl<'c> Assembly<'c> {
 }
 
 /// The file server of a block of PHP: with the root of the block, unless it names one.
-fn files_of(server: &PhpServer, root: &Root) -> FileServer {
-    let own = server.files.root.fixed().map(|own| Root::Fixed(own.to_owned()));
-    FileServer { root: own.unwrap_or_else(|| root.clone()), ..server.files.clone() }
+fn with_root(mut files: FileServer, root: &Root) -> FileServer {
+    if files.root.fixed().is_none() {
+        files.root.clone_from(root);
+    }
+    files
 }
 
 /// The directory without symbolic links; itself when it does not exist yet.

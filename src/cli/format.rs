@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::arguments::FormatArguments;
 use super::output::{complain, print};
-use crate::config::{self, Config, Handler, Layer, PhpServer, Route};
+use crate::config::{self, Config, Handler, Layer, PhpServer, PhpSettings, Route};
 
 /// `igor fmt`
 pub(super) fn format(arguments: &FormatArguments) -> Result<ExitCode, String> {
@@ -93,8 +93,10 @@ fn routes(list: &[Route]) -> Vec<Value> {
 
 /// The directive that makes a handler, and its settings. Variables of scripts are left out, because they hold passwords.
 fn directive(handler: &Handler) -> (&'static str, String) {
-    let without_variables =
-        |server: &PhpServer| format!("{:?}", PhpServer { env: Vec::new(), workers: Vec::new(), ..server.clone() });
+    let without_variables = |server: &PhpServer| {
+        let settings = PhpSettings { env: Vec::new(), ..server.settings.clone() };
+        format!("{:?}", PhpServer { settings, workers: Vec::new(), ..server.clone() })
+    };
     match handler {
         Handler::Change(change) => ("change", format!("{change:?}")),
         Handler::Layer(Layer::Header(rule)) => ("header", format!("{rule:?}")),

@@ -23,7 +23,7 @@ pub fn apache_warnings(config: &Config) -> Vec<Diagnostic> {
 fn collect_roots(routes: &[Route], into: &mut Vec<PathBuf>) {
     for route in routes {
         let root = match &route.handler {
-            Handler::PhpServer(server) if server.file_server => server.root.fixed(),
+            Handler::PhpServer(server) if server.settings.file_server.is_some() => server.settings.root.fixed(),
             Handler::FileServer(files) => files.root.fixed(),
             handler => {
                 handler.blocks().for_each(|inner| collect_roots(inner, into));

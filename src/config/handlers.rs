@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::basic_auth::BasicAuth;
 use super::diagnostic::Position;
 use super::encode::{Encode, EncodeFormat};
+use super::limits;
 use super::matcher::{IpRange, Matcher, Pattern};
 use super::proxy::ProxySettings;
 use super::response_matcher::ResponseMatcher;
@@ -254,34 +255,67 @@ impl Root {
 pub struct PhpServer {
     /// The label of the scope.
     pub scope: ScopeLabel,
-    /// The document root: the block's `root`, else that of the directives around it, else the working directory.
-    pub root: Root,
-    /// The index files, in order of preference. Empty after `index off`.
-    pub index: Vec<String>,
-    /// The suffixes that end a script's name in a path and start `PATH_INFO`, with their dot.
-    pub split: Vec<String>,
-    /// Additional `$_SERVER` and environment variables.
-    pub env: Vec<(String, String)>,
-    /// Whether symbolic links in `root` are resolved before PHP sees the path.
-    pub resolve_root_symlink: bool,
-    /// Whether `php_server` also serves files that are not scripts.
-    pub file_server: bool,
-    /// Whether requests for such files go on to the handlers behind, as those of `php_fastcgi` do. Otherwise a block without a
-    /// file server runs the index script for them.
-    pub leaves_files: bool,
-    /// How it serves them. A root of its own counts there alone.
-    pub files: FileServer,
-    /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that status.
-    /// `None`: the path itself, the path's index file, the root's index file.
-    pub try_files: Option<Vec<String>>,
-    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
-    pub request_buffering: Option<u64>,
+    /// What its directives set.
+    pub settings: PhpSettings,
     /// The workers of this scope.
     pub workers: Vec<WorkerConfig>,
     /// The stores that only its scripts see, in the order of the file.
     pub stores: Vec<StoreSettings>,
     /// Where the block starts.
     pub position: Position,
+}
+
+/// The settings of a `php_server` or `php` block, each named after its directive. The directives fill them in, and `http`
+/// reads the same struct. Only `leaves_files` has no directive: `php_fastcgi` sets it.
+#[derive(Debug, Clone)]
+pub struct PhpSettings {
+    /// The document root: the block's `root`, else the root of the directives around it, else the working directory. In
+    /// `http`, a fixed root has no symbolic links if `resolve_root_symlink` is set.
+    pub root: Root,
+    /// The scripts of a directory and, in the root, the front controllers; the first that exists counts. Empty after
+    /// `index off`.
+    pub index: Vec<String>,
+    /// The suffixes that end a script's name in a path and start `PATH_INFO`: in lower case, with their dot.
+    pub split_path: Vec<String>,
+    /// Appended to `$_SERVER` and the environment, in order; an existing key is replaced.
+    pub env: Vec<(String, String)>,
+    /// Whether symbolic links in `root` are resolved before PHP sees the path.
+    pub resolve_root_symlink: bool,
+    /// How `php_server` serves existing files that are not scripts; `None`: not at all. A root of its own counts there
+    /// alone.
+    pub file_server: Option<FileServer>,
+    /// Whether requests for such files go on to the handlers behind, as those of `php_fastcgi` do. Otherwise a block without a
+    /// file server runs the index script for them.
+    pub leaves_files: bool,
+    /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that status.
+    /// `None`: the path itself, the path's index file, the root's index file.
+    pub try_files: Option<Vec<String>>,
+    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
+    pub request_buffering_bytes_max: Option<u64>,
+}
+
+impl PhpSettings {
+    /// The settings of an empty block.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            root: Root::OfRequest,
+            index: vec!["index.php".to_owned()],
+            split_path: vec![".php".to_owned()],
+            env: Vec::new(),
+            resolve_root_symlink: true,
+            file_server: Some(FileServer::new(Root::OfRequest)),
+            leaves_files: false,
+            try_files: None,
+            request_buffering_bytes_max: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
+        }
+    }
+}
+
+impl Default for PhpSettings {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A status that a directive names.
@@ -364,6 +398,19 @@ pub enum HeaderOp {
         /// The pattern of names.
         field: String,
     },
+}
+
+impl HeaderOp {
+    /// The name of the field, or the pattern of names.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        let (Self::Set { field, .. }
+        | Self::Add { field, .. }
+        | Self::SetDefault { field, .. }
+        | Self::Replace { field, .. }
+        | Self::Remove { field }) = self;
+        field
+    }
 }
 
 /// The `file_server` directive.

@@ -55,7 +55,7 @@ pub use encode::{Encode, EncodeFormat};
 pub use format::format;
 pub use handlers::{
     Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine, PhpServer,
-    QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
+    PhpSettings, QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
 };
 pub use listener::{Bind, Listener};
 pub use matcher::{

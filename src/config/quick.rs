@@ -101,7 +101,7 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         worker.num = num.map(|num| (num, position.clone()));
         php.workers.push(worker);
     }
-    php.root = Some(Root::Fixed(root));
+    php.settings.root = Root::Fixed(root);
     context.label = label;
     let handler = Handler::PhpServer(php.finish(context));
     let route = Route { matcher: Matcher::any(), exclusive: None, handler, position: position.clone() };

@@ -50,7 +50,7 @@ fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
                     untaken.clone_from(&root);
                 }
             }
-            Handler::PhpServer(server) | Handler::Php(server) => fix(&mut server.root, root.as_deref()),
+            Handler::PhpServer(server) | Handler::Php(server) => fix(&mut server.settings.root, root.as_deref()),
             Handler::FileServer(server) => fix(&mut server.root, root.as_deref()),
             // What happens with a response comes after all routes, which may have changed the root.
             handler => handler.blocks_mut().for_each(|inner| drop(follow(inner, None))),

@@ -28,7 +28,7 @@ use super::queue::Refusal;
 use super::request::{RequestState, absolute_root};
 use super::request_body::{self, RequestBody};
 use super::routing::{self, Disk, Script, Target};
-use super::settings::{Handler, PhpMode, PhpSettings, ReplyRoutes};
+use super::settings::{Handler, PhpMode, PhpRoute, ReplyRoutes};
 use super::site::SiteSettings;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
@@ -252,19 +252,19 @@ impl<'s> RequestContext<'s> {
         }
     }
 
-    async fn php<B>(&mut self, settings: &'s Arc<PhpSettings>, run: &mut Run<'s, B>) -> Outcome
+    async fn php<B>(&mut self, php: &'s Arc<PhpRoute>, run: &mut Run<'s, B>) -> Outcome
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let (target, changed_root) = {
-            let root = root(&settings.root, &run.request);
-            let target = routing::route(settings, &root, run.request.file_path(), &Disk);
-            (target, settings.root.fixed().is_none().then(|| root.into_owned()))
+            let root = root(&php.settings.root, &run.request);
+            let target = routing::route(php, &root, run.request.file_path(), &Disk);
+            (target, php.settings.root.fixed().is_none().then(|| root.into_owned()))
         };
-        match (target, &settings.files) {
-            (Target::Script(script), _) => Outcome::Answered(self.run(settings, script, changed_root, run).await),
+        match (target, &php.settings.file_server) {
+            (Target::Script(script), _) => Outcome::Answered(self.run(php, script, changed_root, run).await),
             (Target::File(file), Some(files)) => {
-                let root = changed_root.as_deref().or_else(|| settings.root.fixed()).unwrap_or(Path::new("/"));
+                let root = changed_root.as_deref().or_else(|| php.settings.root.fixed()).unwrap_or(Path::new("/"));
                 self.serve_file(files, root, &file, &run.request).await
             }
             (Target::AddSlash, _) => {
@@ -272,7 +272,7 @@ impl<'s> RequestContext<'s> {
             }
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
             // As in Caddy, a `php_server` without `file_server` leaves what it does not answer to the handlers behind it.
-            (Target::NotFound | Target::File(_), None) if settings.mode == PhpMode::Server => Outcome::GoOn,
+            (Target::NotFound | Target::File(_), None) if php.mode == PhpMode::Server => Outcome::GoOn,
             (Target::NotFound | Target::File(_), _) => Outcome::Failed(Failure::new(StatusCode::NOT_FOUND)),
         }
     }
@@ -314,7 +314,7 @@ impl<'s> RequestContext<'s> {
     /// Runs a script that a web server in front has named.
     pub(super) async fn named_script<B>(
         &mut self,
-        settings: &'s Arc<PhpSettings>,
+        php: &'s Arc<PhpRoute>,
         script: Script,
         parts: request::Parts,
         body: B,
@@ -326,13 +326,13 @@ impl<'s> RequestContext<'s> {
             return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
         };
         let mut run = Run::new(request, body);
-        self.run(settings, script, None, &mut run).await
+        self.run(php, script, None, &mut run).await
     }
 
     /// Sends the request through the queue of its worker, or of the classic threads.
     async fn run<B>(
         &mut self,
-        settings: &'s Arc<PhpSettings>,
+        php: &'s Arc<PhpRoute>,
         script: Script,
         changed_root: Option<PathBuf>,
         run: &mut Run<'s, B>,
@@ -342,14 +342,14 @@ impl<'s> RequestContext<'s> {
     {
         // A proxy that let the request go on has taken the body.
         let body = run.body.take();
-        let queue = match script.worker.map(|index| &settings.workers[index]) {
+        let queue = match script.worker.map(|index| &php.workers[index]) {
             Some(worker) => {
                 self.handled_by = HandledBy::Worker(&worker.name);
                 &worker.queue
             }
             None => {
                 self.handled_by = HandledBy::Classic;
-                &settings.classic
+                &php.classic
             }
         };
         let original_uri = run.request.take_original().map(|original| original.1);
@@ -358,7 +358,7 @@ impl<'s> RequestContext<'s> {
         let announced = announced_length(&parts);
         let body = body.filter(|body| !body.is_end_stream());
         let pace = Pace::within(self.site.body_read_max);
-        let (body, body_length) = match (body, settings.gathered_body_bytes_max) {
+        let (body, body_length) = match (body, php.settings.request_buffering_bytes_max) {
             (None, _) => (RequestBody::None, Some(0)),
             (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max, pace), announced),
             // Boxed, so that requests without a body do not carry the room for it.
@@ -385,7 +385,7 @@ impl<'s> RequestContext<'s> {
                 connection: *self.connection,
                 host: self.host.to_owned(),
                 script,
-                settings: Arc::clone(settings),
+                php: Arc::clone(php),
             };
             let interim = self.interim.map(InterimSender::new);
             let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);

@@ -12,7 +12,7 @@ use super::connection::ConnectionInfo;
 use super::field_name::append_canonical;
 use super::params::Params;
 use super::routing::Script;
-use super::settings::PhpSettings;
+use super::settings::PhpRoute;
 use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
 
 /// What a [`RequestHead`] is made of. It owns everything, because the head is made on the PHP thread: memory
@@ -30,7 +30,7 @@ pub(super) struct CgiRequest {
     /// The length of the body in bytes; `None` when it is streamed and the client did not say.
     pub(super) body_length: Option<u64>,
     pub(super) script: Script,
-    pub(super) settings: Arc<PhpSettings>,
+    pub(super) php: Arc<PhpRoute>,
 }
 
 impl CgiRequest {
@@ -43,7 +43,7 @@ impl CgiRequest {
     }
 
     fn root(&self) -> &[u8] {
-        let root = self.changed_root.as_deref().or_else(|| self.settings.root.fixed()).unwrap_or(Path::new("/"));
+        let root = self.changed_root.as_deref().or_else(|| self.php.settings.root.fixed()).unwrap_or(Path::new("/"));
         root.as_os_str().as_bytes()
     }
 }
@@ -79,13 +79,13 @@ const OWN_VARS: usize = 27;
 
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
 fn server_vars(request: &CgiRequest) -> Pairs {
-    let CgiRequest { parts, settings, .. } = request;
-    let count = OWN_VARS + parts.headers.keys_len() + settings.env.len();
+    let CgiRequest { parts, php, .. } = request;
+    let count = OWN_VARS + parts.headers.keys_len() + php.settings.env.len();
     let mut vars = Pairs::with_capacity(count, SERVER_VARS_BYTES);
     push_headers(&mut vars, &parts.headers);
     push_cgi(&mut vars, request);
     push_for_php(&mut vars, request);
-    for (name, value) in &settings.env {
+    for (name, value) in &php.settings.env {
         vars.set(until_nul(name.as_bytes()), value.as_bytes());
     }
     vars
@@ -220,7 +220,8 @@ fn cookie(headers: &HeaderMap) -> CString {
     c_string(&value)
 }
 
-fn protocol_name(version: Version) -> &'static str {
+/// The protocol as `SERVER_PROTOCOL` and an access log name it.
+pub fn protocol_name(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
         Version::HTTP_10 => "HTTP/1.0",

@@ -219,11 +219,7 @@ fn changed(query: &str, change: &QueryChange, request: &RequestState<'_>) -> Str
 /// Changes the header fields of a request.
 pub(super) fn change_headers(rule: &HeaderRule, headers: &mut HeaderMap, request: &RequestState<'_>) {
     for op in &rule.ops {
-        let (HeaderOp::Set { field, .. }
-        | HeaderOp::Add { field, .. }
-        | HeaderOp::SetDefault { field, .. }
-        | HeaderOp::Replace { field, .. }
-        | HeaderOp::Remove { field }) = op;
+        let field = op.field();
         let value = match op {
             HeaderOp::Set { value, .. }
             | HeaderOp::Add { value, .. }

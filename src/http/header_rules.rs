@@ -67,11 +67,7 @@ impl HeaderChanges {
 impl Change {
     /// `None` for what cannot be sent, and for what frames the message: a wrong length would be read as the next response.
     fn new(op: &HeaderOp, request: &dyn RequestView) -> Option<Self> {
-        let (HeaderOp::Set { field, .. }
-        | HeaderOp::Add { field, .. }
-        | HeaderOp::SetDefault { field, .. }
-        | HeaderOp::Replace { field, .. }
-        | HeaderOp::Remove { field }) = op;
+        let field = op.field();
         let value = match op {
             HeaderOp::Set { value, .. } | HeaderOp::Add { value, .. } | HeaderOp::SetDefault { value, .. } => value,
             HeaderOp::Replace { field, pattern, value } => {

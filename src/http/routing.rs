@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::paths;
-use super::settings::{PhpMode, PhpSettings};
+use super::settings::{PhpMode, PhpRoute};
 use super::site::SiteSettings;
 use crate::config::host_matches;
 
@@ -105,9 +105,9 @@ pub(super) fn host_without_port(authority: &str) -> &str {
 
 /// Decides what becomes of a request for `path`, which must be normalized. Every file in the answer is below the root,
 /// or is a worker's script.
-pub(super) fn route(settings: &PhpSettings, root: &Path, path: &[u8], files: &dyn FileSystem) -> Target {
-    let router = Router { settings, root, path, files };
-    match settings.mode {
+pub(super) fn route(php: &PhpRoute, root: &Path, path: &[u8], files: &dyn FileSystem) -> Target {
+    let router = Router { php, root, path, files };
+    match php.mode {
         PhpMode::Server => router.server(),
         PhpMode::ScriptsOnly => router.matched_worker().or_else(|| router.script(path)).unwrap_or(Target::NotFound),
     }
@@ -115,7 +115,7 @@ pub(super) fn route(settings: &PhpSettings, root: &Path, path: &[u8], files: &dy
 
 /// What the decision about one request looks at.
 struct Router<'r> {
-    settings: &'r PhpSettings,
+    php: &'r PhpRoute,
     root: &'r Path,
     path: &'r [u8],
     files: &'r dyn FileSystem,
@@ -130,8 +130,8 @@ impl Router<'_> {
             return if self.is_static(self.path, kind) { self.as_file() } else { target };
         }
         let itself = || self.file_or_script(self.path, kind);
-        let index_files = self.settings.index.iter();
-        let found = match &self.settings.try_files {
+        let index_files = self.php.settings.index.iter();
+        let found = match &self.php.settings.try_files {
             Some(patterns) => patterns.iter().find_map(|pattern| self.pattern(pattern)).or_else(itself),
             None => itself()
                 .or_else(|| {
@@ -142,14 +142,14 @@ impl Router<'_> {
         };
         found.unwrap_or_else(|| match kind() {
             // The file server has index files of its own.
-            Some(FileKind::Directory) if self.settings.files.is_some() => self.as_file(),
+            Some(FileKind::Directory) if self.php.settings.file_server.is_some() => self.as_file(),
             _ => Target::NotFound,
         })
     }
 
     /// One of the files to try.
     fn pattern(&self, pattern: &str) -> Option<Target> {
-        let settings = self.settings;
+        let settings = &self.php.settings;
         let own_path = self.path.strip_suffix(b"/").unwrap_or(self.path);
         if let Some(status) = pattern.strip_prefix('=').and_then(|status| status.parse().ok()) {
             return Some(Target::Status(status));
@@ -170,7 +170,7 @@ impl Router<'_> {
         if !pattern.ends_with('/') {
             return self.existing(&path);
         }
-        let is_directory = settings.files.is_some() && self.kind(&path) == Some(FileKind::Directory);
+        let is_directory = settings.file_server.is_some() && self.kind(&path) == Some(FileKind::Directory);
         // For the directory that was asked for, the file server redirects if the slash is missing.
         let is_own = path.strip_suffix(b"/") == Some(own_path);
         is_directory.then(|| if is_own { self.as_file() } else { Target::File(path) })
@@ -186,7 +186,7 @@ impl Router<'_> {
 
     /// The worker that claims the request's path by a pattern.
     fn matched_worker(&self) -> Option<Target> {
-        let workers = &self.settings.workers;
+        let workers = &self.php.workers;
         if workers.iter().all(|worker| worker.paths.is_empty()) {
             return None;
         }
@@ -215,10 +215,10 @@ impl Router<'_> {
     /// The script that `path` names, if it exists. A worker's script is not looked for: it was there when the worker
     /// started.
     fn script(&self, path: &[u8]) -> Option<Target> {
-        let settings = self.settings;
+        let settings = &self.php.settings;
         let (name, info) = paths::split_script(path, &settings.split_path)?;
         let file = below(self.root, name);
-        let worker = settings.workers.iter().position(|worker| worker.script == file);
+        let worker = self.php.workers.iter().position(|worker| worker.script == file);
         if worker.is_none() && self.files.kind(&file) != Some(FileKind::File) {
             return None;
         }
@@ -232,9 +232,9 @@ impl Router<'_> {
 
     /// Whether there is a file at `path` that is for the file server, this one or one behind.
     fn is_static(&self, path: &[u8], kind: impl FnOnce() -> Option<FileKind>) -> bool {
-        (self.settings.files.is_some() || self.settings.leaves_files)
+        (self.php.settings.file_server.is_some() || self.php.settings.leaves_files)
             && !path.ends_with(b"/")
-            && !is_script_name(path, &self.settings.split_path)
+            && !is_script_name(path, &self.php.settings.split_path)
             && kind() == Some(FileKind::File)
     }
 

@@ -21,7 +21,7 @@ use super::connection::ConnectionInfo;
 use super::interim::InterimSlot;
 use super::plain::plain;
 use super::routing::{self, Script};
-use super::settings::PhpSettings;
+use super::settings::PhpRoute;
 use super::site::SiteSettings;
 use crate::tls::Challenges;
 
@@ -34,7 +34,7 @@ pub struct HttpService {
     /// What certificate authorities may ask for now.
     challenges: Option<Arc<Challenges>>,
     /// What runs the scripts that a web server in front names, if this is a FastCGI socket.
-    fastcgi: Option<Arc<PhpSettings>>,
+    fastcgi: Option<Arc<PhpRoute>>,
 }
 
 /// The service of one request, counted until it is dropped.
@@ -69,12 +69,12 @@ impl HttpService {
     /// The service of a FastCGI socket: it runs the scripts that the web server in front names. Of the site, only the label
     /// and the access log count.
     #[must_use]
-    pub fn for_fastcgi(site: SiteSettings, php: Arc<PhpSettings>) -> Self {
+    pub fn for_fastcgi(site: SiteSettings, php: Arc<PhpRoute>) -> Self {
         Self { fastcgi: Some(php), ..Self::new(vec![site]) }
     }
 
     /// What runs the scripts of a FastCGI socket.
-    pub(super) fn fastcgi(&self) -> Option<&PhpSettings> {
+    pub(super) fn fastcgi(&self) -> Option<&PhpRoute> {
         self.fastcgi.as_deref()
     }
 
@@ -90,13 +90,13 @@ impl HttpService {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let Some((site, settings)) = self.sites.first().zip(self.fastcgi.as_ref()) else {
+        let Some((site, php)) = self.sites.first().zip(self.fastcgi.as_ref()) else {
             return plain(StatusCode::NOT_FOUND, "");
         };
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
         let mut context = RequestContext::new(site, &connection, host, None);
         let mut response = match script {
-            Ok(script) => answer::catch_panic(context.named_script(settings, script, parts, body)).await,
+            Ok(script) => answer::catch_panic(context.named_script(php, script, parts, body)).await,
             Err(refused) => refused,
         };
         if let Some(mut record) = record {

@@ -7,8 +7,8 @@ use super::proxy::Proxy;
 use super::queue::RequestQueue;
 use super::tree::Routes;
 use crate::config::{
-    BasicAuth, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, Redir, Respond, ResponseMatcher,
-    Root, Status, Text,
+    BasicAuth, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, PhpSettings, Redir, Respond,
+    ResponseMatcher, Status, Text,
 };
 
 /// What a route does with a request. A kind is added here, and in `http::answer`, where it is run.
@@ -33,7 +33,7 @@ pub enum Handler {
     /// `request_body`: the largest body of the request, in bytes.
     RequestBody(u64),
     /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.
-    Php(Arc<PhpSettings>),
+    Php(Arc<PhpRoute>),
     /// `file_server`.
     Files(FileServer),
     /// `reverse_proxy` and `forward_auth`.
@@ -81,29 +81,13 @@ pub enum PhpMode {
     ScriptsOnly,
 }
 
-/// The settings of one `php` or `php_server` block.
+/// One `php` or `php_server` block, and the threads that run its scripts.
 #[derive(Clone)]
-pub struct PhpSettings {
+pub struct PhpRoute {
     /// `php` or `php_server`.
     pub mode: PhpMode,
-    /// The document root: absolute, without symbolic links if the block resolves them and the root is fixed.
-    pub root: Root,
-    /// The scripts of a directory and, in the root, the front controllers; the first that exists counts.
-    pub index: Vec<String>,
-    /// The files to try in turn, where `{path}` stands for the path of the request. `None`: the path itself, its index
-    /// files, the root's index files. Only used by [`PhpMode::Server`].
-    pub try_files: Option<Vec<String>>,
-    /// What ends the script in a path like `/app.php/info`: usually just `.php`. Compared without regard to case.
-    pub split_path: Vec<String>,
-    /// Appended to `$_SERVER`, in order; an existing key is replaced.
-    pub env: Vec<(String, String)>,
-    /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
-    pub gathered_body_bytes_max: Option<u64>,
-    /// Whether requests for existing files that are no scripts go on to the handlers behind, where `files` is `None`.
-    pub leaves_files: bool,
-    /// How existing files that are no scripts are served, with the same root; `None`: not at all. Only used by
-    /// [`PhpMode::Server`].
-    pub files: Option<FileServer>,
+    /// What its directives set. The root of the file server is known: its own, or that of the block.
+    pub settings: PhpSettings,
     /// The classic threads of this block's scope.
     pub classic: Arc<RequestQueue>,
     /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers do

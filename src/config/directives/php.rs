@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
-use super::super::handlers::{FileServer, PhpServer, Root};
+use super::super::handlers::{PhpServer, PhpSettings};
 use super::super::limits;
 use super::super::model::ScopeLabel;
 use super::super::settings::StoreSettings;
@@ -15,22 +15,13 @@ use super::file_server::{FILE_SERVER, sensitive};
 use super::store::store;
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 
-/// A `php_server` or `php` block as it was written, before what its site says is known.
+/// A `php_server` or `php` block as it was written: its workers and its scope depend on the site around it.
 #[derive(Debug)]
 pub(crate) struct PhpDraft {
-    pub(crate) root: Option<Root>,
+    pub(crate) settings: PhpSettings,
     pub(crate) workers: Vec<WorkerDraft>,
     stores: Vec<StoreSettings>,
     name: Option<String>,
-    index: Vec<String>,
-    split: Vec<String>,
-    env: Vec<(String, String)>,
-    resolve_root_symlink: bool,
-    file_server: bool,
-    leaves_files: bool,
-    files: FileServer,
-    try_files: Option<Vec<String>>,
-    request_buffering: Option<u64>,
     position: Position,
 }
 
@@ -45,8 +36,8 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             doc: "The document root.",
             times: Times::Once,
             apply: |php, node, context| {
-                if let Some(word) = context.one(node) {
-                    php.root = root(word, context);
+                if let Some(root) = context.one(node).and_then(|word| root(word, context)) {
+                    php.settings.root = root;
                 }
             },
         },
@@ -65,7 +56,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             doc: "The index files of directories, in order of preference.",
             times: Times::Once,
             apply: |php, node, context| {
-                php.index = match context.args(node, 1, usize::MAX) {
+                php.settings.index = match context.args(node, 1, usize::MAX) {
                     Some([word]) if word.text == "off" => Vec::new(),
                     Some(words) => values::filled_all(words, "the index file", context),
                     None => Vec::new(),
@@ -91,7 +82,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             usage: "env NAME VALUE",
             doc: "Sets an environment variable of the scripts and workers of the block.",
             times: Times::Many,
-            apply: |php, node, context| set_variable(&mut php.env, node, context),
+            apply: |php, node, context| set_variable(&mut php.settings.env, node, context),
         },
         Directive {
             name: "resolve_root_symlink",
@@ -100,7 +91,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Once,
             apply: |php, node, context| {
                 if let Some(resolve) = values::switch(node, context) {
-                    php.resolve_root_symlink = resolve;
+                    php.settings.resolve_root_symlink = resolve;
                 }
             },
         },
@@ -112,10 +103,11 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             apply: |php, node, context| {
                 if node.block.is_some() {
                     context.count_args(node, node.args(), 0, 0);
-                    php.file_server = true;
-                    FILE_SERVER.apply(&mut php.files, node.children(), context);
-                } else if let Some(file_server) = values::switch(node, context) {
-                    php.file_server = file_server;
+                    if let Some(files) = &mut php.settings.file_server {
+                        FILE_SERVER.apply(files, node.children(), context);
+                    }
+                } else if values::switch(node, context) == Some(false) {
+                    php.settings.file_server = None;
                 }
             },
         },
@@ -126,7 +118,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Many,
             apply: |php, node, context| {
                 if let Some(words) = context.args(node, 1, usize::MAX) {
-                    php.files.hide.extend(values::filled_all(words, "the pattern", context));
+                    php.hide(values::filled_all(words, "the pattern", context));
                 }
             },
         },
@@ -137,7 +129,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Once,
             apply: |php, node, context| {
                 context.args(node, 0, 0);
-                php.files.hide.extend(sensitive());
+                php.hide(sensitive());
             },
         },
         Directive {
@@ -147,7 +139,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Once,
             apply: |php, node, context| {
                 if let Some(words) = context.args(node, 1, usize::MAX) {
-                    php.try_files = Some(words.iter().filter_map(|word| try_file(word, context)).collect());
+                    php.settings.try_files = Some(words.iter().filter_map(|word| try_file(word, context)).collect());
                 }
             },
         },
@@ -184,22 +176,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
 impl PhpDraft {
     /// A block without any setting.
     pub(crate) fn new(position: Position) -> Self {
-        Self {
-            root: None,
-            workers: Vec::new(),
-            stores: Vec::new(),
-            name: None,
-            index: vec!["index.php".to_owned()],
-            split: vec![".php".to_owned()],
-            env: Vec::new(),
-            resolve_root_symlink: true,
-            file_server: true,
-            leaves_files: false,
-            files: FileServer::new(Root::OfRequest),
-            try_files: None,
-            request_buffering: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
-            position,
-        }
+        Self { settings: PhpSettings::new(), workers: Vec::new(), stores: Vec::new(), name: None, position }
     }
 
     /// The block of this node, whose arguments were read as its matcher.
@@ -209,23 +186,20 @@ impl PhpDraft {
         draft
     }
 
+    /// Hides these files too, if the block serves files at all.
+    fn hide(&mut self, patterns: impl IntoIterator<Item = String>) {
+        if let Some(files) = &mut self.settings.file_server {
+            files.hide.extend(patterns);
+        }
+    }
+
     /// Completes the block with what the directives around it say.
     pub(crate) fn finish(self, context: &mut Context<'_>) -> PhpServer {
-        let own_root = self.root.as_ref().and_then(Root::fixed);
-        let scope = WorkerScope { own_root, env: &self.env, is_global: false };
+        let scope = WorkerScope { own_root: self.settings.root.fixed(), env: &self.settings.env, is_global: false };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
         PhpServer {
             scope: self.name.map_or_else(|| context.label.clone(), |name| ScopeLabel::new(&name)),
-            root: self.root.unwrap_or(Root::OfRequest),
-            index: self.index,
-            split: self.split,
-            env: self.env,
-            resolve_root_symlink: self.resolve_root_symlink,
-            file_server: self.file_server,
-            leaves_files: self.leaves_files,
-            files: self.files,
-            try_files: self.try_files,
-            request_buffering: self.request_buffering,
+            settings: self.settings,
             workers,
             stores: self.stores,
             position: self.position,
@@ -264,7 +238,7 @@ pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>
         context.warning(&address.position, message);
     }
     let mut draft = PhpDraft::new(node.position.clone());
-    (draft.file_server, draft.leaves_files) = (false, true);
+    (draft.settings.file_server, draft.settings.leaves_files) = (None, true);
     let mut seen = Seen::default();
     for child in node.children() {
         if child.name() == "file_server"
@@ -279,10 +253,10 @@ pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>
 
 fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
     let Some(words) = context.args(node, 1, usize::MAX) else { return };
-    php.split = Vec::with_capacity(words.len());
+    php.settings.split_path = Vec::with_capacity(words.len());
     for word in words {
         if word.text.starts_with('.') && word.text.len() > 1 && word.text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            php.split.push(word.text.to_ascii_lowercase());
+            php.settings.split_path.push(word.text.to_ascii_lowercase());
         } else {
             let message = format!("`{}` is not a suffix like `.php`", excerpt(&word.text));
             context.usage_error(&word.position, message);
@@ -296,7 +270,7 @@ fn request_buffering(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>)
         node.args().get(..1).filter(|words| words[0].text.starts_with(|first: char| first.is_ascii_digit()))
     else {
         if let Some(on) = values::switch(node, context) {
-            php.request_buffering = on.then_some(limits::REQUEST_BODY_BYTES_DEFAULT);
+            php.settings.request_buffering_bytes_max = on.then_some(limits::REQUEST_BODY_BYTES_DEFAULT);
         }
         return;
     };
@@ -313,7 +287,7 @@ fn request_buffering(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>)
         );
         return;
     }
-    php.request_buffering = Some(bytes as u64);
+    php.settings.request_buffering_bytes_max = Some(bytes as u64);
 }
 
 /// A file to try, in which `{path}` stands for the path of the request, or the status that ends it (`=404`).

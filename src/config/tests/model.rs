@@ -165,12 +165,13 @@ fn a_php_server_has_its_settings_and_workers() {
     let config = fixture.config(WHOLE);
     let server = config.sites[0].php_servers().next().expect("a php_server");
     assert_eq!(server.scope.as_str(), "example.com");
-    assert_eq!(server.root, Root::Fixed(fixture.path("public")));
-    assert_eq!(server.index, ["app.php", "index.php"]);
-    assert_eq!(server.split, [".php", ".phtml"]);
-    assert_eq!((server.resolve_root_symlink, server.file_server), (false, false));
-    assert_eq!(server.request_buffering, Some(1 << 20));
-    assert_eq!(server.try_files.as_deref(), Some(&["{path}".to_owned(), "app.php".to_owned()][..]));
+    assert_eq!(server.settings.root, Root::Fixed(fixture.path("public")));
+    let settings = &server.settings;
+    assert_eq!(settings.index, ["app.php", "index.php"]);
+    assert_eq!(settings.split_path, [".php", ".phtml"]);
+    assert_eq!((settings.resolve_root_symlink, settings.file_server.is_some()), (false, false));
+    assert_eq!(settings.request_buffering_bytes_max, Some(1 << 20));
+    assert_eq!(settings.try_files.as_deref(), Some(&["{path}".to_owned(), "app.php".to_owned()][..]));
     let [http, catch_all] = server.workers.as_slice() else { panic!("not two workers") };
     let WorkerKind::Http { match_ } = &http.kind else { panic!("not an HTTP worker") };
     assert_eq!(match_.iter().map(PathPattern::as_str).collect::<Vec<_>>(), ["/api/*", "*.json"]);
@@ -195,12 +196,16 @@ fn defaults() {
     assert_eq!(php.vars, VarsSettings::default());
     assert_eq!((php.vars.copy_max_bytes, php.vars.max_depth, php.vars.hardened), (65_536, 256, false));
     let server = config.sites[0].php_servers().next().expect("a php_server");
-    assert_eq!(server.root, Root::Fixed(std::env::current_dir().expect("a directory")), "as in Caddy");
+    let settings = &server.settings;
+    assert_eq!(settings.root, Root::Fixed(std::env::current_dir().expect("a directory")), "as in Caddy");
     assert_eq!(
-        (server.index.as_slice(), server.split.as_slice()),
+        (settings.index.as_slice(), settings.split_path.as_slice()),
         (&["index.php".to_owned()][..], &[".php".to_owned()][..])
     );
-    assert_eq!((server.resolve_root_symlink, server.file_server, &server.try_files), (true, true, &None));
+    assert_eq!(
+        (settings.resolve_root_symlink, settings.file_server.is_some(), &settings.try_files),
+        (true, true, &None)
+    );
     assert_eq!(server.scope.as_str(), ":8080");
     let Handler::FileServer(files) = &config.sites[0].routes[1].handler else { panic!("not a file server") };
     assert_eq!(files.index, ["index.html", "index.txt"]);
@@ -306,7 +311,7 @@ fn the_usual_caddyfile_of_an_image_works() {
     let config = fixture.config(text);
     assert_eq!(config.sites[0].addresses[0].to_string(), "localhost:80");
     let server = config.sites[0].php_servers().next().expect("a php_server");
-    assert_eq!(server.root, Root::Fixed(fixture.path("public")));
+    assert_eq!(server.settings.root, Root::Fixed(fixture.path("public")));
 }
 
 #[test]

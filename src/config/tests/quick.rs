@@ -20,7 +20,7 @@ fn a_root_and_an_address_make_a_site() {
     };
     let config = quick(options).expect("a configuration");
     let server = config.sites[0].php_servers().next().expect("a php_server");
-    assert_eq!(server.root.fixed(), Some(&*fixture.path("public")));
+    assert_eq!(server.settings.root.fixed(), Some(&*fixture.path("public")));
     assert_eq!(server.scope.as_str(), "localhost");
     let shown: Vec<_> =
         server.workers.iter().map(|worker| (worker.name.as_deref(), worker.is_background(), worker.num)).collect();
@@ -32,7 +32,7 @@ fn without_options_it_serves_the_working_directory_on_port_80() {
     let config = quick(QuickOptions::default()).expect("a configuration");
     assert_eq!(config.sites[0].listeners()[0].to_string(), ":80");
     let server = config.sites[0].php_servers().next().expect("a php_server");
-    assert_eq!(server.root.fixed(), std::env::current_dir().ok().as_deref());
+    assert_eq!(server.settings.root.fixed(), std::env::current_dir().ok().as_deref());
 }
 
 #[test]

@@ -128,8 +128,8 @@ where
         return end(writer, begun.id, EndStatus::Complete).await;
     };
     let params = record::pairs(&params).ok_or(Broken::Params)?;
-    let Some(settings) = service.fastcgi() else { return end(writer, begun.id, EndStatus::UnknownRole).await };
-    let described = describe(&params, settings);
+    let Some(php) = service.fastcgi() else { return end(writer, begun.id, EndStatus::UnknownRole).await };
+    let described = describe(&params, php);
     let (body_end, body) = channel(described.as_ref().map_or(0, |described| described.body_bytes));
     let answering = async {
         let response = answer(service, described, body).await;

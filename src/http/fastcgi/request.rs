@@ -15,7 +15,7 @@ use crate::exchange::Pairs;
 use crate::http::connection::ConnectionInfo;
 use crate::http::params::Params;
 use crate::http::routing::Script;
-use crate::http::settings::PhpSettings;
+use crate::http::settings::PhpRoute;
 
 /// Why a request is not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct Described {
 }
 
 /// Reads the parameters.
-pub(super) fn describe(sent: &[(&[u8], &[u8])], settings: &PhpSettings) -> Result<Described, NotRun> {
+pub(super) fn describe(sent: &[(&[u8], &[u8])], php: &PhpRoute) -> Result<Described, NotRun> {
     let mut params =
         Pairs::with_capacity(sent.len() + 4, sent.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
     for (name, value) in sent {
@@ -49,7 +49,7 @@ pub(super) fn describe(sent: &[(&[u8], &[u8])], settings: &PhpSettings) -> Resul
         }
     }
     let parts = parts(&params)?;
-    let script = script(&mut params, settings);
+    let script = script(&mut params, php);
     let host = text(&params, b"SERVER_NAME").to_owned();
     let connection = connection(&params);
     let body_bytes = text(&params, b"CONTENT_LENGTH").parse().unwrap_or(0);
@@ -59,7 +59,7 @@ pub(super) fn describe(sent: &[(&[u8], &[u8])], settings: &PhpSettings) -> Resul
         params.push(b"PHP_SELF", &own);
     }
     params.set(b"FCGI_ROLE", b"RESPONDER");
-    for (name, value) in &settings.env {
+    for (name, value) in &php.settings.env {
         params.set(name.as_bytes(), value.as_bytes());
     }
     let mut parts = parts;
@@ -128,7 +128,7 @@ fn connection(params: &Pairs) -> ConnectionInfo {
 }
 
 /// Finds the script, and corrects the parameters that name it.
-fn script(params: &mut Pairs, settings: &PhpSettings) -> Result<Script, NotRun> {
+fn script(params: &mut Pairs, php: &PhpRoute) -> Result<Script, NotRun> {
     let named = params.get(b"SCRIPT_FILENAME").ok_or(NotRun::NoScript)?;
     let named = PathBuf::from(OsStr::from_bytes(&of_apache(named)));
     if !named.is_absolute() {
@@ -136,7 +136,7 @@ fn script(params: &mut Pairs, settings: &PhpSettings) -> Result<Script, NotRun> 
     }
     let (file, after) = nearest_file(&named).ok_or(NotRun::NoScript)?;
     let lower = file.as_os_str().as_bytes().to_ascii_lowercase();
-    if !settings.split_path.iter().any(|suffix| lower.ends_with(suffix.as_bytes())) {
+    if !php.settings.split_path.iter().any(|suffix| lower.ends_with(suffix.as_bytes())) {
         return Err(NotRun::Denied);
     }
     if !after.is_empty() {
@@ -147,7 +147,7 @@ fn script(params: &mut Pairs, settings: &PhpSettings) -> Result<Script, NotRun> 
         params.set(b"PATH_INFO", &after);
     }
     params.set(b"SCRIPT_FILENAME", file.as_os_str().as_bytes());
-    let worker = settings.workers.iter().position(|worker| worker.script == file);
+    let worker = php.workers.iter().position(|worker| worker.script == file);
     let name = params.get(b"SCRIPT_NAME").unwrap_or_default().to_vec();
     let path_info = params.get(b"PATH_INFO").unwrap_or_default().to_vec();
     Ok(Script { file, name, path_info, worker })

@@ -43,7 +43,7 @@ impl Fixture {
             tls: self.tls,
         };
         let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
-        let settings = PhpSettings { env: self.env.clone(), ..php_settings(Path::new("/site"), &queue) };
+        let php = with_settings(Path::new("/site"), &queue, |settings| settings.env.clone_from(&self.env));
         request_head(&CgiRequest {
             original_uri: None,
             changed_root: None,
@@ -52,7 +52,7 @@ impl Fixture {
             host: "example.com".to_owned(),
             body_length: self.body_length,
             script,
-            settings: Arc::new(settings),
+            php: Arc::new(php),
         })
     }
 

@@ -22,10 +22,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use super::listener::{BoundListener, ListenAddress, RunningListener};
 use super::queue::RequestQueue;
 use super::service::HttpService;
-use super::settings::{Handler, PhpMode, PhpSettings};
+use super::settings::{Handler, PhpMode, PhpRoute};
 use super::site::SiteSettings;
 use super::tree::Routes;
-use crate::config::{self, FileServer, Matcher, Respond, Root, Status, Text};
+use crate::config::{self, FileServer, Matcher, PhpSettings, Respond, Root, Status, Text};
 use crate::exchange::{Exchange, Flow, Job, JobSender, ResponseHead};
 
 /// A deadlock guard for everything that a test waits for; never a measure of speed.
@@ -106,8 +106,8 @@ fn text(status: u16, body: &str) -> Handler {
     Handler::Respond(Respond { status: Status::Code(status), close: false, body: Text::literal(body) })
 }
 
-fn php(settings: PhpSettings) -> Handler {
-    Handler::Php(Arc::new(settings))
+fn php(route: PhpRoute) -> Handler {
+    Handler::Php(Arc::new(route))
 }
 
 /// The site with these directives, for every host. Its `php_server` and `php` run on `queue`, in front of `root`.
@@ -124,15 +124,17 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
     };
     let handler = |handler: &config::Handler| {
         Some(match handler.clone() {
-            config::Handler::PhpServer(server) => php(PhpSettings {
-                index: server.index,
-                try_files: server.try_files,
-                gathered_body_bytes_max: server.request_buffering,
-                leaves_files: server.leaves_files,
-                files: server.file_server.then(|| FileServer { root: server.root.clone(), ..server.files }),
-                ..php_settings(root, queue)
-            }),
-            config::Handler::Php(_) => php(PhpSettings { mode: PhpMode::ScriptsOnly, ..php_settings(root, queue) }),
+            config::Handler::PhpServer(server) => {
+                let own = server.settings;
+                php(with_settings(root, queue, |settings| {
+                    settings.index = own.index;
+                    settings.try_files = own.try_files;
+                    settings.request_buffering_bytes_max = own.request_buffering_bytes_max;
+                    settings.leaves_files = own.leaves_files;
+                    settings.file_server = own.file_server.map(|files| FileServer { root: own.root, ..files });
+                }))
+            }
+            config::Handler::Php(_) => php(PhpRoute { mode: PhpMode::ScriptsOnly, ..php_route(root, queue) }),
             config::Handler::Respond(respond) => Handler::Respond(respond),
             config::Handler::Redir(redir) => Handler::Redir(redir),
             config::Handler::Change(change) => Handler::Change(change),
@@ -171,20 +173,17 @@ fn site(hosts: &[&str], routes: Vec<(Matcher, Handler)>) -> SiteSettings {
     }
 }
 
-fn php_settings(root: &Path, queue: &Arc<RequestQueue>) -> PhpSettings {
-    PhpSettings {
-        mode: PhpMode::Server,
-        root: Root::Fixed(root.to_owned()),
-        index: vec!["index.php".to_owned()],
-        try_files: None,
-        split_path: vec![".php".to_owned()],
-        env: Vec::new(),
-        leaves_files: false,
-        gathered_body_bytes_max: Some(config::limits::REQUEST_BODY_BYTES_DEFAULT),
-        files: Some(FileServer::new(Root::Fixed(root.to_owned()))),
-        classic: Arc::clone(queue),
-        workers: Vec::new(),
-    }
+fn php_route(root: &Path, queue: &Arc<RequestQueue>) -> PhpRoute {
+    with_settings(root, queue, |_| ())
+}
+
+/// A `php_server` whose settings `change` has changed.
+fn with_settings(root: &Path, queue: &Arc<RequestQueue>, change: impl FnOnce(&mut PhpSettings)) -> PhpRoute {
+    let mut settings = PhpSettings::new();
+    settings.root = Root::Fixed(root.to_owned());
+    settings.file_server = Some(FileServer::new(settings.root.clone()));
+    change(&mut settings);
+    PhpRoute { mode: PhpMode::Server, settings, classic: Arc::clone(queue), workers: Vec::new() }
 }
 
 /// A document root with a front controller, so that every path that is no file reaches the fake PHP.
@@ -207,15 +206,15 @@ impl Server {
     fn new(sender: Arc<dyn JobSender>, max_wait: Option<Duration>) -> Self {
         let root = document_root();
         let queue = RequestQueue::new(sender, max_wait);
-        let site = site(&[], vec![route(php(php_settings(root.path(), &queue)))]);
+        let site = site(&[], vec![route(php(php_route(root.path(), &queue)))]);
         Self::with(root, queue, vec![site])
     }
 
     /// The same, with request bodies that PHP reads from the connection.
     fn streaming(script: impl Fn(&mut dyn Exchange) + Send + Sync + 'static) -> Self {
         let (root, queue) = (document_root(), RequestQueue::new(FakeThreads::start(64, 2, script), None));
-        let settings = PhpSettings { gathered_body_bytes_max: None, ..php_settings(root.path(), &queue) };
-        Self::with(root, queue, vec![site(&[], vec![route(php(settings))])])
+        let streaming = with_settings(root.path(), &queue, |settings| settings.request_buffering_bytes_max = None);
+        Self::with(root, queue, vec![site(&[], vec![route(php(streaming))])])
     }
 
     /// A server whose two PHP threads run `script` for everything.

@@ -110,7 +110,7 @@ fn gates_to_one_queue_share_its_places() {
     let queue = RequestQueue::new(sender.clone(), Some(Duration::from_millis(50)));
     let other = queue.sharing(sender);
     let sites = [("a", &queue), ("b", &other)]
-        .map(|(host, queue)| site(&[host], vec![route(php(php_settings(root.path(), queue)))]));
+        .map(|(host, queue)| site(&[host], vec![route(php(php_route(root.path(), queue)))]));
     let server = Server::with(root, Arc::clone(&queue), sites.into());
     let mut first = ask(&server);
     let job = jobs.recv_timeout(DEADLINE).expect("it is queued");

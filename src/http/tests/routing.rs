@@ -35,8 +35,12 @@ fn queue() -> Arc<RequestQueue> {
     RequestQueue::new(FakeThreads::without_threads(1).0, None)
 }
 
-fn settings() -> PhpSettings {
-    php_settings(Path::new("/site"), &queue())
+fn server() -> PhpRoute {
+    server_with(|_| ())
+}
+
+fn server_with(change: impl FnOnce(&mut PhpSettings)) -> PhpRoute {
+    with_settings(Path::new("/site"), &queue(), change)
 }
 
 fn worker(name: &str, script: &str, patterns: &[&str]) -> WorkerRoute {
@@ -49,12 +53,12 @@ fn worker(name: &str, script: &str, patterns: &[&str]) -> WorkerRoute {
 }
 
 /// Routes the raw path, and writes the outcome down shortly.
-fn outcome(settings: &PhpSettings, raw: &str, files: &dyn FileSystem) -> String {
+fn outcome(php: &PhpRoute, raw: &str, files: &dyn FileSystem) -> String {
     let path = paths::normalize(raw).expect("a valid path");
-    match route_path(settings, settings.root.fixed().expect("a fixed root"), &path, files) {
+    match route_path(php, php.settings.root.fixed().expect("a fixed root"), &path, files) {
         Target::Script(Script { file, name, path_info, worker }) => {
             let (name, info) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&path_info));
-            let worker = worker.map(|index| format!(" worker {}", settings.workers[index].name)).unwrap_or_default();
+            let worker = worker.map(|index| format!(" worker {}", php.workers[index].name)).unwrap_or_default();
             format!("{} as {name} + {info:?}{worker}", file.display())
         }
         Target::File(file) => format!("file {}", String::from_utf8_lossy(&file)),
@@ -106,9 +110,9 @@ fn php_server_finds_what_caddy_finds() {
         ("/../../etc/passwd", front("")),
         ("/%2e%2e/%2e%2e/etc/passwd", front("")),
     ];
-    let (settings, files) = (settings(), FakeFiles::new(SITE));
+    let (server, files) = (server(), FakeFiles::new(SITE));
     for (path, expected) in cases {
-        assert_eq!(&outcome(&settings, path, &files), expected, "{path}");
+        assert_eq!(&outcome(&server, path, &files), expected, "{path}");
     }
 }
 
@@ -125,9 +129,9 @@ fn without_a_front_controller_what_is_missing_is_404() {
         ("/x.php", "/site/x.php as /x.php + \"\""),
     ];
     for (path, expected) in cases {
-        assert_eq!(outcome(&settings(), path, &files), expected, "{path}");
+        assert_eq!(outcome(&server(), path, &files), expected, "{path}");
     }
-    let no_files = PhpSettings { files: None, ..settings() };
+    let no_files = server_with(|settings| settings.file_server = None);
     assert_eq!(outcome(&no_files, "/a.txt", &files), "404");
 }
 
@@ -144,7 +148,7 @@ fn several_index_files_are_tried_in_order() {
         "/site/empty/",
     ]);
     let index = ["app.php", "index.html", "start.php"].map(str::to_owned).to_vec();
-    let settings = PhpSettings { index, ..settings() };
+    let mut server = server_with(|settings| settings.index = index);
     let cases = [
         ("/both/", "/site/both/app.php as /both/app.php + \"\""),
         ("/both", "slash"),
@@ -155,9 +159,9 @@ fn several_index_files_are_tried_in_order() {
         ("/none", "/site/start.php as /start.php + \"\""),
     ];
     for (path, expected) in cases {
-        assert_eq!(outcome(&settings, path, &files), expected, "{path}");
+        assert_eq!(outcome(&server, path, &files), expected, "{path}");
     }
-    let off = PhpSettings { index: Vec::new(), ..settings };
+    server.settings.index.clear();
     let cases = [
         ("/", "file /"),
         ("/static", "file /static"),
@@ -165,7 +169,7 @@ fn several_index_files_are_tried_in_order() {
         ("/start.php/x", "/site/start.php as /start.php + \"/x\""),
     ];
     for (path, expected) in cases {
-        assert_eq!(outcome(&off, path, &files), expected, "{path} without an index");
+        assert_eq!(outcome(&server, path, &files), expected, "{path} without an index");
     }
 }
 
@@ -203,14 +207,14 @@ fn files_to_try_are_tried_in_order() {
     ];
     for (patterns, path, expected) in cases {
         let try_files = Some(patterns.iter().map(|&pattern| pattern.to_owned()).collect());
-        let settings = PhpSettings { try_files, ..settings() };
-        assert_eq!(&outcome(&settings, path, &files), expected, "{patterns:?} {path}");
+        let server = server_with(|settings| settings.try_files = try_files);
+        assert_eq!(&outcome(&server, path, &files), expected, "{patterns:?} {path}");
     }
 }
 
 #[test]
 fn php_alone_runs_scripts_and_nothing_else() {
-    let settings = PhpSettings { mode: PhpMode::ScriptsOnly, ..settings() };
+    let server = PhpRoute { mode: PhpMode::ScriptsOnly, ..server() };
     let files = FakeFiles::new(SITE);
     let cases = [
         ("/app.php/x", "/site/app.php as /app.php + \"/x\""),
@@ -221,14 +225,14 @@ fn php_alone_runs_scripts_and_nothing_else() {
         ("/dir.php", "404"),
     ];
     for (path, expected) in cases {
-        assert_eq!(outcome(&settings, path, &files), expected, "{path}");
+        assert_eq!(outcome(&server, path, &files), expected, "{path}");
     }
 }
 
 #[test]
 fn workers_get_their_script_and_their_patterns() {
     let workers = vec![worker("front", "/site/index.php", &[]), worker("api", "/apps/api.php", &["/api/*", "/v1"])];
-    let settings = PhpSettings { workers, ..settings() };
+    let mut server = PhpRoute { workers, ..server() };
     let files = FakeFiles::new(&["/site/", "/site/style.css", "/site/api/", "/site/api/real.css", "/site/other.php"]);
     let cases = [
         ("/", "/site/index.php as /index.php + \"\" worker front"),
@@ -244,10 +248,10 @@ fn workers_get_their_script_and_their_patterns() {
         ("/V1", "/apps/api.php as /api.php + \"\" worker api"),
     ];
     for (path, expected) in cases {
-        assert_eq!(outcome(&settings, path, &files), expected, "{path}");
+        assert_eq!(outcome(&server, path, &files), expected, "{path}");
     }
-    let no_files = PhpSettings { files: None, ..settings };
-    assert_eq!(outcome(&no_files, "/api/real.css", &files), "/apps/api.php as /api.php + \"\" worker api");
+    server.settings.file_server = None;
+    assert_eq!(outcome(&server, "/api/real.css", &files), "/apps/api.php as /api.php + \"\" worker api");
 }
 
 #[test]
@@ -293,8 +297,8 @@ proptest! {
         let Ok(path) = paths::normalize(&raw) else { return Ok(()) };
         let own = ["x{path}", "../{path}.html", "{path}/../"].map(str::to_owned).to_vec();
         for (mode, try_files) in [(PhpMode::Server, None), (PhpMode::Server, Some(own)), (PhpMode::ScriptsOnly, None)] {
-            let settings = PhpSettings { mode, try_files, ..settings() };
-            let file = match route_path(&settings, Path::new("/site"), &path, &Everything(kind)) {
+            let server = PhpRoute { mode, ..server_with(|settings| settings.try_files = try_files) };
+            let file = match route_path(&server, Path::new("/site"), &path, &Everything(kind)) {
                 Target::Script(script) => script.file,
                 Target::File(path) => crate::http::routing::below(Path::new("/site"), &path),
                 Target::AddSlash | Target::NotFound | Target::Status(_) => continue,
@@ -307,7 +311,7 @@ proptest! {
     #[test]
     fn no_script_is_served_as_a_file(stem in "[a-z/.]{0,8}", extension in "\\.[pP][hH][pP]") {
         let Ok(path) = paths::normalize(&format!("/{stem}{extension}")) else { return Ok(()) };
-        let target = route_path(&settings(), Path::new("/site"), &path, &Everything(FileKind::File));
+        let target = route_path(&server(), Path::new("/site"), &path, &Everything(FileKind::File));
         prop_assert!(!matches!(target, Target::File(_)), "{target:?}");
     }
 }

@@ -205,8 +205,8 @@ fn static_site() -> Server {
         let whole_path = root.join("app/private").to_string_lossy().into_owned();
         let hide = vec!["secret*".to_owned(), whole_path];
         let files = FileServer { hide, ..FileServer::new(Root::Fixed(root.to_owned())) };
-        let settings = PhpSettings { files: Some(files.clone()), ..php_settings(root, queue) };
-        vec![site(&["files.test"], vec![route(Handler::Files(files))]), site(&[], vec![route(php(settings))])]
+        let server = with_settings(root, queue, |settings| settings.file_server = Some(files.clone()));
+        vec![site(&["files.test"], vec![route(Handler::Files(files))]), site(&[], vec![route(php(server))])]
     })
 }
 
