@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::safepoint::{Admission, Reason, Started, safepoint};
-use super::work::{Next, Phase, ScriptError};
+use super::work::{Failure, Next, Phase, ScriptError};
 use crate::ffi::{
     self, LeafOwner, igor_admission, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request,
     igor_restart, igor_slot, igor_verdict, leaf,
@@ -40,6 +40,21 @@ pub(super) unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
 pub(super) unsafe fn give<T>(into: *mut T, value: T) {
     // SAFETY: the caller guarantees it.
     unsafe { into.write(value) };
+}
+
+/// Writes what C asked for, or keeps the message of the failure.
+///
+/// # Safety
+/// `into` must be valid for a write.
+pub(super) unsafe fn answer<T>(context: &mut Context, into: *mut T, result: Result<T, Failure>) -> igor_verdict {
+    match result {
+        Ok(value) => {
+            // SAFETY: the caller guarantees it.
+            unsafe { give(into, value) };
+            igor_verdict::IGOR_OK
+        }
+        Err(failure) => context.fail(failure),
+    }
 }
 
 // ---- The thread's loop ----
@@ -320,7 +335,7 @@ leaf! {
                 unsafe { give(fd, handle.into_raw_fd()) };
                 igor_verdict::IGOR_OK
             }
-            Err(error) => context.fail(super::work::Failure::runtime(format!(
+            Err(error) => context.fail(Failure::runtime(format!(
                 "frankenphp_get_worker_handle(): opening another descriptor of the worker's handle: {error}"
             ))),
         }
@@ -382,14 +397,9 @@ leaf! {
     fn host_read(context, name: *const c_char, len: usize, reading: *mut igor_reading) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the name is an argument of the running call.
-        match context.read(unsafe { bytes(name, len) }) {
-            Ok(found) => {
-                // SAFETY: C passes its own local value.
-                unsafe { give(reading, found) };
-                igor_verdict::IGOR_OK
-            }
-            Err(failure) => context.fail(failure),
-        }
+        let found = context.read(unsafe { bytes(name, len) });
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, reading, found) }
     }
 }
 
@@ -397,14 +407,9 @@ leaf! {
     for Context;
     fn host_read_slot(context, slot: *const igor_slot, reading: *mut igor_reading) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
-        match context.read_slot(slot.cast()) {
-            Ok(found) => {
-                // SAFETY: C passes its own local value.
-                unsafe { give(reading, found) };
-                igor_verdict::IGOR_OK
-            }
-            Err(failure) => context.fail(failure),
-        }
+        let found = context.read_slot(slot.cast());
+        // SAFETY: C passes its own local value.
+        unsafe { answer(context, reading, found) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::cutoff::{Cut, Cutoff};
-use super::host::{bytes, give};
+use super::host::{answer, bytes, give};
 use super::objects::EngineObjects;
 use super::reading::loose_reading;
 use super::work::Failure;
@@ -276,21 +276,6 @@ fn igor_number_of(number: Number) -> igor_number {
     match number {
         Number::Int(integer) => igor_number { is_float: false, integer, real: 0.0 },
         Number::Float(real) => igor_number { is_float: true, integer: 0, real },
-    }
-}
-
-/// Writes what C asked for, or keeps the message of the failure.
-///
-/// # Safety
-/// `into` must be valid for a write.
-unsafe fn answer<T>(context: &mut Context, into: *mut T, result: Result<T, Failure>) -> igor_verdict {
-    match result {
-        Ok(value) => {
-            // SAFETY: handed on from the caller.
-            unsafe { give(into, value) };
-            igor_verdict::IGOR_OK
-        }
-        Err(failure) => context.fail(failure),
     }
 }
 

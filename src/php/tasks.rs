@@ -2,7 +2,7 @@
 
 use super::context::{Context, no_scope};
 use super::cutoff::{Cut, Cutoff};
-use super::host::{bytes, give};
+use super::host::{answer, bytes, give};
 use super::open_tasks::{Side, over};
 use super::reading::loose_reading;
 use super::work::{Failure, SendRefused};
@@ -222,14 +222,9 @@ leaf! {
         -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the name is an argument of the running call.
         let name = unsafe { bytes(name, len) };
-        match context.send(name, payload.cast(), duration(timeout_s)) {
-            Ok(sent) => {
-                // SAFETY: C passes a field of a live object.
-                unsafe { give(id, sent) };
-                igor_verdict::IGOR_OK
-            }
-            Err(failure) => context.fail(failure),
-        }
+        let sent = context.send(name, payload.cast(), duration(timeout_s));
+        // SAFETY: C passes a field of a live object.
+        unsafe { answer(context, id, sent) }
     }
 }
 
