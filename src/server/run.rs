@@ -1,7 +1,7 @@
 //! Runs the server once: starts engine, threads and listeners, handles signals, and shuts down.
 
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
-use super::control::{Control, ControlError, Controlled, Reloaded, Request, StopSignal};
+use super::control::{Control, ControlError, Controlled, Reloaded, Request, Requests, StopSignal};
 use super::inherited::InheritedSockets;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
@@ -187,15 +187,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
     // Before any PHP thread runs: a signal must not end the process without its phases from then on.
     let signals =
         Signals::catch().map_err(|error| (ServeError::System { doing: "listening for signals", error }, Vec::new()))?;
-    let threads = match Threads::start(&config) {
-        Ok(threads) => Arc::new(threads),
-        Err((error, leaving)) => {
-            // Waited for on this thread, where nothing else runs yet: the system may give none to wait on.
-            let until = Instant::now() + config.global.grace_period;
-            let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
-            return Err((ServeError::System { doing: "starting PHP threads", error }, stuck));
-        }
-    };
+    let threads = Arc::new(start_threads(&config)?);
     let live = Arc::new(Live { config, threads });
     let (control, Controlled { mut requests, live }) = Control::new(live, &stop);
     tokio::spawn(signals.forward(control.clone()));
@@ -234,25 +226,17 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
     tokio::spawn(housekeeping::run());
     tokio::spawn(stalls::watch(control.clone()));
     systemd::ready();
-    let reason = loop {
-        tokio::select! {
-            // A reload that was asked for before the stop is answered: it ends at once, and says why.
-            biased;
-            Some(Request::Reload { text, reply }) = requests.next() => {
-                systemd::reloading();
-                let result = server.reload(text, &mut stop, &mut requests).await;
-                if result.is_ok() {
-                    watcher.follow();
-                }
-                log_reload(&result);
-                systemd::ready();
-                // A reload by signal has no caller that waits for the reply.
-                let _ = reply.send(result);
-            }
-            reason = stop.wait() => break reason,
-        }
-    };
+    let reason = server.reload_until(&mut stop, &mut requests, &mut watcher).await;
     Ok(server.stop(reason).await)
+}
+
+fn start_threads(config: &Config) -> Result<Threads, (ServeError, Stuck)> {
+    Threads::start(config).map_err(|(error, leaving)| {
+        // Waits on this thread, where nothing else runs yet: the system may have no thread left to wait on.
+        let until = Instant::now() + config.global.grace_period;
+        let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+        (ServeError::System { doing: "starting PHP threads", error }, stuck)
+    })
 }
 
 /// Writes the outcome of a reload to the log.
@@ -290,6 +274,33 @@ impl Server {
     fn open_ports(&mut self, bound: Vec<BoundPort>) {
         let live = self.live.borrow().clone();
         self.ports.open(&live.config, live.threads.stores(), bound);
+    }
+
+    /// Carries out one reload after the other until the server is stopped; returns the reason of the stop.
+    async fn reload_until(
+        &mut self,
+        stop: &mut StopSignal,
+        requests: &mut Requests,
+        watcher: &mut Watcher,
+    ) -> &'static str {
+        loop {
+            tokio::select! {
+                // A reload that was asked for before the stop is answered: it ends at once, and says why.
+                biased;
+                Some(Request::Reload { text, reply }) = requests.next() => {
+                    systemd::reloading();
+                    let result = self.reload(text, stop, requests).await;
+                    if result.is_ok() {
+                        watcher.follow();
+                    }
+                    log_reload(&result);
+                    systemd::ready();
+                    // A reload by signal has no caller that waits for the reply.
+                    let _ = reply.send(result);
+                }
+                reason = stop.wait() => return reason,
+            }
+        }
     }
 
     async fn stop(self, reason: &'static str) -> Stuck {

@@ -54,7 +54,8 @@ impl Stall {
 
 fn stalls(live: &Live) -> Vec<Stall> {
     let threads = &live.threads;
-    let classic = (String::new(), threads.classic.waiting(), threads.classic.reserve(), threads.classic.thread_group());
+    let status = threads.classic.status();
+    let classic = (String::new(), status.waiting, status.reserve, threads.classic.thread_group());
     let workers = threads.http.iter().map(|group| {
         let worker = &group.worker;
         (worker.config().name.clone(), worker.status().waiting, 0, worker.thread_group())

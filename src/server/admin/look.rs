@@ -36,7 +36,7 @@ pub(super) fn threads(threads: &assemble::Threads) -> Threads {
     for worker in all_background(threads) {
         add(&mut all, "background", worker.thread_group());
     }
-    Threads { thread_debug_states: all, reserved_thread_count: threads.classic.reserve() }
+    Threads { thread_debug_states: all, reserved_thread_count: threads.classic.status().reserve }
 }
 
 /// Every store, by name.

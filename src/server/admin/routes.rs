@@ -152,7 +152,7 @@ async fn restart(control: &Control) -> Restarted {
 fn metrics_text(interface: &Interface) -> Answer {
     let live = interface.control.live();
     let started_at = interface.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let classic_queue = live.threads.classic.waiting();
+    let classic_queue = live.threads.classic.status().waiting;
     let process = Process {
         classic_queue,
         started_at,

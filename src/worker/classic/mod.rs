@@ -24,6 +24,19 @@ pub struct Classic {
     threads: AtomicUsize,
 }
 
+/// The state of the classic threads, for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Threads that have not ended.
+    pub threads: usize,
+    /// How many more threads there may be under load.
+    pub reserve: usize,
+    /// Threads that wait for a request.
+    pub idle: usize,
+    /// Requests that wait for a thread.
+    pub waiting: usize,
+}
+
 impl Classic {
     /// Without any thread yet.
     pub fn new(config: ClassicConfig, options: ThreadOptions) -> Arc<Self> {
@@ -63,24 +76,15 @@ impl Classic {
         self.queue.sender(scope, grow)
     }
 
-    /// Threads that have not ended.
-    pub fn threads(&self) -> usize {
-        self.threads.load(Ordering::Acquire)
-    }
-
-    /// Threads that wait for a request.
-    pub fn idle_threads(&self) -> usize {
-        self.queue.idle_threads()
-    }
-
-    /// Requests that wait for a thread.
-    pub fn waiting(&self) -> usize {
-        self.queue.depth()
-    }
-
-    /// How many more threads there may be under load.
-    pub fn reserve(&self) -> usize {
-        self.config.threads_max.saturating_sub(self.threads())
+    /// What the threads do now.
+    pub fn status(&self) -> Status {
+        let threads = self.threads.load(Ordering::Acquire);
+        Status {
+            threads,
+            reserve: self.config.threads_max.saturating_sub(threads),
+            idle: self.queue.idle_threads(),
+            waiting: self.queue.depth(),
+        }
     }
 
     /// Asks the threads to end when the queue is empty.
@@ -99,7 +103,8 @@ impl Classic {
 
     /// Called on the async side after a job was queued.
     fn grow(self: &Arc<Self>) {
-        let load = Load { threads: self.threads(), idle: self.queue.idle_threads(), waiting: self.queue.depth() };
+        let Status { threads, idle, waiting, .. } = self.status();
+        let load = Load { threads, idle, waiting };
         if !scale::grow(load, self.config.threads_max) {
             return;
         }
