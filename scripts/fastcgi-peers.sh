@@ -3,37 +3,16 @@
 #
 #   scripts/fastcgi-peers.sh IGOR FOLDER
 set -euo pipefail
+# shellcheck source=scripts/lib/processes.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/processes.sh"
 
 readonly IGOR=$1 FOLDER=$2
 readonly DEADLINE_SECONDS=60
-declare -a PROCESSES=()
 
-say() { printf '%s\n' "$*"; }
 fail() {
     say "fastcgi-peers: $*" >&2
     tail --lines=20 "$FOLDER"/*.log >&2
     exit 1
-}
-
-stop_all() {
-    local process
-    for process in "${PROCESSES[@]}"; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-}
-trap stop_all EXIT
-
-# free_port: a port of the loopback interface that nothing listens on.
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 20000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            printf '%s\n' "$port"
-            return
-        fi
-    done
 }
 
 # expect WHAT EXPECTED SEEN

@@ -1,6 +1,6 @@
 //! What a script does to "its" process stays its own: descriptors, children, the file mode mask, persistent connections.
 
-use crate::common::workers::{READY, block, ensure, puppet, read};
+use crate::common::workers::{READY, block, classic, ensure, puppet, read};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -8,17 +8,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 
-fn server(threads: usize) -> Server {
-    Igor::new()
-        .frankenphp(&format!("num_threads {threads}"))
-        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}")
-        .start()
-}
-
 /// Every way to start a program, with files, sockets and pipes of the script open.
 #[test]
 fn a_program_inherits_no_descriptor_of_the_script() {
-    let server = server(1);
+    let server = classic(1);
     let list = "ls /proc/self/fd | wc -l";
     let open = "$kept = [fopen(__FILE__, 'r'), tmpfile(), stream_socket_server('tcp://127.0.0.1:0'),
         ...stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0), socket_create(AF_INET, SOCK_STREAM, 0)];";
@@ -52,7 +45,7 @@ fn a_program_inherits_no_descriptor_of_the_script() {
 /// What a script hands over arrives, under the number that it names.
 #[test]
 fn a_program_gets_the_descriptors_that_the_script_hands_over() {
-    let server = server(1);
+    let server = classic(1);
     let code = "$file = tmpfile(); fwrite($file, 'handed over'); rewind($file);
         $program = proc_open('cat <&7', [1 => ['pipe', 'w'], 7 => $file], $pipes);
         $out = stream_get_contents($pipes[1]); proc_close($program); return $out;";
@@ -87,7 +80,7 @@ fn a_forked_child_holds_nothing_of_other_requests() {
 /// While one script has a mask of its own, another sees the one of the process.
 #[test]
 fn the_file_mode_mask_is_the_threads_own() {
-    let server = server(2);
+    let server = classic(2);
     let mut other = server.connect();
     let holds = "umask(0777); touch(getenv('DIR') . '/ready');
         while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); } return umask();";
@@ -204,7 +197,7 @@ fn zombies(server: &Server) -> usize {
 /// What a script does not wait for, the server does, also when it ends after the script.
 #[test]
 fn children_that_no_script_waits_for_leave_no_zombie() {
-    let server = server(2);
+    let server = classic(2);
     let start = "for ($i = 0; $i < 50; $i++) { $kept[] = proc_open('sleep 0.2', [], $pipes);
         if (pcntl_fork() === 0) { usleep(200000); exit; } } return true;";
     for _ in 0..20 {
@@ -278,7 +271,7 @@ fn process_1_waits_for_a_thousand_orphans() {
 /// The wait for any child is for those of the script; those of another stay its own, with their exit status.
 #[test]
 fn no_script_takes_the_exit_status_of_another() {
-    let server = server(2);
+    let server = classic(2);
     let mut other = server.connect();
     let starts = "$program = proc_open('exit 7', [], $pipes); touch(getenv('DIR') . '/ready');
         while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); } return proc_close($program);";
@@ -294,7 +287,7 @@ fn no_script_takes_the_exit_status_of_another() {
 #[test]
 fn forks_under_load_do_not_hang() {
     let forks: usize = std::env::var("IGOR_TEST_FORKS").map_or(300, |text| text.parse().expect("a number"));
-    let server = server(3);
+    let server = classic(3);
     let mut busy = server.connect();
     busy.write(&Request::post("/eval.php", "while (!file_exists(getenv('DIR') . '/done')) { for ($i = 0; $i < 1000; $i++) { getenv('PATH'); getenv(); } clearstatcache(); } return true;"));
     let some =

@@ -1,20 +1,14 @@
 //! What scripts do to the signals of the process, and the children that they fork, harm neither the server nor other scripts.
 
-use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use crate::common::workers::classic;
+use crate::common::{Igor, Outcome, Request, wait_until};
 use rustix::process::Signal;
 use std::fs;
-
-fn server(threads: usize) -> Server {
-    Igor::new()
-        .frankenphp(&format!("num_threads {threads}"))
-        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}")
-        .start()
-}
 
 /// A signal that a script handles comes to a thread with PHP, whichever threads the process has.
 #[test]
 fn a_handled_signal_never_meets_a_thread_without_php() {
-    let server = server(1);
+    let server = classic(1);
     let mut connection = server.connect();
     let code = "$count = 0; pcntl_async_signals(true);
         pcntl_signal(SIGUSR1, function () use (&$count) { $count++; });
@@ -33,7 +27,7 @@ fn a_handled_signal_never_meets_a_thread_without_php() {
 /// A handler for a signal of the server is the script's own; the server is stopped by that signal afterwards.
 #[test]
 fn the_signals_of_the_server_stay_its_own() {
-    let mut server = server(1);
+    let mut server = classic(1);
     for number in ["SIGINT", "(string) SIGINT", "(float) SIGINT"] {
         let code =
             format!("pcntl_signal({number}, fn () => null); return is_callable(pcntl_signal_get_handler(SIGINT));");
@@ -46,7 +40,7 @@ fn the_signals_of_the_server_stay_its_own() {
 /// Of several threads, the one with the handler gets each signal, whichever thread the system has chosen.
 #[test]
 fn a_signal_from_outside_reaches_every_thread_with_a_handler() {
-    let server = server(4);
+    let server = classic(4);
     let code = |name: &str| {
         format!(
             "$caught = false; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$caught) {{ $caught = true; }});
@@ -67,7 +61,7 @@ fn a_signal_from_outside_reaches_every_thread_with_a_handler() {
 /// By itself the system would end the process; so would the default that pcntl sets when a script with a handler ends.
 #[test]
 fn a_signal_without_a_handler_is_logged_and_ends_nothing() {
-    let server = server(1);
+    let server = classic(1);
     server.eval("pcntl_signal(SIGUSR1, fn () => null); return true;").value();
     for (signal, number) in [(Signal::USR1, 10), (Signal::USR2, 12), (Signal::ALARM, 14), (Signal::VTALARM, 26)] {
         server.signal(signal);
@@ -79,7 +73,7 @@ fn a_signal_without_a_handler_is_logged_and_ends_nothing() {
 /// What a script sends to its process it gets itself, at once; where it has no handler it ends, and nothing else does.
 #[test]
 fn a_signal_to_the_own_process_is_the_scripts() {
-    let server = server(2);
+    let server = classic(2);
     let own = "$count = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR2, function () use (&$count) { $count++; });
         for ($i = 0; $i < 20; $i++) { posix_kill(getmypid(), SIGUSR2); } return $count;";
     assert_eq!(server.eval(own).value(), 20);
@@ -112,7 +106,7 @@ fn a_script_that_ends_in_a_handler_leaves_the_next_one_its_signals() {
 /// Two scripts have an alarm each; one that has no handler for it ends alone.
 #[test]
 fn an_alarm_is_its_threads_own() {
-    let server = server(3);
+    let server = classic(3);
     let code = "$rang = 0; pcntl_async_signals(true); pcntl_signal(SIGALRM, function () use (&$rang) { $rang++; });
         pcntl_alarm(1); $until = time() + 20; while ($rang === 0 && time() < $until) { sleep(5); } return $rang;";
     let mut connections = [server.connect(), server.connect()];
@@ -143,7 +137,7 @@ fn a_background_worker_ends_by_its_handler_for_sigterm() {
 /// The child is a process of its own: signals end it, and its parent's server does not hear of them.
 #[test]
 fn a_child_is_ended_by_signals() {
-    let server = server(1);
+    let server = classic(1);
     for (signal, number) in [("SIGTERM", 15), ("SIGUSR1", 10), ("SIGKILL", 9)] {
         let code = format!(
             "$child = pcntl_fork(); if ($child === 0) {{ sleep(30); exit; }} usleep(50000); posix_kill($child, {signal});
@@ -156,7 +150,7 @@ fn a_child_is_ended_by_signals() {
 
 #[test]
 fn a_program_does_not_replace_the_server() {
-    let server = server(1);
+    let server = classic(1);
     assert!(format!("{:?}", server.eval("pcntl_exec('/bin/true');")).contains("would replace the whole server"));
     let child = "$child = pcntl_fork(); if ($child === 0) { pcntl_exec('/bin/sh', ['-c', 'exit 3']); }
         pcntl_waitpid($child, $status); return pcntl_wexitstatus($status);";
@@ -165,7 +159,7 @@ fn a_program_does_not_replace_the_server() {
 
 #[test]
 fn writing_to_a_closed_pipe_stays_harmless() {
-    let server = server(1);
+    let server = classic(1);
     for handler in ["SIG_IGN", "SIG_DFL", "fn () => null"] {
         assert_eq!(server.eval(&format!("return pcntl_signal(SIGPIPE, {handler});")).value(), true);
         let write = "[$one, $other] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); fclose($other);
@@ -176,7 +170,7 @@ fn writing_to_a_closed_pipe_stays_harmless() {
 
 #[test]
 fn an_alarm_ends_with_its_script() {
-    let server = server(1);
+    let server = classic(1);
     server.eval("pcntl_signal(SIGALRM, fn () => null); pcntl_alarm(1); return true;").value();
     assert_eq!(server.eval("usleep(1500000); return true;").value(), true);
     // As long as the script runs, it is there.
@@ -188,7 +182,7 @@ fn an_alarm_ends_with_its_script() {
 
 #[test]
 fn what_a_script_blocks_the_next_one_does_not() {
-    let server = server(1);
+    let server = classic(1);
     server.eval("pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1, SIGUSR2]); return true;").value();
     let blocked = server.eval("pcntl_sigprocmask(SIG_BLOCK, [SIGWINCH], $before); return $before;").value();
     assert_eq!(blocked, serde_json::json!([]));

@@ -24,6 +24,14 @@ pub(crate) fn script(file: &str, name: &str, lines: &str) -> String {
 /// A puppet that is ready as soon as it runs.
 pub(crate) const READY: &str = "env BOOT \"frankenphp_set_vars(['pid' => getmypid(), 'run' => hrtime(true)]);\"";
 
+/// A server with so many classic threads, whose scripts find its folder as `DIR`.
+pub(crate) fn classic(threads: usize) -> Server {
+    Igor::new()
+        .frankenphp(&format!("num_threads {threads}"))
+        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}")
+        .start()
+}
+
 pub(crate) fn read(server: &Server, name: &str) -> Outcome {
     server.eval(&format!("return frankenphp_get_vars('{name}');"))
 }

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# Servers that a script starts: their ports, and their end. The script appends each process to PROCESSES.
+declare -a PROCESSES=()
+
+say() { printf '%s\n' "$*"; }
+
+stop_all() {
+    local process
+    for process in "${PROCESSES[@]}"; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
+}
+trap stop_all EXIT
+
+# free_port: a port of the loopback interface that nothing listens on.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 20000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            printf '%s\n' "$port"
+            return
+        fi
+    done
+}
