@@ -62,7 +62,7 @@ function show(string $what, array $counts, int $bound): void
     }
 }
 
-[$rust, $c, $sizes, $unsafe, $reasoned, $public, $documented, $comments, $code] = [[], [], [], 0, 0, 0, 0, 0, 0];
+[$rust, $c, $sizes, $unsafe, $reasoned, $public, $documented, $bare, $comments, $code] = [[], [], [], 0, 0, 0, 0, [], 0, 0];
 foreach (files('src', 'rs') as $path) {
     $lines = production($path);
     $sizes[$path] = count($lines);
@@ -77,7 +77,9 @@ foreach (files('src', 'rs') as $path) {
         }
         if (preg_match('~^\s*pub (?:const |async |unsafe )*(?:fn|struct|enum|trait|type|const|static) ~', $line)) {
             $public++;
-            $documented += preg_match('~///|#\[doc|#!\[~', implode("\n", array_slice($lines, max(0, $number - 4), 4)));
+            $has = preg_match('~///|#\[doc|#!\[~', implode("\n", array_slice($lines, max(0, $number - 7), min(7, $number))));
+            $documented += $has;
+            $bare = $has ? $bare : [...$bare, "$path:" . ($number + 1)];
         }
     }
 }
@@ -90,7 +92,7 @@ show('Rust functions', $rust, 70);
 show('C functions', $c, 60);
 show('files', $sizes, 500);
 echo "unsafe blocks with a reason within six lines: $reasoned of $unsafe\n";
-echo 'public items without documentation: ', $public - $documented, " of $public\n";
+echo 'public items without documentation: ', $public - $documented, " of $public\n", implode(array_map(fn (string $place): string => "        $place\n", $bare));
 printf("comment lines to code lines: %.2f\n", $comments / $code);
 $conditions = (int) shell_exec("grep -lE 'PHP_VERSION_ID' c/*.c c/internal.h c/shim.h 2>/dev/null | wc -l");
 echo "files with conditions on PHP's version besides compat.h: $conditions\n";
