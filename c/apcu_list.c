@@ -94,7 +94,7 @@ static bool igor_apcu_list(zend_long format, zend_string *pattern, HashTable *ke
 				zend_hash_update(Z_ARRVAL_P(into), key, &entry);
 			}
 		} else if (with_values) {
-			/* What was listed holds its value until it is read. */
+			/* A listed element holds its value until it is read. */
 			igor_store_skip(&stored);
 		}
 		zend_string_release(key);
@@ -126,7 +126,7 @@ ZEND_METHOD(APCUIterator, __construct)
 		zend_argument_value_error(3, "must be greater than or equal to 0");
 		RETURN_THROWS();
 	}
-	/* A store keeps nothing of what was deleted. */
+	/* A store keeps nothing of a deleted element. */
 	if (which != IGOR_APC_LIST_ACTIVE) {
 		array_init(&elements);
 	} else if (!igor_apcu_list(format, pattern, keys, &elements)) {

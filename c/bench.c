@@ -1,7 +1,7 @@
-/* What the benchmarks need beside the functions that they measure (cargo feature `bench`); in no other build. */
+/* Functions for the benchmarks only (cargo feature `bench`); no other build has them. */
 #include "internal.h"
 
-/* What a call costs that does nothing: the yardstick of reads. */
+/* A call that does nothing; reads are compared with it. */
 PHP_FUNCTION(igor_bench_nothing)
 {
 	zend_string *name;

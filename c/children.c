@@ -1,9 +1,9 @@
 /* Programs that scripts start.
  *
  * Where the signals of the process belong to a script of its own (ThreadOptions in php/thread.rs), the threads of workers
- * block them. A program inherits what the thread that starts it blocks: it could not be ended by SIGTERM or from the
- * terminal, and a shell that waits for its own children would wait for ever. So what starts programs is called with the
- * signals as the process had them at its start. */
+ * block them. A program inherits the blocked signals of the thread that starts it. SIGTERM or the terminal could then not
+ * end it, and a shell would wait for its own children for ever. So what starts programs is called with the signals as the
+ * process had them at its start. */
 #include "internal.h"
 
 #include <signal.h>

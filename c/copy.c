@@ -1,9 +1,9 @@
 /* Copies of a snapshot into the request heap: the whole of it for long-lived scripts, or only the arrays that lead to
  * an enum case. Memory is the request's: after a bailout in the middle, the end of the request frees it.
  *
- * A whole copy takes over from the thread's copy of an older version whatever is the same there: a publisher mostly
- * changes little, and then a new version costs one walk and the arrays on the way to what changed. What the script got of
- * the older copy shares it as any counted value, and separates before it writes. */
+ * A whole copy reuses the unchanged parts of the thread's copy of an older version. A publisher mostly changes little; then
+ * a new version costs one walk and the arrays on the path to the change. The script shares these parts as any counted
+ * value, and separates before it writes. */
 #include "internal.h"
 
 #include <string.h>
@@ -12,8 +12,8 @@
 #define IGOR_LEADS_TO_ENUM(array) ((array)->u.v._unused2 != 0)
 
 /* Strings of the arena that were just copied, above all keys, which the records of a list have in common. So few places are
- * enough, and a collision costs one copy or one comparison more. Values have places of their own, for most are met but
- * once. Powers of two. */
+ * enough, and a collision costs one more copy or comparison. Values have places of their own, because most occur only once.
+ * Powers of two. */
 #define IGOR_RECENT_KEYS 64
 #define IGOR_RECENT_VALUES 16
 
@@ -24,7 +24,7 @@ typedef struct {
 
 typedef struct {
 	bool everything; /* copy strings and arrays too; otherwise they are taken from the arena as they are */
-	HashTable *seen; /* arena array => its copy, so that what is shared stays shared; NULL when nothing is */
+	HashTable *seen; /* arena array => its copy, so that shared arrays stay shared; NULL when nothing is */
 	igor_recent_string keys[IGOR_RECENT_KEYS];
 	igor_recent_string values[IGOR_RECENT_VALUES];
 } igor_copy;
@@ -67,7 +67,7 @@ static zend_always_inline bool igor_is_same_key(igor_copy *copy, const zend_stri
 	return true;
 }
 
-/* A counted reference. `old` is what stood in its place in an older version, or NULL. */
+/* A counted reference. `old` is the value at its place in an older version, or NULL. */
 static zend_always_inline zend_string *igor_copy_string(igor_recent_string *recent, const zend_string *source,
 	zend_string *old)
 {
@@ -145,8 +145,8 @@ static zend_always_inline bool igor_is_same(const zval *value, const zval *old)
 		&& (Z_TYPE_P(value) < IS_LONG || Z_LVAL_P(value) == Z_LVAL_P(old));
 }
 
-/* Copies the table as it is, and then what `old` has for the first elements. What was not replaced yet points into the
- * arena and is not counted, so the array can be destroyed at any time. */
+/* Copies the table as it is, and then the first elements from `old`. Elements that are not replaced yet point into the
+ * arena and are not counted, so the array can be destroyed at any time. */
 static void igor_copy_start(const igor_copy *copy, igor_array_copy *array, uint32_t same)
 {
 	zend_array *into = zend_array_dup((zend_array *) array->source);
@@ -177,7 +177,7 @@ static zend_always_inline bool igor_key_is_unchanged(igor_copy *copy, const Buck
 	return igor_is_same_key(copy, source->key, old->key);
 }
 
-/* Whether a value that holds no others is what it was. Arrays and enum cases are copied first, and compared then. */
+/* Whether a value without elements is unchanged. Arrays and enum cases are copied first, and compared then. */
 static zend_always_inline bool igor_value_is_unchanged(const zval *source, const zval *old)
 {
 	switch (Z_TYPE_P(source)) {
@@ -191,7 +191,7 @@ static zend_always_inline bool igor_value_is_unchanged(const zval *source, const
 	}
 }
 
-/* The first element from `index` on that is not found to be what it was in the older copy. Most elements are passed here,
+/* Returns the first element from `index` on that differs from the older copy, or may differ. Most elements are passed here,
  * so each form of array has a loop of its own, with nothing else in it. */
 static uint32_t igor_skip_unchanged(igor_copy *copy, const igor_array_copy *array, uint32_t index)
 {
@@ -225,7 +225,7 @@ static zend_always_inline void igor_copy_key(igor_copy *copy, Bucket *into, cons
 	}
 }
 
-/* Replaces what the table still has of the arena, from `index` on. Numbers and the like are in their place already. False:
+/* Replaces the values that are still in the arena, from `index` on. Numbers and the like are in their place already. False:
  * an exception was thrown. */
 static bool igor_copy_rest(igor_copy *copy, igor_array_copy *array, uint32_t index)
 {
@@ -250,8 +250,8 @@ static bool igor_copy_rest(igor_copy *copy, igor_array_copy *array, uint32_t ind
 	return true;
 }
 
-/* Passes what is the same as in the older copy, and starts a copy at the first element that is not; that one is in it
- * then. Returns the place behind it. `false`: an exception was thrown. */
+/* Passes the elements that are the same as in the older copy, and starts a copy at the first one that differs, which it
+ * includes. Returns the place after it. `false`: an exception was thrown. */
 static bool igor_copy_from_change(igor_copy *copy, igor_array_copy *array, uint32_t *next)
 {
 	bool keyed = !HT_IS_PACKED(array->source);

@@ -18,7 +18,8 @@ static void igor_ini_default(HashTable *configuration, const char *name, const c
 /* Where PHP keeps the configuration that it reads; NULL where Igor's defaults do not count. */
 static HashTable *igor_configuration;
 
-/* The least that opcache.memory_consumption may be, and what its tables take for 50,000 files beside scripts and texts. MiB. */
+/* The least value of opcache.memory_consumption, and the size of its tables for 50,000 files, without scripts and texts.
+ * MiB. */
 #define IGOR_OPCACHE_MEBIBYTES_MIN 8
 #define IGOR_OPCACHE_TABLES_MEBIBYTES 4
 

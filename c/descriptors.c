@@ -1,7 +1,7 @@
-/* Descriptors of scripts. A program that a script starts inherits every descriptor of the process without close-on-exec,
- * so also the files and sockets of all other requests. PHP sets the flag on few of them. On the thread of a script of the
- * server the functions below set it in the same system call (interpose.c calls them in place of libc's). What a script
- * hands to a child on purpose is duplicated in the child by dup2(), which clears the flag. */
+/* Descriptors of scripts. A program that a script starts inherits every descriptor of the process without close-on-exec, so
+ * also the files and sockets of all other requests. PHP sets the flag on few of them. On the thread of a script of the
+ * server the functions below set it in the same system call (interpose.c calls them in place of libc's). A descriptor that
+ * a script passes to a child on purpose is duplicated in the child by dup2(), which clears the flag. */
 #include "internal.h"
 
 #include <dlfcn.h>

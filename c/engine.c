@@ -108,7 +108,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	info->opcache_loaded = zend_get_extension("Zend OPcache") != NULL;
 	igor_first_request(info);
 	info->opcache_guarded = igor_opcache_is_guarded();
-	/* What PHP displayed while it started waits in a buffer of the C library. */
+	/* The output of PHP's start is still in a buffer of the C library. */
 	fflush(stdout);
 	return 0;
 }

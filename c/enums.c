@@ -1,5 +1,5 @@
-/* Enum cases in a snapshot. The arena holds a case as a pair of strings behind a pointer-typed zval, which the engine
- * never sees: a reader gets copies of the arrays that lead to a case, with the case of its own request in them. */
+/* Enum cases in a snapshot. The arena holds a case as a pair of strings behind a pointer-typed zval, which the engine never
+ * sees. A reader gets copies of the arrays that lead to a case. The copies hold the case of the reader's own request. */
 #include "internal.h"
 
 #include <zend_enum.h>

@@ -1,8 +1,8 @@
 /* The environment of a script: getenv(), putenv(), and what its child processes inherit.
  *
  * The environment of C belongs to the process. Threads that change it see each other's values, and a thread that reads it
- * while another changes it may read freed memory. So nothing here changes it: what a script puts is in tables of its
- * thread, which getenv() looks into first, and which are dropped when the request is over. Child processes are given both.
+ * while another changes it may read freed memory. So nothing here changes it. The variables of putenv() are in tables of
+ * the thread: getenv() searches them first, and the end of the request drops them. Child processes get both.
  *
  * Strings are copied into plain memory, not into the request heap: a memory limit cannot interrupt a change of a table, and
  * the tables can be read until PHP's own shutdown has ended. */
@@ -55,7 +55,7 @@ static void igor_table_set(HashTable **table, const char *name, size_t name_len,
 	zend_hash_str_update(*table, name, name_len, &entry);
 }
 
-/* What the script has put under this name, and otherwise NULL. */
+/* The value that the script has put under this name, or NULL. */
 static const zval *igor_put(const igor_thread *self, const char *name, size_t len)
 {
 	const zval *value = NULL;
@@ -116,7 +116,7 @@ static ZEND_NAMED_FUNCTION(igor_putenv)
 	RETURN_TRUE;
 }
 
-/* What was put comes before what the server sets, so that a script reads what it wrote. */
+/* The script's own variables come before the server's, so that a script reads what it wrote. */
 static ZEND_NAMED_FUNCTION(igor_getenv)
 {
 	char *name = NULL;
@@ -163,8 +163,8 @@ static void igor_import_put(HashTable *into, HashTable *table)
 	} ZEND_HASH_FOREACH_END();
 }
 
-/* What the server sets, as getenv() of one name finds it. A header "Proxy:" must not look like the variable of that name,
- * which many programs heed. */
+/* The server's value, as getenv() of one name finds it. A header "Proxy:" must not look like the variable HTTP_PROXY, which
+ * many programs obey. */
 static void igor_import_given(HashTable *into, const igor_request *request)
 {
 	size_t i;
@@ -262,7 +262,7 @@ static size_t igor_table_size(const HashTable *table)
 	return table != NULL ? zend_hash_num_elements(table) : 0;
 }
 
-/* Adds those of a table that no table before it has. */
+/* Adds the variables of a table that no table before it has. */
 static size_t igor_add_put(char **list, size_t at, HashTable *table, const HashTable *before)
 {
 	zend_string *name;
@@ -280,7 +280,7 @@ static size_t igor_add_put(char **list, size_t at, HashTable *table, const HashT
 	return at;
 }
 
-/* The process's variables and what the script has put, as exec() takes them. NULL: no memory. The strings from `*own` on
+/* The variables of the process and of the script, in the form of exec(). NULL: no memory. The strings from `*own` on
  * belong to the list, the others to the process. */
 static char **igor_environment_list(size_t *own)
 {
@@ -320,7 +320,7 @@ static void igor_environment_list_free(char **list, size_t own)
 
 static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects igor_pipes */
 
-/* In the child of a fork, which has this thread alone: what it executes, or reads in C, is to see it all. */
+/* In the child of a fork, which has only this thread: the programs that it executes, and C code, should see all variables. */
 void igor_environment_adopt(void)
 {
 	size_t own;

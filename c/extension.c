@@ -171,8 +171,8 @@ PHP_INI_BEGIN()
 	PHP_INI_ENTRY("igor.config", "", PHP_INI_SYSTEM, NULL)
 PHP_INI_END()
 
-/* The other SAPIs answer requests with processes and threads of their own, which come and go: workers beside them would be
- * started by each. What is made for that is the program igor. */
+/* The other SAPIs answer requests with processes and threads of their own, which come and go, and each would start the
+ * workers. The program igor is made for that. */
 static bool igor_sapi_is_command_line(void)
 {
 	return strcmp(sapi_module.name, "cli") == 0;
@@ -229,8 +229,8 @@ static PHP_MINIT_FUNCTION(extension)
 	return SUCCESS;
 }
 
-/* The request of a script. Those of our own threads, of threads that other modules start, and the one in which opcache
- * preloads before the engine is complete, are none. */
+/* The request of a script. The requests of our own threads and of threads of other modules are ignored, and so is opcache's
+ * preloading, which runs before the engine is complete. */
 static PHP_RINIT_FUNCTION(extension)
 {
 	(void) type;

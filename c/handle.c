@@ -1,4 +1,4 @@
-/* Objects that stand for something of Rust's by a number, with a stream to wait on: what worker_handle.c and tasks.c share. */
+/* Objects that name a Rust object by a number, and have a stream to wait on. worker_handle.c and tasks.c share them. */
 #include "internal.h"
 
 #include <ext/spl/spl_exceptions.h>

@@ -1,4 +1,4 @@
-/* What the shim's own files share. Rust sees only shim.h. */
+/* Declarations that the files of the shim share. Rust sees only shim.h. */
 #ifndef IGOR_INTERNAL_H
 #define IGOR_INTERNAL_H
 
@@ -35,7 +35,7 @@
 #define IGOR_RESET_STATES 32 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
 #define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
 
-/* One name of the reading cache: what the last read of it gave. A cache line each, which makes its address cheap. */
+/* One name of the reading cache, with the result of its last read. A cache line each, which makes its address cheap. */
 typedef struct {
 	/* The name as it was last asked for; NULL: empty. The entry holds a reference, so nothing frees or changes the string,
 	 * and the same address is the same name. An interned string has no references, and opcache may wipe it under a
@@ -55,8 +55,8 @@ typedef struct {
 	size_t count, room;
 } igor_pids;
 
-/* A PHP thread: on the C stack of shim_thread_run(), or allocated by shim_thread_adopt(). Used by its own thread only, except for
- * `vm_interrupt` and `pthread`, which shim_thread_interrupt() uses under the interrupt slot's lock. */
+/* A PHP thread: on the C stack of shim_thread_run(), or allocated by shim_thread_adopt(). Used by its own thread only,
+ * except for `vm_interrupt` and `pthread`, which shim_thread_interrupt() uses under the interrupt slot's lock. */
 typedef struct igor_thread {
 	void *host; /* Rust's context of this thread */
 	igor_mode mode;
@@ -92,21 +92,21 @@ typedef struct igor_thread {
 	uint64_t signals_handled;
 	uint64_t signals_ignored; /* by SIG_IGN */
 	void (*signal_handlers[64])(int signo, siginfo_t *info, void *context);
-	volatile sig_atomic_t should_end;   /* the server wants the script to end, and a handler is to be called */
+	volatile sig_atomic_t should_end;   /* the script should end, and a handler must be called */
 	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
 	bool has_alarm;
 	timer_t alarm;
 
 	/* time_limit.c */
 	struct igor_thread *limited_after; /* the next one of the list that is looked at; under its lock */
-	uint64_t limit_ns;             /* atomic: when the script is to end, on CLOCK_BOOTTIME; 0: never */
+	uint64_t limit_ns;             /* atomic: when the script should end, on CLOCK_BOOTTIME; 0: never */
 	void *limit_value;             /* what PHP expects with the signal */
 	zend_atomic_bool *timed_out;
 	pid_t pid;
 
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
-	/* What the script has put into its environment: in this request, and while an HTTP worker booted. */
+	/* The script's variables of putenv(): of this request, and of the boot of an HTTP worker. */
 	HashTable *environment;
 	HashTable *boot_environment;
 
@@ -115,7 +115,7 @@ typedef struct igor_thread {
 	HashTable *boot_shutdown;  /* shutdown functions registered outside of requests */
 	bool boot_context;         /* the boot has made a default context for streams */
 
-	/* What the request in hand has changed outside of its own variables, and what that was before (reset.c). */
+	/* The state that the current request has changed outside of its own variables, with the old values (reset.c). */
 	bool resets;               /* the boot is over: changes are noted */
 	uint32_t touched;          /* a bit for each state */
 	zval before[IGOR_RESET_STATES];
@@ -124,8 +124,8 @@ typedef struct igor_thread {
 	uint32_t cached;
 } igor_thread;
 
-/* self.c. The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same in a
- * module that is loaded later, for whose eight bytes the C library keeps room. */
+/* self.c. The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same
+ * in a module that is loaded later, for whose eight bytes the C library keeps room. */
 extern __thread igor_thread *igor_self __attribute__((tls_model("initial-exec")));
 
 extern bool igor_forked; /* this process is the child of one that ran PHP threads of ours */
@@ -286,7 +286,7 @@ PHP_FUNCTION(frankenphp_get_worker_handle);
 PHP_FUNCTION(frankenphp_require_background_worker);
 PHP_FUNCTION(frankenphp_ensure_background_worker);
 
-/* handle.c. An object that stands for something of Rust's. */
+/* handle.c. An object that names a Rust object. */
 typedef struct {
 	uint64_t id; /* 0: nothing */
 	zval stream; /* what getStream() gave last */

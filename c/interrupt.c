@@ -13,8 +13,8 @@
 static void (*igor_previous_interrupt)(zend_execute_data *execute_data);
 static struct sigaction igor_previous_wake;
 
-/* Notes where the script is. Only reads, on the thread that runs the script, so it works when the VM is stuck inside a
- * C function; the file name is copied because it may go with the request. */
+/* Notes where the script is. It only reads, on the thread that runs the script, so it works when the VM is stuck inside a C
+ * function. It copies the file name, which may be freed with the request. */
 static void igor_note_place(igor_thread *self)
 {
 	const zend_execute_data *frame = EG(current_execute_data);
@@ -30,8 +30,8 @@ static void igor_note_place(igor_thread *self)
 		return;
 	}
 	code = &frame->func->op_array;
-	/* The VM keeps the instruction in a register and saves it where that may be needed. Until the first such place the
-	 * frame holds whatever lay there before, which must not be followed. */
+	/* The VM keeps the instruction in a register and saves it where it may be needed. Until the first such place the frame
+	 * holds an old pointer, which must not be followed. */
 	line = frame->opline >= code->opcodes && frame->opline < code->opcodes + code->last ? frame->opline->lineno : code->line_start;
 	file = code->filename;
 	len = ZSTR_LEN(file) < sizeof(self->place_file) ? ZSTR_LEN(file) : sizeof(self->place_file) - 1;
@@ -54,8 +54,8 @@ static void igor_wake(int signal)
 	}
 }
 
-/* The client reads the answer no more. As php_handle_aborted_connection(), but that ends a script by a jump, which would be the
- * end of a worker's run: here the request alone ends. */
+/* The client no longer reads the response. php_handle_aborted_connection() would end the script by a jump, and with it the
+ * worker's run. Here only the request ends. */
 void igor_client_gone(igor_thread *self)
 {
 	if (self->mode != IGOR_HTTP_WORKER) {
@@ -163,9 +163,8 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size)
 }
 
 /* PHP's streams, and most C libraries, wait for a socket with poll() and call it again after EINTR, so the signal alone
- * ends no wait for good. Ours (interpose.c) is called in the place of libc's:
- * once its thread was asked to leave, it shuts the sockets down that it was asked to wait for. The caller then reads an
- * end of file. */
+ * ends no wait for good. Our poll() (interpose.c) replaces libc's. Once its thread should leave, it shuts down the sockets
+ * that it waits for, and the caller reads an end of file. */
 int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	struct timespec timeout = {timeout_ms / 1000, (long) (timeout_ms % 1000) * 1000000L};
@@ -175,7 +174,7 @@ int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 	if (ready < 0 && errno == EINTR && igor_self != NULL && host_kill_requested(igor_self->host)) {
 		for (i = 0; i < count; i++) {
 			if (fds[i].fd >= 0) {
-				shutdown(fds[i].fd, SHUT_RDWR); /* fails for what is no socket: those waits are not repeated */
+				shutdown(fds[i].fd, SHUT_RDWR); /* fails for other files than sockets; nothing repeats those waits */
 			}
 		}
 		errno = EINTR;

@@ -1,4 +1,4 @@
-/* What the headers of the PHP that is linked must say. A difference stops the build, before it can damage memory.
+/* Facts about the headers of the linked PHP, asserted. A difference stops the build, before it can damage memory.
  *
  * First the constants of Rust's vars::layout. (The structures are compared in Rust, by php::layout.) */
 #include "internal.h"

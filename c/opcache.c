@@ -1,12 +1,12 @@
 /* Restarts of opcache under threads.
  *
  * opcache empties its memory (after opcache_reset(), or when it is full) at the start of a request, once nothing uses that
- * memory. It asks the kernel about locks to learn that, and such locks are held by processes, not by threads: for the
- * threads of one process the answer is always "nobody". Left alone it would wipe the memory under every running script.
+ * memory. It asks the kernel about locks to learn that. But processes hold such locks, not threads, so for the threads of
+ * one process the answer is always "no one". Without help, opcache would wipe the memory under every running script.
  *
- * So the threads pass a gate between two PHP requests (host_enter()), behind which Rust can bring them all to a halt, and
- * the answer of the kernel is completed here: only a thread that was let in alone hears "nobody". That makes a restart
- * safe whatever has caused it, and in every version of PHP. */
+ * So the threads pass a gate between two PHP requests (host_enter()), where Rust can stop them all. This file corrects the
+ * kernel's answer: only a thread that runs alone gets "no one". That makes every restart safe, whatever its cause, in every
+ * version of PHP. */
 #include "internal.h"
 
 #include <php_main.h>
@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* The bytes of opcache's lock file that stand for its memory. */
+/* The bytes of opcache's lock file that represent its memory. */
 #define IGOR_MEMORY_LOCK_START 1
 #define IGOR_MEMORY_LOCK_BYTES 1
 
@@ -24,7 +24,7 @@ static zif_handler igor_original_reset;
 /* Set once opcache has locked its memory through our fcntl(). */
 static bool igor_saw_opcache_lock;
 
-/* PHP loads its modules so that they find libc's functions before ours. What is loaded already stays as it is. */
+/* PHP loads its modules so that they find libc's functions before ours. A module that is loaded already stays as it is. */
 void igor_opcache_preload(void)
 {
 #if IGOR_OPCACHE_IS_A_FILE
@@ -32,7 +32,7 @@ void igor_opcache_preload(void)
 #endif
 }
 
-/* To be asked after opcache has started, which takes its first lock. */
+/* Valid after opcache has started, because its start takes the first lock. */
 bool igor_opcache_is_guarded(void)
 {
 	return igor_saw_opcache_lock;
@@ -89,8 +89,8 @@ static void igor_opcache_schedule(void)
 	} zend_end_try();
 }
 
-/* opcache is about to take note of a restart, with its lock held: nothing here may wait. A reset that was let in alone
- * comes here too, and is known. */
+/* opcache is about to note a restart, with its lock held: nothing here may wait. A reset of a thread that runs alone comes
+ * here too, and is known already. */
 static void igor_opcache_restart_scheduled(int reason)
 {
 	if (igor_self != NULL && !igor_self->alone && !igor_in_forked_server()) {
@@ -106,8 +106,8 @@ void igor_opcache_install(void)
 
 /* ---- The gate between two PHP requests ----------------------------------------------------------------------- */
 
-/* An empty PHP request, in whose start opcache restarts. Not in that of the request in hand, which reads its body from the
- * client, for as long as that takes, while every other thread waits. */
+/* An empty PHP request; opcache restarts at its start. The start of a real request would read the body from the client,
+ * while every other thread waits. */
 static void igor_opcache_restart(igor_thread *self)
 {
 	self->alone = true;
@@ -150,7 +150,7 @@ void igor_opcache_entered(igor_thread *self)
 	host_entered(self->host, self->restart);
 }
 
-/* Whether it is one of opcache's locks: on its memory, or (the byte before) the one that its writers take. */
+/* Whether it is one of opcache's locks: on its memory, or on the byte before, which its writers lock. */
 static bool igor_is_lock_of_opcache(int command, const struct flock *lock)
 {
 	return (command == F_SETLK || command == F_SETLKW || command == F_GETLK) && lock->l_whence == SEEK_SET
@@ -174,7 +174,7 @@ static void igor_opcache_answer(struct flock *answer)
 	}
 	igor_self->restart = IGOR_RESTART_REFUSED;
 	answer->l_type = F_RDLCK;
-	/* Of no process: opcache.force_restart_timeout lets opcache kill the one that it is given. */
+	/* No process: opcache.force_restart_timeout would let opcache kill the process that holds the lock. */
 	answer->l_pid = -1;
 }
 

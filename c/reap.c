@@ -2,8 +2,8 @@
  *
  * The children of a process become zombies until it waits for them, and a script that ends without waiting leaves that to
  * its process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
- * take them off the list; what is left when the script ends is waited for by shim_reap(). A wait for "any child" is a wait
- * for the children of the calling thread alone: others belong to other scripts. */
+ * remove them from the list. When the script ends, shim_reap() waits for the rest. A wait for "any child" is a wait for the
+ * children of the calling thread alone: others belong to other scripts. */
 #include "internal.h"
 
 #include <ext/standard/proc_open.h>
@@ -31,7 +31,7 @@ static bool igor_watches(void)
 	return igor_self != NULL && !igor_self->request.own_process && !igor_forked;
 }
 
-/* Where memory runs out the child is not on the list, and stays a zombie if its script does not wait for it. */
+/* If memory runs out, the child is not on the list, and stays a zombie unless its script waits for it. */
 static void igor_pids_add(igor_pids *pids, pid_t pid)
 {
 	if (pids->count == pids->room) {
@@ -78,7 +78,7 @@ void igor_child_started(pid_t pid)
 	}
 }
 
-/* By a stream, whose end waits for it whenever that comes. */
+/* It belongs to a stream, which waits for it when it is closed. */
 void igor_child_kept(pid_t pid)
 {
 	if (pid > 0 && igor_watches()) {
@@ -174,8 +174,8 @@ static bool igor_is_kept(pid_t pid)
 	return false;
 }
 
-/* A job of a worker is over. PHP does not wait for a program whose resource goes without proc_close(), and nothing waits for
- * what the job has forked. */
+/* A job of a worker is over. PHP does not wait for a program whose resource is freed without proc_close(), and nothing
+ * waits for the job's forked children. */
 void igor_children_of_job_abandon(igor_thread *self)
 {
 	size_t i = 0;

@@ -89,8 +89,8 @@ size_t shim_sapi_read_post(char *into, size_t len)
 	size_t count;
 
 	IGOR_FAULT("read_post");
-	/* In a forked child the rest of the body is the parent's. When the script has ended PHP would read what the script did
-	 * not want, and the answer would wait for it. */
+	/* In a forked child the rest of the body is the parent's. After the script's end PHP would read the rest of the body,
+	 * and the response would wait for it. */
 	if (self == NULL || !self->has_job || self->shut_down || igor_in_forked_server()) {
 		return 0;
 	}
@@ -254,7 +254,7 @@ int shim_sapi_send_headers(void *headers)
 
 		/* http_response_code() leaves an older status line in place. */
 		if (words != NULL && atoi(words) == list->http_response_code) {
-			/* In front of the script's own headers: what it says in a Status of its own counts. */
+			/* Before the script's own headers, so that a Status header of the script wins. */
 			host_header(igor_self->host, status, MIN((size_t) snprintf(status, sizeof(status), "Status:%s", words), sizeof(status) - 1));
 		}
 	}

@@ -1,10 +1,10 @@
-/* What a request of an HTTP worker changes outside of its own variables, and what becomes of it when the request ends: the
- * table is in docs/http-workers.md.
+/* Resets the state that a request of an HTTP worker has changed outside of its own variables. docs/http-workers.md has the
+ * table.
  *
- * A worker script is one PHP request for its whole life, so PHP itself sets nothing back between two HTTP requests. Most of
- * that state can only be changed by a few functions. Their handlers are replaced by ones that first keep the value of
- * before, at the first call of a request; the end of the request puts it back. So what the script set up before its loop
- * stays, and a request that calls none of them pays nothing. What has no such function is cleared each time. */
+ * A worker script is one PHP request for its whole life, so PHP itself resets nothing between two HTTP requests. Only a few
+ * functions can change most of that state. Their handlers are replaced: at the first call of a request, the new handler
+ * saves the old value, and the end of the request restores it. So the state that the script set before its loop stays, and
+ * a request that calls none of these functions pays nothing. State without such a function is cleared after every request. */
 #include "states.h"
 
 #include <php_output.h>
@@ -58,8 +58,8 @@ static const struct {
 	void (*put_back)(zval *before);
 } igor_states[] = {IGOR_STATES(IGOR_STATE_ENTRY)};
 
-/* Called before a function changes the state: the first call of a request keeps what was. A call without arguments only
- * reads. */
+/* Called before a function changes the state: the first call of a request saves the old value. A call without arguments
+ * only reads. */
 static void igor_touch(const zend_execute_data *execute_data, igor_state state)
 {
 	igor_thread *self = igor_self;
@@ -94,7 +94,8 @@ void igor_reset_install(void)
 
 /* ---- Between requests ------------------------------------------------------------------------------------------ */
 
-/* What is added to each link of a page: variables of the script, or the client's session, with session.use_trans_sid. */
+/* The variables that are added to each link of a page: the script's own, or the client's session, with
+ * session.use_trans_sid. */
 static void igor_forget_links(url_adapt_state_ex_t *links)
 {
 	if (links->active) {
@@ -111,7 +112,7 @@ static void igor_forget_links(url_adapt_state_ex_t *links)
 	links->attr_type = 0;
 }
 
-/* What a client's text was not understood for. A date that is understood makes PHP forget it. */
+/* The errors of the last date that PHP could not parse. Parsing a valid date clears them. */
 static void igor_forget_date_errors(void)
 {
 	zval errors;
@@ -124,7 +125,7 @@ static void igor_forget_date_errors(void)
 	}
 }
 
-/* The module's own end and start forget it, and what a script has set it to report. */
+/* The module's own shutdown and startup functions clear it, and the script's settings of what it reports. */
 static void igor_forget_mysqli_error(void)
 {
 	zval number, mode;
@@ -167,7 +168,7 @@ static void igor_forget_values(void)
 #endif
 }
 
-/* Where no function asked for it, the default context is PHP's own, with what its wrappers have noted in it. */
+/* If no function asked for it, the default context is PHP's own, with the notes of its wrappers. */
 static void igor_forget_context(const igor_thread *self)
 {
 	zval none;
@@ -178,14 +179,14 @@ static void igor_forget_context(const igor_thread *self)
 	}
 }
 
-/* The script has come to its first frankenphp_handle_request(): what it has set up is what each request begins with. */
+/* The script has reached its first frankenphp_handle_request(). Each request starts with the state of this moment. */
 void igor_reset_begin(igor_thread *self)
 {
 	self->resets = true;
 	self->boot_context = FG(default_context) != NULL;
 }
 
-/* The end of a request. The script's error handler sees none of it, and nothing of it is displayed. */
+/* The end of a request. The script's error handler does not see the errors in here, and none is displayed. */
 void igor_reset(igor_thread *self)
 {
 	int depth = igor_error_handler_hide(), reporting = EG(error_reporting);
@@ -199,7 +200,7 @@ void igor_reset(igor_thread *self)
 			ZVAL_UNDEF(&self->before[state]);
 		}
 	}
-	/* Only now: putting back calls the functions that note it. */
+	/* Only now, because restoring calls the functions that save it. */
 	self->touched = 0;
 	igor_forget_values();
 	igor_forget_context(self);

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a PHP thread does for its whole life. */
+/* The kind of work of a PHP thread, for its whole life. */
 typedef enum {
 	IGOR_CLASSIC = 0,     /* one PHP request per job */
 	IGOR_HTTP_WORKER = 1, /* one PHP request per script run, many jobs in it */
@@ -35,7 +35,7 @@ typedef enum {
 	IGOR_ENTER_TO_RESET = 2 /* the same, and opcache must be asked to restart */
 } igor_admission;
 
-/* What came of a restart of opcache at the start of a PHP request. */
+/* The outcome of a restart of opcache at the start of a PHP request. */
 typedef enum {
 	IGOR_RESTART_NONE = 0,    /* none was pending */
 	IGOR_RESTART_REFUSED = 1, /* one is pending, and other threads run PHP code */
@@ -206,8 +206,8 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size);
  * script handles ends nothing. Must be called once, after the engine has started. */
 void shim_process_own(void);
 /* Whether this program has taken the place of libc's timers, so that a PHP thread needs none of the system (time_limit.c).
- * Must be called before PHP's start. Then shim_time_limits_watch() must run on a thread of its own, started after PHP, which ends
- * some time after shim_time_limits_stop(). */
+ * Must be called before PHP's start. Then shim_time_limits_watch() must run on a thread of its own, started after PHP,
+ * which ends some time after shim_time_limits_stop(). */
 bool shim_time_limits_probe(void);
 void shim_time_limits_watch(void);
 void shim_time_limits_stop(void);
@@ -226,7 +226,8 @@ size_t shim_reap(void);
 #define IGOR_LISTENING_MAX 4096
 /* How long the shutdown functions and destructors of a forked child of a request may take before it is ended. */
 #define IGOR_CHILD_SHUTDOWN_SECONDS_MAX 60
-/* Time limits that are longer than this wake no one when they are set: the thread that looks at all of them looks so often. */
+/* Time limits that are longer than this wake no one when they are set: the thread that looks at all of them looks so often.
+ */
 #define IGOR_TIME_LIMITS_LOOK_SECONDS 10
 
 /* The module, a zend_module_entry, as a PHP that loads it sees it. */
@@ -349,10 +350,10 @@ igor_verdict host_store_set(void *host, uint64_t id, const char *key, size_t len
 	bool absent, bool *done);
 igor_verdict host_store_increment(void *host, uint64_t id, const char *key, size_t len, const igor_number *by,
 	double ttl_s, igor_number *sum);
-/* A negative time to live is the one that the element has. */
+/* With a negative time to live, the element keeps its own. */
 igor_verdict host_store_cas(void *host, uint64_t id, const char *key, size_t len, const void *expected,
 	const void *value, double ttl_s, bool *done);
-/* `stored` is what was removed. */
+/* `stored` is the removed element. */
 igor_verdict host_store_remove(void *host, uint64_t id, const char *key, size_t len, bool is_read, igor_stored *stored);
 igor_verdict host_store_clear(void *host, uint64_t id);
 igor_verdict host_store_merge(void *host, uint64_t id, const void *array, bool replaces);
@@ -389,7 +390,7 @@ const char *host_extension_error(void *extension);
 bool host_extension_start(void *extension);
 /* Ends the background workers within their grace period. False: a thread could not be made to leave. */
 bool host_extension_stop(void *extension);
-/* Nothing of the script that has run is left: releases what it had read, and the thread. */
+/* The script has ended: releases the snapshots that it had read, and the thread. */
 void host_extension_end(void *extension);
 /* The index-th thing to say of the configuration, for phpinfo(); false when there is none. */
 bool host_extension_describe(void *extension, size_t index, igor_pair *pair);

@@ -1,5 +1,5 @@
 /* Signals. A handler, an alarm and the default action of a signal belong to the process, and a script of the server has no
- * process of its own. So what a script asks for is kept for its thread:
+ * process of its own. So each thread keeps the settings of its script:
  *
  * - pcntl_signal() notes the handler here (igor_sigaction()). The process has one handler for every such signal,
  *   igor_deliver(), which calls those of the threads that have one.
@@ -45,7 +45,7 @@ static bool igor_is_of_server(int signo)
 	return signo == SIGINT || signo == SIGTERM || signo == SIGQUIT || signo == SIGHUP;
 }
 
-/* Those by which scripts are interrupted and PHP's timers work; and SIGPIPE, which the write itself reports. */
+/* The signals that interrupt scripts and drive PHP's timers; and SIGPIPE, because the write itself reports the error. */
 static bool igor_is_reserved(int signo)
 {
 	return signo == IGOR_WAKE_SIGNAL || signo == SIGRTMIN || signo == SIGPIPE;
@@ -90,7 +90,7 @@ static bool igor_pass_on(int signo, const siginfo_t *info, pid_t except)
 	return found;
 }
 
-/* The process's handler of every signal that scripts may have. Calls what is safe in a signal handler alone. */
+/* The process's handler of every signal that scripts may have. Calls only functions that are safe in a signal handler. */
 static void igor_deliver(int signo, siginfo_t *info, void *context)
 {
 	igor_thread *self = igor_self;
@@ -225,7 +225,7 @@ void shim_thread_should_end(void *thread)
 	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
 }
 
-/* A handler of the thread. Nothing of the process changes but that the signal is taken. */
+/* A handler of the thread. For the process only one thing changes: it now handles the signal. */
 static int igor_handle(igor_thread *self, int signo, const struct sigaction *action)
 {
 	uint64_t bit = IGOR_BIT(signo);
@@ -252,8 +252,8 @@ static int igor_handle(igor_thread *self, int signo, const struct sigaction *act
 	return 0;
 }
 
-/* In place of libc's. Inside of PHP's pcntl functions, and while they take their handlers back at the end of the PHP
- * request, it is about the thread. */
+/* Replaces libc's. Calls of PHP's pcntl functions change the handlers of the thread, and so does the removal of these
+ * handlers at the end of the PHP request. */
 int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
 	igor_thread *self = igor_self;
@@ -268,8 +268,8 @@ int igor_sigaction(int signo, const struct sigaction *action, struct sigaction *
 	return igor_is_reserved(signo) ? 0 : igor_handle(self, signo, action);
 }
 
-/* The number of a signal as PHP takes it: a numeric string is one too, unless the script's types are strict. 0: what is
- * wrong with it is PHP's to say. */
+/* The number of a signal in the forms that PHP accepts: also a numeric string, unless the script's types are strict. 0: it
+ * is invalid, and PHP reports the error. */
 static zend_long igor_signal_number(zend_execute_data *execute_data)
 {
 	const zval *argument = ZEND_CALL_ARG(execute_data, 1);
@@ -343,7 +343,7 @@ static bool igor_stops(int signo)
 	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 }
 
-/* In place of libc's kill(). The process of a script that sends itself a signal is, for the script, itself. */
+/* Replaces libc's kill(). A script that sends a signal to its process means itself. */
 int igor_kill(pid_t pid, int signo)
 {
 	igor_thread *self = igor_self;
@@ -399,7 +399,7 @@ static ZEND_NAMED_FUNCTION(igor_posix_kill)
 	}
 }
 
-/* The program would take the place of the server. In a forked child it takes the child's. */
+/* The program would replace the server. In a forked child it replaces the child. */
 static ZEND_NAMED_FUNCTION(igor_pcntl_exec)
 {
 	if (igor_is_script_of_server()) {
@@ -417,7 +417,7 @@ void igor_signals_end(igor_thread *self)
 	self->in_pcntl = self->used_signals;
 }
 
-/* And so is its PHP request. What the script has blocked, the next one has not. */
+/* And so is its PHP request. The next script must not inherit the blocked signals. */
 void igor_signals_restore(igor_thread *self)
 {
 	self->in_pcntl = false;
@@ -439,7 +439,8 @@ void igor_signals_restore(igor_thread *self)
 	igor_module_renew("pcntl");
 }
 
-/* In the forked child of a script of the server: a process of its own, with the script's handlers and without the server's. */
+/* In the forked child of a script of the server: a process of its own, with the script's handlers and without the server's.
+ */
 void igor_signals_leave(void)
 {
 	igor_thread *self = igor_self;

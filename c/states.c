@@ -1,5 +1,4 @@
-/* What is kept of each state that a request of an HTTP worker can change, and how it is put back; when that happens is in
- * reset.c. */
+/* Saves and restores each state that a request of an HTTP worker can change. reset.c decides when. */
 #include "states.h"
 
 #include <php_streams.h>
@@ -12,7 +11,7 @@
 
 /* ---- Calls of PHP's own functions ----------------------------------------------------------------------------- */
 
-/* Calls a function of PHP by its name; false when it is not there (an extension that is not loaded, disable_functions). */
+/* Calls a function of PHP by its name; false when it does not exist (an extension that is not loaded, disable_functions). */
 bool igor_call(const char *name, zval *result, uint32_t count, zval *arguments)
 {
 	zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
@@ -75,8 +74,8 @@ void igor_module_renew(const char *name)
 
 /* ---- The script's error handler --------------------------------------------------------------------------------- */
 
-/* Hides the script's error handler, as set_error_handler(null) would: what follows is PHP's own work, of which a classic
- * script would not see the errors either. They are logged. */
+/* Hides the script's error handler, as set_error_handler(null) would. PHP's own work follows, and a classic script would
+ * not see its errors either. They are logged. */
 int igor_error_handler_hide(void)
 {
 	int depth = EG(user_error_handlers).top;
@@ -143,7 +142,7 @@ void igor_keep_nothing(zval *before)
 	ZVAL_NULL(before);
 }
 
-/* The C library's locale as it names all categories at once, and what PHP keeps of the one of characters. */
+/* The C library's locale, as one string for all categories, and PHP's copy of the category for characters. */
 void igor_keep_locale(zval *before)
 {
 	const char *all = setlocale(LC_ALL, NULL);
@@ -167,7 +166,7 @@ void igor_put_back_locale(zval *before)
 	BG(ctype_string) = ctype != NULL ? zend_string_copy(Z_STR_P(ctype)) : NULL;
 }
 
-/* The options alone: what a stream was opened with holds a context of its own. */
+/* Only the options: an open stream holds a context of its own. */
 void igor_keep_context(zval *before)
 {
 	if (FG(default_context) == NULL) {
@@ -309,7 +308,7 @@ void igor_put_back_ticks(zval *before)
 	}
 }
 
-/* A seed that one client's request has set would let it foresee what the next one's draws. */
+/* With a seed from one client's request, that client could predict the random numbers of the next request. */
 void igor_put_back_seed(zval *before)
 {
 	(void) before;
@@ -369,7 +368,7 @@ void igor_put_back_xml_context(zval *before)
 	}
 }
 
-/* The switch can only be read by setting it, which PHP reports as deprecated: the script's handler has no part in that. */
+/* The switch can only be read by setting it, which PHP reports as deprecated. The script's handler must not see that. */
 void igor_keep_libxml_disabled(zval *before)
 {
 	int depth = igor_error_handler_hide(), reporting = EG(error_reporting);

@@ -5,8 +5,8 @@
 
 #include "internal.h"
 
-/* A state, and the function that keeps it. In this order they are put back: the wrappers first, because opening a folder needs
- * that of files. */
+/* A state, and the function that keeps it. In this order they are put back: the wrappers first, because opening a folder
+ * needs that of files. */
 #define IGOR_STATES(X) \
 	X(wrappers, igor_keep_wrappers) \
 	X(assertion, igor_keep_nothing) \
@@ -53,7 +53,7 @@ void igor_call_for_effect(const char *name, uint32_t count, zval *arguments);
 /* The request's module functions, as PHP calls them at its own end and start. Both are optional. */
 void igor_module_end(const char *name);
 
-/* The first member of a module's globals on this thread: for modules whose own headers a build may not have. */
+/* The first member of a module's globals on this thread, for modules without headers in some builds. */
 void *igor_module_globals(const char *name);
 void igor_module_renew(const char *name);
 

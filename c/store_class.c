@@ -1,4 +1,4 @@
-/* The class FrankenPHP\SharedArray: a map that all scripts of the process share. What its methods have in common is in store.c. */
+/* The class FrankenPHP\SharedArray: a map that all scripts of the process share. store.c holds what its methods share. */
 #include "internal.h"
 #include "classes_arginfo.h"
 
@@ -235,7 +235,7 @@ ZEND_METHOD(FrankenPHP_SharedArray, decrement)
 	igor_store_add(INTERNAL_FUNCTION_PARAM_PASSTHRU, true);
 }
 
-/* Calls back and stores the result. What a jump skips, Rust ends with the PHP request. */
+/* Calls back and stores the result. If a jump skips the end, Rust ends the computation with the PHP request. */
 static void igor_store_computing(igor_object *handle, const igor_key *key, double ttl, zend_fcall_info *callback,
 	zend_fcall_info_cache *cache, zval *return_value)
 {

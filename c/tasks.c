@@ -22,8 +22,8 @@ static zend_object *igor_received_task_create(zend_class_entry *class)
 	return igor_handle_create(class, &igor_received_task_handlers);
 }
 
-/* A task that a script drops without an end is aborted with the exception that is in flight, if there is one. What is left
- * when the script has ended is ended by Rust, which then knows how it has ended. */
+/* A task that a script drops without an end is aborted with the exception that is in flight, if there is one. When the
+ * script has ended, Rust ends the remaining tasks, because it then knows how the script has ended. */
 static void igor_task_free(zend_object *object)
 {
 	igor_object *handle = igor_handle_of(object);
@@ -148,7 +148,7 @@ ZEND_METHOD(FrankenPHP_SentTaskHandle, read)
 		RETURN_THROWS();
 	}
 	IGOR_FAULT("task read");
-	/* As every read of a stream: negative is without an end. */
+	/* As for every read of a stream, a negative timeout is no limit. */
 	if (!igor_done(host_task_read(igor_self->host, handle->id, (double) FG(default_socket_timeout), &reading, &more))) {
 		RETURN_THROWS();
 	}

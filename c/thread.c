@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A fork copies the calling thread alone. The child continues in its script, but it must not touch the connection, which is
- * the parent's, nor come back to Rust's loop, whose other threads it does not have. */
+/* A fork copies only the calling thread. The child continues in its script. It must not touch the connection, which is the
+ * parent's, nor return to Rust's loop, because it does not have the other threads. */
 static void igor_after_fork(void)
 {
 	igor_forked = true;
@@ -28,8 +28,8 @@ static void igor_after_fork(void)
 	}
 }
 
-/* Another thread may hold PHP's lock of the environment, which the child would wait for: only this thread is there to
- * release it. So the forking thread holds it. */
+/* If another thread held PHP's lock of the environment, the child would wait for it for ever. So the forking thread holds
+ * the lock, and the child releases it. */
 void igor_fork_install(void)
 {
 	pthread_atfork(tsrm_env_lock, tsrm_env_unlock, igor_after_fork);
@@ -65,7 +65,8 @@ void igor_thread_globals_create(void)
 	igor_copying_settings = true;
 	(void) ts_resource(0);
 	igor_copying_settings = false;
-	/* PHP does that for the thread that starts the engine alone; for others what basename() goes by would be chance. */
+	/* PHP does that only for the thread that starts the engine. For other threads the locale of basename() would be random.
+	 */
 	zend_update_current_locale();
 	igor_replace_functions_of_thread();
 }
@@ -86,8 +87,8 @@ static void igor_lift_time_limit(void)
 	zend_unset_timeout();
 }
 
-/* PHP's command line opens its script without a stream, so that the first resource of the script has the number 4. What
- * cannot be opened is left to PHP, which says so. */
+/* PHP's command line opens its script without a stream, so that the first resource of the script has the number 4. If it
+ * cannot be opened, PHP reports the error. */
 static void igor_open_script(const igor_request *request, zend_file_handle *script)
 {
 	FILE *file;
@@ -118,7 +119,7 @@ static void igor_apply_settings(const igor_request *request)
 	}
 }
 
-/* What a background worker prints goes to the log, where markup would only be in the way: as PHP's command line does it. */
+/* The output of a background worker goes to the log, so errors have no markup there, as on PHP's command line. */
 static void igor_errors_are_text(void)
 {
 	zend_string *name = zend_string_init(ZEND_STRL("html_errors"), 0);
@@ -160,11 +161,9 @@ static void igor_execute(igor_thread *self)
 #define IGOR_NO_TIMER \
 	"a script was not begun: the system gave no timer for max_execution_time; raise the limit of pending signals (ulimit -i)"
 
-/*
- * Makes the timer of the request's max_execution_time, as zend_max_execution_timer_init() would, which finds it then. Where
- * the system has none, that function ends PHP's startup halfway, and the shutdown would free again what the request
- * before has freed.
- */
+/* * Creates the timer of max_execution_time before zend_max_execution_timer_init(), which then finds it. If the system has
+ * no timer left, that function would end PHP's startup halfway, and the shutdown would free the memory of the previous
+ * request a second time. */
 static bool igor_timer_make(void)
 {
 #if defined(ZEND_MAX_EXECUTION_TIMERS) && defined(__linux__)
@@ -189,7 +188,7 @@ static bool igor_timer_make(void)
 	return true;
 }
 
-/* Nothing of an earlier PHP request counts for this one. */
+/* Clears the state of an earlier PHP request. */
 static void igor_serve_begin(igor_thread *self)
 {
 	self->has_job = self->request.has_job;
@@ -233,7 +232,7 @@ static void igor_serve_script(igor_thread *self, igor_outcome *outcome)
 	outcome->exit_status = CG(unclean_shutdown) && EG(exit_status) == 0 ? 255 : EG(exit_status);
 }
 
-/* Releases what the PHP request held outside of its heap, which is gone. */
+/* Releases the memory that the PHP request held outside of its heap. The heap is gone. */
 static void igor_serve_end(igor_thread *self)
 {
 	/* They point to memory that is gone. The next startup resets them late: if it bailed out before, its shutdown would
@@ -248,7 +247,7 @@ static void igor_serve_end(igor_thread *self)
 	}
 	igor_environment_release(self);
 	igor_cache_forget(self);
-	/* They were in the request heap, which is gone, also where their release was cut short. */
+	/* They were in the request heap, which is gone, even if their release was interrupted. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;
 	self->resets = false;
@@ -275,7 +274,7 @@ static void igor_serve(igor_thread *self)
 		outcome.exit_status = 255;
 	}
 	outcome.handled = self->handled;
-	/* Allocates, and may free values with destructors: both can bail out, with nothing of PHP's own to catch it here. */
+	/* Allocates, and may free values with destructors. Both can bail out, and no code of PHP catches that here. */
 	zend_try {
 		igor_boot_state_release(self);
 	} zend_catch {

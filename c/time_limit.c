@@ -137,7 +137,8 @@ int igor_timer_delete(timer_t timer)
 	return next(timer);
 }
 
-/* PHP sets its handler of SIGRTMIN, and asks for the one before, in each request. It is the same for all threads. True: done. */
+/* PHP sets its handler of SIGRTMIN, and asks for the one before, in each request. It is the same for all threads. True:
+ * done. */
 bool igor_limit_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
 	struct sigaction ours;
@@ -245,7 +246,7 @@ static void igor_limit_reach(igor_thread *thread, uint64_t at)
 		return;
 	}
 	if (pthread_kill(thread->pthread, SIGRTMIN) != 0) {
-		/* The system queues no more signals: what PHP's handler would do, except that a blocking call continues. */
+		/* The system queues no more signals. This does the same as PHP's handler, except that a blocking call continues. */
 		zend_atomic_bool_store_ex(thread->timed_out, true);
 		zend_atomic_bool_store_ex(thread->vm_interrupt, true);
 	}

@@ -48,8 +48,8 @@ void igor_cache_clear(igor_thread *self)
 	}
 }
 
-/* The request heap is gone, and with it what the entries hold: nothing is released. A bailout in the shutdown of another
- * module skips the one of ours, which would have cleared the cache. */
+/* The request heap is gone with the values of the entries, so nothing is released. A bailout in the shutdown of another
+ * module skips our own shutdown, which would have cleared the cache. */
 void igor_cache_forget(igor_thread *self)
 {
 	size_t i;
@@ -81,7 +81,7 @@ static void igor_cache_store(igor_thread *self, zend_string *name, const igor_re
 	self->cached++;
 }
 
-/* The entry of a name, which may stand at another address than the last time; NULL when there is none. */
+/* The entry of a name, even if the name is at another address than before; NULL when there is none. */
 static igor_cache_entry *igor_cache_find(igor_thread *self, zend_string *name)
 {
 	zend_ulong hash = zend_string_hash_val(name);
@@ -94,7 +94,7 @@ static igor_cache_entry *igor_cache_find(igor_thread *self, zend_string *name)
 	return entry;
 }
 
-/* Copies what was read, with the copy of an older version at hand if the cache has one. False: an exception was thrown. */
+/* Copies the snapshot, with the help of an older version's copy if the cache has one. False: an exception was thrown. */
 static bool igor_read_copy(igor_thread *self, const igor_cache_entry *entry, const igor_reading *reading, zval *into)
 {
 	zend_array *old = entry != NULL && entry->copied ? Z_ARR(entry->value) : NULL;
@@ -201,8 +201,8 @@ static zend_never_inline void igor_get_vars(INTERNAL_FUNCTION_PARAMETERS)
 	igor_read_many(igor_self, names, return_value);
 }
 
-/* The repeated read calls nothing and needs no stack: 25 instructions. Whatever is not one goes the long way,
- * which checks the arguments as every function does. */
+/* The repeated read calls nothing and needs no stack: 25 instructions. Every other call goes the long way, which checks the
+ * arguments as every function does. */
 PHP_FUNCTION(frankenphp_get_vars)
 {
 	igor_thread *self = igor_self;

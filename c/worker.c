@@ -1,6 +1,6 @@
-/* frankenphp_handle_request(): many HTTP requests inside the one PHP request of an HTTP worker script. What PHP makes
- * again at request startup is made again here for each job, in the same order as in php_request_startup() and
- * php_request_shutdown(); what the script set up before its loop stays. */
+/* frankenphp_handle_request(): many HTTP requests inside the one PHP request of an HTTP worker script. For each job, this
+ * file resets what php_request_startup() and php_request_shutdown() reset, in the same order. The state that the script set
+ * before its loop stays. */
 #include "internal.h"
 
 #include <php_main.h>
@@ -23,8 +23,8 @@ static void igor_free_value(zval *value)
 
 /* ---- The files of the script -------------------------------------------------------------------------------- */
 
-/* A worker restarts because files have changed. So its script, and what that includes before its loop, is read from the
- * files as they are now: not as opcache saw them within opcache.revalidate_freq, nor where symbolic links led earlier. */
+/* A worker restarts because files have changed. So PHP reads its script, and the files that it includes before its loop, as
+ * they are now. It ignores opcache.revalidate_freq, and old targets of symbolic links. */
 void igor_files_check_all(void)
 {
 	zend_string *name = ZSTR_INIT_LITERAL("opcache.revalidate_freq", 0);
@@ -75,7 +75,7 @@ static bool igor_ini_is_kept(const zend_string *name)
 	return zend_string_starts_with_literal(name, "session.");
 }
 
-/* Takes back every other ini_set() of the request: to the boot's value where the boot changed the directive, else to the
+/* Resets every other ini_set() of the request: to the boot's value if the boot changed the directive, else to the
  * configured one. */
 static void igor_boot_ini_restore(igor_thread *self)
 {
@@ -162,8 +162,8 @@ static void igor_boot_save(igor_thread *self)
 	igor_reset_begin(self);
 }
 
-/* Hands the shutdown functions of the boot back to PHP, in front of those of a request that never ended, so that
- * php_request_shutdown() runs all of them in the order of their registration. */
+/* Returns the shutdown functions of the boot to PHP, before those of a request that never ended. So php_request_shutdown()
+ * runs all of them in the order of their registration. */
 static void igor_boot_shutdown_restore(igor_thread *self)
 {
 	HashTable *of_request = BG(user_shutdown_function_names);
@@ -261,8 +261,8 @@ static void igor_filter_forget(void)
 	}
 }
 
-/* Makes the superglobals again. Those that PHP fills on first sight at compile time ("just in time") are filled again
- * only where the script has seen them: its code is compiled already and would not ask. */
+/* Makes the superglobals again. PHP fills some of them when it first compiles their name ("just in time"). These are filled
+ * again only if the script has used them, because its code is compiled already. */
 static void igor_superglobals_renew(void)
 {
 	zend_string *env = ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_ENV);
@@ -282,7 +282,7 @@ static void igor_superglobals_renew(void)
 	}
 }
 
-/* What PHP does at the start of a request, before any of the script's code: the script's error handler sees none of it. */
+/* PHP's own work at the start of a request, before the script's code. The script's error handler does not see its errors. */
 static void igor_request_startup(igor_thread *self)
 {
 	igor_output_start();
@@ -325,7 +325,7 @@ static void igor_job_open(igor_thread *self)
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
 }
 
-/* Ends output, session, body and SAPI of the job in hand. A part that bails out does not keep the next from its end; the
+/* Ends output, session, body and SAPI of the current job. A part that bails out does not keep the next from its end; the
  * caller sees the bailout in CG(unclean_shutdown). */
 static void igor_job_layers_end(void)
 {
@@ -349,15 +349,15 @@ static void igor_job_layers_end(void)
 	}
 	zend_try {
 		IGOR_FAULT("job_close sapi");
-		/* Otherwise PHP reads what the script did not want, and the answer waits for it. */
+		/* Otherwise PHP reads the rest of the body, and the response waits for it. */
 		SG(post_read) = 1;
 		sapi_deactivate();
 	} zend_end_try();
 }
 
-/* Ends the job in hand: what PHP does at the end of a request, as far as it belongs to the job. User code runs in it
- * (shutdown functions, output callbacks, session handlers); when that bails out, the rest is still done, and the bailout
- * then ends the script. */
+/* Ends the current job, with PHP's work at the end of a request, as far as it belongs to the job. User code runs in it
+ * (shutdown functions, output callbacks, session handlers). If it bails out, the rest is still done, and the bailout then
+ * ends the script. */
 void igor_job_close(igor_thread *self)
 {
 	bool failed, threw;
@@ -369,7 +369,7 @@ void igor_job_close(igor_thread *self)
 	php_call_shutdown_functions();
 	igor_left(self);
 	php_free_shutdown_functions();
-	/* What they threw is put aside: with an exception in the air no user code would run for the rest. */
+	/* Their exception is saved: while one is pending, no user code would run in the steps below. */
 	threw = EG(exception) != NULL;
 	zend_exception_save();
 	igor_job_layers_end();
