@@ -1,4 +1,4 @@
-//! The state of one PHP thread. A jump out of PHP passes over no Rust frame that owns anything: the exchange, the pins and
+//! The state of one PHP thread. A jump out of PHP crosses no Rust frame that owns anything. The exchange, the pins and
 //! every buffer belong to the [`Context`], and [`Context::end`] clears them after the PHP request, however it ended.
 
 use super::cutoff::Cutoff;
@@ -89,7 +89,7 @@ impl Context {
         self.admission = Admission::Beside;
     }
 
-    /// Takes up an HTTP request and describes it to C.
+    /// Accepts an HTTP request and describes it to C.
     pub(super) fn open(&mut self, mut exchange: Box<dyn Exchange>, scope: Option<Arc<dyn Scope>>) -> igor_request {
         if let Some(scope) = scope {
             self.scope = Some(scope);
@@ -135,7 +135,7 @@ impl Context {
         }
     }
 
-    /// Takes up a run of a worker script and describes it to C.
+    /// Accepts a run of a worker script and describes it to C.
     pub(super) fn start(&mut self, run: Run) -> igor_request {
         fill(&mut self.server_vars, &run.server_vars);
         self.scope = Some(run.scope.clone());
@@ -259,7 +259,7 @@ impl Context {
         }
     }
 
-    /// What PHP learns of a call in which we panicked.
+    /// The message that PHP gets of a call in which we panicked.
     pub(super) fn note_panic(&mut self, call: &str) {
         self.text = format!("a defect of igor was met in {call}(); its log tells more").into_bytes();
     }
@@ -268,11 +268,11 @@ impl Context {
         &self.text
     }
 
-    /// The script's own environment is what its `$_SERVER` was made of.
+    /// The script's own environment is the source of its `$_SERVER`.
     pub(super) fn getenv(&self, name: &[u8]) -> *const c_char {
         let of_request = self.exchange.as_ref().map(|exchange| &exchange.head().server_vars);
         let of_run = self.run.as_ref().filter(|_| self.exchange.is_none()).map(|run| &run.server_vars);
-        // What is declared for the script wins over what the client sent.
+        // Variables that are declared for the script win over the client's.
         let own = self.run.as_ref().map(|run| &run.request_vars);
         let value = [own, of_request, of_run].into_iter().flatten().find_map(|vars| vars.get(name));
         // A NUL follows the value.

@@ -34,7 +34,7 @@ pub struct EngineOptions {
     pub executable: Option<PathBuf>,
 }
 
-/// What the running engine says of itself.
+/// Facts about the running engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineInfo {
     /// For example `8.4.10`.
@@ -43,7 +43,7 @@ pub struct EngineInfo {
     pub loaded_ini: Option<String>,
     /// Whether PHP was configured with `--enable-debug`.
     pub debug: bool,
-    /// Whether the opcache extension is there.
+    /// Whether the opcache extension is loaded.
     pub opcache_loaded: bool,
     /// Whether opcache really caches scripts.
     pub opcache_enabled: bool,
@@ -62,7 +62,7 @@ pub enum EngineError {
     /// PHP refused, and has said why on the log.
     #[error("starting PHP: the engine refused to start; the messages before this one say why")]
     Refused,
-    /// The system lacks what PHP would end the process for.
+    /// The system lacks a resource without which PHP would end the process.
     #[error("starting PHP: {0}")]
     System(#[from] io::Error),
     /// A setting cannot be handed to PHP.
@@ -73,7 +73,7 @@ pub enum EngineError {
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// Whether PHP threads may be started.
 static RUNS: AtomicBool = AtomicBool::new(false);
-/// What the thread that started the engine blocked.
+/// The signals that the thread blocked which started the engine.
 static MASK_OF_PROCESS: OnceCell<SignalMask> = OnceCell::new();
 
 /// The signals that PHP threads block, and programs that scripts start. `None`: the engine belongs to another program.
@@ -115,9 +115,9 @@ impl Drop for Live {
     }
 }
 
-/// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been joined
-/// by then. Where one has not, because of a panic on the way for example, the process ends at once with [`EXIT_STUCK`]: to
-/// stop the engine would take the memory that the thread runs on.
+/// The running engine. Stays on the thread that started it, and stops when dropped; every PHP thread must have been
+/// joined by then. If one has not, after a panic for example, the process ends at once with [`EXIT_STUCK`]: stopping
+/// the engine would free the memory of that thread.
 pub struct Engine {
     info: EngineInfo,
     /// PHP keeps pointers into these.
@@ -169,13 +169,13 @@ impl Engine {
         let info = EngineInfo::from(&info);
         super::release::set_running_release(&info.php_version);
         let mut engine = Self { info, _kept: kept, time_limits: None, _not_send: PhantomData };
-        // Not before: opcache looks for a gap between the mappings of the process and maps its memory over it (MAP_FIXED),
-        // where the memory of a thread that has just started may be by then.
+        // Not before: opcache searches a gap between the mappings of the process and maps its memory there (MAP_FIXED).
+        // The memory of a thread that has just started may be there by then.
         engine.time_limits = Some(TimeLimits::start()?);
         Ok(engine)
     }
 
-    /// What the engine says of itself.
+    /// Returns the facts about the engine.
     pub fn info(&self) -> &EngineInfo {
         &self.info
     }
@@ -257,7 +257,7 @@ fn sapi_module(ini: &CStr, ini_path: Option<&CStr>, executable: Option<&CStr>, i
     module.ub_write = Some(ffi::shim_sapi_write);
     module.flush = Some(ffi::shim_sapi_flush);
     module.getenv = Some(ffi::shim_sapi_getenv);
-    // SAFETY: PHP passes a pointer, the shim takes a pointer: only the name of what it points to differs. A function of
+    // SAFETY: PHP passes a pointer, the shim takes a pointer: only the names of the pointed types differ. A function of
     // Rust between them would be a frame under the shim's jumps (law 1).
     module.send_headers = Some(unsafe {
         transmute::<unsafe extern "C" fn(*mut c_void) -> c_int, unsafe extern "C" fn(*mut sapi_headers_struct) -> c_int>(

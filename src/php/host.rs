@@ -1,5 +1,5 @@
-//! The leaves that C calls (`host_*` in `c/shim.h`). Each one catches panics, touches nothing that can jump, and returns
-//! a verdict that C acts on afterwards (law 1).
+//! The leaves that C calls (`host_*` in `c/shim.h`). Each one catches panics, touches nothing that can jump, and
+//! returns a verdict that C acts on afterwards (law 1).
 
 use super::context::Context;
 use super::safepoint::{Admission, Reason, Started, safepoint};
@@ -42,7 +42,7 @@ pub(super) unsafe fn give<T>(into: *mut T, value: T) {
     unsafe { into.write(value) };
 }
 
-/// Writes what C asked for, or keeps the message of the failure.
+/// Writes the value for C, or keeps the message of the failure.
 ///
 /// # Safety
 /// `into` must be valid for a write.
@@ -59,7 +59,8 @@ pub(super) unsafe fn answer<T>(context: &mut Context, into: *mut T, result: Resu
 
 // ---- The thread's loop ----
 
-/// A panic must not cost the thread, so the question is asked again; what was taken up is answered with an error.
+/// A panic must not cost the thread, so the next work is taken instead. The request that was taken is answered with an
+/// error.
 #[unsafe(no_mangle)]
 extern "C" fn host_next(host: *mut c_void, request: *mut igor_request) -> igor_next {
     for _ in 0..NEXT_PANICS_MAX {
@@ -349,7 +350,7 @@ fn wait(timeout_s: f64, phase: igor_phase) -> (Duration, Phase) {
         igor_phase::IGOR_PHASE_CALLBACK => Phase::Callback,
         _ => Phase::Request,
     };
-    // C has checked that it is finite and positive; what is too long for a Duration is as good as its longest.
+    // C has checked that it is finite and positive. A time that is too long for a Duration becomes the longest one.
     (Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX), phase)
 }
 
@@ -438,7 +439,7 @@ leaf! {
     }
 }
 
-/// Whether PHP bails out at this point now. Outside of the macro: it is asked for in places without a host too.
+/// Whether PHP bails out at this point now. Not made by the macro, because C also calls it where it has no host.
 #[cfg(feature = "faults")]
 #[unsafe(no_mangle)]
 extern "C" fn host_fault(point: *const c_char, len: usize) -> bool {

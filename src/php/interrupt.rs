@@ -1,9 +1,9 @@
 //! The one way in which other threads reach a PHP thread (law 2).
 //!
-//! A run begins before its PHP request starts up, because PHP reads a form's body then, and ends when its answer has been
-//! completed. Each begins a new generation, and a kill for an older one does nothing. While the script's PHP memory is
-//! there, the C thread is published here, and it is cleared under the same lock. A kill ends the waits in Rust at any
-//! time of the run, and the script, once it runs, at its next step.
+//! A run begins before its PHP request starts up, because PHP reads a form's body then, and ends when its answer has
+//! been completed. Each begins a new generation, and a kill for an older one does nothing. While the script's PHP
+//! memory exists, the C thread is published here. It is cleared under the same lock. A kill ends the waits in Rust at
+//! any time of the run, and the script, once it runs, at its next step.
 
 use crate::exchange::Cancellation;
 use crate::ffi;
@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The interrupt slot of one PHP thread.
 #[derive(Default)]
 pub struct Interrupt {
-    /// Protects the C thread's address and the generation; held while the C thread is signalled, never across user code.
+    /// Protects the C thread's address and the generation; held while the C thread is signalled, never across user
+    /// code.
     running: Mutex<Running>,
-    /// Ends the waits in Rust; also what the VM's interrupt handler reads. Only changed under the lock, so that it is of the
-    /// run that continues.
+    /// Ends the waits in Rust; the VM's interrupt handler reads it too. Only changed under the lock, so that it is of
+    /// the run that continues.
     waits: Arc<Cancellation>,
 }
 
@@ -42,7 +43,7 @@ impl Interrupt {
         self.waits.reset();
     }
 
-    /// The script is about to run. What was killed while it started up does not get further.
+    /// The script is about to run. A script that was killed while it started does not continue.
     pub(super) fn publish(&self, thread: *mut c_void) {
         let mut running = self.running();
         running.thread = Some(Thread(thread));
@@ -67,8 +68,8 @@ impl Interrupt {
 
     /// Whether the run should end. Called on the PHP thread after the engine has cleared its flag.
     pub(super) fn kill_requested(&self) -> bool {
-        // Code of the JIT reads and clears that flag by plain instructions, which a processor may do after the look here: the
-        // flag of a kill in that moment would be cleared, and the kill not seen.
+        // Code of the JIT reads and clears that flag by plain instructions, which a processor may execute after this
+        // read. It would then clear the flag of a kill at that moment, and the kill would be lost.
         fence(Ordering::SeqCst);
         self.waits.is_cancelled()
     }
@@ -84,8 +85,9 @@ impl Interrupt {
         running.goes_on.then_some(running.generation)
     }
 
-    /// Makes the script of this run end at its next step, and wakes it from a blocking call or a wait. Returns whether that
-    /// run still continues; a caller repeats until it does not, because shutdown functions run after the kill and may block.
+    /// Makes the script of this run end at its next step, and wakes it from a blocking call or a wait. Returns whether
+    /// that run still continues; a caller repeats until it does not, because shutdown functions run after the kill and
+    /// may block.
     pub fn kill(&self, generation: u64) -> bool {
         {
             let running = self.running();
@@ -98,7 +100,8 @@ impl Interrupt {
                 unsafe { ffi::shim_thread_interrupt(thread.0) };
             }
         }
-        // After the lock: waking takes the locks of what is waited for. A run that has begun since only looks once more.
+        // After the lock is released, because waking takes the locks of the waits. A run that has begun since only
+        // looks once more.
         self.waits.wake();
         true
     }

@@ -9,8 +9,8 @@ pub struct LineLog {
 }
 
 impl LineLog {
-    /// Takes bytes and hands every whole line, without its end, to `log`. Lines longer than a record may be are cut, between
-    /// two characters.
+    /// Takes bytes and hands every whole line, without its end, to `log`. Lines longer than a record may be are cut,
+    /// between two characters.
     pub fn push(&mut self, mut bytes: &[u8], mut log: impl FnMut(&str)) {
         while !bytes.is_empty() {
             let room = &bytes[..bytes.len().min(LOG_LINE_BYTES_MAX - self.rest.len())];
@@ -30,7 +30,7 @@ impl LineLog {
         }
     }
 
-    /// Hands over what has no line end yet.
+    /// Returns the text that has no line end yet.
     pub fn flush(&mut self, mut log: impl FnMut(&str)) {
         let line = String::from_utf8_lossy(&self.rest);
         let line = line.trim_end_matches(['\n', '\r']);
@@ -70,9 +70,9 @@ pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Hands each record of a message to `log`. A message of more than [`LOG_RECORDS_OF_MESSAGE_MAX`] records, which runaway
-/// recursion leaves with tens of thousands of frames, becomes one: the first lines say what happened, the last ones where
-/// the script began.
+/// Hands each record of a message to `log`. A message of more than [`LOG_RECORDS_OF_MESSAGE_MAX`] records becomes one
+/// record, such as the trace of an endless recursion. The first lines say what happened, the last ones where the script
+/// began.
 pub(crate) fn each_record(message: &str, mut log: impl FnMut(&str)) {
     let count = records(message).count();
     if count <= LOG_RECORDS_OF_MESSAGE_MAX {

@@ -1,4 +1,4 @@
-//! What the snapshot code asks the engine about objects.
+//! The questions of the snapshot code about objects, which the engine answers.
 
 use crate::ffi;
 use crate::vars::Objects;

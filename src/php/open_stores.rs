@@ -1,5 +1,5 @@
-//! The stores that the scripts of one PHP thread have open, and what they hold of them. C knows a store by a number, so no pointer
-//! of C's outlives the PHP request.
+//! The stores that the scripts of one PHP thread have open, and the values and claims that they hold. C knows a store
+//! by a number, so no pointer of C's outlives the PHP request.
 
 use super::work::Failure;
 use crate::store::{Store, Stores};
@@ -7,7 +7,7 @@ use crate::vars::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What the scripts of one PHP thread have of stores.
+/// The open stores of the scripts of one PHP thread.
 pub(super) struct OpenStores {
     pub(super) declared: Arc<Stores>,
     /// The thread as one that computes.

@@ -1,5 +1,5 @@
-//! The tasks that the scripts of one PHP thread hold open. C refers to a task by a number, so C holds no pointer that could
-//! outlive the PHP request.
+//! The tasks that the scripts of one PHP thread hold open. C refers to a task by a number, so C holds no pointer that
+//! could outlive the PHP request.
 
 use super::work::{Ended, Failure};
 use crate::tasks::Task;
@@ -39,7 +39,7 @@ impl OpenTasks {
         self.open.get(&id).map(|open| open.task.clone()).ok_or_else(over)
     }
 
-    /// The HTTP request is over: no script reads what it has sent for.
+    /// The HTTP request is over: no script reads the results of its tasks.
     pub(super) fn request_ended(&mut self) {
         self.open.retain(|_, open| {
             let is_of_request = open.side == Side::SentInRequest;
@@ -50,7 +50,7 @@ impl OpenTasks {
         });
     }
 
-    /// The PHP request is over. Returns what there is to say of the tasks that it leaves undone.
+    /// The PHP request is over. Returns the messages about the tasks that it leaves undone.
     pub(super) fn ended(&mut self, ended: &Ended) -> Vec<String> {
         let mut said = Vec::new();
         for (_, open) in self.open.drain() {

@@ -19,7 +19,7 @@ pub struct ThreadOptions {
     pub policy: Policy,
     /// The pinned bytes of all threads.
     pub copy_budget: Arc<CopyBudget>,
-    /// The bounds of what its scripts publish.
+    /// The bounds of the snapshots that its scripts publish.
     pub limits: Limits,
     /// The stores that its scripts see.
     pub stores: Arc<Stores>,

@@ -2,17 +2,18 @@
 
 use crate::ffi;
 
-/// Takes the process for the server alone. Programs that scripts start inherit nothing of what is open now, and a signal
-/// that no script handles ends nothing. To be called once, when the engine has started.
+/// Takes the process for the server alone. Programs that scripts start inherit no descriptor that is open now, and a
+/// signal that no script handles ends no process. To be called once, when the engine has started.
 pub fn own() {
     // SAFETY: changes descriptors' flags and signal handlers, which need no PHP.
     unsafe { ffi::shim_process_own() };
 }
 
-/// Opens what the server keeps open for as long as the process lives: a child that a script forks closes it at once. No
-/// other thread may open descriptors meanwhile.
+/// Opens descriptors that the server keeps for the whole life of the process. A child that a script forks closes them
+/// at once. No other thread may open descriptors meanwhile.
 pub fn own_descriptors_of<T>(open: impl FnOnce() -> T) -> T {
-    // SAFETY: asks the system about descriptors, and writes to a table that no script's thread reads before it has started.
+    // SAFETY: asks the system about descriptors, and writes to a table that no script's thread reads before it has
+    // started.
     unsafe { ffi::shim_descriptors_own(false) };
     let made = open();
     // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! What is known against the release of PHP that runs: the floor of its series, from the list that `scripts/php.sh` uses.
+//! Known defects of the running release of PHP: the floor of its series, from the list that `scripts/php.sh` uses.
 
 use std::sync::OnceLock;
 

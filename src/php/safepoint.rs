@@ -6,7 +6,8 @@
 //! * *open*: every thread enters;
 //! * *request*: the same, and the coordinator knows it;
 //! * *ending runs*: long-running scripts (workers) should end, and wait before their next run; requests continue;
-//! * *ending all*: no thread enters. Once none is inside, one thread enters alone, and opcache restarts in its start;
+//! * *ending all*: no thread enters. Once no thread is inside, one thread enters alone, and opcache restarts while that
+//!   request starts;
 //! * *given up*: some thread did not leave. Everybody enters, and the drain restarts when it has left.
 //!
 //! The way in and out is two stores and two loads on memory that is otherwise only read. A thread first says that it is
@@ -14,7 +15,8 @@
 //! sequentially consistent, so at least one of the two sees the other (Dekker): no one is inside unseen. A thread that
 //! finds the gate closed takes its word back, under the lock.
 //!
-//! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is alone.
+//! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is
+//! alone.
 
 use super::deadline::{Deadline, Step};
 use super::interrupt::Interrupt;
@@ -39,8 +41,8 @@ pub struct Safepoint {
     phase: AtomicU8,
     /// In a drain: the scripts of workers have been asked to end. Written under the lock.
     told: AtomicBool,
-    /// Protects the rest. Never held across a call into the engine. No one who holds a lock that a PHP thread waits with may
-    /// take it: the thread is woken under it.
+    /// Protects the rest. Never held across a call into the engine. No one who holds a lock that a PHP thread waits
+    /// with may take it: the thread is woken under it.
     state: Mutex<State>,
     /// Notified of every change of the phase, and of every leave while the gate is not open.
     changed: Condvar,
@@ -249,8 +251,8 @@ impl Safepoint {
         }
     }
 
-    /// Whether the script of this thread must end before any worker starts: its wait for one could not end. Not before the
-    /// workers have been asked to end, so that their scripts do not fail by it.
+    /// Whether the script of this thread must end before any worker starts: its wait for one could not end. Not before
+    /// the workers have been asked to end, so that their scripts do not fail by it.
     pub(super) fn holds_back(&self, member: &Member) -> bool {
         !admits(self.phase.load(Ordering::SeqCst), member.mode) && self.told.load(Ordering::SeqCst)
     }
@@ -331,7 +333,8 @@ impl Safepoint {
     }
 
     /// Waits until these threads have left; the scripts of workers have been asked to end. On their own until `grace`,
-    /// interrupted again and again from then on, for `kill` at most. Returns the names and places of those that are still there. Ends at once when the server stops.
+    /// interrupted again and again from then on, for `kill` at most. Returns the names and places of those that are
+    /// still there. Ends at once when the server stops.
     pub fn await_left(&self, which: DrainStep, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
         let (mut deadline, mut interrupted) = (Deadline::new(grace, kill), false);
@@ -341,7 +344,8 @@ impl Safepoint {
             state.wake();
         }
         loop {
-            // Once everybody has left, the first to enter opens the gate again, and what is inside then is of no concern.
+            // Once all threads have left, the first to enter opens the gate again, and the threads inside no longer
+            // matter.
             let draining = matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL);
             if !draining || state.alone || !state.anybody_inside(which) {
                 return Vec::new();

@@ -1,4 +1,5 @@
-//! The leaves by which C works on stores. C knows a store and a list by a number, and reads a value while it is held here.
+//! The leaves by which C works on stores. C knows a store and a list by a number, and reads a value while it is held
+//! here.
 
 use super::context::Context;
 use super::cutoff::{Cut, Cutoff};
@@ -65,7 +66,8 @@ impl Context {
         self.stores.get(id)
     }
 
-    /// Describes a value to C, which may read it until the next call. Without `is_read` only its kind, and nothing is pinned.
+    /// Describes a value to C, which may read it until the next call. Without `is_read` only its kind, and nothing is
+    /// pinned.
     fn show(&mut self, value: Option<Value>, is_read: bool) -> igor_stored {
         if !is_read {
             let kind = kind(value.as_ref());
@@ -104,7 +106,7 @@ impl Context {
         sum.map_err(|error| not_a_number(&store, key, error))
     }
 
-    /// Compares outside of the lock, and writes when the element is still the one that was compared.
+    /// Compares without the lock, and writes if the element has not changed since.
     fn store_cas(
         &mut self,
         id: u64,
@@ -236,7 +238,7 @@ fn kind(value: Option<&Value>) -> igor_stored_kind {
     }
 }
 
-/// A value as C reads it. What is in an arena is pinned first.
+/// A value as C reads it. A value in an arena is pinned first.
 fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
     let mut stored = igor_stored { kind: kind(value), ..igor_stored::default() };
     match value {

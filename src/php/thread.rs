@@ -13,8 +13,8 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Blocks the signals that are sent to the process as a whole, and returns what was blocked before. What is meant for this very
-/// thread still reaches it: faults, PHP's timers, and what wakes it.
+/// Blocks the signals that are sent to the process as a whole, and returns the previous mask. Signals for this very
+/// thread still reach it: faults, PHP's timers, and wake-ups.
 fn block_signals_of_process() -> SignalMask {
     let timer = libc::SIGRTMIN();
     SignalMask::block_all_but(&[timer, timer + ffi::IGOR_WAKE_SIGNAL_AFTER_MIN as i32])
@@ -23,7 +23,8 @@ fn block_signals_of_process() -> SignalMask {
 /// Starts a PHP thread. The engine must not be stopped before the thread has been joined.
 ///
 /// # Errors
-/// The engine does not run, or the system could not start a thread, or it has none of the timers that PHP needs for each.
+/// The engine does not run, or the system could not start a thread, or it has none of the timers that PHP needs for
+/// each.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
     if !super::engine::runs() {
         return Err(io::Error::other("PHP's engine does not run; it must be started before its threads"));

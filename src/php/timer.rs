@@ -1,7 +1,7 @@
-//! What ends scripts that run longer than their `max_execution_time`. PHP makes a timer of the system for each request, and
-//! ends the whole process where the system has none left. In our own programs one thread looks at the deadlines of all PHP
-//! threads instead (`c/time_limit.c`). In a program that does not export our functions, a PHP thread still needs a timer, so
-//! each is asked for before.
+//! What ends scripts that run longer than their `max_execution_time`. PHP makes a timer of the system for each request,
+//! and ends the whole process where the system has none left. In our own programs one thread looks at the deadlines of
+//! all PHP threads instead (`c/time_limit.c`). In a program that does not export our functions, a PHP thread still
+//! needs a timer, so each thread gets its own first.
 
 use crate::ffi;
 use crate::signals::SignalMask;
@@ -31,7 +31,7 @@ impl TimeLimits {
         if !ours() {
             return Ok(Self(None));
         }
-        // What is sent to the process is for other threads; this one begins with the mask of its starter.
+        // Signals of the process are for other threads; this one starts with the mask of its starter.
         let mask = SignalMask::block_all_but(&[]);
         let started = std::thread::Builder::new().name("igor-time-limit".to_owned()).spawn(|| {
             // SAFETY: runs on a thread of its own, once; works on the shim's list alone, under its lock.

@@ -1,5 +1,6 @@
-//! What a PHP thread does, as the layers above direct it. The loop of a thread is in C. Each of its questions is a call of
-//! [`Work`] or [`Scope`], and each answer is a plain value. C acts on the answer after Rust has returned (law 1).
+//! The work of a PHP thread, as the layers above define it. The loop of a thread is in C. Each of its questions is a
+//! call of [`Work`] or [`Scope`], and each answer is a plain value. C acts on the answer after Rust has returned (law
+//! 1).
 
 use super::cutoff::Cutoff;
 use super::mode::Mode;
@@ -34,7 +35,7 @@ pub struct Run {
     pub argument: Option<CString>,
     /// `$_SERVER` entries.
     pub server_vars: Pairs,
-    /// HTTP worker: what every request finds in `$_SERVER` beside its own entries.
+    /// HTTP worker: the entries that every request has in `$_SERVER` besides its own.
     pub request_vars: Pairs,
     /// Which background workers the script sees.
     pub scope: Arc<dyn Scope>,
@@ -54,8 +55,8 @@ pub struct ScriptError {
 }
 
 impl ScriptError {
-    /// The level and the first line of the message, without the place: PHP adds the stack trace and "thrown", and, to an
-    /// uncaught exception, the place.
+    /// The level and the first line of the message, without the place: PHP adds the stack trace and "thrown", and, to
+    /// an uncaught exception, the place.
     pub fn summary(&self) -> String {
         let first = self.message.lines().next().unwrap_or_default();
         format!("{}: {}", self.level, first.strip_suffix(&self.place()).unwrap_or(first))
@@ -178,8 +179,8 @@ pub trait Scope: Send + Sync {
     /// As for [`require`](Self::require), for the first name that failed.
     fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure>;
 
-    /// `new FrankenPHP\SentTaskHandle()`: starts the worker if need be, and waits until one of its threads has taken the
-    /// task, for `timeout` at most (`None`: without an end).
+    /// `new FrankenPHP\SentTaskHandle()`: starts the worker if need be, and waits until one of its threads has taken
+    /// the task, for `timeout` at most (`None`: without an end).
     ///
     /// # Errors
     /// The worker cannot be had, or has not taken it.
@@ -193,7 +194,7 @@ pub trait Scope: Send + Sync {
     ) -> Result<Arc<Task>, SendRefused>;
 }
 
-/// What the owner of a PHP thread makes it do. One value per thread; called on that thread only.
+/// The work that the owner of a PHP thread defines. One value per thread; called on that thread only.
 pub trait Work: Send {
     /// The kind of thread.
     fn mode(&self) -> Mode;

@@ -19,7 +19,7 @@ pub enum Budget {
 #[derive(Default)]
 pub struct CopyBudget {
     replaced_bytes: AtomicUsize,
-    /// Protects the set of what has been reported.
+    /// Protects the set of reported scripts.
     told: Mutex<HashSet<Told>>,
 }
 
@@ -39,20 +39,20 @@ impl CopyBudget {
         told.len() < BUDGET_WARNINGS_MAX && told.insert((script.to_vec(), worker.to_vec(), budget))
     }
 
-    /// Takes `bytes` from a budget of `budget` bytes; `false`: they are not there, and nothing was taken. Look and use are
-    /// one step, so any number of scripts together stay within the budget. `Relaxed` is enough: the number guards no other
-    /// memory.
+    /// Takes `bytes` from a budget of `budget` bytes; `false`: they are not there, and nothing was taken. Look and use
+    /// are one step, so any number of scripts together stay within the budget. `Relaxed` is enough: the number guards
+    /// no other memory.
     pub(super) fn reserve(&self, bytes: usize, budget: usize) -> bool {
         let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget);
         self.replaced_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Counts `bytes` whatever the budget says.
+    /// Counts `bytes` even beyond the budget.
     pub(super) fn charge(&self, bytes: usize) {
         self.replaced_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Releases what was reserved or charged.
+    /// Releases reserved or charged bytes.
     pub(super) fn give_back(&self, bytes: usize) {
         self.replaced_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }

@@ -23,7 +23,7 @@ pub(super) unsafe fn value(value: *const Zval) -> String {
 }
 
 pub(super) fn float(float: f64) -> String {
-    // JSON has no word for what is no finite number.
+    // JSON has no form for infinite numbers and NAN.
     if float.is_finite() { format!("{float:?}") } else { "null".to_owned() }
 }
 

@@ -3,8 +3,8 @@
 //! A script may keep a zero-copy value until `php_request_shutdown()` has returned, and nothing counts such references.
 //! So everything that was exposed is pinned until then. In a classic request that is one HTTP request. A worker script
 //! is one PHP request for its whole life, so there the bytes of *replaced* versions that it pins are bounded. Small
-//! snapshots are copied into the request heap. Large ones are exposed until a budget is used up, and copied from then on
-//! (see [`Policy`]). A version counts against the budget once the script has read a newer one of the same slot. So
+//! snapshots are copied into the request heap. Large ones are exposed until a budget is used up, and copied from then
+//! on (see [`Policy`]). A version counts against the budget once the script has read a newer one of the same slot. So
 //! besides the budget a script may hold the version of each worker that it read last, which usually is the newest one.
 
 use super::copy_budget::{Budget, CopyBudget};
@@ -77,7 +77,7 @@ pub struct Pins {
     exposed: Vec<Pin>,
     /// Snapshots that are being copied; a copy may run user code that reads again, so there can be several.
     copying: Vec<Arc<Snapshot>>,
-    /// What was exposed outside of every slot, by the address of its root.
+    /// The exposed arenas that belong to no slot, by the address of their root.
     alone: HashMap<usize, Arc<Snapshot>>,
     replaced_bytes: usize,
 }
@@ -133,7 +133,7 @@ impl Pins {
         self.slots.iter().find(|held| std::ptr::eq(Arc::as_ptr(held), slot)).cloned()
     }
 
-    /// Decides, and pins what is exposed. The budget is checked and taken in one step.
+    /// Decides, and pins an exposed snapshot. The budget is checked and taken in one step.
     fn decide(&mut self, slot: &Arc<Slot>, snapshot: &Arc<Snapshot>) -> Serve {
         let bounded = self.long_lived && self.policy.mode == Mode::Auto;
         if self.policy.mode == Mode::Copy || (bounded && snapshot.bytes() <= self.policy.copy_bytes_max) {
@@ -206,7 +206,8 @@ impl Pins {
         Serve::Exposed
     }
 
-    /// Ends the PHP request: `php_request_shutdown()` has returned, nothing of it points anywhere any more.
+    /// Ends the PHP request: `php_request_shutdown()` has returned, so no value of the PHP request points into an arena
+    /// any more.
     pub fn release(&mut self) {
         self.copy_budget.give_back(self.replaced_bytes);
         self.replaced_bytes = 0;

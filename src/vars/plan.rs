@@ -29,7 +29,7 @@ impl Default for Limits {
     }
 }
 
-/// How one array will lie in the arena.
+/// The place of one array in the arena.
 #[derive(Clone, Copy)]
 pub(super) struct ArrayPlan {
     /// Offset of the `zend_array`; its hash part and elements follow it.
@@ -211,8 +211,8 @@ impl Planner<'_> {
 }
 
 impl ArrayPlan {
-    /// The form that a copy of `source` takes. A packed array keeps its holes, a hash loses its deleted elements, and a
-    /// table holds just what it must: the engine enlarges its own copy when it writes.
+    /// The form that a copy of `source` takes. A packed array keeps its holes, and a hash loses its deleted elements. A
+    /// table has the smallest size: the engine enlarges its own copy when it writes.
     fn of(source: &ZArray) -> Self {
         let packed = source.count > 0 && source.flags & HASH_PACKED != 0;
         let used = if source.count == 0 {

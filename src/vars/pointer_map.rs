@@ -6,7 +6,7 @@ use super::memory::{NoMemory, may_allocate};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Entries that stand in line: as many as are found faster by looking at each than by hashing.
+/// Entries without hashing: up to this number, comparing each one is faster.
 const IN_LINE: usize = 12;
 
 #[derive(Default)]

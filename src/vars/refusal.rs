@@ -6,7 +6,7 @@ use std::fmt;
 /// A value that cannot be published, or a limit that was passed. Shown to PHP as the message of the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the way starts from, as PHP would write it.
+    /// The start of the path, as PHP would write it.
     root: &'static str,
     /// The way to the value, innermost key last.
     path: Vec<PathKey>,
@@ -20,7 +20,7 @@ enum PathKey {
     Name(Vec<u8>, bool),
 }
 
-/// What was wrong with the value.
+/// Why the value was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// An object that is not an enum case, of this class.
@@ -44,8 +44,8 @@ impl Refusal {
         Self { root: "$vars", path: Vec::new(), reason }
     }
 
-    /// Adds the key that leads to the offending value, while the walk unwinds: innermost first. Nothing is gathered when
-    /// memory is what is missing.
+    /// Adds the key that leads to the offending value, while the walk unwinds: innermost first. The path is not
+    /// gathered when memory is missing.
     pub(super) fn at_index(mut self, index: i64) -> Self {
         if !self.is_value_error() {
             return self;
@@ -63,7 +63,8 @@ impl Refusal {
         self
     }
 
-    /// The way starts from one value instead of a published array. `is_alone`: the value was copied in an array of its own.
+    /// The way starts from one value instead of a published array. `is_alone`: the value was copied in an array of its
+    /// own.
     pub(super) fn of_value(mut self, is_alone: bool) -> Self {
         self.root = "$value";
         if is_alone && !self.path.is_empty() {

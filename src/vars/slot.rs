@@ -1,12 +1,11 @@
 //! Where the snapshots of one worker are published and read.
 //!
-//! The head of a slot is what the C side looks at on every read (`igor_slot` in `c/shim.h`): the version, and the name
-//! for the reading cache. States of the version: 0 before the first publish, then one more with each; it never falls,
-//! also across crashes, restarts and give-ups. Only [`Slot::publish`] (and [`Slot::withdraw`], which ends
-//! a slot's life) writes it, under the lock, after the snapshot it
-//! stands for is in place: a reader that sees a new version with `Acquire` and then takes the lock gets that snapshot or
-//! a newer one. The lock protects the pointer alone; it is never held while memory is copied or freed, nor across a call
-//! into the engine.
+//! C reads the head of a slot on every read (`igor_slot` in `c/shim.h`): the version, and the name for the reading
+//! cache. States of the version: 0 before the first publish, then one more with each; it never falls, also across
+//! crashes, restarts and give-ups. Only [`Slot::publish`] (and [`Slot::withdraw`], which ends a slot's life) writes it,
+//! under the lock, after the snapshot of that version is in place. A reader that sees a new version with `Acquire` and
+//! then takes the lock gets that snapshot or a newer one. The lock protects the pointer alone; it is never held while
+//! memory is copied or freed, nor across a call into the engine.
 
 use super::layout::hash_bytes;
 use super::snapshot::Snapshot;
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 pub struct Published {
     /// Counts from 1.
     pub version: u64,
-    /// What was published.
+    /// The published snapshot.
     pub snapshot: Arc<Snapshot>,
 }
 
@@ -38,13 +37,13 @@ pub struct Slot {
     counters: SlotCounters,
 }
 
-/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nothing synchronises by, and therefore no
-/// part of the models either.
+/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nothing synchronises by, and therefore
+/// no part of the models either.
 #[derive(Default)]
 pub struct SlotCounters {
     /// Publishes that changed something.
     pub publishes: atomic::AtomicU64,
-    /// Publishes of what was already there.
+    /// Publishes that changed nothing.
     pub unchanged: atomic::AtomicU64,
     /// Reads that missed the reading cache. Those that were no copies saw the arena itself.
     pub reads: atomic::AtomicU64,
@@ -109,8 +108,8 @@ impl Slot {
         self.locked().as_ref().map(|(_, at)| at.elapsed())
     }
 
-    /// Publishes a snapshot and returns its version. The one that it replaces is given back, to be dropped by the caller
-    /// where that delays no request.
+    /// Publishes a snapshot and returns its version. Returns the replaced one; the caller drops it where that delays no
+    /// request.
     pub fn publish(&self, snapshot: Snapshot) -> (u64, Option<Published>) {
         let snapshot = Arc::new(snapshot);
         let mut current = self.locked();
@@ -126,8 +125,8 @@ impl Slot {
         (version, replaced)
     }
 
-    /// The worker is declared no more: every script that reads by this slot must look its name up again. What was published
-    /// stays in memory until the slot goes.
+    /// The worker is declared no more: every script that reads by this slot must look its name up again. The published
+    /// snapshot stays in memory as long as the slot.
     pub fn withdraw(&self) {
         let _current = self.locked();
         self.withdrawn.store(true, Ordering::Relaxed);

@@ -23,7 +23,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Copies `source`. Allocates nothing in PHP's request heap and runs nothing of the user's.
+    /// Copies `source`. Allocates nothing in PHP's request heap and runs no user code.
     ///
     /// # Errors
     /// A [`Refusal`] that names the value and its place.
@@ -33,7 +33,7 @@ impl Snapshot {
     pub unsafe fn copy_of(source: *const ZArray, objects: &dyn Objects, limits: Limits) -> Result<Self, Refusal> {
         // SAFETY: the caller guarantees it.
         let plan = unsafe { plan::plan(source, objects, limits)? };
-        // SAFETY: the source was planned just now, and nothing of the user's ran since.
+        // SAFETY: the source was planned just now, and no user code ran since.
         let memory = unsafe { arena::write(source, &plan, objects)? };
         memory.seal().map_err(|NoMemory| Refusal::new(Reason::OutOfMemory(plan.bytes)))?;
         stats::made(plan.bytes);

@@ -41,7 +41,7 @@ pub fn stats() -> MemoryStats {
     }
 }
 
-/// A number of snapshots and what they take.
+/// A number of snapshots and their bytes.
 struct Amount {
     count: AtomicUsize,
     bytes: AtomicUsize,

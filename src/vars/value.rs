@@ -29,7 +29,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Copies a value of PHP. Allocates nothing in the request heap and runs nothing of the user's.
+    /// Copies a value of PHP. Allocates nothing in the request heap and runs no user code.
     ///
     /// # Errors
     /// A [`Refusal`] that names the value inside of it which cannot be shared.
@@ -124,7 +124,7 @@ impl Value {
         }
     }
 
-    /// Bytes that it takes beside its place in a map.
+    /// Its bytes outside of the map.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What is counted of a background worker; kept under its lock, and handed on to its successor when a reload changes its
-/// declaration.
+/// The counts of a background worker. Its lock protects them, and its successor takes them over when a reload changes
+/// its declaration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WorkerCounters {
     /// Runs that have become ready.
@@ -32,8 +32,8 @@ pub struct Restarts {
     pub reload: u64,
 }
 
-/// When a script last called `frankenphp_set_vars()`. Outside of every lock, because a publish of what is already there
-/// takes none. `Relaxed`: a number to look at.
+/// When a script last called `frankenphp_set_vars()`. Without a lock, because an unchanged publish takes none.
+/// `Relaxed`: a number to look at.
 pub(super) struct LastPublish {
     /// By the [`coarse`] clock; 0: never.
     at_ms: AtomicU64,
@@ -55,8 +55,8 @@ impl LastPublish {
     }
 }
 
-/// The monotonic clock of the kernel's ticks, a few milliseconds apart. To read it costs a quarter of what [`Instant`] does,
-/// which would be a quarter of an unchanged publish.
+/// The monotonic clock of the kernel's ticks, a few milliseconds apart. To read it costs a quarter of what [`Instant`]
+/// does, which would be a quarter of an unchanged publish.
 ///
 /// [`Instant`]: std::time::Instant
 mod coarse {
@@ -85,7 +85,7 @@ pub(super) struct HttpCounters {
     restarts: AtomicU64,
 }
 
-/// What was counted of an HTTP worker at one moment.
+/// The counts of an HTTP worker at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HttpCounts {
     /// Requests that have been served.

@@ -4,7 +4,7 @@ use crate::php::{Cut, Failure, ScriptError};
 use std::path::Path;
 use std::time::Duration;
 
-/// What is known of the last failed run.
+/// The last failed run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LastFailure {
     pub(super) exit_status: i32,

@@ -30,8 +30,8 @@ pub struct ScopeConfig {
     pub catch_all: Option<CatchAll>,
 }
 
-/// The background workers of one scope. It outlives reloads, which change what is in it; so a script that continues sees
-/// what is declared now.
+/// The background workers of one scope. It outlives reloads, which change its workers; so a running script sees the
+/// current declarations.
 pub struct ScopeWorkers {
     label: String,
     /// Protects the declarations and the map; never held while a worker is started or stopped.
@@ -46,7 +46,7 @@ struct Inner {
     workers: HashMap<Box<[u8]>, Arc<Background>>,
 }
 
-/// What a reload took out of a scope and put in.
+/// The workers that a reload removed from a scope and added to it.
 #[derive(Default)]
 pub struct Replaced {
     /// Workers that should stop: no longer declared, or declared differently.
@@ -64,8 +64,8 @@ impl ScopeWorkers {
         Arc::new(declared)
     }
 
-    /// Adds the names that are not declared yet, and the catch-all if there is none. The first step of a reload: it disturbs
-    /// no one, and [`replace`](Self::replace) can take it back.
+    /// Adds the names that are not declared yet, and the catch-all if there is none. The first step of a reload: it
+    /// disturbs no one, and [`replace`](Self::replace) can take it back.
     pub fn add(&self, declarations: &ScopeConfig) {
         let mut inner = self.write();
         let Inner { shared, names, catch_all, workers } = &mut *inner;
@@ -80,8 +80,8 @@ impl ScopeWorkers {
         }
     }
 
-    /// Makes the declarations those of the scope. Workers that are declared as before go on, unless `shared` has other
-    /// options for their threads; the others are replaced under the same slot, so that what they published stays.
+    /// Makes the declarations those of the scope. Workers with an unchanged declaration continue, unless `shared` has
+    /// other options for their threads. The others are replaced under the same slot, so their snapshots stay.
     pub fn replace(&self, declarations: ScopeConfig, shared: Shared) -> Replaced {
         let ScopeConfig { named, catch_all } = declarations;
         let mut inner = self.write();
@@ -255,7 +255,7 @@ pub struct ScopeView {
 }
 
 impl ScopeView {
-    /// What a block's scripts see: its own workers if it declares any, else the global ones.
+    /// The workers that a block's scripts see: its own if it declares any, else the global ones.
     pub fn of(own: &Arc<ScopeWorkers>, global: &Arc<ScopeWorkers>) -> Arc<dyn Scope> {
         Arc::new(Self { own: own.clone(), global: Some(global.clone()) })
     }
@@ -277,7 +277,8 @@ impl ScopeView {
         if phase == Phase::Callback {
             return Ok(());
         }
-        // A worker that was ready stays ready, also after it was given up; it is started again, and no one waits for that.
+        // A worker that was ready stays ready, also after it was given up; it is started again, and no one waits for
+        // that.
         worker.start(&self.declared().view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
     }
 

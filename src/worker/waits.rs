@@ -30,7 +30,7 @@ impl Waits {
         self.add_one_of(1, from, to)
     }
 
-    /// The same for a wait of one of `threads` threads: the others may still do what is waited for.
+    /// The same for a wait of one of `threads` threads: another thread may still end the wait.
     fn add_one_of(&self, threads: usize, from: (Node, &str), to: (Node, &str)) -> Result<(), Vec<String>> {
         let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = edges.get(&from.0).map_or(0, Vec::len) + 1;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// When a worker counts as ready: what those who wait for it wait for.
+/// When a worker counts as ready, so that the waits for it end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyWhen {
     /// It has published.

@@ -1,8 +1,8 @@
-//! The handle of a run: a connected pair of sockets. The script reads one end, and the server shuts the other down when the
-//! script should end.
+//! The handle of a run: a connected pair of sockets. The script reads one end, and the server shuts the other down when
+//! the script should end.
 //!
-//! Not a pipe: a pipe reaches its end of file only when the last copy of its writing end is closed, and every process that
-//! a script has forked holds a copy. A shutdown ends the connection itself, however many processes hold descriptors of it.
+//! A pipe would not do: it reaches its end of file only when the last copy of its writing end is closed, and every
+//! forked process holds a copy. A shutdown ends the connection itself, however many processes hold descriptors of it.
 
 use std::io;
 use std::net::Shutdown;

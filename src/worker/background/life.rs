@@ -11,8 +11,8 @@
 //!
 //! *Ready* may follow directly on *starting*. *Stopping* follows on every state and is the end.
 //!
-//! Readiness is sticky: a worker that was ready once is ready again as soon as it is started again, because what it has
-//! published stays readable.
+//! Readiness is sticky: a worker that was ready once is ready again as soon as it restarts, because its snapshot stays
+//! readable.
 
 /// The state of a worker. The log, the admin interface and the documents use the same words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

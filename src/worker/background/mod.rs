@@ -1,9 +1,9 @@
 //! One background worker: a name, a slot, and one or more PHP threads that run its script.
 //!
-//! Its state is a `Lifecycle`, in `State` under one lock. Only the worker's own threads make it ready or give it up. Only
-//! `start` starts it, so any number of callers start it once. Callers that wait do so on `changed`. The lock is never held
-//! across a call into the engine. It is held while threads are spawned, so what is made for a thread must not take it
-//! before that thread runs.
+//! Its state is a `Lifecycle`, in `State` under one lock. Only the worker's own threads make it ready or give it up.
+//! Only `start` starts it, so any number of callers start it once. Callers that wait do so on `changed`. The lock is
+//! never held across a call into the engine. It is held while threads are spawned, so the values that are made for a
+//! thread must not take it before that thread runs.
 
 mod config;
 mod handle;
@@ -67,7 +67,8 @@ struct State {
     retired: bool,
     /// How often a restart was asked for. A run that began before the newest one should end, and its end is no failure.
     restarts: u64,
-    /// The worker of this name before a reload changed its configuration. No script starts before its threads have left.
+    /// The worker of this name before a reload changed its configuration. No script starts before its threads have
+    /// left.
     predecessor: Option<Arc<Background>>,
     /// Failures in a row, for messages.
     attempts: u32,
@@ -122,7 +123,7 @@ pub struct Status {
     pub counters: WorkerCounters,
     /// Its tasks.
     pub tasks: TaskCounts,
-    /// The threads that wait for it to become ready, the longest wait first.
+    /// The threads that wait until it is ready, the longest wait first.
     pub waiters: Vec<Waiter>,
 }
 
@@ -134,7 +135,7 @@ impl Background {
         Self::with(name, scope, config, shared, published, State::default(), None)
     }
 
-    /// The same worker under another config. What was published stays readable, and it stays ready if it was. Its
+    /// The same worker under another config. Its snapshot stays readable, and it stays ready if it was. Its
     /// script starts when the last script of `predecessor`, which the caller stops, has ended.
     pub fn succeed(predecessor: &Arc<Self>, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let Self { name, scope, slot, last_publish, .. } = &**predecessor;
@@ -247,13 +248,14 @@ impl Background {
         }
     }
 
-    /// What has been counted, with the runs that were interrupted: the thread_group counts those, its predecessor's among them.
+    /// What has been counted, with the runs that were interrupted: the thread_group counts those, its predecessor's
+    /// among them.
     fn counters(&self, state: &State) -> WorkerCounters {
         WorkerCounters { kills: self.thread_group.kills(), ..state.counters }
     }
 
     /// Starts the missing threads: all that the configuration asks for, or those that a pool has lost.
-    /// Safe to call from many threads at once. `own_scope` is what its script sees.
+    /// Safe to call from many threads at once. Its script sees `own_scope`.
     ///
     /// # Errors
     /// The server stops, or the system gave no thread and none is there.
@@ -266,7 +268,8 @@ impl Background {
             state.attempts = 0;
             state.last_failure = None;
         }
-        // Under the lock, so that a second caller starts no more, and does not wait for a thread that could not be started.
+        // Under the lock, so that a second caller starts no more, and does not wait for a thread that could not be
+        // started.
         while state.live < self.config.num.max(1) {
             let spawned = self.thread_group.spawn(|number, activity| {
                 Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
@@ -297,9 +300,9 @@ impl Background {
         Ok(())
     }
 
-    /// Lets the script end and start again on every thread, at once and without counting a failure: every handle reaches its
-    /// end of file, every pause ends. Threads that were given up are started again; a worker that does not run stays so.
-    /// Returns whether it runs. The caller interrupts scripts that do not end, see
+    /// Lets the script end and start again on every thread, at once and without counting a failure: every handle
+    /// reaches its end of file, every pause ends. Threads that were given up are started again; a worker that does not
+    /// run stays so. Returns whether it runs. The caller interrupts scripts that do not end, see
     /// [`end_runs`](crate::threads::end_runs).
     ///
     /// # Errors
@@ -323,7 +326,7 @@ impl Background {
         Ok(runs)
     }
 
-    /// Whether any of its threads is there.
+    /// Whether it has a thread.
     pub(super) fn is_live(&self) -> bool {
         self.locked().live > 0
     }

@@ -1,8 +1,8 @@
 //! An HTTP worker: a script that is started once and takes many requests by `frankenphp_handle_request()`.
 //!
 //! A thread is *booting* until its script has asked for its first job, and *serving* from then on. A script that ends
-//! while serving is restarted; one that fails in its boot is tried again by the rules of `supervise`, and given up at the
-//! cap: with no thread left the queue refuses, and its requests get a 503.
+//! while serving is restarted. One that fails in its boot is restarted by the rules of `supervise`, and given up at the
+//! cap. With no thread left the queue refuses, and its requests get a 503.
 
 mod config;
 mod work;
@@ -179,7 +179,8 @@ impl HttpWorker {
         self.queue.sender(self.scope.clone(), None)
     }
 
-    /// Waits until every thread has asked for its first job or given up, and says from time to time that it does. Blocks.
+    /// Waits until every thread has asked for its first job or given up, and says from time to time that it does.
+    /// Blocks.
     ///
     /// # Errors
     /// No thread is left, or the worker is asked to stop; says why.
@@ -218,15 +219,15 @@ impl HttpWorker {
         }
     }
 
-    /// Asks the scripts to end that have no request, and others when they have none any more. Those that are idle now get
-    /// `idle_time` for it in any case. A request that still comes is served: for it a script runs once more.
+    /// Asks the scripts without a request to end, and the others when they have none any more. Those that are idle now
+    /// always get `idle_time` for it. A request that still comes is served: a script runs once more for it.
     pub fn end_idle(&self, idle_time: Duration) {
         self.thread_group.spare_idle(idle_time);
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Asks the scripts to end after the request in hand, and refuses new requests. Those that have none get `idle_time` for
-    /// it in any case.
+    /// Asks the scripts to end after their request, and refuses new requests. Scripts without a request always get
+    /// `idle_time` for it.
     pub fn stop(&self, idle_time: Duration) {
         // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
         self.end_idle(idle_time);
