@@ -1,9 +1,10 @@
-//! The door between the async side and PHP threads: what a PHP thread needs to know of one request, and where its answer
-//! goes.
+//! The interface between the async side and PHP threads: the data of one request for a PHP thread, and the way of its
+//! response.
 //!
 //! The async side (`http`) implements [`Exchange`] over a socket. The PHP side (`php`, `worker`) sees only this trait,
-//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. The methods
-//! of [`Exchange`] may block the calling PHP thread, so no async task calls them. Everything else here never blocks.
+//! so neither knows the other. A [`Job`] is one exchange on its way through a [`JobSender`] to a PHP thread. The
+//! methods of [`Exchange`] may block the calling PHP thread, so no async task calls them. Everything else here never
+//! blocks.
 
 mod cancellation;
 
@@ -29,12 +30,12 @@ pub enum Flow {
 }
 
 /// Names and values in one piece of memory, in order: a request has dozens of them, and each on its own would cost two
-/// allocations. Both may hold any byte, because PHP strings are not text. A NUL that does not count follows each, so that
-/// C reads them in place.
+/// allocations. Both may hold any byte, because PHP strings are not text. A NUL that does not count follows each, so
+/// that C reads them in place.
 #[derive(Clone, Default)]
 pub struct Pairs {
     bytes: Vec<u8>,
-    /// Where each name and its value stand in `bytes`.
+    /// The places of each name and its value in `bytes`.
     entries: Vec<(Range<usize>, Range<usize>)>,
 }
 
@@ -116,12 +117,12 @@ impl fmt::Debug for Pairs {
     }
 }
 
-/// What PHP gets of a request before it runs. The strings are C strings because PHP keeps pointers into them for as
+/// The data of a request for PHP, before it runs. The strings are C strings because PHP keeps pointers into them for as
 /// long as the request lasts; their maker drops bytes after a NUL or refuses the request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestHead {
-    /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP). Empty, which only the command
-    /// line may give: the standard input.
+    /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP). Empty, which only the
+    /// command line may give: the standard input.
     pub script: CString,
     /// `GET`, `POST`, …
     pub method: CString,
@@ -143,18 +144,18 @@ pub struct RequestHead {
     pub server_vars: Pairs,
     /// The request's headers as they came, for `getallheaders()`.
     pub headers: Pairs,
-    /// Set when the request is a process of its own: what PHP's own programs give a script beyond a request.
+    /// Set when the request is a process of its own: the additions of PHP's own programs.
     pub command: Option<CommandLine>,
 }
 
-/// What a script in a process of its own is given. It also has the process's environment in its `$_SERVER`.
+/// The additions for a script in a process of its own. It also has the process's environment in its `$_SERVER`.
 #[derive(Debug, Clone, Default)]
 pub struct CommandLine {
     /// `$argv`, beginning with the script's name; empty: PHP makes it of the query.
     pub arguments: Vec<CString>,
     /// PHP code, without an opening tag, that runs instead of the script.
     pub code: Option<CString>,
-    /// What the script takes its process for.
+    /// The kind of process that the script sees.
     pub interface: Interface,
 }
 
@@ -207,14 +208,14 @@ impl ResponseHead {
 #[error("the request body ended before the whole of it was read")]
 pub struct BodyAborted;
 
-/// One request and its answer, seen from the PHP thread that runs it. Dropping it ends the answer: what was written is
-/// delivered; when nothing was, the client gets a 500.
+/// One request and its answer, seen from the PHP thread that runs it. Dropping it ends the response: the output so far
+/// is delivered; without any, the client gets a 500.
 pub trait Exchange: Send {
-    /// What PHP gets of the request. Stays valid and unchanged until the exchange is dropped.
+    /// The data of the request for PHP. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
 
-    /// Called when a PHP thread takes the request: `cancellation` ends the waits of that thread. What waits then ends as if
-    /// the client had gone.
+    /// Called when a PHP thread takes the request: `cancellation` ends the waits of that thread. What waits then ends
+    /// as if the client had gone.
     fn taken(&mut self, cancellation: &Arc<Cancellation>) {
         let _ = cancellation;
     }
@@ -235,7 +236,7 @@ pub trait Exchange: Send {
     /// until [`flush`](Self::flush), [`finish`](Self::finish) or the buffer's end.
     fn write(&mut self, bytes: &[u8]) -> Flow;
 
-    /// Sends what is buffered.
+    /// Sends the buffered output.
     fn flush(&mut self) -> Flow;
 
     /// Ends the answer while the script continues (`fastcgi_finish_request()`). Later writes are dropped.

@@ -16,8 +16,8 @@ const UNKNOWN_CODING: Refused = (StatusCode::NOT_IMPLEMENTED, "this server knows
 /// The host that the request is for, without port.
 ///
 /// # Errors
-/// When an HTTP/1.1 request names none, or several, or one that is no host and port (RFC 9112, 3.2); when its target has
-/// a form that is not for its method; when its body has a coding that hyper does not take off.
+/// An HTTP/1.1 request names none, or several, or one that is no host and port (RFC 9112, 3.2). Its target has a form
+/// that is not for its method. Its body has a coding that hyper does not decode.
 pub(super) fn requested_host(parts: &request::Parts) -> Result<&str, Refused> {
     check_target(parts)?;
     check_transfer_encoding(parts)?;
@@ -66,10 +66,10 @@ pub(super) fn requested_authority(parts: &request::Parts) -> Option<&str> {
     }
 }
 
-/// Puts the URI's authority in the place of the `Host` header, so that scripts, matchers and the log see the host that the
-/// site was chosen by. In HTTP/2 the authority is usually all that there is.
+/// Puts the URI's authority in the place of the `Host` header, so that scripts, matchers and the log see the host that
+/// the site was chosen by. In HTTP/2 the authority is usually all that there is.
 pub(super) fn adopt_authority(parts: &mut request::Parts) {
-    // What a URI's authority may consist of, a header value may, too.
+    // All characters of a URI's authority are valid in a header value.
     if let Some(Ok(authority)) = parts.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str())) {
         parts.headers.insert(header::HOST, authority);
     }
@@ -100,7 +100,7 @@ fn is_port(port: &str) -> bool {
     port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }
 
-/// What a host name may consist of: no user name, no slash, no blank.
+/// The characters of a host name: no user name, no slash, no blank.
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
 }

@@ -1,8 +1,8 @@
 //! `basic_auth`: a request continues only with a name and a password (RFC 7617).
 //!
-//! To check a password takes tenths of a second on purpose. So it is done on threads for blocking work, a bounded number at
-//! a time and with a bounded number of requests that wait; and a password that was right is remembered by a digest, because
-//! browsers send it with each request.
+//! To check a password takes tenths of a second on purpose. So it runs on threads for blocking work. The number of
+//! checks at a time is bounded, and so is the number of waiting requests. The digest of a right password is remembered,
+//! because browsers send the password with each request.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,18 +18,18 @@ use tokio::sync::Semaphore;
 use crate::config::{BasicAuth, PasswordAlgorithm, PasswordHash};
 use crate::limits;
 
-/// What the name and password of a request are worth.
+/// The outcome of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Access<'a> {
-    /// They are those of this account.
+    /// The name and the password are right, for this account.
     Granted(&'a str),
-    /// There are none, or they are wrong.
+    /// The request has none, or they are wrong.
     Denied,
     /// Too many other passwords are being checked.
     Busy,
 }
 
-/// What the client is asked for.
+/// The challenge for the client.
 pub(super) fn challenge(auth: &BasicAuth) -> HeaderValue {
     let realm = auth.realm.replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::try_from(format!("Basic realm=\"{realm}\"")).unwrap_or(HeaderValue::from_static("Basic"))
@@ -43,7 +43,7 @@ pub(super) async fn check<'a>(auth: &'a BasicAuth, headers: &HeaderMap) -> Acces
     let Some((_, hash)) = account.or(auth.accounts.first()) else { return Access::Denied };
     let is_right = is_known(hash, &password) || {
         let Some(_waiting) = Waiting::enter() else { return Access::Busy };
-        // Its drop is what the next one waits for; it goes with the work, which nothing can stop.
+        // The next check waits for its drop. It is moved into the work, which nothing can stop.
         let Ok(place) = places().acquire().await else { return Access::Busy };
         let (hash, is_account) = (hash.clone(), account.is_some());
         let work = tokio::task::spawn_blocking(move || {
@@ -110,7 +110,8 @@ impl Drop for Waiting {
     }
 }
 
-/// The digests of passwords that were right, each together with its hash. The hash has a salt, so the digest has one too.
+/// The digests of passwords that were right, each together with its hash. The hash has a salt, so the digest has one
+/// too.
 static KNOWN: Mutex<Option<HashSet<[u8; 32]>>> = Mutex::new(None);
 
 fn digest(hash: &PasswordHash, password: &[u8]) -> [u8; 32] {

@@ -38,15 +38,15 @@ pub(super) enum Source {
     Empty,
     /// One piece; its length becomes the `Content-Length`.
     Whole(Bytes),
-    /// What a PHP thread writes while it runs.
+    /// The output of a PHP thread while it runs.
     Stream(Chunks),
     /// A static file.
     File(ServeFileSystemResponseBody),
-    /// What another handler makes of it, or what comes from another server.
+    /// The body of another handler, or of another server.
     Boxed(Pin<Box<dyn Body<Data = Bytes, Error = ResponseBodyError> + Send>>),
 }
 
-/// What the PHP thread hands back: a head and where its body comes from.
+/// The response of the PHP thread: a head, and the source of its body.
 pub(super) type Reply = Response<Source>;
 
 /// The receiving end of a streamed response.
@@ -66,7 +66,7 @@ pub struct ResponseBody {
     record: Option<Box<AccessRecord>>,
 }
 
-/// How a body that is incomplete ends: hyper drops its connection at the error, with what it has not written yet.
+/// How an incomplete body ends: at the error hyper drops its connection, with the bytes that it has not written yet.
 enum Ending {
     /// It has not broken off.
     No,
@@ -79,8 +79,8 @@ impl ResponseBody {
         Self { source, connection: None, ending: Ending::No, record: None }
     }
 
-    /// Ties the body to its connection: the request is in hand until the body ends, and an incomplete body waits, before it
-    /// breaks off, until the connection has written what came before.
+    /// Binds the body to its connection. The request counts as unanswered until the body ends. Before an incomplete
+    /// body breaks off, it waits until the connection has written its bytes.
     pub(super) fn set_connection(&mut self, connection: &Arc<InterimSlot>) {
         match self.source {
             Source::Empty | Source::Whole(_) => connection.release_end(),
@@ -100,12 +100,12 @@ impl ResponseBody {
         })
     }
 
-    /// What it is made of, without the bookkeeping.
+    /// The source of the body, without the bookkeeping.
     pub(super) fn into_source(mut self) -> Source {
         std::mem::replace(&mut self.source, Source::Empty)
     }
 
-    /// The body, if it is there as a whole.
+    /// The body, if it is complete in memory.
     pub(super) fn whole(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Whole(bytes) => Some(bytes),

@@ -60,7 +60,7 @@ pub(super) fn list(
 fn read(directory: &Path, is_visible: &dyn Fn(&Path) -> bool) -> std::io::Result<Vec<Entry>> {
     let visible = std::fs::read_dir(directory)?.filter_map(Result::ok).filter(|entry| is_visible(&entry.path()));
     let entry = |entry: std::fs::DirEntry| {
-        // What a link leads to is what a client gets; a link that leads nowhere is not listed.
+        // The client gets the target of a link; a broken link is not listed.
         let metadata = std::fs::metadata(entry.path()).ok()?;
         let is_dir = metadata.is_dir();
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);

@@ -15,8 +15,8 @@ use super::routing::Script;
 use super::settings::PhpRoute;
 use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
 
-/// What a [`RequestHead`] is made of. It owns everything, because the head is made on the PHP thread: memory
-/// that one thread allocates and another frees makes the two fight for the allocator's lock. A request that is refused or
+/// The source of a [`RequestHead`]. It owns everything, because the head is made on the PHP thread: memory that one
+/// thread allocates and another frees makes the two fight for the allocator's lock. A request that is refused or
 /// withdrawn never gets one.
 pub(super) struct CgiRequest {
     pub(super) parts: request::Parts,
@@ -52,7 +52,7 @@ impl CgiRequest {
 pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     let CgiRequest { parts, script, .. } = request;
     let headers = &parts.headers;
-    // What a web server in front has sent is taken as it is.
+    // The parameters of a web server in front are used as they are.
     let params = parts.extensions.get().map(|Params(params)| params);
     let query = params.map(|params| params.get(b"QUERY_STRING").unwrap_or_default());
     RequestHead {
@@ -152,7 +152,7 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"REQUEST_URI", request.requested_uri().as_bytes());
     // `http` or `https`.
     vars.push(b"REQUEST_SCHEME", connection.scheme().as_bytes());
-    // `on` over TLS; absent otherwise, because scripts only look whether it is there.
+    // `on` over TLS; absent otherwise, because scripts only check whether it is set.
     if connection.tls {
         vars.push(b"HTTPS", b"on");
     }
@@ -163,9 +163,9 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
 }
 
 /// `HTTP_*`: one for each field, several lines of one field joined. Left out are the two that have a name of their own;
-/// `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385); and names with an underscore, or with
-/// one of the bytes that PHP makes an underscore of in the name of a variable, such as the dot: with them a client could
-/// pass for a field that a proxy before us has filtered or set.
+/// `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385). And names with an underscore, or
+/// with a byte that PHP replaces by an underscore in the name of a variable, such as the dot. With them a client could
+/// forge a field that a proxy before us has filtered or set.
 fn push_headers(vars: &mut Pairs, headers: &HeaderMap) {
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     for name in headers.keys() {

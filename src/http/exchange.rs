@@ -2,8 +2,8 @@
 //!
 //! **Request body.** It has been gathered, or the PHP thread reads it from the connection (see `request_body`).
 //!
-//! **Response.** The head is held back while the output fits one buffer, so that a usual page is one message with a
-//! known length and one wake-up of the async side. What is larger, or flushed, streams over a bounded channel.
+//! **Response.** The head waits while the output fits one buffer. So a usual page is one message with a known length,
+//! and one wake-up of the async side. Larger or flushed output streams over a bounded channel.
 //!
 //! States of `Answer`; only the PHP thread changes them:
 //!
@@ -57,8 +57,8 @@ struct Streaming {
 
 /// The [`Exchange`] of one HTTP request.
 pub struct HttpExchange<B> {
-    /// What the head is made of, until it is made. Dropped then: hyper can use its read buffer again, in which the
-    /// header values lie.
+    /// The source of the head, until the head is made. Dropped then, so that hyper can reuse its read buffer, which
+    /// holds the header values.
     request: Cell<Option<CgiRequest>>,
     /// Made when PHP first asks for it.
     head: OnceCell<RequestHead>,
@@ -138,7 +138,7 @@ impl<B> HttpExchange<B> {
         self.settle(streaming, flow)
     }
 
-    /// Sends a head without a body; `length` is what a GET would return, if known.
+    /// Sends a head without a body; `length` is the length for a GET, if known.
     fn send_without_body(&mut self, reply: oneshot::Sender<Reply>, mut head: Head, length: Option<u64>) -> Flow {
         if self.is_head_request
             && !head.is_bodiless()
@@ -196,7 +196,7 @@ impl<B> HttpExchange<B> {
         };
     }
 
-    /// Sends an empty 500 in the place of what the script says.
+    /// Sends an empty 500 instead of the script's response.
     fn answer_500(&mut self) -> Flow {
         let Answer::Pending { reply, .. } = std::mem::replace(&mut self.answer, Answer::Gone) else {
             return Flow::ClientGone;
@@ -210,8 +210,8 @@ impl<B> HttpExchange<B> {
         Flow::Continue
     }
 
-    /// Ends the exchange of a request whose body is not whole: whatever PHP says from now on is no answer to what the
-    /// client wanted to ask.
+    /// Ends the exchange of a request with an incomplete body: PHP's output from now on is no response to the client's
+    /// request.
     fn refuse(&mut self, failure: &BodyFailure) {
         failure.log();
         match std::mem::replace(&mut self.answer, Answer::Gone) {
@@ -472,7 +472,7 @@ where
             return;
         }
         if let Answer::Pending { head: Some(head), buffer, .. } = &mut self.answer {
-            // A script that died before it printed anything did not succeed, whatever its last status was.
+            // A script that died without any output did not succeed, even if it had set another status.
             if buffer.is_empty() && self.counted == 0 && head.response.status().is_success() {
                 *head.response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             }

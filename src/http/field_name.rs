@@ -2,8 +2,8 @@
 
 use http::HeaderName;
 
-/// A field's name as HTTP/1.1 writes it by custom, and as scripts look for it: `Content-Type`. What the client wrote is
-/// not known, and in HTTP/2 everything is in lower case.
+/// A field's name as HTTP/1.1 writes it by custom, and as scripts look for it: `Content-Type`. The client's own
+/// spelling is not known, and in HTTP/2 all names are in lower case.
 pub(super) fn append_canonical(to: &mut Vec<u8>, name: &HeaderName) {
     let mut starts = true;
     to.extend(name.as_str().bytes().map(|byte| {

@@ -1,4 +1,4 @@
-//! What a stream around another one passes on as it is.
+//! Forwards the calls that a wrapper does not change to the stream inside.
 
 /// `AsyncWrite` for `$stream<S>`, which has the stream `S` in its field `stream`.
 macro_rules! writes_through {

@@ -1,8 +1,8 @@
 //! Applies `header` directives to a response (pure).
 //!
-//! Caddy applies a change before the handler runs or, if it is deferred, when the response begins. Here both happen when
-//! the response begins, and the difference is which one wins. A script may replace a header that was set before it, but
-//! not a deferred one. Other handlers only set headers that are missing, so for them both are the same.
+//! Caddy applies a change before the handler runs or, if it is deferred, when the response begins. Here both happen
+//! when the response begins, and the difference is which one wins. A script may replace a header that was set before
+//! it, but not a deferred one. Other handlers only set headers that are missing, so for them both are the same.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -31,7 +31,7 @@ enum Change {
 }
 
 impl HeaderChanges {
-    /// Takes up one more directive.
+    /// Adds the changes of one more directive.
     pub(super) fn add(&mut self, rule: &HeaderRule, request: &dyn RequestView) {
         let mut deferred = Vec::new();
         for change in rule.ops.iter().filter_map(|op| Change::new(op, request)) {
@@ -65,7 +65,8 @@ impl HeaderChanges {
 }
 
 impl Change {
-    /// `None` for what cannot be sent, and for what frames the message: a wrong length would be read as the next response.
+    /// `None` for values that cannot be sent, and for fields that frame the message: after a wrong length, the client
+    /// would misread the next response.
     fn new(op: &HeaderOp, request: &dyn RequestView) -> Option<Self> {
         let field = op.field();
         let value = match op {

@@ -1,10 +1,10 @@
 //! Sends informational responses (103 Early Hints) on HTTP/1.1, which hyper cannot.
 //!
-//! An informational response may come wherever a response may begin, so its bytes must not be written inside another
-//! one. [`InterimIo`] is between hyper and the socket and knows when the stream is *at rest*: hyper flushes only when it
-//! has written all bytes that it holds, and while a script runs it holds none of that script's answer yet. At rest the
-//! waiting bytes are written, and completed before hyper's next byte. If a pipelining client has not read the previous
-//! answer, the stream is not at rest when the final head is ready. Then [`InterimSlot::seal`] drops the hint.
+//! An informational response may be sent only where a response may begin, so its bytes must not be written inside
+//! another one. [`InterimIo`] is between hyper and the socket and knows when the stream is *at rest*. hyper flushes
+//! only when it has written all bytes that it holds, and while a script runs, it holds none of its response yet. At
+//! rest the waiting bytes are written, and completed before hyper's next byte. If a pipelining client has not read the
+//! previous answer, the stream is not at rest when the final head is ready. Then [`InterimSlot::seal`] drops the hint.
 
 use std::io;
 use std::pin::Pin;
@@ -37,7 +37,7 @@ struct Pending {
     reader: Option<Waker>,
 }
 
-/// What a connection and the exchanges on it share.
+/// Shared by a connection and its exchanges.
 #[derive(Default)]
 pub(super) struct InterimSlot {
     /// Protects the order of bytes on the connection; held for a few instructions, never across a system call.
@@ -59,7 +59,7 @@ impl InterimSlot {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Told on the connection's task when a final response is ready: what cannot be sent before it is dropped.
+    /// Called on the connection's task when a final response is ready: drops the hints that cannot be sent before it.
     pub(super) fn seal(&self) {
         if self.any.load(Ordering::Acquire) {
             let mut pending = self.lock();

@@ -21,7 +21,7 @@ type Opening = Pin<Box<dyn Future<Output = std::io::Result<Response<ServeFileSys
 pub(super) struct Multipart {
     open: OpenPart,
     parts: std::vec::IntoIter<Part>,
-    /// What comes behind the last part; taken when it is sent.
+    /// The end after the last part; taken when it is sent.
     end: Option<Bytes>,
     state: State,
     bytes_left: u64,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_READ_IDLE_SECONDS_MAX, BODY_READ_SECONDS_BEFORE_PACE};
 
-/// What a client has sent of one body, and how long it was waited for. The time that the script itself takes between two
-/// reads does not count.
+/// The bytes of one body that a client has sent, and how long the server waited for them. The time that the script
+/// itself takes between two reads does not count.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pace {
     received: u64,

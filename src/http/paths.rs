@@ -65,7 +65,7 @@ pub(super) fn encode(path: &[u8]) -> String {
     percent_encode(path, NOT_IN_PATHS).to_string()
 }
 
-/// What a path in a URI must not show as it is.
+/// The bytes that a path in a URI must escape.
 const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

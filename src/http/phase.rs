@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::{ProxyProtocol, Timeouts};
 use crate::tls::TlsEndpoint;
 
-/// What is spoken on a socket. Cloning is cheap.
+/// The protocol of a socket. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct ListenerSettings {
     /// Everything is encrypted, with these settings; `None`: nothing is.

@@ -94,9 +94,9 @@ struct Aborted;
 #[error("the directive `abort` has closed the connection")]
 pub(super) struct AbortError;
 
-/// What stands for no response at all; see [`unless_aborted`].
+/// Represents that there is no response at all; see [`unless_aborted`].
 pub(super) fn aborted() -> Response<ResponseBody> {
-    // Where nothing can close the connection, as in a tower stack of another program, this is what the client gets.
+    // The client gets this where nothing can close the connection, as in a tower stack of another program.
     let mut response = plain(StatusCode::FORBIDDEN, "");
     response.extensions_mut().insert(Aborted);
     response

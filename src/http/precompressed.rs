@@ -1,4 +1,4 @@
-//! `file_server precompressed`: compressed files beside the others, for clients that take them.
+//! `file_server precompressed`: compressed files beside the others, for clients that accept them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::encode;
 use crate::config::EncodeFormat;
 
-/// The compressed files beside a file, in formats that are asked for.
+/// The compressed files beside a file, in the formats that the client accepts.
 pub(super) struct Siblings {
     formats: Vec<EncodeFormat>,
 }
@@ -18,12 +18,12 @@ impl Siblings {
         Self { formats: formats.iter().copied().filter(|format| is_there(&sibling(file, *format))).collect() }
     }
 
-    /// The one that the client likes best.
+    /// The one that the client prefers.
     pub(super) fn choose(&self, file: &Path, headers: &HeaderMap) -> Option<(PathBuf, EncodeFormat)> {
         encode::choose(&self.formats, headers).map(|format| (sibling(file, format), format))
     }
 
-    /// Says in a response that it depends on what the client takes, and which format it has.
+    /// Notes in a response that it depends on the client's `Accept-Encoding`, and its format.
     pub(super) fn describe(
         &self,
         headers: &mut HeaderMap,

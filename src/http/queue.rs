@@ -59,8 +59,8 @@ impl RequestQueue {
         })
     }
 
-    /// The waiting room of another sender to the same PHP threads. The two share their places, because their jobs share one
-    /// queue.
+    /// The waiting room of another sender to the same PHP threads. The two share their places, because their jobs share
+    /// one queue.
     pub fn sharing(&self, sender: Arc<dyn JobSender>) -> Arc<Self> {
         Arc::new(Self {
             sender,
@@ -162,15 +162,15 @@ impl RequestQueue {
     }
 }
 
-/// What the waiter of a job waits for.
+/// The events that the waiter of a job waits for.
 struct Answer<'c> {
     reply: oneshot::Receiver<Reply>,
     connection: Option<&'c InterimSlot>,
 }
 
 impl Answer<'_> {
-    /// The reply, which is missing when the job was dropped. `None`: the client closed its sending side a while ago, so it
-    /// is most likely gone.
+    /// The reply, which is missing when the job was dropped. `None`: the client closed its sending side a while ago, so
+    /// it is most likely gone.
     async fn wait(&mut self) -> Option<Option<Reply>> {
         let mut patience = None;
         poll_fn(|context| {

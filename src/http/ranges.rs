@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 
 use crate::limits;
 
-/// What is sent of a file.
+/// The part of a file that is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Selected {
     /// All of it: the field is none that is understood, or not worth it.
     Whole,
     /// These bytes, in the order asked for; never empty.
     Parts(Vec<RangeInclusive<u64>>),
-    /// Nothing: no part of the file is asked for.
+    /// Nothing: the client asks for no part of the file.
     Unsatisfiable,
 }
 
@@ -23,8 +23,8 @@ enum Spec {
     Last(u64),
 }
 
-/// Which bytes of a file with `length` bytes the field asks for. A field that is invalid counts as absent. So does one that asks
-/// for more bytes than there are, or in too many pieces: the answer would cost more than the whole file does.
+/// Which bytes of a file with `length` bytes the field asks for. A field that is invalid counts as absent. So does one
+/// that asks for more bytes than there are, or in too many pieces: the answer would cost more than the whole file does.
 pub(super) fn select(field: &[u8], length: u64) -> Selected {
     let Some(specs) = parse(field) else { return Selected::Whole };
     // There is no way to say which part of nothing is sent, and some clients send a range with each request.
@@ -56,7 +56,8 @@ impl Spec {
     }
 }
 
-/// The elements of a list of byte ranges. `None` when the unit is another one, an element is invalid, or there are too many.
+/// The elements of a list of byte ranges. `None` when the unit is another one, an element is invalid, or there are too
+/// many.
 fn parse(field: &[u8]) -> Option<Vec<Spec>> {
     let field = std::str::from_utf8(field).ok()?;
     let (unit, list) = field.split_once('=')?;
@@ -82,7 +83,7 @@ fn parse_spec(element: &str) -> Option<Spec> {
     }
 }
 
-/// Digits alone; what is too large for any file is as large as can be.
+/// Digits only; a number that is too large becomes the largest one.
 fn number(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
@@ -111,7 +112,7 @@ mod tests {
             ("bytes=-99", 10, parts([(0, 9)])),
             ("bytes=0-0,2-3", 10, parts([(0, 0), (2, 3)])),
             ("bytes= 5-6 , ,\t0-0,", 10, parts([(5, 6), (0, 0)])),
-            // What is beyond the end is left out; if nothing else is asked for, nothing can be sent.
+            // Ranges beyond the end are left out; if there are no others, nothing can be sent.
             ("bytes=0-0,10-", 10, parts([(0, 0)])),
             ("bytes=10-", 10, Selected::Unsatisfiable),
             ("bytes=99999999999999999999999-", 10, Selected::Unsatisfiable),
@@ -128,7 +129,7 @@ mod tests {
             ("bytes=0-3", 0, Selected::Whole),
             ("bytes=-3", 0, Selected::Whole),
             ("bytes=0-0,1-1", 0, Selected::Whole),
-            // What is invalid is as if it were not there.
+            // Invalid values are ignored.
             ("bytes=5-2", 10, Selected::Whole),
             ("bytes=0-0,5-2", 10, Selected::Whole),
             ("bytes=a-2", 10, Selected::Whole),

@@ -95,7 +95,7 @@ impl<'s> RequestContext<'s> {
             let (before, was) = (response.headers().clone(), response.status());
             outcome = match self.replied(replies, response, "http.intercept", None, run).await {
                 Replied::AsItIs(response) => Outcome::Answered(response),
-                // As in Caddy: what the routes do not answer keeps the response that it has.
+                // As in Caddy, a request that the routes do not answer keeps its response.
                 Replied::Routes(Outcome::GoOn) => match run.replied.take() {
                     Some((response, _)) => Outcome::Answered(response),
                     None => Outcome::Answered(plain(was, "")),
@@ -108,7 +108,7 @@ impl<'s> RequestContext<'s> {
         outcome
     }
 
-    /// Does what the first of the replies says that is for the response.
+    /// Applies the first of the replies that matches the response.
     async fn replied<B>(
         &mut self,
         replies: &'s [ReplyRoutes],
@@ -170,7 +170,7 @@ async fn unless_gone<T>(connection: Option<&Arc<InterimSlot>>, future: impl Futu
     .await
 }
 
-/// What has become of a response.
+/// The outcome of a response.
 enum Replied {
     /// It stays, perhaps with another status.
     AsItIs(Response<ResponseBody>),
@@ -228,7 +228,7 @@ fn with_fields(mut response: Response<ResponseBody>, before: &HeaderMap) -> Resp
         header::LAST_MODIFIED,
     ];
     for name in before.keys().filter(|name| !of_body.contains(name)) {
-        // As in Caddy, a handler that sends a body keeps the type that is there, and replaces what else it sets.
+        // As in Caddy, a handler that sends a body keeps an existing type, and replaces the other fields that it sets.
         if *name == header::CONTENT_TYPE || !response.headers().contains_key(name) {
             response.headers_mut().remove(name);
             for value in before.get_all(name) {

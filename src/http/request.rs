@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::paths::{self, BadPath};
 use crate::config::{Entry, RequestView, TrustedProxies};
 
-/// The request and what is known about it.
+/// The request, and the facts about it.
 pub(super) struct RequestState<'r> {
     /// The head, as it is now.
     pub(super) parts: request::Parts,
@@ -279,7 +279,8 @@ impl RequestView for RequestState<'_> {
     }
 }
 
-/// A random identifier (RFC 9562, version 4). It names a request in logs, or separates parts of a body, and keeps nothing secret.
+/// A random identifier (RFC 9562, version 4). It names a request in logs, or separates parts of a body, and keeps
+/// nothing secret.
 pub(super) fn random_uuid() -> String {
     use std::hash::{BuildHasher, RandomState};
 

@@ -10,7 +10,7 @@ use crate::limits;
 /// A response head and the length that the script promised.
 pub(super) struct Head {
     pub(super) response: Response<()>,
-    /// What the script's `Content-Length` says. The header itself is removed: the code that knows the real length decides.
+    /// The script's `Content-Length`. The header itself is removed: the code that knows the real length decides.
     pub(super) content_length: Option<u64>,
 }
 
@@ -32,10 +32,10 @@ impl Head {
 #[error("the script set more than {max} headers", max = limits::RESPONSE_HEADERS_MAX)]
 pub(super) struct TooManyHeaders;
 
-/// Translates PHP's head. What cannot be sent is dropped with a log line, because a response without one header is
-/// better than none: header names and values with invalid bytes, an unreadable `Content-Length`, and the fields that
-/// belong to the connection and are the server's to decide. `Connection: close` is a wish the server can grant. `Status` is
-/// not sent either: it is how a CGI script says its status (RFC 3875, 6.3.3), and how PHP hands a status line on.
+/// Translates PHP's head. Fields that cannot be sent are dropped with a log record, because a response without one
+/// header is better than none. These are names and values with invalid bytes, an unreadable `Content-Length`, and the
+/// fields of the connection, which the server sets. `Connection: close` is a wish the server can grant. `Status` is not
+/// sent either: it is how a CGI script says its status (RFC 3875, 6.3.3), and how PHP hands a status line on.
 ///
 /// # Errors
 /// There are too many headers.

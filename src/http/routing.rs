@@ -1,9 +1,9 @@
 //! Decides where a request goes (pure): to which site, and to which file, script or worker in it.
 //!
 //! The rule of `php_server` is FrankenPHP's: the first of the files to try that exists answers. If it is a script, it
-//! runs, and path info may follow its name; another file is served. The files to try by default are the path itself, its
-//! index script (after a redirect that adds the slash of a directory), and the index script of the root, which is the
-//! front controller.
+//! runs, and path info may follow its name; another file is served. The files to try by default are the path itself,
+//! its index script (after a redirect that adds the slash of a directory), and the index script of the root, which is
+//! the front controller.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use super::settings::{PhpMode, PhpRoute};
 use super::site::SiteSettings;
 use crate::config::host_matches;
 
-/// What a path in the file system is.
+/// The kind of a file in the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -36,8 +36,8 @@ pub trait FileSystem: Sync {
     }
 }
 
-/// The real file system. It is asked on the async side: a `stat` of a cached entry takes about a microsecond, a hundredth
-/// of what a hand-over to another thread and back would cost.
+/// The real file system. Called on the async side: a `stat` of a cached entry takes about a microsecond, and passing it
+/// to another thread and back would cost a hundred times as much.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -70,12 +70,12 @@ pub struct Script {
     pub worker: Option<usize>,
 }
 
-/// What a `php` or `php_server` block does with a request.
+/// The target of a request in a `php` or `php_server` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Runs a script.
     Script(Script),
-    /// The file server answers, with what is at this normalized path.
+    /// The file server answers, with the file at this normalized path.
     File(Vec<u8>),
     /// Redirects to the same path with a slash at the end.
     AddSlash,
@@ -113,7 +113,7 @@ pub(super) fn route(php: &PhpRoute, root: &Path, path: &[u8], files: &dyn FileSy
     }
 }
 
-/// What the decision about one request looks at.
+/// The input of the decision about one request.
 struct Router<'r> {
     php: &'r PhpRoute,
     root: &'r Path,
@@ -193,7 +193,7 @@ impl Router<'_> {
         let text = String::from_utf8_lossy(self.path);
         let index = workers.iter().position(|worker| worker.paths.iter().any(|pattern| pattern.matches(&text)))?;
         let file = workers[index].script.clone();
-        // Its name in the URL: below the root as the script is there, else just its file name.
+        // Its name in the URL: its path below the root, or just its file name if it is elsewhere.
         let name = match file.strip_prefix(self.root) {
             Ok(relative) => [b"/", relative.as_os_str().as_bytes()].concat(),
             Err(_) => [b"/", file.file_name().unwrap_or_default().as_bytes()].concat(),

@@ -66,8 +66,8 @@ impl HttpService {
         Self { challenges: Some(challenges), ..self }
     }
 
-    /// The service of a FastCGI socket: it runs the scripts that the web server in front names. Of the site, only the label
-    /// and the access log count.
+    /// The service of a FastCGI socket: it runs the scripts that the web server in front names. Of the site, only the
+    /// label and the access log count.
     #[must_use]
     pub fn for_fastcgi(site: SiteSettings, php: Arc<PhpRoute>) -> Self {
         Self { fastcgi: Some(php), ..Self::new(vec![site]) }
@@ -118,15 +118,15 @@ impl HttpService {
         self.in_hand.load(Ordering::SeqCst)
     }
 
-    /// Counts a request. Sequentially consistent with the look for a newer service that must follow it: either that look
-    /// sees the newer one, or whoever replaced this one sees the count.
+    /// Counts a request. Sequentially consistent with the check for a newer service, which must follow. Either that
+    /// check sees the newer one, or the reload that replaced this one sees the count.
     pub(super) fn lease(&self) -> Leased {
         self.in_hand.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         Leased(self.clone())
     }
 
-    /// Answers one request. It never fails: whatever goes wrong is a response, also a panic in a handler.
+    /// Answers one request. It never fails: every error becomes a response, even a panic in a handler.
     pub async fn handle<B>(&self, connection: ConnectionInfo, request: Request<B>) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,

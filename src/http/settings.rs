@@ -11,7 +11,7 @@ use crate::config::{
     ResponseMatcher, Status, Text,
 };
 
-/// What a route does with a request. A kind is added here, and in `http::answer`, where it is run.
+/// The action of a route. A kind is added here, and in `http::answer`, where it is run.
 #[derive(Clone)]
 pub enum Handler {
     /// Changes the request, which then continues.
@@ -86,22 +86,22 @@ pub enum PhpMode {
 pub struct PhpRoute {
     /// `php` or `php_server`.
     pub mode: PhpMode,
-    /// What its directives set. The root of the file server is known: its own, or that of the block.
+    /// The settings by its directives. The root of the file server is known: its own, or that of the block.
     pub settings: PhpSettings,
     /// The classic threads of this block's scope.
     pub classic: Arc<RequestQueue>,
-    /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers do
-    /// not belong here: a request for the path of their script is an ordinary one.
+    /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers
+    /// do not belong here: a request for the path of their script is an ordinary one.
     pub workers: Vec<WorkerRoute>,
 }
 
-/// An HTTP worker and what is sent to it.
+/// An HTTP worker and the requests that it gets.
 #[derive(Clone)]
 pub struct WorkerRoute {
     /// The worker's name, for the access log.
     pub name: String,
-    /// Its script, below the document root of the block if it is there. A request that routing sends to this script goes
-    /// to the worker.
+    /// Its script: a path below the document root of the block, if the script is below it. A request that routing sends
+    /// to this script goes to the worker.
     pub script: PathBuf,
     /// Patterns of paths that are sent to this worker, unless they are those of a static file.
     pub paths: Vec<PathPattern>,

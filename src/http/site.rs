@@ -13,7 +13,7 @@ use crate::config::TrustedProxies;
 pub struct SiteSettings {
     /// The site in the logs.
     pub label: String,
-    /// Host names without port, in lower case; a label `*` stands for any one label. Empty: every host that no other site
+    /// Host names without port, in lower case; a label `*` matches any one label. Empty: every host that no other site
     /// names.
     pub hosts: Vec<String>,
     /// What answers; see [`crate::config::Site::routes`].

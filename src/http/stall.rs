@@ -1,9 +1,9 @@
 //! Ends HTTP/2 connections that are idle, and those whose client does not take a response; where `timeouts` asks for it, also
 //! those of HTTP/1 with a response that takes too long.
 //!
-//! The write limit of the socket does not see the latter: the client keeps reading frames and opens no window. hyper asks a
-//! response for its next bytes when the window is open. So a body that returned bytes and is not asked again waits for its
-//! client. A body that was asked and had none waits for its script, which has no limit here.
+//! The write limit of the socket does not see the latter: the client keeps reading frames and opens no window. hyper
+//! asks a response for its next bytes when the window is open. So a body that returned bytes and is not asked again
+//! waits for its client. A body that was asked and had none waits for its script, which has no limit here.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use super::body::{ResponseBody, ResponseBodyError};
 use crate::config::Timeouts;
 use crate::limits;
 
-/// What the requests of one connection do.
+/// The state of the requests of one connection.
 #[derive(Debug)]
 pub(super) struct Streams {
     /// Requests whose response has not ended.

@@ -1,5 +1,5 @@
-//! Files that are served as they are: reading, validators and media types by `tower-http`; what may be seen, and which parts
-//! of it, by us.
+//! Files that are served as they are. `tower-http` reads them and makes validators and media types; we decide which
+//! files clients may see, and which parts.
 
 use std::ffi::OsStr;
 use std::io;
@@ -56,7 +56,7 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
     let visible = |file: &Path| !is_hidden(settings, root, file);
     let allowed = |file: &Path| !is_secret(settings, file, files);
     match files.kind(&file) {
-        // Whether it is secret is asked of the file that was opened.
+        // The opened file decides whether it is secret.
         Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) => Found::File(file),
         Some(FileKind::Directory) => {
             let index = settings
@@ -76,16 +76,15 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
     }
 }
 
-/// Whether clients get the answer that there is no such file: it is a script, whose source clients must not see, its name
-/// begins with `.ht`, or one of the `hide` patterns covers it. A pattern without a slash is compared with each part of the path
-/// below the root, one that begins with `./` with the beginning of that path, any other with the absolute path, which may
-/// begin with it.
+/// Whether clients get a 404: it is a script, whose source clients must not see, its name begins with `.ht`, or one of
+/// the `hide` patterns matches it. A pattern without a slash is compared with each part of the path below the root, one
+/// that begins with `./` with the beginning of that path, any other with the absolute path, which may begin with it.
 fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
     }
     let relative = file.strip_prefix(root).unwrap_or(file);
-    // Apache never serves these, so applications keep there what is secret.
+    // Apache never serves these, so applications keep secrets there.
     if relative.iter().any(|part| part.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b".ht"))) {
         return true;
     }
@@ -101,8 +100,8 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     })
 }
 
-/// Whether the file is one that clients must not see, or a link leads to one. Asked last, of a file that would be served: to follow
-/// its links costs a system call for each part of the path.
+/// Whether the file is one that clients must not see, or a link leads to one. Asked last, of a file that would be
+/// served: to follow its links costs a system call for each part of the path.
 fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool {
     let is_one = |path: &Path| settings.secret.iter().any(|secret| secret == path);
     // A path that cannot be followed now cannot be opened either, or has just changed.
@@ -130,7 +129,7 @@ async fn list(
     tokio::task::spawn_blocking(list).await.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
 }
 
-/// Sends the file, or the compressed one beside it if the client takes that.
+/// Sends the file, or the compressed one beside it if the client accepts that.
 async fn send_precompressed(
     settings: &FileServer,
     file: &Path,
@@ -151,13 +150,15 @@ async fn send_precompressed(
     response
 }
 
-/// The `Range` to be looked at. One that is repeated or belongs to another method is as if it were not there (RFC 9110, 14.2).
+/// The `Range` to be looked at. One that is repeated or belongs to another method is as if it were not there (RFC 9110,
+/// 14.2).
 fn asked_range(parts: &request::Parts) -> Option<&HeaderValue> {
     only(&parts.headers, &header::RANGE).filter(|_| parts.method == Method::GET)
 }
 
-/// Whether `If-Range` allows to send parts of the file with this tag. A condition that cannot be checked forbids it: the client
-/// would join pieces of two files. That is the case of a date, which does not tell two versions of one second apart.
+/// Whether `If-Range` allows to send parts of the file with this tag. A condition that cannot be checked forbids it:
+/// the client would join pieces of two files. That is the case of a date, which does not tell two versions of one
+/// second apart.
 fn is_wanted_version(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     !headers.contains_key(header::IF_RANGE) || only(headers, &header::IF_RANGE) == Some(tag)
 }
@@ -177,7 +178,7 @@ struct Opener {
     secret: Arc<[PathBuf]>,
 }
 
-/// Answers with the file, or with the parts of it that are asked for.
+/// Answers with the file, or with the parts that the client asks for.
 async fn send(opener: &Opener, parts: &request::Parts) -> Response<ResponseBody> {
     let response = match asked_range(parts) {
         Some(range) => send_range(opener, parts, range).await,
@@ -195,7 +196,7 @@ async fn send_range(
     let head = opener.open(&Method::HEAD, conditions(request)).await?;
     let tag = head.headers().get(header::ETAG).cloned();
     let length = head.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    // What the conditions of the request forbid to send is refused when it is asked for as a whole, too.
+    // If the conditions of the request forbid to send a part, they forbid to send the whole file too.
     let (Some(tag), Some(length), StatusCode::OK) = (tag, length, head.status()) else { return whole().await };
     if !is_wanted_version(&request.headers, &tag) {
         return whole().await;

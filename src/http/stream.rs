@@ -12,7 +12,7 @@ use super::forward::writes_through;
 #[derive(Debug)]
 pub(super) struct Ahead<S> {
     stream: S,
-    /// What was read ahead; freed when the protocol has taken it.
+    /// Bytes that were read ahead; freed when the protocol has taken them.
     ahead: Vec<u8>,
     taken: usize,
 }
@@ -22,12 +22,12 @@ impl<S> Ahead<S> {
         Self { stream, ahead: Vec::new(), taken: 0 }
     }
 
-    /// What was read ahead and is not taken.
+    /// The bytes that were read ahead and are not taken yet.
     pub(super) fn ahead(&self) -> &[u8] {
         &self.ahead[self.taken..]
     }
 
-    /// Takes so many bytes of what was read ahead, which the protocol will not see.
+    /// Skips so many of these bytes; the protocol will not see them.
     pub(super) fn pass(&mut self, count: usize) {
         self.taken = (self.taken + count).min(self.ahead.len());
         if self.taken == self.ahead.len() {

@@ -24,7 +24,7 @@ enum Step<H> {
     Enter { marks: u128 },
     /// Continues at the step `miss` if a route with this mark was taken.
     Unless { mark: u128, miss: usize },
-    /// Continues at the step `miss` if the request is not what the matcher wants.
+    /// Continues at the step `miss` if the matcher does not match.
     If { matcher: Matcher, miss: usize },
     /// Sets the mark of an exclusive route.
     Take { mark: u128 },

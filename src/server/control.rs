@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// What the server's loop is asked for.
+/// A request to the server's loop.
 pub(super) enum Request {
-    /// Another configuration: this text, or what the file says now.
+    /// Another configuration: this text, or the file as it is now.
     Reload { text: Option<String>, reply: oneshot::Sender<Result<Reloaded, ControlError>> },
 }
 
@@ -45,14 +45,14 @@ impl Requests {
     }
 }
 
-/// What came of a reload that took effect.
+/// The outcome of a reload that took effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reloaded {
     /// What is allowed and probably not meant, and what takes effect at the next start only.
     pub(super) warnings: Vec<String>,
 }
 
-/// What came of a restart.
+/// The outcome of a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Restarted {
     /// How many workers restarted.
@@ -94,10 +94,10 @@ pub(super) enum ControlError {
     /// An HTTP worker's script does not boot.
     #[error("{0}")]
     Boot(String),
-    /// Another configuration is asked for already.
+    /// Another reload is waiting already.
     #[error("a newer reload came while the scripts of its HTTP workers still booted")]
     Superseded,
-    /// No one is there to answer.
+    /// The loop has ended.
     #[error("the server is stopping")]
     Stopping,
 }
@@ -153,7 +153,7 @@ impl Control {
         self.live.borrow().clone()
     }
 
-    /// Puts another configuration in the place of the running one; `None`: what the file says now. See `reload`.
+    /// Puts another configuration in the place of the running one; `None`: the file as it is now. See `reload`.
     ///
     /// # Errors
     /// Says why the running configuration continues.
@@ -163,8 +163,8 @@ impl Control {
         answer.await.unwrap_or(Err(ControlError::Stopping))
     }
 
-    /// Lets the workers of some scopes restart. Returns when every script of theirs that ran has ended: on its own within
-    /// the grace period, or interrupted.
+    /// Lets the workers of some scopes restart. Returns when every script of theirs that ran has ended: on its own
+    /// within the grace period, or interrupted.
     pub(super) async fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> Restarted {
         let live = self.live();
         let (workers, runs) = live.threads.restart(scopes);

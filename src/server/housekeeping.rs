@@ -1,5 +1,4 @@
-//! What a process does beside its work: it reaps children that nothing else waits for, and logs signals that reached no
-//! script.
+//! Housekeeping of the process: it reaps children that nothing else waits for, and logs signals that reached no script.
 
 use crate::php::process;
 use std::fs;
@@ -26,8 +25,8 @@ pub(super) async fn run() {
     }
 }
 
-/// The processes that the kernel has handed to process 1 because their parent has ended: the children of its main thread,
-/// which starts none itself.
+/// The processes that the kernel has handed to process 1 because their parent has ended: the children of its main
+/// thread, which starts none itself.
 fn orphans() -> Vec<i32> {
     let children = fs::read_to_string("/proc/self/task/1/children").unwrap_or_default();
     children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()

@@ -2,8 +2,8 @@
 //!
 //! Everything that can fail comes first: reading and checking, binding new addresses, starting new threads, booting new
 //! HTTP workers. Until then the running configuration is not touched. The switch itself cannot fail: every listener
-//! passes its next requests to the new handlers, the scopes take over their new declarations, and what was removed ends
-//! after its running requests.
+//! passes its next requests to the new handlers, and the scopes take over their new declarations. Removed parts end
+//! after their running requests.
 
 use super::control::{ControlError, Reloaded, Requests, StopSignal};
 use super::run::{Listening, Server};
@@ -23,15 +23,17 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Server {
-    /// Reloads, unless `stop` is given first, or one of `newer` arrives while new workers boot: a script that never gets there
-    /// must not keep a corrected configuration out. What was started until then is left to [`Server::retired`].
+    /// Reloads, unless `stop` is given first, or one of `newer` arrives while new workers boot: a script that never
+    /// gets there must not keep a corrected configuration out. [`Server::retired`] ends the parts that were started
+    /// until then.
     pub(super) async fn reload(
         &mut self,
         text: Option<String>,
         stop: &mut StopSignal,
         newer: &mut Requests,
     ) -> Result<Reloaded, ControlError> {
-        // What the last reload has replaced must be gone: so any number of reloads holds two configurations at most.
+        // The parts that the last reload replaced must have ended, so any number of reloads holds two configurations at
+        // most.
         tokio::select! {
             () = self.retired() => {}
             _ = stop.wait() => return Err(ControlError::Stopping),
@@ -114,7 +116,7 @@ impl Server {
         self.retire(leaving, removed, replaced, grace);
     }
 
-    /// The file that a new configuration is read from, or, when its text was given, the one that it stands for.
+    /// The file of a new configuration, or, for a configuration as text, the file that the text replaces.
     fn origin(&self, has_text: bool, running: &Config) -> Result<PathBuf, ControlError> {
         match &self.source {
             Some(source) => Ok(source.clone()),
@@ -129,7 +131,8 @@ impl Server {
         Ok(self.inherited.bind(config, new)?)
     }
 
-    /// Lets what is gone end in the background: listeners, then, when the replaced handlers have no request in hand, threads.
+    /// Ends the replaced parts in the background: first the listeners, and then the threads, when the replaced handlers
+    /// have answered all requests.
     fn retire(&mut self, leaving: Leaving, removed: Vec<Listening>, replaced: Vec<HttpService>, grace: Duration) {
         let until = Instant::now() + grace;
         self.retiring = Some(tokio::spawn(async move {
@@ -155,8 +158,8 @@ impl Server {
         }));
     }
 
-    /// Waits until what the last reload has replaced is gone. Threads that could not be made to leave are kept, to be asked
-    /// again at the end: the engine must not be stopped under them.
+    /// Waits until the parts that the last reload replaced have ended. Threads that could not be made to leave are
+    /// kept, to be asked again at the end: the engine must not be stopped under them.
     pub(super) async fn retired(&mut self) {
         let Some(retiring) = &mut self.retiring else { return };
         let (leaving, stuck) = retiring.await.unwrap_or_default();
@@ -169,7 +172,7 @@ impl Server {
                 "a PHP thread of the last configuration could not be interrupted"
             );
         }
-        // What was left behind before may be gone by now.
+        // Threads that were stuck before may have ended by now.
         self.left_behind.retain(|leaving| !still_there(leaving).is_empty());
         if !stuck.is_empty() {
             self.left_behind.push(leaving);
@@ -209,8 +212,8 @@ async fn booted(
     }
 }
 
-/// Reads a configuration, on a thread that may block: the server's loop must see a signal to stop meanwhile, however large the
-/// configuration is and however slow its file system.
+/// Reads a configuration, on a thread that may block: the server's loop must see a signal to stop meanwhile, however
+/// large the configuration is and however slow its file system.
 async fn read(origin: PathBuf, text: Option<String>) -> Result<Config, ControlError> {
     let reading = tokio::task::spawn_blocking(move || match text {
         Some(text) => config::parse(&text, &origin, &|name| std::env::var(name).ok()),

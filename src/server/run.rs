@@ -59,9 +59,9 @@ pub enum ServeError {
     Worker(String),
 }
 
-/// Serves the configuration until a signal ends it. `source` is the file it came from, which a reload reads again. Returns
-/// after everything has been taken down. If a PHP thread cannot be made to leave, the process ends here, with a log record
-/// that names it.
+/// Serves the configuration until a signal ends it. `source` is the file it came from, which a reload reads again.
+/// Returns after everything has been taken down. If a PHP thread cannot be made to leave, the process ends here, with a
+/// log record that names it.
 ///
 /// # Errors
 /// Says why the server did not start; nothing half-started stays behind.
@@ -77,8 +77,8 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     let engine = Engine::start(&engine_options(&config))?;
     process::own();
     log_engine(&engine);
-    // Of every thread that is started from here, too: what a script lets pcntl_signal() catch would end the process on a
-    // thread without PHP. PHP's threads have the mask that the engine was started with.
+    // Every thread that starts from here on inherits the mask: a signal that a script handles by pcntl_signal() would
+    // end the process on a thread without PHP. PHP's threads have the mask that the engine was started with.
     SignalMask::block_all_but(&OWN_SIGNALS);
     let runtime = process::own_descriptors_of(runtime::start)
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
@@ -94,7 +94,8 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
         tracing::error!("the server's loop panicked, and the process ends at once; this is a defect of igor");
         exit_at_once(EXIT_STUCK);
     };
-    // Its threads end before PHP does: one that is just leaving must not meet what the end of the process takes down.
+    // Its threads end before PHP does: a thread that is just ending must not use memory that the end of the process
+    // frees.
     runtime.shutdown_timeout(Duration::from_secs(RUNTIME_END_SECONDS_MAX));
     match result {
         Ok(stuck) if !stuck.is_empty() => leave_without(&engine, &stuck),
@@ -124,7 +125,7 @@ fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
     exit_at_once(EXIT_STUCK)
 }
 
-/// What the loop of a running server holds.
+/// The state of the loop of a running server.
 pub(super) struct Server {
     /// The configuration file: absolute.
     pub(super) source: Option<PathBuf>,
@@ -140,7 +141,7 @@ pub(super) struct Server {
     pub(super) admin: Option<RunningAdmin>,
     /// The Redis ports of stores.
     pub(super) ports: Ports,
-    /// What the last reload has replaced, on its way out.
+    /// The parts that the last reload has replaced, while they end.
     pub(super) retiring: Option<JoinHandle<(Leaving, Stuck)>>,
     /// Ends with the server's first step down.
     opcache: Option<Coordinator>,
@@ -171,7 +172,7 @@ impl Listening {
     }
 }
 
-/// What is ready before PHP starts.
+/// The sockets, which are ready before PHP starts.
 struct Sockets {
     bound: Vec<(Listener, BoundListener)>,
     inherited: InheritedSockets,
@@ -325,8 +326,8 @@ impl Server {
     }
 }
 
-/// Asks for as many descriptors as the system allows: its usual limit, 1,024, is lower than what a server needs, and the
-/// server's own sockets belong above those of scripts.
+/// Raises the limit of descriptors as far as the system allows. The usual limit, 1,024, is too low for a server, and
+/// the server's own sockets belong above those of scripts.
 fn allow_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(DESCRIPTORS_MAX).min(DESCRIPTORS_MAX);
@@ -369,7 +370,7 @@ impl Signals {
                 _ = self.quit.recv() => control.stop("SIGQUIT"),
                 _ = self.hangup.recv() => {
                     tracing::info!(signal = "SIGHUP", "reloading the configuration");
-                    // The server's loop logs what comes of it. Not awaited here, so that a stop gets through.
+                    // The server's loop logs the outcome. Not awaited here, so that a stop gets through.
                     let control = control.clone();
                     tokio::spawn(async move { control.reload(None).await.err() });
                 }
@@ -378,7 +379,7 @@ impl Signals {
     }
 }
 
-/// The absolute path of the configuration file, so that a reload finds it wherever the process is by then.
+/// The absolute path of the configuration file, so that a reload finds it from any working directory.
 fn absolute(source: &Path) -> PathBuf {
     std::path::absolute(source).unwrap_or_else(|_| source.to_owned())
 }

@@ -1,5 +1,5 @@
-//! Warns when requests wait although every PHP thread of their group has been busy for long. Usually a page requests its
-//! own site, or pages wait for one another, and they hold all threads that could answer.
+//! Warns when requests wait although every PHP thread of their group has been busy for long. Usually a page requests
+//! its own site, or pages wait for one another, and they hold all threads that could answer.
 
 use super::control::Control;
 use crate::assemble::Live;
@@ -16,7 +16,7 @@ const NAMED_MAX: usize = 3;
 pub(super) async fn watch(control: Control) {
     let mut look = tokio::time::interval(Duration::from_secs(STALL_LOOK_EVERY_SECONDS));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The groups whose stall has been told of, until they move again.
+    // The groups with a reported stall, until they move again.
     let mut told = HashSet::new();
     loop {
         look.tick().await;

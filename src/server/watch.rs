@@ -58,14 +58,14 @@ impl Changes {
 }
 
 impl Watcher {
-    /// Watches what the running configuration asks for.
+    /// Watches the files of the running configuration.
     pub(super) fn start(control: &Control) -> Self {
         let mut watcher = Self { control: control.clone(), watched: Vec::new(), watching: None };
         watcher.follow();
         watcher
     }
 
-    /// Watches what the running configuration asks for now.
+    /// Watches the files of the configuration that runs now.
     pub(super) fn follow(&mut self) {
         let watched = watched(&self.control.live().config);
         if watched == self.watched {
@@ -118,7 +118,8 @@ fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
     }
 }
 
-/// A directory that a pattern starts from counts when it `comes`: what came in it before it was watched is not reported.
+/// A directory that a pattern starts from counts when it `comes`: files that came before it was watched are not
+/// reported.
 fn note_path(changes: &Changes, watched: &Watched, path: &Path, comes: bool) {
     for (label, patterns) in watched {
         let counts = |pattern: &WatchPattern| pattern.matches(path) || comes && pattern.directory().starts_with(path);
@@ -157,7 +158,7 @@ impl Watches {
         self.wait_for_missing(&there);
     }
 
-    /// The directory above what is missing says when it comes. One below `watched` does so already.
+    /// The directory above a missing file reports when the file comes. One below `watched` does so already.
     fn wait_for_missing(&mut self, watched: &BTreeSet<PathBuf>) {
         let above = self.missing.iter().filter_map(|missing| missing.ancestors().find(|above| above.is_dir()));
         let is_watched = |above: &&Path| watched.iter().any(|directory| above.starts_with(directory));

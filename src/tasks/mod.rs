@@ -1,11 +1,11 @@
-//! Tasks: work that a script hands to a background worker, and what comes back.
+//! Tasks: work that a script sends to a background worker, and its results.
 //!
 //! A sender puts a [`Task`] into the [`TaskQueue`] of a worker and waits until a thread has taken it. The receiver then
-//! sends updates, of which a bounded number wait, and completes the task. Payloads and updates are snapshots: the sender's
-//! thread writes the arena, and the receiver's thread reads that same arena. Nothing in here knows PHP.
+//! sends updates, of which a bounded number wait, and completes the task. Payloads and updates are snapshots: the
+//! sender's thread writes the arena, and the receiver's thread reads that same arena. Nothing in here knows PHP.
 //!
-//! Locks: that of a queue is taken before that of a task, never the other way round, and neither is held while a thread
-//! waits or while memory of a snapshot is freed.
+//! Locks: the lock of a queue is taken before the lock of a task, never the other way round. Neither is held while a
+//! thread waits or while memory of a snapshot is freed.
 
 mod queue;
 mod signal;

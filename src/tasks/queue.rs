@@ -1,9 +1,9 @@
 //! The tasks that wait for a thread of one worker: first in, first out, shared by the threads of a pool. When a reload
 //! changes the worker, its successor keeps the queue.
 //!
-//! Each thread that holds a worker handle has a stream that wakes it (`Ear`). The stream is readable as long as the last
-//! look of its thread left something to look at. `tick()` consumes the wake-up and raises it again while tasks wait, so
-//! a script that takes one task for each wake-up gets them all.
+//! Each thread that holds a worker handle has a stream that wakes it (`Ear`). The stream is readable as long as the
+//! last look of its thread left something to look at. `tick()` consumes the wake-up and raises it again while tasks
+//! wait, so a script that takes one task for each wake-up gets them all.
 
 use super::signal::Signal;
 use super::task::{Taken, Task};
@@ -257,7 +257,7 @@ impl TaskQueue {
         }
     }
 
-    /// The thread's script has ended. What it was called for, another thread may take.
+    /// The thread's script has ended. Another thread may take the task that woke it.
     pub fn leave(&self, key: ThreadKey) {
         let mut inner = self.locked();
         inner.ears.retain(|ear| ear.key != key);
@@ -266,7 +266,7 @@ impl TaskQueue {
         }
     }
 
-    /// No thread takes what is queued: the worker was given up. Later tasks are taken again.
+    /// No thread takes the queued tasks: the worker was given up. Later tasks are taken again.
     pub fn refuse(&self, reason: &str) {
         let queued = std::mem::take(&mut self.locked().queued);
         for task in queued {

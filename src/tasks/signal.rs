@@ -1,6 +1,8 @@
-//! A stream that a script can select on: readable while there is something to look at, at its end when nothing more comes.
+//! A stream that a script can select on: readable while there is something to look at, at its end when nothing more
+//! comes.
 //!
-//! The socket pair holds one byte at most. Code that changes the state holds the lock of the object that owns the signal.
+//! The socket pair holds one byte at most. Code that changes the state holds the lock of the object that owns the
+//! signal.
 
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use std::io;
@@ -28,14 +30,14 @@ impl Signal {
 
     /// Makes it readable.
     pub(super) fn raise(&mut self) {
-        // It fails only when a byte is there already, or when the script has shut the socket down itself.
+        // It fails only when the socket holds a byte already, or when the script has shut it down itself.
         if !self.is_raised && !self.is_hung_up {
             let _ = send(&self.near, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
             self.is_raised = true;
         }
     }
 
-    /// Ends the readability. Nothing is there to take when the script has read the byte itself.
+    /// Ends the readability. There is no byte to take when the script has read it itself.
     pub(super) fn lower(&mut self) {
         if self.is_raised {
             let mut bytes = [0; 8];

@@ -1,8 +1,8 @@
 //! One task, as both of its ends see it.
 //!
-//! Phases: *queued*, *running* (a thread has taken it), and three ends: *completed* and *aborted* by the receiver's side,
-//! *abandoned* by the sender's. The first end wins. The receiver closes its side in every case (`close`), which is when the
-//! task stops counting as running.
+//! Phases: *queued*, *running* (a thread has taken it), and three ends: *completed* and *aborted* by the receiver's
+//! side, *abandoned* by the sender's. The first end wins. The receiver closes its side in every case (`close`), which
+//! is when the task stops counting as running.
 
 use super::signal::Signal;
 use super::wait::{Interruption, WaitGraph};
@@ -115,7 +115,7 @@ impl Task {
         })
     }
 
-    /// What the sender has passed.
+    /// The array that the sender has passed.
     pub fn payload(&self) -> &Arc<Snapshot> {
         &self.payload
     }
@@ -264,7 +264,8 @@ impl Task {
         Some(Ok(()))
     }
 
-    /// Ends it well, with a last update beside those that wait. Without one, what is over may be completed again.
+    /// Completes it, with a last update after those that wait. Without an update, a completed task may be completed
+    /// again.
     ///
     /// # Errors
     /// It is over, so the result was not taken.
@@ -375,7 +376,7 @@ impl Task {
 }
 
 impl State {
-    /// Brings the sender's stream into line with what there is to read.
+    /// Makes the sender's stream readable if there is something to read.
     fn signal_sender(&mut self) {
         let Some(signal) = &mut self.to_sender else { return };
         if !self.updates.is_empty() {

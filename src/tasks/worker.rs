@@ -12,7 +12,7 @@ pub struct TaskWorker {
     counters: TaskCounters,
 }
 
-/// What has been counted of a worker's tasks. `Relaxed` everywhere: numbers that order no memory.
+/// The counts of a worker's tasks. `Relaxed` everywhere: numbers that order no memory.
 #[derive(Default)]
 pub(super) struct TaskCounters {
     pub(super) running: AtomicUsize,

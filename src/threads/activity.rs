@@ -1,4 +1,4 @@
-//! What a PHP thread does now, for operators.
+//! The activity of each PHP thread, for operators.
 
 use crate::exchange::RequestHead;
 use crate::limits::SHOWN_URI_BYTES_MAX;
@@ -36,7 +36,7 @@ impl ThreadState {
 /// Shared by a PHP thread, which writes it, and its readers. The lock is almost only taken by the writer.
 #[derive(Default)]
 pub struct Activity {
-    /// Protects what is said of one moment; held for the copy of a short text at most.
+    /// Protects the state of one moment; held for the copy of a short text at most.
     now: Mutex<Now>,
 }
 
@@ -90,7 +90,7 @@ impl Activity {
         });
     }
 
-    /// The thread runs a worker's script, outside of every request. Returns how long it had been at what it did before.
+    /// The thread runs a worker's script, outside of every request. Returns how long the previous activity took.
     pub fn running(&self, run: u64) -> Duration {
         self.change(ThreadState::Running, |now| now.run = run)
     }

@@ -21,7 +21,7 @@ pub struct ThreadGroup {
     members: Mutex<Vec<Joinable>>,
 }
 
-/// What a group has in common with each of its threads.
+/// Shared by a group and each of its threads.
 #[derive(Default)]
 struct Shared {
     identity: Identity,
@@ -143,8 +143,8 @@ impl OneRun {
     }
 }
 
-/// Waits until these runs have ended, as their scripts should: on their own until `grace`, interrupted again and
-/// again from then on, for `kill` at most. What runs after them on the same threads is left alone. Returns the threads whose
+/// Waits until these runs have ended, as their scripts should: on their own until `grace`, interrupted again and again
+/// from then on, for `kill` at most. What runs after them on the same threads is left alone. Returns the threads whose
 /// scripts go on all the same. Blocks.
 pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut runs = runs.0;
@@ -178,7 +178,8 @@ impl ThreadGroup {
         Self { options, shared: Arc::new(shared), numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
     }
 
-    /// Starts a thread. `make` is given its number, counted from 0 and never used twice, and where it says what it does.
+    /// Starts a thread. `make` gets the thread's number, counted from 0 and never used twice, and the place for its
+    /// activity.
     ///
     /// # Errors
     /// The system could not start a thread.
@@ -243,8 +244,8 @@ impl ThreadGroup {
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
     }
 
-    /// Lets the scripts of threads that wait for a request take so long to end, however little of the grace period is left.
-    /// To be called before they are asked to.
+    /// Lets the scripts of threads that wait for a request take so long to end, however little of the grace period is
+    /// left. To be called before they are asked to.
     pub fn spare_idle(&self, time: Duration) {
         let until = Instant::now() + time;
         for member in self.members().iter() {
@@ -256,7 +257,7 @@ impl ThreadGroup {
 
     /// Interrupts every running script that is not spared.
     pub fn interrupt(&self) {
-        // The list is released first: a thread is woken with the lock of what it waits for.
+        // The list is released first, because waking a thread takes the lock of its wait.
         let seats: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
         let now = Instant::now();
         for thread in seats.iter().filter(|thread| thread.spared().is_none_or(|until| until <= now)) {

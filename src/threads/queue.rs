@@ -26,8 +26,8 @@ pub struct JobQueue {
     waiting_threads: AtomicUsize,
 }
 
-/// Jobs that no thread will take. Their requests are answered with 503 when this is dropped, which the caller does without
-/// holding a lock.
+/// Jobs that no thread will take. Their requests are answered with 503 when this is dropped, which the caller does
+/// without holding a lock.
 #[must_use]
 #[derive(Default)]
 pub(crate) struct Refused(#[expect(dead_code, reason = "held to be dropped")] Vec<Queued>);
@@ -72,7 +72,7 @@ impl JobQueue {
         drop(stop.take());
     }
 
-    /// Refuses new jobs while there are no threads. Returns those that wait: to drop them is to refuse them too.
+    /// Refuses new jobs while there are no threads. Returns the waiting jobs; dropping them refuses them too.
     pub(crate) fn refuse(&self) -> Refused {
         let _stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(true, Ordering::Release);
@@ -87,8 +87,9 @@ impl JobQueue {
         }
     }
 
-    /// What was put in after the last thread had gone, by an offer that had found the queue open. Whichever comes second,
-    /// [`refuse`](Self::refuse) or the offer, takes the job out: each of them writes before it looks at what the other wrote.
+    /// Jobs that an offer put in after the last thread had ended, because it had found the queue open. The second of
+    /// the two, [`refuse`](Self::refuse) or the offer, takes the job out: each of them writes before it reads the
+    /// other's write.
     fn late(&self) -> Refused {
         fence(Ordering::SeqCst);
         if !self.closed.load(Ordering::Acquire) {
@@ -104,8 +105,8 @@ impl JobQueue {
         Refused(self.receiver.try_iter().collect())
     }
 
-    /// Blocks until there is a job, the queue is closed, one of `also_stop` is disconnected, or the thread has been idle for
-    /// `idle`.
+    /// Blocks until there is a job, the queue is closed, one of `also_stop` is disconnected, or the thread has been
+    /// idle for `idle`.
     pub(crate) fn take(&self, idle: Option<Duration>, also_stop: [&Receiver<Infallible>; 2]) -> Taken {
         loop {
             self.waiting_threads.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +136,8 @@ impl JobQueue {
         }
     }
 
-    /// The gate through which one block offers jobs. `on_offer` is called for each one that was queued; it must not block.
+    /// The gate through which one block offers jobs. `on_offer` is called for each one that was queued; it must not
+    /// block.
     pub fn sender(
         self: &Arc<Self>,
         scope: Arc<dyn Scope>,

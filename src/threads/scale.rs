@@ -1,6 +1,6 @@
 //! Decides how many classic threads there should be (pure).
 
-/// What the decision looks at.
+/// The input of the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     /// Threads that have not ended.

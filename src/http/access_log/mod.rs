@@ -1,7 +1,7 @@
 //! One record for each request, written when its response has ended: level info, and error for a 5xx.
 //!
-//! A record goes to the sinks of its site, or, where a site has none of its own, to `tracing` with the target [`TARGET`].
-//! Secrets are masked here, so that no place that a record goes to can forget it.
+//! A record goes to the sinks of its site, or, where a site has none of its own, to `tracing` with the target
+//! [`TARGET`]. Secrets are masked here, so that no place that a record goes to can forget it.
 
 mod redact;
 
@@ -78,7 +78,7 @@ pub(super) struct LogNotes {
     pub(super) appended: Vec<(String, String)>,
 }
 
-/// What is known of a request and its response; logged when it is dropped.
+/// The record of a request and its response; logged when it is dropped.
 pub struct AccessRecord {
     log: AccessLog,
     /// When the request came.
@@ -156,7 +156,7 @@ impl AccessRecord {
     /// Writes the record of a request with an unreadable head: only its sender is known.
     pub(super) fn unreadable(connection: &ConnectionInfo, log: &AccessLog, status: StatusCode) {
         let mut parts = http::Request::new(()).into_parts().0;
-        // What it asked for is not known; a method and a path would be invented.
+        // Its method and its path are not known, so the record has none.
         parts.method = Method::from_bytes(b"-").unwrap_or_default();
         parts.uri = "-".parse().unwrap_or_default();
         if let Some(mut record) = Self::start(&parts, connection, log, "") {
@@ -182,7 +182,7 @@ impl AccessRecord {
             if is_bodiless { Some(0) } else { promised.or_else(|| SizeHint::exact(&response.body().size_hint())) };
     }
 
-    /// Takes over what the directives of a site say of the record.
+    /// Adds the changes by the directives of a site.
     pub(super) fn set_notes(&mut self, notes: LogNotes) {
         self.appended = notes.appended;
         if notes.skipped {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::HeaderName;
 use percent_encoding::percent_decode_str;
 
-/// What is in the place of a secret. The word that Caddy uses.
+/// Replaces a secret. The word that Caddy uses.
 pub const REDACTED: &str = "REDACTED";
 
 /// The names of secret query values, in lower case.
@@ -87,7 +87,7 @@ pub fn redact_uri(uri: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// What is between two parameters. PHP and others can be set to take `;`, and a second `?` begins nothing new, but an
+/// The bytes between two parameters. PHP and others can be set to take `;`, and a second `?` begins nothing new, but an
 /// address inside an address often follows one.
 const SEPARATORS: [char; 4] = ['&', ';', '?', '#'];
 

@@ -1,7 +1,7 @@
 //! The bytes of a compressed response.
 //!
-//! The compressor is flushed whenever the handler has no more bytes for now. So what a script flushed reaches the client at
-//! once, and what comes without a pause is compressed as one.
+//! The compressor is flushed whenever the handler has no more bytes for now. So flushed output reaches the client at
+//! once, and output without a pause is compressed as one.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::config::EncodeFormat;
 use crate::http::body::{ResponseBody, ResponseBodyError, Source};
 use crate::limits;
 
-/// The compressed form of a body. One that is there as a whole, and small, stays whole, with a length.
+/// The compressed form of a body. A small body that is complete in memory stays whole, with a length.
 pub(super) fn compressed(format: EncodeFormat, body: ResponseBody) -> ResponseBody {
     let whole = body.whole().filter(|bytes| bytes.len() <= limits::ENCODE_WHOLE_BYTES_MAX).cloned();
     match whole.and_then(|bytes| whole_of(format, &bytes).ok()) {
@@ -35,7 +35,7 @@ fn whole_of(format: EncodeFormat, bytes: &[u8]) -> io::Result<Vec<u8>> {
 struct Compressed {
     format: EncodeFormat,
     inner: ResponseBody,
-    /// What came from `inner` and was not compressed yet.
+    /// Bytes of `inner` that are not compressed yet.
     pending: Bytes,
     /// Made with the first bytes: most of the memory of a response is here.
     compressor: Option<Compressor>,

@@ -1,5 +1,5 @@
-//! `encode`: compresses responses. This file decides what is compressed and in which format (pure); [`body`] makes the
-//! bytes.
+//! `encode`: compresses responses. This file decides which responses are compressed, and in which format (pure);
+//! [`body`] makes the bytes.
 //!
 //! A compressed response is another representation (RFC 9110, 8.8.3), so its strong `ETag` ends with the name of the
 //! format. That name is removed from the condition of the next request before the handler sees it, so `If-None-Match`
@@ -102,7 +102,7 @@ fn forbids_transforms(headers: &HeaderMap) -> bool {
     directives.flat_map(|list| list.split(',')).any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
 }
 
-/// Lets caches know that the answer depends on what the client takes.
+/// Lets caches know that the response depends on `Accept-Encoding`.
 pub(super) fn vary(headers: &mut HeaderMap) {
     let named = headers.get_all(header::VARY).into_iter().filter_map(|value| value.to_str().ok());
     let is_named = named

@@ -21,7 +21,7 @@ pub(in super::super) fn choose(formats: &[EncodeFormat], headers: &HeaderMap) ->
     best.filter(|(quality, _)| *quality >= accepted.identity).map(|(_, format)| format)
 }
 
-/// What the client says about the codings that it takes.
+/// The client's preferences of codings.
 struct Accepted<'h> {
     named: Vec<(&'h str, u16)>,
     others: u16,
@@ -51,7 +51,7 @@ impl<'h> Accepted<'h> {
     }
 }
 
-/// The quality in thousandths. One that cannot be read is none: the client gets what it surely understands.
+/// The quality in thousandths. An unreadable weight is 0: the client gets a coding that it surely understands.
 fn quality(parameters: &str) -> u16 {
     let value = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -76,7 +76,7 @@ where
 {
     while let Some(Record { kind, id, content }) = records.next().await? {
         if kind != record::BEGIN_REQUEST || id == 0 {
-            // What is left of the request before is passed over.
+            // Records of the previous request are skipped.
             if id == 0 {
                 answer_management(writer, kind, &content).await?;
             }
@@ -310,7 +310,7 @@ fn channel(announced: u64) -> (mpsc::Sender<Piece>, StdinBody) {
     (sender, StdinBody { pieces, remaining: announced, is_ended: announced == 0 })
 }
 
-/// The body of a FastCGI request: as long as `CONTENT_LENGTH` says. What comes beyond that is left out, as by php-fpm.
+/// The body of a FastCGI request: as long as `CONTENT_LENGTH` says. Longer text is cut off, as by php-fpm.
 struct StdinBody {
     pieces: mpsc::Receiver<Piece>,
     remaining: u64,

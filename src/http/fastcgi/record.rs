@@ -19,7 +19,7 @@ pub(super) const UNKNOWN_TYPE: u8 = 11;
 /// The role of a web application, and the only one that is played here.
 pub(super) const RESPONDER: u16 = 1;
 
-/// What a request ends with, seen from the protocol.
+/// How a request ends, in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndStatus {
     Complete = 0,
@@ -44,7 +44,7 @@ pub(super) struct Record {
 #[error("what was sent is not FastCGI; a web server must be told to speak it to this address")]
 pub(in crate::http) struct NotFastCgi;
 
-/// Takes the first record out of what was read; `None` when there is no whole one yet.
+/// Takes the first record out of the bytes that were read; `None` when there is no whole one yet.
 pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Record>, NotFastCgi> {
     match buffer.first() {
         None => return Ok(None),

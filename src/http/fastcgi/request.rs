@@ -1,8 +1,8 @@
 //! Converts the parameters of a FastCGI request to a request and its script (pure, except that it checks files).
 //!
-//! A web server sends what php-fpm wants: `SCRIPT_FILENAME` names the script, and all parameters become `$_SERVER`. If that
-//! file does not exist, the path after the nearest existing file is `PATH_INFO`, as with PHP's `cgi.fix_pathinfo`. Most
-//! configurations rely on that.
+//! A web server sends the parameters of php-fpm: `SCRIPT_FILENAME` names the script, and all parameters become
+//! `$_SERVER`. If that file does not exist, the path after the nearest existing file is `PATH_INFO`, as with PHP's
+//! `cgi.fix_pathinfo`. Most configurations rely on that.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
@@ -100,7 +100,7 @@ fn parts(params: &Pairs) -> Result<request::Parts, NotRun> {
     Ok(parts)
 }
 
-/// What the client asked for; of the script's own name where the web server does not say.
+/// The client's URI; made of the script's name if the web server does not send it.
 fn uri(params: &Pairs) -> Vec<u8> {
     if let Some(uri) = params.get(b"REQUEST_URI").filter(|uri| uri.starts_with(b"/")) {
         return uri.to_vec();

@@ -18,7 +18,7 @@ pub(super) struct Upstreams {
     next: AtomicUsize,
 }
 
-/// One server, and what is known of it.
+/// One server, and its state.
 pub(super) struct Upstream {
     index: usize,
     pub(super) address: UpstreamAddress,
@@ -130,7 +130,7 @@ impl Upstreams {
         self.list.iter()
     }
 
-    /// What the policy looks at in a request, as a number.
+    /// The property of a request that decides the policy, as a number.
     pub(super) fn key(&self, sender: &Sender, parts: &request::Parts) -> u64 {
         let mut hasher = DefaultHasher::new();
         match &self.policy {
@@ -182,7 +182,8 @@ impl Upstreams {
             | LoadPolicy::UriHash
             | LoadPolicy::Header(_)
             | LoadPolicy::Query(_) => {
-                // The highest of the numbers that key and upstream make together: one that is gone moves its own keys only.
+                // The highest of the numbers that key and upstream make together: one that is gone moves its own keys
+                // only.
                 available.into_iter().max_by_key(|upstream| weight(key, &upstream.address)).map(Chosen::new)
             }
         }

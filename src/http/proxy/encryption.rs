@@ -81,7 +81,7 @@ fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     certificates.map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// `tls_insecure_skip_verify`: takes whoever answers for the upstream. Only the signatures of the handshake are checked.
+/// `tls_insecure_skip_verify`: accepts every certificate. Only the signatures of the handshake are checked.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -27,8 +27,8 @@ pub(in crate::http) struct Sender {
     pub(in crate::http) body_read_max: Option<Duration>,
 }
 
-/// Prepares the head of a request for the upstream. What a client says of where it comes from is replaced, unless it is a
-/// trusted proxy: the upstream trusts these fields.
+/// Prepares the head of a request for the upstream. The client's own statements about its address are replaced, unless
+/// it is a trusted proxy: the upstream trusts these fields.
 pub(super) fn forward(parts: &mut request::Parts, sender: &Sender, is_upgrade: bool) {
     let upgrade = parts.headers.get(header::UPGRADE).cloned().filter(|_| is_upgrade);
     let takes_trailers =

@@ -13,7 +13,7 @@ use super::connect::Connector;
 use super::encryption::Encryption;
 use crate::config::{HealthCheck, StatusPattern, UpstreamAddress};
 
-/// Starts the checks, if there are to be any. They end when the proxy is gone.
+/// Starts the checks, if they are configured. They end when the proxy is gone.
 pub(super) fn start(proxy: &Arc<Inner>) {
     let Some(check) = proxy.settings.health.clone() else { return };
     for upstream in proxy.upstreams.iter() {

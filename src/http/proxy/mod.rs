@@ -1,7 +1,7 @@
 //! `reverse_proxy`: hands a request on to a server behind this one, and its answer back.
 //!
-//! Bodies are streamed both ways with the sockets' own back-pressure, so a request holds a few buffers, however long the
-//! bodies are. Connections are kept and used again by hyper's client.
+//! Bodies are streamed both ways with the sockets' own back-pressure, so a request holds a few buffers, however long
+//! the bodies are. Connections are kept and used again by hyper's client.
 
 mod balance;
 mod connect;
@@ -80,7 +80,7 @@ impl From<Fault> for ProxyError {
 }
 
 impl ProxyError {
-    /// What the client gets.
+    /// The outcome for the client.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::NoneAvailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -150,8 +150,8 @@ impl Proxy {
         }
     }
 
-    /// Sends the request to this upstream. An error says whether nothing of the request was sent, so that it may be tried
-    /// again.
+    /// Sends the request to this upstream. An error says whether nothing of the request was sent, so that it may be
+    /// tried again.
     async fn try_once(
         &self,
         chosen: Chosen,
@@ -172,7 +172,7 @@ impl Proxy {
             parts.uri = target(&parts.uri, chosen.index());
             http::Request::from_parts(parts, body.body())
         };
-        // As in Caddy, only what is safe to repeat is sent to an upstream twice.
+        // As in Caddy, only a request that is safe to repeat is sent to an upstream twice.
         let may_repeat = parts.method == Method::GET && body.is_whole();
         let started = Instant::now();
         let sending = self.0.client.request(request);
@@ -215,7 +215,7 @@ impl Proxy {
     }
 }
 
-/// What a request head consists of, without its extensions: those are of this side's connection.
+/// The parts of a request head without its extensions, which belong to this side's connection.
 fn copy_of(parts: &request::Parts) -> request::Parts {
     let mut copy = http::Request::new(()).into_parts().0;
     copy.method.clone_from(&parts.method);
@@ -224,7 +224,8 @@ fn copy_of(parts: &request::Parts) -> request::Parts {
     copy
 }
 
-/// Path and query of the request at the upstream with this number: that is what the pool and the connector know it by.
+/// Path and query of the request at the upstream with this number, by which the pool and the connector know the
+/// upstream.
 fn target(uri: &Uri, upstream: usize) -> Uri {
     let path = uri.path_and_query().cloned();
     let built = Uri::builder().scheme("http").authority(format!("u{upstream}"));

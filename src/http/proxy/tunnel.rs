@@ -16,7 +16,7 @@ use crate::limits;
 /// Tunnels that may be open: they are connections that no listener counts any more.
 static PLACES: Semaphore = Semaphore::const_new(limits::PROXY_TUNNELS_MAX);
 
-/// The client's end of a connection that is to change its protocol.
+/// The client's end of a connection that should change its protocol.
 pub(super) struct Tunnel(Arc<Mutex<Option<OnUpgrade>>>);
 
 impl Tunnel {

@@ -1,5 +1,5 @@
-//! Which requests the admin interface answers at all. Like Caddy's it has no passwords: everyone who reaches the address
-//! may use it. A web page in a browser on the same machine must not.
+//! Which requests the admin interface answers at all. Like Caddy's it has no passwords: everyone who reaches the
+//! address may use it. A web page in a browser on the same machine must not.
 //!
 //! A page could use a host name of its own that resolves to this machine (DNS rebinding); then that name is in `Host`.
 //! Or it could post to `localhost`; then the browser names the page in `Origin`.
@@ -38,7 +38,7 @@ pub(super) fn check(headers: &HeaderMap, local: Option<SocketAddr>) -> Result<()
     }
 }
 
-/// An interface that was opened to everybody is asked by whatever name it has there. The port does not matter: it may be
+/// An interface that is open to every host may be called by any name. The port does not matter: it may be
 /// another one behind a tunnel.
 fn host_is_ours(host: &str, listening: IpAddr) -> bool {
     if listening.is_unspecified() {

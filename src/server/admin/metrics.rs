@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// The media type of the answer.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is known of the process as a whole.
+/// The metrics of the process as a whole.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Process {
     /// Requests that wait for a classic thread.

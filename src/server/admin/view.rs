@@ -151,7 +151,7 @@ pub struct BackgroundView {
     pub age_seconds: Option<f64>,
     /// The time since its script last called `frankenphp_set_vars()`, whether or not the array had changed.
     pub last_publish_seconds: Option<f64>,
-    /// The threads that wait for it to become ready.
+    /// The threads that wait until it is ready.
     pub waiters: Vec<WaiterView>,
     /// What has been counted.
     pub counts: BackgroundCounts,
@@ -180,7 +180,7 @@ pub struct TaskView {
     pub seconds: f64,
 }
 
-/// What has been counted of a background worker.
+/// The counts of a background worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackgroundCounts {
     /// Runs of its script that have begun.
@@ -197,7 +197,7 @@ pub struct BackgroundCounts {
     pub restarts: RestartCounts,
     /// Publishes that changed something.
     pub publishes: u64,
-    /// Publishes of what was already there.
+    /// Publishes that changed nothing.
     pub skipped_publishes: u64,
     /// Reads that missed the reading cache of their thread.
     pub reads: u64,
@@ -295,8 +295,8 @@ pub struct ThreadView {
     pub scope: Option<String>,
     /// The worker's script.
     pub script: Option<PathBuf>,
-    /// `starting`, `idle`, `busy` (in a request), `running` (a worker's script outside of requests) or `pausing` (before
-    /// the next run of it).
+    /// `starting`, `idle`, `busy` (in a request), `running` (a worker's script outside of requests) or `pausing`
+    /// (before the next run of it).
     pub state: String,
     /// Since when, in milliseconds.
     pub state_since_milliseconds: u64,
