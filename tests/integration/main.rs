@@ -12,6 +12,7 @@ mod common;
 mod admin;
 mod archetypes;
 mod background;
+mod claims;
 mod classic;
 mod cli;
 mod consistency;
