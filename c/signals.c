@@ -386,7 +386,7 @@ void igor_signals_fail(igor_thread *self)
 
 	if (signo != 0) {
 		self->fatal_signal = 0;
-		zend_error_noreturn(E_ERROR, "Signal %d (%s) ended this script, which has no handler for it; the server goes on",
+		zend_error_noreturn(E_ERROR, "Signal %d (%s) ended this script, which has no handler for it; the server continues",
 			signo, igor_signal_name(signo));
 	}
 }

@@ -159,7 +159,7 @@ static void igor_execute(igor_thread *self)
 }
 
 #define IGOR_NO_TIMER \
-	"a script was not begun: the system gave no timer for max_execution_time; raise the limit of pending signals (ulimit -i)"
+	"a script was not started: the system has no timer left for max_execution_time; raise the limit of pending signals (ulimit -i)"
 
 /* * Creates the timer of max_execution_time before zend_max_execution_timer_init(), which then finds it. If the system has
  * no timer left, that function would end PHP's startup halfway, and the shutdown would free the memory of the previous

@@ -60,6 +60,6 @@ pub(crate) fn log_engine(engine: &Engine) {
         } else {
             "it is not loaded: add zend_extension=opcache to php.ini"
         };
-        tracing::warn!("opcache does not run, so every request compiles its scripts anew; {why}");
+        tracing::warn!("opcache does not run, so every request compiles its scripts again; {why}");
     }
 }

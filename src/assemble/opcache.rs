@@ -46,7 +46,7 @@ impl Drop for Coordinator {
 
 fn drain(request: &RestartRequest, live: &Live) {
     let (reason, by) = (request.reason(), request.by());
-    tracing::info!(reason, by, "opcache is to be restarted: worker scripts are told to end");
+    tracing::info!(reason, by, "opcache will be restarted: worker scripts are asked to end");
     let (grace, kill) = (live.config.global.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
     // Those that do not end are interrupted below, with all others.
     let _ = live.threads.restart(|_| true);
@@ -54,7 +54,7 @@ fn drain(request: &RestartRequest, live: &Live) {
     let mut stuck = safepoint().await_left(DrainStep::Runs, Instant::now() + grace, kill);
     if stuck.is_empty() {
         safepoint().close();
-        tracing::debug!("opcache is to be restarted: nobody starts until the running scripts have ended");
+        tracing::debug!("opcache will be restarted: no script starts until the running ones have ended");
         stuck = safepoint().await_left(DrainStep::All, Instant::now() + grace, kill);
     }
     if stuck.is_empty() {

@@ -82,7 +82,7 @@ pub(super) fn is_served_by(config: Option<&Path>, pid: u32) -> bool {
 pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
     let answer = command(arguments, "/frankenphp/workers/restart", String::new(), true)?;
     let Restarted { workers, stuck } = understood(&answer)?;
-    print(&format!("{workers} {} begun anew\n", if workers == 1 { "worker has" } else { "workers have" }))?;
+    print(&format!("{workers} {} restarted\n", if workers == 1 { "worker has" } else { "workers have" }))?;
     let hangs = |stuck: &StuckView| {
         let place = stuck.place.as_deref().unwrap_or("an unknown place");
         format!("the script of the thread {} could not be interrupted; it hangs at {place}", stuck.thread)

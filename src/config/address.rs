@@ -20,7 +20,7 @@ struct Parts<'a> {
 pub(super) fn address(word: &Token, settings: &HttpsSettings, context: &mut Context<'_>) -> Option<Address> {
     let text = word.text.as_str();
     if is_site_directive(text) {
-        let message = format!("`{text}` is a directive, but here stands the address of a site");
+        let message = format!("`{text}` is a directive, but the address of a site is expected here");
         let hint = format!("write an address first, for example `:8080 {{`, and `{text}` inside its braces");
         context.error_with_hint(&word.position, message, hint);
         return None;

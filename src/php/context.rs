@@ -261,7 +261,7 @@ impl Context {
 
     /// The message that PHP gets of a call in which we panicked.
     pub(super) fn note_panic(&mut self, call: &str) {
-        self.text = format!("a defect of igor was met in {call}(); its log tells more").into_bytes();
+        self.text = format!("a defect of igor was met in {call}(); its log has more").into_bytes();
     }
 
     pub(super) fn text(&self) -> &[u8] {

@@ -89,7 +89,7 @@ impl Context {
             Read::Aborted(reason) => Err(Failure::runtime(reason)),
             Read::Abandoned => Err(abandoned()),
             Read::TimedOut => Err(Failure::runtime(format!(
-                "background worker \"{}\" has sent no update within {} s, as default_socket_timeout says; the task goes on",
+                "background worker \"{}\" has sent no update within {} s, as default_socket_timeout says; the task continues",
                 task.worker().name(),
                 timeout.unwrap_or_default().as_secs_f64()
             ))),

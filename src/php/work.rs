@@ -224,7 +224,7 @@ pub trait Work: Send {
     /// Background worker: a new descriptor that becomes readable (end of file) when the script should end.
     ///
     /// # Errors
-    /// The system gave no descriptor.
+    /// The system has no descriptor left.
     fn handle(&mut self) -> std::io::Result<OwnedFd> {
         Err(std::io::Error::other("only a background worker has a handle"))
     }
@@ -237,7 +237,7 @@ pub trait Work: Send {
     /// Background worker: the script wants to hear of tasks and of its end.
     ///
     /// # Errors
-    /// The system gave no descriptor.
+    /// The system has no descriptor left.
     fn listen(&mut self) -> std::io::Result<()> {
         Err(std::io::Error::other("this script is no background worker"))
     }

@@ -88,7 +88,7 @@ pub(super) enum ControlError {
     /// A log file cannot be opened. The message names it.
     #[error("{0}")]
     Log(std::io::Error),
-    /// The system gave no thread.
+    /// The system has no thread left.
     #[error("starting PHP threads: {0}")]
     Threads(std::io::Error),
     /// An HTTP worker's script does not boot.

@@ -247,7 +247,7 @@ fn log_reload(result: &Result<Reloaded, ControlError>) {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             tracing::info!("the configuration was reloaded");
         }
-        Err(error) => tracing::error!("the configuration was not reloaded, and the running one goes on: {error}"),
+        Err(error) => tracing::error!("the configuration was not reloaded, and the running one stays in use: {error}"),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn start() -> io::Result<Runtime> {
     };
     // Tokio reports a failed start of a thread only by panicking; the message goes to the standard error.
     catch_unwind(AssertUnwindSafe(make))
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::WouldBlock, "the system gave no thread")))
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::WouldBlock, "the system has no thread left")))
 }
 
 /// Uses a thread for blocking work now and then, so that the last one is never idle for long enough to end.

@@ -14,7 +14,7 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     let grace = live.config.global.grace_period;
     let until = Instant::now() + grace;
 
-    tracing::info!(grace_ms = grace.as_millis() as u64, "stopping: background workers are told to end");
+    tracing::info!(grace_ms = grace.as_millis() as u64, "stopping: background workers are asked to end");
     live.threads.stop_background();
 
     tracing::debug!("stopping: no new connections, running requests end");

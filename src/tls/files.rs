@@ -53,7 +53,7 @@ pub enum CertificateFileError {
 
 fn way_out(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => "; let the user that igor runs as read it, and nobody else",
+        io::ErrorKind::PermissionDenied => "; let the user that igor runs as read it, and no one else",
         io::ErrorKind::NotFound => "; correct the path in `tls`",
         _ => "",
     }

@@ -33,7 +33,7 @@ pub enum Reason {
     TooDeep(usize),
     /// The copy would need more bytes than this.
     TooLarge(usize),
-    /// The system gave no memory for this many bytes.
+    /// The system has no memory left for this many bytes.
     OutOfMemory(usize),
     /// A type of value that only the engine's internals use.
     Internal(u8),
@@ -136,7 +136,10 @@ impl fmt::Display for Refusal {
                  the configuration"
             ),
             Reason::OutOfMemory(bytes) => {
-                write!(f, "the system gave no memory for a snapshot of {bytes} bytes or more; the published one stays")
+                write!(
+                    f,
+                    "the system has no memory left for a snapshot of {bytes} bytes or more; the published one stays"
+                )
             }
             Reason::Internal(kind) => {
                 write!(f, "{place} is of the engine's internal type {kind}, which cannot be published")

@@ -44,7 +44,7 @@ impl Walker {
         let address = pointer as usize;
         assert!(
             self.arena.contains(&address) && address + bytes <= self.arena.end,
-            "{what} lies outside of its snapshot"
+            "{what} is outside of its snapshot"
         );
         assert_eq!(address % 8, 0, "{what} is not aligned");
     }

@@ -136,7 +136,7 @@ pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
 
 /// A system that starts no thread.
 pub(super) fn no_thread(name: &str, error: &std::io::Error) -> Failure {
-    Failure::runtime(format!("background worker \"{name}\" cannot be started: the system gave no thread: {error}"))
+    Failure::runtime(format!("background worker \"{name}\" cannot be started: the system has no thread left: {error}"))
 }
 
 /// The part of B19 that logs share, for a background worker.

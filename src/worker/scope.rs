@@ -141,7 +141,7 @@ impl ScopeWorkers {
     /// Starts the workers that are declared with `num` of at least 1 and do not run.
     ///
     /// # Errors
-    /// The system gave no thread.
+    /// The system has no thread left.
     pub fn start_eager(self: &Arc<Self>) -> Result<(), Failure> {
         let scope = self.view();
         for worker in self.workers() {

@@ -242,7 +242,7 @@ fn a_slow_form_does_not_hold_up_a_restart() {
     let code =
         "opcache_reset(); while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); } return 1;";
     last.write(&Request::post("/eval.php", code));
-    server.wait_log(&["nobody starts until the running scripts have ended"]);
+    server.wait_log(&["no script starts until the running ones have ended"]);
     let mut slow = server.connect();
     let head = "POST /eval.php?slow HTTP/1.1\r\nHost: slow\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     slow.write_raw(format!("{head}Content-Length: 9\r\n\r\nreturn").as_bytes());

@@ -69,7 +69,7 @@ fn restart_and_reload_say_what_they_did() {
     let server = block(&puppet("w", &format!("num 1\n{READY}"))).admin().start();
     ensure(&server, "w");
     let (code, stdout, stderr) = ask(&server, &["restart"]);
-    assert_eq!((code, stdout.as_str()), (Some(0), "1 worker has begun anew\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (Some(0), "1 worker has restarted\n"), "{stderr}");
     let (code, stdout, stderr) = ask(&server, &["reload"]);
     assert_eq!((code, stdout.as_str()), (Some(0), "the configuration was reloaded\n"), "{stderr}");
     let other = server.path("Other");

@@ -20,7 +20,7 @@ fn a_worker_that_gets_no_thread_fails_its_caller_and_starts_later() {
     let server = block(&puppet("w", READY)).frankenphp("num_threads 2").php_threads_at_most(2).start();
     for _ in 0..2 {
         let message = server.eval("frankenphp_ensure_background_worker('w');").thrown("RuntimeException");
-        assert_holds(&message, &["\"w\"", "cannot be started", "the system gave no thread"]);
+        assert_holds(&message, &["\"w\"", "cannot be started", "the system has no thread left"]);
     }
     server.allow_php_threads(3);
     ensure(&server, "w");

@@ -192,7 +192,7 @@ fn a_publish_that_gets_no_memory_leaves_the_previous_snapshot() {
     for _ in 0..20 {
         let refused = puppet.eval("frankenphp_set_vars(['small' => 1, 'large' => $GLOBALS['large']]);");
         let message = refused.thrown("RuntimeException");
-        assert!(message.contains("the system gave no memory for a snapshot of"), "{message}");
+        assert!(message.contains("the system has no memory left for a snapshot of"), "{message}");
         assert_eq!(server.eval("return frankenphp_get_vars('w');").value(), json!(["kept"]));
     }
     puppet.eval("frankenphp_set_vars(['small']);").value();

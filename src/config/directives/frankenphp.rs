@@ -102,7 +102,7 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
     ignored: &[
         ("max_idle_time", "igor decides itself when an additional thread ends"),
         ("max_requests", "igor's threads need no restart; a worker script can end after so many requests"),
-        ("hot_reload", "no browser is told of changes; `watch` in a worker restarts it"),
+        ("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it"),
     ],
     unsupported: &[],
 };

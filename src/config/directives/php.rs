@@ -166,7 +166,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
         },
     ],
     ignored: &[
-        ("hot_reload", "no browser is told of changes; `watch` in a worker restarts it"),
+        ("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it"),
         ("mercure", "igor runs no Mercure hub yet"),
         ("request_body_timeout", "igor has a time limit of its own for bodies, see docs/operations.md"),
     ],

@@ -253,7 +253,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("cache", "igor has no HTTP cache of responses"),
     ],
     unsupported: &[
-        ("acme_server", "remove it; igor gives out no certificates"),
+        ("acme_server", "remove it; igor issues no certificates"),
         ("copy_response_headers", "set the fields with `header FIELD {rp.header.FIELD}`"),
         ("fs", "remove it; files are read from the disk"),
     ],

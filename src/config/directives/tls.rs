@@ -309,7 +309,8 @@ pub(super) static CLIENT_AUTH: Table<ClientAuthDraft> = Table {
                     "require_and_verify" => draft.mode = Some(true),
                     "verify_if_given" => draft.mode = Some(false),
                     "request" | "require" => {
-                        let message = format!("`mode {}` would take certificates that nobody has checked", word.text);
+                        let message =
+                            format!("`mode {}` would accept certificates that no authority has checked", word.text);
                         context.usage_error(&word.position, message);
                     }
                     _ => unknown(word, "mode", &["require_and_verify", "verify_if_given"], context),

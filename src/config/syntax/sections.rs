@@ -49,7 +49,7 @@ pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Secti
                 sections.sites.push(RawSite { addresses: split_addresses(words), body, position });
             }
             node => {
-                let message = format!("`{}` stands outside of every site", excerpt(node.name()));
+                let message = format!("`{}` is outside of every site", excerpt(node.name()));
                 findings.report(
                     Diagnostic::error(&node.position, message)
                         .with_hint("put directives between the braces of a site, and braces around every site"),

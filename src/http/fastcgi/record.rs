@@ -41,7 +41,7 @@ pub(super) struct Record {
 
 /// What is no record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what was sent is not FastCGI; a web server must be told to speak it to this address")]
+#[error("the client does not speak FastCGI; set the web server to speak it to this address")]
 pub(in crate::http) struct NotFastCgi;
 
 /// Takes the first record out of the bytes that were read; `None` when there is no whole one yet.

@@ -197,7 +197,7 @@ fn of_all_workers(workers: &Workers) -> Vec<MetricFamily> {
         ),
         make(
             "frankenphp_worker_restarts",
-            "Runs of a worker's script that were begun anew without a failure.",
+            "Restarts of a worker's script that count as no failure.",
             MetricType::COUNTER,
             |http| http.restarts as f64,
             |background| {

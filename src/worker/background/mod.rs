@@ -258,7 +258,7 @@ impl Background {
     /// Safe to call from many threads at once. Its script sees `own_scope`.
     ///
     /// # Errors
-    /// The server stops, or the system gave no thread and none is there.
+    /// The server stops, or the system has no thread left and none is there.
     pub fn start(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> Result<(), Failure> {
         let mut state = self.locked();
         if state.life.is_stopping() || self.server_stopping.load(Ordering::Acquire) {
