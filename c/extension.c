@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *igor_extension = NULL; /* what host_extension_load() gave; NULL: no configuration */
+static void *igor_extension = NULL; /* the result of host_extension_load(); NULL: no configuration */
 static bool igor_running = false;   /* the workers were started for the request of the main thread */
 static bool igor_stuck = false;     /* one of their threads could not be made to leave */
 static sapi_module_struct igor_host_sapi;

@@ -289,7 +289,7 @@ PHP_FUNCTION(frankenphp_ensure_background_worker);
 /* handle.c. An object that names a Rust object. */
 typedef struct {
 	uint64_t id; /* 0: nothing */
-	zval stream; /* what getStream() gave last */
+	zval stream; /* the last result of getStream() */
 	zend_object std;
 } igor_object;
 

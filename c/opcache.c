@@ -162,7 +162,7 @@ static bool igor_is_memory_lock(const struct flock *lock)
 	return lock->l_whence == SEEK_SET && lock->l_start == IGOR_MEMORY_LOCK_START && lock->l_len == IGOR_MEMORY_LOCK_BYTES;
 }
 
-/* opcache asks at the start of a request, when a restart is pending, whether anybody holds a lock on its memory. */
+/* opcache asks at the start of a request, when a restart is pending, whether a process holds a lock on its memory. */
 static void igor_opcache_answer(struct flock *answer)
 {
 	if (answer->l_type != F_UNLCK) {

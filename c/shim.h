@@ -138,7 +138,7 @@ typedef struct {
 	igor_reading reading;
 } igor_stored;
 
-/* What is known of a store at one moment. */
+/* The state of a store at one moment. */
 typedef struct {
 	uint64_t keys; /* with those that have expired and were not met since, unless it was asked for exactly */
 	uint64_t keys_max;
@@ -313,7 +313,7 @@ void host_ensure_clear(void *host);
 /* `array` is a zend_array of the calling thread. */
 igor_verdict host_publish(void *host, const void *array);
 igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *reading);
-/* The same for a slot that an earlier reading of this PHP request gave, without looking for its name. */
+/* The same for a slot of an earlier reading in this PHP request, without looking for its name. */
 igor_verdict host_read_slot(void *host, const igor_slot *slot, igor_reading *reading);
 /* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
 void host_read_done(void *host, const void *root);
@@ -380,7 +380,7 @@ bool host_fault_arm(const char *point, size_t len, uint64_t nth);
 /* Benchmarks only (bench.c): the bytes of the newest snapshot of a worker; 0 when there is none. */
 size_t host_bench_snapshot_bytes(void *host, const char *name, size_t len);
 #endif
-/* The loadable module (extension.c). `extension` is what host_extension_load() gave, used on the main thread alone; it is
+/* The loadable module (extension.c). `extension` is the result of host_extension_load(), used on the main thread alone; it is
  * NULL only after a defect of ours. */
 void *host_extension_load(const char *path);
 void host_extension_free(void *extension);

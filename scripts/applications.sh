@@ -10,7 +10,7 @@
 #
 # Environment:
 #   PHP     the stock php of the same build; default: the one that `make php` built
-#   SAMPLE  1: an application whose packages cannot be had without an archive is skipped
+#   SAMPLE  1: an application whose packages are only in an archive is skipped
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)

@@ -162,7 +162,7 @@ check_laundering() {
         fail "checking the program: $1 does not launder; build it with --features launder"
 }
 
-# write_own_test MODE: a test that passes only when run-tests.php hands on the variable and the mode's settings.
+# write_own_test MODE: a test that passes only when run-tests.php passes the variable and the mode's settings.
 write_own_test() {
     local expected
     case $1 in

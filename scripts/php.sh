@@ -17,7 +17,7 @@
 #   PHP_BUILD           release (default), debug or asan
 #   PHP_CONFIG          php-config of an own ZTS build; nothing is built then
 #   IGOR_MODULE_ONLY    set: that build needs no embed library
-#   PHP_UPDATE          1: build the newest release that can be had, although an older one is built
+#   PHP_UPDATE          1: build the newest available release, although an older one is built
 #   IGOR_PHP_SOURCES    folder of release tarballs, used before any archive is asked
 #   IGOR_PHP_RELEASES   another list of releases than scripts/php-releases.txt
 #   PHP_MIRROR          another server with PHP's releases than https://www.php.net/distributions

@@ -13,7 +13,7 @@ struct Loaded {
     module: Option<Module>,
     /// The last error, with a NUL behind it; empty: none.
     error: Vec<u8>,
-    /// What the last call of `host_extension_describe()` gave.
+    /// The result of the last call of `host_extension_describe()`.
     row: (String, String),
 }
 

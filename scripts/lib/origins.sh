@@ -79,7 +79,7 @@ origin_try() {
 # origin_reason OUTPUT STATUS: why a download failed, in one line, from what its program printed.
 origin_reason() {
     local line
-    # The cause, not the list of what could not be had; apt's first error is the cause.
+    # The cause, not the list of what was missing; apt's first error is the cause.
     line=$(sed -n -e 's/^E: Failed to fetch [^ ]*  *//p' -e 's/^E: //p' -e 's/^curl: ([0-9]*) //p' "$1" | head -n 1)
     [[ -n $line ]] || line=$(tail -n 1 -- "$1")
     ((STATUS_OF_TIMEOUT != $2)) || line="no end after $DOWNLOAD_SECONDS_MAX s"

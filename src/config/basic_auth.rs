@@ -15,7 +15,7 @@ pub struct BasicAuth {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
-/// Hashes are secrets: whoever has one can search for its password.
+/// Hashes are secrets: everyone who has one can search for its password.
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("PasswordHash(…)")

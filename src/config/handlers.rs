@@ -431,7 +431,7 @@ pub struct FileServer {
     /// Whether requests for missing files go on to the handlers behind.
     pub pass_thru: bool,
     /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named and
-    /// as it is without links. The directives of a configuration set none; whoever serves it adds its own files.
+    /// as it is without links. The directives of a configuration set none; the server adds its own files.
     pub secret: Arc<[PathBuf]>,
 }
 

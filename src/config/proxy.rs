@@ -44,7 +44,7 @@ pub struct ProxySettings {
 /// How connections to upstreams are encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpstreamTls {
-    /// Any certificate is accepted: whoever is in between can read and change everything.
+    /// Any certificate is accepted: anyone in between can read and change everything.
     pub insecure: bool,
     /// The name that the certificate must be for; `None`: the host of the upstream.
     pub server_name: Option<String>,
@@ -107,7 +107,7 @@ pub enum UpstreamAddress {
 
 impl UpstreamAddress {
     /// Reads `host:port`, `host`, `:port`, `http://host[:port]`, `https://host[:port]`, `tcp/host:port` or `unix//path`, and
-    /// says whether the connection is to be encrypted.
+    /// says whether the connection should be encrypted.
     ///
     /// # Errors
     /// What it is instead, in words.

@@ -400,7 +400,7 @@ pub enum LogOutput {
     },
 }
 
-/// When a log file is put aside, and what becomes of it.
+/// When a log file is rotated, and how long it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRoll {
     /// The size at which a new file begins.

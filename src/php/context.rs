@@ -341,7 +341,7 @@ impl Context {
         self.read_from(&slot)
     }
 
-    /// Reads again from a slot that a reading of this PHP request gave; compared with those, never followed.
+    /// Reads again from a slot of an earlier reading in this PHP request; compared with those, never followed.
     pub(super) fn read_slot(&mut self, slot: *const Slot) -> Result<ffi::igor_reading, Failure> {
         let slot = self.pins.held(slot).ok_or_else(no_scope)?;
         // A reload may have taken the worker out, or put another one under its name since.

@@ -8,7 +8,7 @@
 //! * *ending runs*: long-running scripts (workers) should end, and wait before their next run; requests continue;
 //! * *ending all*: no thread enters. Once no thread is inside, one thread enters alone, and opcache restarts while that
 //!   request starts;
-//! * *given up*: some thread did not leave. Everybody enters, and the drain restarts when it has left.
+//! * *given up*: some thread did not leave. All threads enter, and the drain restarts when it has left.
 //!
 //! The way in and out is two stores and two loads on memory that is otherwise only read. A thread first says that it is
 //! inside and then looks at the phase; the coordinator first sets the phase and then looks who is inside. All four are

@@ -210,7 +210,7 @@ fn refused(refusal: crate::vars::Refusal) -> Failure {
 /// The array must live, unwritten, during the call.
 unsafe fn copied(array: *const ZArray, limits: Limits) -> Result<Vec<(Vec<u8>, Value)>, Failure> {
     let mut copies = Vec::new();
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     for (key, value) in unsafe { elements(array) } {
         if key.len() > STORE_KEY_BYTES_MAX {
             return Err(Failure::value(format!(

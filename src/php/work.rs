@@ -145,7 +145,7 @@ pub struct Wait<'a> {
 
 /// Why a task could not be sent.
 pub enum SendRefused {
-    /// The worker cannot be had.
+    /// The worker cannot be started.
     Failure(Failure),
     /// No thread of it has taken the task.
     Sending(SendError),
@@ -183,7 +183,7 @@ pub trait Scope: Send + Sync {
     /// the task, for `timeout` at most (`None`: without an end).
     ///
     /// # Errors
-    /// The worker cannot be had, or has not taken it.
+    /// The worker cannot be started, or has not taken it.
     fn send(
         &self,
         name: &[u8],
@@ -234,7 +234,7 @@ pub trait Work: Send {
         false
     }
 
-    /// Background worker: the script wants to hear of tasks and of its end.
+    /// Background worker: the script waits for tasks and for its end.
     ///
     /// # Errors
     /// The system has no descriptor left.

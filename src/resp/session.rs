@@ -36,7 +36,7 @@ pub(super) struct Session {
     pub(super) events: Option<Events>,
 }
 
-/// The changes that a client hears of.
+/// The changes that a client has subscribed to.
 pub(super) struct Events {
     pub(super) receiver: mpsc::Receiver<(&'static str, Vec<u8>)>,
     ear: Arc<Ear>,

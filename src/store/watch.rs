@@ -1,4 +1,4 @@
-//! Who hears of the changes of a store.
+//! The listeners for changes of a store.
 
 use crate::limits::STORE_WATCHERS_MAX;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -18,7 +18,7 @@ pub struct Change<'a> {
     pub key: &'a [u8],
 }
 
-/// Hears of changes, on the thread that makes them and outside of every lock of an element.
+/// Called with each change, on the thread that makes them and outside of every lock of an element.
 pub trait Listener: Send + Sync {
     /// Must not wait. `false`: it wants to hear no more.
     fn changed(&self, change: Change<'_>) -> bool;
@@ -38,7 +38,7 @@ pub enum WatchError {
 /// The listeners of one store.
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// How many there are: a store without one takes no lock. `Relaxed` would do; a listener hears of what begins after it was
+    /// How many there are: a store without one takes no lock. `Relaxed` would do; a listener gets the changes that begin after it was
     /// added.
     count: AtomicUsize,
     list: RwLock<Vec<Arc<dyn Listener>>>,
@@ -65,7 +65,7 @@ impl Listeners {
             return;
         }
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
-        // All hear of it, also behind one that has gone.
+        // All get it, also after one that has ended.
         let all_stay = list.iter().fold(true, |all_stay, listener| listener.changed(change) & all_stay);
         drop(list);
         if !all_stay {

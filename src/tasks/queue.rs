@@ -207,7 +207,7 @@ impl TaskQueue {
         None
     }
 
-    /// The thread's script wants to hear of tasks, and of its end, which has come already when `ended`.
+    /// The thread's script waits for tasks, and for its end, which has come already when `ended`.
     ///
     /// # Errors
     /// The process has no descriptor left.

@@ -153,7 +153,7 @@ impl TlsEndpointBuilder {
     /// When the library refuses its own defaults.
     pub(super) fn build(mut self) -> Result<TlsEndpoint, String> {
         if self.endpoint.fallback.is_none() {
-            // Has no certificate for anybody, so the client gets an alert.
+            // Has no certificate for any name, so the client gets an alert.
             self.store = Arc::default();
             self.endpoint.fallback = Some(Arc::new(self.config(None, &TlsSettings::default())?));
         }

@@ -55,7 +55,7 @@ pub(super) unsafe fn write(source: *const ZArray, plan: &Plan, objects: &dyn Obj
         cursor: 0,
         objects,
     };
-    // SAFETY: the memory holds `plan.bytes`, and the walk takes places in the order in which the plan gave them.
+    // SAFETY: the memory holds `plan.bytes`, and the walk takes places in the order in which the plan assigned them.
     unsafe { writer.array(source) };
     debug_assert_eq!(writer.cursor, plan.bytes);
     Ok(memory)

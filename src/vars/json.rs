@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// `array` must be in an arena that lives.
 pub(super) unsafe fn array(array: *const ZArray) -> String {
     let mut into = String::new();
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { write_array(&mut into, array) };
     into
 }
@@ -17,7 +17,7 @@ pub(super) unsafe fn array(array: *const ZArray) -> String {
 /// As for [`array`].
 pub(super) unsafe fn value(value: *const Zval) -> String {
     let mut into = String::new();
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     unsafe { write_value(&mut into, value) };
     into
 }
@@ -57,7 +57,7 @@ fn write_text(into: &mut String, bytes: &[u8]) {
 /// # Safety
 /// As for [`array`].
 unsafe fn write_array(into: &mut String, array: *const ZArray) {
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     let is_list = unsafe { Elements::new(array) }
         .enumerate()
         .all(|(position, (key, _))| matches!(key, Key::Index(index) if index == position as i64));

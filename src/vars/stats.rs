@@ -23,7 +23,7 @@ pub struct MemoryStats {
     pub pinned_snapshots: usize,
     /// Bytes of their arenas.
     pub pinned_bytes: usize,
-    /// Reads that gave a copy, since the process started.
+    /// Reads that made a copy, since the process started.
     pub copies: u64,
     /// Those of them that a used-up budget forced.
     pub copies_forced: u64,

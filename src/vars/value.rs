@@ -147,7 +147,7 @@ impl Value {
 /// # Safety
 /// The array must live, unwritten, as long as the iterator and what it returns are used.
 pub unsafe fn elements(array: *const ZArray) -> impl Iterator<Item = (Vec<u8>, *const Zval)> {
-    // SAFETY: handed on from the caller.
+    // SAFETY: the caller guarantees it.
     let elements = unsafe { Elements::new(array) };
     elements.map(|(key, value)| {
         let key = match key {

@@ -312,7 +312,7 @@ fn wrong_requests_are_refused() {
     assert_eq!(server.eval("return 1;").value(), 1, "nothing of this has changed anything");
 }
 
-/// An address that was asked for must be had; one that no one asked for must not keep a second server from starting.
+/// A configured address must be free; the default one must not keep a second server from starting.
 #[test]
 fn an_address_that_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -267,7 +267,7 @@ fn rich(path: &str) -> Request {
         .header("x-long", &"x".repeat(1000))
 }
 
-/// Arms a fault in one request, sends two others, and proves that the next one is served as ever by the same thread,
+/// Arms a fault in one request, sends two others, and proves that the next one is served as usual by the same thread,
 /// where the fault has happened, and that at most one of the others was lost.
 fn come_by(server: &Server, path: &str, (point, code): (&str, &str)) {
     println!("{point} in {path}");

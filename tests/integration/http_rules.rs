@@ -238,7 +238,7 @@ fn a_runaway_recursion_is_one_record() {
     assert!(lines <= 3, "{lines} lines");
 }
 
-/// W16: they kept everybody else out for ten seconds.
+/// W16: they kept all others out for ten seconds.
 #[test]
 fn idle_connections_do_not_block_the_admin_interface() {
     let server = Igor::new().admin().site("respond ok").start();

@@ -461,7 +461,7 @@ fn require_in_a_request_does_not_let_the_catch_all_start_a_name() {
     server.eval_in_worker("frankenphp_require_background_worker('w', 0.001);").value();
 }
 
-/// B10 (b), B20: a worker that was given up can be told from one that no one has started.
+/// B10 (b), B20: a worker that was given up can be distinguished from one that no one has started.
 #[test]
 fn require_in_a_request_says_that_a_worker_was_given_up() {
     let server = Igor::new()

@@ -20,7 +20,7 @@ use std::time::Duration;
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const STEPS_PER_EPISODE: usize = 60;
 
-/// What is known of a worker between two steps.
+/// The facts about a worker between two steps.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     declared: bool,

@@ -217,7 +217,7 @@ fn an_interrupted_build_goes_on() {
     assert_eq!(compiled.lines().collect::<Vec<_>>(), ["1.o", "2.o", "3.o", "4.o", "5.o", "6.o", "7.o", "8.o"]);
 }
 
-/// An old PHP is named in one line, and PHP_UPDATE replaces it by the newest that can be had.
+/// An old PHP is named in one line, and PHP_UPDATE replaces it by the newest available one.
 #[test]
 fn an_old_php_is_named_and_updated() {
     let machine = Machine::new();

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 const RELOADED: &str = "the configuration was reloaded";
 const NOT_RELOADED: &str = "the configuration was not reloaded";
 
-/// Changes the Caddyfile and sends SIGHUP. Returns the log's record of what came of it.
+/// Changes the Caddyfile and sends SIGHUP. Returns the log's record of the outcome.
 fn reload(server: &Server, change: impl FnOnce(String) -> String) -> String {
     let path = server.path("Caddyfile");
     let text = fs::read_to_string(&path).expect("the Caddyfile can be read");

@@ -102,7 +102,7 @@ fn a_unix_socket_that_the_configuration_names() {
     assert!(server.ended().status.success());
 }
 
-/// Whoever cannot be asked is named, with the way out.
+/// A server that does not answer is named, with the way out.
 #[test]
 fn servers_that_cannot_be_asked() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");

@@ -134,7 +134,7 @@ fn a_background_worker_ends_by_its_handler_for_sigterm() {
     assert!(log.contains("ended in order") && !log.contains("interrupting"), "{log}");
 }
 
-/// The child is a process of its own: signals end it, and its parent's server does not hear of them.
+/// The child is a process of its own: signals end it, and its parent's server does not notice them.
 #[test]
 fn a_child_is_ended_by_signals() {
     let server = classic(1);

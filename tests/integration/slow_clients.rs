@@ -214,7 +214,7 @@ fn a_wait_for_a_worker_that_is_held_up_ends_at_once() {
         fs::remove_file(server.path("waits")).expect("the file is there");
     }
     assert_eq!(server.log.count("interrupting"), 0, "{}", server.log.text());
-    // Afterwards the worker starts, and is waited for as ever.
+    // Afterwards the worker starts, and is waited for as usual.
     let mut waiting = server.connect();
     waiting.write(&Request::post("/eval.php", ensure_w));
     server.puppet("w").eval("frankenphp_set_vars([1]);").value();

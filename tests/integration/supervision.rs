@@ -244,7 +244,7 @@ fn output_goes_to_the_log_line_by_line() {
     assert_holds(&server.wait_log(&["third, without an end"]), &["worker=\"w\"", "run=1"]);
 }
 
-/// B19: a wait that runs out after failed boots says what is known of them.
+/// B19: a wait that runs out after failed boots describes them.
 #[test]
 fn a_timeout_after_failed_boots_says_why() {
     let server = block(&script("{$DIR}/w.php", "w", "max_consecutive_failures -1"))

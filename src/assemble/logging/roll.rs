@@ -17,7 +17,7 @@ pub(super) struct RollingFile {
     file: File,
     length: u64,
     roll: Option<LogRoll>,
-    /// Files that were put aside since the thread that tidies has last looked; 0: there is no such thread.
+    /// Files that were rotated since the thread that tidies has last looked; 0: there is no such thread.
     untidied: Arc<AtomicUsize>,
 }
 
@@ -32,7 +32,7 @@ impl RollingFile {
         self.roll = roll;
     }
 
-    /// Writes a record, into a new file if this one is full. A file that cannot be put aside is written on.
+    /// Writes a record, into a new file if this one is full. A file that cannot be rotated stays in use.
     pub(super) fn write_record(&mut self, record: &[u8]) -> io::Result<()> {
         let is_full = |roll: &LogRoll| self.length > 0 && self.length + record.len() as u64 > roll.size_bytes;
         if let Some(roll) = self.roll.filter(is_full) {
@@ -95,7 +95,7 @@ fn compressed_name(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Compresses what was put aside, and deletes what is too much or too old.
+/// Compresses rotated files, and deletes those that are too many or too old.
 fn tidy(path: &Path, roll: LogRoll) -> io::Result<()> {
     prune(path, roll)?;
     if roll.compress {
@@ -131,7 +131,7 @@ fn prune(path: &Path, roll: LogRoll) -> io::Result<()> {
     Ok(())
 }
 
-/// The files that were put aside of this one.
+/// The rotated files of this one.
 fn put_aside_before(path: &Path) -> io::Result<Vec<PathBuf>> {
     let (stem, extension) = stem_and_extension(path);
     let directory = path.parent().unwrap_or(Path::new("."));

@@ -142,7 +142,7 @@ pub enum Protocol {
     Http,
     /// A connection with TLS.
     Https,
-    /// gRPC, told by its media type.
+    /// gRPC, recognized by its media type.
     Grpc,
     /// This version of HTTP, or (`true`) a later one: 10 is HTTP/1.0, 20 is HTTP/2.
     Version(u8, bool),

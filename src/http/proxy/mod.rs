@@ -110,7 +110,7 @@ impl Proxy {
     /// Sends the request to an upstream. `prepare` makes the last changes of its head when the upstream is known.
     ///
     /// # Errors
-    /// No upstream gave a response.
+    /// No upstream has sent a response.
     pub(super) async fn send<B>(
         &self,
         sender: &Sender,

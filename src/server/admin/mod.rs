@@ -56,7 +56,7 @@ enum Bound {
     Unix(std::os::unix::net::UnixListener, SocketFile, PathBuf),
 }
 
-/// Binds the address. `None`: there is to be no admin interface, or no one asked for one and its usual address is taken,
+/// Binds the address. `None`: the admin interface is off. Or no one asked for one and its usual address is taken,
 /// by another server most likely; the log says so.
 ///
 /// # Errors

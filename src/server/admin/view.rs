@@ -67,7 +67,7 @@ pub struct StoreView {
     pub expired: u64,
     /// Writes that found no room.
     pub refused: u64,
-    /// Streams and clients that hear of changes.
+    /// Streams and clients that get changes.
     pub watchers: usize,
 }
 

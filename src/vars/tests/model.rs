@@ -65,7 +65,7 @@ fn a_reader_and_a_publisher() {
     });
 }
 
-/// Every publish has a version of its own, one more than the one before, whoever publishes; and each replaced snapshot is
+/// Every publish has a version of its own, one more than the one before, from every publisher; and each replaced snapshot is
 /// given back once.
 #[test]
 fn two_publishers() {

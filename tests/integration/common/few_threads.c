@@ -1,6 +1,6 @@
 /*
  * A system that is out of threads. Preloaded, it lets pthread_create() fail as such a system does, once as many PHP threads
- * have been made as the file $DIR/php-threads says. All other threads are made as ever, unless there is a file
+ * have been made as the file $DIR/php-threads says. All other threads are made as usual, unless there is a file
  * $DIR/no-others: then none is made after the first PHP thread. A PHP thread is known by its stack.
  *
  * While there is a file $DIR/no-answer, its file system does not answer to who reads a Caddyfile.

@@ -317,7 +317,7 @@ impl Server {
         Some(1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number"))
     }
 
-    /// By how much memory has grown since it was `before`; 0 where that cannot be told.
+    /// By how much memory has grown since it was `before`; 0 where that is unknown.
     pub(crate) fn growth_since(&self, before: Option<usize>) -> usize {
         self.resident_bytes().zip(before).map_or(0, |(now, before)| now.saturating_sub(before))
     }

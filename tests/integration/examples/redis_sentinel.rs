@@ -116,7 +116,7 @@ fn without_any_sentinel_the_page_says_that_it_is_not_available() {
     server.wait_log(&["\"redis-master\"", "was not ready after 5"]);
 }
 
-/// Stops everybody when one of them fails, so that the failure is reported and not waited for.
+/// Stops all when one of them fails, so that the failure is reported and not waited for.
 struct StopOnPanic<'a>(&'a AtomicBool);
 
 impl Drop for StopOnPanic<'_> {
