@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// What is behind the pointer that C holds from the module's start to its end.
+/// The value behind the pointer that C holds from the module's start to its end.
 struct Loaded {
     module: Option<Module>,
     /// The last error, with a NUL behind it; empty: none.
@@ -112,7 +112,7 @@ leaf! {
     }
 }
 
-/// What PHP asks a shared object for, to get its module.
+/// The function that PHP calls in a shared object to get its module.
 #[cfg(feature = "extension")]
 #[unsafe(no_mangle)]
 extern "C" fn get_module() -> *const c_void {

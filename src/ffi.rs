@@ -1,7 +1,7 @@
 //! The shim's contract (`c/shim.h`) as bindgen reads it; `c/shim.h` says what each item means. And law 1 as a type.
 //!
-//! PHP leaves by jumps, and a jump must not cross a Rust frame. A *leaf* (`host_*`, made by `leaf!`) runs between PHP code
-//! and may be jumped over by whatever it starts. So what starts PHP code is not a function here, but a method of
+//! PHP leaves by jumps, and a jump must not cross a Rust frame. A *leaf* (`host_*`, made by `leaf!`) runs between PHP
+//! code and may be jumped over by whatever it starts. So what starts PHP code is not a function here, but a method of
 //! [`Outside`], which a leaf has no value of:
 //!
 //! ```compile_fail
@@ -10,7 +10,7 @@
 //! }
 //! ```
 //!
-//! What a leaf may call compiles, such as the name of an object's class:
+//! Functions that a leaf may call compile, such as the name of an object's class:
 //!
 //! ```no_run
 //! unsafe fn leaf(object: *const std::ffi::c_void) {
@@ -46,7 +46,8 @@ use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Says that the calling code is no leaf: C has called none of the frames that it has. What starts or ends PHP code needs it.
+/// Says that the calling code is no leaf: C has called none of the frames that it has. What starts or ends PHP code
+/// needs it.
 #[derive(Debug)]
 pub struct Outside(PhantomData<*const ()>);
 
@@ -54,8 +55,8 @@ impl Outside {
     /// The claim itself.
     ///
     /// # Safety
-    /// No frame of the calling thread below this one was called by C code of PHP or of the shim, except for the ones with
-    /// which a program that has loaded the module starts and ends its script.
+    /// No frame of the calling thread below this one was called by C code of PHP or of the shim, except for the ones
+    /// with which a program that has loaded the module starts and ends its script.
     pub unsafe fn new() -> Self {
         Self(PhantomData)
     }
@@ -106,7 +107,7 @@ impl Outside {
     }
 }
 
-/// What C keeps for its leaves, and returns to them with each call.
+/// The value that C keeps for its leaves, and passes to them with each call.
 pub(crate) trait LeafOwner {
     /// A panic in this leaf was caught.
     fn note_panic(&mut self, call: &'static str);
@@ -135,8 +136,8 @@ pub(crate) fn guarded<O: LeafOwner, T>(
     result.ok()
 }
 
-/// Makes an exported C function of a body: a leaf for the named type of owner. A panic in it returns the named value
-/// instead; with `on_panic again` the body runs once more, which is for what must not be left undone: every step of such a
+/// Makes an exported C function of a body: a leaf for the named type of owner. After a panic the leaf returns the named
+/// value. With `on_panic again` the body runs once more, for work that must not be left undone; every step of such a
 /// body can be repeated.
 macro_rules! leaf {
     (for $owner:ty;

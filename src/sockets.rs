@@ -10,10 +10,10 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// The same socket under a descriptor that PHP's `stream_select()` could not take, so that those which it can take are
-/// left to scripts: beyond them it refuses to work, and a background worker would not learn that it should end. A child that a
-/// script forks closes the high ones at once, so it holds no address and no client. Where the process may not have so many
-/// descriptors the socket stays as it is.
+/// Moves the socket to a descriptor above the limit of PHP's `stream_select()`, so that the lower ones remain for
+/// scripts. With a higher descriptor `stream_select()` fails, and a background worker would not learn that it should
+/// end. A child that a script forks closes the high ones at once, so it holds no address and no client. If the process
+/// may not have so many descriptors, the socket stays as it is.
 pub(crate) fn above_those_of_scripts(socket: OwnedFd) -> OwnedFd {
     if socket.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
         return socket;
@@ -38,8 +38,9 @@ pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Listens on a Unix socket that clients may use according to `mode`, the permissions of its file.
 ///
-/// A file of this name that is a socket on which no one listens is what a killed server left behind: it is replaced. Any other
-/// file is someone's. The kernel refuses connections to both with the same error, so the kind of the file decides.
+/// A file of this name that is a socket on which no one listens is what a killed server left behind: it is replaced.
+/// Any other file is someone's. The kernel refuses connections to both with the same error, so the kind of the file
+/// decides.
 ///
 /// # Errors
 /// Another server listens there, the file is no socket, or its folder cannot be written.
@@ -55,7 +56,7 @@ pub(crate) fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFi
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile(path.to_owned());
-    // Before any client can connect: who may is what the permissions are for.
+    // Before any client can connect, because the permissions decide who may.
     file.allow(mode)?;
     socket.listen(limits::LISTEN_BACKLOG)?;
     Ok((socket.into(), file))

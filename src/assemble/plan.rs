@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What the engine needs to know before it starts.
+/// The settings of the engine, before it starts.
 pub(crate) fn engine_options(config: &Config) -> EngineOptions {
     let background: usize =
         config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
@@ -26,14 +26,15 @@ pub(crate) fn engine_options(config: &Config) -> EngineOptions {
     }
 }
 
-/// The `php` beside this PHP, or the one that `IGOR_PHP_CLI` names, as for `igor php-cli`. Scripts start others by `PHP_BINARY`, for
-/// example Laravel's `schedule:work`, and Igor runs no script by its name.
+/// The `php` beside this PHP, or the one that `IGOR_PHP_CLI` names, as for `igor php-cli`. Scripts start others by
+/// `PHP_BINARY`, for example Laravel's `schedule:work`, and Igor runs no script by its name.
 fn command_line() -> Option<PathBuf> {
     let named = std::env::var_os("IGOR_PHP_CLI").filter(|name| !name.is_empty());
     Some(named.map_or_else(|| env!("IGOR_PHP_CLI_BUILT").into(), PathBuf::from)).filter(|path| path.is_file())
 }
 
-/// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken off.
+/// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken
+/// off.
 pub(super) fn classic_threads(config: &Config) -> classic::ClassicConfig {
     let frankenphp = &config.global.frankenphp;
     let of_workers: usize = http_workers(config).map(|(_, worker)| worker.boot_threads(processors())).sum();

@@ -20,8 +20,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// All PHP threads of a configuration. A reload makes the next value from this one: groups of threads that are declared as
-/// before are in both, and so are the scopes that still exist.
+/// All PHP threads of a configuration. A reload makes the next value from this one: groups of threads that are declared
+/// as before are in both, and so are the scopes that still exist.
 pub(crate) struct Threads {
     pub(crate) classic: Arc<Classic>,
     /// The waiting room of the classic threads. Every block has its own sender to them, and shares its places.
@@ -54,8 +54,8 @@ impl Threads {
     /// Starts the classic threads, those of eager background workers, and those of HTTP workers.
     ///
     /// # Errors
-    /// The system could not start a thread. What was started has been asked to stop, and is returned with the error: the engine must not
-    /// be stopped under it.
+    /// The system could not start a thread. Threads that were started have been asked to stop, and are returned with
+    /// the error, because the engine must not be stopped under them.
     pub(crate) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let options = thread_options(config, Arc::default(), Stores::new(&declared_stores(config)));
         let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
@@ -80,8 +80,9 @@ impl Threads {
         self.start_http(config, None)
     }
 
-    /// The threads of another configuration, before it takes effect: what is new in it starts, what `old` has is shared,
-    /// and nothing of `old` ends or changes. Then either [`commit`](Self::commit) or [`withdraw`](Self::withdraw).
+    /// The threads of another configuration, before it takes effect: what is new in it starts, what `old` has is
+    /// shared, and nothing of `old` ends or changes. Then either [`commit`](Self::commit) or
+    /// [`withdraw`](Self::withdraw).
     ///
     /// # Errors
     /// The system could not start a thread. What was started has been asked to stop, and is returned with the error.
@@ -115,7 +116,7 @@ impl Threads {
         }
     }
 
-    /// The threads without those of HTTP workers. What is not in `kept` has not been started.
+    /// The threads without those of HTTP workers. Groups that are not in `kept` have not been started.
     fn without_http(
         config: &Config,
         kept: Option<&Self>,
@@ -141,7 +142,8 @@ impl Threads {
     fn start_http(&mut self, config: &Config, kept: Option<(&Self, &Config)>) -> io::Result<()> {
         for (label, worker) in http_workers(config) {
             let declaration = http_declaration(worker);
-            // A script that continues keeps the slots that it has read from; so it must not see other workers from now on.
+            // A script that continues keeps the slots that it has read from; so it must not see other workers from now
+            // on.
             let kept =
                 kept.filter(|(_, old)| sees_global(old, label) == sees_global(config, label)).map(|(kept, _)| kept);
             let known = |group: &&HttpGroup| group.scope == *label && *group.worker.config() == declaration;
@@ -180,8 +182,8 @@ impl Threads {
         self.http.iter().filter(move |group| !known(group))
     }
 
-    /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is asked to end, what
-    /// they declare differently restarts. Returns what should end, and what is only in `old`.
+    /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is asked to end,
+    /// what they declare differently restarts. Returns what should end, and what is only in `old`.
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         self.options.stores.replace(&declared_stores(config));
@@ -217,7 +219,7 @@ impl Threads {
         leaving
     }
 
-    /// Takes out of the scopes what a reload has added to them.
+    /// Removes the workers from the scopes that a reload has added.
     fn restore(&self, config: &Config) -> Leaving {
         let mut leaving = Leaving::default();
         for scope in config.scopes() {

@@ -78,7 +78,7 @@ fn ip(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
-/// What is wrong with an address, behind its text, and the way out.
+/// The error of an address, as the end of a sentence about it, and the way out.
 type Refusal = (&'static str, &'static str);
 
 const NOT_AN_ADDRESS: &str = "write for example `example.com`, `:8080` or `http://example.com:8080`";
@@ -121,8 +121,8 @@ fn cut(text: &str) -> Result<Parts<'_>, Refusal> {
     Ok(Parts { scheme, host, port })
 }
 
-/// Whether the address is served by HTTPS: by its scheme, by its port, or because it has a host or an IP, which can have a
-/// certificate, and not the port of plain HTTP.
+/// Whether the address is served by HTTPS: by its scheme, or by its port. An address with a host or an IP can have a
+/// certificate, so it is too, unless its port is that of plain HTTP.
 fn is_https(parts: &Parts<'_>, port: Option<u16>, settings: &HttpsSettings) -> bool {
     match (parts.scheme, port) {
         (Some(scheme), _) => scheme == "https",

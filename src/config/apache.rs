@@ -11,7 +11,8 @@ use super::limits::{HTACCESS_BYTES_MAX, HTACCESS_DEPTH_MAX, HTACCESS_FOLDERS_MAX
 use super::model::Config;
 use super::syntax::open_regular;
 
-/// A warning for each `.htaccess` below a document root that denies access: what it protected is served here.
+/// A warning for each `.htaccess` below a document root that denies access, because Igor serves the files that it
+/// protects.
 #[must_use]
 pub fn apache_warnings(config: &Config) -> Vec<Diagnostic> {
     let mut roots: Vec<PathBuf> = Vec::new();

@@ -69,8 +69,8 @@ pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
     ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
 }
 
-/// Makes an IP that is served by HTTPS a host like others where another address takes the same port on all interfaces: the
-/// two then share a socket, as `localhost, 127.0.0.1` is meant.
+/// Makes an IP that is served by HTTPS a host like others where another address takes the same port on all interfaces:
+/// the two then share a socket, as `localhost, 127.0.0.1` is meant.
 fn share_sockets(sites: &mut [Site]) {
     let on_all = |site: &Site, address: &Address| address.https && address.ip.is_none() && site.bind.is_empty();
     let ports: HashSet<u16> = sites
@@ -155,8 +155,8 @@ fn depth(routes: &[Route]) -> usize {
     1 + inner.max().unwrap_or_default()
 }
 
-/// `num_threads` counts those of HTTP workers too: one that leaves none for other scripts is hardly meant, and a page that asks
-/// its own site would wait for itself.
+/// `num_threads` counts those of HTTP workers too: one that leaves none for other scripts is hardly meant, and a page
+/// that asks its own site would wait for itself.
 fn check_threads(config: &Config, context: &mut Context<'_>) {
     let Some((threads, position)) =
         config.global.frankenphp.num_threads.zip(config.global.frankenphp.position.as_ref())
@@ -173,7 +173,7 @@ fn check_threads(config: &Config, context: &mut Context<'_>) {
     }
 }
 
-/// One socket speaks one protocol. What is encrypted although no one can ask for it is a mistake, too.
+/// One socket speaks one protocol. Encryption settings without any HTTPS address are a mistake, too.
 fn check_encryption(sites: &[Site], context: &mut Context<'_>) {
     let mut known: HashMap<Listener, (&Address, bool)> = HashMap::new();
     for site in sites {

@@ -5,7 +5,7 @@ use super::limits;
 /// The `basic_auth` directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasicAuth {
-    /// What the client's dialogue names.
+    /// The name in the client's dialogue.
     pub realm: String,
     /// Each account with the hash of its password.
     pub accounts: Vec<(String, PasswordHash)>,

@@ -18,7 +18,8 @@ pub(crate) struct Context<'a> {
     pub(crate) findings: &'a mut Findings,
     /// The directory that relative paths start from, as in Caddy. It is absolute.
     pub(crate) working_dir: &'a Path,
-    /// The directory of the Caddyfile, from which a path starts that is not there in the working directory. It is absolute.
+    /// The directory of the Caddyfile, from which a path starts that is not there in the working directory. It is
+    /// absolute.
     pub(crate) base_dir: &'a Path,
     /// How the directive at hand is written, for hints. Empty outside of every directive.
     pub(crate) usage: &'static str,
@@ -103,8 +104,8 @@ impl Context<'_> {
         self.findings.report(Diagnostic::warning(position, message.to_string()).with_hint(hint.to_string()));
     }
 
-    /// The absolute path that `text` means: as in Caddy it starts from the working directory. What is not there but beside
-    /// the Caddyfile is taken from there, and the first time a warning says so.
+    /// The absolute path that `text` means: as in Caddy it starts from the working directory. A file that exists only
+    /// beside the Caddyfile is used, with a warning the first time.
     pub(crate) fn path(&mut self, text: &str, position: &Position) -> PathBuf {
         self.path_that(text, position, Path::exists)
     }
@@ -144,7 +145,7 @@ impl Context<'_> {
         self.args(node, 1, 1).and_then(<[Token]>::first)
     }
 
-    /// Checks the number of arguments, which may be what is left behind a matcher.
+    /// Checks the number of arguments, which may be those after a matcher.
     pub(crate) fn count_args<'n>(
         &mut self,
         node: &Node,

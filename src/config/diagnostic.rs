@@ -40,7 +40,7 @@ impl fmt::Debug for Position {
 pub enum Severity {
     /// The configuration is refused.
     Error,
-    /// The configuration is used, and does probably not what its author meant.
+    /// The configuration is valid, but probably not what its author meant.
     Warning,
 }
 
@@ -57,7 +57,7 @@ pub struct Diagnostic {
     pub column: usize,
     /// Whether the configuration can be used all the same.
     pub severity: Severity,
-    /// What is wrong, in lower case and without a full stop.
+    /// The error, in lower case and without a full stop.
     pub message: String,
     /// What to write instead, if that is known.
     pub hint: Option<String>,

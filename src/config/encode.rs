@@ -26,8 +26,8 @@ pub enum EncodeFormat {
 }
 
 impl EncodeFormat {
-    /// The levels of formats that name none. They are those at which a byte of output costs about the same in each format;
-    /// beyond them a page takes longer to compress than the saved bytes take to travel.
+    /// The levels of formats that name none. At these levels a byte of output costs about the same in each format. At
+    /// higher ones, compressing a page takes longer than sending the saved bytes.
     pub const GZIP: Self = Self::Gzip(5);
     /// See [`EncodeFormat::GZIP`].
     pub const BROTLI: Self = Self::Brotli(4);

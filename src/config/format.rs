@@ -1,5 +1,5 @@
-//! `igor fmt`: the text of a Caddyfile in its usual form. Words and comments stay as they are written; what changes is the
-//! white space between them.
+//! `igor fmt`: the text of a Caddyfile in its usual form. Words and comments stay as they are written; what changes is
+//! the white space between them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::syntax::tokenize;
 pub fn format(text: &str) -> Result<String, Diagnostic> {
     let file: Arc<Path> = Arc::from(Path::new("Caddyfile"));
     let words = |text: &str| {
-        // A value that is one word, whatever the name.
+        // A value of one word, under any name.
         let value = |name: &str| Some(name.bytes().map(|byte| format!("{byte:02x}")).collect());
         let lines = tokenize(text, &file, &value)?.lines;
         let plain = |line: Vec<super::syntax::Token>| line.into_iter().map(|word| (word.text, word.quoted)).collect();

@@ -1,4 +1,4 @@
-//! What a site does with requests: its tree of routes, and the settings of each handler.
+//! The handling of requests by a site: its tree of routes, and the settings of each handler.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,8 +45,8 @@ pub enum Handler {
     Change(Change),
     /// Lets the request continue, and changes the response that comes back.
     Layer(Layer),
-    /// `route`, `handle`, `handle_path`, `invoke`, `try_files`: routes of its own. A request that none of them answers goes
-    /// on behind them.
+    /// `route`, `handle`, `handle_path`, `invoke`, `try_files`: routes of its own. A request that none of them answers
+    /// continues after them.
     Subroute(Vec<Route>),
     /// `php_server`: files, index files and PHP scripts under a root.
     PhpServer(PhpServer),
@@ -255,7 +255,7 @@ impl Root {
 pub struct PhpServer {
     /// The label of the scope.
     pub scope: ScopeLabel,
-    /// What its directives set.
+    /// The settings by its directives.
     pub settings: PhpSettings,
     /// The workers of this scope.
     pub workers: Vec<WorkerConfig>,
@@ -265,8 +265,8 @@ pub struct PhpServer {
     pub position: Position,
 }
 
-/// The settings of a `php_server` or `php` block, each named after its directive. The directives fill them in, and `http`
-/// reads the same struct. Only `leaves_files` has no directive: `php_fastcgi` sets it.
+/// The settings of a `php_server` or `php` block, each named after its directive. The directives fill them in, and
+/// `http` reads the same struct. Only `leaves_files` has no directive: `php_fastcgi` sets it.
 #[derive(Debug, Clone)]
 pub struct PhpSettings {
     /// The document root: the block's `root`, else the root of the directives around it, else the working directory. In
@@ -284,11 +284,11 @@ pub struct PhpSettings {
     /// How `php_server` serves existing files that are not scripts; `None`: not at all. A root of its own counts there
     /// alone.
     pub file_server: Option<FileServer>,
-    /// Whether requests for such files go on to the handlers behind, as those of `php_fastcgi` do. Otherwise a block without a
-    /// file server runs the index script for them.
+    /// Whether requests for such files go on to the handlers behind, as those of `php_fastcgi` do. Otherwise a block
+    /// without a file server runs the index script for them.
     pub leaves_files: bool,
-    /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that status.
-    /// `None`: the path itself, the path's index file, the root's index file.
+    /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that
+    /// status. `None`: the path itself, the path's index file, the root's index file.
     pub try_files: Option<Vec<String>>,
     /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
     pub request_buffering_bytes_max: Option<u64>,
@@ -321,7 +321,7 @@ impl Default for PhpSettings {
 /// A status that a directive names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Status {
-    /// None is named: that of the failure in `handle_errors`, else the usual one of the directive.
+    /// No status is named: the status of the failure in `handle_errors`, else the usual one of the directive.
     #[default]
     Usual,
     /// Always this one.
@@ -430,8 +430,8 @@ pub struct FileServer {
     pub status: Status,
     /// Whether requests for missing files go on to the handlers behind.
     pub pass_thru: bool,
-    /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named and
-    /// as it is without links. The directives of a configuration set none; the server adds its own files.
+    /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named
+    /// and as it is without links. The directives of a configuration set none; the server adds its own files.
     pub secret: Arc<[PathBuf]>,
 }
 

@@ -1,4 +1,5 @@
-//! Placeholders: words in braces that are replaced by a fact of the request (`{host}`, `{http.request.uri.query.page}`).
+//! Placeholders: words in braces that are replaced by a fact of the request (`{host}`,
+//! `{http.request.uri.query.page}`).
 //!
 //! The names are Caddy's, long and short. What matchers and handlers find out about a request is stored under its long
 //! name ([`RequestView::store`]), so a new handler needs no new kind of placeholder.
@@ -25,7 +26,7 @@ pub enum Placeholder {
     PathSegment(usize),
     /// `{labels.N}`: a label of the host, counted from 0 and from the right.
     HostLabel(usize),
-    /// What a matcher or a handler has stored under this name; empty when none has.
+    /// The value that a matcher or a handler has stored under this name, or an empty one.
     Stored(String),
 }
 
@@ -170,7 +171,7 @@ const FACTS: &[(&str, &str, Fact)] = &[
     ("time.now.year", "", Fact::NowYear),
 ];
 
-/// Short beginnings of names, and what they stand for.
+/// Short beginnings of names, with the long ones.
 const SHORT_PREFIXES: &[(&str, &str)] = &[
     ("header.", "http.request.header."),
     ("cookie.", "http.request.cookie."),
@@ -198,7 +199,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
     ("upstream_hostport", "http.reverse_proxy.upstream.hostport"),
 ];
 
-/// The beginnings of the names under which matchers, handlers and the connection store what they find out.
+/// The beginnings of the names under which matchers, handlers and the connection store their results.
 const STORED_PREFIXES: &[&str] = &[
     "http.regexp.",
     "http.vars.",
@@ -345,7 +346,7 @@ impl Fact {
         }
     }
 
-    /// What does not depend on the request.
+    /// The placeholders that do not depend on the request.
     fn write_of_process(self, out: &mut String) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moment = Moment::of(since.as_secs());

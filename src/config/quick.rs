@@ -18,7 +18,7 @@ use super::settings::Global;
 use super::syntax::Token;
 use super::tls::{HttpsSettings, TlsSettings};
 
-/// What the command line of `php-server` says.
+/// The options of the command line of `php-server`.
 #[derive(Debug, Clone, Default)]
 pub struct QuickOptions {
     /// The document root; relative to the working directory, which an empty path means.
@@ -70,7 +70,7 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         false => options.listen,
     };
     let mut https = HttpsSettings::default();
-    // A host or an IP alone means what it always has.
+    // A host or an IP alone keeps its old meaning, plain HTTP.
     https.auto.addresses = false;
     let addresses: Vec<_> = listen.into_iter().filter_map(|text| address(&word(text), &https, context)).collect();
     let mut bind: Vec<Bind> =

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-/// The facts of one request that a configuration can refer to, as they are now: handlers may have changed it since it was
-/// received. The server implements it over its own request type.
+/// The facts of one request that a configuration can refer to, as they are now: handlers may have changed it since it
+/// was received. The server implements it over its own request type.
 pub trait RequestView {
     /// The method, for example `GET`.
     fn method(&self) -> &str;
-    /// `http`, or `https` on an encrypted connection. What a proxy says of the client's connection is not looked at.
+    /// `http`, or `https` on an encrypted connection. The statements of a proxy about the client's connection are
+    /// ignored.
     fn scheme(&self) -> &str;
     /// The version of HTTP, for example `HTTP/1.1`.
     fn protocol(&self) -> &str;
@@ -41,17 +42,17 @@ pub trait RequestView {
     fn root(&self) -> &Path;
     /// An identifier of the request.
     fn uuid(&self) -> &str;
-    /// What a matcher or a handler has stored under this long name of a placeholder.
+    /// The value that a matcher or a handler has stored under this long name of a placeholder.
     fn stored(&self, name: &str) -> Option<&str>;
     /// Stores a value for the placeholder of this long name.
     fn store(&mut self, name: &str, value: String);
-    /// What is at a path of the file system; symbolic links are followed.
+    /// The kind of file at a path; symbolic links are followed.
     fn entry(&self, path: &Path) -> Option<Entry>;
     /// How a handler has failed, in the routes of `handle_errors`: the status.
     fn error_status(&self) -> Option<u16>;
 }
 
-/// What is at a path of the file system.
+/// The kind of file at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// Whether it is a directory; otherwise it is a regular file.

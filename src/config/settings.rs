@@ -19,8 +19,8 @@ pub struct Global {
     pub scope: ScopeLabel,
     /// The `frankenphp` block: PHP threads, ini settings, global workers, snapshots.
     pub frankenphp: FrankenPhp,
-    /// `admin`: where the admin interface listens. `None`: nothing is said, so it listens on [`Admin::default`], and the
-    /// server continues without it when that address is taken.
+    /// `admin`: where the admin interface listens. `None`: nothing is said, so it listens on [`Admin::default`], and
+    /// the server continues without it when that address is taken.
     pub admin: Option<Admin>,
     /// `default_bind`: where the sites listen that have no `bind`.
     pub default_bind: Vec<Bind>,
@@ -119,7 +119,8 @@ pub struct StoreSettings {
     pub max_bytes: usize,
     /// How many elements it holds.
     pub max_keys: usize,
-    /// Whether it makes room by removing what was not used for a long time; otherwise writes to a full store are refused.
+    /// Whether it makes room by removing elements that were not used for a long time; otherwise writes to a full store
+    /// are refused.
     pub evicts: bool,
     /// Where it listens for clients of Redis; `None`: nowhere.
     pub listen: Option<Admin>,
@@ -205,8 +206,8 @@ pub enum Admin {
 }
 
 impl Admin {
-    /// Reads `off`, `localhost:PORT`, `:PORT` (every interface, as in Caddy), an IP with a port, or `unix/PATH`. `None`:
-    /// it is none of these.
+    /// Reads `off`, `localhost:PORT`, `:PORT` (every interface, as in Caddy), an IP with a port, or `unix/PATH`.
+    /// `None`: it is none of these.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text == "off" {
@@ -254,7 +255,7 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// How the records of requests write times, durations and levels.
     pub style: LogStyle,
-    /// What is changed in the records of requests before they are written, in order.
+    /// The changes to the records of requests before they are written, in order.
     pub filters: Vec<LogFilter>,
     /// Where the records go.
     pub output: LogOutput,
@@ -339,7 +340,7 @@ pub struct LogFilter {
     pub op: LogFilterOp,
 }
 
-/// What a filter does with a field.
+/// The action of a filter on a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogFilterOp {
     /// Removes it.
@@ -370,7 +371,7 @@ pub enum LogFilterOp {
     },
 }
 
-/// What a filter does with one parameter or one cookie.
+/// The action of a filter on one parameter or one cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogValueOp {
     /// Removes it.

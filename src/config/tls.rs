@@ -26,8 +26,8 @@ pub struct TlsSettings {
 /// Where the certificates of a site come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// From an ACME certificate authority, or the internal one where no public one would sign: `localhost`, IP addresses,
-    /// and names that no public DNS has. Of several authorities, the next is asked when one fails.
+    /// From an ACME certificate authority, or the internal one where no public one would sign: `localhost`, IP
+    /// addresses, and names that no public DNS has. Of several authorities, the next is asked when one fails.
     Automatic(Vec<AcmeSettings>),
     /// `tls internal`: from igor's own authority.
     Internal,
@@ -72,7 +72,7 @@ pub enum TlsVersionMax {
     Tls13,
 }
 
-/// What is asked of clients.
+/// The certificates that clients must show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAuth {
     /// Files with the certificates, in the form PEM, of the authorities that clients' certificates must come from.
@@ -86,7 +86,8 @@ pub struct ClientAuth {
 pub struct AcmeSettings {
     /// The address of its directory; empty while the configuration is read, for the global one.
     pub directory: String,
-    /// A file with the certificates, in the form PEM, that the authority's own server is trusted by. `None`: the system's.
+    /// A file with the certificates, in the form PEM, that the authority's own server is trusted by. `None`: the
+    /// system's.
     pub trusted_root: Option<PathBuf>,
     /// The address that it writes to.
     pub email: Option<String>,
@@ -113,7 +114,7 @@ impl std::fmt::Debug for ExternalAccount {
     }
 }
 
-/// What the global options say of HTTPS.
+/// The global options of HTTPS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpsSettings {
     /// `http_port`: the port that plain HTTP means.
@@ -126,7 +127,7 @@ pub struct HttpsSettings {
     pub local_certs: bool,
     /// `storage file_system`: where certificates and keys are kept. `None`: the user's folder for data.
     pub storage: Option<PathBuf>,
-    /// What the certificates of a site without settings of its own come from, as far as it was said.
+    /// The source of the certificates of a site without settings of its own, as far as it is configured.
     pub acme: AcmeSettings,
     /// `default_sni`: the name that a client means which names none.
     pub default_sni: Option<String>,
@@ -146,7 +147,7 @@ impl Default for HttpsSettings {
     }
 }
 
-/// What is automatic about HTTPS.
+/// The automatic parts of HTTPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AutoHttps {
     /// A host or IP without a scheme means HTTPS.
@@ -181,11 +182,11 @@ impl Default for AcmeSettings {
     }
 }
 
-/// Completes what a site says of its certificates with the global options.
+/// Completes the certificate settings of a site with the global options.
 pub(super) fn complete(settings: &mut TlsSettings, https: &HttpsSettings) {
     let CertificateSource::Automatic(issuers) = &mut settings.certificates else { return };
     if !https.auto.addresses || !https.auto.certificates {
-        // What a site names itself counts.
+        // The site's own settings win.
         if issuers.is_empty() {
             settings.certificates = CertificateSource::Others;
             return;

@@ -56,7 +56,7 @@ pub struct WorkerConfig {
     pub file: PathBuf,
     /// The same without symbolic links: a deployment that switches one makes it another worker.
     pub resolved: PathBuf,
-    /// What the script is for.
+    /// The kind of the worker.
     pub kind: WorkerKind,
     /// When a background worker counts as ready.
     pub ready: ReadyWhen,
@@ -129,12 +129,13 @@ pub enum ReadyWhen {
     Start,
 }
 
-/// What a worker's script is for.
+/// The kind of a worker, by the purpose of its script.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WorkerKind {
     /// It answers requests with `frankenphp_handle_request()`.
     Http {
-        /// Path patterns that are routed to the worker wherever its file is. Empty: requests for its file.
+        /// Path patterns that are routed to the worker, independent of the place of its file. Empty: requests for its
+        /// file.
         match_: Vec<PathPattern>,
     },
     /// It runs beside the requests and publishes variables.

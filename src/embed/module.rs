@@ -1,5 +1,5 @@
-//! The background workers of a configuration in a PHP program that has loaded the module. They run on their own threads,
-//! and the program's script uses them like those of the server.
+//! The background workers of a configuration in a PHP program that has loaded the module. They run on their own
+//! threads, and the program's script uses them like those of the server.
 
 use super::workers::Workers;
 use crate::assemble::{declared_stores, logging, thread_options};
@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What workers want otherwise than PHP's command line: their errors go to the log, once. The configuration's own settings
-/// come after these.
+/// Settings of workers that differ from PHP's command line: their errors go to the log, once. The configuration's own
+/// settings come after these.
 const SETTINGS: [(&str, &str); 3] = [("display_errors", "0"), ("log_errors", "1"), ("html_errors", "0")];
 
 /// Why the workers of a configuration do not run in this program.
@@ -81,14 +81,14 @@ impl Module {
         Ok(())
     }
 
-    /// Ends the workers within the grace period; what they have published stays readable. `false`: a thread could not be
-    /// made to leave, and the process must end before the engine does.
+    /// Ends the workers within the grace period; what they have published stays readable. `false`: a thread could not
+    /// be made to leave, and the process must end before the engine does.
     #[must_use]
     pub fn stop(&self) -> bool {
         self.running.as_ref().is_none_or(|running| running.workers.stop())
     }
 
-    /// Releases what the script has read: nothing of it is left.
+    /// Releases the snapshots that the script has read; the script has ended.
     pub fn end(&mut self) {
         self.running = None;
     }

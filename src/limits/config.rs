@@ -45,8 +45,8 @@ pub(crate) const ROUTES_MAX: usize = 100_000;
 /// The largest `.htaccess` that is read: they hold a few lines.
 pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 
-/// How many folders below a document root are looked through for `.htaccess` files, and how deep: more than the applications
-/// with such files have, and little enough for a check that someone waits for.
+/// How many folders below a document root are searched for `.htaccess` files, and how deep. Applications with such
+/// files have fewer, and the check stays short for the user who waits for it.
 pub const HTACCESS_FOLDERS_MAX: usize = 5_000;
 /// See [`HTACCESS_FOLDERS_MAX`].
 pub const HTACCESS_DEPTH_MAX: usize = 8;
@@ -54,7 +54,7 @@ pub const HTACCESS_DEPTH_MAX: usize = 8;
 /// The most findings of one run: beyond it no one reads on.
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 
-/// The most threads of a pool: an idle PHP thread takes 0.4 MB and its stack 16 MiB of address space; more threads
+/// The most threads of a pool. An idle PHP thread takes 0.4 MB, and its stack 16 MiB of address space. More threads
 /// than this are a typing error on any machine of today.
 pub const THREADS_MAX: usize = 4096;
 
@@ -100,8 +100,8 @@ pub(crate) const LOG_ROLL_KEEP_FOR_DEFAULT: Duration = Duration::from_secs(90 * 
 /// The most old log files that a setting can ask for: more is a typing error.
 pub(crate) const LOG_FILES_MAX: usize = 100_000;
 
-/// The largest compiled form of a regular expression of the configuration, in bytes. Matching takes time in proportion to it
-/// and to the text, never more.
+/// The largest compiled form of a regular expression of the configuration, in bytes. Matching takes time in proportion
+/// to it and to the text, never more.
 pub(crate) const REGEXP_BYTES_MAX: usize = MIB;
 
 /// The most accounts of one `basic_auth`: they are looked through one by one.
@@ -139,8 +139,8 @@ pub const VARS_PROCESS_BUDGET_BYTES_DEFAULT: usize = 256 * MIB;
 /// The largest size of any setting in bytes: 1 TiB, beyond the memory of the machines this runs on.
 pub const SIZE_BYTES_MAX: u64 = 1 << 40;
 
-/// The default of `request_buffering`. PHP's own limits (`post_max_size`, 8 MiB by default) are far below; this one keeps
-/// a single client from filling a disk.
+/// The default of `request_buffering`. PHP's own limits (`post_max_size`, 8 MiB by default) are far below; this one
+/// keeps a single client from filling a disk.
 pub const REQUEST_BODY_BYTES_DEFAULT: u64 = 2 << 30;
 
 /// The largest value of `request_buffering`: the space for the bodies of all requests together.
@@ -149,7 +149,8 @@ pub const REQUEST_BODY_BYTES_MAX: u64 = 16 << 30;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// Tasks that may wait for a background worker when `max_tasks` is not set: more than any server has PHP threads that send.
+/// Tasks that may wait for a background worker when `max_tasks` is not set: more than any server has PHP threads that
+/// send.
 pub const TASKS_DEFAULT: usize = 1024;
 
 /// The largest `max_tasks`: each task holds its payload in memory.

@@ -1,5 +1,5 @@
-//! Every bound and default of the program, with its unit in the name and its reason beside it. Those of the configuration
-//! are in [`config`].
+//! Every bound and default of the program, with its unit in the name and its reason beside it. Those of the
+//! configuration are in [`config`].
 
 pub mod config;
 
@@ -15,51 +15,53 @@ pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
 pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 
-/// What the kernel holds of a response that it cannot send yet. Left alone it takes up to 4 MiB for each client that reads
-/// slowly, and a thousand of them keep the server busy with what no one reads. Enough for a fast network: what is in flight comes on top.
+/// The bytes of a response that the kernel buffers before it can send them. By default it takes up to 4 MiB for each
+/// slow client, and a thousand of them keep the server busy with bytes that no one reads. Enough for a fast network,
+/// because bytes in flight are not counted.
 pub const SOCKET_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
-/// How much of a request body is gathered in memory before it goes to a temporary file: forms and API calls stay in memory,
-/// uploads do not. Sixteen times what nginx takes, because one write of this size costs little.
+/// How much of a request body is gathered in memory before it goes to a temporary file: forms and API calls stay in
+/// memory, uploads do not. Sixteen times what nginx takes, because one write of this size costs little.
 pub const REQUEST_BODY_MEMORY_BYTES_MAX: usize = 256 * 1024;
 
-/// The request bodies of all requests in memory together. Beyond it they go to files: 256 bodies of the largest size, or
-/// thousands of usual ones.
+/// The request bodies of all requests in memory together. Beyond it they go to files: 256 bodies of the largest size,
+/// or thousands of usual ones.
 pub const REQUEST_BODIES_MEMORY_BYTES_MAX: u64 = 64 << 20;
 
-/// The request bodies of all requests in temporary files together, and the largest value of `request_buffering`. A server
-/// that takes more at once should stream.
+/// The request bodies of all requests in temporary files together, and the largest value of `request_buffering`. A
+/// server that takes more at once should stream.
 pub const REQUEST_BODIES_FILE_BYTES_MAX: u64 = 16 << 30;
 
-/// How long a PHP thread, or a request that has no thread yet, waits for the next piece of a request body before the client counts as gone. Without it one
-/// silent client would hold a PHP thread for ever. The value that nginx uses for `client_body_timeout`.
+/// How long a PHP thread, or a request that has no thread yet, waits for the next piece of a request body before the
+/// client counts as gone. Without it one silent client would hold a PHP thread for ever. The value that nginx uses for
+/// `client_body_timeout`.
 pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
 
-/// How long a PHP thread waits for one request body altogether, before what has come is counted: see
+/// How long a PHP thread waits for one request body in total before the received bytes count: see
 /// [`BODY_BYTES_PER_SECOND_MIN`]. Several times what nginx and Apache give a client to begin.
 pub const BODY_READ_SECONDS_BEFORE_PACE: u64 = 120;
 
-/// Each of so many bytes of a body earns its client one more second of waiting, so a body that trickles holds a PHP thread
-/// for a bounded time. The value of Apache's `mod_reqtimeout`; the slowest modems send ten times as much.
+/// Each of so many bytes of a body earns its client one more second of waiting, so a body that trickles holds a PHP
+/// thread for a bounded time. The value of Apache's `mod_reqtimeout`; the slowest modems send ten times as much.
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 
-/// How long a PHP thread, and a connection whatever it sends, waits for a client that takes no bytes at all. The value that
+/// How long a PHP thread, and every connection, waits for a client that takes no bytes at all. The value that
 /// nginx uses for `send_timeout`.
 pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 
-/// Header fields of one response. Clients refuse far fewer (curl 5,000, browsers by size), and the map that holds them has an
-/// end of its own at some 24,000.
+/// Header fields of one response. Clients refuse far fewer (curl 5,000, browsers by size), and the map that holds them
+/// has an end of its own at some 24,000.
 pub const RESPONSE_HEADERS_MAX: usize = 4096;
 
-/// Parts of a file that one answer holds; a client that asks for more gets the whole. Readers of documents, which ask for the
-/// most, send a dozen.
+/// Parts of a file that one answer holds; a client that asks for more gets the whole. Readers of documents, which ask
+/// for the most, send a dozen.
 pub const RANGES_MAX: usize = 64;
 
-/// Bodies that are there as a whole and at most so long are compressed as a whole, so that their length is known: somewhat
-/// more than PHP's output is gathered up to.
+/// Bodies in memory up to this size are compressed as a whole, so that their length is known. It is somewhat more than
+/// the bound up to which PHP's output is gathered.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
 
-/// What is compressed before other tasks of the thread get their turn: one to five milliseconds.
+/// The bytes that are compressed before other tasks of the thread get their turn: one to five milliseconds.
 pub const ENCODE_PIECE_BYTES_MAX: usize = 64 * 1024;
 
 /// Compressed bytes are sent when there are so many, or when the handler pauses.
@@ -78,8 +80,8 @@ pub const PROXY_IDLE_SECONDS_MAX: u64 = 60;
 /// Idle connections to one upstream: Caddy's number. More are closed after their response.
 pub const PROXY_IDLE_CONNECTIONS_MAX: usize = 32;
 
-/// How long an upstream may take after the client has closed its sending side: most such clients are gone, and those that
-/// wait for a response get it from most upstreams within this time.
+/// How long an upstream may take after the client has closed its sending side. Most such clients are gone. The others
+/// get their response from most upstreams within this time.
 pub const PROXY_HALF_CLOSED_SECONDS_MAX: u64 = 60;
 
 /// The header of the PROXY protocol: the addresses, and what proxies add of certificates and names.
@@ -94,11 +96,11 @@ pub const PROXY_TUNNELS_MAX: usize = 16 * 1024;
 /// proxies wait for a first byte, half over.
 pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
 
-/// What a refused client gets in `Retry-After`. Long enough to shed load, short enough not to look like an outage.
+/// The `Retry-After` of a refused request. Long enough to shed load, short enough not to look like an outage.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// How long a request stays in a queue after its client has closed its sending side. Few clients do that and wait for an
-/// answer; visitors that gave up, or pressed reload, must not fill the queue.
+/// How long a request stays in a queue after its client has closed its sending side. Few clients do that and wait for
+/// an answer; visitors that gave up, or pressed reload, must not fill the queue.
 pub const HALF_CLOSED_QUEUE_SECONDS_MAX: u64 = 1;
 
 // --- HTTP: connections --------------------------------------------------------------------------------------------
@@ -120,15 +122,16 @@ pub const CONNECTIONS_MAX: u32 = 16 * 1024;
 /// Descriptors that PHP's `stream_select()` can take: `FD_SETSIZE` of the C library, with which PHP is compiled.
 pub const SELECT_DESCRIPTORS_MAX: i32 = 1024;
 
-/// Descriptors that the server asks the system for, where that allows it: room for the connections of several listeners. Not
-/// more, because programs that scripts start inherit the limit, and some close every descriptor below it.
+/// Descriptors that the server asks the system for, where that allows it: room for the connections of several
+/// listeners. Not more, because programs that scripts start inherit the limit, and some close every descriptor below
+/// it.
 pub const DESCRIPTORS_MAX: u64 = 65_536;
 
 /// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
 pub const LISTEN_BACKLOG: i32 = 4096;
 
-/// First and longest pause after `accept` failed for want of descriptors or memory: such an error repeats at once, and
-/// without a pause the loop would spin.
+/// First and longest pause after `accept` failed because descriptors or memory ran out. Such an error repeats at once,
+/// and without a pause the loop would spin.
 pub const ACCEPT_BACKOFF_MS_MIN: u64 = 5;
 /// See [`ACCEPT_BACKOFF_MS_MIN`].
 pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1000;
@@ -149,7 +152,8 @@ pub const FASTCGI_BODY_RECORDS_WAITING_MAX: usize = 4;
 
 // --- HTTP/2 -------------------------------------------------------------------------------------------------------
 
-/// Requests that a client may have open at once on one connection. What most servers allow; RFC 9113 asks for 100 at least.
+/// Requests that a client may have open at once on one connection. What most servers allow; RFC 9113 asks for 100 at
+/// least.
 pub const HTTP2_STREAMS_MAX: u32 = 250;
 
 /// Requests that a client has taken back before they were looked at (rapid reset). More end the connection.
@@ -164,7 +168,7 @@ pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// How much of all request bodies of a connection may be on the way.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// What is buffered of one response before its client takes it. One streamed chunk.
+/// The bytes of one response that are buffered before its client takes them. One streamed chunk.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// How often an HTTP/2 connection is checked for being idle, and for a client that takes nothing.
@@ -196,7 +200,8 @@ pub const CERTIFICATE_LOOK_SECONDS: u64 = 2;
 /// How long the root of the internal authority is valid: ten years, because people install it by hand.
 pub const INTERNAL_ROOT_SECONDS: i64 = 3600 * 24 * 3650;
 
-/// How long a certificate of the internal authority is valid. It is in memory only, so a leaked one soon is worth nothing.
+/// How long a certificate of the internal authority is valid. It is in memory only, so a leaked one soon is worth
+/// nothing.
 pub const INTERNAL_CERTIFICATE_SECONDS: i64 = 3600 * 24 * 7;
 
 /// How far the clock of a client may be behind when a certificate has just been made.
@@ -221,7 +226,7 @@ pub const ACME_BACKOFF_SECONDS_MAX: u64 = 6 * 3600;
 /// First pause after an authority said that it was asked too often. Their limits are for an hour and more.
 pub const ACME_RATE_LIMIT_SECONDS_MIN: u64 = 3600;
 
-/// How often a certificate is checked for its renewal, and the authority asked what it suggests (RFC 9773, 4.3).
+/// How often a certificate is checked for its renewal, and the authority is asked for its suggestion (RFC 9773, 4.3).
 pub const ACME_LOOK_SECONDS: u64 = 6 * 3600;
 
 // --- Control ------------------------------------------------------------------------------------------------------
@@ -229,7 +234,8 @@ pub const ACME_LOOK_SECONDS: u64 = 6 * 3600;
 /// Reloads that wait for the one in hand. More make their callers wait, which is the same to them.
 pub const CONTROL_REQUESTS_MAX: usize = 16;
 
-/// How long watched files must not change before workers restart: longer than the gaps in a save or an unpacked archive.
+/// How long watched files must not change before workers restart: longer than the gaps in a save or an unpacked
+/// archive.
 pub const WATCH_QUIET_MS: u64 = 200;
 
 /// How long a burst of changes may put the restart off: files that change all the time must not prevent it.
@@ -246,8 +252,8 @@ pub const BLOCKING_THREAD_USED_EVERY_SECONDS: u64 = 15;
 
 // --- PHP threads --------------------------------------------------------------------------------------------------
 
-/// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not used:
-/// the kernel adds pages as they are touched.
+/// Stack of a PHP thread: twice a main thread's usual 8 MiB, because recursive PHP code lives on it. Reserved, not
+/// used: the kernel adds pages as they are touched.
 pub const PHP_THREAD_STACK_BYTES: usize = 16 << 20;
 
 /// Jobs that may wait in front of one group of PHP threads, for each of its threads; see [`QUEUE_JOBS_MIN`].
@@ -256,15 +262,16 @@ pub const QUEUE_JOBS_PER_THREAD: usize = 64;
 /// Jobs that may wait in front of even a single thread: a burst of a page's requests from a few dozen clients.
 pub const QUEUE_JOBS_MIN: usize = 256;
 
-/// How long a classic thread above `num_threads` stays without work: long enough to outlive the pauses of a busy minute.
+/// How long a classic thread above `num_threads` stays without work: long enough to outlive the pauses of a busy
+/// minute.
 pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 
-/// How often the log names an HTTP worker that is still waited for to boot. Frameworks boot in a few seconds; who waits longer
-/// should learn for what.
+/// How often the log names an HTTP worker that is still waited for to boot. Frameworks boot in a few seconds; who waits
+/// longer should learn for what.
 pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
 
-/// How long every thread of a group has been in one request before the log says so, when requests wait. Pages take less; a
-/// client or proxy that waits for a page that waits for itself gives up later.
+/// How long every thread of a group has been in one request before the log says so, when requests wait. Pages take
+/// less; a client or proxy that waits for a page that waits for itself gives up later.
 pub const STALL_SECONDS_MIN: u64 = 5;
 
 /// How often that is checked: often enough that the record is read while it lasts.
@@ -294,44 +301,50 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// each thread.
 pub const SHOWN_URI_BYTES_MAX: usize = 512;
 
-/// Records made of one message of PHP; of a longer one a single record is made, with its beginning and its end: the trace
-/// of a runaway recursion has tens of thousands of lines that are alike.
+/// Records made of one message of PHP; of a longer one a single record is made, with its beginning and its end: the
+/// trace of a runaway recursion has tens of thousands of lines that are alike.
 pub const LOG_RECORDS_OF_MESSAGE_MAX: usize = 100;
 
-/// Length of a name that a script asks a catch-all to start: it becomes a log field, a metric label and an argument. Four
-/// times what a declared name may have, because scripts make these names from data.
+/// Length of a name that a script asks a catch-all to start: it becomes a log field, a metric label and an argument.
+/// Four times the bound of a declared name, because scripts make these names from data.
 pub const CATCH_ALL_NAME_BYTES_MAX: usize = 1024;
 
-/// Warnings about budgets that a log gets: one for each script, worker and budget. Names of a catch-all come from requests,
-/// so they need a bound; far more than an operator reads.
+/// Warnings about budgets that a log gets: one for each script, worker and budget. Names of a catch-all come from
+/// requests, so they need a bound; far more than an operator reads.
 pub const BUDGET_WARNINGS_MAX: usize = 1000;
 
-/// Updates of one task that wait for its sender to read them. FrankenPHP's number; a worker that is further ahead waits.
+/// Updates of one task that wait for its sender to read them. FrankenPHP's number; a worker that is further ahead
+/// waits.
 pub const TASK_UPDATES_MAX: usize = 16;
 
-/// A string of a store up to this size is copied by each reader; a longer one is in an arena, which readers can see itself. A copy
-/// of this size costs about what a pin costs.
+/// A string of a store up to this size is copied by each reader; a longer one is in an arena, which readers can see
+/// itself. A copy of this size costs about as much as a pin.
 pub const VALUE_STRING_COPY_BYTES_MAX: usize = 4 * 1024;
 
-/// The parts of a store, each with a lock of its own: several times the threads of a large machine, so that two seldom meet.
+/// The parts of a store, each with a lock of its own: several times the threads of a large machine, so that two seldom
+/// meet.
 pub const STORE_SHARDS: usize = 256;
 
-/// What an element of a store counts beside its key and its value: its place in the map and its number, rounded up.
+/// The bytes that an element of a store counts besides its key and its value: its place in the map and its number,
+/// rounded up.
 pub const STORE_ELEMENT_BYTES: usize = 128;
 
 /// The longest key of a store, in bytes: keys are compared and hashed on every access, and shown in messages.
 pub const STORE_KEY_BYTES_MAX: usize = 64 * 1024;
 
-/// Elements that are compared before one of them is evicted: with five, the choice is close to the least recently used one of all.
+/// Elements that are compared before one of them is evicted: with five, the choice is close to the least recently used
+/// one of all.
 pub const STORE_EVICTION_SAMPLES: usize = 5;
 
-/// Elements that each write to a store looks at for their expiry. More than one, so that what has expired cannot pile up.
+/// Elements that each write to a store looks at for their expiry. More than one, so that expired elements cannot pile
+/// up.
 pub const STORE_EXPIRY_LOOKS: usize = 2;
 
 /// The streams of `watch()` and the connections that listen to one store. Each change wakes every one.
 pub const STORE_WATCHERS_MAX: usize = 1024;
 
-/// The clients that the Redis port of a store serves at a time; others wait. Each takes a descriptor and some kilobytes.
+/// The clients that the Redis port of a store serves at a time; others wait. Each takes a descriptor and some
+/// kilobytes.
 pub const RESP_CLIENTS_MAX: usize = 1000;
 
 /// The words of one request to the Redis port: thousands of keys fit.
@@ -343,7 +356,8 @@ pub const RESP_ARGUMENTS_UNTRUSTED_MAX: usize = 10;
 /// The bytes of one of those words.
 pub const RESP_ARGUMENT_BYTES_UNTRUSTED_MAX: usize = 16 * 1024;
 
-/// Replies to requests that have come together are gathered up to this size, and what a large request took is given back above it.
+/// Replies to requests that arrived together are gathered up to this size. A buffer that a large request has enlarged
+/// beyond it is freed.
 pub const RESP_REPLY_BYTES: usize = 256 * 1024;
 
 /// The bytes of the requests between `MULTI` and `EXEC`.
@@ -380,10 +394,10 @@ pub const RESTART_INTERVAL_MS_MIN: u64 = 100;
 /// On how many threads at once `igor-php --threads` runs a script. Races that 256 threads do not show, more will not.
 pub const SCRIPT_THREADS_MAX: usize = 256;
 
-/// What is kept of the output of each thread, to be compared. The largest test of php-src prints a few megabytes.
+/// The output of each thread that is kept for the comparison. The largest test of php-src prints a few megabytes.
 pub const SCRIPT_OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What is kept of a request body that is given to several threads. As much as they may print.
+/// The part of a request body that is kept for several threads. As much as they may print.
 pub const SCRIPT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Lines shown of each side where the outputs of two threads differ. More help no reader, and one line may say enough.
@@ -391,7 +405,8 @@ pub const DIFFERENCE_LINES_MAX: usize = 20;
 
 // --- The admin interface ------------------------------------------------------------------------------------------
 
-/// Connections of the admin interface. A scraper, a dashboard and a handful of people; more wait in the kernel's backlog.
+/// Connections of the admin interface. A scraper, a dashboard and a handful of people; more wait in the kernel's
+/// backlog.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// A configuration that is sent to `POST /load`. Those of hundreds of sites have some hundred KiB.
@@ -429,8 +444,8 @@ pub const NEXT_PANICS_MAX: usize = 10;
 /// The most passwords that are checked at a time: a check takes a processor, and up to 256 MiB.
 pub const PASSWORD_CHECKS_MAX: usize = 8;
 
-/// The most requests that wait for the check of their password. Further ones are refused, so that who guesses passwords does
-/// not fill the memory.
+/// The most requests that wait for the check of their password. Further ones are refused, so that who guesses passwords
+/// does not fill the memory.
 pub const PASSWORD_WAITERS_MAX: usize = 256;
 
 /// The most passwords that are known to be right, each by a digest of 32 bytes. When there are more, all are forgotten.

@@ -40,10 +40,10 @@ fn find(name: &[u8]) -> Option<&'static Command> {
     all().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// What a client without the password may say.
+/// The commands of a client without the password.
 const UNTRUSTED: [&str; 4] = ["auth", "hello", "quit", "reset"];
 
-/// What is done at once between `MULTI` and `EXEC`.
+/// The commands that run at once between `MULTI` and `EXEC`.
 const UNQUEUED: [&str; 7] = ["multi", "exec", "discard", "watch", "quit", "reset", "hello"];
 
 impl Session {

@@ -1,5 +1,5 @@
-//! Reads requests: an array of strings, or a line of words. Written here for its bounds: nothing is allocated for what a client
-//! has only announced.
+//! Reads requests: an array of strings, or a line of words. Written here for its bounds: nothing is allocated for bytes
+//! that a client has only announced.
 
 use std::str::from_utf8;
 

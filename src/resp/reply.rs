@@ -38,7 +38,7 @@ impl Reply {
         self.bytes.extend_from_slice(if self.is_resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
-    /// What a transaction that did not take place replies.
+    /// The reply to a transaction that did not take place.
     pub(super) fn no_array(&mut self) {
         self.bytes.extend_from_slice(if self.is_resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
@@ -59,7 +59,7 @@ impl Reply {
         if self.is_resp3 { self.head('%', pairs) } else { self.head('*', 2 * pairs) }
     }
 
-    /// What no request has asked for.
+    /// A message without a request.
     pub(super) fn push(&mut self, count: usize) {
         self.head(if self.is_resp3 { '>' } else { '*' }, count);
     }

@@ -1,4 +1,4 @@
-//! What one client has said so far: who it is, what it listens to, and its transaction.
+//! The state of one client: its login, its subscriptions, and its transaction.
 
 use super::glob::fits;
 use super::reply::Reply;

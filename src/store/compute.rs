@@ -1,4 +1,4 @@
-//! Which thread computes which value. One thread computes a value, the others wait for it or take the one that was there.
+//! Which thread computes which value. One thread computes a value. The others wait for it, or take the old one.
 
 use super::shared::Store;
 use crate::tasks::Interruption;
@@ -13,7 +13,7 @@ type Place = (usize, Arc<[u8]>);
 /// Who computes what, in all stores together: two scripts that wait for each other's values may use different stores.
 #[derive(Default)]
 pub struct Claims {
-    /// Never held while a value is computed, or while a store is asked.
+    /// Never held while a value is computed, or during a call of a store.
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -35,7 +35,7 @@ pub enum Begun {
     Own,
     /// Who computes it waits for the caller.
     Circle,
-    /// The waiting script is to end.
+    /// The waiting script should end.
     Cut,
 }
 

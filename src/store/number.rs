@@ -22,7 +22,7 @@ pub enum NumberError {
 }
 
 impl Number {
-    /// What a value is as a number. Strings of integers and floats count as those.
+    /// The number of a value, if it is one. Strings of integers and floats count as those.
     pub fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Int(int) => Some(Self::Int(*int)),

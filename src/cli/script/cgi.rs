@@ -1,6 +1,6 @@
-//! `igor-php-cgi`: runs a script as a web server runs it by CGI/1.1 (RFC 3875), in the way of php-cgi. Pure, except that
-//! it checks whether files exist. The settings `cgi.*`, `doc_root` and `user_dir` have no effect: they protect a program
-//! that web servers reach, and this one is for tests.
+//! `igor-php-cgi`: runs a script as a web server runs it by CGI/1.1 (RFC 3875), in the way of php-cgi. Pure, except
+//! that it checks whether files exist. The settings `cgi.*`, `doc_root` and `user_dir` have no effect: they protect a
+//! program that web servers reach, and this one is for tests.
 
 use super::{Invocation, Source, absolute, c_string};
 use crate::exchange::{CommandLine, Interface, Pairs, RequestHead};
@@ -97,7 +97,7 @@ pub(super) fn head(invocation: &Invocation, environment: &Environment) -> Result
         ..CommandLine::default()
     };
     if environment.is_of_server() {
-        // What a web server started gets no options but those for php.ini.
+        // A program that a web server started takes only the options for php.ini.
         command.interface = Interface::Cgi { quiet: false, stays: false };
     } else {
         from_command_line(invocation, &mut head, &mut command)?;
@@ -109,7 +109,7 @@ pub(super) fn head(invocation: &Invocation, environment: &Environment) -> Result
     Ok(head)
 }
 
-/// What the command line says wins over the environment.
+/// The command line wins over the environment.
 fn from_command_line(invocation: &Invocation, head: &mut RequestHead, command: &mut CommandLine) -> Result<(), String> {
     match &invocation.source {
         Source::File(file) => {

@@ -1,4 +1,4 @@
-//! The directives that stand between a client and what follows: `basic_auth`, `request_body`.
+//! The directives that check a client before the next ones: `basic_auth`, `request_body`.
 
 use super::super::basic_auth::{BasicAuth, PasswordHash};
 use super::super::context::Context;

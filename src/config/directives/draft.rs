@@ -36,7 +36,7 @@ pub(super) enum Sorting {
 }
 
 impl RoutesDraft {
-    /// The draft of a block: what `nodes` say of matchers, beside those of the blocks around.
+    /// The draft of a block: the matchers that `nodes` define, and those of the blocks around.
     pub(super) fn new(nodes: &[Node], outer: &NamedMatchers, context: &mut Context<'_>) -> Self {
         let mut own = HashMap::new();
         for node in nodes.iter().filter(|node| node.name().starts_with('@')) {
@@ -106,9 +106,10 @@ impl RoutesDraft {
     }
 }
 
-/// Sorts the routes of one directive as Caddy does: of two with one path each the longer comes first; otherwise one with a
-/// matcher comes before one without. That is no total order, so the few that a block has are sorted by insertion, which
-/// does what Caddy does. Blocks with more get the order by path, then those with other matchers, then those without.
+/// Sorts the routes of one directive as Caddy does: of two with one path each the longer comes first; otherwise one
+/// with a matcher comes before one without. That is no total order, so the few that a block has are sorted by
+/// insertion, which does what Caddy does. Blocks with more get the order by path, then those with other matchers, then
+/// those without.
 fn sort_same(routes: &mut [Placed]) {
     const SORTED_BY_INSERTION_MAX: usize = 500;
     let reversed = routes.first().is_some_and(|placed| placed.reversed);

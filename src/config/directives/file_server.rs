@@ -9,8 +9,8 @@ use super::super::values;
 use super::answers::status;
 use super::document_root::root;
 
-/// What is often in a document root and is not for clients: repositories, secrets, databases, dumps, backups, and what
-/// tools install and write.
+/// Files that are often in a document root and are not for clients: repositories, secrets, databases, dumps, backups,
+/// and the files of package managers and other tools.
 const SENSITIVE: &[&str] = &[
     ".git",
     ".hg",

@@ -1,4 +1,4 @@
-//! The directives, one file for each family. Each file holds the table of its block and what its directives do.
+//! The directives, one file for each family. Each file holds the table of its block, and the code of its directives.
 
 mod answers;
 mod basic_auth;

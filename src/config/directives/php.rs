@@ -193,7 +193,7 @@ impl PhpDraft {
         }
     }
 
-    /// Completes the block with what the directives around it say.
+    /// Completes the block with the settings of the directives around it.
     pub(crate) fn finish(self, context: &mut Context<'_>) -> PhpServer {
         let scope = WorkerScope { own_root: self.settings.root.fixed(), env: &self.settings.env, is_global: false };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();

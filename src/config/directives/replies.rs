@@ -29,7 +29,7 @@ impl RepliesDraft {
         Self { read_block, matchers: HashMap::new(), replies: Vec::new() }
     }
 
-    /// Reads the matchers that the block names. They may stand behind the directives that use them.
+    /// Reads the matchers that the block names. They may follow the directives that use them.
     pub(super) fn define(&mut self, nodes: &[Node], context: &mut Context<'_>) {
         for node in nodes.iter().filter(|node| node.name().starts_with('@')) {
             let mut matcher = ResponseMatcher::default();
@@ -80,8 +80,8 @@ impl RepliesDraft {
         self.replies.push(Reply { matcher, status: None, routes });
     }
 
-    /// Lets a request go on when the response says success: without the fields that are removed, and with those that are
-    /// copied and not empty.
+    /// Lets a request go on when the response says success: without the fields that are removed, and with those that
+    /// are copied and not empty.
     pub(super) fn go_on_with(&mut self, removed: Vec<HeaderOp>, copied: Vec<(Text, HeaderOp)>, node: &Node) {
         let route = |matcher, ops| Route {
             matcher,
@@ -99,7 +99,7 @@ impl RepliesDraft {
         self.replies.insert(0, Reply { matcher, status: None, routes });
     }
 
-    /// Those without a matcher are for what no other one is for.
+    /// Those without a matcher apply if no other one does.
     pub(super) fn finish(mut self) -> Vec<Reply> {
         self.replies.sort_by_key(|reply| reply.matcher == ResponseMatcher::default());
         self.replies

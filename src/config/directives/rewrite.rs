@@ -107,8 +107,8 @@ fn query_change(words: &[Token], context: &mut Context<'_>) -> Option<QueryChang
     }
 }
 
-/// `try_files FILE… [{ policy POLICY }]`: as in Caddy, a matcher `file` with a rewrite to what it finds. A file with a query
-/// ends a list, because each query belongs to one target.
+/// `try_files FILE… [{ policy POLICY }]`: as in Caddy, a matcher `file` with a rewrite to what it finds. A file with a
+/// query ends a list, because each query belongs to one target.
 pub(super) fn try_files(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
     let Some(words) = context.count_args(node, node.args(), 1, usize::MAX) else { return };
     let mut policy = TryPolicy::default();
@@ -152,7 +152,7 @@ fn tried(try_files: Vec<Text>, policy: TryPolicy, query: Option<&Text>, node: &N
     }
 }
 
-/// `handle_path PATH { … }`: a `handle` in which the path has lost what is before the `*`.
+/// `handle_path PATH { … }`: a `handle` that sees the path without the part before the `*`.
 /// `read_block` reads the block.
 pub(super) fn handle_path(
     routes: &mut RoutesDraft,

@@ -249,7 +249,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("rate_limit", "igor limits no rates; let a proxy in front do it"),
         ("coraza_waf", "igor filters no requests; let a proxy in front do it"),
         ("log_name", "igor's access log names the site"),
-        // Of other modules: what they do is left out, and the requests are served all the same.
+        // Directives of other modules: they have no effect, and the requests are served all the same.
         ("cache", "igor has no HTTP cache of responses"),
     ],
     unsupported: &[

@@ -16,7 +16,7 @@ use super::log::log;
 use super::routes::{ROUTES, handle_errors};
 use super::tls::tls;
 
-/// What a site has beside its routes, while it is read.
+/// The settings of a site besides its routes, while it is read.
 #[derive(Default)]
 pub(super) struct SiteDraft {
     bind: Vec<Bind>,
@@ -26,7 +26,7 @@ pub(super) struct SiteDraft {
     tls_position: Option<Position>,
 }
 
-/// The directives that can stand in a site only.
+/// The directives that only a site can hold.
 pub(super) static SITE: Table<SiteDraft> = Table {
     block: "a site",
     origin: "Caddy",
@@ -102,7 +102,7 @@ pub(crate) fn apply_site(
         context.warning(&position, "the site has no directives: every request gets a 404");
     }
     context.placeholders.clear();
-    // Those that are for certain statuses come first, whatever their order in the file.
+    // Those for certain statuses come first, in any order of the file.
     let mut error_routes = std::mem::take(&mut context.error_routes);
     error_routes.sort_by_key(|route| route.matcher.is_any());
     let SiteDraft { bind, access_logs, tls, tls_position, .. } = site;

@@ -17,7 +17,7 @@ pub(super) struct TlsDraft {
     settings: TlsSettings,
     internal: bool,
     files: Vec<CertificateFiles>,
-    /// What the directive itself says of its authority.
+    /// The settings of the authority in the directive itself.
     acme: AcmeSettings,
     issuers: Vec<AcmeSettings>,
 }

@@ -74,7 +74,7 @@ pub(super) static VARS: Table<VarsSettings> = Table {
             doc: "How many bytes of replaced versions one thread may keep alive before its reads are copied.",
             times: Times::Once,
             apply: |vars, node, context| {
-                // What cannot be read is reported as that, and then compared with nothing.
+                // `set_size()` reports a bad value; 0 keeps the comparison below from reporting it again.
                 vars.thread_budget_bytes = 0;
                 set_size(&mut vars.thread_budget_bytes, node, context);
             },

@@ -15,7 +15,7 @@ use super::super::watch::{WATCH_DEFAULT, WatchPattern};
 use super::super::workers::{ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
 use super::matchers::path_pattern;
 
-/// A worker as it was written, before what its block says is known.
+/// A worker as it was written, before the settings of its block are known.
 #[derive(Debug)]
 pub(crate) struct WorkerDraft {
     pub(crate) file: Option<Token>,
@@ -33,7 +33,7 @@ pub(crate) struct WorkerDraft {
     ready: Option<(ReadyWhen, Position)>,
 }
 
-/// What a worker takes from the block around it.
+/// The settings that a worker takes from the block around it.
 pub(crate) struct WorkerScope<'a> {
     /// The `root` that the block itself names; relative files of its workers start from it.
     pub(crate) own_root: Option<&'a Path>,
@@ -210,7 +210,7 @@ impl WorkerDraft {
         }
     }
 
-    /// Checks the worker by itself and completes it with what its scope says.
+    /// Checks the worker by itself and completes it with the settings of its scope.
     pub(crate) fn finish(self, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<WorkerConfig> {
         self.check_match(scope, context);
         if let Some((_, position)) = self.ready.as_ref().filter(|_| !self.background) {

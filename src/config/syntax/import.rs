@@ -77,7 +77,7 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 pub(crate) struct Unreadable {
     /// The end of a sentence about the file.
     pub(crate) reason: String,
-    /// The line and the character in it, both from 1, where one place is to blame.
+    /// The line and the character in it, both from 1, if the error has one place.
     pub(crate) place: Option<(usize, usize)>,
 }
 
@@ -125,7 +125,7 @@ struct Importer<'a, 'e> {
     budget: Budget,
 }
 
-/// The arguments and blocks of an import, for what it puts in.
+/// The arguments and blocks of an import, for the inserted text.
 #[derive(Clone, Copy)]
 struct Given<'i> {
     /// The words behind the name of the snippet or file: `{args[0]}`.
@@ -135,7 +135,7 @@ struct Given<'i> {
 }
 
 impl Given<'_> {
-    /// What is in the place of a line that is only `{block}` or `{blocks.NAME}`; `None` for every other line.
+    /// Replaces a line that is only `{block}` or `{blocks.NAME}`; `None` for every other line.
     fn block_for(&self, node: &Node) -> Option<&[Node]> {
         let [word] = node.words.as_slice() else { return None };
         if word.quoted || node.block.is_some() {
@@ -326,7 +326,7 @@ impl Importer<'_, '_> {
         }
     }
 
-    /// The files that an import names, which are looked for beside the file with the import.
+    /// The files that an import names, searched beside the file with the import.
     fn files(&mut self, target: &Token) -> Vec<PathBuf> {
         let directory = target.position.file.parent().unwrap_or(Path::new(""));
         if !target.text.contains(['*', '?', '[']) {
@@ -402,7 +402,7 @@ impl Importer<'_, '_> {
     }
 }
 
-/// What a file is known by in a chain of imports, however it is spelled.
+/// Identifies a file in a chain of imports, independent of its spelling.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| join(Path::new(""), path))
 }
@@ -430,7 +430,7 @@ fn fill(text: &str, prefix: &str, budget: &mut Budget, mut value: impl FnMut(&st
     filled
 }
 
-/// The range that a bare word `{args[A:B]}` stands for.
+/// The range of a bare word `{args[A:B]}`.
 fn whole_range(word: &Token, count: usize) -> Option<std::ops::Range<usize>> {
     let range = word.text.strip_prefix("{args[")?.strip_suffix("]}")?;
     let (from, to) = range.split_once(':').filter(|_| !word.quoted)?;
@@ -440,7 +440,7 @@ fn whole_range(word: &Token, count: usize) -> Option<std::ops::Range<usize>> {
     Some(from.min(to)..to)
 }
 
-/// The files that fit a pattern, sorted. Wildcards may stand in the last part of the path only.
+/// The files that fit a pattern, sorted. Only the last part of the path may hold wildcards.
 fn matching_files(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     let full = join(directory, Path::new(pattern));
     let name = full.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -60,12 +60,13 @@ pub(crate) fn tokenize(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> R
 pub(crate) struct Words {
     /// The logical lines.
     pub(crate) lines: Vec<Vec<Token>>,
-    /// The variables that are empty, each with its line: what is missing there is their fault. Beyond a bound they are left out.
+    /// The empty variables, each with its line, so that an error about a missing word can name them. Beyond a bound
+    /// they are left out.
     pub(crate) empty: Vec<(usize, String)>,
 }
 
-/// Records the place of each character and puts the values of `{$NAME}` and `{$NAME:default}` in. `empty` takes the names of
-/// those without a value.
+/// Records the place of each character and puts the values of `{$NAME}` and `{$NAME:default}` in. `empty` takes the
+/// names of those without a value.
 fn expand(
     text: &str,
     file: &Arc<Path>,
@@ -108,8 +109,8 @@ fn expand(
     Ok(glyphs)
 }
 
-/// Where the next `}` or line break of a text is. Each part of the text is searched once, however often it is asked about: a
-/// line may have any number of `{$` that nothing closes.
+/// Where the next `}` or line break of a text is. Each part of the text is searched only once, because a line may have
+/// any number of `{$` that nothing closes.
 struct Ends<'t> {
     text: &'t str,
     /// The answer to the last question.

@@ -1,7 +1,7 @@
 //! From the text of a Caddyfile to a tree of directives, with the place of every word.
 //!
-//! No library does this as the contract needs it: line and column of every word after imports, snippets and environment
-//! variables were inserted, and Caddy's own rules of quoting, heredocs and braces.
+//! No library does this as the contract needs it. Every word has its line and column, even after imports, snippets and
+//! environment variables. Quoting, heredocs and braces follow Caddy's own rules.
 
 mod import;
 mod lexer;

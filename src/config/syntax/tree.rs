@@ -10,7 +10,7 @@ use super::lexer::Token;
 pub(crate) struct Node {
     /// The words. Empty only for a block without a name, as the global options are.
     pub(crate) words: Vec<Token>,
-    /// What is between its braces, if it has them.
+    /// The directives between its braces, if it has them.
     pub(crate) block: Option<Vec<Node>>,
     /// Where the line starts.
     pub(crate) position: Position,
