@@ -1,11 +1,12 @@
 //! Igor: a thread-safe PHP embed SAPI with background workers that publish live state to every request.
 //!
-//! A program with a server of its own wants [`embed::Mounted`]; `docs/library.md` says how.
+//! A program with a server of its own uses [`embed::Mounted`]; see `docs/library.md`.
 //!
-//! `ARCHITECTURE.md` is the map. The layers, lowest first: [`limits`], [`exchange`], [`signals`] and `sockets`; [`vars`] and
-//! [`config`], which need no PHP; `ffi` and [`php`]; [`threads`]; [`worker`]; beside them [`http`], which knows nothing of
-//! PHP; `assemble`; [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
-//! `tests/integration/layers.rs` holds the table.
+//! `ARCHITECTURE.md` is the map, with the table of the layers. The layers, lowest first: [`limits`], [`exchange`],
+//! [`signals`], `sockets` and `faults`; [`vars`] and [`config`], which need no PHP; `tasks` and `store`; `ffi` and
+//! [`php`]; [`threads`]; [`worker`]; beside them `tls` and [`http`], which know nothing of PHP; `assemble`; `resp`;
+//! [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
+//! `tests/integration/layers.rs` compares the table with the code.
 
 #[cfg(all(feature = "php", feature = "http"))]
 mod assemble;

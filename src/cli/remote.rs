@@ -33,13 +33,13 @@ pub(super) struct Question<'a> {
     pub(super) path: &'a str,
     /// Empty: none.
     pub(super) body: String,
-    /// Whether the answer comes only when the server has done something that may take its grace period.
+    /// Whether the server answers only after work that may take its grace period.
     pub(super) takes_time: bool,
 }
 
 impl Remote {
-    /// Finds the address: the one that was named, else that of the configuration file (`./Caddyfile` if none was named and
-    /// there is one), else the usual one.
+    /// Finds the address: the one that was named, else that of the configuration file (`./Caddyfile` if none was named
+    /// and there is one), else the usual one.
     ///
     /// # Errors
     /// The address or the file is wrong, or the file says that there is no admin interface.
@@ -69,8 +69,8 @@ impl Remote {
     }
 }
 
-/// Whether the process of this number answers at the admin address that a configuration says. Without such an address that
-/// cannot be known.
+/// Whether the process of this number answers at the admin address that a configuration says. Without such an address
+/// that cannot be known.
 pub(super) fn is_served_by(config: Option<&Path>, pid: u32) -> bool {
     let Ok(remote) = Remote::find(None, config) else { return true };
     let path = "/config/apps/frankenphp";
@@ -93,7 +93,8 @@ pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
 /// `igor reload`: the server reads its own file again, or takes the one that is named.
 pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
     let text = match &arguments.config {
-        // The server refuses a wrong one too; it is refused sooner here, and with the names of files as they are known here.
+        // The server refuses a wrong one too; it is refused sooner here, and with the names of files as they are known
+        // here.
         Some(file) => {
             config::load(file).map_err(|diagnostics| super::diagnosed(&diagnostics))?;
             std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))?

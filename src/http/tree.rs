@@ -59,7 +59,7 @@ impl<H> Routes<H> {
     }
 
     fn add_block(&mut self, routes: &[Route], level: u32, make: &dyn Fn(&config::Handler) -> Option<H>) {
-        // The configuration bounds the depth, so that the marks of a level always fit.
+        // The configuration bounds the depth, so there are always enough marks for a level.
         debug_assert!((level as usize) < config::limits::ROUTE_DEPTH_MAX);
         let mark = |kind: Exclusive| {
             let kind = match kind {

@@ -391,7 +391,7 @@ pub const RESTART_INTERVAL_MS_MIN: u64 = 100;
 
 // --- One script from the command line --------------------------------------------------------------------------------
 
-/// On how many threads at once `igor-php --threads` runs a script. Races that 256 threads do not show, more will not.
+/// On how many threads at once `igor-php --threads` runs a script. More threads would not find more races.
 pub const SCRIPT_THREADS_MAX: usize = 256;
 
 /// The output of each thread that is kept for the comparison. The largest test of php-src prints a few megabytes.

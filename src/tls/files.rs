@@ -17,8 +17,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::store::CertificateStore;
 use crate::config::{CertificateFiles, open_regular};
 
-/// Why a pair of files is no certificate and its key. The message names the file and the way out, and shows nothing of the
-/// files' contents.
+/// Why a pair of files is no certificate and its key. The message names the file and the way out, and shows nothing of
+/// the files' contents.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateFileError {
     /// A file cannot be read.
@@ -82,7 +82,7 @@ pub(super) struct CertificateFacts {
     pub(super) not_after: i64,
 }
 
-/// Why a certificate is of no use at a time, in words for a warning.
+/// Why a certificate is not valid at a time, as the text of a warning.
 pub(super) fn trouble(facts: &CertificateFacts, now: i64) -> Option<&'static str> {
     if now >= facts.not_after {
         Some("has expired, and clients refuse it; renew it, or correct this machine's clock")
@@ -237,8 +237,8 @@ impl FileWatch {
         put(&self.store, watched)
     }
 
-    /// Loads what has changed since the last look. A pair that cannot be used now is reported, and the store keeps the one
-    /// before: files are often replaced one after the other. Blocks.
+    /// Loads what has changed since the last look. A pair that cannot be used now is reported, and the store keeps the
+    /// one before: files are often replaced one after the other. Blocks.
     pub(super) fn look(&mut self) {
         for watched in &mut self.files {
             let stamps = stamps(&watched.files);

@@ -183,7 +183,7 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What the configuration says of PHP.
+/// The settings of PHP in the configuration.
 pub(super) fn app(config: &Config) -> AppView {
     let view = |worker: &WorkerConfig| WorkerConfigView {
         name: worker.name.clone(),

@@ -1,15 +1,16 @@
 //! The life of a background worker: its states, and every change between them in one function.
 //!
-//! ```text
-//!          started             up                  ready
-//!   idle ──────────▶ starting ─────▶ running ───────────────▶ ready
-//!                      │  ▲  ◀─────     │                       │
-//!        gave up       │  │   down       │ gave up               │ gave up
-//!                      ▼  │ started     ▼                       ▼
-//!                     given up ◀───────────────────────────────┘
-//! ```
+//! | from | event | to |
+//! |---|---|---|
+//! | any | started | starting; ready if it was ever ready |
+//! | starting | up | running |
+//! | any | ready | ready |
+//! | running | down | starting |
+//! | any | gave up | given up |
+//! | any | stopped | stopping |
 //!
-//! *Ready* may follow directly on *starting*. *Stopping* follows on every state and is the end.
+//! *Stopping* is the end: no event changes it. A successor, after a reload, starts as ready if its predecessor was ever
+//! ready, else as idle.
 //!
 //! Readiness is sticky: a worker that was ready once is ready again as soon as it restarts, because its snapshot stays
 //! readable.
