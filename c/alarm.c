@@ -33,7 +33,7 @@ unsigned int igor_alarm(unsigned int seconds)
 	return (unsigned int) before.it_value.tv_sec + (before.it_value.tv_nsec > 0);
 }
 
-/* Of a script, or of one request of a worker. */
+/* Cancels the alarm of a script, or of one request of a worker. */
 void igor_alarm_cancel(igor_thread *self)
 {
 	if (self->has_alarm) {

@@ -83,7 +83,7 @@ static void igor_boot_ini_restore(igor_thread *self)
 	zend_string *name, *value;
 	zend_ini_entry *entry;
 
-	/* Those of the boot first: a request may have taken them out of the list of modified ones (ini_restore()). */
+	/* The directives of the boot first: a request may have removed them from the list of modified ones (ini_restore()). */
 	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(self->boot_ini, name, value) {
 		entry = zend_hash_find_ptr(EG(ini_directives), name);
 		if (entry != NULL && !igor_ini_is_kept(name) && (entry->value == NULL || !zend_string_equals(entry->value, value))) {

@@ -17,8 +17,8 @@ thread_local! {
     static ARMED: RefCell<Option<Armed>> = const { RefCell::new(None) };
 }
 
-/// Arms a fault on this thread in place of the one before, and returns whether none was left: it has happened, or there was
-/// none. An empty point arms nothing.
+/// Arms a fault on this thread in place of the one before, and returns whether none was left: it has happened, or there
+/// was none. An empty point arms nothing.
 pub(crate) fn arm(point: &str, nth: u64) -> bool {
     let armed = (!point.is_empty()).then(|| Armed { point: point.to_owned(), left: nth.max(1) });
     ARMED.replace(armed).is_none()
@@ -40,7 +40,7 @@ pub(crate) fn hit(point: &str) -> bool {
 /// Panics if the fault at this point happens now.
 ///
 /// # Panics
-/// That is what it is for.
+/// If the fault happens now.
 pub(crate) fn panic_at(point: &str) {
     assert!(!hit(point), "injected fault at {point}");
 }

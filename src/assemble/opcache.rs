@@ -1,7 +1,7 @@
 //! Restarts opcache when it asks for it: stops the PHP threads between two requests (see `php::safepoint`).
 //!
-//! First the workers end their scripts, as in a restart of workers, while classic requests continue. Then no script starts,
-//! and the running classic requests finish. The first thread that starts a request after that restarts opcache.
+//! First the workers end their scripts, as in a restart of workers, while classic requests continue. Then no script
+//! starts, and the running classic requests finish. The first thread that starts a request after that restarts opcache.
 
 use super::Live;
 use crate::limits::KILL_SECONDS_MAX;
@@ -48,7 +48,7 @@ fn drain(request: &RestartRequest, live: &Live) {
     let (reason, by) = (request.reason(), request.by());
     tracing::info!(reason, by, "opcache will be restarted: worker scripts are asked to end");
     let (grace, kill) = (live.config.global.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
-    // Those that do not end are interrupted below, with all others.
+    // Scripts that do not end are interrupted below, with all others.
     let _ = live.threads.restart(|_| true);
     live.threads.end_runs_of_others();
     let mut stuck = safepoint().await_left(DrainStep::Runs, Instant::now() + grace, kill);

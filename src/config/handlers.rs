@@ -235,7 +235,7 @@ pub struct ErrorRule {
 pub enum Root {
     /// The same directory for every request.
     Fixed(PathBuf),
-    /// That of the last `root` directive that was for the request.
+    /// The directory of the last `root` directive that matched the request.
     OfRequest,
 }
 

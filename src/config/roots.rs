@@ -15,10 +15,10 @@ pub(super) fn fix_error_roots(routes: &mut [Route]) {
     follow(routes, None);
 }
 
-/// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Returns the
-/// root behind them.
+/// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Returns
+/// the root behind them.
 fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
-    // That of requests which no `handle` has taken so far: only they come to the next `handle`.
+    // The root of requests that no `handle` has taken so far: only they reach the next `handle`.
     let mut untaken = root.clone();
     let (mut root_is_taken, mut root_may_be_taken) = (false, false);
     for route in routes {

@@ -31,7 +31,7 @@ pub enum CertificateSource {
     Automatic(Vec<AcmeSettings>),
     /// `tls internal`: from igor's own authority.
     Internal,
-    /// Those that other sites load for the same names (`auto_https off` and `disable_certs`).
+    /// The certificates that other sites load for the same names (`auto_https off` and `disable_certs`).
     Others,
     /// `tls CERTIFICATE KEY`: from files in the form PEM, which are read again when they change.
     Files(Vec<CertificateFiles>),

@@ -145,7 +145,7 @@ pub(super) enum Started {
 /// Which threads a step of a drain is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainStep {
-    /// Those that run worker scripts.
+    /// The threads that run worker scripts.
     Runs,
     /// All.
     All,

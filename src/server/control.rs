@@ -21,7 +21,7 @@ pub(super) enum Request {
 /// The requests of the server's loop, in order.
 pub(super) struct Requests {
     receiver: mpsc::Receiver<Request>,
-    /// One that was seen and not taken.
+    /// A request that [`arrived`](Self::arrived) has received, for the next call of [`next`](Self::next).
     seen: Option<Request>,
 }
 

@@ -185,7 +185,7 @@ impl Server {
     }
 }
 
-/// Those that have left by now are joined.
+/// Joins the threads that have ended by now, and returns the others.
 fn still_there(leaving: &Leaving) -> Vec<Stuck> {
     leaving.leave(Instant::now(), Duration::ZERO)
 }

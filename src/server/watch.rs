@@ -133,7 +133,7 @@ fn note_path(changes: &Changes, watched: &Watched, path: &Path, comes: bool) {
 /// The system's watches of the directories of patterns.
 struct Watches {
     system: RecommendedWatcher,
-    /// Those that were not there when they were last looked for.
+    /// Directories that did not exist at the last check.
     missing: BTreeSet<PathBuf>,
 }
 
@@ -166,7 +166,7 @@ impl Watches {
         self.add_all(&above, RecursiveMode::NonRecursive);
     }
 
-    /// One that cannot be watched does not keep the others from it.
+    /// Watches all directories; a failure of one does not stop the others.
     fn add_all(&mut self, directories: &BTreeSet<PathBuf>, mode: RecursiveMode) {
         for directory in directories {
             match self.system.watch(directory, mode) {

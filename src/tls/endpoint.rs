@@ -119,8 +119,8 @@ impl TlsEndpointBuilder {
         Self { store, challenges, protocols, endpoint }
     }
 
-    /// Adds a site by its names, or for every client that names no other. `default_name` is what its certificate is found by
-    /// in the store when the client's name finds none.
+    /// Adds a site by its names, or for every client that names no other. `default_name` is what its certificate is
+    /// found by in the store when the client's name finds none.
     ///
     /// # Errors
     /// Says what of the settings cannot be used.
@@ -204,7 +204,7 @@ fn versions(settings: &TlsSettings) -> Result<&'static [&'static SupportedProtoc
 fn provider(settings: &TlsSettings) -> Result<CryptoProvider, String> {
     let mut provider = ring::default_provider();
     if !settings.ciphers.is_empty() {
-        // Those of TLS 1.3 cannot be chosen, as in Go.
+        // The cipher suites of TLS 1.3 cannot be chosen, as in Go.
         let is_13 = |suite: &SupportedCipherSuite| suite.tls13().is_some();
         let mut suites: Vec<_> = provider.cipher_suites.iter().copied().filter(is_13).collect();
         for name in &settings.ciphers {

@@ -1,7 +1,7 @@
 //! Igor's own certificate authority, for `localhost`, IP addresses and `tls internal`.
 //!
-//! The authority is one self-signed root in the storage; `igor trust` makes the system trust it. The certificates that it
-//! signs are valid for a few days and exist only in memory: each process signs its own.
+//! The authority is one self-signed root in the storage; `igor trust` makes the system trust it. The certificates that
+//! it signs are valid for a few days and exist only in memory: each process signs its own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -135,7 +135,7 @@ fn make(storage: &Storage) -> Result<(Vec<u8>, Vec<u8>), AuthorityError> {
     Ok((root, key))
 }
 
-/// From a little before now, for clocks that are behind.
+/// The validity starts a little before now, for clients whose clocks are behind.
 fn validity(seconds: i64) -> (OffsetDateTime, OffsetDateTime) {
     let now = OffsetDateTime::now_utc();
     (now - Duration::seconds(limits::CLOCK_SKEW_SECONDS), now + Duration::seconds(seconds))

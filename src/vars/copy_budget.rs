@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 /// Which of the two budgets was used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budget {
-    /// That of one worker script.
+    /// The budget of one worker script.
     Thread,
-    /// That of all worker scripts together.
+    /// The budget of all worker scripts together.
     Process,
 }
 

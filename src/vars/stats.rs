@@ -25,7 +25,7 @@ pub struct MemoryStats {
     pub pinned_bytes: usize,
     /// Reads that made a copy, since the process started.
     pub copies: u64,
-    /// Those of them that a used-up budget forced.
+    /// Copies that a used-up budget forced.
     pub copies_forced: u64,
 }
 

@@ -51,7 +51,7 @@ struct Inner {
 pub struct Replaced {
     /// Workers that should stop: no longer declared, or declared differently.
     pub retired: Vec<Arc<Background>>,
-    /// Those of them whose names are still declared: they must restart, because they ran.
+    /// Retired workers with a name that is still declared: they must restart, because they ran.
     pub restarted: Vec<Arc<Background>>,
 }
 

@@ -24,7 +24,7 @@ Usage: igor-php-cgi [options] [-f] FILE [--] [arguments]
                   also the environment variable IGOR_PHP_THREADS
 ";
 
-/// One of these in the environment: a web server has started the program.
+/// If the environment has one of these, a web server has started the program.
 const SERVER_VARIABLES: [&str; 4] = ["SERVER_SOFTWARE", "SERVER_NAME", "GATEWAY_INTERFACE", "REQUEST_METHOD"];
 
 /// What is answered when there is no script to run.

@@ -39,7 +39,7 @@ pub trait AccessSink: Send + Sync {
 /// Where the records of a site go.
 #[derive(Clone, Default)]
 pub enum AccessLog {
-    /// None are made.
+    /// No records are made.
     #[default]
     Off,
     /// To `tracing`, for a program that has a subscriber of its own.

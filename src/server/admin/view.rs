@@ -96,7 +96,7 @@ pub struct UnsafeView {
 pub struct ReadyView {
     /// Whether all workers are ready that start by themselves.
     pub ready: bool,
-    /// Those that are not.
+    /// The workers that are not ready.
     pub not_ready: Vec<NotReadyView>,
 }
 

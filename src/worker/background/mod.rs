@@ -56,7 +56,7 @@ pub struct Background {
 struct State {
     /// Threads that have been started and have not left their loop.
     live: usize,
-    /// Those of them that are in a run of the script, and not between two.
+    /// Live threads that are in a run of the script, and not between two.
     running: usize,
     /// Not all threads could be started, and the log says so.
     is_short: bool,
