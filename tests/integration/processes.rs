@@ -56,7 +56,7 @@ fn a_program_gets_the_descriptors_that_the_script_hands_over() {
 /// connection or a pipe open that another has closed. What the script itself has open stays open in its child.
 #[test]
 fn a_forked_child_holds_nothing_of_other_requests() {
-    let server = server(2);
+    let server = classic(2);
     let mut other = server.connect();
     let opens = "$dir = getenv('DIR'); $lock = fopen(\"$dir/lock\", 'c'); flock($lock, LOCK_EX);
         $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); $program = popen('cat', 'w'); touch(\"$dir/open\");
