@@ -35,7 +35,7 @@ use super::{changes, static_files};
 use crate::config::{BasicAuth, FileServer, HeaderRule, Layer, Redir, RequestView, Respond, Root, Status};
 use crate::limits;
 
-/// What a handler has made of a request.
+/// The outcome of a handler.
 pub(super) enum Outcome {
     /// There is a response.
     Answered(Response<ResponseBody>),
@@ -58,7 +58,7 @@ pub(super) struct RequestContext<'s> {
     pub(super) log_notes: LogNotes,
 }
 
-/// A request on its way, with what the handlers before have left behind.
+/// A request on its way through the handlers, with the changes of the earlier ones.
 pub(super) struct Run<'s, B> {
     pub(super) request: RequestState<'s>,
     /// Taken by the handler that reads it.
@@ -105,7 +105,7 @@ impl<'s> RequestContext<'s> {
         if parts.method == Method::CONNECT {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "this server is no proxy\n");
         }
-        // It would send back what a proxy or a browser has added to the request, cookies and passwords too.
+        // It would return fields that a proxy or a browser has added to the request, even cookies and passwords.
         if parts.method == Method::TRACE {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered here\n");
         }
@@ -271,13 +271,14 @@ impl<'s> RequestContext<'s> {
                 Outcome::Answered(redirect_to_directory(&run.request.parts, run.request.file_path()))
             }
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
-            // As in Caddy, a `php_server` without `file_server` leaves what it does not answer to the handlers behind it.
+            // As in Caddy, a `php_server` without `file_server` passes a request that it does not answer to the
+            // handlers behind it.
             (Target::NotFound | Target::File(_), None) if php.mode == PhpMode::Server => Outcome::GoOn,
             (Target::NotFound | Target::File(_), _) => Outcome::Failed(Failure::new(StatusCode::NOT_FOUND)),
         }
     }
 
-    /// Serves the file at a path. What cannot be served is a failure, like a missing file.
+    /// Serves the file at a path. A file that cannot be served is a failure, like a missing one.
     async fn serve_file(
         &mut self,
         files: &FileServer,
@@ -403,8 +404,8 @@ impl<'s> RequestContext<'s> {
     }
 }
 
-/// The request for a file that is the page of a status: what the request says of parts, and of versions that the client has, is
-/// meant for something else; so is the method of a request that has failed.
+/// The request for a file that is the page of a status: what the request says of parts, and of versions that the client
+/// has, is meant for something else; so is the method of a request that has failed.
 fn whole_page(parts: &request::Parts, is_failed: bool) -> request::Parts {
     let mut parts = parts.clone();
     if is_failed && parts.method != Method::HEAD {
@@ -423,7 +424,7 @@ fn whole_page(parts: &request::Parts, is_failed: bool) -> request::Parts {
     parts
 }
 
-/// What the client says of the length of its body. hyper has checked that it is a number.
+/// The length that the client announces. hyper has checked that it is a number.
 fn announced_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -481,7 +482,7 @@ fn refused(_: Refusal) -> Response<ResponseBody> {
 pub(super) async fn catch_panic(handler: impl Future<Output = Response<ResponseBody>>) -> Response<ResponseBody> {
     let mut handler = pin!(handler);
     poll_fn(|context| {
-        // The future is not polled again after it panicked, so no one sees what it left half done.
+        // The future is not polled again after it panicked, so no one sees its incomplete state.
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context))) {
             Ok(poll) => poll,
             Err(panic) => {

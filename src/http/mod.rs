@@ -1,11 +1,13 @@
-//! The HTTP side: from a socket to a job for a PHP thread, and from what PHP wrote back to the socket.
+//! The HTTP side: from a socket to a job for a PHP thread, and from PHP's output back to the socket.
 //!
 //! It runs on the async runtime and knows nothing of PHP: requests leave through [`queue::RequestQueue`] as
-//! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. What a site does is
-//! in [`settings`], in the words of [`crate::config`] where it has them.
+//! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. [`settings`] holds
+//! the settings of a site, in the types of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`, `head_limit`, `write_limit`, `stall`, `service`, `answer`,
-//! `request` and `tree` (pure), `routing` (pure), `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`, `replies`, `body`, `access_log`.
+//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`,
+//! `head_limit`, `write_limit`, `stall`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
+//! `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
+//! `replies`, `body`, `access_log`.
 
 pub mod access_log;
 mod basic_auth;

@@ -1,5 +1,5 @@
-//! One connection, from its first byte to its end: a PROXY header or a TLS handshake, if there is one, then the protocol
-//! and its requests.
+//! One connection, from its first byte to its end: a PROXY header or a TLS handshake, if there is one, then the
+//! protocol and its requests.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -48,7 +48,7 @@ pub(super) struct Connection<S> {
 /// How a client of HTTP/2 begins (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a client gets that speaks plain HTTP where TLS is spoken.
+/// The response to plain HTTP on a socket for TLS.
 const PLAIN_ON_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
     This port speaks HTTPS; the request was plain HTTP.\n";
 
@@ -153,7 +153,7 @@ async fn begins_with_http2<S: AsyncRead + Unpin>(stream: &mut Ahead<S>) -> io::R
     }
 }
 
-/// What the requests of a connection need.
+/// Shared by the requests of a connection.
 struct Served {
     services: watch::Receiver<HttpService>,
     phases: watch::Receiver<Phase>,
@@ -273,8 +273,8 @@ fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
     }
 }
 
-/// Lets the protocol run until the connection ends. With `watched`, looks from time to time whether it is worth keeping.
-/// `end` lets it end with its current requests.
+/// Lets the protocol run until the connection ends. With `watched`, looks from time to time whether it is worth
+/// keeping. `end` lets it end with its current requests.
 async fn drive<C>(
     connection: C,
     end: fn(Pin<&mut C>),

@@ -26,7 +26,7 @@ use super::plain::plain;
 use crate::exchange::Cancellation;
 use crate::limits;
 
-/// Why a request body cannot be had.
+/// Why a request body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyFailure {
     #[error("the client sent less than it announced, or a malformed chunk")]
@@ -45,7 +45,8 @@ pub(super) enum BodyFailure {
 }
 
 impl BodyFailure {
-    /// The answer to the request. The connection ends with it: what follows on it cannot be distinguished from the missing rest.
+    /// The answer to the request. The connection ends with it: what follows on it cannot be distinguished from the
+    /// missing rest.
     pub(super) fn response(&self) -> Response<ResponseBody> {
         let text = match self {
             Self::Broken => "the body of this request is not whole\n",
@@ -169,7 +170,7 @@ impl Gathered {
     }
 }
 
-/// Reads a whole body of at most `bytes_max` bytes, at this pace. `announced` is what the client says of its length.
+/// Reads a whole body of at most `bytes_max` bytes, at this pace. `announced` is the length that the client announces.
 ///
 /// # Errors
 /// Says why there is no whole body.
@@ -193,7 +194,7 @@ struct Gathering {
     bytes_max: u64,
     /// A body that came in one piece, as small forms do: not copied.
     whole: Bytes,
-    /// What is not in the file yet.
+    /// The bytes that are not in the file yet.
     memory: Vec<u8>,
     file: Option<File>,
     length: u64,
@@ -256,7 +257,7 @@ impl Gathering {
         self.spill().await
     }
 
-    /// Moves what is in memory to the file.
+    /// Moves the bytes in memory to the file.
     async fn spill(&mut self) -> Result<(), BodyFailure> {
         if !self.in_file.grow(self.memory.len() as u64) {
             return Err(BodyFailure::NoRoom);
@@ -321,7 +322,7 @@ impl<B> RequestBody<B> {
         Self::Streamed(Streamed { slot, unread: Bytes::new(), pace, ended: false, bytes_left: bytes_max })
     }
 
-    /// What the waiter of the job can withdraw it by.
+    /// With it the waiter of the job can withdraw the body.
     pub(super) fn slot(&self) -> Option<Arc<BodySlot<B>>> {
         match self {
             Self::Streamed(streamed) => Some(Arc::clone(&streamed.slot)),
@@ -354,7 +355,7 @@ impl<B: Body<Data = Bytes> + Send + Unpin> RequestBody<B> {
 
 pub(super) struct Streamed<B> {
     slot: Arc<BodySlot<B>>,
-    /// What PHP has not yet taken of the last frame.
+    /// The rest of the last frame, for PHP's next read.
     unread: Bytes,
     pace: Pace,
     ended: bool,

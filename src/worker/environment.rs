@@ -5,8 +5,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The variables of one run of a worker script: the script's path, the declared environment, and what says which worker it
-/// is. C puts the process's environment before them.
+/// The variables of one run of a worker script: the script's path, the declared environment, and what says which worker
+/// it is. C puts the process's environment before them.
 pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();
     let script = file.as_os_str().as_bytes();
@@ -18,9 +18,9 @@ pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String,
     vars
 }
 
-/// The variables while an HTTP worker boots: those of a request that no one has sent, as FrankenPHP has them, by which
-/// frameworks know that they are not on a command line. Empty is what only a client could say; absent are `PATH_TRANSLATED`
-/// and `REMOTE_USER`, which a request without a path info and without a login has not either.
+/// The variables while an HTTP worker boots: those of a request without a client, as in FrankenPHP. Frameworks see by
+/// them that they are not on a command line. Empty is what only a client could say; absent are `PATH_TRANSLATED` and
+/// `REMOTE_USER`, which a request without a path info and without a login has not either.
 pub(super) fn boot_vars(file: &Path, name: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();
     let script = file.as_os_str().as_bytes();
@@ -62,7 +62,7 @@ const BOOT_VARS: &[(&str, &str)] = &[
     ("SSL_PROTOCOL", ""),
 ];
 
-/// What each request of an HTTP worker finds beside its own variables.
+/// The variables of each request of an HTTP worker besides its own.
 pub(super) fn request_vars(name: &str, worker: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();
     add_own(&mut vars, name, worker, env);
