@@ -44,7 +44,7 @@ pub(super) struct Counters {
     pub(super) refused: AtomicU64,
 }
 
-/// What is known of a store at one moment.
+/// The state of a store at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreCounts {
     /// Elements, with those that have expired and were not met since.
@@ -67,7 +67,7 @@ pub struct StoreCounts {
     pub expired: u64,
     /// Writes that found no room.
     pub refused: u64,
-    /// Streams and connections that hear of changes.
+    /// Streams and connections that get changes.
     pub watchers: usize,
 }
 
@@ -193,17 +193,13 @@ impl Store {
         value
     }
 
-<<<<<<< HEAD
     pub(super) fn count_reads(&self, values: &[Option<Value>]) {
         let hits = values.iter().filter(|value| value.is_some()).count();
         self.counters.hits.fetch_add(hits as u64, Ordering::Relaxed);
         self.counters.misses.fetch_add((values.len() - hits) as u64, Ordering::Relaxed);
     }
 
-    /// The same with what is known of it.
-=======
     /// The same with its facts.
->>>>>>> 85ee9035 (lint: more words that came from translation are refused)
     pub fn find(&self, key: &[u8]) -> Option<Found> {
         let key = self.key(key);
         let now_ms = self.now_ms();
@@ -388,28 +384,7 @@ impl Store {
         true
     }
 
-<<<<<<< HEAD
-    // ---- Who hears of changes ----
-=======
-    /// Removes everything. Readers keep what they have.
-    pub fn clear(&self) {
-        for shard in &self.shards {
-            let taken = {
-                let mut shard = locked(shard);
-                shard.cursor = 0;
-                std::mem::take(&mut shard.map)
-            };
-            for (_, entry) in taken {
-                self.room.release(&entry);
-                entry.value.retire();
-            }
-        }
-        self.changed();
-        self.listeners.tell(Change { event: "flushdb", key: b"" });
-    }
-
     // ---- Listeners ----
->>>>>>> 85ee9035 (lint: more words that came from translation are refused)
 
     /// A descriptor that becomes readable with each change.
     ///

@@ -113,13 +113,8 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
     stores.push(store);
 }
 
-<<<<<<< HEAD
-/// Everybody who reaches a port without a password reads and writes all of the store.
-fn check_port(store: &StoreSettings, context: &mut Context<'_>) {
-=======
 /// Everyone who reaches a port without a password reads and writes all of the store.
-fn check_port(store: &StoreSettings, others: &[StoreSettings], node: &Node, context: &mut Context<'_>) {
->>>>>>> 85ee9035 (lint: more words that came from translation are refused)
+fn check_port(store: &StoreSettings, context: &mut Context<'_>) {
     if store.listen.is_none() && store.password.is_some() {
         let message = format!("the store `{}` has a password and listens nowhere", store.name);
         context.error_with_hint(&store.position, message, "add `listen`, or take the password out");
