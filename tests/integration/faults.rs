@@ -408,7 +408,7 @@ fn allocations_that_fail() {
             }
             if ($message !== null) {
                 $refused++;
-                if (!str_contains($message, 'gave no memory') || frankenphp_get_vars('w') !== $before) { return \"allocation $nth: $message\"; }
+                if (!str_contains($message, 'no memory left') || frankenphp_get_vars('w') !== $before) { return \"allocation $nth: $message\"; }
             } elseif (difference(frankenphp_get_vars('w'), $value(1000 + $nth)) !== null) {
                 return \"allocation $nth: something else was published\";
             }

@@ -91,7 +91,7 @@ fn a_signal_to_the_own_process_is_the_scripts() {
 /// Laravel's `queue:work` kills its process in the handler of its alarm: the next script on the thread has its handlers.
 #[test]
 fn a_script_that_ends_in_a_handler_leaves_the_next_one_its_signals() {
-    let server = server(1);
+    let server = classic(1);
     let count = "$count = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR2, function () use (&$count) { $count++; });
         posix_kill(getmypid(), SIGUSR2); return $count;";
     for end in ["posix_kill(getmypid(), SIGKILL)", "trigger_error('the end', E_USER_ERROR)", "exit(1)"] {
