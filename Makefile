@@ -257,6 +257,19 @@ leak-probe: php ## Two users alternate REQUESTS (100,000) times in a worker that
 	$(WITH_PHP) LEAK_PROBE=$(or $(REQUESTS),100000) $(if $(NEXTEST),cargo nextest run --profile whole,cargo test) \
 		--release --test integration $(if $(NEXTEST),,--) leak_probe::
 
+.PHONY: chaos
+DURATION ?= 60
+chaos: php ## Everything that scripts, clients and operators do at once, each answer checked (DURATION in seconds, CHAOS_SEED)
+	$(WITH_PHP) CHAOS_SECONDS=$(DURATION) cargo test --test integration chaos::chaos -- --nocapture
+
+.PHONY: soak
+soak: php ## Six hours of chaos; its second half must not need more memory
+	$(WITH_PHP) CHAOS_SECONDS=21600 cargo test --release --test integration chaos::chaos -- --nocapture
+
+.PHONY: forks
+forks: php ## 100,000 forks while other threads hold the locks that a child could need
+	$(WITH_PHP) IGOR_TEST_FORKS=100000 cargo test --test integration forks_under_load -- --nocapture
+
 # BESIDE names the folder of another release build, made with `--features bench` and the same PHP, to measure in the same run.
 .PHONY: bench
 bench: php test-packages ## Requests per second and the cost of a read, as ratios measured in one run (BESIDE=another/target/release)

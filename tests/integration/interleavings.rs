@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -62,6 +62,13 @@ enum Deed {
         name: &'static str,
     },
     Touch,
+    /// What a script does to its process, which no worker and no other script may notice. Its code returns true.
+    /// In a classic request: one of a worker may be interrupted for a restart, with this grace period.
+    Process {
+        code: &'static str,
+    },
+    /// A signal to the whole process, which no script handles for long.
+    Signal,
     Reload(Change),
     /// Adds to one element of the store, a hundred times.
     Count {
@@ -76,6 +83,17 @@ enum Deed {
     },
 }
 
+/// Children, signals and persistent connections.
+const OF_PROCESS: [&str; 6] = [
+    "$child = pcntl_fork(); if ($child === 0) { exit(7); } pcntl_waitpid($child, $status); return pcntl_wexitstatus($status) === 7;",
+    "if (pcntl_fork() === 0) { usleep(20000); exit; } return true;",
+    "$kept = proc_open('sleep 0.01', [], $pipes); return (int) exec('echo 5') === 5;",
+    "$caught = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$caught) { $caught++; });
+        posix_kill(getmypid(), SIGUSR1); return $caught >= 1;",
+    "return (bool) pfsockopen('unix://' . getenv('DIR') . '/peer.sock');",
+    "pcntl_alarm(100); return pcntl_alarm(0) >= 99;",
+];
+
 #[derive(Debug, Clone)]
 enum Change {
     Nothing,
@@ -86,6 +104,8 @@ enum Change {
 
 struct Episode {
     server: Server,
+    /// What scripts connect to for good. Its queue takes a few connections, and none is accepted.
+    _peer: UnixListener,
     known: Mutex<Vec<Known>>,
     /// What was added to the store.
     counted: AtomicU64,
@@ -166,8 +186,10 @@ impl Episode {
         for name in NAMES {
             igor = igor.file(&format!("n-{name}"), "0");
         }
+        let peer = UnixListener::bind(igor.path("peer.sock")).expect("a socket");
         Self {
             server: igor.start(),
+            _peer: peer,
             known: Mutex::new(known),
             counted: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -265,6 +287,10 @@ impl Episode {
                 let _ = fs::remove_file(self.server.path(&format!("broken-{name}")));
             }
             Deed::Touch => fs::write(self.server.path("touched"), "again").expect("files can be written"),
+            Deed::Process { code } => {
+                assert_eq!(self.run(code, false), Outcome::Value(json!(true)), "{code}");
+            }
+            Deed::Signal => self.server.signal(Signal::USR1),
             Deed::Reload(change) => self.reload(change),
             Deed::Count { in_worker } => {
                 let add =
@@ -417,7 +443,7 @@ fn choose(random: &mut fastrand::Rng) -> Vec<Deed> {
     let mut published = [false; NAMES.len()];
     while deeds.len() < 2 + random.usize(..3) {
         let name = NAMES[random.usize(..NAMES.len())];
-        deeds.push(match random.u8(..25) {
+        deeds.push(match random.u8(..29) {
             0..=4 => Deed::Require {
                 name,
                 timeout_ms: [1, 20, 300][random.usize(..3)],
@@ -446,6 +472,8 @@ fn choose(random: &mut fastrand::Rng) -> Vec<Deed> {
                 timeout_ms: [1, 50, 500][random.usize(..3)],
                 in_worker: random.bool(),
             },
+            25..=27 => Deed::Process { code: OF_PROCESS[random.usize(..OF_PROCESS.len())] },
+            28 => Deed::Signal,
             _ => continue,
         });
     }

@@ -12,6 +12,7 @@ mod common;
 mod admin;
 mod archetypes;
 mod background;
+mod chaos;
 mod claims;
 mod classic;
 mod cli;

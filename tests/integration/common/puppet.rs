@@ -66,6 +66,15 @@ impl Puppet {
         self.finish()
     }
 
+    /// Runs PHP code in the worker. `None`: its run ended before it answered.
+    pub(crate) fn try_eval(&mut self, code: &str) -> Option<Outcome> {
+        let command = serde_json::json!({ "code": code, "caught": true });
+        writeln!(self.stream.get_mut(), "{command}").ok()?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok().map(Outcome::of_json)
+    }
+
     /// Hands over PHP code without waiting for its outcome.
     pub(crate) fn start(&mut self, code: &str) {
         self.write(code, true);
