@@ -109,7 +109,7 @@ fn workers_of_a_reload_that_is_under_way_end_for_a_restart() {
     wait_until("the thread that boots", || server.path("boots").exists());
     wait_until("the thread that is ready", || server.log.count("worker script ready") == 3);
     assert_eq!(server.eval("return opcache_reset();").value(), true);
-    server.wait_log(&["opcache is to be restarted"]);
+    server.wait_log(&["opcache will be restarted"]);
     fs::write(server.path("go"), "").expect("files can be written");
     server.wait_log(&[RESTARTED, "reason=\"opcache_reset()\""]);
     server.wait_log(&["the configuration was reloaded"]);
