@@ -191,7 +191,7 @@ fn ask(
             gone.write(&Request::post(target, "usleep(20000); return str_repeat('x', 300000);"));
         }
         _ => {
-            // The rare ones stop everybody, or take a second.
+            // The rare ones stop all scripts, or take a second.
             let chosen = random.usize(..DEEDS.len());
             let rare = matches!(DEEDS[chosen].0, "reset" | "alarm") && random.u8(..16) > 0;
             let (deed, code) = DEEDS[if rare { 0 } else { chosen }];
