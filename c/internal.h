@@ -125,7 +125,7 @@ typedef struct igor_thread {
 } igor_thread;
 
 /* self.c. The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same
- * in a module that is loaded later, for whose eight bytes the C library keeps room. */
+ * in a module that is loaded later: the C library reserves room for its eight bytes. */
 extern __thread igor_thread *igor_self __attribute__((tls_model("initial-exec")));
 
 extern bool igor_forked; /* this process is the child of one that ran PHP threads of ours */

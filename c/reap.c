@@ -174,8 +174,8 @@ static bool igor_is_kept(pid_t pid)
 	return false;
 }
 
-/* A job of a worker is over. PHP does not wait for a program whose resource is freed without proc_close(), and nothing
- * waits for the job's forked children. */
+/* A job of a worker has ended. PHP does not wait for a program that the script leaves without proc_close(), nor for the
+ * forked children of the job. */
 void igor_children_of_job_abandon(igor_thread *self)
 {
 	size_t i = 0;

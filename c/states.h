@@ -5,8 +5,8 @@
 
 #include "internal.h"
 
-/* A state, and the function that keeps it. In this order they are put back: the wrappers first, because opening a folder
- * needs that of files. */
+/* A state, and the function that keeps it. They are restored in this order: the wrappers first, because opening a folder
+ * needs the wrapper of files. */
 #define IGOR_STATES(X) \
 	X(wrappers, igor_keep_wrappers) \
 	X(assertion, igor_keep_nothing) \
