@@ -40,7 +40,7 @@ $ports = $servers = [];
 foreach ($builds as $build => $folder) {
     $ports[$build] = $port = free_port();
     $servers[$build] = new Server(["$folder/igor", 'run', '--config', __DIR__ . '/http/Caddyfile'], $port,
-        ['BENCH_PORT' => (string) $port]);
+        ['BENCH_PORT' => (string) $port, 'BENCH_ROOT' => __DIR__ . '/http']);
 }
 
 $results = ['plain hyper' => []];
@@ -60,8 +60,12 @@ $servers = [];
 $scratch = scratch_folder();
 foreach ($builds as $build => $folder) {
     $port = free_port();
-    $servers[$build] = new Server(["$folder/igor", 'run', '--config', scripts_of($folder) . '/vars/Caddyfile'], $port,
-        ['BENCH_PORT' => (string) $port, 'BENCH_SOCKET' => "$scratch/publisher." . count($servers)]);
+    $root = scripts_of($folder) . '/vars';
+    $servers[$build] = new Server(["$folder/igor", 'run', '--config', "$root/Caddyfile"], $port, [
+        'BENCH_PORT' => (string) $port,
+        'BENCH_ROOT' => $root,
+        'BENCH_SOCKET' => "$scratch/publisher." . count($servers),
+    ]);
 }
 $reads = [];
 for ($round = 0; $round < $rounds; $round++) {

@@ -22,7 +22,7 @@ final class CallgrindBenchmark
                 '--dump-after=zif_igor_bench_counted', "--callgrind-out-file=$this->scratch/callgrind",
                 "$this->binaries/igor", 'run', '--config', __DIR__ . '/Caddyfile'],
             $port,
-            ['BENCH_PORT' => (string) $port, 'BENCH_SOCKET' => "$this->scratch/callgrind.sock"],
+            ['BENCH_PORT' => (string) $port, 'BENCH_ROOT' => __DIR__, 'BENCH_SOCKET' => "$this->scratch/callgrind.sock"],
             300,
         );
         $dump = 0;

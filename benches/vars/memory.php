@@ -23,7 +23,7 @@ final class MemoryBenchmark
         $port = free_port();
         $socket = "$this->scratch/memory.sock";
         $this->igor = new Server(["$this->binaries/igor", 'run', '--config', __DIR__ . '/Memory.Caddyfile'], $port,
-            ['BENCH_PORT' => (string) $port, 'BENCH_SOCKET' => $socket]);
+            ['BENCH_PORT' => (string) $port, 'BENCH_ROOT' => __DIR__, 'BENCH_SOCKET' => $socket]);
         $this->conductor = $this->connect("unix://$socket");
         $this->order('make ' . self::ELEMENTS);
         // Every thread has served a request before the counting starts, so that only the snapshot is new.

@@ -45,6 +45,7 @@ final class TimingBenchmark
         $this->socket = "$this->scratch/timing-$serializer.sock";
         $this->igor = new Server(["$this->binaries/igor", 'run', '--config', __DIR__ . '/Caddyfile'], $port, [
             'BENCH_PORT' => (string) $port,
+            'BENCH_ROOT' => __DIR__,
             'BENCH_ROUNDS' => (string) $this->rounds,
             'BENCH_SOCKET' => $this->socket,
             'BENCH_SERIALIZER' => $serializer,
