@@ -18,8 +18,10 @@ readonly SECONDS_MAX=120 REQUESTS=500 CONNECTIONS=16
 # Of the system; its version may be another than that of igor's PHP.
 FPM_PROGRAM=$(compgen -G '/usr/sbin/php-fpm*' | sort -V | tail -n 1 || true)
 
+# fail MESSAGE…: with the end of what each server of the site has written, for whoever sees this output alone.
 fail() {
     printf 'error: %s\n' "$*" >&2
+    [[ ! -d ${SITE:-} ]] || find "$SITE" -maxdepth 1 -name '*.log' -size +0 -exec tail --verbose --lines=10 -- {} + >&2
     exit 1
 }
 

@@ -15,28 +15,33 @@ application_roundcube() {
     rm -rf -- "$MAIL"
 }
 
-# free_port: one that the kernel chooses. Neither server says which it got.
-free_port() { "$PHP" -n -r 'echo explode(":", stream_socket_get_name(stream_socket_server("tcp://127.0.0.1:0"), false))[1];'; }
+# free_port: neither server says which port it got. One below those that the kernel chooses for others: they cannot take it
+# before the server does.
+free_port() {
+    "$PHP" -n -r 'do { $port = random_int(10000, 32000); } while (!@stream_socket_server("tcp://127.0.0.1:$port")); echo $port;'
+}
 
 # mail_servers: both keep the one Maildir of the user "igor". Dovecot serves no mail as root, so as root both run as `nobody`.
 mail_servers() {
     local user=nobody group=nogroup own=()
-    MAIL=$(mktemp --directory) IMAP_PORT=$(free_port) SMTP_PORT=$(free_port)
+    MAIL=$(mktemp --directory) IMAP_PORT=$(free_port)
     if ((EUID != 0)); then
         user=$(id -un) group=$(id -gn) own=(--nosetuid)
     fi
-    mkdir -p -- "$MAIL/mail" "$MAIL/base"
+    mkdir -p -- "$MAIL"/mail/Maildir/{cur,new,tmp} "$MAIL/base"
     chmod 755 "$MAIL"
     mail_settings "$user" "$group" >"$MAIL/dovecot.conf"
-    # Its answer to a delivery names the Maildir's parts, so it makes them.
-    ((EUID != 0)) || chown "$user:$group" "$MAIL/mail"
-    dovecot -F -c "$MAIL/dovecot.conf" >"$SITE/dovecot.out" 2>&1 &
+    # Whole before both start: aiosmtpd would make it as root, for root alone, before it becomes `nobody`.
+    ((EUID != 0)) || chown -R "$user:$group" "$MAIL/mail"
+    dovecot -F -c "$MAIL/dovecot.conf" >"$SITE/imap.log" 2>&1 &
     MAIL_IMAP=$!
+    OTHERS+=("$MAIL_IMAP")
+    until_true 'the IMAP server' imap --request NOOP
+    SMTP_PORT=$(free_port)
     /usr/bin/aiosmtpd "${own[@]}" --class aiosmtpd.handlers.Mailbox --listen "127.0.0.1:$SMTP_PORT" "$MAIL/mail/Maildir" \
         >"$SITE/smtp.log" 2>&1 &
     MAIL_SMTP=$!
-    OTHERS+=("$MAIL_IMAP" "$MAIL_SMTP")
-    until_true 'the IMAP server' imap --request NOOP
+    OTHERS+=("$MAIL_SMTP")
     until_true 'the SMTP server' deliver 'A first message' 'From before the browser came.'
 }
 
