@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs applications that were not written for igor: Debian's packages, unpacked into folders of their own. Each is asked a
-# dozen things, is used in a browser, and answers 500 requests over 16 connections, whose bodies are compared with one another
-# and with those of php-fpm behind nginx. Igor's log must hold no warning of its own.
+# Runs applications that were not written for igor: Debian's packages and one of npm, unpacked into folders of their own. Each
+# is asked a dozen things, is used in a browser, and answers 500 requests over 16 connections, whose bodies are compared with
+# one another and with those of php-fpm behind nginx. Igor's log must hold no warning of its own.
 #
 #   scripts/applications.sh IGOR FOLDER [NAME…]
 #
@@ -18,7 +18,7 @@ readonly SECONDS_MAX=120 REQUESTS=500 CONNECTIONS=16
 # Of the system; its version may be another than that of igor's PHP.
 FPM_PROGRAM=$(compgen -G '/usr/sbin/php-fpm*' | sort -V | tail -n 1 || true)
 
-# fail MESSAGE…: with the end of what each server of the site has written, for whoever sees this output alone.
+# fail MESSAGE…: prints it with the end of each log of the site, which a machine for tests may not keep.
 fail() {
     printf 'error: %s\n' "$*" >&2
     [[ ! -d ${SITE:-} ]] || find "$SITE" -maxdepth 1 -name '*.log' -size +0 -exec tail --verbose --lines=10 -- {} + >&2

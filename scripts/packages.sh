@@ -90,6 +90,8 @@ packages_of() {
             # Of Roundcube, with servers for its mail.
             printf '%s\n' dovecot-imapd libjs-bootstrap4 libjs-jquery-minicolors libjs-jstimezonedetect php-auth-sasl \
                 php-guzzlehttp-guzzle php-mail-mime php-masterminds-html5 php-net-sieve php-net-smtp php-pear python3-aiosmtpd
+            # Of CodeIgniter. Other packages than Debian's have one, too.
+            command -v npm >/dev/null || printf 'npm\n'
             ;;
         component-suites)
             printf '%s\n' php-psr-cache php-psr-container php-psr-event-dispatcher php-psr-log phpunit xz-utils

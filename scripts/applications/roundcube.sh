@@ -12,6 +12,7 @@ application_roundcube() {
     compared '/?_task=login'
     kill "$MAIL_IMAP" "$MAIL_SMTP"
     wait "$MAIL_IMAP" "$MAIL_SMTP" 2>/dev/null || true
+    OTHERS=()
     rm -rf -- "$MAIL"
 }
 
