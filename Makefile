@@ -210,7 +210,7 @@ applications: php ## Debian's WordPress, MediaWiki and others under igor, in a b
 	@scripts/php.sh install-packages applications
 	$(WITH_PHP) cargo build --bins
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
-		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger symfony laravel_worker))
+		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger messenger_tasks symfony laravel_worker))
 
 .PHONY: wordpress
 wordpress: ## Debian's WordPress alone, with MariaDB and the recipe whose options change while it runs

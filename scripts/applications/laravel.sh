@@ -31,6 +31,7 @@ application_laravel() {
 
 # laravel_served: starts the server. Sets $base.
 laravel_served() {
+    rm -f -- "$SITE/igor.log"
     (cd -- "$SITE" && PORT=0 exec "$IGOR" run --config Caddyfile) >"$SITE/igor.log" 2>&1 &
     SERVER=$!
     until_true 'igor' grep --quiet 'listening .*address=' "$SITE/igor.log"

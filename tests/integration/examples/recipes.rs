@@ -245,3 +245,25 @@ fn thumbnails() {
     assert_eq!(server.send(&Request::post("/", "")).status, 400);
     stop_in_good_order(server, 2);
 }
+
+#[test]
+fn object_graph() {
+    let server = recipe("object-graph", &[]);
+    let page = json_of(&server.get("/"));
+    let kettle = json!({
+        "name": "kettle",
+        "brand": "Aqua",
+        "price": "45.00 EUR",
+        "since": "2024-05-01 08:00 +02:00",
+        "tags": ["kitchen", "steel"],
+    });
+    assert_eq!((&page["products"][0], &page["one brand, one object"]), (&kettle, &json!(2)), "{page}");
+    let costs = json_of(&server.get("/costs.php?products=50"));
+    assert_eq!(costs["same"], json!({"unserialize()": true, "ObjectGraph::fromArray()": true}));
+    assert!(costs["nanoseconds"].as_object().is_some_and(|ways| ways.values().all(|time| time.as_u64() > Some(0))));
+
+    let line = "chair,Aqua,100,EUR,2026-01-01T00:00:00+00:00,seat\n";
+    fs::write(server.path("catalogue.csv"), line).expect("files can be written");
+    wait_for_page(&server, "the new catalogue", |page| page["products"][0]["name"] == "chair");
+    stop_in_good_order(server, 1);
+}

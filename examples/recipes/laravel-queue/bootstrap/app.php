@@ -6,6 +6,9 @@ declare(strict_types=1);
 error_reporting(E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED);
 set_include_path('.:/usr/share/php');
 require_once '/usr/share/php/Illuminate/autoload.php';
+foreach (['TaskQueue', 'TaskJob', 'TaskQueueServiceProvider'] as $class) {
+    require_once __DIR__ . "/../app/Tasks/$class.php";
+}
 require_once __DIR__ . '/../app/WriteNote.php';
 require_once __DIR__ . '/../app/Console.php';
 

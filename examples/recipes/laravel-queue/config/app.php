@@ -8,6 +8,7 @@ return [
     'key' => getenv('APP_KEY') ?: 'base64:' . base64_encode(random_bytes(32)),
     'cipher' => 'AES-256-CBC',
     'providers' => [
+        App\Tasks\TaskQueueServiceProvider::class,
         Illuminate\Bus\BusServiceProvider::class,
         Illuminate\Cache\CacheServiceProvider::class,
         Illuminate\Database\DatabaseServiceProvider::class,

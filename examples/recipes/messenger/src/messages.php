@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use App\TaskTransportFactory;
 use Doctrine\DBAL\DriverManager;
 use Symfony\Component\DependencyInjection\ServiceLocator;
 use Symfony\Component\Messenger\Bridge\Doctrine\Transport\Connection;
@@ -13,6 +14,7 @@ use Symfony\Component\Messenger\Middleware\HandleMessageMiddleware;
 use Symfony\Component\Messenger\Middleware\SendMessageMiddleware;
 use Symfony\Component\Messenger\Transport\Sender\SendersLocator;
 use Symfony\Component\Messenger\Transport\Serialization\PhpSerializer;
+use Symfony\Component\Messenger\Transport\TransportInterface;
 
 // With Composer this is vendor/autoload.php; here these are Debian's packages.
 set_include_path('.:/usr/share/php');
@@ -21,20 +23,33 @@ foreach (['Console', 'DependencyInjection', 'EventDispatcher', 'Messenger', 'Mes
     require_once "/usr/share/php/Symfony/Component/$component/autoload.php";
 }
 require_once '/usr/share/php/Doctrine/DBAL/autoload.php';
+require_once __DIR__ . '/TaskTransport.php';
+require_once __DIR__ . '/TaskTransportFactory.php';
 
-/** The message: a line of text that takes its time. */
+/** The message: a line of text that takes its time, and fails the first times if it should. */
 final class Note
 {
-    public function __construct(public readonly string $text, public readonly int $milliseconds = 0)
-    {
+    public function __construct(
+        public readonly string $text,
+        public readonly int $milliseconds = 0,
+        public readonly int $throws = 0,
+        public readonly int $dies = 0,
+    ) {
     }
 }
 
-/** The queue: a table in SQLite. */
-function message_transport(): DoctrineTransport
+/** The queue: tasks for a worker, or a table in SQLite. */
+function message_transport(): TransportInterface
 {
     static $transport;
-    return $transport ??= new DoctrineTransport(
+    $dsn = $_SERVER['MESSENGER_TRANSPORT_DSN'] ?? '';
+    $tasks = new TaskTransportFactory();
+    return $transport ??= $tasks->supports($dsn, []) ? $tasks->createTransport($dsn, [], new PhpSerializer()) : message_table();
+}
+
+function message_table(): DoctrineTransport
+{
+    return new DoctrineTransport(
         new Connection(
             ['table_name' => 'messages', 'queue_name' => 'default'],
             DriverManager::getConnection(['driver' => 'pdo_sqlite', 'path' => getenv('MESSENGER_DATABASE')]),
@@ -49,6 +64,9 @@ function message_bus(): MessageBusInterface
     $file = getenv('MESSENGER_DATABASE') . '.txt';
     $handle = static function (Note $note) use ($file): void {
         file_put_contents($file, "taken: $note->text\n", FILE_APPEND);
+        $times = substr_count(file_get_contents($file), "taken: $note->text\n");
+        $times > $note->throws || throw new RuntimeException("note \"$note->text\" fails for the $times. time");
+        $times > $note->dies || exit(1);
         $until = hrtime(true) + $note->milliseconds * 1_000_000;
         while (hrtime(true) < $until) {
             usleep(10_000);
