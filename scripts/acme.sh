@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ACME against pebble, the test server of Let's Encrypt: both challenges, a restart that uses what is kept, an authority
-# that is down and comes back, and one that refuses a name. Nothing of it leaves this machine.
+# that is down and comes back, and one that refuses a name. No traffic leaves this machine.
 #
 #   scripts/acme.sh IGOR FOLDER
 set -euo pipefail
@@ -57,7 +57,7 @@ start_igor() {
     until_true igor curl --silent "http://127.0.0.1:$PLAIN/"
 }
 
-# answers HOST: whether the site is there, with a certificate that pebble has signed.
+# answers HOST: whether the site responds, with a certificate that pebble has signed.
 answers() {
     [[ $(curl --silent --max-time 10 --cacert "$FOLDER/root.pem" --resolve "$1:$TLS:127.0.0.1" "https://$1:$TLS/") == "$1" ]]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the .phpt suite of the extension apcu, of Debian's source package, against `apcu STORE`. A test may fail when
-# scripts/apcu-suite/differences.txt has the reason; one that is listed and passes is reported, too.
+# Runs the .phpt suite of the extension apcu, of Debian's source package, against `apcu STORE`. A test may fail if
+# scripts/apcu-suite/differences.txt has the reason; a listed test that passes is reported, too.
 #
 #   scripts/apcu-suite.sh IGOR FOLDER
 #
@@ -33,7 +33,7 @@ main() {
     prepared "$source" "$folder"
     "$ROOT/scripts/phpt.sh" "$igor" -d "igor.config=$folder/Caddyfile" "$folder/tests" >"$folder/log" 2>&1 || true
     sed --in-place 's/\x1b\[[0-9;]*m//g' "$folder/log"
-    # Without the last line, which counts them, it did not come to its end.
+    # A run without the last line, which counts them, did not finish.
     tail --lines=1 -- "$folder/log" | grep --extended-regexp '^[0-9]+ passed, [0-9]+ failed$' || fail "running the suite: see $folder/log"
     failed=$(sed -n 's/^FAIL .*\/\([^/]*\.phpt\)\].*/\1/p' "$folder/log" | LC_ALL=C sort)
     passed=$(sed -n 's/^PASS .*\/\([^/]*\.phpt\)\].*/\1/p' "$folder/log" | LC_ALL=C sort)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # System calls per request, which repeat where times do not: `strace -c` of the whole server under 16 connections of wrk.
 # How often a thread sleeps and is woken depends on the load of the machine, so those calls are counted apart.
-# Usage: scripts/bench-syscalls.sh IGOR [SECONDS]; exit status 1 when a kind of request makes more of the other calls than it
-# may, 3 when this system does not let strace attach.
+# Usage: scripts/bench-syscalls.sh IGOR [SECONDS]; exit status 1 if a kind of request makes more of the other calls than
+# allowed, 3 if this system does not let strace attach.
 set -euo pipefail
 
 igor=${1:?usage: scripts/bench-syscalls.sh IGOR [SECONDS]}
@@ -66,7 +66,7 @@ connections=16
 measure() {
     local name=$1 host="Host: $2.localhost" url=http://$address$3 bound=$4 target=$5 requests
     curl --silent --fail --output /dev/null --header "$host" "$url"
-    # What is made once, such as opcache's copy of the script and the connections, is not part of a request.
+    # Costs that occur once, such as opcache's copy of the script and the connections, are not part of a request.
     wrk --threads 1 --connections "$connections" --duration 1s --header "$host" "$url" > /dev/null
     strace --quiet=all --summary-only --follow-forks --attach "$server" --output "$folder/calls" 2> "$folder/strace" &
     tracer=$!
@@ -82,7 +82,7 @@ measure() {
         exit 2
     fi
     requests=$(awk '/requests in/ { print $1 }' "$folder/wrk")
-    # strace leaves the column of errors out where there are none.
+    # strace omits the column of errors if there are none.
     awk -v name="$name" -v requests="$requests" -v bound="$bound" -v target="$target" '
         NR > 2 && $NF != "total" && $4 ~ /^[0-9]+$/ {
             all += $4

@@ -4,7 +4,8 @@
 #
 #   scripts/component-suites.sh IGOR FOLDER [COMPONENT…]
 #
-# FOLDER keeps the source and the results. A difference is allowed when scripts/component-suites/differences.txt has its reason.
+# FOLDER keeps the source and the results. A difference is allowed if scripts/component-suites/differences.txt has its
+# reason.
 #
 # Environment:
 #   PHP  the stock php of the same build; default: the one that `make php` built
@@ -19,7 +20,7 @@ fail() {
     exit 1
 }
 
-# source_fetched: Symfony's source in $FOLDER/symfony. The user's own sources of apt may lack those of source packages.
+# source_fetched: Symfony's source in $FOLDER/symfony. The user's apt sources may not list source packages.
 source_fetched() {
     local uri
     local -a apt
@@ -40,7 +41,7 @@ source_fetched() {
     tar --extract --strip-components=1 --directory="$FOLDER/symfony" --file="$(compgen -G "$FOLDER/download/symfony_*.orig.tar.*")"
 }
 
-# run NAME COMPONENT PROGRAM…: one suite; its results in $FOLDER/results. A suite has a folder of its own for temporary files.
+# run NAME COMPONENT PROGRAM…: one suite; its results in $FOLDER/results. Each suite has its own folder for temporary files.
 run() {
     local name=$1 component=$2 into=$FOLDER/results/$2.$1 status=0
     shift 2
@@ -63,7 +64,7 @@ compared() {
     local component=$1 name=$2 line test found=0
     while IFS= read -r line; do
         found=1
-        # A suite with a difference ends with another status, too.
+        # A suite with a difference exits with another status, too.
         [[ $line != ?' exit status'* ]] || continue
         test=$(cut -f 1 <<<"${line:2}")
         grep --quiet --fixed-strings --line-regexp -- "$component	${test%% with data set *}" <(cut -f 1,2 "$LIST") && continue
@@ -87,7 +88,7 @@ main() {
     # Scripts that the tests start look for Composer's file above them.
     mkdir -p -- "$FOLDER/symfony/vendor"
     printf "<?php\nrequire_once '%s';\n" "$ROOT/scripts/component-suites/bootstrap.php" >"$FOLDER/symfony/vendor/autoload.php"
-    # The program's name is how igor is asked to behave like php. PHP resolves symbolic links in PHP_BINARY, which tests start.
+    # Igor behaves like php if it is called by this name. PHP resolves symbolic links in PHP_BINARY, which tests start.
     ln -f -- "$IGOR" "$FOLDER/igor-php" 2>/dev/null || cp -- "$IGOR" "$FOLDER/igor-php"
     cp -- "$(command -v phpunit)" "$FOLDER/phpunit"
     : >"$FOLDER/differences"

@@ -1,13 +1,13 @@
 <?php
 
-// Writes docs/contract.md: what the system promises, line by line, and the tests that name each line.
+// Writes docs/contract.md: the promises of the system, line by line, with the tests that name each line.
 //
 //     php scripts/contract-table.php           writes the file
-//     php scripts/contract-table.php --check   fails when the file is not what would be written
+//     php scripts/contract-table.php --check   fails if the file is out of date
 //
-// Either way it fails when a line has no test, or when a test names a line that is not there. A test names a line (`B12`, or
-// several: `B16 to B21`) in the comment above its function, in a .phpt file in its title. A `//!` comment that does so at
-// the head of a file with nothing but tests stands for all of them.
+// Either way it fails if a line has no test, or if a test names a line that does not exist. A test names a line (`B12`, or
+// several: `B16 to B21`) in the comment above its function, in a .phpt file in its title. Such a name in the `//!` comment
+// at the head of a file that contains only tests applies to all of them.
 
 declare(strict_types=1);
 
@@ -15,7 +15,7 @@ const LETTER = 'B';
 const DOCUMENT = 'docs/contract.md';
 const TARGET = 'contract';
 
-/** Lines whose tests are still being written. A line with tests must not stand here. */
+/** Lines whose tests are still being written. A line with tests must not be listed here. */
 const PENDING = [];
 
 const LINES = [

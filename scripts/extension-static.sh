@@ -3,8 +3,8 @@
 #
 #   scripts/extension-static.sh LIBIGOR FOLDER
 #
-# LIBIGOR is libigor.a (`make extension-debug`). FOLDER is where the source is copied to and built; it is kept, so that a
-# second run compiles only what has changed.
+# LIBIGOR is libigor.a (`make extension-debug`). The source is copied to FOLDER and built there; it is kept, so a second run
+# compiles only what has changed.
 #
 # Environment:
 #   PHP_CONFIG  php-config of the PHP that libigor.a was compiled against; default: the one that `make php` built
@@ -18,7 +18,7 @@ fail() {
     exit 1
 }
 
-# logged LOG MESSAGE COMMAND…: runs a command with its output in LOG, and shows the end of it when the command fails.
+# logged LOG MESSAGE COMMAND…: runs a command with its output in LOG, and shows the end of LOG if the command fails.
 logged() {
     local log=$1 message=$2
     shift 2
@@ -29,7 +29,8 @@ logged() {
     }
 }
 
-# flags: what must be as in the PHP that libigor.a was compiled against, for the engine's structures depend on it.
+# flags: the options that must equal those of the PHP that libigor.a was compiled against, because the engine's structures
+# depend on them.
 flags() {
     local options
     options=$("$PHP_CONFIG" --configure-options)
@@ -47,7 +48,7 @@ prepare() {
     fi
     mkdir -p -- "$tree/ext/igor"
     install -m 644 -- "$ROOT"/php-ext/* "$ROOT/include/igor.h" "$tree/ext/igor/"
-    # A link: the library has hundreds of megabytes with its debugging information.
+    # A link, because the library has hundreds of megabytes with its debugging information.
     ln -sf -- "$LIBIGOR" "$tree/ext/igor/libigor.a"
 }
 
@@ -67,10 +68,10 @@ main() {
     cd -- "$tree"
     mapfile -t same < <(flags)
     logged "$FOLDER/buildconf.log" 'making configure' ./buildconf --force
-    # Not optimized: what is seen here is that it links and works, and most of the time goes into the compiler.
+    # Not optimized: this only checks that it links and works, and compiling takes most of the time.
     logged "$FOLDER/configure.log" 'configuring PHP' ./configure --disable-all --disable-cgi --disable-phpdbg --enable-cli \
         --enable-zts --enable-pcntl --enable-posix --enable-igor ${same[@]+"${same[@]}"} CFLAGS='-O0 -g'
-    # The library is no prerequisite that make knows of.
+    # make does not know the library as a prerequisite.
     rm -f -- sapi/cli/php
     logged "$FOLDER/make.log" 'building PHP' make -j"${PHP_JOBS:-$(nproc)}" cli
     ./sapi/cli/php --ri igor

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# nginx in front of igor, by FastCGI: pretty URLs, path info, large bodies, kept connections, files that are no scripts.
+# nginx in front of igor, by FastCGI: pretty URLs, path info, large bodies, kept connections, static files.
 #
 #   scripts/fastcgi-peers.sh IGOR FOLDER
 set -euo pipefail

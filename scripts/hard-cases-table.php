@@ -4,9 +4,9 @@
 // prove that they do no harm here.
 //
 //     php scripts/hard-cases-table.php           writes the file
-//     php scripts/hard-cases-table.php --check   fails when the file is not what would be written
+//     php scripts/hard-cases-table.php --check   fails if the file is out of date
 //
-// Either way it fails when a case has no test. A test names a case (`N12`) as others name lines of the contract.
+// Either way it fails if a case has no test. A test names a case (`N12`) as other tests name lines of the contract.
 
 declare(strict_types=1);
 

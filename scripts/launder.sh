@@ -6,8 +6,8 @@
 #   scripts/launder.sh BINARY [SUITE…]
 #
 # BINARY is the program igor, built with the feature `launder`. A SUITE is a folder or a .phpt file of php-src
-# (default: the list below). Every test that does not pass is run again without laundering. The exit status is 0 when no
-# test crashed because of laundering, and all others that end differently are listed in phpt/launder-differences.txt.
+# (default: the list below). Every test that does not pass runs again without laundering. The exit status is 0 if laundering
+# crashed no test, and every other test that ends differently is listed in phpt/launder-differences.txt.
 #
 # Environment:
 #   PHP_CONFIG    php-config of the PHP that BINARY was compiled against; default: the one that `make php` built
@@ -23,7 +23,7 @@ readonly SUITES=(Zend/tests tests/lang ext/standard/tests/array ext/standard/tes
     ext/json/tests ext/pcre/tests ext/spl/tests)
 readonly SAMPLE_TESTS=300
 readonly OWN_TEST=launder/run.phpt
-# What run-tests.php calls the ends of a test that hurt.
+# The failure results of run-tests.php.
 readonly FAILURES='FAILED|LEAKED|BORKED|WARNED'
 
 # shellcheck source=scripts/lib/phpt.sh
@@ -46,7 +46,7 @@ settings() {
     esac
 }
 
-# copy_suites SUITE…: run-tests.php writes beside the tests, and they write beside themselves.
+# copy_suites SUITE…: copies them, because run-tests.php and the tests write into the tests' folders.
 copy_suites() {
     local source suite
     source=$("$ROOT/scripts/php.sh" source)
@@ -74,7 +74,7 @@ run() {
         options+=(-d "$setting")
     done < <(settings "$mode")
     : >"$results.raw"
-    # A test that names its own folder gets it from the path that it was called by.
+    # A test that prints its own folder takes it from the path that it was called by.
     sed "s|^|$WORK/tests/|" "$list" >"$results.paths"
     if [[ -s $list ]]; then
         # Its own exit status says only that something failed.
@@ -88,7 +88,7 @@ run() {
         fail "running the tests ($mode): run-tests.php did not come to its end; see $results.log"
 }
 
-# crashed LIST: those of the listed tests whose program was ended by a signal in the run before.
+# crashed LIST: the listed tests whose program was ended by a signal in the previous run.
 crashed() {
     local test
     while read -r test; do
@@ -105,17 +105,17 @@ is_listed() {
         END { exit !found }' "$DIFFERENCES"
 }
 
-# compare MODE: what the two runs differ in, crashes aside; fills MODE.different.
+# compare MODE: the differences between the two runs, without crashes; fills MODE.different.
 compare() {
     local at=$WORK/$1
     # Passed without laundering, and not with it: failed, or skipped by a condition that laundering changed.
     LC_ALL=C comm -13 <(tests_with 'PASSED|XFAILED' "$at.laundered") <(tests_with 'PASSED|XFAILED' "$at.bare") >"$at.suspects"
-    # Once more, so that a test that does not always pass is not taken for a difference.
+    # Once more, so that a flaky test is not taken for a difference.
     run "$1" 1 "$at.suspects" "$at.again"
     LC_ALL=C comm -23 <(tests_with "$FAILURES|SKIPPED" "$at.again") "$at.crashes" >"$at.different"
 }
 
-# report MODE: prints the differences and returns how many of them are no listed ones.
+# report MODE: prints the differences and returns how many of them are not listed.
 report() {
     local at=$WORK/$1 test unknown=0
     while read -r test; do
@@ -136,7 +136,7 @@ report() {
 run_mode() {
     local at=$WORK/$1
     write_own_test "$1"
-    # Nothing that a mode before left behind may be taken for a crash of this one.
+    # What an earlier mode left behind must not be taken for a crash of this one.
     find "$WORK/tests" -name '*.out' -delete
     run "$1" 1 "$WORK/list" "$at.laundered"
     grep -q "^PASSED"$'\t'"$OWN_TEST\$" "$at.laundered" ||
@@ -151,8 +151,8 @@ run_mode() {
     report "$1"
 }
 
-# A run that launders nothing would pass for no reason: neither a program without the feature, nor a test without the
-# variable. Without opcache the array of this script is a counted one, unless it comes out of a snapshot.
+# A run that launders nothing would pass for no reason; so a program without the feature is refused, and a test without the
+# variable. Without opcache the array of this script is reference-counted, unless it comes from a snapshot.
 check_laundering() {
     local counted laundered
     local options=(-n -d opcache.enable=0 -r 'debug_zval_dump([1]);')

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The packages that are needed: on Debian and Ubuntu the missing ones are found and installed, on other systems their names
-# and the command are printed. Sourced by scripts/php.sh.
+# The required packages: on Debian and Ubuntu the missing ones are found and installed; on other systems their names and the
+# command are printed. Sourced by scripts/php.sh.
 
-# system_name: debian (also Ubuntu), fedora, arch, alpine, macos or unknown. IGOR_SYSTEM says it for a system that is not
+# system_name: debian (also Ubuntu), fedora, arch, alpine, macos or unknown. IGOR_SYSTEM names a system that is not
 # recognised.
 system_name() {
     if [[ -n ${IGOR_SYSTEM:-} ]]; then
@@ -22,7 +22,7 @@ system_name() {
     fi
 }
 
-# packages_elsewhere SYSTEM: the command that installs what a build needs there. None of these systems has been tested.
+# packages_elsewhere SYSTEM: the command that installs a build's packages there. None of these systems has been tested.
 packages_elsewhere() {
     case $1 in
         fedora)
@@ -48,7 +48,8 @@ packages_elsewhere() {
     esac
 }
 
-# packages_say_elsewhere: what this system needs, in the words of its package manager; whether it is there is not checked.
+# packages_say_elsewhere: prints this system's packages and the command of its package manager; whether they are installed
+# is not checked.
 packages_say_elsewhere() {
     local system command
     system=$(system_name)
@@ -60,8 +61,8 @@ packages_say_elsewhere() {
     fi
 }
 
-# packages_of LIST: `build` for compiling PHP and this project, `test` for what
-# only the tests run, `applications` for `make applications`, and so on. The names are the same on Debian and on Ubuntu.
+# packages_of LIST: `build` for compiling PHP and this project, `test` for what only the tests need, `applications` for
+# `make applications`, and so on. The names are the same on Debian and on Ubuntu.
 packages_of() {
     case $1 in
         build)
@@ -74,7 +75,8 @@ packages_of() {
                 php-symfony-var-exporter phpunit redis-sentinel redis-server shellcheck strace valgrind wrk
             ;;
         applications)
-            # The servers to compare with, a browser, and the libraries of the applications, which are unpacked themselves.
+            # The servers to compare with, a browser, and the libraries of the applications. The applications themselves are
+            # unpacked, not installed.
             printf '%s\n' chromium chromium-driver curl nginx php-curl php-fpm php-intl php-mbstring php-sqlite3 \
                 php-xml
             printf '%s\n' libjs-jquery libjs-jquery-cookie libjs-jquery-ui libphp-simplepie php-constant-time php-doctrine-dbal \
@@ -128,11 +130,11 @@ packages_for_php() {
         libxml2-dev \
         libzip-dev \
         zlib1g-dev
-    # The debug build reports the stacks of fibers to Valgrind.
+    # The debug build registers the stacks of fibers with Valgrind.
     [[ $KIND != debug ]] || printf '%s\n' valgrind
 }
 
-# packages_missing LIST: the missing ones on one line, nothing when all are there.
+# packages_missing LIST: the missing packages on one line; nothing if all are installed.
 packages_missing() {
     local name names
     local -a missing=()
@@ -145,7 +147,7 @@ packages_missing() {
     ((${#missing[@]} == 0)) || printf '%s\n' "${missing[*]}"
 }
 
-# packages_install LIST: installs what is missing, without a question.
+# packages_install LIST: installs the missing packages without asking.
 packages_install() {
     local list=$1 missing
     local -a as_root=() names
@@ -165,8 +167,8 @@ packages_install() {
     fi
     mkdir -p -- "$CACHE/apt"
     say "installing ${#names[@]} packages: $missing"
-    # Package lists older than the archive name files that are gone, so they are
-    # renewed first. One unreachable source of the user's is no reason to stop.
+    # Old package lists may name files that the archive has removed, so they are updated first. An unreachable source of the
+    # user's is not fatal.
     run_watched update "$CACHE/apt/update.log" 0 "${as_root[@]}" apt-get --quiet update ||
         say "warning: apt-get update failed (log: $CACHE/apt/update.log)"
     run_phase packages "$CACHE/apt/install.log" "installing packages" \

@@ -9,19 +9,19 @@
 #   scripts/php.sh apcu-source              print the path of the source tree of APCu
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
 #   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test, applications …; on another system
-#                                           than Debian and Ubuntu, print the command that installs what a build needs
+#                                           than Debian and Ubuntu, print the command that installs a build's packages
 #
 # Environment:
 #   PHP_VERSION         8.4, 8.2, or an exact version such as 8.4.10; default: the
 #                       version in the name of PHP_TARBALL, else 8.4
 #   PHP_BUILD           release (default), debug or asan
-#   PHP_CONFIG          php-config of an own ZTS build; nothing is built then
+#   PHP_CONFIG          php-config of your own ZTS build; nothing is built then
 #   IGOR_MODULE_ONLY    set: that build needs no embed library
-#   PHP_UPDATE          1: build the newest available release, although an older one is built
+#   PHP_UPDATE          1: build the newest available release even if an older one is built
 #   IGOR_PHP_SOURCES    folder of release tarballs, used before any archive is asked
 #   IGOR_PHP_RELEASES   another list of releases than scripts/php-releases.txt
 #   PHP_MIRROR          another server with PHP's releases than https://www.php.net/distributions
-#   PHP_STALL_SECONDS   how long a download may bring nothing before it is given up; default: 20
+#   PHP_STALL_SECONDS   how long a download may stall before it is aborted; default: 20
 #   IGOR_DEBIAN_KEYRING keys that sign the Debian archive, if they are not Debian's own
 #   PHP_TARBALL         release tarball to build from, whether it is listed or not
 #   PHP_TARBALL_SHA256  what that tarball must hash to
@@ -127,7 +127,7 @@ command_print() {
     printf '%s\n' "$prefix/bin/php-config"
 }
 
-# The source must be that of the PHP in use, for its tests belong to its version.
+# The source must be of the PHP in use, because its tests belong to its version.
 command_source() {
     local prefix
     if [[ -n ${PHP_CONFIG:-} ]]; then
@@ -185,6 +185,5 @@ main() {
     esac
 }
 
-# The shell reads a script while it runs it; `exit` on the same line lets the
-# file be replaced meanwhile.
+# The shell reads a script while running it; with `exit` on the same line the file may be replaced meanwhile.
 main "$@"; exit

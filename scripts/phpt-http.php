@@ -6,12 +6,12 @@
 //   php scripts/phpt-http.php BINARY SOURCE [TEST…]
 //
 // BINARY is the program igor, SOURCE the unpacked source of the PHP that it was built with. A TEST is a .phpt file below
-// SOURCE (default: all with a section of a request in the suites below). The exit status is 0 when every test that differs
-// is listed in phpt/http-differences.txt.
+// SOURCE (default: all with a section of a request in the suites below). The exit status is 0 if every test that differs is
+// listed in phpt/http-differences.txt.
 //
 // Environment:
 //   SAMPLE     N: only some N of the tests, spread evenly (1 means 60)
-//   PHPT_SHOW  1: shows what a test that differs printed
+//   PHPT_SHOW  1: shows the output of tests that differ
 
 declare(strict_types=1);
 
@@ -20,7 +20,7 @@ const SUITES = ['tests/basic', 'tests/output', 'tests/security', 'tests/lang', '
 const REQUEST_SECTIONS = ['GET', 'POST', 'POST_RAW', 'PUT', 'COOKIE', 'HEADERS', 'GZIP_POST', 'DEFLATE_POST', 'EXPECTHEADERS'];
 const SAMPLE_TESTS = 60;
 const ANSWER_SECONDS_MAX = 20;
-// What run-tests.php sets for every test.
+// The settings of run-tests.php for every test.
 const SETTINGS = [
     'output_handler' => '', 'output_buffering' => '0', 'error_reporting' => '32767', 'display_errors' => '1',
     'display_startup_errors' => '1', 'log_errors' => '0', 'html_errors' => '0', 'docref_root' => '', 'docref_ext' => '.html',
@@ -29,7 +29,7 @@ const SETTINGS = [
     'opcache.file_update_protection' => '0', 'opcache.revalidate_freq' => '0', 'zend.assertions' => '1',
     'zend.exception_ignore_args' => '0', 'zend.exception_string_param_max_len' => '15', 'short_open_tag' => '0',
 ];
-// Serves the path of one request, and ends: the next test may declare the same names.
+// Serves one request and ends, because the next test may declare the same names.
 const WORKER = <<<'PHP'
 <?php
 frankenphp_handle_request(static function (): void {
@@ -111,7 +111,7 @@ function request_of(array $test): array
             $body .= ($raw ? '' : "\n") . $line;
             $raw = false;
         }
-        // The end of the section's last line is not part of the body, as run-tests.php has it.
+        // The end of the section's last line is not part of the body, as in run-tests.php.
         $body = preg_replace('/\n$/', '', $body);
     } elseif (isset($test['POST']) || isset($test['GZIP_POST']) || isset($test['DEFLATE_POST'])) {
         $method = 'POST';
@@ -131,7 +131,7 @@ function request_of(array $test): array
     return [$method, $headers, $body];
 }
 
-/** Asks, and returns the header lines and the body. */
+/** Sends the request, and returns the header lines and the body. */
 function ask(string $address, string $method, string $target, array $headers, string $body): array
 {
     $stream = @stream_socket_client("tcp://$address", $code, $error, ANSWER_SECONDS_MAX);
@@ -235,7 +235,7 @@ final class Server
         foreach ($settings as $name => $value) {
             $lines .= "\t\tphp_ini $name \"" . addcslashes((string) $value, '"\\') . "\"\n";
         }
-        // Braces of a value would be taken for placeholders of the configuration.
+        // Braces in a value would be read as placeholders of the configuration.
         file_put_contents("$root/Caddyfile", "{\n\tadmin off\n\tgrace_period 1s\n\tfrankenphp {\n\t\tnum_threads 2\n$lines\t}\n}\n"
             . "http://127.0.0.1:0 {\n\troot $root\n\tphp_server\n}\n"
             . "http://[::1]:0 {\n\troot $root\n\tphp_server {\n\t\tworker {\n\t\t\tfile $root/worker.php\n\t\t\tnum $workers\n\t\t\tmatch *\n\t\t}\n\t}\n}\n");
@@ -299,7 +299,7 @@ function listed(string $file): array
     return $listed;
 }
 
-/** Why a test cannot be sent to a running server at all. */
+/** Why a test cannot be sent to a running server. */
 function unfit(array $test): ?string
 {
     foreach (['ARGS', 'STDIN', 'REDIRECTTEST', 'PHPDBG', 'CAPTURE_STDIO'] as $section) {
@@ -321,7 +321,7 @@ function copy_folder(string $from, string $to): void
     $code === 0 or fail("copying the tests: cp ended with $code");
 }
 
-/** Runs a part of a test in the server, as a script beside it. */
+/** Runs a part of a test in the server, as a separate script. */
 function run_beside(Server $server, string $root, string $path, string $code): string
 {
     $script = preg_replace('/\.phpt$/', '.part.php', $path);
@@ -410,7 +410,7 @@ function run_test(Server $server, string $root, string $path, array $listed, arr
     $unknown = 0;
     [$method, $headers, $body] = request_of($test);
     $script = preg_replace('/\.phpt$/', '.php', $path);
-    // As a client encodes what may not stand in a target.
+    // As a client encodes bytes that a request target may not contain.
     $encode = static fn (array $match): string => rawurlencode($match[0]);
     $query = isset($test['GET']) ? '?' . preg_replace_callback('/[^!$-;=?-\[\]_a-z~]/', $encode, trim($test['GET'])) : '';
     foreach (['classic' => $server->classic, 'worker' => $server->worker] as $mode => $address) {
@@ -422,7 +422,7 @@ function run_test(Server $server, string $root, string $path, array $listed, arr
             run_beside($server, $root, $path, $test['CLEAN']);
         }
         $is_listed = isset($listed["$path $mode"]);
-        // A test that is known to fail in PHP says nothing about Igor.
+        // A test that is expected to fail in PHP proves nothing about Igor.
         if ($difference === null || isset($test['XFAIL'])) {
             $counts['passed']++;
             if ($is_listed) {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs php-src's own tests with the stock php and php-cgi, and with igor-php and igor-php-cgi, and says which pass with the
-# former alone. See phpt/README.md.
+# Runs php-src's own tests with the stock php and php-cgi, and with igor-php and igor-php-cgi, and reports the tests that
+# pass only with the stock programs. See phpt/README.md.
 #
 #   scripts/phpt-php-src.sh BINARY [SUITE…]
 #
-# BINARY is the program igor. A SUITE is a folder or a .phpt file of php-src (default: the list below). The exit status is
-# 0 when every test that passes with the stock programs alone is listed in phpt/php-src-differences.txt.
+# BINARY is the program igor. A SUITE is a folder or a .phpt file of php-src (default: the list below). The exit status is 0
+# if every test that passes only with the stock programs is listed in phpt/php-src-differences.txt.
 #
-# What the stock programs make of a suite is kept in the cache, for it only changes with their build.
+# The results of the stock programs are cached, because they change only with their build.
 #
 # Environment:
 #   PHP_CONFIG    php-config of the PHP that BINARY was compiled against; default: the one that `make php` built
@@ -23,20 +23,20 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly DIFFERENCES=$ROOT/phpt/php-src-differences.txt
 readonly SUITES=(tests Zend ext/standard ext/spl ext/pcre ext/json ext/date ext/mbstring ext/phar ext/reflection ext/session
     ext/opcache)
-# What tests of the suites read beside their own files.
+# Further files that tests of the suites read.
 readonly SUPPORT=(Zend/tests ext/standard/tests sapi/cgi/tests sapi/cli/tests)
 readonly SAMPLE_TESTS=300
 readonly THREADS=8
 readonly PASSES='PASSED|XFAILED'
-# What run-tests.php calls the ends of a test that hurt.
+# The failure results of run-tests.php.
 readonly FAILURES='FAILED|LEAKED|BORKED|WARNED'
-# Both sides run with opcache, as a server does. Its memory protection is switched by one thread under the others. A warning
-# of the compiler is shown to each thread, not only to the one that compiled. A superuser must name the user who preloads.
+# Both sides run with opcache, as a server does. One thread would switch its memory protection while others run. Each thread
+# gets the compiler's warnings, not only the thread that compiled. Root must name the user for preloading.
 SETTINGS=(-d opcache.enable_cli=1 -d opcache.protect_memory=0 -d opcache.record_warnings=1
     -d "opcache.preload_user=$(id --user --name)")
 readonly SETTINGS
-# Tests that several threads cannot run at once: they make files of one name, start programs or read one standard input, or
-# show what opcache makes of a script, which it shows to the first thread alone, or protect its memory (see above).
+# Tests that several threads cannot run at once. They create files of the same name, start programs, read standard input,
+# show opcache's code (only the first thread sees it), or protect its memory (see above).
 readonly ONE_AT_A_TIME='--CLEAN--|opcache\.opt_debug_level|opcache\.protect_memory=1|--STDIN--|unlink|rmdir|mkdir|touch ?\(|tempnam|tmpfile|symlink|rename ?\(|copy ?\(|file_put_contents|fopen ?\(.*["'"'"'][waxc]|fputcsv|SplFileObject|proc_open|popen|exec ?\(|pcntl_|STDIN|STDOUT|STDERR|php://std|TEST_PHP_|open_basedir|server\.inc|\.phar|stream_socket_server|socket_bind'
 
 # shellcheck source=scripts/lib/phpt.sh
@@ -47,7 +47,7 @@ fail() {
     exit 1
 }
 
-# copy_tests FOLDER SUITE…: tests write beside themselves, so each side gets files of its own.
+# copy_tests FOLDER SUITE…: each side gets its own copy, because tests write into their folders.
 copy_tests() {
     local folder=$1 suite
     shift
@@ -72,7 +72,7 @@ run() {
         php=$PHP cgi=$PHP_CGI
     fi
     : >"$results.raw"
-    # A test that names its own folder gets it from the path that it was called by.
+    # A test that prints its own folder takes it from the path that it was called by.
     sed "s|^|$tests/|" "$list" >"$results.paths"
     if [[ -s $list ]]; then
         # Its own exit status says only that something failed.
@@ -86,14 +86,14 @@ run() {
         fail "running the tests ($1): run-tests.php did not come to its end; see $results.log"
 }
 
-# stock_results SUITE…: fills $WORK/stock.results with what the stock programs make of the tests in $WORK/list.
+# stock_results SUITE…: fills $WORK/stock.results with the stock programs' results for the tests in $WORK/list.
 stock_results() {
     local suite kept
     : >"$WORK/stock.all"
     for suite in "$@"; do
         kept=$KEPT/${suite//\//-}
         if [[ ! -f $kept ]]; then
-            # A sample is not worth a run of everything.
+            # A sample does not justify a run of all tests.
             if ((${SAMPLE:-0} != 0)); then
                 copy_tests "$WORK/stock/tests" "$@"
                 run stock "$WORK/list" "$WORK/stock.results"
@@ -127,11 +127,11 @@ choose() {
     awk -F '\t' 'NR == FNR { wanted[$1] = 1; next } $2 in wanted' "$at.list" "$WORK/stock.results" >"$at.stock"
 }
 
-# compare RUN: what passes with the stock programs alone; fills RUN.different and RUN.skipped.
+# compare RUN: the tests that pass only with the stock programs; fills RUN.different and RUN.skipped.
 compare() {
     local at=$WORK/$1
     LC_ALL=C comm -13 <(tests_with "$PASSES" "$at.results") <(tests_with "$PASSES" "$at.stock") >"$at.suspects"
-    # Once more, so that a test that does not always pass is not taken for a difference.
+    # Once more, so that a flaky test is not taken for a difference.
     run igor "$at.suspects" "$at.again"
     tests_with "$FAILURES" "$at.again" >"$at.different"
     tests_with SKIPPED "$at.again" >"$at.skipped"

@@ -4,8 +4,8 @@
 #   scripts/phpt.sh BINARY [OPTION…] [PATH…]
 #
 # BINARY is the program igor, the module igor.so, or a php that has the module compiled in. Options, which begin with a dash, go to run-tests.php; a path is a
-# .phpt file or a folder of them (default: those of phpt for this SAPI, or for the module). The last line says how many
-# passed and failed; the exit status is 0 when none failed.
+# .phpt file or a folder of them (default: those of phpt for this SAPI, or for the module). The last line has the numbers of
+# passed and failed tests; the exit status is 0 if none failed.
 #
 # Environment:
 #   PHP_CONFIG  php-config of the PHP that BINARY was compiled against; default: the one that `make php` built
@@ -60,13 +60,13 @@ prepare_program() {
     ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{cgi,functions,handle,store,tasks,vars,workers})
 }
 
-# prepare_host PHP: a stock php with the module as the PHP under test. Its log would get into the output of tests; one that
-# wants it asks for it in its section ENV.
+# prepare_host PHP: a stock php with the module as the PHP under test. Its log would mix with the output of tests; a test
+# that needs it asks for it in its section ENV.
 prepare_host() {
     TESTED=$1
     TESTED_CGI=''
     export IGOR_LOG=${IGOR_LOG:-off}
-    # What a script sees of its workers is the same in both worlds, so the same tests show it.
+    # Scripts see their workers the same way in both, so the same tests apply.
     ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{module,vars,workers} "$ROOT/phpt/functions/signals.phpt")
 }
 
@@ -96,7 +96,7 @@ main() {
     touch -- "$WORK/results"
 
     cd -- "$ROOT"
-    # Write protection of opcache's memory is switched by one thread under the others.
+    # One thread would switch the write protection of opcache's memory while others run.
     TEST_PHP_EXECUTABLE=$TESTED TEST_PHP_CGI_EXECUTABLE=$TESTED_CGI \
         NO_INTERACTION=1 SKIP_ONLINE_TESTS=1 \
         "$php" -n "$WORK/run-tests.php" -q -j"${PHPT_JOBS:-2}" --show-diff --no-progress -W "$WORK/results" \

@@ -1,5 +1,5 @@
 <?php
-// Looks at the object from all sides, and tells on the standard output how it ends.
+// Checks every property of the object, and prints how it ends.
 $wrong = function (Closure $call): string {
     try {
         $call();
@@ -38,7 +38,7 @@ $told += [
 ];
 fclose($stream);
 $told['fresh stream'] = is_resource($handle->getStream());
-// Both conventions work beside each other.
+// Both conventions can be used together.
 $function = frankenphp_get_worker_handle();
 $handle->setVars($told);
 $read = [$handle->getStream()];

@@ -1,5 +1,5 @@
 <?php
-/* Publishes which signals it blocks itself, and those which programs block that it starts. */
+/* Publishes the signals that it blocks, and those that the programs it starts block. */
 $mask = fn (string $status) => preg_match('/^SigBlk:\s*([0-9a-f]+)/m', $status, $match) ? $match[1] : 'unknown';
 $own = fn () => $mask(file_get_contents('/proc/thread-self/status'));
 $command = 'cat /proc/self/status';
@@ -16,7 +16,7 @@ $masks['popen() as a closure'] = $mask(stream_get_contents($closure($command, 'r
 
 $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
 if (($child = pcntl_fork()) === 0) {
-    // PHP has kept where /proc/thread-self led its parent.
+    // PHP has cached the target that /proc/thread-self had in its parent.
     fwrite($pair[0], $mask(file_get_contents('/proc/' . getmypid() . '/status')) . "\n");
     exit(0);
 }

@@ -1,5 +1,5 @@
 <?php
-/* Counts until it is told to end, and then says that it has ended. */
+/* Counts until it is asked to end, then reports that it has ended. */
 $handle = frankenphp_get_worker_handle();
 $count = 0;
 do {

@@ -1,5 +1,5 @@
 <?php
-// Computes what the test waits for, and fails at first.
+// Computes the value that the test waits for; the first attempt fails.
 $store = new FrankenPHP\SharedArray('other');
 while ($store->get('compute') === null) {
     usleep(1000);

@@ -1,5 +1,5 @@
 <?php
-// Does what the payload says, and tells what it got.
+// Does what the payload says, and reports what it received.
 enum Suit: string
 {
     case Hearts = 'H';
@@ -57,7 +57,7 @@ while ($handle->tick()) {
                 })(),
             };
         } catch (DomainException $error) {
-            // The handle goes with the exception in flight.
+            // The exception that is thrown destroys the handle.
             $log[] = $error->getMessage();
             $task->update(['before' => 'the drop']);
         } catch (RuntimeException $error) {

@@ -1,5 +1,5 @@
 <?php
-// Is ready, and takes no tasks.
+// Becomes ready, but takes no tasks.
 $handle = new FrankenPHP\WorkerHandle();
 while ($handle->tick()) {
     usleep(10000);

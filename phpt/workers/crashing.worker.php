@@ -1,5 +1,5 @@
 <?php
-// Publishes, and then fails: again and again.
+// Publishes and then fails, on every run.
 try {
     $run = frankenphp_get_vars('crashing')['run'] + 1;
 } catch (RuntimeException) {

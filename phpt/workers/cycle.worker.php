@@ -1,5 +1,6 @@
 <?php
-// Waits for the next one in the circle. The first to notice publishes how it was told, so that the others become ready.
+// Waits for the next worker in the cycle. The first worker that gets the error publishes it, so that the others become
+// ready.
 $name = $_SERVER['FRANKENPHP_WORKER_NAME'];
 $next = ['a' => 'b', 'b' => 'c', 'c' => 'a', 'itself' => 'itself', 'free' => 'a'][$name];
 try {

@@ -1,5 +1,5 @@
 <?php
-// Publishes what it finds around itself.
+// Publishes its environment.
 static $runs_of_this_request = 0;
 function from_function(): array
 {

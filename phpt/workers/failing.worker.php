@@ -1,5 +1,5 @@
 <?php
-// Ends before it is ready, in the way that its name says.
+// Ends before it is ready, in the way that its name describes.
 match ($_SERVER['FRANKENPHP_WORKER_NAME']) {
     'throws' => throw new DomainException("no connection\nsecond line", 5),
     'exits' => exit(3),

@@ -1,5 +1,5 @@
 <?php
-// Looks at its handle from all sides, and tells on the standard output how it ends.
+// Checks every property of its handle, and prints how it ends.
 $first = frankenphp_get_worker_handle();
 $meta = stream_get_meta_data($first);
 $descriptors = fn () => count(scandir('/proc/self/fd'));

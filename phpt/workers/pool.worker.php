@@ -1,5 +1,5 @@
 <?php
-// Each thread adds itself to what all of them publish together, until all are there.
+// Each thread adds itself to the array that they all publish, until it contains every thread.
 $handle = frankenphp_get_worker_handle();
 $lock = fopen(__FILE__, 'r');
 flock($lock, LOCK_EX);

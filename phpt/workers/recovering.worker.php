@@ -1,5 +1,5 @@
 <?php
-// Fails twice, then becomes ready. What survives a run is on disk.
+// Fails twice, then becomes ready. Only files survive a run.
 $file = getenv('COUNT_FILE');
 $run = (int) @file_get_contents($file) + 1;
 file_put_contents($file, $run);

@@ -1,10 +1,11 @@
 <?php
-// Lets a headless Chromium do some steps, by the WebDriver protocol.
+// Runs steps in a headless Chromium, by the WebDriver protocol.
 //
 //   browser.php BASE STEP…
 //
-// A STEP is: "go PATH"; "type CSS TEXT" (CSS without a space), in place of what the field holds; "click CSS"; "see TEXT", which
-// waits until the page's text holds it; "script CODE". After a failure the page is in $BROWSER_FOLDER/browser.html.
+// A STEP is: "go PATH"; "type CSS TEXT" (CSS without a space), replacing the field's content; "click CSS"; "see TEXT",
+// which waits until the page's text contains it; "script CODE". After a failure the page is in
+// $BROWSER_FOLDER/browser.html.
 
 const SECONDS_MAX = 30;
 
@@ -14,7 +15,7 @@ function fail(string $message): never
     exit(1);
 }
 
-/** Calls the driver and returns the value of its answer, or null when it refuses. */
+/** Calls the driver and returns the value of its response, or null if it refuses. */
 function call(string $method, string $path, ?array $body = null, ?array &$error = null): mixed
 {
     global $driver;

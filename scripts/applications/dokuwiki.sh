@@ -55,8 +55,8 @@ dokuwiki_checks() {
     status 'nor is what Apache hides' /.htaccess 404
 }
 
-# DokuWiki renders a page again, and truncates the file in the cache while others read it, as long as page and cache are of one
-# second. So requests that come side by side in the second of an edit get pages without their text.
+# While page and cache file have the same second, DokuWiki renders the page again and truncates the cache file while others
+# read it. So concurrent requests in the second of an edit get pages without their text.
 dokuwiki_cached() {
     local written kind
     written=$(stat --format %Y -- "$SITE/root/data/pages/playground/igor.txt")

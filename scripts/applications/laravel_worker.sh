@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034
-# The recipe that boots Debian's Laravel once for many requests, in the manner of Octane, which Debian does not have. Its pages are
-# those of php-fpm, where each request boots an application. Sourced by scripts/applications.sh.
+# The recipe that boots Debian's Laravel once for many requests, in the manner of Octane, which Debian does not have. Its
+# pages equal those of php-fpm, where each request boots an application. Sourced by scripts/applications.sh.
 
 application_laravel_worker() {
     recipe_served laravel-worker
     laravel_worker_checks
-    # So that both threads begin again while pages are compared.
+    # So that both threads restart while pages are compared.
     sed -i 's/MAX_REQUESTS 500/MAX_REQUESTS 100/' "$SITE/recipe/Caddyfile"
     kill -s HUP "$SERVER"
     until_true 'the reload' grep --quiet 'reloaded' "$SITE/igor.log"

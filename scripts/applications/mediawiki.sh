@@ -26,8 +26,8 @@ mediawiki_installed() {
     "$IGOR" php-cli -d error_reporting=0 "$SITE/root/maintenance/install.php" --dbtype=sqlite --dbpath="$SITE/data" --scriptpath= \
         --server="http://$IGOR_AT" --pass=a-long-secret-of-10 --confpath="$SITE/root" --skins=Vector Wiki Admin >"$log" 2>&1 ||
         fail "$APPLICATION: it does not install; see $log"
-    # Jobs at the end of a page write to the one file that 16 requests read. By PHP's name in php-fpm it takes itself for a CGI
-    # script that has no path behind its name.
+    # Jobs at the end of a page write to the single file that 16 requests read. Because of the SAPI name in php-fpm, it
+    # assumes that it is a CGI script without path info.
     printf '$wgJobRunRate = 0;\n$wgMainCacheType = CACHE_DB;\n$wgUsePathInfo = true;\n' >>"$SITE/root/LocalSettings.php"
     passed 'its installer runs under igor php-cli'
 }
@@ -40,7 +40,7 @@ api() {
     ask '/api.php?format=json' "${data[@]}"
 }
 
-# token TYPE: out of the API's answer, whose JSON has one backslash too many.
+# token TYPE: from the API's response, whose JSON has one backslash too many.
 token() { api action=query meta=tokens type="$1" | sed -n 's/.*token":"\([^"\\]*\)\\\\"}.*/\1\\/p'; }
 
 mediawiki_checks() {

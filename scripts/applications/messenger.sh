@@ -9,7 +9,8 @@ application_messenger() {
     sed -i '1i {\n\tadmin off\n}' "$SITE/Caddyfile"
     sed -i "s/'--time-limit=3600'/'--limit=5'/" "$SITE/bin/consume"
     : >"$SITE/messages.db.txt"
-    # The table, as `messenger:setup-transports` makes it: two that begin at once both make it otherwise, and one fails.
+    # Creates the table as `messenger:setup-transports` does: otherwise two workers that start at once both create it, and
+    # one fails.
     MESSENGER_DATABASE=$SITE/messages.db "$IGOR" php-cli -r "require '$SITE/src/messages.php'; message_transport()->setup();" \
         >"$SITE/setup.log" 2>&1 || fail "$APPLICATION: its table is not made; see $SITE/setup.log"
     (cd -- "$SITE" && PORT=0 MESSENGER_DATABASE=$SITE/messages.db exec "$IGOR" run --config Caddyfile) >"$SITE/igor.log" 2>&1 &

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# The recipe of Symfony's runtime with Debian's framework: one kernel for each thread answers many requests, and its pages are
-# those of php-fpm, where each request boots a kernel. Sourced by scripts/applications.sh.
+# The recipe of Symfony's runtime with Debian's framework: one kernel for each thread answers many requests, and its pages
+# equal those of php-fpm, where each request boots a kernel. Sourced by scripts/applications.sh.
 
 application_symfony() {
     recipe_served symfony-runtime

@@ -10,20 +10,21 @@ application_wordpress() {
     wordpress_site
     wordpress_served
     wordpress_checks
-    # Without the plugin, since php-fpm has no workers; and once, so that all see the page as it is then.
+    # Without the plugin, because php-fpm has no workers; and once, so that all see the same state of the page.
     rm -- "$SITE/root/wp-content/mu-plugins/live-options.php"
     ask '/?feed=rss2' >/dev/null
     compared /
 }
 
-# WordPress as a folder of its own. Some of its links lead to packages that are not needed here; what is needed is looked for.
+# WordPress in its own folder. Some of its links lead to packages that are not needed here, so only the needed files are
+# checked.
 wordpress_site() {
     local root=$SITE/root
     cp -R --dereference -- "$FILES/usr/share/wordpress" "$root" 2>"$SITE/copy.log" || true
     [[ -f $root/wp-load.php && -f $root/wp-includes/js/underscore.min.js ]] || fail "$APPLICATION: copying: see $SITE/copy.log"
     mkdir -p -- "$root/wp-content/uploads" "$root/wp-content/mu-plugins"
     cp -- "$ROOT"/examples/recipes/wordpress/mu-plugins/* "$root/wp-content/mu-plugins/"
-    # Jobs of its own clock would write while pages are compared.
+    # Jobs that it schedules itself would write while pages are compared.
     cat >"$root/wp-config.php" <<PHP
 <?php
 define('DB_NAME', 'wordpress');

@@ -16,7 +16,7 @@ spl_autoload_register(static function (string $class): void {
 require_once getenv('SYMFONY_SOURCE') . '/src/Symfony/Component/String/Resources/functions.php';
 require_once getenv('SYMFONY_SOURCE') . '/src/Symfony/Contracts/Deprecation/function.php';
 
-// PHPUnit 9.6 makes errors of its own deprecations when it loads these while it reads the result of a child.
+// PHPUnit 9.6 turns its own deprecations into errors if it loads these classes while it reads a child's result.
 foreach (['Exception', 'AssertionFailedError', 'SkippedTestError', 'IncompleteTestError', 'ExpectationFailedException', 'Warning'] as $class) {
     class_exists("PHPUnit\\Framework\\$class");
 }

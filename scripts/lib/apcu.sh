@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# APCu for the PHP in use, from Debian's source package: what the benchmarks compare a read with. It stays in the cache
+# APCu for the PHP in use, from Debian's source package: the benchmarks compare a read with it. It stays in the cache
 # and is loaded by its path; the PHP itself is not changed. Sourced by scripts/php.sh.
 
 # The oldest version that builds with each supported PHP is in trixie.
 readonly APCU_SUITE=trixie
 
-# apcu_key PHP_CONFIG: a build belongs to one PHP: its version, its place and its switches.
+# apcu_key PHP_CONFIG: identifies the PHP of a build by its version, place and switches.
 apcu_key() {
     local config=$1 hash
     hash=$({ "$config" --version && "$config" --prefix && "$config" --configure-options; } | sha256sum)
     printf 'apcu-%s-%s\n' "$("$config" --version)" "${hash:0:12}"
 }
 
-# apcu_ensure PHP_CONFIG: builds unless it is done. Sets APCU, the path of apcu.so.
+# apcu_ensure PHP_CONFIG: builds it if needed. Sets APCU, the path of apcu.so.
 apcu_ensure() {
     local config=$1 folder
     folder=$CACHE/apcu/$(apcu_key "$config")
@@ -52,12 +52,12 @@ apcu_source() {
     rm -rf -- "$downloads"
 }
 
-# Only the upstream tarball, which is all that is used; apt holds it against the hash in the signed index.
+# Only the upstream tarball is used; apt compares it with the hash in the signed index.
 apcu_download() {
     cd -- "$1" && apt_private apt-get --only-source --download-only --tar-only source php-apcu
 }
 
-# apcu_unpack TARBALL ORIGIN: unpacks beside the final place and renames, so that half a tree is never taken for one.
+# apcu_unpack TARBALL ORIGIN: unpacks beside the final place and renames, so that a partial tree is never used.
 apcu_unpack() {
     local tarball=$1 origin=$2 fresh=$CACHE/src/unpacking-apcu
     local -a found

@@ -12,7 +12,7 @@ build_find() {
     done | sort --version-sort | tail -n 1
 }
 
-# build_ensure: builds unless it is done. Sets PREFIX.
+# build_ensure: builds it if needed. Sets PREFIX.
 build_ensure() {
     PREFIX=$(build_find)
     if [[ -n $PREFIX && -z ${PHP_TARBALL:-} ]] && build_runs; then
@@ -34,7 +34,7 @@ build_ensure() {
     build_make "$version" "$CACHE/build/$key"
 }
 
-# build_wants_update: whether a newer release is asked for. There is no newer one of an exact version.
+# build_wants_update: whether a newer release is asked for. An exact version has no newer release.
 build_wants_update() {
     [[ ${PHP_UPDATE:-} == 1 && $WANTED_VERSION == "$SERIES" ]]
 }
@@ -58,8 +58,8 @@ build_say_age() {
     release_say_age "$(build_version)" "$way_out"
 }
 
-# build_runs: whether PREFIX holds a finished build that still runs. After an
-# upgrade of the system it may miss a shared library, and is then built again.
+# build_runs: whether PREFIX holds a finished build that still runs. After a system upgrade it may lack a shared library;
+# then it is built again.
 build_runs() {
     [[ -f $PREFIX/.complete ]] && clean_env "$PREFIX/bin/php" -v >/dev/null 2>&1
 }
@@ -72,7 +72,7 @@ build_make() {
     [[ -z $missing ]] ||
         fail "building PHP $version: Debian packages are missing ($missing); run scripts/php.sh install-packages"
     build_last_time
-    # The compiler can go on where it was stopped; configure cannot.
+    # The compiler can continue where it was stopped; configure cannot.
     if [[ -f $build/.configured ]]; then
         continued=yes
         LAST_COMPILE=''
@@ -81,7 +81,7 @@ build_make() {
         build_configure "$version" "$build"
     fi
     if ! build_compile "$version" "$build"; then
-        # A machine that lost its power may have left half a file behind.
+        # A power failure may have left a partial file.
         [[ -n $continued ]] || fail_with_log "$build/make.log" "compiling PHP $version ($KIND)"
         say 'the continued build failed; starting it afresh'
         build_configure "$version" "$build"
@@ -93,18 +93,19 @@ build_make() {
     say "PHP $version ($KIND) is ready after $((SECONDS - started)) s: $PREFIX"
 }
 
-# The file with what the last whole build of this kind took here: its seconds, those of compiling, and the jobs.
+# The file with the duration of the last whole build of this kind here: all its seconds, the seconds of compiling, and the
+# jobs.
 build_time_file() {
     printf '%s\n' "$CACHE/times/$SERIES-$KIND"
 }
 
-# build_keep_time SECONDS: keeps it for the next build to tell.
+# build_keep_time SECONDS: saves it, so that the next build can show an estimate.
 build_keep_time() {
     mkdir -p -- "$CACHE/times"
     printf '%d %d %d\n' "$1" "$COMPILE_SECONDS" "$JOBS" >"$(build_time_file)"
 }
 
-# build_last_time: what a build takes, in words, as far as that is known. Sets LAST_COMPILE.
+# build_last_time: the duration of a build in words, if known. Sets LAST_COMPILE.
 build_last_time() {
     local file seconds compile jobs
     file=$(build_time_file)
@@ -163,18 +164,18 @@ build_install() {
         cat -- "$SOURCE.origin"
     } >"$PREFIX/.complete.new"
     mv -- "$PREFIX/.complete.new" "$PREFIX/.complete"
-    # Objects take ten times the room of what was installed.
+    # Object files take ten times the space of the installed files.
     rm -rf -- "$build"
 }
 
-# Before 8.5 opcache is a file that has to be named in an ini file.
+# Before 8.5 opcache is a shared object that an ini file must load.
 build_write_ini() {
     version_at_least 8.5 "$SERIES" ||
         printf 'zend_extension=opcache\n' >"$PREFIX/etc/conf.d/opcache.ini"
 }
 
-# build_check BUILD_FOLDER: what was installed runs, is thread-safe and has
-# opcache, and a program can be linked with its library.
+# build_check BUILD_FOLDER: checks that the installed PHP runs, is thread-safe and has opcache, and that a program links
+# with its library.
 build_check() {
     local build=$1 program
     local -a includes sanitizer=()
@@ -182,7 +183,7 @@ build_check() {
     for program in php php-cgi; do
         clean_env "$PREFIX/bin/$program" -v || return 1
     done
-    # The words are PHP's.
+    # The variables are PHP's.
     # shellcheck disable=SC2016
     clean_env "$PREFIX/bin/php" -r '
         exit(PHP_ZTS && extension_loaded("Zend OPcache") ? 0 : 1);
@@ -190,7 +191,7 @@ build_check() {
         say 'php runs, but without thread safety or without opcache'
         return 1
     }
-    # A program that loads a sanitized library has to bring the sanitizer.
+    # A program that loads a sanitized library must link the sanitizer.
     [[ $KIND != asan ]] || sanitizer=(-fsanitize=address)
     read -r -a includes < <("$PREFIX/bin/php-config" --includes)
     clean_env cc "${sanitizer[@]}" "${includes[@]}" -o "$build/embed-check" \

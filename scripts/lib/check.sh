@@ -5,8 +5,7 @@ readonly VERSION_ID_MIN=80200
 readonly VERSION_ID_MAX=80699
 
 # php_config_check PHP_CONFIG: says in one sentence what is wrong and returns 1.
-# With IGOR_MODULE_ONLY set, a PHP without the embed library will do: it is the
-# one that loads the module.
+# With IGOR_MODULE_ONLY set, a PHP without the embed library is enough, because it only loads the module.
 php_config_check() {
     local config=$1 version id include header
     local headers=(main/php.h main/php_config.h Zend/zend.h TSRM/TSRM.h)
@@ -56,8 +55,7 @@ php_config_library() {
     done
 }
 
-# php_config_path PHP_CONFIG: its absolute path, without following links, for a
-# link may stand for one of several versions.
+# php_config_path PHP_CONFIG: its absolute path, without following links, because a link may select one of several versions.
 php_config_path() {
     realpath --no-symlinks -- "$(command -v "$1")"
 }

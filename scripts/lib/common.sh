@@ -1,14 +1,12 @@
 # shellcheck shell=bash
 # Messages, phases, locks and small helpers. Sourced by scripts/php.sh.
-# Only results go to standard output; everything said to people goes to
-# standard error.
+# Only results go to standard output; messages go to standard error.
 
-# How long to wait for another build of the same PHP: longer than a slow machine
-# needs for one, short enough that a stuck one is noticed.
+# How long to wait for another build of the same PHP: longer than a slow machine needs, but short enough to notice a stuck
+# build.
 readonly LOCK_WAIT_SECONDS_MAX=7200
 
-# How long a build may take to end after it was asked to: it finishes nothing, it
-# only tidies up.
+# How long a build may take to end after it was asked to: it only cleans up.
 readonly END_WAIT_SECONDS_MAX=10
 
 # How often run_watched looks after a twentieth of a second, before it looks once a second.
@@ -52,7 +50,7 @@ fail_with_log() {
 }
 
 # run_phase LABEL LOG MESSAGE COMMAND...: runs a command with its output in LOG,
-# says how long it took, and fails with MESSAGE when the command does.
+# prints how long it took, and fails with MESSAGE if the command fails.
 run_phase() {
     local label=$1 log=$2 message=$3 started=$SECONDS
     shift 3
@@ -68,9 +66,8 @@ phase_done() {
 # The process group started by run_watched, or empty. The EXIT trap ends it.
 WATCHED_PID=''
 
-# run_watched LABEL LOG TOTAL COMMAND...: runs a command in the background, so
-# that a signal ends it at once, and meanwhile shows how far it is. TOTAL is the
-# number of files to compile, or 0 where there is nothing to count.
+# run_watched LABEL LOG TOTAL COMMAND...: runs a command in the background, so that a signal ends it at once, and shows its
+# progress. TOTAL is the number of files to compile, or 0 if there is nothing to count.
 run_watched() {
     local label=$1 log=$2 total=$3
     shift 3
@@ -82,7 +79,7 @@ run_watched() {
     set +m
     local started=$SECONDS looks=0
     while kill -0 "$WATCHED_PID" 2>/dev/null; do
-        # Many commands take an instant only.
+        # Many commands take only an instant.
         if ((++looks <= SHORT_LOOKS)); then
             sleep 0.05
             continue
@@ -97,7 +94,7 @@ run_watched() {
     return "$status"
 }
 
-# The last tenth that was printed where there is no terminal to overwrite.
+# The last tenth that was printed when the output is not a terminal.
 COUNTER_TENTH=0
 
 show_counter() {
@@ -121,11 +118,12 @@ show_counter() {
 # Seconds that compiling took the last time on this machine, or empty.
 LAST_COMPILE=''
 
-# How much of the time of compiling is over when each tenth of the files is compiled, in percent, as measured with PHP 8.4: the
-# parts of the engine and opcache, at the two ends, take longest.
+# The percentage of the compile time that has passed after each tenth of the files, measured with PHP 8.4. The engine and
+# opcache, at the two ends, take longest.
 COMPILE_SHARES=(0 16 22 25 30 37 47 58 67 77 100)
 
-# time_left ELAPSED COMPILED TOTAL: in words. What this build shows counts for more the further it is; before that, the last time.
+# time_left ELAPSED COMPILED TOTAL: in words. The more this build has done, the more its own speed counts; at first the last
+# build's time counts.
 time_left() {
     local elapsed=$1 tenths=$(($2 * 100 / $3)) tenth=$(($2 * 10 / $3)) share left
     share=${COMPILE_SHARES[tenth]}
@@ -154,16 +152,16 @@ clear_counter() {
     [[ ! -t 2 ]] || printf '\r\033[K' >&2
 }
 
-# count_compiled FILE: how many compiler calls of PHP's make the file shows.
+# count_compiled FILE: the number of compiler calls in this log of PHP's make.
 count_compiled() {
     grep --count -e ' --mode=compile ' -- "$1" || true
 }
 
-# A folder that is worth nothing unless the script reaches its end, or empty.
+# A folder to remove unless the script reaches its end, or empty.
 UNFINISHED_FOLDER=''
 
-# end_group ID: asks a process group to end, waits, and ends it by force when the
-# time is over. make and configure remove half written files when asked.
+# end_group ID: asks a process group to end, waits, and kills it when the time is over. make and configure remove half
+# written files when asked.
 end_group() {
     local id=$1 deadline=$((SECONDS + END_WAIT_SECONDS_MAX))
     kill -TERM -- "-$id" 2>/dev/null || true
@@ -193,12 +191,11 @@ install_traps() {
     trap 'exit 143' TERM HUP
 }
 
-# The descriptor of the lock that is held, or empty. One at a time is enough.
+# The descriptor of the held lock, or empty. At most one lock is held.
 LOCK_DESCRIPTOR=''
 
-# take_lock NAME: one process at a time from here to release_lock or to the end
-# of this script. The lock is also held by the processes started meanwhile, so
-# that a compiler that outlives a killed script is waited for as well.
+# take_lock NAME: takes a lock that release_lock or the end of this script releases. Processes started meanwhile hold it
+# too, so others also wait for a compiler that outlives a killed script.
 take_lock() {
     local file=$CACHE/locks/$1.lock
     mkdir -p -- "$CACHE/locks"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# A private apt for Debian's source packages: own sources, lists and cache; the system's stay untouched. Sourced by
-# scripts/php.sh.
+# A private apt for Debian's source packages, with its own sources, lists and cache; it leaves the system's untouched.
+# Sourced by scripts/php.sh.
 
-# The Debian release whose archive carries a PHP series.
+# The Debian release that has a PHP series.
 debian_suite_of() {
     case $1 in
         8.2) echo bookworm ;;
@@ -10,7 +10,7 @@ debian_suite_of() {
     esac
 }
 
-# apt_obstacle SUITE: why Debian's archive cannot be asked, in words, or nothing. debian_archives_find comes first.
+# apt_obstacle SUITE: why Debian's archive cannot be used, in words, or nothing. Call debian_archives_find first.
 apt_obstacle() {
     if [[ -z $1 ]]; then
         echo "Debian has no source package of PHP $SERIES"
@@ -21,8 +21,8 @@ apt_obstacle() {
     fi
 }
 
-# apt_prepare SUITE: writes the list of source archives for the suite. Their addresses are those from which this machine
-# takes its own packages.
+# apt_prepare SUITE: writes the list of source archives for the suite. Their addresses are the ones that this machine takes
+# its own packages from.
 apt_prepare() {
     local suite=$1 keyring security=${DEBIAN_ARCHIVE[Debian-Security]:-}
     keyring=$(debian_keyring) || return 1
@@ -38,7 +38,7 @@ apt_stanza() {
 }
 
 # The addresses of Debian's archives by their labels (Debian, Debian-Security), without a slash at the end, as apt knows
-# them from the signed Release files. Empty where the user has none.
+# them from the signed Release files. Empty if the user has none.
 declare -A DEBIAN_ARCHIVE=()
 
 # debian_archives_find: fills DEBIAN_ARCHIVE, once.
@@ -102,7 +102,7 @@ apt_fetch() {
     apt_private "$helper" download-file "$1" "$2" "SHA256:$3"
 }
 
-# apt_private PROGRAM ARGUMENT...: a program of apt with the private folders, and with an end to its patience.
+# apt_private PROGRAM ARGUMENT...: a program of apt with the private folders, and with timeouts.
 apt_private() {
     local program=$1 method
     local -a patience=()
@@ -110,7 +110,7 @@ apt_private() {
     for method in http https; do
         patience+=(-o "Acquire::$method::Timeout=$STALL_SECONDS")
     done
-    # The sandbox user is this user, because the private folders belong to it.
+    # apt's sandbox user is this user, because the private folders belong to it.
     timeout --foreground --kill-after=5 "$DOWNLOAD_SECONDS_MAX" "$program" --quiet \
         -o "Dir::Etc::sourcelist=$CACHE/apt/php.sources" \
         -o 'Dir::Etc::sourceparts=-' \
@@ -123,7 +123,7 @@ apt_private() {
         "$@"
 }
 
-# only_file FOLDER PATTERN: the one file that fits; anything else is an error.
+# only_file FOLDER PATTERN: the one file that matches; none or several are an error.
 only_file() {
     local -a found
     mapfile -t found < <(find "$1" -maxdepth 1 -type f -name "$2")

@@ -1,25 +1,24 @@
 # shellcheck shell=bash
-# Where a release's tarball comes from when the user names none: a chain of origins, of which each is tried at once when
-# the one before it has failed. Nothing is used unless a hash of scripts/php-releases.txt or Debian's signature proves it.
-# Sourced by scripts/php.sh.
+# Where a release's tarball comes from if the user names none: a chain of origins, tried one after the other. A tarball is
+# used only if a hash in scripts/php-releases.txt or Debian's signature proves it. Sourced by scripts/php.sh.
 #
 #   folder   IGOR_PHP_SOURCES, a folder of release tarballs
 #   index    Debian's signed index of source packages
 #   pool     listed releases by their path in Debian's archive and in its security archive
 #   site     listed releases from PHP's own site
 #
-# pool and site are gone through twice: first for releases that are not below the floor of their series.
+# pool and site are tried twice: first for releases that are not below the floor of their series.
 
-# How long the whole of one download may take: 14 MB at 25 KB a second.
+# How long one download may take: 14 MB at 25 KB a second.
 readonly DOWNLOAD_SECONDS_MAX=600
 
-# A release is 12 to 14 MB; a server that sends far more sends something else.
+# A release is 12 to 14 MB; a much larger file is something else.
 readonly TARBALL_BYTES_MAX=67108864
 
-# What failed, a line each: shown again when no origin has the release.
+# The failures, one a line: shown again if no origin has the release.
 ORIGIN_FAILURES=()
 
-# Origins that did not answer at all. They are not asked a second time.
+# Origins that did not respond at all. They are not tried a second time.
 declare -A ORIGIN_IS_SILENT=()
 
 # origins_get FOLDER: puts a proven tarball into FOLDER. Sets TARBALL and TARBALL_ORIGIN, or returns 1.
@@ -38,7 +37,7 @@ origins_get() {
 
 release_is_unsafe() { ! release_is_safe "$1"; }
 
-# origins_failed: says what was tried, and the way out.
+# origins_failed: prints what was tried, and what to do.
 origins_failed() {
     local listed what=$WANTED_VERSION
     listed=$(WANTED_VERSION=$SERIES NEWER_THAN='' releases_known | paste -s -d ' ' -)
@@ -51,7 +50,7 @@ origins_failed() {
     fail "looking for the source of PHP $what: no origin has it; put one of the listed tarballs (${listed:-none of $SERIES}) into a folder and name it with IGOR_PHP_SOURCES, or name any release tarball with PHP_TARBALL (log: $TRIES_LOG)"
 }
 
-# origin_failed WHAT WHY: reports a failure in one line, and keeps it.
+# origin_failed WHAT WHY: reports a failure in one line, and remembers it.
 origin_failed() {
     ORIGIN_FAILURES+=("$1: $2")
     say "  $1: $2"
@@ -76,7 +75,7 @@ origin_try() {
     rm -f -- "$output"
 }
 
-# origin_reason OUTPUT STATUS: why a download failed, in one line, from what its program printed.
+# origin_reason OUTPUT STATUS: why a download failed, in one line, from its program's output.
 origin_reason() {
     local line
     # The cause, not the list of what was missing; apt's first error is the cause.
@@ -86,15 +85,15 @@ origin_reason() {
     printf '%s\n' "${line:-status $2}" | cut -c 1-200
 }
 
-# What timeout exits with when the time is over.
+# The exit status of timeout when the time is over.
 readonly STATUS_OF_TIMEOUT=124
 
-# origin_is_silent: whether the last failure says that the server does not answer at all.
+# origin_is_silent: whether the last failure means that the server does not respond at all.
 origin_is_silent() {
     [[ ${ORIGIN_FAILURES[-1],,} =~ (could\ not|failed\ to|unable\ to)\ (connect|resolve)|connection\ failed|timed\ out|too\ slow|no\ end\ after|unreachable ]]
 }
 
-# origin_accept FILE VERSION ORIGIN: takes the file when it has the listed hash; otherwise removes it and returns 1.
+# origin_accept FILE VERSION ORIGIN: accepts the file if it has the listed hash; otherwise removes it and returns 1.
 origin_accept() {
     local file=$1 version=$2 origin=$3 hash
     hash=$(sha256_of "$file")
@@ -106,7 +105,7 @@ origin_accept() {
     TARBALL_ORIGIN="$origin ${file##*/} sha256 $hash"
 }
 
-# looks_like_html FILE: words to add to a message when the file is a web page.
+# looks_like_html FILE: words to add to a message if the file is a web page.
 looks_like_html() {
     ! head -c 512 -- "$1" | tr -d '\0' | grep -q -i -e '<!doctype html' -e '<html' || printf ' (it is an HTML page)'
 }
@@ -126,7 +125,7 @@ origin_folder() {
     return 1
 }
 
-# origin_folder_check: a folder that cannot be meant is an error before anything is tried.
+# origin_folder_check: an unusable folder is an error before anything is tried.
 origin_folder_check() {
     local folder=${IGOR_PHP_SOURCES:-}
     [[ -n $folder ]] || return 0
@@ -164,8 +163,8 @@ origin_index() {
     return 1
 }
 
-# origin_index_accept FOLDER VERSION: apt has checked both files against the signed index; this holds the tarball, as it
-# is on the disk now, against its description once more, and against the list where that has it.
+# origin_index_accept FOLDER VERSION: apt has checked both files against the signed index. This checks the tarball on disk
+# once more, against its description and, if it is listed, against the list.
 origin_index_accept() {
     local description tarball hash version=${2%-*} listed
     description=$(only_file "$1" '*.dsc')
@@ -180,7 +179,7 @@ origin_index_accept() {
     TARBALL_ORIGIN="debian ${description##*/} sha256 $hash"
 }
 
-# described_by DSC TARBALL SHA256: whether the description of the source package has this hash of the tarball.
+# described_by DSC TARBALL SHA256: whether the source package's description has this hash for the tarball.
 described_by() {
     awk -v hash="$3" -v name="${2##*/}" '
         /^[^ ]/ { inside = ($1 == "Checksums-Sha256:") }
@@ -206,8 +205,8 @@ origin_listed() {
     return 1
 }
 
-# origin_pool FOLDER VERSION: a release by its path in the pool of both archives, which may still have what the index no
-# longer lists.
+# origin_pool FOLDER VERSION: a release by its path in the pool of both archives, which may still have releases that the
+# index no longer lists.
 origin_pool() {
     local downloads=$1 version=$2 label archive path file hash name="php${SERIES}_$2.orig.tar.xz"
     [[ -z $(apt_obstacle "$(debian_suite_of "$SERIES")") ]] || return 1
@@ -249,7 +248,7 @@ origin_site() {
     return 1
 }
 
-# site_fetch URL FILE: ends when nothing has come for STALL_SECONDS.
+# site_fetch URL FILE: gives up when no data has arrived for STALL_SECONDS.
 site_fetch() {
     curl --fail --silent --show-error --location --proto '=http,https' --connect-timeout "$STALL_SECONDS" \
         --speed-limit 1 --speed-time "$STALL_SECONDS" --max-time "$DOWNLOAD_SECONDS_MAX" \

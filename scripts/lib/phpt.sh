@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts that drive PHP's run-tests.php share. Expects ROOT and PHP_CONFIG.
+# Shared by the scripts that drive PHP's run-tests.php. Expects ROOT and PHP_CONFIG.
 
-# Where run-tests.php is: beside phpize where PHP was installed with it, else in the source tree.
+# The place of run-tests.php: beside phpize if PHP was installed with it, otherwise in the source tree.
 find_run_tests() {
     local installed
     installed=$("$PHP_CONFIG" --prefix)/lib/php/build/run-tests.php
@@ -22,15 +22,15 @@ tests_with() {
     awk -F '\t' -v pattern="^($1)\$" '$1 ~ pattern { print $2 }' "$2" | LC_ALL=C sort
 }
 
-# sample_of N: N of the lines of the standard input, spread evenly; all of them when there are no more, or N is 0.
+# sample_of N: N of the lines of standard input, spread evenly; all of them if there are not more, or if N is 0.
 sample_of() {
     awk -v wanted="$1" '{ line[NR] = $0 }
         END { for (i = 1; i <= NR; i++)
             if (wanted == 0 || wanted >= NR || int(i * wanted / NR) != int((i - 1) * wanted / NR)) print line[i] }'
 }
 
-# work_folder FOLDER BINARY NAME: fills WORK: FOLDER if one is wanted, which stays; else one beside BINARY that goes when the
-# script ends.
+# work_folder FOLDER BINARY NAME: fills WORK: FOLDER if it is not empty, which is kept; otherwise a folder beside BINARY,
+# removed when the script ends.
 work_folder() {
     if [[ -n $1 ]]; then
         mkdir -- "$1"

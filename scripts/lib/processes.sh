@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Servers that a script starts: their ports, and their end. The script appends each process to PROCESSES.
+# Servers that a script starts: finds ports for them, and ends them. The script appends each process id to PROCESSES.
 declare -a PROCESSES=()
 
 say() { printf '%s\n' "$*"; }

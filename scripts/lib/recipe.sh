@@ -1,10 +1,9 @@
 # shellcheck shell=bash
-# What is built: the configure flags and compiler flags of each PHP version and
-# kind of build, and the key under which the result is kept in the cache.
-# Sourced by scripts/php.sh.
+# The recipe of a build: the configure and compiler flags of each PHP version and kind of build, and the result's key in the
+# cache. Sourced by scripts/php.sh.
 
-# Raise this when the way of building changes without a change of the flags, so
-# that builds made by an older script are not taken for current ones.
+# Raise this when the way of building changes but the flags do not, so that builds by an older script are not taken for
+# current ones.
 readonly RECIPE_LEVEL=1
 
 # recipe_configure_flags SERIES KIND: one flag per line, without the prefix.
@@ -33,8 +32,7 @@ recipe_configure_flags() {
         printf '%s\n' --enable-opcache
     fi
 
-    # What frameworks ask for. libedit and not readline, whose licence (GPL)
-    # does not allow it to be linked with PHP in something that is passed on.
+    # What frameworks ask for. libedit and not readline, whose licence (GPL) does not allow distributing PHP linked with it.
     printf '%s\n' \
         --enable-bcmath \
         --enable-calendar \
@@ -60,8 +58,8 @@ recipe_configure_flags() {
         --with-zip \
         --with-zlib
 
-    # zend_test is a separate file that only php-src's own tests load. Valgrind
-    # support shows Valgrind where the stacks of fibers are.
+    # zend_test is a shared object that only php-src's own tests load. Valgrind support registers the stacks of fibers with
+    # Valgrind.
     case $kind in
         debug) printf '%s\n' --enable-debug --enable-zend-test=shared --with-valgrind ;;
         asan) printf '%s\n' --enable-debug --enable-zend-test=shared --enable-address-sanitizer ;;
@@ -71,7 +69,7 @@ recipe_configure_flags() {
 # recipe_compiler_flags KIND: the value of CFLAGS and CXXFLAGS.
 recipe_compiler_flags() {
     case $1 in
-        # Line tables cost nothing at run time and give perf and Valgrind names.
+        # Line tables cost nothing at run time; perf and Valgrind take names from them.
         release) printf '%s\n' '-O2 -g1' ;;
         # PHP's --enable-debug turns optimisation off by itself.
         *) printf '%s\n' '-g -fno-omit-frame-pointer' ;;

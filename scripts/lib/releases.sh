@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What scripts/php-releases.txt knows: hashes of releases, and the floor of each series. Sourced by scripts/php.sh.
+# Reads scripts/php-releases.txt: hashes of releases, and the floor of each series. Sourced by scripts/php.sh.
 
-# Another list serves those who keep their own tarballs.
+# People who keep their own tarballs can use another list.
 readonly RELEASES=${IGOR_PHP_RELEASES:-$SCRIPTS/php-releases.txt}
 
 # releases_known: the listed releases that fit PHP_VERSION and are newer than NEWER_THAN, newest first.
@@ -9,11 +9,11 @@ releases_known() {
     releases_fitting < <(awk '$1 == "release" { print $2 }' "$RELEASES")
 }
 
-# Set by an update: only releases newer than this one are of interest.
+# Set by an update: only newer releases than this are considered.
 NEWER_THAN=''
 
-# releases_fitting: those of the versions on standard input that fit PHP_VERSION and are newer than NEWER_THAN, newest
-# first. A pre-release is older than its release.
+# releases_fitting: the versions on standard input that fit PHP_VERSION and are newer than NEWER_THAN, newest first. A
+# pre-release sorts before its release.
 releases_fitting() {
     local version
     while read -r version; do
@@ -23,7 +23,7 @@ releases_fitting() {
     done | sed 's/^\([0-9.]*\)\([A-Za-z]\)/\1~\2/' | sort -r -u -V | tr -d '~'
 }
 
-# release_hash VERSION: the SHA-256 of its tarball, or nothing when it is not listed.
+# release_hash VERSION: the SHA-256 of its tarball, or nothing if it is not listed.
 release_hash() {
     awk -v version="$1" '$1 == "release" && $2 == version { print $3; exit }' "$RELEASES"
 }
@@ -41,8 +41,7 @@ release_is_safe() {
     [[ -z $floor ]] || version_at_least "$floor" "$1"
 }
 
-# release_say_age VERSION WAY-OUT: says in one line what is known against this release: that it is unsafe, or that a newer
-# one is known. Says nothing else.
+# release_say_age VERSION WAY-OUT: prints one line if this release is unsafe, or if a newer one is known. Says nothing else.
 release_say_age() {
     local version=$1 way_out=$2 newest date reason
     if ! release_is_safe "$version"; then

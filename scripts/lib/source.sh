@@ -2,8 +2,8 @@
 # PHP's source, unpacked once for each version: from the chain of origins (origins.sh), or from a tarball that the user
 # names. Sourced by scripts/php.sh.
 #
-# Only the upstream tarball is unpacked. Most of Debian's patches fit PHP to Debian's own paths and habits, which a
-# private build does not want.
+# Only the upstream tarball is unpacked. Most of Debian's patches adapt PHP to Debian's paths and conventions, which a
+# private build does not need.
 
 # source_find: the newest unpacked source that fits PHP_VERSION and is newer than NEWER_THAN, if any.
 source_find() {
@@ -16,12 +16,12 @@ source_find() {
     [[ -z $version ]] || printf '%s\n' "$CACHE/src/php-$version"
 }
 
-# source_version FOLDER: the exact version that a source tree says it is.
+# source_version FOLDER: the exact version in the source tree.
 source_version() {
     sed -n 's/^#define PHP_VERSION "\(.*\)"$/\1/p' "$1/main/php_version.h"
 }
 
-# source_ensure: unpacks the source unless it is there. Sets SOURCE.
+# source_ensure: unpacks the source if needed. Sets SOURCE.
 source_ensure() {
     source_get
     [[ -n $SOURCE ]] || origins_failed
@@ -71,8 +71,8 @@ source_from_tarball() {
     source_unpack "$PHP_TARBALL" "tarball ${PHP_TARBALL##*/} sha256 $hash"
 }
 
-# source_unpack TARBALL ORIGIN: unpacks beside the final place and renames, so that a half unpacked tree is never taken
-# for a whole one. Sets SOURCE.
+# source_unpack TARBALL ORIGIN: unpacks beside the final place and renames, so that a partial tree is never used. Sets
+# SOURCE.
 source_unpack() {
     local tarball=$1 origin=$2 started=$SECONDS fresh=$CACHE/src/unpacking-$SERIES version
     local -a entries

@@ -1,7 +1,7 @@
 <?php
 
-// A document that says which tests prove which line, made from the tests. Whoever includes this file defines what the
-// lines are: LETTER (`B` in `B12`), LINES (section => number => summary), PENDING (numbers without a test yet), DOCUMENT,
+// Generates from the tests a document that lists the tests of each line. A script that includes this file defines the
+// lines: LETTER (`B` in `B12`), LINES (section => number => summary), PENDING (numbers without a test yet), DOCUMENT,
 // TARGET (of make) and INTRODUCTION.
 
 declare(strict_types=1);
@@ -96,7 +96,7 @@ function cell(array $groups): string
     return implode('<br>', $parts);
 }
 
-/** What is wrong with the tests, a sentence each. */
+/** The errors in the tests, one sentence each. */
 function problems(array $tests): array
 {
     $known = array_merge(...array_map(array_keys(...), array_values(LINES)));

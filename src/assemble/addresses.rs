@@ -23,7 +23,7 @@ pub(super) fn is_fastcgi(config: &Config, listener: &Listener) -> bool {
     config.sites.iter().any(is_here)
 }
 
-/// What a certificate for the address is for.
+/// The name that a certificate for the address must cover.
 pub(super) fn name(address: &Address) -> Option<String> {
     address.host.clone().or_else(|| address.ip.map(|ip| ip.to_string()))
 }

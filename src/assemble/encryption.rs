@@ -6,7 +6,7 @@ use crate::http::phase::ListenerSettings;
 use crate::tls::{Challenges, Keeper, KeptFresh, Storage, TlsEndpoint, TlsError, TlsSite};
 use std::sync::Arc;
 
-/// How the sockets of one configuration are encrypted. Its certificates are kept fresh from [`Self::keep_fresh`] on.
+/// How the sockets of one configuration are encrypted. [`Self::keep_fresh`] starts the renewal of its certificates.
 pub(crate) struct Encryption {
     fastcgi: Vec<Listener>,
     endpoints: Vec<(Listener, Arc<TlsEndpoint>)>,
@@ -19,15 +19,14 @@ pub(crate) struct Encryption {
 impl Encryption {
     /// Loads and makes the certificates. Blocks.
     ///
-    /// # Errors
-    /// When a site cannot be encrypted as it is configured.
+    /// # Errors A site cannot be encrypted as configured.
     pub(crate) fn prepare(config: &Config, challenges: &Arc<Challenges>) -> Result<Self, TlsError> {
         let storage = Storage::new(config.global.https.storage.clone().unwrap_or_else(Storage::default_root));
         let mut keeper = Keeper::new(storage, Arc::clone(challenges), config.global.https.clone());
         let listeners = encrypted_listeners(config);
         let sites: Vec<(Listener, Vec<TlsSite>)> =
             listeners.into_iter().map(|listener| (listener.clone(), tls_sites(config, &listener))).collect();
-        // Files first: a name that one of them is for is not obtained.
+        // Files first: no certificate is obtained for a name that a file covers.
         keeper.load_files(sites.iter().flat_map(|(_, sites)| sites))?;
         let protocols = config.global.protocols;
         let versions: &[&str] = if protocols.h2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
@@ -48,7 +47,7 @@ impl Encryption {
         })
     }
 
-    /// What is spoken on a socket.
+    /// The protocol of a socket.
     pub(crate) fn settings(&self, listener: &Listener) -> ListenerSettings {
         let endpoint = self.endpoints.iter().find(|(known, _)| known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
@@ -56,7 +55,7 @@ impl Encryption {
         ListenerSettings { tls, fastcgi, proxy_protocol, timeouts: self.timeouts, h2c: self.h2c }
     }
 
-    /// Obtains what is missing and renews what gets old, until the returned handle is dropped.
+    /// Obtains missing certificates and renews old ones, until the returned handle is dropped.
     pub(crate) fn keep_fresh(&mut self) -> Option<KeptFresh> {
         self.keeper.take().map(Keeper::start)
     }
@@ -86,7 +85,7 @@ fn tls_sites(config: &Config, listener: &Listener) -> Vec<TlsSite> {
         }
         let named = addresses.iter().filter_map(|address| name(address)).collect();
         sites.push(tls_site(site, named));
-        // An address without a name is for every client that names no other site.
+        // An address without a name serves every client that does not name another site.
         if addresses.iter().any(|address| name(address).is_none()) {
             sites.push(tls_site(site, Vec::new()));
         }

@@ -25,16 +25,16 @@ impl Leaving {
         self.classic = self.classic.take().or(other.classic);
     }
 
-    /// Asks the scripts of HTTP workers to end that have no request, while others still have theirs: those must not use up the
-    /// time of all. Requests that still come are served.
+    /// Asks the scripts of idle HTTP workers to end while other scripts still serve requests, which must not use up the
+    /// time of all. Requests that still arrive are served.
     pub(crate) fn end_idle(&self, grace: Duration) {
         for worker in &self.http {
             worker.end_idle(idle_time(grace));
         }
     }
 
-    /// Asks the threads that serve requests to end when nothing waits any more. HTTP workers that are idle get time of their
-    /// own for it, as long as the grace period at most: the requests of others may have used that up.
+    /// Asks the threads that serve requests to end once the queues are empty. Idle HTTP workers get extra time for it,
+    /// at most the length of the grace period, because the requests of others may have used the period up.
     pub(crate) fn stop_serving(&self, grace: Duration) {
         if let Some(classic) = &self.classic {
             classic.stop();
@@ -44,7 +44,7 @@ impl Leaving {
         }
     }
 
-    /// Waits until all have left, as they should: see [`threads::leave`]. Blocks.
+    /// Waits until all threads have left: see [`threads::leave`]. Blocks.
     pub(crate) fn leave(&self, grace: Instant, kill: Duration) -> Vec<Stuck> {
         let classic = self.classic.iter().map(|classic| classic.thread_group());
         let http = self.http.iter().map(|worker| worker.thread_group());

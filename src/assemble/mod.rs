@@ -1,7 +1,7 @@
-//! Makes what runs from a checked configuration: PHP threads, sites, logs.
+//! Builds threads, sites and logs from a checked configuration: PHP threads, sites, logs.
 //!
-//! `plan` decides which threads there are. `threads` starts them and passes them on in a reload, `leaving` ends them.
-//! `sites` makes the handlers of requests, `encryption` the protocol of each socket, `logging` the logs. `opcache`
+//! `plan` decides which threads there are. `threads` starts them and transfers them in a reload, `leaving` ends them.
+//! `sites` builds the request handlers, `encryption` the protocol of each socket, `logging` the logs. `opcache`
 //! carries out restarts of opcache.
 
 mod addresses;
@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::php::{Engine, floor_above};
 use std::sync::Arc;
 
-/// What runs: a configuration and its threads.
+/// The running configuration and its threads.
 pub(crate) struct Live {
     pub(crate) config: Config,
     pub(crate) threads: Arc<Threads>,

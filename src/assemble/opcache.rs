@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The thread that carries restarts out.
+/// The thread that carries out restarts.
 pub(crate) struct Coordinator {
     thread: Option<JoinHandle<()>>,
 }
 
 impl Coordinator {
-    /// Starts it. `live` returns what runs at the moment of a restart.
+    /// Starts it. `live` returns the running configuration at the moment of a restart.
     pub(crate) fn start(live: impl Fn() -> Arc<Live> + Send + 'static) -> Self {
         safepoint().coordinate();
         let coordinate = move || {
@@ -34,7 +34,7 @@ impl Coordinator {
 }
 
 impl Drop for Coordinator {
-    /// The server stops: no thread is held up any more.
+    /// The server stops, so no thread may wait at a safepoint.
     fn drop(&mut self) {
         safepoint().stop();
         if let Some(thread) = self.thread.take() {

@@ -16,7 +16,7 @@ pub(crate) fn engine_options(config: &Config) -> EngineOptions {
     let background: usize =
         config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();
     let mut ini = config.global.frankenphp.php_ini.clone();
-    // What c/apcu.c looks for when PHP starts.
+    // c/apcu.c looks for this setting when PHP starts.
     ini.extend(config.global.frankenphp.apcu.iter().map(|store| ("igor.apcu".to_owned(), store.clone())));
     EngineOptions {
         ini,
@@ -33,8 +33,8 @@ fn command_line() -> Option<PathBuf> {
     Some(named.map_or_else(|| env!("IGOR_PHP_CLI_BUILT").into(), PathBuf::from)).filter(|path| path.is_file())
 }
 
-/// How many classic threads: `num_threads` counts all threads that serve requests, so those of HTTP workers are taken
-/// off.
+/// How many classic threads: `num_threads` counts all threads that serve requests, so the threads of HTTP workers are
+/// subtracted.
 pub(super) fn classic_threads(config: &Config) -> classic::ClassicConfig {
     let frankenphp = &config.global.frankenphp;
     let of_workers: usize = http_workers(config).map(|(_, worker)| worker.boot_threads(processors())).sum();
@@ -66,10 +66,10 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What every PHP thread is given.
+/// The options of every PHP thread.
 pub(crate) fn thread_options(config: &Config, copy_budget: Arc<CopyBudget>, stores: Arc<Stores>) -> ThreadOptions {
     let vars = &config.global.frankenphp.vars;
-    // Once on it stays on: snapshots of an older configuration must not lose their protection.
+    // Once enabled it stays enabled: snapshots of an older configuration must not lose their protection.
     if vars.hardened {
         set_hardened(true);
     }

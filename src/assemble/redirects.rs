@@ -17,13 +17,13 @@ pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
     let is_plain = |listener: &Listener| listener.tcp().is_some_and(|(_, port)| port == https.http_port);
     let mut plain: Vec<Listener> = config.sites.iter().flat_map(Site::listeners).filter(is_plain).collect();
     let mut redirects: Vec<(Listener, SiteSettings)> = Vec::new();
-    // Those without an IP first: a socket for all interfaces takes the others' place.
+    // Addresses without an IP first: a socket for all interfaces replaces the others.
     let mut addresses: Vec<(&Site, &Address)> =
         config.sites.iter().flat_map(|site| site.addresses.iter().map(move |address| (site, address))).collect();
     addresses.sort_by_key(|(_, address)| address.ip.is_some());
     for (site, address) in addresses {
         let Some(name) = name(address).filter(|_| address.https && address.port != https.http_port) else { continue };
-        // Who reaches a Unix socket is a web server, which has its own redirects.
+        // Only a web server connects to a Unix socket, and it has its own redirects.
         for (ip, _) in site.listeners_of(address).iter().filter_map(Listener::tcp) {
             let own = Listener::Tcp { ip, port: https.http_port };
             let overlaps = |known: &&Listener| known.tcp().is_some_and(|(known, _)| config::overlap(known, ip));
@@ -53,7 +53,7 @@ fn redirecting(name: &str, address: &Address) -> SiteSettings {
     let route = config::Route {
         matcher: config::Matcher::any(),
         exclusive: None,
-        // Every handler becomes the one that redirects.
+        // The redirect replaces every handler.
         handler: config::Handler::Abort,
         position: address.position.clone(),
     };

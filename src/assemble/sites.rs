@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// For each socket that the configuration needs, the handler of the sites on it.
+/// For each socket of the configuration, the handler of its sites.
 pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, HttpService)> {
     let assembly = Assembly::new(config, threads);
     let mut sites: Vec<(Listener, Vec<SiteSettings>)> = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
 pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
     let assembly = Assembly::new(config, threads);
     let sites = config.sites.iter().map(|site| {
-        // The program that it is mounted in has a log of its own.
+        // The host program has its own log.
         let access_log = if site.access_logs.is_empty() { AccessLog::Off } else { AccessLog::Tracing };
         settings(site, site.addresses.iter(), &assembly.site(site), access_log)
     });
@@ -71,8 +71,8 @@ pub(crate) fn sockets(config: &Config) -> Vec<Listener> {
     sockets
 }
 
-/// The address to bind. All interfaces means IPv6 and, through it, IPv4. Of several permissions for one Unix socket the
-/// first count.
+/// The address to bind. The wildcard address is the one of IPv6, which also accepts IPv4. If a Unix socket has several
+/// permissions, the first ones count.
 pub(crate) fn listen_address(config: &Config, listener: &Listener) -> ListenAddress {
     match listener {
         Listener::Tcp { ip, port } => {
@@ -98,7 +98,7 @@ fn access_log(site: &Site, config: &Config) -> AccessLog {
     })
 }
 
-/// The site as it answers on `addresses`, which are some of its own.
+/// The site restricted to `addresses`, a subset of its own.
 fn settings<'a>(
     site: &Site,
     addresses: impl Iterator<Item = &'a Address>,
@@ -127,12 +127,12 @@ struct SiteRoutes {
     body_read_max: Option<Duration>,
 }
 
-/// What the settings of all sites are made of.
+/// What all sites need to build their settings.
 struct Assembly<'c> {
     threads: &'c Threads,
     trusted_proxies: Arc<TrustedProxies>,
     body_read_max: Option<Duration>,
-    /// The files of the configuration: no one may read them where they lie below a root.
+    /// The files of the configuration: they are never served, even below a root.
     secret: Arc<[PathBuf]>,
 }
 
@@ -183,7 +183,7 @@ impl<'c> Assembly<'c> {
         replies.iter().map(compiled).collect()
     }
 
-    /// What the HTTP layer makes of a handler; `None` for a block of routes, which is taken apart.
+    /// The HTTP layer's form of a handler; `None` for a block of routes, which is flattened.
     fn handler(&self, handler: &config::Handler) -> Option<Handler> {
         Some(match handler {
             config::Handler::Subroute(_) => return None,
@@ -278,7 +278,7 @@ fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// The worker's script as routing spells it: below the resolved root, whichever way the declaration names it. Links below
+/// The worker's script as routing spells it: below the resolved root, however the declaration names it. Links below
 /// the root stay, because routing does not resolve them either.
 fn script_below(root: &Path, named_root: &Path, file: &Path) -> PathBuf {
     match file.strip_prefix(named_root) {

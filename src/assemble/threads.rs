@@ -20,11 +20,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// All PHP threads of a configuration. A reload makes the next value from this one: groups of threads that are declared
-/// as before are in both, and so are the scopes that still exist.
+/// All PHP threads of a configuration. A reload builds the next value from this one: both share the unchanged thread
+/// groups and the scopes that still exist.
 pub(crate) struct Threads {
     pub(crate) classic: Arc<Classic>,
-    /// The waiting room of the classic threads. Every block has its own sender to them, and shares its places.
+    /// The queue of the classic threads. Every block has its own sender to them; all share the queue's places.
     pub(crate) classic_queue: Arc<RequestQueue>,
     pub(crate) http: Vec<HttpGroup>,
     pub(crate) background: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
@@ -32,11 +32,11 @@ pub(crate) struct Threads {
     options: ThreadOptions,
     waits: Arc<Waits>,
     stopping: Arc<AtomicBool>,
-    /// The HTTP workers of this configuration, of those before it, and of one that is about to replace it.
+    /// The HTTP workers of this configuration, of earlier ones, and of one that is about to replace it.
     all_http: Arc<AllHttp>,
 }
 
-/// HTTP workers of the process, for as long as they live. Protects the list alone.
+/// The HTTP workers of the process that still run. Protects the list alone.
 type AllHttp = Mutex<Vec<Weak<HttpWorker>>>;
 
 /// The threads of one HTTP worker.
@@ -44,9 +44,9 @@ type AllHttp = Mutex<Vec<Weak<HttpWorker>>>;
 pub(crate) struct HttpGroup {
     pub(crate) scope: ScopeLabel,
     pub(crate) worker: Arc<HttpWorker>,
-    /// One waiting room, however many blocks reach the worker.
+    /// One queue, however many blocks reach the worker.
     pub(crate) queue: Arc<RequestQueue>,
-    /// The paths that are sent to it beside that of its script.
+    /// The paths that are sent to it in addition to its script's.
     pub(crate) paths: Vec<PathPattern>,
 }
 
@@ -80,12 +80,12 @@ impl Threads {
         self.start_http(config, None)
     }
 
-    /// The threads of another configuration, before it takes effect: what is new in it starts, what `old` has is
-    /// shared, and nothing of `old` ends or changes. Then either [`commit`](Self::commit) or
-    /// [`withdraw`](Self::withdraw).
+    /// The threads of another configuration, before it takes effect: new threads start, those of `old` are shared, and
+    /// nothing in `old` ends or changes. Then either [`commit`](Self::commit) or [`withdraw`](Self::withdraw).
     ///
     /// # Errors
-    /// The system could not start a thread. What was started has been asked to stop, and is returned with the error.
+    /// The system could not start a thread. The started threads have been asked to stop, and are returned with the
+    /// error.
     pub(crate) fn succeed(old: &Live, config: &Config) -> Result<Self, (io::Error, Leaving)> {
         let Live { config: old_config, threads: old } = old;
         let stores = old.options.stores.clone();
@@ -142,8 +142,8 @@ impl Threads {
     fn start_http(&mut self, config: &Config, kept: Option<(&Self, &Config)>) -> io::Result<()> {
         for (label, worker) in http_workers(config) {
             let declaration = http_declaration(worker);
-            // A script that continues keeps the slots that it has read from; so it must not see other workers from now
-            // on.
+            // A script that continues keeps the slots that it has read from, so the workers that it sees must not
+            // change.
             let kept =
                 kept.filter(|(_, old)| sees_global(old, label) == sees_global(config, label)).map(|(kept, _)| kept);
             let known = |group: &&HttpGroup| group.scope == *label && *group.worker.config() == declaration;
@@ -154,7 +154,7 @@ impl Threads {
             }
             let worker = HttpWorker::new(declaration, label.as_str(), self.scope(label), &self.options);
             let queue = RequestQueue::new(worker.sender(), config.global.frankenphp.max_wait_time);
-            // Registered before it starts, so that the caller can stop the threads that run when a spawn fails.
+            // Registered before it starts, so that the caller can stop the running threads if a spawn fails.
             self.register(&worker);
             self.http.push(HttpGroup { scope: label.clone(), worker: worker.clone(), queue, paths });
             worker.start()?;
@@ -167,10 +167,9 @@ impl Threads {
         self.booting(Some(old)).next().is_some()
     }
 
-    /// Waits until the HTTP workers that `old` does not have serve. Blocks.
+    /// Waits until the HTTP workers that `old` does not have are ready. Blocks.
     ///
-    /// # Errors
-    /// The script of one does not boot; says why.
+    /// # Errors A script does not boot; the error has the reason.
     pub(crate) fn wait_booted(&self, old: Option<&Self>) -> Result<(), String> {
         self.booting(old).try_for_each(|group| group.worker.wait_booted())
     }
@@ -182,8 +181,8 @@ impl Threads {
         self.http.iter().filter(move |group| !known(group))
     }
 
-    /// Makes `config`, whose threads these are, the one that counts: what its scopes no longer declare is asked to end,
-    /// what they declare differently restarts. Returns what should end, and what is only in `old`.
+    /// Puts `config`, whose threads these are, into effect: workers that its scopes no longer declare are asked to end,
+    /// changed ones restart. Returns the threads that should end, among them those that only `old` has.
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         self.options.stores.replace(&declared_stores(config));
@@ -205,7 +204,7 @@ impl Threads {
         leaving
     }
 
-    /// Withdraws what [`succeed`](Self::succeed) has started; `old` is as it was before. Returns what should end.
+    /// Withdraws what [`succeed`](Self::succeed) has started; `old` is unchanged. Returns what should end.
     pub(crate) fn withdraw(&self, old: &Self, old_config: &Config) -> Leaving {
         let mut leaving = old.not_in(self);
         leaving.extend(old.restore(old_config));
@@ -246,7 +245,7 @@ impl Threads {
         Shared { options: self.options.clone(), waits: self.waits.clone(), stopping: self.stopping.clone() }
     }
 
-    /// What the scripts of a block see.
+    /// What the scripts of a block can see.
     pub(crate) fn scope(&self, label: &ScopeLabel) -> Arc<dyn Scope> {
         let own = self.background.get(label).unwrap_or(&self.global);
         ScopeView::of(own, &self.global)
@@ -260,7 +259,7 @@ impl Threads {
         own.chain(global)
     }
 
-    /// Restarts the workers of the chosen scopes. Returns how many there are, and the scripts that should end for it.
+    /// Restarts the workers of the chosen scopes. Returns their number, and the scripts that must end for it.
     pub(crate) fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> (usize, Runs) {
         let mut runs = Runs::default();
         let mut restarted = 0;
@@ -290,7 +289,7 @@ impl Threads {
         all.push(Arc::downgrade(worker));
     }
 
-    /// Ends the runs of HTTP workers that are not among these: a reload has replaced them, or is about to start them.
+    /// Ends the runs of HTTP workers that are not in this set: a reload has replaced them, or is about to start them.
     pub(crate) fn end_runs_of_others(&self) {
         let all = self.all_http.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let here = |worker: &Arc<HttpWorker>| self.http.iter().any(|group| Arc::ptr_eq(&group.worker, worker));

@@ -1,4 +1,4 @@
-//! The flags and small commands of Caddy and FrankenPHP that images, service units and kits call.
+//! The flags and small commands of Caddy and FrankenPHP that images, service units and frameworks use.
 
 use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
 use super::output::{complain, print};
@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The version of FrankenPHP for kits that ask for one: the oldest with all that igor offers of it.
+/// The version of FrankenPHP that is reported to frameworks that ask: the oldest with everything that igor offers of
+/// it.
 const FRANKENPHP_VERSION: &str = "1.9.0";
 
 /// How long `igor start` waits for the server that it has started.
 const START_SECONDS_MAX: u64 = 120;
 
-/// The variable by which a process knows that it has read its `--envfile`.
+/// This variable marks a process that has already read its `--envfile`.
 const ENVFILE_READ: &str = "IGOR_ENVFILE_READ";
 
-/// `igor build-info`, in the form of Go's programs: Laravel Octane looks for the line of FrankenPHP.
+/// `igor build-info`, in the form of Go's programs: Laravel Octane searches it for the line of FrankenPHP.
 pub(super) fn build_info() -> Result<(), String> {
     let text = format!(
         "path\tigor\nmod\tigor\tv{}\ndep\tgithub.com/dunglas/frankenphp\tv{FRANKENPHP_VERSION}\nbuild\t-php={}\n",
@@ -59,7 +60,7 @@ pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), Str
         Some(password) => password.clone(),
         None => {
             if io::stdin().is_terminal() {
-                // The terminal shows what is typed; a pipe does not.
+                // A terminal echoes what is typed; a pipe does not.
                 let _ = write!(io::stderr(), "Password: ");
             }
             let mut line = String::new();
@@ -104,15 +105,14 @@ pub(super) fn file_server(root: &Path, listen: &str, access_log: bool) -> String
     format!("http://{listen} {{\n{log}\troot * {}\n\tfile_server\n}}\n", quoted(&root.to_string_lossy()))
 }
 
-/// A word of a Caddyfile that means this text.
+/// This text as a word of a Caddyfile.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Does what the flags of `run` say before the configuration is read.
+/// Carries out the flags of `run` that come before reading the configuration.
 ///
-/// # Errors
-/// A flag cannot be obeyed.
+/// # Errors A flag cannot be carried out.
 pub(super) fn prepare(arguments: &RunArguments) -> Result<(), String> {
     check_adapter(arguments.adapter.as_deref())?;
     if let Some(error) = read_envfiles(&arguments.envfile) {
@@ -131,7 +131,7 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses configurations that are no Caddyfiles.
+/// Refuses configurations that are not Caddyfiles.
 pub(super) fn check_adapter(adapter: Option<&str>) -> Result<(), String> {
     match adapter {
         None | Some("" | "caddyfile") => Ok(()),
@@ -155,7 +155,7 @@ pub(super) fn read_envfiles(files: &[PathBuf]) -> Option<String> {
             Err(error) => return Some(format!("reading the file of variables {}: {error}", file.display())),
         }
     }
-    // As in Caddy, what is set already stays.
+    // As in Caddy, variables that are already set win.
     variables.retain(|(name, _)| std::env::var_os(name).is_none());
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -168,8 +168,7 @@ pub(super) fn read_envfiles(files: &[PathBuf]) -> Option<String> {
 
 /// The variables of an environment file: `NAME=VALUE` lines, `#` comments, quotes around values.
 ///
-/// # Errors
-/// The number of the first line that is none.
+/// # Errors The number of the first invalid line.
 fn variables_of(text: &str) -> Result<Vec<(String, String)>, usize> {
     let mut variables = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -216,7 +215,7 @@ pub(super) fn start(arguments: &RunArguments) -> Result<(), String> {
     Err(format!("the server does not answer within {START_SECONDS_MAX} s; it runs on with pid {}", server.id()))
 }
 
-/// Commands of Caddy and FrankenPHP that there is another way for.
+/// Commands of Caddy and FrankenPHP that igor replaces by another way.
 pub(super) fn elsewhere(command: &str) -> Option<&'static str> {
     Some(match command {
         "reverse-proxy" => "igor is no proxy for other servers; run one beside it",

@@ -1,4 +1,4 @@
-//! `igor fmt` and `igor adapt`: a Caddyfile in its usual form, and what igor understands of it.
+//! `igor fmt` and `igor adapt`: format a Caddyfile, and show what igor has read from it.
 
 use std::io::Read;
 use std::path::Path;
@@ -45,7 +45,7 @@ pub(super) fn adapt(config: &Config, is_pretty: bool) -> Result<(), String> {
     print(&format!("{}\n", text.map_err(|error| format!("writing the configuration: {error}"))?)).map(drop)
 }
 
-/// The configuration in a form of igor's own: what answers, in which order, and where it is written.
+/// The configuration in igor's own format: the handlers, their order, and their places in the file.
 fn shown(config: &Config) -> Value {
     let workers = config.scopes().flat_map(|scope| {
         scope.workers.iter().map(move |worker| {
@@ -91,7 +91,7 @@ fn routes(list: &[Route]) -> Vec<Value> {
     list.iter().map(route).collect()
 }
 
-/// The directive that makes a handler, and its settings. Variables of scripts are left out, because they hold passwords.
+/// The directive of a handler, and its settings. Variables of scripts are left out, because they hold passwords.
 fn directive(handler: &Handler) -> (&'static str, String) {
     let without_variables = |server: &PhpServer| {
         let settings = PhpSettings { env: Vec::new(), ..server.settings.clone() };
@@ -111,7 +111,7 @@ fn directive(handler: &Handler) -> (&'static str, String) {
         Handler::BasicAuth(auth) => ("basic_auth", format!("{auth:?}")),
         Handler::RequestBody(bytes_max) => ("request_body", bytes_max.to_string()),
         Handler::Abort => ("abort", String::new()),
-        // Header fields for an upstream may hold what authorizes this server.
+        // Header fields for an upstream may contain this server's credentials.
         Handler::ReverseProxy(proxy) => ("reverse_proxy", format!("{:?}", proxy.settings)),
         Handler::Intercept(replies) => ("intercept", format!("{} replies", replies.len())),
         Handler::CopyResponse(status) => ("copy_response", format!("{status:?}")),

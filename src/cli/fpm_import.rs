@@ -1,6 +1,7 @@
-//! `igor fpm --import`: writes the Caddyfile that does what a pool file of php-fpm says.
+//! `igor fpm --import`: converts a pool file of php-fpm to a Caddyfile.
 //!
-//! What igor does otherwise, or not at all, becomes a comment with its reason, so that nothing is lost without a word.
+//! A setting that igor handles differently, or not at all, becomes a comment with its reason, so that nothing is lost
+//! silently.
 
 use std::fmt::Write as _;
 
@@ -20,7 +21,7 @@ struct Setting<'a> {
     value: &'a str,
 }
 
-/// A section of the file but `[global]`.
+/// A section of the file, except `[global]`.
 struct Pool<'a> {
     name: &'a str,
     settings: Vec<Setting<'a>>,
@@ -51,8 +52,7 @@ struct Threads {
 
 /// The Caddyfile for a pool file. `source` is named in its first line.
 ///
-/// # Errors
-/// A line is no setting, a number is none, or there is no pool with a `listen`.
+/// # Errors A line is not a setting, a value is not a number, or no pool has a `listen`.
 pub(super) fn caddyfile(text: &str, source: &str) -> Result<String, ImportError> {
     let mut left = Vec::new();
     let mut sites = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn caddyfile(text: &str, source: &str) -> Result<String, ImportError>
     Ok(written(source, &sites, &left))
 }
 
-/// The pools with their settings. What the section `[global]` says is left out.
+/// The pools with their settings. The section `[global]` is left out.
 fn pools<'a>(text: &'a str, left: &mut Vec<String>) -> Result<Vec<Pool<'a>>, ImportError> {
     let mut pools: Vec<Pool<'a>> = Vec::new();
     let mut is_global = true;
@@ -97,7 +97,7 @@ fn pools<'a>(text: &'a str, left: &mut Vec<String>) -> Result<Vec<Pool<'a>>, Imp
     Ok(pools)
 }
 
-/// A value without its quotes, or without the comment behind it.
+/// A value without its quotes, or without the comment after it.
 fn bare(value: &str) -> &str {
     let value = value.trim();
     let quoted = value.strip_prefix('"').and_then(|rest| rest.split_once('"'));
@@ -111,7 +111,7 @@ fn kept(setting: Setting<'_>, reason: &str) -> String {
     format!("{} = {} (line {}): {reason}", setting.name, setting.value, setting.line)
 }
 
-/// What a pool becomes, and, in `left`, what does not become a part of it.
+/// The site of a pool, and in `left` the settings that it does not take over.
 fn site(pool: &Pool<'_>, left: &mut Vec<String>) -> Result<Site, ImportError> {
     let mut site = Site::default();
     for setting in &pool.settings {
@@ -137,7 +137,7 @@ fn site(pool: &Pool<'_>, left: &mut Vec<String>) -> Result<Site, ImportError> {
     Ok(site)
 }
 
-/// Takes one setting over, if igor has it.
+/// Takes over one setting, if igor has it.
 fn taken(site: &mut Site, setting: Setting<'_>, value: &str) -> Result<bool, ImportError> {
     let number = || value.parse::<usize>().map_err(|_| not_a(setting, "number"));
     match setting.name {

@@ -109,7 +109,7 @@ fn run_config(arguments: RunArguments) -> Result<(), String> {
     }
     let served = serve(config, Some(&file));
     if let Some(pidfile) = arguments.pidfile {
-        // A file that cannot be removed names a process that is gone. Its readers must check that anyway.
+        // If the file cannot be removed, it names a process that no longer exists. Its readers must check that anyway.
         let _ = std::fs::remove_file(pidfile);
     }
     served

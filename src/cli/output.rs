@@ -2,7 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// Prints on the standard output, and returns whether it is still read: a reader that has closed it, such as `head`, is no failure.
+/// Prints to standard output, and returns whether it still has a reader: one that has closed it, such as `head`, is not
+/// a failure.
 ///
 /// # Errors
 /// The text could not be written, for example because the disk is full.
@@ -15,7 +16,7 @@ pub(super) fn print(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Prints on the standard error. Where that fails, only the exit status is left to tell.
+/// Prints on the standard error. If that fails too, only the exit status reports it.
 pub(super) fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -1,5 +1,5 @@
 //! `igor php-cli`: replaces the process by the `php` command of the build that igor was linked with. Exit status,
-//! signals and terminal are that program's own. The background functions do not exist there (contract line B44).
+//! signals and terminal are then those of `php`. The background functions do not exist there (contract line B44).
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -10,8 +10,8 @@ use std::process::Command;
 /// Names another `php` than the one of the build.
 const PROGRAM_VARIABLE: &str = "IGOR_PHP_CLI";
 
-/// Starts `php` in the place of this process, with the arguments after `igor php-cli`. Comes back only when that failed,
-/// and says why.
+/// Starts `php` in the place of this process, with the arguments after `igor php-cli`. Returns only if that failed,
+/// with the reason.
 pub(super) fn replace_process() -> String {
     let (program, named) = program(std::env::var_os(PROGRAM_VARIABLE));
     let error = Command::new(&program).args(std::env::args_os().skip(2)).exec();

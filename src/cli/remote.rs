@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-/// How long connecting, and an answer that takes no work, may take: far more than on a machine that is not in trouble.
+/// How long connecting, or an answer that takes no work, may take: far more than a healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the server's admin interface is.
+/// The address of the server's admin interface.
 pub(super) struct Remote {
     address: Admin,
     runtime: tokio::runtime::Runtime,
@@ -33,13 +33,13 @@ pub(super) struct Question<'a> {
     pub(super) path: &'a str,
     /// Empty: none.
     pub(super) body: String,
-    /// Whether the server answers only after work that may take its grace period.
+    /// Whether the server answers only after work that may last for its grace period.
     pub(super) takes_time: bool,
 }
 
 impl Remote {
-    /// Finds the address: the one that was named, else that of the configuration file (`./Caddyfile` if none was named
-    /// and there is one), else the usual one.
+    /// Finds the address: the named one, else the configuration file's (`./Caddyfile` if none is named and it exists),
+    /// else the default.
     ///
     /// # Errors
     /// The address or the file is wrong, or the file says that there is no admin interface.
@@ -57,10 +57,9 @@ impl Remote {
         Ok(Self { address, runtime })
     }
 
-    /// Asks, and returns the text of a good answer.
+    /// Sends the request, and returns the text of a successful answer.
     ///
-    /// # Errors
-    /// No one answers, or the answer is a refusal.
+    /// # Errors There is no answer, or the server refuses.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<String, String> {
         let (status, body) =
             self.runtime.block_on(send(&self.address, question)).map_err(|failure| failure.sentence(&self.address))?;
@@ -69,8 +68,8 @@ impl Remote {
     }
 }
 
-/// Whether the process of this number answers at the admin address that a configuration says. Without such an address
-/// that cannot be known.
+/// Whether the process with this id answers at the configuration's admin address. Without such an address this is
+/// unknown.
 pub(super) fn is_served_by(config: Option<&Path>, pid: u32) -> bool {
     let Ok(remote) = Remote::find(None, config) else { return true };
     let path = "/config/apps/frankenphp";
@@ -90,10 +89,10 @@ pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
     if stuck.is_empty() { Ok(()) } else { Err(stuck.iter().map(hangs).collect::<Vec<_>>().join("\n")) }
 }
 
-/// `igor reload`: the server reads its own file again, or takes the one that is named.
+/// `igor reload`: the server reads its own file again, or the named one.
 pub(super) fn reload(arguments: &RemoteArguments) -> Result<(), String> {
     let text = match &arguments.config {
-        // The server refuses a wrong one too; it is refused sooner here, and with the names of files as they are known
+        // The server would also refuse a wrong one; checked here, the errors come sooner and have the paths as they are
         // here.
         Some(file) => {
             config::load(file).map_err(|diagnostics| super::diagnosed(&diagnostics))?;
@@ -120,8 +119,7 @@ fn command(arguments: &RemoteArguments, path: &str, body: String, takes_time: bo
 
 /// Reads an answer in JSON.
 ///
-/// # Errors
-/// It is not what this version of igor answers.
+/// # Errors The answer does not have this version's format.
 pub(super) fn understood<T: DeserializeOwned>(answer: &str) -> Result<T, String> {
     serde_json::from_str(answer).map_err(|error| format!("the answer is not that of this version of igor: {error}"))
 }
@@ -154,7 +152,7 @@ fn of_file(file: &Path) -> Result<Admin, String> {
     }
 }
 
-/// What went wrong between us and the server.
+/// An error in the exchange with the server.
 enum Trouble {
     Connect(io::Error),
     Silent,
@@ -184,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 async fn send(address: &Admin, question: Question<'_>) -> Result<(StatusCode, Bytes), Trouble> {
     let stream = in_time(connect(address)).await?.map_err(Trouble::Connect)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Trouble::Http)?;
-    // The caller that waits for the answer gets what goes wrong there.
+    // The caller that waits for the answer gets its errors.
     let connection = tokio::spawn(async move { drop(connection.await) });
     let request = Request::builder()
         .method(question.method)

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where systems keep the authorities that their administrator trusts, and what makes them take note.
+/// The folders where systems keep locally trusted authorities, and the commands that update their trust stores.
 const STORES: [(&str, &[&str]); 3] = [
     // Debian, Ubuntu, Alpine.
     ("/usr/local/share/ca-certificates", &["update-ca-certificates"]),
@@ -21,7 +21,7 @@ const STORES: [(&str, &[&str]); 3] = [
 
 const FILE: &str = "igor-local-authority.crt";
 
-/// `igor trust`: makes the system trust the authority, which is made if there is none.
+/// `igor trust`: makes the system trust the authority, which is created if there is none.
 pub(super) fn trust(arguments: &TrustArguments) -> Result<(), String> {
     let authority = InternalAuthority::open(&storage(arguments)?).map_err(|error| error.to_string())?;
     let (folder, update) = system_store()?;

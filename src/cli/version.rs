@@ -3,14 +3,14 @@
 use super::output::print;
 use crate::php::{Engine, EngineOptions, floor_above};
 
-/// What is known against this release, as the end of its line.
+/// A warning about this release, as the end of its line.
 fn floor(version: &str) -> String {
     floor_above(version).map_or(String::new(), |floor| {
         format!(": UNSAFE, older than {}; public since {}: {}", floor.version, floor.since, floor.reason)
     })
 }
 
-/// Starts the engine, for only it knows whether opcache runs.
+/// Starts the engine, because only the engine knows whether opcache runs.
 pub(super) fn print_versions() -> Result<(), String> {
     let engine =
         Engine::start(&EngineOptions { threads: 1, ..EngineOptions::default() }).map_err(|error| error.to_string())?;

@@ -11,17 +11,17 @@ use std::time::Duration;
 /// How often `--watch` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What clears a terminal: the cursor to its first place, then everything from there.
+/// Clears a terminal: moves the cursor to the top left, then erases from there on.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
-/// Prints the workers; with `--watch` again and again, until the reader of the output is gone.
+/// Prints the workers; with `--watch` every second, until the output has no reader.
 pub(super) fn show(arguments: &WorkersArguments) -> Result<(), String> {
     let remote = Remote::find(arguments.remote.address.as_deref(), arguments.remote.config.as_deref())?;
     let mut first = true;
     loop {
         let output = match look(&remote, arguments.json) {
             Ok(output) => output,
-            // A server that is restarted while someone watches comes back.
+            // The server may be restarting while someone watches.
             Err(error) if !first => format!("{error}\n"),
             Err(error) => return Err(error),
         };
@@ -84,7 +84,7 @@ fn background_row(worker: &BackgroundView) -> Vec<String> {
     ]
 }
 
-/// What does not fit into a row: the script, the last error, and the waiting threads.
+/// The notes that do not fit into a row: the script, the last error, and the waiting threads.
 fn background_notes(worker: &BackgroundView) -> Vec<String> {
     let mut notes = vec![format!("file: {}", worker.file.display())];
     notes.extend(worker.last_error.as_ref().map(error_note));
@@ -149,8 +149,8 @@ fn ago(seconds: f64) -> String {
     if seconds < 100.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
-/// Aligns the rows below their head; the notes of a row stand below it, indented. Control characters of names and messages
-/// are not for the terminal.
+/// Aligns the rows below their head; the notes of a row stand below it, indented. Control characters in names and
+/// messages must not reach the terminal.
 fn columns(head: &[String], rows: Vec<(Vec<String>, Vec<String>)>) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for (row, _) in &rows {

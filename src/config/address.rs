@@ -9,7 +9,7 @@ use super::model::Address;
 use super::syntax::{Token, excerpt};
 use super::tls::HttpsSettings;
 
-/// An address cut into its parts.
+/// An address, split into its parts.
 struct Parts<'a> {
     scheme: Option<&'a str>,
     host: &'a str,
@@ -73,12 +73,12 @@ pub(super) fn address(word: &Token, settings: &HttpsSettings, context: &mut Cont
     }
 }
 
-/// The IP that a host is.
+/// The host as an IP, if it is one.
 fn ip(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
-/// The error of an address, as the end of a sentence about it, and the way out.
+/// The error of an address, as the end of a sentence about it, and a hint.
 type Refusal = (&'static str, &'static str);
 
 const NOT_AN_ADDRESS: &str = "write for example `example.com`, `:8080` or `http://example.com:8080`";
@@ -149,7 +149,7 @@ fn host(text: &str) -> Result<String, Refusal> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// Whether two sockets of one port cannot both be open: they differ, but one of them takes all interfaces of the other.
+/// Whether two sockets of one port exclude each other: they differ, but one listens on all interfaces of the other.
 #[must_use]
 pub fn overlap(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
     let covers = |all: Option<IpAddr>, other: Option<IpAddr>| match all {

@@ -55,7 +55,7 @@ fn warnings_below(root: &Path) -> Vec<Diagnostic> {
     found
 }
 
-/// Links are not followed: they may lead back.
+/// Links are not followed, because they may form a cycle.
 fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
@@ -78,7 +78,7 @@ fn warning(root: &Path, folder: &Path) -> Option<Diagnostic> {
     Some(Diagnostic::warning(&position, message).with_hint(hint))
 }
 
-/// Whether a line of an `.htaccess` denies access, in the words of Apache 2.2 or 2.4.
+/// Whether a line of an `.htaccess` denies access, in the syntax of Apache 2.2 or 2.4.
 fn denies(line: &str) -> bool {
     let words: Vec<String> = line.split_whitespace().map(str::to_ascii_lowercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -26,7 +26,7 @@ pub(super) fn assemble(sections: Sections, start: &Position, context: &mut Conte
     (global, sites)
 }
 
-/// Checks what concerns more than one site, and labels every scope of its own.
+/// Checks the rules that concern more than one site, and assigns each scope a unique label.
 pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     share_sockets(&mut config.sites);
     check_addresses(&config.sites, context);
@@ -61,16 +61,16 @@ fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {
     site
 }
 
-/// The first host, else the first listener address. A site without a valid address is refused, so its label only
-/// is in messages.
+/// The first host, else the first listener address. A site without a valid address is refused, so its label only occurs
+/// in messages.
 pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
     let host = addresses.iter().find_map(|address| address.host.clone());
     let listener = || addresses.first().map(|address| Listener::Tcp { ip: address.ip, port: address.port }.to_string());
     ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
 }
 
-/// Makes an IP that is served by HTTPS a host like others where another address takes the same port on all interfaces:
-/// the two then share a socket, as `localhost, 127.0.0.1` is meant.
+/// Treats an IP with HTTPS as a host if another address takes the same port on all interfaces: then the two share a
+/// socket, as intended by `localhost, 127.0.0.1`.
 fn share_sockets(sites: &mut [Site]) {
     let on_all = |site: &Site, address: &Address| address.https && address.ip.is_none() && site.bind.is_empty();
     let ports: HashSet<u16> = sites
@@ -86,7 +86,7 @@ fn share_sockets(sites: &mut [Site]) {
     }
 }
 
-/// No two sites may answer the same host at the same listener.
+/// Refuses two sites for the same host at the same listener.
 fn check_addresses(sites: &[Site], context: &mut Context<'_>) {
     let mut known: HashMap<(Option<&str>, Listener, u16), &Position> = HashMap::new();
     for (site, address) in sites.iter().flat_map(|site| site.addresses.iter().map(move |address| (site, address))) {
@@ -102,7 +102,7 @@ fn check_addresses(sites: &[Site], context: &mut Context<'_>) {
     }
 }
 
-/// No two sockets may get in each other's way.
+/// Refuses sockets that exclude each other.
 fn check_listeners(config: &Config, context: &mut Context<'_>) {
     let mut known: Vec<(Listener, String)> = Vec::new();
     let mut reported: HashSet<Listener> = HashSet::new();
@@ -131,7 +131,7 @@ fn check_listeners(config: &Config, context: &mut Context<'_>) {
 
 const THE_ADMIN_INTERFACE: &str = "the admin interface";
 
-/// Two sites can share one socket; the admin interface shares its socket with no one.
+/// Two sites can share one socket; the admin interface needs its own.
 fn clash(listener: &Listener, other: &Listener, is_admins: bool) -> bool {
     match (listener.tcp(), other.tcp()) {
         (Some((ip, port)), Some((other_ip, other_port))) => {
@@ -155,8 +155,8 @@ fn depth(routes: &[Route]) -> usize {
     1 + inner.max().unwrap_or_default()
 }
 
-/// `num_threads` counts those of HTTP workers too: one that leaves none for other scripts is hardly meant, and a page
-/// that asks its own site would wait for itself.
+/// `num_threads` counts those of HTTP workers too: a number that leaves none for other scripts is probably a mistake,
+/// and a page that sends requests to its own site would wait for itself.
 fn check_threads(config: &Config, context: &mut Context<'_>) {
     let Some((threads, position)) =
         config.global.frankenphp.num_threads.zip(config.global.frankenphp.position.as_ref())
@@ -229,7 +229,7 @@ fn scheme(address: &Address) -> &'static str {
     if address.https { "HTTPS" } else { "plain HTTP" }
 }
 
-/// Puts a number behind a label that another scope has already.
+/// Appends a number to a label that another scope already has.
 fn name_scopes(sites: &mut [Site]) {
     let mut taken: HashSet<ScopeLabel> = HashSet::from([ScopeLabel::new(ScopeLabel::GLOBAL)]);
     for site in sites {

@@ -5,7 +5,7 @@ use super::limits;
 /// The `basic_auth` directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasicAuth {
-    /// The name in the client's dialogue.
+    /// The name that the client shows when it asks for the password.
     pub realm: String,
     /// Each account with the hash of its password.
     pub accounts: Vec<(String, PasswordHash)>,
@@ -15,7 +15,7 @@ pub struct BasicAuth {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
-/// Hashes are secrets: everyone who has one can search for its password.
+/// Hashes are secrets, because a hash allows an offline search for the password.
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("PasswordHash(…)")
@@ -34,8 +34,7 @@ pub enum PasswordAlgorithm {
 impl PasswordHash {
     /// Reads a hash.
     ///
-    /// # Errors
-    /// Says why it is none that can be checked here.
+    /// # Errors Why the hash cannot be checked here.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with("$argon2id$") {
             check_argon2id(text)?

@@ -15,7 +15,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// The moment so many seconds after the start of 1970.
+    /// The moment that many seconds after the start of 1970.
     pub(super) fn of(unix_seconds: u64) -> Self {
         let days = unix_seconds / SECONDS_PER_DAY;
         let (mut year, mut left) = (1970, days);

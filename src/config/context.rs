@@ -1,4 +1,4 @@
-//! The state of reading one configuration: the findings, the directory where paths start, the definitions.
+//! The state while one configuration is read: findings, base directory, definitions.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,32 +18,32 @@ pub(crate) struct Context<'a> {
     pub(crate) findings: &'a mut Findings,
     /// The directory that relative paths start from, as in Caddy. It is absolute.
     pub(crate) working_dir: &'a Path,
-    /// The directory of the Caddyfile, from which a path starts that is not there in the working directory. It is
+    /// The directory of the Caddyfile: the base of a path that does not exist in the working directory. It is
     /// absolute.
     pub(crate) base_dir: &'a Path,
-    /// How the directive at hand is written, for hints. Empty outside of every directive.
+    /// The syntax of the current directive, for hints. Empty outside of every directive.
     pub(crate) usage: &'static str,
     /// The order of directives.
     pub(crate) order: Order,
-    /// The label of the scopes of the site at hand.
+    /// The label for the scopes of the current site.
     pub(crate) label: ScopeLabel,
-    /// The named matchers that the directive at hand can use.
+    /// The named matchers that the current directive can use.
     pub(crate) named: NamedMatchers,
     /// The name of the matcher that is being read, without its `@`.
     pub(crate) matcher_name: String,
-    /// The placeholders that the site at hand defines itself.
+    /// The placeholders that the current site defines itself.
     pub(crate) placeholders: Vec<String>,
     /// The blocks `&(name)`.
     pub(crate) named_routes: HashMap<String, Vec<Node>>,
-    /// The named routes that are being put in.
+    /// The named routes that are being inserted.
     pub(crate) invoked: Vec<String>,
-    /// Whether a name is that of a directive of sites, which no block of routes takes. Set with the first site.
+    /// Whether a directive of this name belongs to sites and is refused in a block of routes. Set with the first site.
     pub(crate) is_site_directive: fn(&str) -> bool,
-    /// The `handle_errors` of the site at hand.
+    /// The `handle_errors` of the current site.
     pub(crate) error_routes: Vec<Route>,
-    /// How many routes there are so far.
+    /// The number of routes so far.
     pub(crate) routes: usize,
-    /// Whether it was said that paths start from the directory of the Caddyfile.
+    /// Whether the warning about paths relative to the Caddyfile was already given.
     fell_back: bool,
 }
 
@@ -76,12 +76,12 @@ impl Context<'_> {
         self.findings.report(Diagnostic::error(position, message.to_string()));
     }
 
-    /// Reports an error with the way out.
+    /// Reports an error with a hint.
     pub(crate) fn error_with_hint(&mut self, position: &Position, message: impl fmt::Display, hint: impl fmt::Display) {
         self.findings.report(Diagnostic::error(position, message.to_string()).with_hint(hint.to_string()));
     }
 
-    /// Reports an error, with how the directive is written as the way out.
+    /// Reports an error, with the directive's syntax as the hint.
     pub(crate) fn usage_error(&mut self, position: &Position, message: impl fmt::Display) {
         match self.usage {
             "" => self.error(position, message),
@@ -94,7 +94,7 @@ impl Context<'_> {
         self.findings.report(Diagnostic::warning(position, message.to_string()));
     }
 
-    /// Reports a warning with a way out.
+    /// Reports a warning with a hint.
     pub(crate) fn warning_with_hint(
         &mut self,
         position: &Position,
@@ -104,13 +104,13 @@ impl Context<'_> {
         self.findings.report(Diagnostic::warning(position, message.to_string()).with_hint(hint.to_string()));
     }
 
-    /// The absolute path that `text` means: as in Caddy it starts from the working directory. A file that exists only
+    /// The absolute path of `text`: as in Caddy, relative to the working directory. A file that exists only
     /// beside the Caddyfile is used, with a warning the first time.
     pub(crate) fn path(&mut self, text: &str, position: &Position) -> PathBuf {
         self.path_that(text, position, Path::exists)
     }
 
-    /// The same for a file that is made later, so that its directory decides.
+    /// The same for a file that is created later, so its directory decides.
     pub(crate) fn path_of_new_file(&mut self, text: &str, position: &Position) -> PathBuf {
         self.path_that(text, position, |path| path.parent().is_none_or(Path::exists))
     }
@@ -169,7 +169,7 @@ impl Context<'_> {
         }
     }
 
-    /// Reports a block behind a directive that takes none.
+    /// Reports a block after a directive that takes none.
     pub(crate) fn no_block(&mut self, node: &Node) {
         if node.block.is_some() {
             self.usage_error(&node.position, format_args!("`{}` takes no block", node.name()));

@@ -7,11 +7,11 @@ use std::sync::Arc;
 /// A place in a configuration file. Lines and columns start at 1; a column counts characters, not bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// The file as it was named: the path given to `load`, or the path of an imported file.
+    /// The file as it was named: the path passed to `load`, or the path of an imported file.
     pub file: Arc<Path>,
     /// The line, starting at 1.
     pub line: usize,
-    /// The character in the line, starting at 1.
+    /// The column, in characters, starting at 1.
     pub column: usize,
 }
 
@@ -46,16 +46,16 @@ pub enum Severity {
 
 /// One finding about a configuration.
 ///
-/// Its `Display` is `file:line:column: message`, and on a second line `  hint: …` where there is a way out to tell.
+/// Its `Display` is `file:line:column: message`, and on a second line `  hint: …` if there is a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The file that holds the finding.
     pub file: Arc<Path>,
     /// The line, starting at 1.
     pub line: usize,
-    /// The character in the line, starting at 1.
+    /// The column, in characters, starting at 1.
     pub column: usize,
-    /// Whether the configuration can be used all the same.
+    /// Whether the configuration can still be used.
     pub severity: Severity,
     /// The error, in lower case and without a full stop.
     pub message: String,
@@ -76,7 +76,7 @@ impl Diagnostic {
         Self::new(position, Severity::Warning, message.into())
     }
 
-    /// The same finding with the way out.
+    /// The same finding with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

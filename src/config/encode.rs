@@ -8,9 +8,9 @@ use super::response_matcher::{FieldCondition, ResponseMatcher};
 pub struct Encode {
     /// The formats, the preferred one first: it decides between those that a client likes equally.
     pub formats: Vec<EncodeFormat>,
-    /// Responses that are known to be shorter, in bytes, are left as they are.
+    /// Responses that are known to be shorter, in bytes, are not compressed.
     pub minimum_length: u64,
-    /// The responses that are worth it.
+    /// The responses that are worth compressing.
     pub matcher: ResponseMatcher,
 }
 
@@ -26,7 +26,7 @@ pub enum EncodeFormat {
 }
 
 impl EncodeFormat {
-    /// The levels of formats that name none. At these levels a byte of output costs about the same in each format. At
+    /// The default levels. At these levels a byte of output costs about the same in each format. At
     /// higher ones, compressing a page takes longer than sending the saved bytes.
     pub const GZIP: Self = Self::Gzip(5);
     /// See [`EncodeFormat::GZIP`].

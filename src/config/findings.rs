@@ -1,4 +1,4 @@
-//! The errors and warnings of reading a configuration; joins its paths too.
+//! The errors and warnings found in a configuration; also joins its paths.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -12,12 +12,12 @@ use super::limits;
 pub(crate) struct Findings {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
-    /// The variables that are empty: the file, the line, the name.
+    /// The empty variables: file, line, name.
     empty_variables: HashSet<(Arc<Path>, usize, String)>,
 }
 
 impl Findings {
-    /// Keeps a finding. One that is known already is not kept again: a snippet is read once for each import of it.
+    /// Keeps a finding. A known finding is not kept twice: a snippet is read once for each import of it.
     pub(crate) fn report(&mut self, mut finding: Diagnostic) {
         if finding.severity == Severity::Error {
             self.name_empty_variables(&mut finding);
@@ -31,12 +31,12 @@ impl Findings {
         }
     }
 
-    /// Notes the variables of a file that are empty, each with its line.
+    /// Records the empty variables of a file, each with its line.
     pub(crate) fn note_empty_variables(&mut self, file: &Arc<Path>, variables: Vec<(usize, String)>) {
         self.empty_variables.extend(variables.into_iter().map(|(line, name)| (Arc::clone(file), line, name)));
     }
 
-    /// Says of an error that something on its line is missing because a variable is empty.
+    /// Adds to an error that a variable on its line is empty.
     fn name_empty_variables(&self, finding: &mut Diagnostic) {
         let on_line = |(file, line, _): &&(Arc<Path>, usize, String)| *file == finding.file && *line == finding.line;
         let mut names: Vec<String> =
@@ -62,7 +62,7 @@ impl Findings {
         if self.errors.is_empty() {
             Ok(self.warnings)
         } else {
-            // A comparison that calls different files equal is no total order, so each file is sorted by itself.
+            // A comparison in which different files are equal is not a total order, so each file is sorted separately.
             let mut sorted = Vec::with_capacity(self.errors.len());
             while let Some(first) = self.errors.first() {
                 let file = first.file.clone();
@@ -76,7 +76,7 @@ impl Findings {
     }
 }
 
-/// Joins two paths and resolves `.` and `..` by their names alone, so that one file has one spelling.
+/// Joins two paths and resolves `.` and `..` without the file system, so that one file has one spelling.
 pub(crate) fn join(base: &Path, path: &Path) -> PathBuf {
     let mut joined = PathBuf::new();
     for component in base.join(path).components() {

@@ -1,5 +1,5 @@
-//! `igor fmt`: the text of a Caddyfile in its usual form. Words and comments stay as they are written; what changes is
-//! the white space between them.
+//! `igor fmt`: formats the text of a Caddyfile. Words and comments stay as written; only the white space between them
+//! changes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use super::syntax::tokenize;
 
 /// The text with one tab for each block, one blank between words and at most one empty line.
 ///
-/// # Errors
-/// A quote or heredoc that does not end: where words begin is unknown behind it.
+/// # Errors A quote or heredoc does not end: the words after it are unknown.
 pub fn format(text: &str) -> Result<String, Diagnostic> {
     let file: Arc<Path> = Arc::from(Path::new("Caddyfile"));
     let words = |text: &str| {
-        // A value of one word, under any name.
+        // A value of one word, with any name.
         let value = |name: &str| Some(name.bytes().map(|byte| format!("{byte:02x}")).collect());
         let lines = tokenize(text, &file, &value)?.lines;
         let plain = |line: Vec<super::syntax::Token>| line.into_iter().map(|word| (word.text, word.quoted)).collect();
@@ -35,19 +34,19 @@ struct Formatter {
     out: String,
     /// How many blocks are open.
     depth: usize,
-    /// Whether empty lines were seen since the last line that was written.
+    /// Whether empty lines were seen since the last written line.
     gap: bool,
-    /// Whether the last line that was written has opened a block, or nothing was written yet.
+    /// Whether the last written line has opened a block, or nothing was written yet.
     opened: bool,
 }
 
-/// One line as it is written: words as they were, and what separates them.
+/// One line of the output: the words as they were, and the separators.
 #[derive(Default)]
 struct Line {
     text: String,
     first: String,
     last: String,
-    /// Whether it ends with a backslash, so that the next one belongs to it.
+    /// Whether it ends with a backslash, so that the next line belongs to it.
     continues: bool,
 }
 
@@ -88,7 +87,7 @@ impl Formatter {
         self.text.get(self.at + ahead).copied()
     }
 
-    /// Reads to the end of the line, or beyond where a quoted word continues.
+    /// Reads to the end of the line, or further if a quoted word continues.
     fn line(&mut self) -> Line {
         let mut line = Line::default();
         let mut is_apart = false;
@@ -137,7 +136,7 @@ impl Formatter {
         }
     }
 
-    /// Goes behind the word that starts here.
+    /// Skips the word that starts here.
     fn word(&mut self) {
         match self.peek(0) {
             Some(quote @ ('"' | '`')) => self.quoted(quote),
@@ -184,7 +183,7 @@ impl Formatter {
         self.at = self.at.min(self.text.len());
     }
 
-    /// The place behind the closing marker of the heredoc that starts here; `None` when it is none.
+    /// The place after the closing marker of the heredoc that starts here; `None` when it is none.
     fn end_of_heredoc(&self) -> Option<usize> {
         let rest: String = self.text[self.at..].iter().collect();
         let (first, body) = rest.split_once('\n')?;

@@ -14,12 +14,12 @@ use super::settings::StoreSettings;
 use super::text::Text;
 use super::workers::{ScopeLabel, WorkerConfig};
 
-/// One directive of a site that acts on requests, or a block of them.
+/// A directive of a site that acts on requests, or a block of them.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Which requests it acts on.
     pub matcher: Matcher,
-    /// The group of routes that it belongs to. A request takes only the first of a group that matches.
+    /// The group of routes that it belongs to. A request takes only the first route of a group that matches.
     pub exclusive: Option<Exclusive>,
     /// What it does.
     pub handler: Handler,
@@ -27,7 +27,7 @@ pub struct Route {
     pub position: Position,
 }
 
-/// Directives that exclude each other: of those in one block, a request takes only the first that matches. As in Caddy.
+/// Directives that exclude each other: in a block, a request takes only the first that matches. As in Caddy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exclusive {
     /// `handle` and `handle_path`.
@@ -38,14 +38,14 @@ pub enum Exclusive {
     Root,
 }
 
-/// What a route does with a request.
+/// The action of a route on a request.
 #[derive(Debug, Clone)]
 pub enum Handler {
     /// Changes the request, which then continues.
     Change(Change),
     /// Lets the request continue, and changes the response that comes back.
     Layer(Layer),
-    /// `route`, `handle`, `handle_path`, `invoke`, `try_files`: routes of its own. A request that none of them answers
+    /// `route`, `handle`, `handle_path`, `invoke`, `try_files`: a block of routes. A request that none of them answers
     /// continues after them.
     Subroute(Vec<Route>),
     /// `php_server`: files, index files and PHP scripts under a root.
@@ -60,7 +60,7 @@ pub enum Handler {
     FileServer(FileServer),
     /// `error`: ends the request with a failure, which `handle_errors` can answer.
     Error(ErrorRule),
-    /// `basic_auth`: lets a request go on only with a name and a password.
+    /// `basic_auth`: lets a request continue only with a name and a password.
     BasicAuth(BasicAuth),
     /// `request_body`: the largest body of the request, in bytes.
     RequestBody(u64),
@@ -68,7 +68,7 @@ pub enum Handler {
     Abort,
     /// `reverse_proxy` and `forward_auth`: another server answers.
     ReverseProxy(Box<ReverseProxy>),
-    /// `intercept`: other routes answer in the place of certain responses.
+    /// `intercept`: other routes answer instead of certain responses.
     Intercept(Vec<Reply>),
     /// `copy_response`: the response that led to these routes is the answer, perhaps with another status.
     CopyResponse(Status),
@@ -101,23 +101,23 @@ impl Handler {
 /// The `reverse_proxy` directive.
 #[derive(Debug, Clone)]
 pub struct ReverseProxy {
-    /// The servers, and how they are asked.
+    /// The servers, and how to connect to them.
     pub settings: ProxySettings,
-    /// Another method than that of the request. With GET and HEAD the body is left out.
+    /// The method to use instead of the request's. With GET and HEAD the body is left out.
     pub method: Option<Text>,
-    /// Another path or query than that of the request.
+    /// The path or query to use instead of the request's.
     pub rewrite: Option<Text>,
     /// `header_up`: changes of the request's header fields.
     pub request_headers: HeaderRule,
     /// `header_down`: changes of the response's header fields.
     pub response_headers: HeaderRule,
-    /// The proxies in front of this server that are trusted here, besides those of the global option.
+    /// The proxies in front of this server that this handler trusts, besides those of the global option.
     pub trusted: Vec<IpRange>,
-    /// What happens with certain responses; the first that fits counts.
+    /// The treatment of certain responses; the first match counts.
     pub replies: Vec<Reply>,
 }
 
-/// What happens with certain responses of a handler: `handle_response` and `replace_status`.
+/// The treatment of certain responses of a handler: `handle_response` and `replace_status`.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// Which responses.
@@ -163,13 +163,13 @@ pub enum Layer {
 /// The `map` directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Map {
-    /// What the lines are compared with.
+    /// The value that is compared with the lines.
     pub source: Text,
-    /// The names of the placeholders that get a value.
+    /// The names of the placeholders that it sets.
     pub destinations: Vec<String>,
     /// The lines. The first that matches counts.
     pub lines: Vec<MapLine>,
-    /// The values when no line fits; empty where there is no default.
+    /// The values if no line matches; empty if there is no default.
     pub defaults: Vec<Text>,
 }
 
@@ -182,7 +182,7 @@ pub struct MapLine {
     pub outputs: Vec<Option<Text>>,
 }
 
-/// What the source of a `map` is compared with.
+/// A pattern for the source of a `map`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapInput {
     /// Exactly this text.
@@ -198,9 +198,9 @@ pub enum UriChange {
     StripPrefix(Text),
     /// Takes this from the end of the path.
     StripSuffix(Text),
-    /// Replaces a text in path and query, at most so many times.
+    /// Replaces a text in path and query, at most this many times.
     Replace(Text, Text, Option<usize>),
-    /// Replaces what fits a regular expression in the path.
+    /// Replaces matches of a regular expression in the path.
     PathRegexp(Pattern, Text),
     /// Changes the query.
     Query(Vec<QueryChange>),
@@ -217,7 +217,7 @@ pub enum QueryChange {
     Add(Text, Text),
     /// `key>other`: renames it.
     Rename(Text, Text),
-    /// `key search replace`: replaces what fits a regular expression in its values; `*` is every parameter.
+    /// `key search replace`: replaces matches of a regular expression in its values; `*` is every parameter.
     Replace(Text, Pattern, Text),
 }
 
@@ -269,11 +269,11 @@ pub struct PhpServer {
 /// `http` reads the same struct. Only `leaves_files` has no directive: `php_fastcgi` sets it.
 #[derive(Debug, Clone)]
 pub struct PhpSettings {
-    /// The document root: the block's `root`, else the root of the directives around it, else the working directory. In
+    /// The document root: the block's `root`, else the root of the enclosing directives, else the working directory. In
     /// `http`, a fixed root has no symbolic links if `resolve_root_symlink` is set.
     pub root: Root,
-    /// The scripts of a directory and, in the root, the front controllers; the first that exists counts. Empty after
-    /// `index off`.
+    /// The index scripts of a directory and, in the root, the front controllers; the first existing one counts. Empty
+    /// after `index off`.
     pub index: Vec<String>,
     /// The suffixes that end a script's name in a path and start `PATH_INFO`: in lower case, with their dot.
     pub split_path: Vec<String>,
@@ -281,10 +281,10 @@ pub struct PhpSettings {
     pub env: Vec<(String, String)>,
     /// Whether symbolic links in `root` are resolved before PHP sees the path.
     pub resolve_root_symlink: bool,
-    /// How `php_server` serves existing files that are not scripts; `None`: not at all. A root of its own counts there
-    /// alone.
+    /// How `php_server` serves existing files that are not scripts; `None`: not at all. A root of the file server
+    /// applies only there.
     pub file_server: Option<FileServer>,
-    /// Whether requests for such files go on to the handlers behind, as those of `php_fastcgi` do. Otherwise a block
+    /// Whether requests for such files continue to the next handlers, as with `php_fastcgi`. Otherwise a block
     /// without a file server runs the index script for them.
     pub leaves_files: bool,
     /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that
@@ -321,12 +321,12 @@ impl Default for PhpSettings {
 /// A status that a directive names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Status {
-    /// No status is named: the status of the failure in `handle_errors`, else the usual one of the directive.
+    /// No status is named: the failure's status in `handle_errors`, else the directive's default.
     #[default]
     Usual,
     /// Always this one.
     Code(u16),
-    /// The number that the text is.
+    /// The text as a number.
     Text(Text),
 }
 
@@ -355,8 +355,8 @@ pub struct Redir {
 pub struct HeaderRule {
     /// The changes, in order.
     pub ops: Vec<HeaderOp>,
-    /// Whether they are made when the response is about to be sent, after what the script has set. Otherwise they are
-    /// made before, and the script may override them.
+    /// Whether they apply when the response is about to be sent, after the script's own changes. Otherwise they apply
+    /// before, and the script may override them.
     pub defer: bool,
 }
 
@@ -384,7 +384,7 @@ pub enum HeaderOp {
         /// The value to set.
         value: Text,
     },
-    /// `Field search replacement`: replaces what fits the expression in its values; `*` is every field.
+    /// `Field search replacement`: replaces matches of the expression in its values; `*` is every field.
     Replace {
         /// The field's name.
         field: String,
@@ -416,27 +416,27 @@ impl HeaderOp {
 /// The `file_server` directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileServer {
-    /// The document root: the directive's, else that of the directives around it, else the working directory.
+    /// The document root: the directive's, else the enclosing directives', else the working directory.
     pub root: Root,
     /// The index files, in order of preference.
     pub index: Vec<String>,
-    /// Patterns of files that are answered as if they did not exist.
+    /// Patterns of files that are treated as missing.
     pub hide: Vec<String>,
     /// Whether directories without an index file are listed.
     pub browse: bool,
-    /// The formats of compressed files beside the others, the preferred one first.
+    /// The formats of compressed copies beside the files, in order of preference.
     pub precompressed: Vec<EncodeFormat>,
     /// The status of files that are sent whole.
     pub status: Status,
-    /// Whether requests for missing files go on to the handlers behind.
+    /// Whether requests for missing files continue to the next handlers.
     pub pass_thru: bool,
-    /// Files that no one may see under any name, also not through a symbolic link: absolute paths, each as it is named
-    /// and as it is without links. The directives of a configuration set none; the server adds its own files.
+    /// Files that are never served, not even through a symbolic link: absolute paths, each as named and with its links
+    /// resolved. No directive sets them; the server adds its own files.
     pub secret: Arc<[PathBuf]>,
 }
 
 impl FileServer {
-    /// The file server of a directory, with the index files that it has unless it names others.
+    /// The file server of a directory, with the default index files.
     #[must_use]
     pub fn new(root: Root) -> Self {
         Self {

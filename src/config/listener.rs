@@ -41,7 +41,7 @@ impl Bind {
 pub enum Listener {
     /// A TCP port.
     Tcp {
-        /// The interface; `None` is all of them, by IPv4 and IPv6.
+        /// The interface; `None`: all of them, by IPv4 and IPv6.
         ip: Option<IpAddr>,
         /// The port.
         port: u16,

@@ -2,9 +2,9 @@
 //!
 //! The steps of reading: `syntax` splits the text into words, builds the tree of directives and inserts imports;
 //! `directives` reads each block by a table of the directives that it may hold; `assemble` checks the sites against each
-//! other. Each step reports everything that it finds, so that a user sees all errors at once. The result, [`Config`], is
-//! plain data. Nothing here knows PHP threads, sockets or HTTP. Of the world outside it reads only whether files exist,
-//! and imported files.
+//! other. Each step reports everything that it finds, so users see all errors at once. The result, [`Config`], is
+//! plain data. Nothing here knows PHP threads, sockets or HTTP. From outside, it reads only imported files and whether
+//! files exist.
 
 mod address;
 mod apache;
@@ -94,8 +94,7 @@ use findings::{Findings, join};
 
 /// Reads the Caddyfile at `path` with the environment of the process.
 ///
-/// # Errors
-/// Everything that is wrong, in the order of the file.
+/// # Errors All errors, in the order of the file.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     match syntax::read_file(path) {
         Ok(text) => parse(&text, path, &|name| std::env::var(name).ok()),
@@ -110,8 +109,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// Reads the text of a Caddyfile. `origin` is the path it came from: imports and relative paths start from its
 /// directory. `env` returns the values of environment variables.
 ///
-/// # Errors
-/// Everything that is wrong, in the order of the file.
+/// # Errors All errors, in the order of the file.
 pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Diagnostic>> {
     let start = Position::start_of(Arc::from(origin));
     let working_dir = working_dir(origin)
@@ -130,14 +128,14 @@ pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) ->
     Ok(config)
 }
 
-/// Every directive that a configuration can have, block by block, with its syntax and meaning.
+/// Every directive, block by block, with its syntax and meaning.
 #[must_use]
 pub fn directive_docs() -> Vec<DirectiveDoc> {
     directives::docs()
 }
 
-/// The working directory. One that has been removed is known by the path that it had when a configuration was first read:
-/// a reload of a configuration with absolute paths does not need it, and a deployment may have made another in its place.
+/// The working directory. If it was removed, the path that it had at the first reading is used: a reload with absolute
+/// paths does not need it, and a deployment may have created another one there.
 fn working_dir(origin: &Path) -> io::Result<PathBuf> {
     static FIRST: OnceLock<PathBuf> = OnceLock::new();
     match std::env::current_dir() {

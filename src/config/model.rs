@@ -21,9 +21,9 @@ pub struct Config {
     pub global: Global,
     /// The sites, in the order in which they were written. There is at least one.
     pub sites: Vec<Site>,
-    /// What is allowed, and probably not meant.
+    /// Warnings: what is allowed, but probably not meant.
     pub warnings: Vec<Diagnostic>,
-    /// The directory that relative paths start from: the one that holds the Caddyfile.
+    /// The base of relative paths: the directory of the Caddyfile.
     pub base_dir: PathBuf,
     /// Every file that was read: the Caddyfile and what it imports. The paths are absolute, and spelled as those below
     /// `base_dir` are.
@@ -31,8 +31,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Every scope with the workers and stores that it declares: the global one first, then one for each `php_server` or `php`
-    /// block in the order of the file. A scope without any is there too.
+    /// Every scope with its workers and stores: first the global one, then one for each `php_server` or `php` block, in
+    /// file order. Scopes that declare none are included.
     pub fn scopes(&self) -> impl Iterator<Item = Scope<'_>> {
         let frankenphp = &self.global.frankenphp;
         let global = Scope { label: &self.global.scope, workers: &frankenphp.workers, stores: &frankenphp.stores };
@@ -45,7 +45,7 @@ impl Config {
     }
 }
 
-/// What one `php_server` block, or everything outside of them, declares.
+/// The declarations of one `php_server` block, or of everything outside these blocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     /// The name of the scope in messages and metrics. No two scopes of a configuration share one.
@@ -56,23 +56,23 @@ pub struct Scope<'a> {
     pub stores: &'a [StoreSettings],
 }
 
-/// One site: the addresses that it answers, and what it does with a request.
+/// One site: its addresses, and its handling of requests.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// The addresses, at least one. No two addresses of a configuration are the same.
     pub addresses: Vec<Address>,
-    /// `bind`: where the addresses listen. Empty: on all interfaces, or on the IP that the address is.
+    /// `bind`: where the addresses listen. Empty: on all interfaces, or, if the address is an IP, on that.
     pub bind: Vec<Bind>,
-    /// What the site does, in the order in which it is tried: Caddy's order of directives, within one directive the
-    /// longest path first and those without a matcher last, otherwise as written.
+    /// The routes of the site, in the order in which they are tried: Caddy's order of directives, within one directive
+    /// the longest path first and those without a matcher last, otherwise as written.
     pub routes: Vec<Route>,
-    /// `handle_errors`: what answers a request that has failed. Empty: the status alone.
+    /// `handle_errors`: the routes that answer a failed request. Empty: the status alone.
     pub error_routes: Vec<Route>,
     /// The access logs. Empty: requests are not logged.
     pub access_logs: Vec<LogSettings>,
-    /// How the addresses that are served by HTTPS are encrypted.
+    /// How the site's HTTPS addresses are encrypted.
     pub tls: TlsSettings,
-    /// Where the site's `tls` is, if it has one.
+    /// The place of the site's `tls`, if it has one.
     pub tls_position: Option<Position>,
     /// Where the first address is.
     pub position: Position,
@@ -95,7 +95,7 @@ impl Site {
     #[must_use]
     pub fn listeners_of(&self, address: &Address) -> Vec<Listener> {
         let own = Listener::Tcp { ip: address.ip, port: address.port };
-        // An address that is an IP names its interface itself; only what is no interface takes its place.
+        // An address that is an IP names its interface itself; only a listener that is not an interface replaces it.
         if self.bind.iter().all(|bind| matches!(bind, Bind::Ip(_)) && address.ip.is_some()) {
             return vec![own];
         }
@@ -110,7 +110,7 @@ impl Site {
         found.into_iter()
     }
 
-    /// Does something to each of them.
+    /// Calls the function for each of them.
     pub(super) fn each_php_server(&mut self, act: &mut dyn FnMut(&mut PhpServer)) {
         visit_php(&mut self.routes, act);
         visit_php(&mut self.error_routes, act);
@@ -144,7 +144,7 @@ pub struct Address {
     pub ip: Option<IpAddr>,
     /// The TCP port.
     pub port: u16,
-    /// Whether it is served by HTTPS.
+    /// Whether it uses HTTPS.
     pub https: bool,
     /// Whether it speaks FastCGI, to a web server in front.
     pub fastcgi: bool,

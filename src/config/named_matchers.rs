@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use super::matcher::Matcher;
 
-/// The named matchers of a block and of those around it.
+/// The named matchers of a block and its enclosing blocks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NamedMatchers(pub(crate) Rc<HashMap<String, Matcher>>);
 
 impl NamedMatchers {
-    /// These and those of an inner block, which may have the names of outer ones.
+    /// Adds those of an inner block, which may shadow outer names.
     pub(crate) fn with(&self, own: HashMap<String, Matcher>) -> Self {
         if own.is_empty() {
             return self.clone();

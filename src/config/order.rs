@@ -56,7 +56,7 @@ impl Default for Order {
 }
 
 impl Order {
-    /// The place of a directive; those without one come last.
+    /// The place of a directive; directives without one come last.
     pub(crate) fn position(&self, directive: &str) -> usize {
         let name = listed(directive);
         self.0.iter().position(|known| known == name).unwrap_or(self.0.len())
@@ -74,7 +74,7 @@ impl Order {
     }
 }
 
-/// The name under which the order has a directive: `handle_path` is a `handle`.
+/// The name of a directive in the order: `handle_path` is a `handle`.
 pub(super) fn listed(directive: &str) -> &str {
     if directive == "handle_path" { "handle" } else { directive }
 }

@@ -1,8 +1,8 @@
-//! Placeholders: words in braces that are replaced by a fact of the request (`{host}`,
+//! Placeholders: words in braces that stand for a fact of the request (`{host}`,
 //! `{http.request.uri.query.page}`).
 //!
-//! The names are Caddy's, long and short. What matchers and handlers find out about a request is stored under its long
-//! name ([`RequestView::store`]), so a new handler needs no new kind of placeholder.
+//! The names are Caddy's, long and short. Results of matchers and handlers are stored under their long names
+//! ([`RequestView::store`]), so a new handler needs no new kind of placeholder.
 
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,11 +26,11 @@ pub enum Placeholder {
     PathSegment(usize),
     /// `{labels.N}`: a label of the host, counted from 0 and from the right.
     HostLabel(usize),
-    /// The value that a matcher or a handler has stored under this name, or an empty one.
+    /// The value that a matcher or handler has stored under this name; empty if there is none.
     Stored(String),
 }
 
-/// A fact of a request, of the process or of the moment.
+/// A fact about a request, the process or the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     /// The requested host without its port.
@@ -55,7 +55,7 @@ pub enum Fact {
     PathEscaped,
     /// The path up to its last slash.
     Dir,
-    /// The path behind its last slash.
+    /// The path after its last slash.
     File,
     /// The same without its extension.
     FileBase,
@@ -71,7 +71,7 @@ pub enum Fact {
     OrigPath,
     /// That path up to its last slash.
     OrigDir,
-    /// That path behind its last slash.
+    /// That path after its last slash.
     OrigFile,
     /// The query that the client sent.
     OrigQuery,
@@ -123,7 +123,7 @@ pub enum Fact {
     NowYear,
 }
 
-/// Each fact with its long name and its short one, which is empty where there is none.
+/// Each fact with its long and its short name; the short name may be empty.
 const FACTS: &[(&str, &str, Fact)] = &[
     ("http.request.host", "host", Fact::Host),
     ("http.request.hostport", "hostport", Fact::HostPort),
@@ -171,7 +171,7 @@ const FACTS: &[(&str, &str, Fact)] = &[
     ("time.now.year", "", Fact::NowYear),
 ];
 
-/// Short beginnings of names, with the long ones.
+/// Short prefixes of names, with the long ones.
 const SHORT_PREFIXES: &[(&str, &str)] = &[
     ("header.", "http.request.header."),
     ("cookie.", "http.request.cookie."),
@@ -186,7 +186,7 @@ const SHORT_PREFIXES: &[(&str, &str)] = &[
     ("resp.", "http.intercept."),
 ];
 
-/// Short names of what handlers and the connection store.
+/// Short names of values that handlers and the connection store.
 const SHORT_NAMES: &[(&str, &str)] = &[
     ("tls_cipher", "http.request.tls.cipher_suite"),
     ("tls_version", "http.request.tls.version"),

@@ -14,7 +14,7 @@ use crate::config::{Global, LogDuration, LogFormat, LogLevel, LogSettings, LogSt
 use crate::http::access_log::{self, AccessLog, AccessRecord, AccessSink, redact_field};
 use crate::http::cgi::protocol_name;
 
-/// Where the records of a site go. One whose `log` says nothing writes where the process does.
+/// The log outputs of a site. A `log` without an output writes to the process's log.
 ///
 /// # Errors
 /// A log file cannot be opened.
@@ -97,7 +97,7 @@ fn level(status: u16) -> &'static str {
     if status >= 500 { "error" } else { "info" }
 }
 
-/// The record in the shape that Caddy's access logs have, so that what reads those reads these; and what is Igor's own.
+/// The record in the format of Caddy's access logs, so that their tools can read it, with Igor's own fields added.
 fn describe(record: &AccessRecord, style: LogStyle, credentials: bool) -> Map<String, Value> {
     let level = level(record.status);
     let mut fields = Map::new();
@@ -154,7 +154,7 @@ fn headers(sent: &HeaderMap, credentials: bool) -> Value {
     Value::Object(fields)
 }
 
-/// The name as people write it: `User-Agent`.
+/// The usual spelling of the name: `User-Agent`.
 fn canonical(name: &HeaderName) -> String {
     let mut at_start = true;
     let upper = |character: char| {
@@ -186,7 +186,7 @@ fn duration(duration: Duration, format: LogDuration) -> Value {
     }
 }
 
-/// A line of text as tracing writes it, of what the filters have left.
+/// A line of text in tracing's format, from the fields that the filters have left.
 fn text(record: &AccessRecord, fields: &Map<String, Value>) -> String {
     let level = level(record.status).to_ascii_uppercase();
     let mut line = format!("{} {level:>5} {}:", time::iso(record.time, 6), access_log::TARGET);

@@ -19,7 +19,7 @@ struct Filter {
 enum Op {
     Delete,
     Rename(String),
-    /// Makes a text of each text.
+    /// Replaces each text.
     Change(Box<dyn Fn(&str) -> String + Send + Sync>),
 }
 
@@ -58,7 +58,7 @@ impl Filter {
     }
 }
 
-/// The key as it is spelled here: the names of header fields are written in many ways.
+/// The key as it is spelled in the record: names of header fields ignore case.
 fn key(object: &Map<String, Value>, name: &str) -> Option<String> {
     if object.contains_key(name) {
         return Some(name.to_owned());
@@ -66,7 +66,7 @@ fn key(object: &Map<String, Value>, name: &str) -> Option<String> {
     object.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned()
 }
 
-/// A field of a header is a list of texts. What is no text is taken as it is written.
+/// A field of a header is a list of texts. Another value is taken as JSON writes it.
 fn change_texts(value: &mut Value, change: &(dyn Fn(&str) -> String + Send + Sync)) {
     match value {
         Value::Array(list) => list.iter_mut().for_each(|value| change_texts(value, change)),
@@ -88,7 +88,8 @@ impl Op {
             LogFilterOp::Cookie(ops) => Self::Change(Box::new(move |cookies| change_cookies(cookies, &ops))),
             LogFilterOp::Regexp { pattern, with } => match Regex::new(&pattern) {
                 Ok(regex) => Self::Change(Box::new(move |text| regex.replace_all(text, with.as_str()).into_owned())),
-                // The configuration has compiled it before. If it cannot be now, nothing may be shown by mistake.
+                // The configuration has already compiled it once. If that fails now, the whole text is hidden, so that
+                // nothing is shown by mistake.
                 Err(_) => Self::Delete,
             },
         }

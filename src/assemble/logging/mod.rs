@@ -29,8 +29,8 @@ pub(crate) fn init(config: &Config) -> io::Result<()> {
     start(&global.log, process_level(&global.log, global.debug))
 }
 
-/// Starts the log of a single script, whose standard output and error are its user's: only what PHP says when it does not
-/// start as it should, unless the configuration has a `log` block or `IGOR_LOG` asks for more.
+/// Starts the log of a single script, whose standard output and error belong to its user. It only has PHP's messages
+/// about a failed start, unless the configuration has a `log` block or `IGOR_LOG` asks for more.
 ///
 /// # Errors
 /// The log file cannot be opened.
@@ -40,8 +40,7 @@ pub fn init_for_script(settings: &LogSettings, debug: bool) -> io::Result<()> {
     start(settings, level)
 }
 
-/// Starts the log of the background workers in another program, which serves nothing: as [`init`], without
-/// the access logs.
+/// Starts the log of background workers inside another program: as [`init`], without the access logs.
 ///
 /// # Errors
 /// The log file cannot be opened.
@@ -50,7 +49,7 @@ pub(crate) fn init_for_workers(config: &Config) -> io::Result<()> {
     start(&global.log, process_level(&global.log, global.debug))
 }
 
-/// Opens the files of all access logs, so that one that cannot be opened is an error before anything has changed.
+/// Opens the files of all access logs, so that a file that cannot be opened is an error before anything has changed.
 ///
 /// # Errors
 /// A log file cannot be opened.
@@ -73,7 +72,7 @@ type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 fn start(settings: &LogSettings, default_filter: &str) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("IGOR_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
-    // An already started log is kept: a reload does not change it.
+    // A log that was already started stays in use: a reload does not change it.
     let _ = tracing_subscriber::registry().with(layer(settings, filter)?).try_init();
     Ok(())
 }

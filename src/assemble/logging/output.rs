@@ -22,7 +22,7 @@ pub(crate) fn lost_records() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// One place that records go to. Clones share it.
+/// An output for records. Clones share it.
 #[derive(Clone)]
 pub(super) struct LogWriter {
     target: Target,
@@ -52,7 +52,7 @@ impl LogWriter {
         Ok(Self { target, is_json: format == LogFormat::Json })
     }
 
-    /// Writes a record, which ends with a line feed. One that cannot be written is counted.
+    /// Writes a record, which ends with a line feed. A record that cannot be written is counted.
     pub(super) fn write_record(&self, record: &str) {
         let escaped = escape(record, self.is_json);
         let record = escaped.as_deref().unwrap_or(record).as_bytes();
@@ -72,7 +72,7 @@ fn locked(file: &Mutex<RollingFile>) -> MutexGuard<'_, RollingFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The open files: several logs may write to one, and a reload continues with what is open.
+/// The open files: several logs may write to one file, and a reload keeps open files.
 static FILES: Mutex<Option<HashMap<PathBuf, Weak<Mutex<RollingFile>>>>> = Mutex::new(None);
 
 fn open_shared(path: &Path, roll: Option<LogRoll>) -> io::Result<Arc<Mutex<RollingFile>>> {
@@ -99,7 +99,7 @@ impl<'w> MakeWriter<'w> for LogWriter {
     }
 }
 
-/// Takes what tracing writes: a record is one call of `write_all()`.
+/// Receives tracing's output: each record is one call of `write_all()`.
 pub(super) struct RecordWriter<'w>(&'w LogWriter);
 
 impl Write for RecordWriter<'_> {
@@ -113,7 +113,7 @@ impl Write for RecordWriter<'_> {
     }
 }
 
-/// Escapes what steers a terminal or turns the direction of text. `None`: there is nothing of it.
+/// Escapes characters that control a terminal or change the direction of text. `None`: the text has none.
 fn escape(record: &str, is_json: bool) -> Option<String> {
     let first = record.find(is_steering)?;
     let (clean, rest) = record.split_at(first);
@@ -123,7 +123,7 @@ fn escape(record: &str, is_json: bool) -> Option<String> {
         if !is_steering(character) {
             escaped.push(character);
         } else if is_json {
-            // None of them is beyond the first plane.
+            // All of them are in the first plane.
             let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         } else {
             let _ = write!(escaped, "\\u{{{:x}}}", u32::from(character));
@@ -132,7 +132,8 @@ fn escape(record: &str, is_json: bool) -> Option<String> {
     Some(escaped)
 }
 
-/// Controls of ASCII (but line feed and tab) and of Latin-1, Unicode's line separators, and its marks of direction.
+/// Control characters of ASCII (except line feed and tab) and Latin-1, Unicode's line separators, and its direction
+/// marks.
 fn is_steering(character: char) -> bool {
     match character {
         '\n' | '\t' => false,

@@ -1,4 +1,4 @@
-//! A log file that is rolled when it reaches a size, with Caddy's names: `access.log` becomes
+//! A log file that is rolled when it reaches a size, with file names like Caddy's: `access.log` becomes
 //! `access-2026-11-28T10-43-29.123.log`. That file is compressed, and deleted when there are too many or it is too old.
 
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ pub(super) struct RollingFile {
     file: File,
     length: u64,
     roll: Option<LogRoll>,
-    /// Files that were rotated since the thread that tidies has last looked; 0: there is no such thread.
+    /// The number of files rotated since the clean-up thread last looked; 0: no such thread runs.
     untidied: Arc<AtomicUsize>,
 }
 
@@ -52,7 +52,7 @@ impl RollingFile {
             return Ok(());
         }
         let (path, untidied) = (self.path.clone(), Arc::clone(&self.untidied));
-        // Compressing takes a second; a thread of its own, because records come from everywhere.
+        // Compressing takes a second, so a separate thread does it: records come from every thread.
         let tidying = std::thread::Builder::new().name("log-roll".to_owned()).spawn(move || {
             loop {
                 let seen = untidied.load(Ordering::Acquire);
@@ -67,7 +67,7 @@ impl RollingFile {
         tidying.map(drop).inspect_err(|_| self.untidied.store(0, Ordering::Release))
     }
 
-    /// A name beside the file that is not taken. A file that fills within a millisecond gets the next one.
+    /// An unused name in the file's folder. A file that fills within a millisecond gets the next one.
     fn name_aside(&self, now: SystemTime) -> PathBuf {
         let (stem, extension) = stem_and_extension(&self.path);
         let mut at = now;
@@ -95,7 +95,7 @@ fn compressed_name(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Compresses rotated files, and deletes those that are too many or too old.
+/// Compresses rotated files, and deletes those beyond the count or the age.
 fn tidy(path: &Path, roll: LogRoll) -> io::Result<()> {
     prune(path, roll)?;
     if roll.compress {
@@ -118,7 +118,7 @@ fn compress(aside: &Path) -> io::Result<()> {
 
 fn prune(path: &Path, roll: LogRoll) -> io::Result<()> {
     let mut old = put_aside_before(path)?;
-    // The names begin with the time, so the newest is the last.
+    // The names start with the time, so the newest sorts last.
     old.sort();
     old.reverse();
     let kept = if roll.keep == 0 { usize::MAX } else { roll.keep };
@@ -190,7 +190,7 @@ mod tests {
         for number in 0..10 {
             file.write_record(format!("record {number:02}\n").as_bytes()).expect("it can be written");
         }
-        // Two records fit into a file. The threads that tidy are done when two old files are left, compressed.
+        // Two records fit into a file. The clean-up threads are done when two compressed files are left.
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         let done =
             |names: &[String]| names.len() == 4 && names.iter().filter(|name| name.ends_with(".log.gz")).count() == 2;

@@ -11,7 +11,7 @@ use crate::http::service::HttpService;
 use crate::http::site::SiteSettings;
 
 fn config(text: &str, directory: &Path) -> Config {
-    // Files that are made later start from the working directory.
+    // Paths of later files are relative to the working directory.
     let text = &text.replace("output file ", &format!("output file {}/", directory.display()));
     match crate::config::parse(text, &directory.join("Caddyfile"), &|_| None) {
         Ok(config) => config,

@@ -19,7 +19,7 @@ impl Moment {
     fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (days, of_day) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        // The calendar repeats every 400 years; a year that begins in March ends with its leap day.
+        // The calendar repeats every 400 years; if the year starts in March, the leap day is its last day.
         let days = days + 719_468;
         let era = days / 146_097;
         let of_era = days % 146_097;

@@ -1,6 +1,6 @@
-//! `igor-php-cgi`: runs a script as a web server runs it by CGI/1.1 (RFC 3875), in the way of php-cgi. Pure, except
+//! `igor-php-cgi`: runs a script by CGI/1.1 (RFC 3875), like php-cgi. Pure, except
 //! that it checks whether files exist. The settings `cgi.*`, `doc_root` and `user_dir` have no effect: they protect a
-//! program that web servers reach, and this one is for tests.
+//! program that web servers call, and this one is for tests.
 
 use super::{Invocation, Source, absolute, c_string};
 use crate::exchange::{CommandLine, Interface, Pairs, RequestHead};
@@ -27,7 +27,7 @@ Usage: igor-php-cgi [options] [-f] FILE [--] [arguments]
 /// If the environment has one of these, a web server has started the program.
 const SERVER_VARIABLES: [&str; 4] = ["SERVER_SOFTWARE", "SERVER_NAME", "GATEWAY_INTERFACE", "REQUEST_METHOD"];
 
-/// What is answered when there is no script to run.
+/// The response if there is no script to run.
 const NOT_FOUND_CODE: &str = r#"http_response_code(404); echo "No input file specified.\n"; exit(255);"#;
 const DENIED_CODE: &str = r#"http_response_code(403); echo "Access denied.\n"; exit(255);"#;
 
@@ -52,7 +52,7 @@ impl Environment {
     }
 }
 
-/// Whether the arguments may come from a client and must not be read as options: a web server passes on a query without
+/// Whether the arguments may come from a client and must not be read as options: a web server passes a query without
 /// `=` as arguments.
 pub(super) fn has_options_of_a_client(environment: &Environment) -> bool {
     let Some(query) = environment.get("QUERY_STRING") else { return false };
@@ -79,7 +79,7 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// The request that the environment and the command line describe.
+/// Builds the request from the environment and the command line.
 ///
 /// # Errors
 /// A NUL in the command line.
@@ -128,7 +128,7 @@ fn from_command_line(invocation: &Invocation, head: &mut RequestHead, command: &
     Ok(())
 }
 
-/// Code that answers in the place of a script that cannot be opened.
+/// Code that answers instead of a script that cannot be opened.
 fn unopened(script: &Path) -> Option<&'static str> {
     match std::fs::File::open(script) {
         Ok(file) if file.metadata().is_ok_and(|metadata| !metadata.is_dir()) => None,
@@ -137,9 +137,9 @@ fn unopened(script: &Path) -> Option<&'static str> {
     }
 }
 
-/// The script that the environment names, and the variables that PHP sets again because of where it is.
+/// The script that the environment names, and the variables that PHP derives again from its place.
 struct Located {
-    /// Empty: it names none that may be run.
+    /// Empty: the environment names no script that may run.
     script: PathBuf,
     /// `SCRIPT_NAME`, without what follows the script in the URL.
     name: OsString,
@@ -169,7 +169,7 @@ impl Located {
         Some(located)
     }
 
-    /// Some servers send `/info.php/more` whole: the script is the part that is a file, the rest is the path info.
+    /// Some servers pass `/info.php/more` unsplit: the part that is a file is the script, the rest is the path info.
     fn cut(&mut self, script: &Path, named: &OsStr) {
         let rest = named.as_bytes().len() - script.as_os_str().len();
         self.script = absolute(script);
@@ -204,7 +204,7 @@ fn request(located: Located, environment: &Environment) -> Result<RequestHead, S
     Ok(RequestHead {
         script: c_string(&located.script)?,
         method: c_string(environment.text("REQUEST_METHOD"))?,
-        // The path as the client sent it, with which Phar::webPhar() finds its file under every SAPI but PHP's own.
+        // The path as the client sent it: Phar::webPhar() finds its file by it under every SAPI except PHP's own.
         uri: c_string(OsStr::from_bytes(&own_name))?,
         query: c_string(environment.text("QUERY_STRING"))?,
         content_type: Some(c_string(environment.text("CONTENT_TYPE"))?),
@@ -216,7 +216,7 @@ fn request(located: Located, environment: &Environment) -> Result<RequestHead, S
     })
 }
 
-/// As C reads numbers: digits up to the first other byte, 0 without any.
+/// Parsed like C's `atoi()`: digits up to the first other byte, 0 without any.
 fn leading_number(text: &[u8]) -> i64 {
     let digits = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     std::str::from_utf8(&text[..digits]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
@@ -256,7 +256,7 @@ mod tests {
         head(&invocation, &environment(variables)).unwrap()
     }
 
-    /// A folder with the script `info.php`, and the script's path.
+    /// Creates a folder with the script `info.php`; returns both paths.
     fn script() -> (tempfile::TempDir, String) {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("info.php");

@@ -1,4 +1,4 @@
-//! `igor-php`: a script as PHP's command line runs it.
+//! `igor-php`: runs a script like PHP's command line.
 
 use super::{Invocation, Source, absolute, c_string};
 use crate::exchange::{CommandLine, Interface, Pairs, RequestHead};
@@ -23,7 +23,7 @@ Usage: igor-php [options] [-f] FILE [--] [arguments]
                   also the environment variable IGOR_PHP_THREADS
 ";
 
-/// What PHP's command line sets whatever php.ini says, and what makes errors visible.
+/// The settings that PHP's command line forces, and those that make errors visible.
 pub(super) const SETTINGS: [(&str, &str); 8] = [
     ("html_errors", "0"),
     ("display_errors", "1"),
@@ -35,10 +35,10 @@ pub(super) const SETTINGS: [(&str, &str); 8] = [
     ("register_argc_argv", "1"),
 ];
 
-/// What `$argv[0]` and `$_SERVER['SCRIPT_NAME']` are for code that is in no file; PHP's own words.
+/// The values of `$argv[0]` and `$_SERVER['SCRIPT_NAME']` for code that is not in a file; PHP's own words.
 pub(super) const NO_FILE: &str = "Standard input code";
 
-/// The script as a request. Its `$_SERVER` is that of PHP's command line.
+/// The script as a request. Its `$_SERVER` equals that of PHP's command line.
 ///
 /// # Errors
 /// There is no such script, or a NUL in the command line.

@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// The setting, given by `-d`, that names a Caddyfile whose background workers run beside the script.
+/// The setting (`-d`) that names a Caddyfile whose background workers run beside the script.
 const CONFIG_SETTING: &[u8] = b"igor.config";
 
-/// The option, and the environment variable that stands for it, by which one script runs on several threads.
+/// The option, and its environment variable, that run one script on several threads.
 const THREADS_OPTION: &[u8] = b"--threads";
 pub(super) const THREADS_VARIABLE: &str = "IGOR_PHP_THREADS";
 
@@ -59,13 +59,13 @@ pub(super) struct Invocation {
     pub(super) quiet: bool,
     /// The working directory stays (`igor-php-cgi` only; `igor-php` never changes it).
     pub(super) stays: bool,
-    /// On how many threads at once the script runs, if the command line says so.
+    /// The number of threads that run the script, if the command line has it.
     pub(super) threads: Option<usize>,
 }
 
 impl Invocation {
-    /// Reads the arguments after the program's name, in PHP's way: one-letter options may stand together, and the value of
-    /// one may follow at once.
+    /// Reads the arguments after the program's name as PHP does: one-letter options may be combined, and a value may
+    /// follow without a space.
     pub(super) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments;
         let mut invocation = Self {
@@ -99,7 +99,7 @@ impl Invocation {
         Ok(invocation)
     }
 
-    /// The first argument that is no option: the script, unless an option named it.
+    /// The first argument that is not an option: the script, unless an option named it.
     fn file_or_argument(&mut self, argument: OsString) {
         if self.source != Source::StandardInput {
             self.arguments.push(argument);
@@ -154,7 +154,7 @@ impl Invocation {
         Ok(())
     }
 
-    /// What is shown about PHP itself has no response head.
+    /// Information about PHP itself has no response head.
     fn show(&mut self, code: &str) {
         self.source = Source::Code(code.into());
         self.quiet = true;
@@ -172,7 +172,7 @@ impl Invocation {
         }
     }
 
-    /// `-d NAME=VALUE`. A value that begins with a letter, a digit or a quote is taken as php.ini would, others are quoted.
+    /// `-d NAME=VALUE`. A value that starts with a letter, a digit or a quote is used as in php.ini, others are quoted.
     fn setting(&mut self, setting: &OsStr) {
         let setting = setting.as_bytes();
         let (name, value) = match setting.iter().position(|&byte| byte == b'=') {
@@ -191,7 +191,7 @@ impl Invocation {
 }
 
 impl Invocation {
-    /// On how many threads at once the script runs: what the command line says, else the environment variable, else one.
+    /// The number of threads that run the script: by the command line, else the environment variable, else one.
     ///
     /// # Errors
     /// The variable holds no such number.

@@ -17,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Which of PHP's own programs this one stands for.
+/// The program of PHP that this one replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
     /// `php`
@@ -26,7 +26,7 @@ pub(super) enum Program {
     PhpCgi,
 }
 
-/// The program that was asked for by the name of the call.
+/// The program, by the name of the call.
 pub(super) fn wanted() -> Option<Program> {
     let path = std::env::args_os().next()?;
     [Program::Php, Program::PhpCgi]
@@ -34,10 +34,10 @@ pub(super) fn wanted() -> Option<Program> {
         .find(|program| Path::new(&path).file_name() == Some(program.name().as_ref()))
 }
 
-/// Runs what the command line names; the exit status is the script's.
+/// Runs the script of the command line; returns the script's exit status.
 pub(super) fn main(program: Program) -> ExitCode {
     match run(program) {
-        // As everywhere, a process's status is a byte.
+        // A process's exit status is one byte.
         Ok(status) => ExitCode::from(status as u8),
         Err(message) => {
             complain(&format!("{}: {message}\n", program.name()));
@@ -61,7 +61,7 @@ impl Program {
         }
     }
 
-    /// What the program sets whatever php.ini says. `-d` wins over it.
+    /// The settings that the program forces, whatever php.ini has. `-d` wins over it.
     fn settings(self) -> Vec<(String, String)> {
         let settings: &[(&str, &str)] = match self {
             Self::Php => &cli::SETTINGS,
@@ -103,7 +103,7 @@ fn start(program: Program, invocation: Invocation, head: RequestHead, threads: u
         ..EngineOptions::default()
     };
     match embed::run_script(config, options, head, threads) {
-        // PHP has said why, in the words that its own programs use.
+        // PHP has printed the reason, in the words of its own programs.
         Err(ScriptError::Engine(EngineError::Refused)) => Ok(EXIT_FAILURE.into()),
         result => result.map_err(|error| error.to_string()),
     }

@@ -9,7 +9,7 @@ use super::super::limits::SOCKET_MODE_DEFAULT;
 use super::super::listener::Bind;
 use super::super::syntax::{Node, Token, excerpt};
 
-/// Reads the words behind the directive; at least one.
+/// Reads the words after the directive; at least one.
 pub(super) fn binds(node: &Node, context: &mut Context<'_>) -> Vec<Bind> {
     let words = context.args(node, 1, usize::MAX).unwrap_or_default();
     words.iter().filter_map(|word| bind(word, context)).collect()

@@ -1,4 +1,4 @@
-//! The directives that change the request for the handlers behind them: `root`, `vars`, `map`, `method`, `log_skip`,
+//! The directives that change the request for the handlers after them: `root`, `vars`, `map`, `method`, `log_skip`,
 //! `log_append`.
 
 use super::super::context::Context;
@@ -13,7 +13,7 @@ use super::matchers::split_matcher;
 /// `root [MATCHER] DIRECTORY`.
 pub(super) fn root(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
     context.no_block(node);
-    // As in Caddy, an only argument is the directory, also when it starts with a slash.
+    // As in Caddy, a single argument is the directory, even if it starts with a slash.
     let (matcher, args) = match node.args() {
         [_] => (Default::default(), node.args()),
         _ => split_matcher(node, &routes.named, context),
@@ -88,7 +88,7 @@ fn map_line(input: &Token, outputs: &[Token], context: &mut Context<'_>) -> Opti
     };
     let output = |word: &Token, context: &mut Context<'_>| match word.text.as_str() {
         "-" => Some(None),
-        // `${1}` is a group of the expression, and no placeholder.
+        // `${1}` is a group of the expression, not a placeholder.
         text => values::text(&Token { text: text.replace("${", "$\\{"), ..word.clone() }, context).map(Some),
     };
     let outputs = outputs.iter().map(|word| output(word, context)).collect::<Option<Vec<_>>>()?;

@@ -13,7 +13,7 @@ use super::matchers::{define, split_matcher};
 /// The routes of a block while they are read.
 #[derive(Default)]
 pub(super) struct RoutesDraft {
-    /// The named matchers of the block and of those around it.
+    /// The named matchers of this block and the enclosing ones.
     pub(super) named: NamedMatchers,
     routes: Vec<Placed>,
 }
@@ -21,12 +21,12 @@ pub(super) struct RoutesDraft {
 /// A route and its place in the order of directives.
 struct Placed {
     order: usize,
-    /// Of a directive that sets variables, the last one wins.
+    /// The last of several directives that set a variable wins.
     reversed: bool,
     route: Route,
 }
 
-/// In which order the routes of a block are tried.
+/// The order in which the routes of a block are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sorting {
     /// In Caddy's order of directives.
@@ -36,7 +36,7 @@ pub(super) enum Sorting {
 }
 
 impl RoutesDraft {
-    /// The draft of a block: the matchers that `nodes` define, and those of the blocks around.
+    /// The draft of a block: the matchers that `nodes` define, and those of the enclosing blocks.
     pub(super) fn new(nodes: &[Node], outer: &NamedMatchers, context: &mut Context<'_>) -> Self {
         let mut own = HashMap::new();
         for node in nodes.iter().filter(|node| node.name().starts_with('@')) {
@@ -45,7 +45,7 @@ impl RoutesDraft {
         Self { named: outer.with(own), routes: Vec::new() }
     }
 
-    /// Adds the route of a directive whose handler is made of what follows its matcher.
+    /// Adds the route of a directive; its handler is built from the words after the matcher.
     pub(super) fn read(
         &mut self,
         node: &Node,
@@ -107,9 +107,8 @@ impl RoutesDraft {
 }
 
 /// Sorts the routes of one directive as Caddy does: of two with one path each the longer comes first; otherwise one
-/// with a matcher comes before one without. That is no total order, so the few that a block has are sorted by
-/// insertion, which does what Caddy does. Blocks with more get the order by path, then those with other matchers, then
-/// those without.
+/// with a matcher comes before one without. That is not a total order, so a few routes are sorted by insertion, with
+/// Caddy's result. In larger blocks, routes by path come first, then those with other matchers, then those without.
 fn sort_same(routes: &mut [Placed]) {
     const SORTED_BY_INSERTION_MAX: usize = 500;
     let reversed = routes.first().is_some_and(|placed| placed.reversed);
@@ -130,7 +129,7 @@ fn sort_same(routes: &mut [Placed]) {
     }
 }
 
-/// Whether neither of the two has to come first.
+/// Whether the order of the two does not matter.
 fn is_same_place(a: &Placed, b: &Placed) -> bool {
     !comes_first(&a.route.matcher, &b.route.matcher) && !comes_first(&b.route.matcher, &a.route.matcher)
 }

@@ -108,7 +108,7 @@ pub(super) fn encode(node: &Node, args: &[Token], context: &mut Context<'_>) -> 
 }
 
 impl EncodeDraft {
-    /// A format that is named twice has the level that was named last.
+    /// If a format is named twice, the last level counts.
     fn add(&mut self, format: EncodeFormat) {
         match self.formats.iter_mut().find(|known| known.name() == format.name()) {
             Some(known) => *known = format,

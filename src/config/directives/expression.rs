@@ -22,7 +22,7 @@ const FUNCTIONS: [&str; 12] = [
 ];
 
 /// `expression EXPRESSION`, in quotes or as the words of the line.
-/// `called` makes the matcher of a call.
+/// `called` creates the matcher of a call.
 pub(super) fn expression(
     node: &Node,
     context: &mut Context<'_>,
@@ -37,7 +37,7 @@ pub(super) fn expression(
     let word =
         |text: &str| Token { text: text.to_owned(), quoted: true, from_env: false, position: first.position.clone() };
     let name = context.matcher_name.clone();
-    // Both closures report what is wrong, so both need the context, one after the other.
+    // Both closures report errors, so both need the context, one after the other.
     let shared = std::cell::RefCell::new(context);
     let compiled = Expression::compile(
         &source,
@@ -71,7 +71,7 @@ pub(super) fn expression(
     }
 }
 
-/// A word of an expression that spans several: what was quoted in the file is a text.
+/// A word of an expression that spans several words: a quoted one is a text.
 fn as_written(word: &Token) -> String {
     if word.quoted { format!("{:?}", word.text) } else { word.text.clone() }
 }

@@ -9,8 +9,8 @@ use super::super::values;
 use super::answers::status;
 use super::document_root::root;
 
-/// Files that are often in a document root and are not for clients: repositories, secrets, databases, dumps, backups,
-/// and the files of package managers and other tools.
+/// Files that are often below a document root but are not for clients: repositories, secrets, databases, dumps,
+/// backups, and the files of package managers and other tools.
 const SENSITIVE: &[&str] = &[
     ".git",
     ".hg",
@@ -32,7 +32,8 @@ const SENSITIVE: &[&str] = &[
     "package-lock.json",
     "yarn.lock",
     "node_modules",
-    // Composer's. Deeper ones hold what pages load: phpMyAdmin's `js/vendor`, WordPress's `wp-includes/js/dist/vendor`.
+    // Composer's. Deeper folders of that name hold files that pages load: phpMyAdmin's `js/vendor`, WordPress's
+    // `wp-includes/js/dist/vendor`.
     "./vendor",
 ];
 
@@ -158,7 +159,7 @@ pub(super) fn file_server(node: &Node, args: &[Token], context: &mut Context<'_>
     server
 }
 
-/// The formats of `precompressed` without arguments, in Caddy's order. Their levels are of no use here.
+/// The formats of `precompressed` without arguments, in Caddy's order. Their levels are not used here.
 const PRECOMPRESSED: [EncodeFormat; 3] = [EncodeFormat::BROTLI, EncodeFormat::ZSTD, EncodeFormat::GZIP];
 
 fn coding(word: &Token, context: &mut Context<'_>) -> Option<EncodeFormat> {

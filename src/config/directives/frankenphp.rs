@@ -140,7 +140,7 @@ fn php_ini(draft: &mut FrankenPhpDraft, node: &Node, context: &mut Context<'_>) 
     }
 }
 
-/// Reads `NAME VALUE` behind `skipped` words.
+/// Reads `NAME VALUE` after `skipped` words.
 fn ini_setting(draft: &mut FrankenPhpDraft, node: &Node, skipped: usize, context: &mut Context<'_>) {
     let [name, value] = node.words.get(skipped..).unwrap_or_default() else {
         context.usage_error(&node.position, "a php.ini setting needs a name and a value");

@@ -201,7 +201,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
     ],
 };
 
-/// What Caddy has in the block of `admin`.
+/// The directives that Caddy has in the block of `admin`.
 static ADMIN: Table<()> = Table {
     block: "the `admin` block",
     origin: "Caddy",

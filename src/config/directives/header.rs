@@ -6,7 +6,7 @@ use super::super::syntax::{Node, Token};
 use super::super::values;
 use super::matchers::field_name;
 
-/// The fields that frame a message or belong to the connection. A wrong one would garble the next response.
+/// The fields that frame a message or belong to the connection. A wrong value would corrupt the next response.
 const FRAMING: [&str; 8] =
     ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
@@ -88,7 +88,7 @@ fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
             }
         }
     };
-    // As in Caddy, what depends on the response's own headers waits for them.
+    // As in Caddy, changes that depend on the response's own headers wait for them.
     rule.defer |= matches!(sign, Some('-' | '?' | '>'));
     rule.ops.push(op);
 }

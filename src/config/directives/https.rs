@@ -47,7 +47,7 @@ pub(super) fn port(port: &mut u16, node: &Node, context: &mut Context<'_>) {
 /// `email ADDRESS`
 pub(super) fn email(acme: &mut AcmeSettings, node: &Node, context: &mut Context<'_>) {
     let Some(word) = context.one(node) else { return };
-    // An empty one is what an unset variable leaves.
+    // It is empty if a variable is not set.
     if word.text.is_empty() {
         return;
     }

@@ -212,7 +212,7 @@ pub(super) fn define(named: &mut HashMap<String, Matcher>, node: &Node, context:
     context.usage = outer;
 }
 
-/// The conditions behind the first word of `node`, on its line or in its block.
+/// The conditions after the first word of `node`, on its line or in its block.
 fn conditions(node: &Node, context: &mut Context<'_>) -> Matcher {
     let mut matcher = Matcher::any();
     match node.args() {
@@ -235,7 +235,7 @@ fn conditions(node: &Node, context: &mut Context<'_>) -> Matcher {
     matcher
 }
 
-/// The matcher of some lines of words, for expressions that call it as a function.
+/// The matcher of lines of words, for expressions that call it as a function.
 pub(super) fn called(lines: Vec<Vec<Token>>, context: &mut Context<'_>) -> Matcher {
     let mut matcher = Matcher::any();
     let node = |words: Vec<Token>| Node { position: words[0].position.clone(), words, block: None };
@@ -244,7 +244,7 @@ pub(super) fn called(lines: Vec<Vec<Token>>, context: &mut Context<'_>) -> Match
     matcher
 }
 
-/// Two `not`s are none, so of any number of them on one line two are left at most: the line is not read again for each.
+/// Two `not`s cancel out, so at most two per line are kept, and the line is not read again for each.
 fn not(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
     let more = node.args().iter().take_while(|word| word.text == "not").count();
     let last = &node.words[more];
@@ -254,7 +254,7 @@ fn not(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
     matcher.conditions.push(if is_odd { Condition::Not(Matcher { conditions: vec![inner] }) } else { inner });
 }
 
-/// The matcher in front of the arguments, and the arguments behind it.
+/// The matcher before the arguments, and the arguments.
 pub(super) fn split_matcher<'n>(
     node: &'n Node,
     named: &NamedMatchers,
@@ -282,7 +282,7 @@ pub(super) fn split_matcher<'n>(
     }
 }
 
-/// A pattern of paths. One without `/` or `*` in front fits paths that a `rewrite` has made.
+/// A pattern of paths. A pattern that starts with neither `/` nor `*` matches paths that a `rewrite` has produced.
 pub(super) fn path_pattern(word: &Token, context: &mut Context<'_>) -> Option<PathPattern> {
     let text = values::filled(word, "the pattern of paths", context)?;
     if text.contains(['?', '[', '{', '\0']) {
@@ -337,7 +337,7 @@ pub(super) fn field_name(word: &Token, name: &str, context: &mut Context<'_>) ->
     Some(name.to_ascii_lowercase())
 }
 
-/// `[NAME] EXPRESSION`; the name is that of the matcher where none is given.
+/// `[NAME] EXPRESSION`; without a name, the matcher's is used.
 fn named_regexp(words: &[Token], context: &mut Context<'_>) -> Option<super::super::matcher::Pattern> {
     let (name, expression) = match words {
         [name, expression] => (name.text.clone(), expression),
@@ -385,7 +385,7 @@ fn protocol(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
     matcher.conditions.extend(protocol.map(Condition::Protocol));
 }
 
-/// Addresses and networks; `private_ranges` stands for those of private networks.
+/// Addresses and networks; `private_ranges` stands for the ranges of private networks.
 pub(crate) fn ip_ranges(words: &[Token], context: &mut Context<'_>) -> Vec<IpRange> {
     let mut ranges = Vec::new();
     for word in words {
@@ -444,7 +444,7 @@ fn file(node: &Node, context: &mut Context<'_>) -> Option<FileMatch> {
     Some(file)
 }
 
-/// Which of several files is taken.
+/// The policy that chooses one of several files.
 pub(super) fn try_policy(word: &Token, context: &mut Context<'_>) -> Option<TryPolicy> {
     let known = [
         ("first_exist", TryPolicy::FirstExist),

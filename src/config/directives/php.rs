@@ -15,7 +15,7 @@ use super::file_server::{FILE_SERVER, sensitive};
 use super::store::store;
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
 
-/// A `php_server` or `php` block as it was written: its workers and its scope depend on the site around it.
+/// A `php_server` or `php` block as written: its workers and scope depend on the enclosing site.
 #[derive(Debug)]
 pub(crate) struct PhpDraft {
     pub(crate) settings: PhpSettings,
@@ -179,7 +179,7 @@ impl PhpDraft {
         Self { settings: PhpSettings::new(), workers: Vec::new(), stores: Vec::new(), name: None, position }
     }
 
-    /// The block of this node, whose arguments were read as its matcher.
+    /// The block of this node; its arguments have already been read as its matcher.
     pub(super) fn read(node: &Node, context: &mut Context<'_>) -> Self {
         let mut draft = Self::new(node.position.clone());
         PHP_SERVER.apply(&mut draft, node.children(), context);
@@ -193,7 +193,7 @@ impl PhpDraft {
         }
     }
 
-    /// Completes the block with the settings of the directives around it.
+    /// Completes the block with the settings of the enclosing directives.
     pub(crate) fn finish(self, context: &mut Context<'_>) -> PhpServer {
         let scope = WorkerScope { own_root: self.settings.root.fixed(), env: &self.settings.env, is_global: false };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
@@ -207,7 +207,7 @@ impl PhpDraft {
     }
 }
 
-/// What only means something for a PHP in another process.
+/// Directives that only matter for a PHP in another process.
 const OTHER_PROCESS: &str = "igor runs the scripts itself, in this process";
 
 /// The directives of a `php_fastcgi` block that mean the same here.
@@ -264,7 +264,7 @@ fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
     }
 }
 
-/// `on` and `off` as elsewhere, or the largest body.
+/// `on`, `off`, or the size of the largest body.
 fn request_buffering(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
     let Some([word]) =
         node.args().get(..1).filter(|words| words[0].text.starts_with(|first: char| first.is_ascii_digit()))
@@ -300,7 +300,7 @@ fn try_file(word: &Token, context: &mut Context<'_>) -> Option<String> {
         }
         return Some(text);
     }
-    // As in Caddy's own files to try, a query is no part of the name.
+    // As in Caddy's `try_files`, a query is not part of the name.
     let path = text.split('?').next().unwrap_or_default();
     let mut placeholders = path.match_indices('{').filter_map(|(at, _)| word_in_braces(&path[at..]));
     if let Some(other) = placeholders.find(|name| *name != "path") {

@@ -18,7 +18,7 @@ use super::replies::{ReadBlock, RepliesDraft};
 /// A `reverse_proxy` block while it is read.
 pub(super) struct ProxyDraft {
     proxy: ReverseProxy,
-    /// Where encryption is asked for, by a scheme or by `tls`.
+    /// The place that asks for encryption, by a scheme or by `tls`.
     https: Option<bool>,
     health_uri: Option<String>,
     health: HealthCheck,
@@ -369,7 +369,7 @@ pub(super) fn reverse_proxy(
     finish(draft, node, context)
 }
 
-/// What `forward_auth` has besides the directives of `reverse_proxy`.
+/// The directives of `forward_auth` besides those of `reverse_proxy`.
 pub(super) static FORWARD_AUTH: Table<AuthDraft> = Table {
     block: "a `forward_auth` block",
     origin: "Caddy",
@@ -434,7 +434,7 @@ pub(super) fn forward_auth(
     finish(draft, node, context)
 }
 
-/// The fields that are removed from the request, and for each that is set the value of the response.
+/// The fields to remove from the request, and for each field to set, its value from the response.
 fn copied_fields(words: &[Token], node: &Node, context: &mut Context<'_>) -> (Vec<HeaderOp>, Vec<(Text, HeaderOp)>) {
     let (mut removed, mut copied) = (Vec::new(), Vec::new());
     for word in words {

@@ -17,7 +17,7 @@ use super::encode::condition;
 /// Reads a block of routes.
 pub(super) type ReadBlock = fn(&[Node], &NamedMatchers, Sorting, &mut Context<'_>) -> Vec<Route>;
 
-/// The replies of a block while they are read.
+/// The replies of a block, while it is read.
 pub(super) struct RepliesDraft {
     read_block: ReadBlock,
     matchers: HashMap<String, ResponseMatcher>,
@@ -80,8 +80,8 @@ impl RepliesDraft {
         self.replies.push(Reply { matcher, status: None, routes });
     }
 
-    /// Lets a request go on when the response says success: without the fields that are removed, and with those that
-    /// are copied and not empty.
+    /// Lets a request continue after a successful response: removes the named fields, and copies those that are not
+    /// empty.
     pub(super) fn go_on_with(&mut self, removed: Vec<HeaderOp>, copied: Vec<(Text, HeaderOp)>, node: &Node) {
         let route = |matcher, ops| Route {
             matcher,
@@ -99,14 +99,14 @@ impl RepliesDraft {
         self.replies.insert(0, Reply { matcher, status: None, routes });
     }
 
-    /// Those without a matcher apply if no other one does.
+    /// A reply without a matcher applies if no other does.
     pub(super) fn finish(mut self) -> Vec<Reply> {
         self.replies.sort_by_key(|reply| reply.matcher == ResponseMatcher::default());
         self.replies
     }
 }
 
-/// A final status, or a text with placeholders that is one.
+/// A final status, or a text whose placeholders yield one.
 pub(super) fn replaced_status(word: &Token, context: &mut Context<'_>) -> Option<Status> {
     if word.text.contains('{') {
         return values::text(word, context).map(Status::Text);

@@ -1,4 +1,4 @@
-//! The directives that change where a request goes: `rewrite`, `uri`, `try_files`, `handle_path`.
+//! The directives that change the target of a request: `rewrite`, `uri`, `try_files`, `handle_path`.
 
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, QueryChange, Route, UriChange};
@@ -13,7 +13,7 @@ use super::matchers::{path_pattern, split_matcher, try_policy};
 /// `rewrite [MATCHER] TO`.
 pub(super) fn rewrite(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
     context.no_block(node);
-    // As in Caddy, an only argument is the target, also when it starts with a slash.
+    // As in Caddy, a single argument is the target, even if it starts with a slash.
     let (matcher, args) = match node.args() {
         [_] => (Matcher::any(), node.args()),
         _ => split_matcher(node, &routes.named, context),

@@ -1,4 +1,4 @@
-//! The directives that act on requests. A site may hold them, and every block of routes.
+//! The directives that act on requests. A site and every block of routes may hold them.
 
 use super::super::context::Context;
 use super::super::handlers::{Change, Exclusive, Handler, Layer, Route};
@@ -19,7 +19,7 @@ use super::proxy::{copy_response, forward_auth, reverse_proxy};
 use super::replies::intercept;
 use super::rewrite;
 
-/// A directive that makes one handler of what follows its matcher.
+/// A directive that builds one handler from the words after its matcher.
 macro_rules! handler {
     ($name:literal, $usage:literal, $doc:literal, $read:expr) => {
         Directive {
@@ -249,7 +249,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("rate_limit", "igor limits no rates; let a proxy in front do it"),
         ("coraza_waf", "igor filters no requests; let a proxy in front do it"),
         ("log_name", "igor's access log names the site"),
-        // Directives of other modules: they have no effect, and the requests are served all the same.
+        // Directives of other modules: they have no effect, and the requests are served without them.
         ("cache", "igor has no HTTP cache of responses"),
     ],
     unsupported: &[
@@ -270,7 +270,7 @@ pub(super) fn read_block(
     let mut seen = Seen::default();
     for node in nodes.iter().filter(|node| !node.name().starts_with('@')) {
         if node.name() == "handle_errors" {
-            // As in Caddy, it belongs to the site, wherever it is in it.
+            // As in Caddy, it belongs to the site, at any depth.
             let outer = std::mem::replace(&mut context.usage, "handle_errors [STATUS…] { … }");
             let route = handle_errors(node, &draft.named, context);
             context.error_routes.push(route);
@@ -308,7 +308,7 @@ fn invoke(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Hand
     Some(Handler::Subroute(inner))
 }
 
-/// The routes of a `handle_errors`. `named` are the matchers around it.
+/// The routes of a `handle_errors`. `named` are the matchers of the enclosing blocks.
 pub(super) fn handle_errors(node: &Node, named: &NamedMatchers, context: &mut Context<'_>) -> Route {
     let ranges: Vec<(u16, u16)> = node.args().iter().filter_map(|word| statuses(word, context)).collect();
     let matcher =

@@ -104,7 +104,7 @@ pub(super) static SERVERS: Table<Global> = Table {
     unsupported: &[],
 };
 
-/// As in Caddy, no version of HTTP/2 is spoken without HTTP/1.1.
+/// As in Caddy, HTTP/2 requires HTTP/1.1.
 fn protocols(node: &Node, context: &mut Context<'_>) -> Protocols {
     let mut protocols = Protocols { h2: false, h2c: false };
     let words = context.args(node, 1, usize::MAX).unwrap_or_default();
@@ -161,7 +161,7 @@ pub(super) static TIMEOUTS: Table<Timeouts> = Table {
     unsupported: &[],
 };
 
-/// How long something may take; `None` where the limit of igor stays as it is.
+/// How long something may take; `None` keeps igor's limit.
 fn timeout(node: &Node, context: &mut Context<'_>) -> Option<Duration> {
     let word = context.one(node)?;
     let duration = values::duration(word, context)?;

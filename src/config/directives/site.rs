@@ -1,4 +1,4 @@
-//! The directives of a site, and how its routes are put together.
+//! The directives of a site, and the order of its routes.
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
@@ -70,7 +70,7 @@ pub(super) static SITE: Table<SiteDraft> = Table {
     unsupported: &[],
 };
 
-/// Whether `name` starts a directive of a site: people forget the address.
+/// Whether `name` starts a directive of a site: it is a common mistake to forget the address.
 pub(crate) fn is_site_directive(name: &str) -> bool {
     SITE.knows(name) || ROUTES.knows(name)
 }
@@ -102,7 +102,7 @@ pub(crate) fn apply_site(
         context.warning(&position, "the site has no directives: every request gets a 404");
     }
     context.placeholders.clear();
-    // Those for certain statuses come first, in any order of the file.
+    // Those for certain statuses come first, whatever their order in the file.
     let mut error_routes = std::mem::take(&mut context.error_routes);
     error_routes.sort_by_key(|route| route.matcher.is_any());
     let SiteDraft { bind, access_logs, tls, tls_position, .. } = site;
@@ -110,7 +110,7 @@ pub(crate) fn apply_site(
     Site { addresses, bind, routes, error_routes, access_logs, tls, tls_position, position }
 }
 
-/// The placeholders that the `map`s of a block and of those in it define.
+/// The placeholders that `map` defines in a block and in its inner blocks.
 fn defined_placeholders(nodes: &[Node]) -> Vec<String> {
     let mut names = Vec::new();
     for node in nodes {

@@ -113,7 +113,7 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
     stores.push(store);
 }
 
-/// Everyone who reaches a port without a password reads and writes all of the store.
+/// Without a password, everyone who can reach the port can read and write the whole store.
 fn check_port(store: &StoreSettings, context: &mut Context<'_>) {
     if store.listen.is_none() && store.password.is_some() {
         let message = format!("the store `{}` has a password and listens nowhere", store.name);

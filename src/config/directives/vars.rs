@@ -49,7 +49,7 @@ pub(super) static VARS: Table<VarsSettings> = Table {
             times: Times::Once,
             apply: |vars, node, context| {
                 set_size(&mut vars.max_bytes, node, context);
-                // Elsewhere 0 is no limit. Taken by its word, not even an empty array could be published.
+                // Elsewhere 0 is no limit. With 0, not even an empty array could be published.
                 if vars.max_bytes == 0 {
                     let hint = "write the bytes of the largest snapshot; there is always a limit";
                     context.error_with_hint(&node.position, "`max_bytes` is 0, so nothing could be published", hint);

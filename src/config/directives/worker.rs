@@ -15,7 +15,7 @@ use super::super::watch::{WATCH_DEFAULT, WatchPattern};
 use super::super::workers::{ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
 use super::matchers::path_pattern;
 
-/// A worker as it was written, before the settings of its block are known.
+/// A worker as written, before the settings of its block are known.
 #[derive(Debug)]
 pub(crate) struct WorkerDraft {
     pub(crate) file: Option<Token>,
@@ -33,9 +33,9 @@ pub(crate) struct WorkerDraft {
     ready: Option<(ReadyWhen, Position)>,
 }
 
-/// The settings that a worker takes from the block around it.
+/// The settings that a worker takes from the enclosing block.
 pub(crate) struct WorkerScope<'a> {
-    /// The `root` that the block itself names; relative files of its workers start from it.
+    /// The block's own `root`; the files of its workers are relative to it.
     pub(crate) own_root: Option<&'a Path>,
     /// The environment variables of the block.
     pub(crate) env: &'a [(String, String)],
@@ -191,7 +191,7 @@ pub(super) fn worker(node: &Node, context: &mut Context<'_>) -> Option<WorkerDra
 }
 
 impl WorkerDraft {
-    /// A worker with all defaults, at this place.
+    /// A worker at this place, with all defaults.
     pub(crate) fn new(position: Position) -> Self {
         Self {
             file: None,
@@ -373,7 +373,7 @@ pub(super) fn scope_name(word: &Token, context: &mut Context<'_>) -> Option<Stri
     label(word, "the name of the scope", context)
 }
 
-/// A name: not empty, bounded, without control characters, which would garble logs and metrics.
+/// A name: not empty, bounded, without control characters, which would corrupt logs and metrics.
 fn label(word: &Token, what: &str, context: &mut Context<'_>) -> Option<String> {
     let name = values::filled(word, what, context)?;
     if name.len() > limits::WORKER_NAME_BYTES_MAX {
@@ -425,8 +425,8 @@ fn watch(worker: &mut WorkerDraft, node: &Node, context: &mut Context<'_>) {
     worker.watch.extend(named.cloned());
 }
 
-/// The patterns, which start from the working directory; where the worker's file was taken from the directory of the
-/// Caddyfile, from there too.
+/// The patterns, relative to the working directory; if the worker's file was found beside the Caddyfile, also relative
+/// to there.
 fn watch_patterns(words: &[Token], file: &Path, context: &mut Context<'_>) -> Vec<WatchPattern> {
     let outer = context.usage;
     let is_beside = !file.starts_with(context.working_dir) && file.starts_with(context.base_dir);
@@ -446,7 +446,7 @@ fn watch_patterns(words: &[Token], file: &Path, context: &mut Context<'_>) -> Ve
     patterns
 }
 
-/// `env NAME VALUE`, where a later one replaces an earlier one of the same name.
+/// `env NAME VALUE`; a later one replaces an earlier one of the same name.
 pub(super) fn set_variable(env: &mut Vec<(String, String)>, node: &Node, context: &mut Context<'_>) {
     if let Some((name, value)) = values::variable(node, context) {
         set(env, name, value);

@@ -2,7 +2,7 @@
 //!
 //! It has strings, numbers, booleans, lists and maps; `&&`, `||`, `!`, `? :`, the comparisons, `in`, `+` of texts; the
 //! methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `lowerAscii` and `upperAscii`; placeholders; and the
-//! matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`). No crate for all of CEL is small. This
+//! matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`). Crates for all of CEL are large. This
 //! subset covers what configurations use; anything beyond it is an error when the configuration is read.
 
 mod parse;
@@ -68,11 +68,10 @@ enum Method {
 }
 
 impl Expression {
-    /// Compiles `source`. `name` is the matcher's, under which the groups of regular expressions are stored; `make_text`
-    /// cuts a text at its placeholders, `make_matcher` makes the matcher that a function names.
+    /// Compiles `source`. `name` is the matcher's, under which the groups of regular expressions are stored;
+    /// `make_text` splits a text at its placeholders, `make_matcher` creates the matcher that a function names.
     ///
-    /// # Errors
-    /// What is wrong, and where.
+    /// # Errors The error and its place.
     pub(in super::super) fn compile(
         source: &str,
         name: &str,
@@ -83,7 +82,7 @@ impl Expression {
         Ok(Self { source: source.to_owned(), root })
     }
 
-    /// Whether the expression is true. A value that is no truth counts as false, as an error does in Caddy.
+    /// Whether the expression is true. A value that is not a boolean counts as false, as an error does in Caddy.
     pub(super) fn holds(&self, request: &mut dyn RequestView) -> Verdict {
         Ok(self.root.evaluate(request)? == Value::Boolean(true))
     }
@@ -158,7 +157,7 @@ impl Value {
         }
     }
 
-    /// The number that this is: a placeholder is a text, and may hold one.
+    /// The value as a number: a placeholder is a text, and may hold one.
     fn number(&self) -> Option<i64> {
         match self {
             Self::Number(number) => Some(*number),

@@ -12,15 +12,15 @@ use super::Verdict;
 pub struct FileMatch {
     /// The directory of the files; `None`: the document root of the request.
     pub root: Option<Text>,
-    /// The files, in order. One that ends with a slash is a directory; `=404` ends the request with that status.
+    /// The files, in order. A path that ends with a slash is a directory; `=404` ends the request with that status.
     pub try_files: Vec<Text>,
-    /// Which of those that exist is taken.
+    /// The policy that chooses among the existing files.
     pub policy: TryPolicy,
-    /// The texts behind which a path is cut, for example `.php`.
+    /// The texts after which a path is split, for example `.php`.
     pub split_path: Vec<String>,
 }
 
-/// Which of several files is taken.
+/// The policy that chooses one of several files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TryPolicy {
     /// The first that exists.
@@ -32,22 +32,22 @@ pub enum TryPolicy {
     SmallestSize,
     /// The largest.
     LargestSize,
-    /// The one that was changed last.
+    /// The most recently changed one.
     MostRecentlyModified,
 }
 
 /// A file that was found.
 struct Found {
-    /// Below the root, with a slash in front.
+    /// Relative to the root, with a leading slash.
     relative: String,
     absolute: PathBuf,
-    /// What was cut off behind `split_path`.
+    /// The rest of the path after the text of `split_path`.
     remainder: String,
     entry: Entry,
 }
 
 impl FileMatch {
-    /// Whether there is such a file, which is then stored as `{file_match.…}`.
+    /// Whether such a file exists; if so, it is stored as `{file_match.…}`.
     pub(super) fn holds(&self, request: &mut dyn RequestView) -> Verdict {
         let Some(found) = self.find(request)? else { return Ok(false) };
         let kind = if found.entry.is_directory { "directory" } else { "file" };
@@ -70,7 +70,7 @@ impl FileMatch {
                 return if best.is_some() { Ok(best) } else { Err(status) };
             }
             let is_last = number + 1 == self.try_files.len();
-            // As in Caddy, what is written decides, not the path of the request: `{path}` is never a directory.
+            // As in Caddy, the pattern decides, not the path of the request: `{path}` is never a directory.
             let wants_directory = matches!(text.pieces().last(), Some(Piece::Literal(end)) if end.ends_with('/'));
             let candidate = self.candidate(&root, &pattern, wants_directory, request);
             let falls_back = is_last && self.policy == TryPolicy::FirstExistFallback;
@@ -98,7 +98,7 @@ impl FileMatch {
             relative.pop();
         }
         let absolute = join(root, Path::new(relative.trim_start_matches('/')));
-        // As in Caddy, the path `/` alone is no directory, so that a front controller gets it.
+        // As in Caddy, the path `/` alone is not a directory, so that a front controller gets it.
         let wants_directory = wants_directory && path.len() > 1;
         let entry = request.entry(&absolute).filter(|entry| entry.is_directory == wants_directory);
         let nothing = Entry { is_directory: false, size: 0, modified: 0 };
@@ -111,7 +111,7 @@ impl FileMatch {
         Candidate { found: entry.map(made), missing: made(nothing) }
     }
 
-    /// Cuts a path behind the first of `split_path` in it.
+    /// Splits a path after the first text of `split_path` in it.
     fn split<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
         let lower = path.to_ascii_lowercase();
         let ends = self.split_path.iter().filter_map(|part| lower.find(part.as_str()).map(|at| at + part.len()));
@@ -125,7 +125,7 @@ struct Candidate {
     missing: Found,
 }
 
-/// A path with a slash in front, without `.`, `..` and empty parts; a slash at its end stays.
+/// A path with a leading slash, without `.`, `..` and empty parts; a trailing slash stays.
 fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

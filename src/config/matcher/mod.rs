@@ -33,19 +33,19 @@ impl Matcher {
         Self::default()
     }
 
-    /// The matcher of the paths that fit one of these patterns.
+    /// A matcher for paths that match one of these patterns.
     #[must_use]
     pub fn paths(patterns: Vec<PathPattern>) -> Self {
         Self { conditions: vec![Condition::Path(patterns)] }
     }
 
-    /// Whether this matches every request, without looking at it.
+    /// Whether this matches every request.
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.conditions.is_empty()
     }
 
-    /// The only pattern of paths, where the matcher is nothing else.
+    /// The pattern, if the matcher is a single path pattern.
     #[must_use]
     pub fn single_path(&self) -> Option<&PathPattern> {
         match self.conditions.as_slice() {
@@ -54,7 +54,7 @@ impl Matcher {
         }
     }
 
-    /// Whether the request fulfils all conditions. What they find out is stored in the request.
+    /// Whether the request fulfils all conditions. Their results are stored in the request.
     ///
     /// # Errors
     /// The status of a `file` condition that ends the request.
@@ -71,15 +71,15 @@ impl Matcher {
 /// One condition of a matcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// The path fits one of the patterns.
+    /// The path matches one of the patterns.
     Path(Vec<PathPattern>),
-    /// The path fits the regular expression.
+    /// The path matches the regular expression.
     PathRegexp(Pattern),
     /// The method is one of these.
     Method(Vec<String>),
-    /// The host fits one of these patterns (lower case; a label `*` stands for one label).
+    /// The host matches one of these patterns (lower case; a label `*` stands for one label).
     Host(Vec<String>),
-    /// The header field has a value that fits one of the patterns.
+    /// The header field has a value that matches one of the patterns.
     Header {
         /// The field's name in lower case.
         field: String,
@@ -91,7 +91,7 @@ pub enum Condition {
         /// The field's name in lower case.
         field: String,
     },
-    /// The header field has a value that fits the regular expression.
+    /// The header field has a value that matches the regular expression.
     HeaderRegexp {
         /// The field's name in lower case.
         field: String,
@@ -118,7 +118,7 @@ pub enum Condition {
         /// The values.
         values: Vec<Text>,
     },
-    /// The text fits the regular expression.
+    /// The text matches the regular expression.
     VarsRegexp {
         /// What is compared.
         of: Text,
@@ -234,8 +234,7 @@ pub struct Pattern {
 impl Pattern {
     /// The expression `source`, whose groups are stored as `{re.NAME.N}` and `{re.N}`.
     ///
-    /// # Errors
-    /// What is wrong with the expression, on one line.
+    /// # Errors The error in the expression, on one line.
     pub fn new(name: &str, source: &str) -> Result<Self, String> {
         let regex = Regex::new(source).map_err(|error| {
             let text = error.to_string();
@@ -251,9 +250,9 @@ impl Pattern {
         &self.regex
     }
 
-    /// The groups in `text`, by number and by name; `None` when it does not fit.
+    /// The groups in `text`, by number and by name; `None` if it does not match.
     fn captures(&self, text: &str) -> Option<Vec<(String, String)>> {
-        // An expression without groups of its own is asked for less, which is faster.
+        // An expression without groups needs only a yes or no, which is faster.
         if self.regex.captures_len() == 1 {
             return self.regex.find(text).map(|found| vec![("0".to_owned(), found.as_str().to_owned())]);
         }
@@ -265,7 +264,7 @@ impl Pattern {
         Some(numbered.chain(named).collect())
     }
 
-    /// Stores the groups, and says whether there are any.
+    /// Stores the groups, and returns whether there are any.
     fn keep(&self, captures: Option<Vec<(String, String)>>, request: &mut dyn RequestView) -> bool {
         let Some(captures) = captures else { return false };
         for (group, value) in captures {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// A pattern of request paths, compared without regard to ASCII case.
+/// A pattern of request paths that ignores ASCII case.
 ///
 /// A single `*` at the end (`/api/*`) or the start (`*.php`), or one at both ends (`*/secret/*`), stands for any text.
 /// In all other patterns a `*` stands for any text without a slash.
@@ -22,7 +22,7 @@ impl PathPattern {
         &self.0
     }
 
-    /// Whether a decoded and normalized path fits.
+    /// Whether a decoded and normalized path matches.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let (pattern, path) = (self.0.as_bytes(), path.as_bytes());
@@ -32,7 +32,7 @@ impl PathPattern {
         }
     }
 
-    /// What comes before the `*` at the end, or all of it.
+    /// The text before the final `*`, or all of it.
     #[must_use]
     pub fn prefix(&self) -> &str {
         self.0.trim_end_matches('*')
@@ -60,7 +60,7 @@ impl ValuePattern {
     }
 }
 
-/// A pattern whose wildcards stand only at its ends.
+/// A pattern with wildcards only at its ends.
 enum WildcardEnds<'a> {
     Exact(&'a str),
     Prefix(&'a str),
@@ -78,7 +78,7 @@ impl WildcardEnds<'_> {
         }
     }
 
-    /// The same without regard to ASCII case; the part is in lower case.
+    /// The same, ignoring ASCII case; the part is in lower case.
     fn matches_ignoring_case(&self, text: &[u8]) -> bool {
         match self {
             Self::Exact(part) => text.eq_ignore_ascii_case(part.as_bytes()),
@@ -95,7 +95,7 @@ impl WildcardEnds<'_> {
     }
 }
 
-/// Reads a pattern as one with wildcards at its ends only; `None` when it has others.
+/// Reads a pattern with wildcards at its ends only; `None` when it has others.
 fn ends_of_wildcard(pattern: &str) -> Option<WildcardEnds<'_>> {
     match pattern.bytes().filter(|byte| *byte == b'*').count() {
         0 => Some(WildcardEnds::Exact(pattern)),
@@ -108,10 +108,10 @@ fn ends_of_wildcard(pattern: &str) -> Option<WildcardEnds<'_>> {
     }
 }
 
-/// Matches a pattern in lower case, whose `*` stands for any text without a slash, without regard to ASCII case.
+/// Matches a pattern in lower case, ignoring ASCII case; its `*` stands for any text without a slash.
 ///
-/// Going back to the last `*` only is enough: text between two stars can be moved only within a stretch without
-/// slashes, so the leftmost place of each part leaves the most for the rest.
+/// Backtracking to the last `*` is enough. Text between two stars can only move within a part without slashes, so the
+/// leftmost match leaves the most for the rest.
 fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at_pattern, mut at_text) = (0, 0);
     let mut last_star = None;
@@ -133,7 +133,7 @@ fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[at_pattern..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether a host fits a pattern in lower case, in which a label `*` stands for exactly one label.
+/// Whether a host matches a pattern in lower case; a label `*` stands for exactly one label.
 #[must_use]
 pub fn host_matches(pattern: &str, host: &str) -> bool {
     let mut labels = host.split('.');
@@ -159,7 +159,7 @@ pub struct IpRange {
 }
 
 impl IpRange {
-    /// The ranges of private networks and of the machine itself: Caddy's `private_ranges`.
+    /// The ranges of private networks and the loopback ranges: Caddy's `private_ranges`.
     pub const PRIVATE: [&'static str; 6] =
         ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.1/8", "fd00::/8", "::1"];
 
@@ -176,7 +176,7 @@ impl IpRange {
         (bits <= all).then_some(Self { network, bits })
     }
 
-    /// Whether the address is in the range. An IPv4 address that was mapped into IPv6 counts as IPv4.
+    /// Whether the address is in the range. An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.network, address.to_canonical()) {

@@ -139,7 +139,7 @@ pub(super) static FILTER: Table<LogSettings> = Table {
     unsupported: &[],
 };
 
-/// `format filter { … }`. A field may stand in the block itself, or in `fields`.
+/// `format filter { … }`. A field may be in the block itself, or in `fields`.
 pub(super) fn filter(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
     let (own, fields): (Vec<Node>, Vec<Node>) =
         node.children().iter().cloned().partition(|child| FILTER.knows(child.name()));
@@ -149,7 +149,7 @@ pub(super) fn filter(log: &mut LogSettings, node: &Node, context: &mut Context<'
 
 const FILTERS: [&str; 8] = ["delete", "rename", "replace", "hash", "ip_mask", "query", "cookie", "regexp"];
 
-/// How a filter is written, for messages.
+/// The syntax of a filter, for messages.
 const USAGE: &str = "request>uri query { replace token REDACTED }";
 
 /// `PATH FILTER [ARGUMENTS] [{ … }]`.
@@ -168,7 +168,7 @@ fn add(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
     context.usage = outer;
 }
 
-/// The names on the way to a field. The fields of the request may be named without it, as some kits do.
+/// The names on the path to a field. Fields of the request may omit the prefix `request`, as some configurations do.
 fn path(text: &str) -> Vec<String> {
     let mut path: Vec<String> = text.split('>').map(str::to_owned).collect();
     if ["uri", "headers", "remote_ip", "client_ip"].contains(&path[0].as_str()) {

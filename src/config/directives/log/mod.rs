@@ -87,7 +87,7 @@ pub(super) fn docs() -> impl Iterator<Item = DirectiveDoc> {
     LOG.docs().chain(output::FILE.docs()).chain(format::STYLE.docs()).chain(format::FILTER.docs())
 }
 
-/// `log [NAME] [{ … }]` of a site. The name is one for people: nothing refers to it.
+/// `log [NAME] [{ … }]` of a site. The name is only for readers: nothing refers to it.
 pub(super) fn log(node: &Node, context: &mut Context<'_>) -> LogSettings {
     let mut settings = LogSettings::default();
     context.count_args(node, node.args(), 0, 1);
@@ -96,7 +96,7 @@ pub(super) fn log(node: &Node, context: &mut Context<'_>) -> LogSettings {
 }
 
 /// `log [NAME] [{ … }]` of the process.
-/// `None`: it is one that igor does not have.
+/// `None`: igor does not have it.
 pub(super) fn process_log(node: &Node, context: &mut Context<'_>) -> Option<LogSettings> {
     let settings = log(node, context);
     match node.args().first() {

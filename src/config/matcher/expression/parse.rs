@@ -5,7 +5,7 @@ use super::super::super::text::{Text, word_in_braces};
 use super::super::{Matcher, Pattern};
 use super::{Call, Comparison, Method, Node, Value};
 
-/// A sign or a word of an expression.
+/// A token of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Lexeme {
     Name(String),
@@ -16,7 +16,7 @@ enum Lexeme {
     Sign(&'static str),
 }
 
-/// Signs, longer ones before those that they start with.
+/// Operators, longer ones before their prefixes.
 const SIGNS: [&str; 22] = [
     "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", "{", "}", ",", ".", ":", "?", "+", "-", "%",
 ];
@@ -75,7 +75,7 @@ fn lexemes(source: &str) -> Result<Vec<Lexeme>, String> {
     Ok(found)
 }
 
-/// A text in quotes; a backslash makes the next character an ordinary one, or a line break or tab.
+/// A text in quotes; a backslash makes the next character literal, or a line break or tab.
 fn quoted(text: &str, quote: char) -> Result<(Lexeme, usize), String> {
     let mut value = String::new();
     let mut letters = text.char_indices().skip(1);
