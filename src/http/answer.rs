@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -102,18 +102,10 @@ impl<'s> RequestContext<'s> {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        if parts.method == Method::CONNECT {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "this server is no proxy\n");
-        }
-        // It would return fields that a proxy or a browser has added to the request, even cookies and passwords.
-        if parts.method == Method::TRACE {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered here\n");
-        }
-        let Ok(mut request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
-            return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
+        let mut run = match self.begin(parts, body) {
+            Ok(run) => run,
+            Err((status, reason)) => return plain(status, reason),
         };
-        request.trust(&self.site.trusted_proxies);
-        let mut run = Run::new(request, body);
         let mut outcome = self.walk(&self.site.routes, &mut run).await;
         if !run.intercepts.is_empty() {
             outcome = Box::pin(self.intercept(outcome, &mut run)).await;
@@ -121,7 +113,7 @@ impl<'s> RequestContext<'s> {
         let mut response = match outcome {
             Outcome::Answered(response) => response,
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
-            Outcome::Failed(failure) => self.failed(failure, &mut run).await,
+            Outcome::Failed(failure) => Box::pin(self.failed(failure, &mut run)).await,
         };
         run.changes.apply(response.headers_mut(), self.handled_by.is_script());
         if let Some(challenge) = run.challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
@@ -132,6 +124,21 @@ impl<'s> RequestContext<'s> {
         }
         self.log_notes = std::mem::take(&mut run.request.log_notes);
         response
+    }
+
+    /// The request before its first handler, or why no handler may see it.
+    fn begin<B>(&self, parts: request::Parts, body: B) -> Result<Run<'s, B>, (StatusCode, &'static str)> {
+        if parts.method == Method::CONNECT {
+            return Err((StatusCode::METHOD_NOT_ALLOWED, "this server is no proxy\n"));
+        }
+        // It would return fields that a proxy or a browser has added to the request, even cookies and passwords.
+        if parts.method == Method::TRACE {
+            return Err((StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered here\n"));
+        }
+        let mut request = RequestState::new(parts, self.host, self.connection, Path::new(""))
+            .map_err(|_| (StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n"))?;
+        request.trust(&self.site.trusted_proxies);
+        Ok(Run::new(request, body))
     }
 
     /// The response to a request that has failed.
@@ -166,7 +173,8 @@ impl<'s> RequestContext<'s> {
         }
     }
 
-    /// Lets one handler act on the request.
+    /// Lets one handler act on the request. What is not the run of a script is boxed, because hyper moves the future of a
+    /// request, and each request would pay for the largest of all handlers.
     async fn handle<B>(&mut self, handler: &'s Handler, run: &mut Run<'s, B>) -> Outcome
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -207,7 +215,7 @@ impl<'s> RequestContext<'s> {
                 self.handled_by = HandledBy::Directive("abort");
                 Outcome::Answered(aborted())
             }
-            Handler::BasicAuth(auth) => self.authenticate(auth, run).await,
+            Handler::BasicAuth(auth) => Box::pin(self.authenticate(auth, run)).await,
             Handler::RequestBody(bytes_max) => {
                 run.body_bytes_max = run.body_bytes_max.min(*bytes_max);
                 match announced_length(&run.request.parts) {
@@ -218,7 +226,7 @@ impl<'s> RequestContext<'s> {
                     _ => Outcome::GoOn,
                 }
             }
-            Handler::Proxy(route) => self.proxy(route, run).await,
+            Handler::Proxy(route) => Box::pin(self.proxy(route, run)).await,
             Handler::Intercept(replies) => {
                 run.intercepts.push(replies);
                 Outcome::GoOn
@@ -228,7 +236,7 @@ impl<'s> RequestContext<'s> {
             Handler::Files(files) => {
                 let root = root(&files.root, &run.request).into_owned();
                 let path = run.request.file_path().to_owned();
-                self.serve_file(files, &root, &path, &run.request).await
+                Box::pin(self.serve_file(files, &root, &path, &run.request)).await
             }
         }
     }
@@ -265,7 +273,7 @@ impl<'s> RequestContext<'s> {
             (Target::Script(script), _) => Outcome::Answered(self.run(php, script, changed_root, run).await),
             (Target::File(file), Some(files)) => {
                 let root = changed_root.as_deref().or_else(|| php.settings.root.fixed()).unwrap_or(Path::new("/"));
-                self.serve_file(files, root, &file, &run.request).await
+                Box::pin(self.serve_file(files, root, &file, &run.request)).await
             }
             (Target::AddSlash, _) => {
                 Outcome::Answered(redirect_to_directory(&run.request.parts, run.request.file_path()))
@@ -478,9 +486,10 @@ fn refused(_: Refusal) -> Response<ResponseBody> {
     response
 }
 
-/// Runs a handler; a panic in it costs this request only.
-pub(super) async fn catch_panic(handler: impl Future<Output = Response<ResponseBody>>) -> Response<ResponseBody> {
-    let mut handler = pin!(handler);
+/// Runs a handler; a panic in it costs this request only. The caller holds the future: this one would hold it twice.
+pub(super) async fn catch_panic(
+    mut handler: Pin<&mut impl Future<Output = Response<ResponseBody>>>,
+) -> Response<ResponseBody> {
     poll_fn(|context| {
         // The future is not polled again after it panicked, so no one sees its incomplete state.
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context))) {

@@ -84,27 +84,30 @@ impl RequestQueue {
     /// Runs the exchange that `open` makes once there is a place for it, and waits for its reply. `open` also returns
     /// what to do when no PHP thread will ever see it: after waiting too long, or because this future was dropped (the
     /// client hung up).
-    pub(super) async fn run<E, W>(
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold `open`, and so the request, twice")]
+    pub(super) fn run<E, W>(
         &self,
         open: impl FnOnce() -> (E, oneshot::Receiver<Reply>, W),
         connection: Option<&InterimSlot>,
-    ) -> Result<Reply, Refusal>
+    ) -> impl Future<Output = Result<Reply, Refusal>>
     where
         E: Exchange + 'static,
         W: FnOnce(),
     {
-        let outcome = match self.place().await {
-            Ok(place) => {
-                let (exchange, reply, on_withdrawn) = open();
-                self.offer(place, Box::new(exchange), Answer { reply, connection }, on_withdrawn).await
+        async move {
+            let outcome = match self.place().await {
+                Ok(place) => {
+                    let (exchange, reply, on_withdrawn) = open();
+                    self.offer(place, Box::new(exchange), Answer { reply, connection }, on_withdrawn).await
+                }
+                Err(refusal) => Err(refusal),
+            };
+            if let Err(refusal) = &outcome {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!("queueing a request for PHP: {refusal}; answered 503");
             }
-            Err(refusal) => Err(refusal),
-        };
-        if let Err(refusal) = &outcome {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!("queueing a request for PHP: {refusal}; answered 503");
+            outcome
         }
-        outcome
     }
 
     /// Waits for a place.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::task::{Context, Poll};
@@ -96,7 +96,7 @@ impl HttpService {
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
         let mut context = RequestContext::new(site, &connection, host, None);
         let mut response = match script {
-            Ok(script) => answer::catch_panic(context.named_script(php, script, parts, body)).await,
+            Ok(script) => answer::catch_panic(pin!(context.named_script(php, script, parts, body))).await,
             Err(refused) => refused,
         };
         if let Some(mut record) = record {
@@ -159,7 +159,7 @@ impl HttpService {
         };
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
         let mut context = RequestContext::new(site, &connection, &host, interim);
-        let mut response = answer::catch_panic(context.answer(parts, body)).await;
+        let mut response = answer::catch_panic(pin!(context.answer(parts, body))).await;
         if let Some(slot) = interim {
             slot.seal();
         }

@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 
 use super::*;
+use crate::http::connection::ConnectionInfo;
 
 fn hello(exchange: &mut dyn Exchange) {
     let _ = exchange.write(format!("hello {}", uri(exchange)).as_bytes());
@@ -173,4 +174,13 @@ fn what_is_not_done_after_the_grace_period_is_cut_off() {
     assert_eq!(server.runtime.block_on(listener.shut_down(Duration::from_millis(10))), 1);
     assert!(client.is_closed());
     seen.recv_timeout(DEADLINE).expect("PHP is told");
+}
+
+/// hyper moves the future of each request, so its size is copied with every one.
+#[test]
+fn the_future_of_a_request_is_small() {
+    let service = respond_with("ok");
+    let request = http::Request::new(http_body_util::Empty::<bytes::Bytes>::new());
+    let answering = service.handle_on(ConnectionInfo::default(), None, request);
+    assert!(size_of_val(&answering) <= 4096, "{} bytes", size_of_val(&answering));
 }
