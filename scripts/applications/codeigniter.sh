@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# CodeIgniter 4 from the registry of npm, where a release from before its own worker mode is to be had: booted once for many requests,
-# with pages that are those of php-fpm, where each request boots it. Sourced by scripts/applications.sh.
+# CodeIgniter 4 from the registry of npm, which has a release from before its own worker mode: booted once for many
+# requests, with pages that are those of php-fpm, where each request boots it. Sourced by scripts/applications.sh.
 
 application_codeigniter() {
     codeigniter_files || return 0
