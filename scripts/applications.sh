@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs applications that were not written for igor: Debian's packages and one of npm, unpacked into folders of their own. Each
-# is asked a dozen things, is used in a browser, and answers 500 requests over 16 connections, whose bodies are compared with
-# one another and with those of php-fpm behind nginx. Igor's log must hold no warning of its own.
+# Runs applications that were not written for igor: Debian's packages and one of npm, unpacked into folders of their own.
+# Each gets a dozen requests, is used in a browser, and answers 500 requests over 16 connections. Their bodies are compared
+# with one another and with those of php-fpm behind nginx. Igor's log must hold no warning of its own.
 #
 #   scripts/applications.sh IGOR FOLDER [NAME…]
 #
-# IGOR is the program. FOLDER keeps the unpacked packages; sites and databases are made again each time. NAME is a file
+# IGOR is the program. FOLDER keeps the unpacked packages; sites and databases are created again each time. NAME is a file
 # in scripts/applications; default: all of them.
 #
 # Environment:
@@ -15,7 +15,7 @@ set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly SECONDS_MAX=120 REQUESTS=500 CONNECTIONS=16
-# Of the system; its version may be another than that of igor's PHP.
+# The system's; its version may differ from igor's PHP.
 FPM_PROGRAM=$(compgen -G '/usr/sbin/php-fpm*' | sort -V | tail -n 1 || true)
 
 # fail MESSAGE…: prints it with the end of each log of the site, which a machine for tests may not keep.
@@ -40,8 +40,8 @@ until_true() {
     done
 }
 
-# unpacked PACKAGE…: the packages' files in $FILES, without installing them: they would configure a web server. Fails where no
-# archive can be reached and only a sample was asked for; then the reason is printed.
+# unpacked PACKAGE…: the packages' files in $FILES, without installing them: they would configure a web server. Fails with a
+# printed reason if no archive can be reached and only a sample was asked for.
 unpacked() {
     [[ ! -f $FILES/done ]] || return 0
     local package
@@ -75,7 +75,7 @@ relinked() {
     done
 }
 
-# The settings that both servers have. Deprecations of a newer PHP are no part of a page.
+# The settings that both servers have. Pages must not contain the deprecations of a newer PHP.
 settings() {
     printf '%s\n' 'include_path .:/usr/share/php:/usr/share/pear' 'date.timezone UTC' 'display_errors Off' 'log_errors On' \
         "session.save_path $SITE/sessions" "error_log $SITE/php.log" 'memory_limit 256M'
@@ -97,7 +97,7 @@ with_igor() {
     IGOR_AT=$(sed -n 's/.*listening.*address=\([^ ]*\).*/\1/p' "$SITE/igor.log" | head -n 1)
 }
 
-# recipe_served RECIPE: a copy of the recipe in $SITE/recipe by its own Caddyfile; what is in its folder public for php-fpm, too.
+# recipe_served RECIPE: a copy of the recipe in $SITE/recipe by its own Caddyfile; php-fpm serves its folder public, too.
 # Sets IGOR_AT.
 recipe_served() {
     cp -R -- "$ROOT/examples/recipes/$1/." "$SITE/recipe/"
@@ -158,7 +158,7 @@ browser() {
         fail "$APPLICATION: in the browser; see $SITE/browser.html"
 }
 
-# many NAME PATH: the requests, side by side. All bodies are one, but for what differs from one moment to the next.
+# many NAME PATH: the requests, side by side. All bodies must be equal, except for what changes with time.
 many() {
     local into=$SITE/many-$1 body
     rm -rf -- "$into"
@@ -195,9 +195,9 @@ stop_igor() {
     kill -s TERM "$SERVER"
     wait "$SERVER" || fail "$APPLICATION: igor ended with status $?"
     SERVER=''
-    # That a newer PHP is out is no matter of the application's.
+    # The release of a newer PHP does not concern the application.
     ! grep -E ' (WARN|ERROR) ' "$SITE/igor.log" | grep -vE ' php: |this PHP is unsafe' || fail "$APPLICATION: igor warns in $SITE/igor.log"
-    # grep's status would be 2, for a file that is not there, whatever the other holds.
+    # grep exits with 2 if a file is missing, whatever the other one contains.
     touch -- "$SITE/php.log"
     ! grep -E 'PHP Fatal|panicked' "$SITE/igor.log" "$SITE/php.log" || fail "$APPLICATION: PHP failed; see $SITE"
     passed 'the log has no warning of igor'
@@ -220,11 +220,11 @@ begin() {
     APPLICATION=$1 SITE=$FOLDER/site-$1 FILES=$FOLDER/$1
     rm -rf -- "$SITE"
     mkdir -p -- "$SITE"
-    # What differs from one moment to the next; an application's file may have its own.
+    # What changes with time; an application's file may add to it.
     steady() { cat; }
 }
 
-# The processes that were started, beside those of an application's own.
+# The processes that were started, besides the application's own.
 OTHERS=()
 finish() {
     for process in ${SERVER:-} ${NGINX:-} ${FPM_SERVER:-} ${DATABASE:-} "${OTHERS[@]}"; do

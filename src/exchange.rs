@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// `SERVER_SOFTWARE`. WordPress chooses its rewrite rules by the word in brackets.
+/// `SERVER_SOFTWARE`. WordPress selects its rewrite rules by the word in parentheses.
 pub const SERVER_SOFTWARE: &str = concat!("Igor/", env!("CARGO_PKG_VERSION"), " (FrankenPHP)");
 
 /// What the PHP side does after an upcall that moved bytes towards the client.
@@ -30,8 +30,8 @@ pub enum Flow {
 }
 
 /// Names and values in one piece of memory, in order: a request has dozens of them, and each on its own would cost two
-/// allocations. Both may hold any byte, because PHP strings are not text. A NUL that does not count follows each, so
-/// that C reads them in place.
+/// allocations. Both may hold any byte, because PHP strings are not text. Each is NUL-terminated (not counted in its
+/// length), so C can read it in place.
 #[derive(Clone, Default)]
 pub struct Pairs {
     bytes: Vec<u8>,
@@ -40,17 +40,17 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Without any pair, and with room for so many of them that take so many bytes together.
+    /// Empty, with room for this many pairs of this many bytes together.
     pub fn with_capacity(pairs: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), entries: Vec::with_capacity(pairs) }
     }
 
-    /// Adds a pair behind the others.
+    /// Appends a pair.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         self.push_built(|bytes| bytes.extend_from_slice(name), |bytes| bytes.extend_from_slice(value));
     }
 
-    /// Adds a pair behind the others; each of the functions appends its half to the bytes that it is given.
+    /// Appends a pair; each function appends its half to the buffer.
     pub fn push_built(&mut self, name: impl FnOnce(&mut Vec<u8>), value: impl FnOnce(&mut Vec<u8>)) {
         let entry = (self.append(name), self.append(value));
         self.entries.push(entry);
@@ -69,7 +69,7 @@ impl Pairs {
         self.iter().find_map(|(other, value)| (other == name).then_some(value))
     }
 
-    /// The pair at this place, counted from 0.
+    /// The pair at this index.
     pub fn at(&self, index: usize) -> Option<(&[u8], &[u8])> {
         self.entries.get(index).map(|entry| self.pair(entry))
     }
@@ -117,18 +117,18 @@ impl fmt::Debug for Pairs {
     }
 }
 
-/// The data of a request for PHP, before it runs. The strings are C strings because PHP keeps pointers into them for as
-/// long as the request lasts; their maker drops bytes after a NUL or refuses the request.
+/// The data of a request for PHP, before it runs. The strings are C strings, because PHP keeps pointers into them
+/// during the request. Their creator drops bytes after a NUL or refuses the request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestHead {
-    /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP). Empty, which only the
-    /// command line may give: the standard input.
+    /// Absolute path of the script that PHP opens (relative paths fail in a thread-safe PHP). Empty (only from the
+    /// command line): standard input.
     pub script: CString,
     /// `GET`, `POST`, …
     pub method: CString,
     /// The path and query as the client sent them.
     pub uri: CString,
-    /// What follows the `?`, still encoded; empty when there is none.
+    /// The encoded text after the `?`; empty if there is none.
     pub query: CString,
     /// The value of `Content-Type`, if any.
     pub content_type: Option<CString>,
@@ -136,7 +136,7 @@ pub struct RequestHead {
     pub content_length: i64,
     /// The value of `Cookie`, several of them joined with `"; "`.
     pub cookie: Option<CString>,
-    /// The value of `Authorization`, from which PHP takes `PHP_AUTH_USER` and its siblings.
+    /// The value of `Authorization`; PHP derives `PHP_AUTH_USER` and its siblings from it.
     pub authorization: Option<CString>,
     /// 1000 for HTTP/1.0, 1001 for HTTP/1.1, 2000 for HTTP/2.
     pub protocol: i32,
@@ -144,22 +144,22 @@ pub struct RequestHead {
     pub server_vars: Pairs,
     /// The request's headers as they came, for `getallheaders()`.
     pub headers: Pairs,
-    /// Set when the request is a process of its own: the additions of PHP's own programs.
+    /// Set if the request has its own process: the additions of PHP's own programs.
     pub command: Option<CommandLine>,
 }
 
-/// The additions for a script in a process of its own. It also has the process's environment in its `$_SERVER`.
+/// The additions for a script in its own process. It also has the process's environment in its `$_SERVER`.
 #[derive(Debug, Clone, Default)]
 pub struct CommandLine {
-    /// `$argv`, beginning with the script's name; empty: PHP makes it of the query.
+    /// `$argv`, starting with the script's name; empty: PHP builds it from the query.
     pub arguments: Vec<CString>,
     /// PHP code, without an opening tag, that runs instead of the script.
     pub code: Option<CString>,
-    /// The kind of process that the script sees.
+    /// The program of PHP that the script seems to run in.
     pub interface: Interface,
 }
 
-/// Which of PHP's own programs a script in a process of its own is run like.
+/// The program of PHP that a script in its own process runs like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Interface {
     /// `php`: the constants `STDIN`, `STDOUT` and `STDERR`, no response head, the caller's working directory.
@@ -170,7 +170,7 @@ pub enum Interface {
     Cgi {
         /// Without the response head.
         quiet: bool,
-        /// The working directory stays the caller's instead of becoming the script's folder.
+        /// The working directory stays the caller's, and does not change to the script's folder.
         stays: bool,
     },
 }
@@ -208,14 +208,14 @@ impl ResponseHead {
 #[error("the request body ended before the whole of it was read")]
 pub struct BodyAborted;
 
-/// One request and its answer, seen from the PHP thread that runs it. Dropping it ends the response: the output so far
+/// One request and its response, as the PHP thread sees them. Dropping it ends the response: the output so far
 /// is delivered; without any, the client gets a 500.
 pub trait Exchange: Send {
     /// The data of the request for PHP. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
 
-    /// Called when a PHP thread takes the request: `cancellation` ends the waits of that thread. What waits then ends
-    /// as if the client had gone.
+    /// Called when a PHP thread takes the request: `cancellation` ends the waits of that thread. Such a wait then ends
+    /// as if the client had disconnected.
     fn taken(&mut self, cancellation: &Arc<Cancellation>) {
         let _ = cancellation;
     }
@@ -239,14 +239,14 @@ pub trait Exchange: Send {
     /// Sends the buffered output.
     fn flush(&mut self) -> Flow;
 
-    /// Ends the answer while the script continues (`fastcgi_finish_request()`). Later writes are dropped.
+    /// Ends the response while the script continues (`fastcgi_finish_request()`). Later writes are dropped.
     fn finish(&mut self);
 
-    /// Whether the client went away. Cheap; used by `connection_aborted()` between writes.
+    /// Whether the client went away. Cheap: `connection_aborted()` calls it between writes.
     fn client_gone(&self) -> bool;
 
-    /// Called after the script ended and before the drop: `true` when PHP ended by a fatal error or was killed. An
-    /// exchange that has sent nothing yet answers 500 then.
+    /// Called after the script ended and before the drop: `true` when PHP ended by a fatal error or was killed. If
+    /// nothing was sent yet, the client gets a 500.
     fn ended(&mut self, failed: bool);
 }
 
@@ -254,13 +254,13 @@ const QUEUED: u8 = 0;
 const TAKEN: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
-/// Who owns a queued job: the queue, the PHP thread that took it, or the waiter that gave up. One compare-and-swap
-/// decides; `AcqRel` because the taker reads what the offerer wrote into the exchange.
+/// The owner of a queued job: the queue, the PHP thread that took it, or the waiter that gave up. One compare-and-swap
+/// decides; `AcqRel`, because the taker reads what the sender wrote into the exchange.
 #[derive(Debug, Clone, Default)]
 pub struct Claim(Arc<AtomicU8>);
 
 impl Claim {
-    /// Takes the job back from the queue because it waited too long. `false`: a PHP thread has it already.
+    /// Takes the job back from the queue because it waited too long. `false`: a PHP thread already has it.
     pub fn withdraw(&self) -> bool {
         self.0.compare_exchange(QUEUED, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -306,15 +306,14 @@ impl Job {
     }
 }
 
-/// Where jobs go in: the queue of one kind of PHP thread (the classic threads for one scope, or one HTTP worker).
+/// Accepts jobs for a queue of PHP threads (the classic threads for one scope, or one HTTP worker).
 pub trait JobSender: Send + Sync {
-    /// How many jobs may wait. A caller holds one of this many places before it offers.
+    /// How many jobs may wait. The number of places; a caller must hold one before it sends.
     fn capacity(&self) -> usize;
 
     /// Queues the job without blocking.
     ///
-    /// # Errors
-    /// Returns the job when the queue is full or the threads behind it are gone.
+    /// # Errors Returns the job if the queue is full or its threads have ended.
     fn offer(&self, job: Job) -> Result<(), Job>;
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 /// The value behind the pointer that C holds from the module's start to its end.
 struct Loaded {
     module: Option<Module>,
-    /// The last error, with a NUL behind it; empty: none.
+    /// The last error, NUL-terminated; empty: none.
     error: Vec<u8>,
     /// The result of the last call of `host_extension_describe()`.
     row: (String, String),
@@ -26,12 +26,12 @@ impl Loaded {
 
 impl LeafOwner for Loaded {
     fn note_panic(&mut self, call: &'static str) {
-        // The log may be what panicked.
+        // The panic may have come from the log.
         eprintln!("igor: a panic in {call} was caught; this is a defect of igor");
     }
 }
 
-/// Reads the configuration. The answer is null only when a panic was caught.
+/// Reads the configuration. The result is null only if a panic was caught.
 #[unsafe(no_mangle)]
 extern "C" fn host_extension_load(path: *const c_char) -> *mut c_void {
     catch_unwind(|| {
@@ -49,7 +49,7 @@ extern "C" fn host_extension_load(path: *const c_char) -> *mut c_void {
 
 #[unsafe(no_mangle)]
 extern "C" fn host_extension_free(extension: *mut c_void) {
-    // SAFETY: the pointer came from the box in `host_extension_load`, and C uses it no more.
+    // SAFETY: the pointer came from the box in `host_extension_load`, and C no longer uses it.
     let loaded = unsafe { Box::from_raw(extension.cast::<Loaded>()) };
     if catch_unwind(AssertUnwindSafe(|| drop(loaded))).is_err() {
         eprintln!("igor: a panic in host_extension_free was caught; this is a defect of igor");

@@ -1,5 +1,5 @@
-//! Faults on purpose, in builds with the feature `faults` only. Tests see what happens when an allocation fails, when
-//! Rust panics below a call from C, and when PHP bails out below a callback.
+//! Faults on purpose, in builds with the feature `faults` only. They let tests check what happens if an allocation
+//! fails, Rust panics below a call from C, or PHP bails out below a callback.
 //!
 //! A PHP script arms a fault on its own thread with `igor_fault(string $point, int $nth = 1)`. The fault happens once,
 //! when the thread passes the point for the n-th time. Points are: `memory` (an allocation of a publish), the names of
@@ -17,8 +17,8 @@ thread_local! {
     static ARMED: RefCell<Option<Armed>> = const { RefCell::new(None) };
 }
 
-/// Arms a fault on this thread in place of the one before, and returns whether none was left: it has happened, or there
-/// was none. An empty point arms nothing.
+/// Arms a fault on this thread, replacing the previous one. Returns whether no fault was pending. An empty point arms
+/// nothing.
 pub(crate) fn arm(point: &str, nth: u64) -> bool {
     let armed = (!point.is_empty()).then(|| Armed { point: point.to_owned(), left: nth.max(1) });
     ARMED.replace(armed).is_none()

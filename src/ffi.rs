@@ -1,8 +1,8 @@
 //! The shim's contract (`c/shim.h`) as bindgen reads it; `c/shim.h` says what each item means. And law 1 as a type.
 //!
 //! PHP leaves by jumps, and a jump must not cross a Rust frame. A *leaf* (`host_*`, made by `leaf!`) runs between PHP
-//! code and may be jumped over by whatever it starts. So what starts PHP code is not a function here, but a method of
-//! [`Outside`], which a leaf has no value of:
+//! code and may be jumped over by whatever it starts. So whatever starts PHP code is a method of [`Outside`], and a
+//! leaf has no such value:
 //!
 //! ```compile_fail
 //! unsafe fn leaf(host: *mut std::ffi::c_void) {
@@ -18,7 +18,7 @@
 //! }
 //! ```
 //!
-//! And so does the start of a thread, where one says that no leaf is below:
+//! So does the start of a thread, with the claim that no leaf is on the stack:
 //!
 //! ```no_run
 //! unsafe fn thread(host: *mut std::ffi::c_void) {
@@ -46,8 +46,8 @@ use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Says that the calling code is no leaf: C has called none of the frames that it has. What starts or ends PHP code
-/// needs it.
+/// Claims that the calling code is not a leaf: C has called none of the frames on its stack. Starting or ending PHP
+/// code needs it.
 #[derive(Debug)]
 pub struct Outside(PhantomData<*const ()>);
 
@@ -113,14 +113,14 @@ pub(crate) trait LeafOwner {
     fn note_panic(&mut self, call: &'static str);
 }
 
-/// Runs the body of a leaf. A panic in it is caught and noted; the result is `None` then.
+/// Runs the body of a leaf. If it panics, the panic is caught and recorded, and the result is `None`.
 pub(crate) fn guarded<O: LeafOwner, T>(
     call: &'static str,
     owner: *mut c_void,
     body: impl FnOnce(&mut O) -> T,
 ) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: C passes the pointer that it got for this kind of leaf: it lives, and one call at a time uses it.
+        // SAFETY: C passes the pointer that it got for this kind of leaf: it is live, and one call at a time uses it.
         let owner: &mut O = unsafe { &mut *owner.cast::<O>() };
         #[cfg(feature = "faults")]
         crate::faults::panic_at(call);
@@ -136,9 +136,9 @@ pub(crate) fn guarded<O: LeafOwner, T>(
     result.ok()
 }
 
-/// Makes an exported C function of a body: a leaf for the named type of owner. After a panic the leaf returns the named
-/// value. With `on_panic again` the body runs once more, for work that must not be left undone; every step of such a
-/// body can be repeated.
+/// Defines an exported C function from a body: a leaf for the named type of owner. After a panic the leaf returns the
+/// named value. With `on_panic again` the body runs once more, for work that must be completed; every step of such a
+/// body is repeatable.
 macro_rules! leaf {
     (for $owner:ty;
         $(#[$doc:meta])* fn $name:ident($context:ident $(, $argument:ident: $type:ty)* $(,)?) -> (),

@@ -6,7 +6,7 @@ application_roundcube() {
     unpacked roundcube-core || return 0
     mail_servers
     roundcube_site
-    # Nothing of it is in the document root but what is for clients; PHP finds the rest beside it.
+    # The document root contains only what clients may fetch; PHP finds the rest beside it.
     with_igor
     roundcube_checks
     compared '/?_task=login'
@@ -143,7 +143,7 @@ roundcube_checks() {
     ask '/?_task=addressbook' | has 'it shows addresses' 'addressbook'
     ask '/skins/elastic/styles/styles.min.css' | has 'its style sheet' '#layout'
     ask '/program/js/app.min.js' | has 'its scripts' 'rcube_webmail'
-    # A path that is no file is the front controller's.
+    # The front controller serves paths that are not files.
     curl --silent --fail "http://$IGOR_AT/config/config.inc.php" | has 'what is beside the document root is not served' 'rcmloginuser'
 }
 

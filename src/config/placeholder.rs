@@ -199,7 +199,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
     ("upstream_hostport", "http.reverse_proxy.upstream.hostport"),
 ];
 
-/// The beginnings of the names under which matchers, handlers and the connection store their results.
+/// The prefixes of the names under which matchers, handlers and the connection store their results.
 const STORED_PREFIXES: &[&str] = &[
     "http.regexp.",
     "http.vars.",
@@ -215,11 +215,11 @@ const STORED_PREFIXES: &[&str] = &[
     "http.rate_limit.",
 ];
 
-/// The beginnings of the names of fields of a response.
+/// The prefixes of names for fields of a response.
 const OF_RESPONSES: [&str; 3] = ["http.reverse_proxy.header.", "http.intercept.header.", "http.response.header."];
 
 impl Placeholder {
-    /// The placeholder of this name, long or short, written without its braces. `None`: there is none of this name.
+    /// The placeholder of this long or short name, without braces. `None`: no placeholder has this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if let Some((_, _, fact)) = FACTS.iter().find(|(long, short, _)| *long == name || *short == name) {

@@ -13,17 +13,17 @@ pub struct TrustedProxies {
     pub ranges: Vec<IpRange>,
     /// The header fields that name the client, in lower case and in order of preference.
     pub headers: Vec<String>,
-    /// Whether the addresses of a field are read from the right, up to the first that is no trusted proxy. Otherwise the
-    /// first one counts, which a client can invent unless the first proxy removes what it sent.
+    /// Whether the addresses of a field are read from the right, up to the first that is not a trusted proxy. Otherwise
+    /// the first one counts, which a client can forge unless the first proxy removes the client's field.
     pub strict: bool,
-    /// The proxies that say in front of a connection which client it is for; `None`: no connection is looked at for that.
+    /// The proxies that announce the client at the start of a connection; `None`: connections are not checked for that.
     pub protocol: Option<ProxyProtocol>,
 }
 
 /// The PROXY protocol, versions 1 and 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyProtocol {
-    /// The peers that may begin a connection with a header. The connections of others are not looked at.
+    /// The peers that may start a connection with a header. Connections of other peers are not checked.
     pub allowed: Vec<IpRange>,
     /// How long the header may take.
     pub timeout: Duration,
@@ -36,7 +36,7 @@ impl Default for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// The client's address: the peer's, or what a trusted peer reports.
+    /// The client's address: the peer's, or the one that a trusted peer reports.
     #[must_use]
     pub fn client_ip(&self, request: &dyn RequestView) -> IpAddr {
         let peer = request.remote().ip().to_canonical();
@@ -46,7 +46,7 @@ impl TrustedProxies {
         self.headers.iter().find_map(|name| self.reported(name, request)).unwrap_or(peer)
     }
 
-    /// Whether it is the address of one of the proxies.
+    /// Whether this is the address of a trusted proxy.
     #[must_use]
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         self.ranges.iter().any(|range| range.contains(address))

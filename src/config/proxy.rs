@@ -1,4 +1,4 @@
-//! The `reverse_proxy` directive: the servers behind this one, and how requests are shared out among them.
+//! The `reverse_proxy` directive: the upstreams, and how requests are distributed among them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,36 +6,36 @@ use std::time::Duration;
 
 use super::response_matcher::StatusPattern;
 
-/// The `reverse_proxy` directive, but for the changes of header fields, which need a request.
+/// The `reverse_proxy` directive, without its changes of header fields, which need a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxySettings {
     /// The servers; at least one.
     pub upstreams: Vec<UpstreamAddress>,
-    /// Which of them gets a request.
+    /// How the upstream of a request is chosen.
     pub policy: LoadPolicy,
-    /// How often a request that no connection could be made for is tried again.
+    /// How often a request is retried if no connection can be made.
     pub retries: usize,
-    /// How long it is tried again; zero: not.
+    /// How long it is retried; zero: not at all.
     pub try_duration: Duration,
     /// The pause between two tries.
     pub try_interval: Duration,
-    /// How long a connection may take to be made.
+    /// How long connecting may take.
     pub dial_timeout: Duration,
     /// How long the head of a response may take; `None`: as long as the client waits.
     pub response_timeout: Option<Duration>,
-    /// How long a pause in the body of a response may be; `None`: as long as the client waits.
+    /// How long a pause in the body of a response may last; `None`: as long as the client waits.
     pub read_timeout: Option<Duration>,
     /// Failures make an upstream unavailable for this time; zero: never.
     pub fail_duration: Duration,
-    /// How many failures within that time.
+    /// The number of failures within that time.
     pub max_fails: usize,
     /// Statuses that count as failures.
     pub unhealthy_statuses: Vec<StatusPattern>,
     /// A response whose head takes longer counts as a failure.
     pub unhealthy_latency: Option<Duration>,
-    /// How many requests one upstream gets at once; 0: any number.
+    /// How many requests one upstream gets at the same time; 0: any number.
     pub max_requests: usize,
-    /// How upstreams are looked at without a request of a client.
+    /// How upstreams are checked without a client's request.
     pub health: Option<HealthCheck>,
     /// The connections are encrypted in this way; `None`: they are not.
     pub tls: Option<UpstreamTls>,
@@ -48,7 +48,7 @@ pub struct UpstreamTls {
     pub insecure: bool,
     /// The name that the certificate must be for; `None`: the host of the upstream.
     pub server_name: Option<String>,
-    /// Files with the certificates of the authorities that are trusted; empty: those that the system trusts.
+    /// Files with the certificates of trusted authorities; empty: the system's.
     pub authorities: Vec<PathBuf>,
 }
 
@@ -81,17 +81,17 @@ impl ProxySettings {
 pub struct HealthCheck {
     /// Path and query.
     pub uri: String,
-    /// Another port than that of the requests.
+    /// A port other than that of the requests.
     pub port: Option<u16>,
     /// The time between two checks.
     pub interval: Duration,
-    /// How long an answer may take.
+    /// How long a response may take.
     pub timeout: Duration,
     /// The statuses that are healthy; `None`: all of 2xx and 3xx.
     pub status: Option<StatusPattern>,
 }
 
-/// Where a server behind this one listens.
+/// The address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UpstreamAddress {
     /// A host name or an IP, and a port.
@@ -106,11 +106,10 @@ pub enum UpstreamAddress {
 }
 
 impl UpstreamAddress {
-    /// Reads `host:port`, `host`, `:port`, `http://host[:port]`, `https://host[:port]`, `tcp/host:port` or `unix//path`, and
-    /// says whether the connection should be encrypted.
+    /// Reads `host:port`, `host`, `:port`, `http://host[:port]`, `https://host[:port]`, `tcp/host:port` or
+    /// `unix//path`, and returns whether the connection should be encrypted.
     ///
-    /// # Errors
-    /// What it is instead, in words.
+    /// # Errors A description of the text.
     pub fn parse(text: &str) -> Result<(Self, bool), &'static str> {
         if text.contains('{') {
             return Err("has a placeholder; name each upstream");
@@ -142,7 +141,7 @@ impl UpstreamAddress {
     }
 }
 
-/// Host and port of `host:port`, or the usual port.
+/// Host and port of `host:port`, or the default port.
 fn split_port(text: &str, usual: u16) -> Option<(&str, u16)> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
@@ -167,7 +166,7 @@ impl fmt::Display for UpstreamAddress {
 pub enum LoadPolicy {
     /// Any.
     Random,
-    /// The one with the fewest requests of so many that are chosen at random.
+    /// The one with the fewest requests, among this many chosen at random.
     RandomChoose(usize),
     /// One after the other.
     RoundRobin,

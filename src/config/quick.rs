@@ -21,11 +21,11 @@ use super::tls::{HttpsSettings, TlsSettings};
 /// The options of the command line of `php-server`.
 #[derive(Debug, Clone, Default)]
 pub struct QuickOptions {
-    /// The document root; relative to the working directory, which an empty path means.
+    /// The document root, relative to the working directory; empty: the working directory.
     pub root: PathBuf,
     /// The addresses, as in a Caddyfile; a host without a scheme means plain HTTP. None: `:80`.
     pub listen: Vec<String>,
-    /// Unix sockets to listen on besides, as `bind` has them behind `unix/`.
+    /// Further Unix sockets to listen on, in the form that `bind` has after `unix/`.
     pub sockets: Vec<String>,
     /// HTTP workers: the file, relative to the working directory, and the number of threads.
     pub workers: Vec<(PathBuf, Option<usize>)>,
@@ -33,13 +33,12 @@ pub struct QuickOptions {
     pub background: Vec<(String, PathBuf, Option<usize>)>,
 }
 
-/// What stands for the file in findings about the command line.
+/// The name of the file in findings about the command line.
 const COMMAND_LINE: &str = "command line";
 
 /// The configuration of one site with one `php_server`, whose scope holds the workers.
 ///
-/// # Errors
-/// Everything that is wrong with the options, as [`super::parse`] finds it in a file.
+/// # Errors All errors in the options, like those of [`super::parse`].
 pub fn quick(options: QuickOptions) -> Result<Config, Vec<Diagnostic>> {
     let position = Position::start_of(Arc::from(Path::new(COMMAND_LINE)));
     let working_dir = std::env::current_dir()
@@ -65,12 +64,12 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     let is_for_sockets_alone = options.listen.is_empty();
     let listen = match is_for_sockets_alone {
         true if options.sockets.is_empty() => vec![format!(":{}", limits::HTTP_PORT_DEFAULT)],
-        // Only the protocol counts: the port of an address that is bound to a socket is not opened.
+        // Only the protocol counts: if an address is bound to a socket, its port is not opened.
         true => vec!["fastcgi://localhost".to_owned()],
         false => options.listen,
     };
     let mut https = HttpsSettings::default();
-    // A host or an IP alone keeps its old meaning, plain HTTP.
+    // A bare host or IP keeps its old meaning, plain HTTP.
     https.auto.addresses = false;
     let addresses: Vec<_> = listen.into_iter().filter_map(|text| address(&word(text), &https, context)).collect();
     let mut bind: Vec<Bind> =
@@ -89,7 +88,7 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     let background = options.background.into_iter().map(|(name, file, num)| (Some(name), file, num));
     for (name, file, num) in http.chain(background) {
         let mut worker = WorkerDraft::new(position.clone());
-        // An absolute path, so that it does not start from the document root; an empty one is reported as such.
+        // Makes a path absolute, so that it is not relative to the document root; an empty path is reported as empty.
         let file = if file.as_os_str().is_empty() { file } else { join(context.base_dir, &file) };
         worker.file = Some(word(file.to_string_lossy().into_owned()));
         worker.background = name.is_some();

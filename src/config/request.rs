@@ -3,13 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-/// The facts of one request that a configuration can refer to, as they are now: handlers may have changed it since it
-/// was received. The server implements it over its own request type.
+/// The current facts of a request that a configuration can refer to: handlers may have changed them since it was
+/// received. The server implements it over its own request type.
 pub trait RequestView {
     /// The method, for example `GET`.
     fn method(&self) -> &str;
-    /// `http`, or `https` on an encrypted connection. The statements of a proxy about the client's connection are
-    /// ignored.
+    /// `http`, or `https` on an encrypted connection. Headers of a proxy about the client's connection are ignored.
     fn scheme(&self) -> &str;
     /// The version of HTTP, for example `HTTP/1.1`.
     fn protocol(&self) -> &str;
@@ -19,12 +18,12 @@ pub trait RequestView {
     fn host_and_port(&self) -> String;
     /// The port of the requested host, if it names one, else the port of the listener.
     fn port(&self) -> u16;
-    /// The path after percent-decoding and after `.`, `..` and `//` were resolved. Matching on anything else can be
-    /// walked around.
+    /// The path after percent-decoding and after `.`, `..` and `//` were resolved. Matching on any other form can be
+    /// bypassed.
     fn path(&self) -> &str;
     /// Path and query, encoded.
     fn uri(&self) -> &str;
-    /// What follows the `?`, encoded; empty when there is none.
+    /// The encoded text after the `?`; empty if there is none.
     fn query(&self) -> &str;
     /// The method that the client sent.
     fn original_method(&self) -> &str;
@@ -34,11 +33,11 @@ pub trait RequestView {
     fn remote(&self) -> SocketAddr;
     /// The address that the peer connected to.
     fn local(&self) -> SocketAddr;
-    /// The address of the client: the peer's, unless the peer is a proxy that is trusted to report another one.
+    /// The client's address: the peer's, unless the peer is a trusted proxy that reports another.
     fn client_ip(&self) -> IpAddr;
-    /// Whether one of the values of a header field, whose name is given in lower case, fulfils `test`.
+    /// Whether a value of the header field fulfils `test`; the name is in lower case.
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool;
-    /// The document root: that of the last `root` directive that was for the request.
+    /// The document root: that of the last `root` directive that matched.
     fn root(&self) -> &Path;
     /// An identifier of the request.
     fn uuid(&self) -> &str;
@@ -48,7 +47,7 @@ pub trait RequestView {
     fn store(&mut self, name: &str, value: String);
     /// The kind of file at a path; symbolic links are followed.
     fn entry(&self, path: &Path) -> Option<Entry>;
-    /// How a handler has failed, in the routes of `handle_errors`: the status.
+    /// The status of the failure, in the routes of `handle_errors`.
     fn error_status(&self) -> Option<u16>;
 }
 
@@ -59,7 +58,7 @@ pub struct Entry {
     pub is_directory: bool,
     /// The bytes of a file.
     pub size: u64,
-    /// When it was changed, in seconds since 1970.
+    /// The time of the last change, in seconds since 1970.
     pub modified: u64,
 }
 
@@ -68,7 +67,7 @@ pub(super) fn directory_of(path: &str) -> &str {
     path.rfind('/').map_or("", |slash| &path[..=slash])
 }
 
-/// The path behind its last slash.
+/// The path after its last slash.
 pub(super) fn file_of(path: &str) -> &str {
     path.rfind('/').map_or(path, |slash| &path[slash + 1..])
 }

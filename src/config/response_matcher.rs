@@ -2,7 +2,7 @@
 
 use super::matcher::ValuePattern;
 
-/// A response matcher: the status is one of the list, and every field has a value that fits. An empty one matches all.
+/// A response matcher: the status is in the list, and every field has a matching value. An empty one matches all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResponseMatcher {
     /// The statuses; empty: any.
@@ -20,10 +20,10 @@ pub enum StatusPattern {
     Class(u16),
 }
 
-/// What is asked of one field of a response.
+/// A condition for one field of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldCondition {
-    /// It has a value that fits one of the patterns.
+    /// It has a value that matches one of the patterns.
     Has {
         /// The name in lower case.
         field: String,
@@ -48,7 +48,7 @@ impl StatusPattern {
         text.parse().ok().filter(|_| is_status).map(Self::Exact)
     }
 
-    /// Whether a response with this status fits.
+    /// Whether a response with this status matches.
     #[must_use]
     pub fn matches(self, status: u16) -> bool {
         match self {

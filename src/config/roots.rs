@@ -1,22 +1,22 @@
-//! Assigns each handler its document root. Most sites have one `root` that every request passes; the handlers behind it
-//! get that fixed root, so a request looks nothing up.
+//! Assigns each handler its document root. In most sites every request passes one `root`. The handlers after it get
+//! that fixed root, so a request needs no lookup.
 
 use std::path::{Path, PathBuf};
 
 use super::handlers::{Change, Exclusive, Handler, Root, Route};
 
-/// Fixes the root of every handler for which it is the same in every request. `start` is the root without a `root`.
+/// Sets the root of every handler whose root is the same for every request. `start` is the root without a `root`.
 pub(super) fn fix_roots(routes: &mut [Route], start: &Path) {
     follow(routes, Some(start.to_path_buf()));
 }
 
-/// The same for `handle_errors`, to which a request comes with the root that it had when it failed.
+/// The same for `handle_errors`, where a request keeps the root that it had when it failed.
 pub(super) fn fix_error_roots(routes: &mut [Route]) {
     follow(routes, None);
 }
 
-/// Goes through the routes in their order. `root` is that of requests which come to them; `None`: it differs. Returns
-/// the root behind them.
+/// Goes through the routes in their order. `root` is the root of the requests that reach them; `None`: it differs.
+/// Returns the root behind them.
 fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
     // The root of requests that no `handle` has taken so far: only they reach the next `handle`.
     let mut untaken = root.clone();
@@ -26,7 +26,7 @@ fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
         match &mut route.handler {
             Handler::Change(Change::Root(text)) if !root_is_taken => {
                 let fixed = text.as_literal().map(PathBuf::from);
-                // Of several `root`s a request takes the first.
+                // A request takes the first of several `root` directives.
                 root_is_taken = always;
                 let certain = always && !root_may_be_taken;
                 root_may_be_taken = true;
@@ -52,7 +52,7 @@ fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
             }
             Handler::PhpServer(server) | Handler::Php(server) => fix(&mut server.settings.root, root.as_deref()),
             Handler::FileServer(server) => fix(&mut server.root, root.as_deref()),
-            // What happens with a response comes after all routes, which may have changed the root.
+            // Responses are handled after all routes, which may have changed the root.
             handler => handler.blocks_mut().for_each(|inner| drop(follow(inner, None))),
         }
     }

@@ -19,8 +19,8 @@ pub struct Global {
     pub scope: ScopeLabel,
     /// The `frankenphp` block: PHP threads, ini settings, global workers, snapshots.
     pub frankenphp: FrankenPhp,
-    /// `admin`: where the admin interface listens. `None`: nothing is said, so it listens on [`Admin::default`], and
-    /// the server continues without it when that address is taken.
+    /// `admin`: where the admin interface listens. `None`: not set, so it listens on [`Admin::default`]; if that
+    /// address is in use, the server runs without it.
     pub admin: Option<Admin>,
     /// `default_bind`: where the sites listen that have no `bind`.
     pub default_bind: Vec<Bind>,
@@ -28,7 +28,7 @@ pub struct Global {
     pub grace_period: Duration,
     /// Where the program's own log goes.
     pub log: LogSettings,
-    /// Ports, certificates, and what of HTTPS is automatic.
+    /// Ports, certificates, and automatic HTTPS.
     pub https: HttpsSettings,
     /// `servers`: which proxies are trusted to report the client's address.
     pub trusted_proxies: TrustedProxies,
@@ -58,8 +58,8 @@ impl Default for Global {
     }
 }
 
-/// How long clients of HTTP may take (`timeouts`, in the block of `servers`). `None`: nothing is said, so the bounds of the
-/// server hold alone.
+/// The time limits for clients (`timeouts`, in the block of `servers`). `None`: not set, so only the server's own
+/// bounds apply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the first wait for the body of a request to its end.
@@ -72,12 +72,12 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
 }
 
-/// What HTTP is spoken besides HTTP/1.1 (`protocols`, in the block of `servers`).
+/// The versions of HTTP besides HTTP/1.1 (`protocols`, in the block of `servers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protocols {
     /// HTTP/2 on encrypted connections, if the client agrees to it in the handshake.
     pub h2: bool,
-    /// HTTP/2 without encryption, for clients that know of it (RFC 9113, 3.3).
+    /// HTTP/2 without encryption, for clients with prior knowledge (RFC 9113, 3.3).
     pub h2c: bool,
 }
 
@@ -90,11 +90,11 @@ impl Default for Protocols {
 /// The `frankenphp` block.
 #[derive(Debug, Clone, Default)]
 pub struct FrankenPhp {
-    /// How many PHP threads serve requests from the start. `None`: twice the number of processors.
+    /// The number of PHP threads that serve requests from the start. `None`: twice the number of processors.
     pub num_threads: Option<usize>,
     /// Where `num_threads` is.
     pub position: Option<Position>,
-    /// Up to how many the server may scale under load. `None`: it does not scale.
+    /// The number up to which the server may scale under load. `None`: it does not scale.
     pub max_threads: Option<MaxThreads>,
     /// How long a request may wait for a free PHP thread before it gets a 503. `None`: as long as the client waits.
     pub max_wait_time: Option<Duration>,
@@ -119,18 +119,17 @@ pub struct StoreSettings {
     pub max_bytes: usize,
     /// How many elements it holds.
     pub max_keys: usize,
-    /// Whether it makes room by removing elements that were not used for a long time; otherwise writes to a full store
-    /// are refused.
+    /// Whether a full store removes elements that were not used for a long time; otherwise it refuses writes.
     pub evicts: bool,
-    /// Where it listens for clients of Redis; `None`: nowhere.
+    /// The address for clients of Redis; `None`: nowhere.
     pub listen: Option<Admin>,
-    /// What those clients have to say.
+    /// The password of those clients.
     pub password: Option<Password>,
     /// Where the block starts.
     pub position: Position,
 }
 
-/// A secret, which no log and no message shows.
+/// A secret that no log and no message shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub String);
 
@@ -149,7 +148,7 @@ pub enum MaxThreads {
     Count(usize),
 }
 
-/// How `frankenphp_get_vars()` hands a snapshot to a long-lived script.
+/// How `frankenphp_get_vars()` returns a snapshot to a long-lived script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VarsMode {
     /// Small snapshots are copied, large ones are shared while the budgets last.
@@ -166,7 +165,7 @@ pub enum VarsMode {
 pub struct VarsSettings {
     /// Whether a read shares or copies.
     pub mode: VarsMode,
-    /// Whether published snapshots are made read-only by the memory protection of the processor.
+    /// Whether published snapshots become read-only memory pages.
     pub hardened: bool,
     /// In the mode `auto`, snapshots of up to this many bytes are copied in long-lived scripts.
     pub copy_max_bytes: usize,
@@ -199,7 +198,7 @@ impl Default for VarsSettings {
 pub enum Admin {
     /// `admin off`: nowhere.
     Off,
-    /// On this address. Port 0 is any free port.
+    /// On this address. Port 0: any free port.
     Addr(SocketAddr),
     /// On a Unix socket of this absolute path.
     Unix(PathBuf),
@@ -207,7 +206,7 @@ pub enum Admin {
 
 impl Admin {
     /// Reads `off`, `localhost:PORT`, `:PORT` (every interface, as in Caddy), an IP with a port, or `unix/PATH`.
-    /// `None`: it is none of these.
+    /// `None`: another text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text == "off" {
@@ -246,7 +245,7 @@ impl Default for Admin {
     }
 }
 
-/// Where a log goes, and how.
+/// A log's output and format.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogSettings {
     /// The least severe level that is written. `None`: `info`, or `debug` under the global option `debug`.
@@ -265,7 +264,7 @@ pub struct LogSettings {
     pub credentials: bool,
 }
 
-/// How severe a log record is.
+/// The severity of a log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
     /// Everything.
@@ -331,7 +330,7 @@ pub enum LogDuration {
     Text,
 }
 
-/// One change of the records of requests.
+/// A change to the records of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter {
     /// The path of the field in the JSON form of a record: `request`, `headers`, `Cookie`.
@@ -347,26 +346,26 @@ pub enum LogFilterOp {
     Delete,
     /// Calls it otherwise.
     Rename(String),
-    /// Writes this text in its place.
+    /// Replaces it by this text.
     Replace(String),
-    /// Writes a short hash in its place, by which equal values can be found.
+    /// Replaces it by a short hash, so equal values can be found.
     Hash,
-    /// Zeroes the bits of an address behind so many.
+    /// Keeps the first bits of an address, and zeroes the others.
     IpMask {
-        /// Bits that are kept of an IPv4 address.
+        /// The number of bits kept of an IPv4 address.
         ipv4: u8,
-        /// Bits that are kept of an IPv6 address.
+        /// The number of bits kept of an IPv6 address.
         ipv6: u8,
     },
-    /// Changes parameters of the query of an address.
+    /// Changes query parameters of an address.
     Query(Vec<(String, LogValueOp)>),
     /// Changes cookies.
     Cookie(Vec<(String, LogValueOp)>),
-    /// Replaces what fits a regular expression. It was compiled when the configuration was read.
+    /// Replaces matches of a regular expression. It was compiled when the configuration was read.
     Regexp {
         /// The expression.
         pattern: String,
-        /// What is written in its place; `$1` is the first group.
+        /// The replacement; `$1` is the first group.
         with: String,
     },
 }
@@ -376,9 +375,9 @@ pub enum LogFilterOp {
 pub enum LogValueOp {
     /// Removes it.
     Delete,
-    /// Writes this text in the place of its value.
+    /// Replaces the value by this text.
     Replace(String),
-    /// Writes a short hash in the place of its value.
+    /// Replaces the value by a short hash.
     Hash,
 }
 
@@ -404,7 +403,7 @@ pub enum LogOutput {
 /// When a log file is rotated, and how long it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRoll {
-    /// The size at which a new file begins.
+    /// The size at which a new file starts.
     pub size_bytes: u64,
     /// How many old files are kept; 0: all.
     pub keep: usize,

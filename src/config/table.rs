@@ -6,7 +6,7 @@ use super::context::Context;
 use super::diagnostic::Position;
 use super::syntax::{Node, Token};
 
-/// One directive that can stand in a block whose settings are a `T`.
+/// A directive of a block with settings of type `T`.
 pub(crate) struct Directive<T: 'static> {
     /// The word that starts it.
     pub(crate) name: &'static str,
@@ -14,30 +14,30 @@ pub(crate) struct Directive<T: 'static> {
     pub(crate) usage: &'static str,
     /// What it does, in one sentence.
     pub(crate) doc: &'static str,
-    /// How often it can stand in one block.
+    /// How often it may occur in one block.
     pub(crate) times: Times,
-    /// Checks its arguments and puts them into the settings.
+    /// Checks its arguments and stores them in the settings.
     pub(crate) apply: fn(&mut T, &Node, &mut Context<'_>),
 }
 
-/// How often a directive can stand in one block.
+/// How often a directive may occur in one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Times {
     /// Once; a second one is an error.
     Once,
-    /// Once; of several the last counts, with a warning. So it is in Caddy's global options.
+    /// Once; if there are several, the last counts, with a warning. Caddy's global options do the same.
     Last,
     /// As often as wanted.
     Many,
 }
 
-/// What is read and has no effect here: its name, and why.
+/// A directive that is accepted without effect: its name, and why.
 pub(crate) type Ignored = (&'static str, &'static str);
 
-/// What Caddy or FrankenPHP has and Igor does not: its name, and what to do instead.
+/// A directive of Caddy or FrankenPHP that Igor does not have: its name, and what to do instead.
 pub(crate) type Unsupported = (&'static str, &'static str);
 
-/// All that can stand in one kind of block.
+/// The directives of one kind of block.
 pub(crate) struct Table<T: 'static> {
     /// The block, as messages name it: "the `vars` block".
     pub(crate) block: &'static str,
@@ -45,9 +45,9 @@ pub(crate) struct Table<T: 'static> {
     pub(crate) origin: &'static str,
     /// The directives.
     pub(crate) directives: &'static [Directive<T>],
-    /// What is accepted with a warning.
+    /// Those accepted with a warning.
     pub(crate) ignored: &'static [Ignored],
-    /// What is refused with an explanation.
+    /// Those refused with an explanation.
     pub(crate) unsupported: &'static [Unsupported],
 }
 
@@ -67,7 +67,7 @@ pub struct DirectiveDoc {
 /// Longer lists of names are not printed.
 const NAMES_LISTED_MAX: usize = 16;
 
-/// Longer words are compared with no name: that takes time, and none would be similar.
+/// Longer words are not compared with names: that takes time, and none would be similar.
 const COMPARED_BYTES_MAX: usize = 1024;
 
 /// The least similarity (Jaro-Winkler, 0 to 1) at which a name is suggested.
@@ -84,8 +84,8 @@ impl<T> Table<T> {
         }
     }
 
-    /// Applies the directive, if it is one of the block; says whether it is one, supported or not. `seen` holds what the
-    /// block had before.
+    /// Applies the directive if it belongs to the block; returns whether it does, supported or not. `seen` holds the
+    /// earlier directives of the block.
     pub(crate) fn apply_known(
         &self,
         settings: &mut T,
@@ -133,7 +133,7 @@ impl<T> Table<T> {
             || self.unsupported.iter().chain(self.ignored).any(|(other, _)| *other == name)
     }
 
-    /// Reports what is known and does nothing here; says whether the directive is that.
+    /// Reports a directive that is known but has no effect here; returns whether it is one.
     fn report_unsupported(&self, node: &Node, context: &mut Context<'_>) -> bool {
         let name = node.name();
         if let Some((_, reason)) = self.ignored.iter().find(|(ignored, _)| *ignored == name) {
@@ -147,7 +147,7 @@ impl<T> Table<T> {
         true
     }
 
-    /// Reports a directive that is none of the block. `others` are names that can stand there too.
+    /// Reports a directive that the block does not have. `others` are further allowed names.
     pub(crate) fn report_unknown(&self, node: &Node, others: &[&str], context: &mut Context<'_>) {
         match node.words.first() {
             None => context.error(&node.position, format_args!("a block in {} has no name", self.block)),
@@ -161,11 +161,11 @@ impl<T> Table<T> {
     }
 }
 
-/// The directives that a block had so far, each with its first place.
+/// The directives of a block so far, each with its first place.
 #[derive(Default)]
 pub(crate) struct Seen(HashMap<&'static str, Position>);
 
-/// Reports a word that is none of `known`, with the nearest of them and the list of all where it is short.
+/// Reports a word that is not in `known`, with the most similar one, and with the whole list if it is short.
 pub(crate) fn unknown(word: &Token, what: &str, known: &[&str], context: &mut Context<'_>) {
     let message = format!("unknown {what}: `{}`", super::syntax::excerpt(&word.text));
     let listed = (1..=NAMES_LISTED_MAX).contains(&known.len()).then(|| format!("known here: {}", known.join(", ")));
@@ -181,7 +181,7 @@ pub(crate) fn unknown(word: &Token, what: &str, known: &[&str], context: &mut Co
     context.error_with_hint(&word.position, message, hint);
 }
 
-/// The name that `text` was probably meant to be.
+/// The name that `text` probably means.
 fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     if text.len() > COMPARED_BYTES_MAX {
         return None;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::placeholder::{Fact, Placeholder};
 use super::request::RequestView;
 
-/// A value of a directive, cut into literal text and placeholders.
+/// A value of a directive, split into literal text and placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     pieces: Vec<Piece>,
@@ -20,7 +20,7 @@ pub enum Piece {
     Placeholder(Placeholder),
 }
 
-/// A word in braces that is no placeholder.
+/// A word in braces that is not a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnknownPlaceholder(pub(super) String);
 
@@ -33,7 +33,7 @@ impl Text {
         made
     }
 
-    /// Cuts `source` at its placeholders. A brace that does not start a word in braces is text, as in JSON; `\{` and
+    /// Cuts `source` at its placeholders. A brace that does not enclose a word is text, as in JSON; `\{` and
     /// `\}` are braces. `own` are the placeholders that the configuration itself defines.
     pub(super) fn parse(source: &str, own: &[String]) -> Result<Self, UnknownPlaceholder> {
         let mut text = Self::default();
@@ -69,7 +69,7 @@ impl Text {
         made
     }
 
-    /// The text for this request, without an allocation where it is the same for every request.
+    /// The text for this request, without an allocation if it is the same for every request.
     #[must_use]
     pub fn rendered<'t>(&'t self, request: &dyn RequestView) -> Cow<'t, str> {
         match self.as_literal() {
@@ -122,7 +122,7 @@ impl Text {
 /// `{?query}`.
 pub(super) fn word_in_braces(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?;
-    // Not beyond the word: a text of many braces would be searched to its end for each of them.
+    // It stops at the end of the word; otherwise a text with many braces would be searched to its end for each of them.
     let end = inner.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.%?".contains(character)))?;
     (end > 0 && inner[end..].starts_with('}')).then(|| &inner[..end])
 }

@@ -26,14 +26,14 @@ pub struct TlsSettings {
 /// Where the certificates of a site come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// From an ACME certificate authority, or the internal one where no public one would sign: `localhost`, IP
-    /// addresses, and names that no public DNS has. Of several authorities, the next is asked when one fails.
+    /// From an ACME certificate authority, or from the internal one if no public one would sign: `localhost`, IP
+    /// addresses, and names that no public DNS has. If one of several authorities fails, the next is tried.
     Automatic(Vec<AcmeSettings>),
     /// `tls internal`: from igor's own authority.
     Internal,
     /// The certificates that other sites load for the same names (`auto_https off` and `disable_certs`).
     Others,
-    /// `tls CERTIFICATE KEY`: from files in the form PEM, which are read again when they change.
+    /// `tls CERTIFICATE KEY`: from PEM files, which are read again when they change.
     Files(Vec<CertificateFiles>),
 }
 
@@ -43,7 +43,7 @@ impl Default for CertificateSource {
     }
 }
 
-/// A certificate with its chain, and its private key.
+/// A certificate chain and its private key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CertificateFiles {
     /// The certificate, followed by those of the authorities between it and the root.
@@ -75,23 +75,23 @@ pub enum TlsVersionMax {
 /// The certificates that clients must show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAuth {
-    /// Files with the certificates, in the form PEM, of the authorities that clients' certificates must come from.
+    /// PEM files with the certificates of the authorities that must have signed clients' certificates.
     pub trusted: Vec<PathBuf>,
     /// Whether a client without a certificate is refused.
     pub required: bool,
 }
 
-/// One ACME certificate authority, and the account that asks it.
+/// An ACME certificate authority, and the account for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AcmeSettings {
     /// The address of its directory; empty while the configuration is read, for the global one.
     pub directory: String,
-    /// A file with the certificates, in the form PEM, that the authority's own server is trusted by. `None`: the
+    /// A PEM file with the certificates that verify the authority's own server. `None`: the
     /// system's.
     pub trusted_root: Option<PathBuf>,
-    /// The address that it writes to.
+    /// The mail address of the account.
     pub email: Option<String>,
-    /// An account that the authority has given out (external account binding): its id and its key in base64url.
+    /// An account that the authority has assigned (external account binding): its id, and its key in base64url.
     pub external_account: Option<ExternalAccount>,
     /// Whether the challenge over plain HTTP may be used.
     pub http_challenge: bool,
@@ -117,9 +117,9 @@ impl std::fmt::Debug for ExternalAccount {
 /// The global options of HTTPS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpsSettings {
-    /// `http_port`: the port that plain HTTP means.
+    /// `http_port`: the default port of plain HTTP.
     pub http_port: u16,
-    /// `https_port`: the port that HTTPS means.
+    /// `https_port`: the default port of HTTPS.
     pub https_port: u16,
     /// `auto_https`.
     pub auto: AutoHttps,
@@ -127,9 +127,9 @@ pub struct HttpsSettings {
     pub local_certs: bool,
     /// `storage file_system`: where certificates and keys are kept. `None`: the user's folder for data.
     pub storage: Option<PathBuf>,
-    /// The source of the certificates of a site without settings of its own, as far as it is configured.
+    /// The global certificate source, for sites without their own settings.
     pub acme: AcmeSettings,
-    /// `default_sni`: the name that a client means which names none.
+    /// `default_sni`: the assumed name if a client names none.
     pub default_sni: Option<String>,
 }
 
@@ -156,7 +156,7 @@ pub struct AutoHttps {
     pub redirects: bool,
     /// Certificates are obtained.
     pub certificates: bool,
-    /// They are obtained also for names that a certificate from a file is for.
+    /// They are obtained even for names that a certificate file covers.
     pub ignore_loaded: bool,
 }
 
@@ -166,7 +166,7 @@ impl Default for AutoHttps {
     }
 }
 
-/// The directory of Let's Encrypt, which is asked when no other authority is named.
+/// The directory of Let's Encrypt, the default authority.
 pub const ACME_DIRECTORY_DEFAULT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 impl Default for AcmeSettings {

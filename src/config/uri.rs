@@ -1,6 +1,6 @@
 //! The parts of a URI as text (pure): percent-encoding and the values of a query.
 
-/// Decodes a percent-encoding. Invalid sequences stay as they are, and bytes that are no UTF-8 are replaced.
+/// Decodes a percent-encoding. Invalid sequences stay as they are, and bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn decoded(text: &str) -> String {
     if !text.contains('%') {

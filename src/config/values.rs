@@ -39,7 +39,7 @@ pub(crate) fn duration(word: &Token, context: &mut Context<'_>) -> Option<Durati
     }
 }
 
-/// The nanoseconds of each unit of time. A unit comes before those that it is the start of.
+/// The nanoseconds of each unit of time. A unit comes before its own prefixes: `ms` before `m`.
 const TIME_UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),

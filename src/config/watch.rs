@@ -15,18 +15,17 @@ pub struct WatchPattern {
     matcher: GlobMatcher,
 }
 
-/// What `watch` without a pattern means, as in FrankenPHP.
+/// The pattern of `watch` without arguments, as in FrankenPHP.
 pub(super) const WATCH_DEFAULT: &str = "./**/*.{env,php,twig,yaml,yml}";
 
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 impl WatchPattern {
-    /// The pattern `text`, whose relative paths start from `base_dir`. In it `*` and `?` stop at slashes, `**` does
+    /// Compiles the pattern `text`; relative paths start from `base_dir`. In it `*` and `?` stop at slashes, `**` does
     /// not, `[a-z]` is one character, and `{a,b}` is either. A path without wildcards means that file, or everything
     /// below that directory.
     ///
-    /// # Errors
-    /// What is wrong with the pattern.
+    /// # Errors The error in the pattern.
     pub(super) fn new(base_dir: &Path, text: &str) -> Result<Self, String> {
         let (directory, wildcards) = split(Path::new(text));
         let place = join(base_dir, &directory);
@@ -48,7 +47,7 @@ impl WatchPattern {
         Self::compiled(format!("{stem}/{rest}"), directory)
     }
 
-    /// What is not there yet, and everything below it once it is.
+    /// A path that does not exist yet, and everything below it once it does.
     fn of_missing(place: PathBuf, name: &str) -> Result<Self, String> {
         let stem = stem(place.parent().unwrap_or(&place))?;
         Self::compiled(format!("{stem}/{{{name},{name}/**}}"), place)
@@ -66,8 +65,8 @@ impl WatchPattern {
         &self.pattern
     }
 
-    /// The directory to watch, with everything below it: the path before the first wildcard. It need not be there, and may be
-    /// a file when it is.
+    /// The directory to watch, with everything below it: the path before the first wildcard. It need not exist, and may
+    /// be a file.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -100,7 +99,7 @@ fn stem(directory: &Path) -> Result<String, String> {
     Ok(globset::escape(stem.trim_end_matches('/')))
 }
 
-/// Cuts a path before the first part with a wildcard.
+/// Splits a path before the first part with a wildcard.
 fn split(path: &Path) -> (PathBuf, PathBuf) {
     let has_wildcard = |component: &Component<'_>| component.as_os_str().to_string_lossy().contains(WILDCARDS);
     let plain = path.components().take_while(|component| !has_wildcard(component)).collect();

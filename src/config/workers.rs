@@ -10,7 +10,7 @@ use super::matcher::PathPattern;
 use super::watch::WatchPattern;
 
 /// The name of a scope: `global`, or the block's `name`, its first host, else its first listener address (`:8080`).
-/// A block that would get a label which is taken gets a number behind it (`example.com-2`).
+/// If the label is already used, a number is appended (`example.com-2`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeLabel(Arc<str>);
 
@@ -54,7 +54,7 @@ impl fmt::Debug for ScopeLabel {
 pub struct WorkerConfig {
     /// The script: absolute, without symbolic links resolved; it existed when the configuration was read.
     pub file: PathBuf,
-    /// The same without symbolic links: a deployment that switches one makes it another worker.
+    /// The same path without symbolic links: a deployment that switches a link makes it a different worker.
     pub resolved: PathBuf,
     /// The kind of the worker.
     pub kind: WorkerKind,
@@ -62,16 +62,17 @@ pub struct WorkerConfig {
     pub ready: ReadyWhen,
     /// The name. `None`: an HTTP worker is known by its file, a background worker is the catch-all of its scope.
     pub name: Option<String>,
-    /// How many threads run the script from the start. `None`: twice the number of processors for an HTTP worker, 0
-    /// (started on first demand) for a background worker. See [`WorkerConfig::boot_threads`].
+    /// The number of threads that run the script from the start. `None`: twice the number of processors for an HTTP
+    /// worker, 0 (started on first demand) for a background worker. See [`WorkerConfig::boot_threads`].
     pub num: Option<usize>,
-    /// HTTP worker: up to how many threads it may scale. Catch-all: how many distinct names it may start.
+    /// HTTP worker: the number of threads up to which it may scale. Catch-all: the number of distinct names it may
+    /// start.
     pub max_threads: Option<usize>,
-    /// After how many failures in a row the worker is given up; -1 is never.
+    /// The number of failures in a row after which the worker is given up; -1: never.
     pub max_consecutive_failures: i32,
     /// Background worker: how many tasks may wait for a thread.
     pub max_tasks: usize,
-    /// Environment variables of the script: those of the block, overridden by the worker's own.
+    /// The script's environment variables: the block's, overridden by the worker's own.
     pub env: Vec<(String, String)>,
     /// The patterns of files whose change restarts the worker.
     pub watch: Vec<WatchPattern>,
@@ -92,13 +93,13 @@ impl WorkerConfig {
         self.is_background() && self.name.is_none()
     }
 
-    /// How many distinct names a catch-all starts at most.
+    /// The number of distinct names that a catch-all may start.
     #[must_use]
     pub fn names_max(&self) -> usize {
         self.max_threads.unwrap_or(limits::CATCH_ALL_NAMES_DEFAULT)
     }
 
-    /// How many threads start with the server, on a machine with this many processors.
+    /// The number of threads that start with the server, on a machine with this many processors.
     #[must_use]
     pub fn boot_threads(&self, processors: usize) -> usize {
         match (self.num, &self.kind) {
@@ -117,7 +118,7 @@ impl WorkerConfig {
     }
 }
 
-/// When a background worker counts as ready, so that waits for it return.
+/// What makes a background worker ready, so that waits for it return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyWhen {
     /// It has published.

@@ -11,14 +11,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Settings of workers that differ from PHP's command line: their errors go to the log, once. The configuration's own
-/// settings come after these.
+/// Settings of workers that differ from PHP's command line: errors go to the log, and only there. The configuration's
+/// own settings come after these.
 const SETTINGS: [(&str, &str); 3] = [("display_errors", "0"), ("log_errors", "1"), ("html_errors", "0")];
 
-/// Why the workers of a configuration do not run in this program.
+/// Why a configuration's workers do not run in this program.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// The configuration is wrong: everything that is, a line each.
+    /// The configuration has errors, one a line.
     #[error("reading {}: the configuration has errors\n{diagnostics}", path.display())]
     Config {
         /// The file.
@@ -44,7 +44,7 @@ pub struct Module {
 
 struct Running {
     workers: Workers,
-    /// The script's thread; released when nothing of the script is left.
+    /// The script's thread, until the script and its values are gone.
     _adopted: Adopted,
 }
 
@@ -62,7 +62,7 @@ impl Module {
         Ok(Self { path: path.to_owned(), config, running: None, warned: false })
     }
 
-    /// Starts the workers for the script that is about to run on the calling thread, and lets it use them.
+    /// Starts the workers for the script that is about to run on the calling thread, and connects it to them.
     ///
     /// # Errors
     /// A worker could not be started; none runs then.
@@ -81,8 +81,8 @@ impl Module {
         Ok(())
     }
 
-    /// Ends the workers within the grace period; what they have published stays readable. `false`: a thread could not
-    /// be made to leave, and the process must end before the engine does.
+    /// Ends the workers within the grace period; their published arrays stay readable. `false`: a thread cannot be
+    /// stopped, so the process must exit before the engine ends.
     #[must_use]
     pub fn stop(&self) -> bool {
         self.running.as_ref().is_none_or(|running| running.workers.stop())
@@ -93,7 +93,7 @@ impl Module {
         self.running = None;
     }
 
-    /// What there is to say of the configuration, for `phpinfo()`.
+    /// The rows about the configuration in `phpinfo()`.
     pub fn describe(&self) -> Vec<(String, String)> {
         let mut rows = vec![("Configuration".to_owned(), self.path.display().to_string())];
         for scope in self.config.scopes() {

@@ -1,5 +1,6 @@
-//! PHP in a Rust program with its own server: the threads of a configuration, and the [`tower::Service`] that reaches them.
-//! The program itself has listeners, signals, reloads, an admin interface and a watcher, if it wants them.
+//! PHP in a Rust program with its own server: the threads of a configuration, and the [`tower::Service`] that passes
+//! requests to them. The program itself has listeners, signals, reloads, an admin interface and a watcher, if it wants
+//! them.
 
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
@@ -15,12 +16,12 @@ use std::time::{Duration, Instant};
 
 /// PHP, running in this process with the threads and workers of a configuration, until it is stopped or dropped.
 ///
-/// One program has one at a time. The value stays on the thread that started it, because PHP's engine does; the services
-/// that it makes may go to any thread. It needs no async runtime itself: start it before you build yours, and stop it after your
-/// server has answered its last request. Threads that exist before take part in PHP's signals: if scripts use
-/// `pcntl_signal()`, start this first, and block what is not yours with [`SignalMask`](crate::signals::SignalMask) then.
+/// A program can have one at a time. The value stays on the thread that started it, as PHP's engine does; its services
+/// may move to any thread. It needs no async runtime itself: start it before you build yours, and stop it after your
+/// server has answered its last request. Threads that already exist also receive PHP's signals. So if scripts use
+/// `pcntl_signal()`, start this first, and then block other signals with [`SignalMask`](crate::signals::SignalMask).
 ///
-/// Records go to [`tracing`]: install a subscriber to see them, also those of PHP's errors.
+/// Records, PHP's errors included, go to [`tracing`]: install a subscriber to see them.
 ///
 /// # Examples
 ///
@@ -41,11 +42,11 @@ pub struct Mounted {
     live: Arc<Live>,
     service: HttpService,
     opcache: Option<Coordinator>,
-    /// `None` once it was stopped, or must not be.
+    /// `None` once the engine was stopped, or must keep running.
     engine: Option<Engine>,
 }
 
-/// PHP threads that could not be made to leave, each with what it runs. They still use the engine's memory, so the engine
+/// PHP threads that could not be stopped, each with what it runs. They still use the engine's memory, so the engine
 /// was left running: end the process without exit handlers ([`exit_at_once`](crate::php::exit_at_once)).
 #[derive(Debug, thiserror::Error)]
 #[error("{} could not be interrupted, so PHP was not stopped", list(.0))]
@@ -57,14 +58,13 @@ fn list(stuck: &[Stuck]) -> String {
 }
 
 impl Mounted {
-    /// Starts the engine, the classic threads, eager background workers and HTTP workers, and waits until the latter serve.
-    /// Blocks: not for async code.
+    /// Starts the engine, the classic threads, eager background workers and HTTP workers, and waits until the HTTP
+    /// workers are ready. Blocks: not for async code.
     ///
-    /// Of the configuration, what concerns sockets, logs, the admin interface and watching has no effect. Its sites are known
-    /// apart by their hosts alone.
+    /// The configuration's settings for sockets, logs, the admin interface and watching have no effect. Only their
+    /// hosts distinguish its sites.
     ///
-    /// # Errors
-    /// Says why; nothing half-started stays behind, unless a thread could not be made to leave, which is logged.
+    /// # Errors The reason. Everything started is stopped again; a thread that cannot be stopped is logged.
     pub fn start(config: Config) -> Result<Self, ServeError> {
         let engine = Engine::start(&engine_options(&config))?;
         log_engine(&engine);
@@ -89,12 +89,11 @@ impl Mounted {
         self.service.clone()
     }
 
-    /// Stops workers and threads within the configuration's `grace_period`, interrupts what runs longer, and stops the
-    /// engine. Requests that come later are answered with 503. Blocks: not for async code. Dropping the value does the same,
-    /// and logs what this would return.
+    /// Stops workers and threads within the configuration's `grace_period`, interrupts those that take longer, and
+    /// stops the engine. Later requests get a 503. Blocks: not for async code. Dropping the value
+    /// does the same, and logs what this would return.
     ///
-    /// # Errors
-    /// Some threads could not be made to leave.
+    /// # Errors Some threads could not be stopped.
     pub fn stop(mut self) -> Result<(), StuckThreads> {
         self.take_down()
     }

@@ -26,11 +26,10 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Starts the workers that are declared with `num` of at least 1; the others start on demand. When one cannot be
-    /// started, those that were are ended again.
+    /// Starts the workers with a `num` of at least 1; the others start on demand. If one cannot be started, the started
+    /// ones are ended again.
     ///
-    /// # Errors
-    /// Says which worker could not be started, and why.
+    /// # Errors The worker that could not be started, and why.
     pub(super) fn start(config: &Config, threads: &ThreadOptions) -> Result<Self, String> {
         let stopping = Arc::new(AtomicBool::new(false));
         let shared = Shared { options: threads.clone(), waits: Arc::default(), stopping: stopping.clone() };
@@ -53,7 +52,7 @@ impl Workers {
         Arc::new(OfProcess { scope: ScopeView::of(&self.own, &self.global), process: std::process::id() })
     }
 
-    /// Ends the workers within the grace period. `false`: a thread could not be made to leave.
+    /// Ends the workers within the grace period. `false`: a thread cannot be stopped.
     pub(super) fn stop(&self) -> bool {
         self.stopping.store(true, Ordering::Release);
         for declared in self.declared.values() {
@@ -74,15 +73,15 @@ impl Workers {
     }
 }
 
-/// A scope whose workers run in one process. A child that the script forks has copies of their snapshots and none of
-/// their threads: it can read what was published before the fork, and there is nothing that it could wait for.
+/// A scope whose workers run in one process. A forked child has copies of their snapshots but none of their threads. So
+/// it can read what was published before the fork, but not wait for anything.
 struct OfProcess {
     scope: Arc<dyn Scope>,
     process: u32,
 }
 
 impl OfProcess {
-    /// In a forked child, what is ready stays ready, and everything else fails at once.
+    /// In a forked child, ready workers stay ready, and everything else fails at once.
     fn in_child(&self, name: &[u8]) -> Result<(), Failure> {
         if self.scope.slot(name)?.version() > 0 {
             return Ok(());

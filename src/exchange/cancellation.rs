@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// The end of the waits of one PHP thread.
+/// Ends the waits of one PHP thread.
 #[derive(Debug, Default)]
 pub struct Cancellation {
-    /// `Relaxed`: the sleeper's lock provides the order, or the code that looks because of a flag of the engine does.
+    /// `Relaxed`: the order comes from the sleeper's lock, or from the code that checks because of an engine flag.
     cancelled: AtomicBool,
-    /// Protects how the thread is woken; not held while it is.
+    /// Protects the waker of the thread; not held while waking it.
     sleeper: Mutex<Option<Waker>>,
 }
 
@@ -33,7 +33,7 @@ impl Cancellation {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Lets the thread, if it waits, look whether it still has to. May take the locks of what it waits for.
+    /// Makes a waiting thread check whether it must still wait. May take the locks of the object that it waits for.
     pub fn wake(&self) {
         let sleeper = self.locked().clone();
         if let Some(sleeper) = sleeper {
@@ -41,8 +41,8 @@ impl Cancellation {
         }
     }
 
-    /// The calling thread is about to wait, and is woken by `waker` until the value is dropped. A thread waits for one thing
-    /// at a time.
+    /// Registers `waker` for the calling thread, which is about to wait, until the value is dropped. A thread waits for
+    /// one thing at a time.
     #[must_use]
     pub fn sleeper(&self, waker: Waker) -> Sleeper<'_> {
         *self.locked() = Some(waker);

@@ -15,9 +15,8 @@ const UNKNOWN_CODING: Refused = (StatusCode::NOT_IMPLEMENTED, "this server knows
 
 /// The host that the request is for, without port.
 ///
-/// # Errors
-/// An HTTP/1.1 request names none, or several, or one that is no host and port (RFC 9112, 3.2). Its target has a form
-/// that is not for its method. Its body has a coding that hyper does not decode.
+/// # Errors An HTTP/1.1 request names none or several, or its name is not a host and port (RFC 9112, 3.2). Its target
+/// has a form that its method does not allow. Its body has a transfer coding that hyper does not decode.
 pub(super) fn requested_host(parts: &request::Parts) -> Result<&str, Refused> {
     check_target(parts)?;
     check_transfer_encoding(parts)?;
@@ -41,7 +40,7 @@ fn check_target(parts: &request::Parts) -> Result<(), Refused> {
     Ok(())
 }
 
-/// hyper reads a body as chunked when that is the last coding, and leaves the others on it (RFC 9112, 6.1).
+/// hyper decodes chunked if it is the last coding, and does not decode the others (RFC 9112, 6.1).
 fn check_transfer_encoding(parts: &request::Parts) -> Result<(), Refused> {
     let mut lines = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(first) = lines.next() else { return Ok(()) };
@@ -66,10 +65,10 @@ pub(super) fn requested_authority(parts: &request::Parts) -> Option<&str> {
     }
 }
 
-/// Puts the URI's authority in the place of the `Host` header, so that scripts, matchers and the log see the host that
-/// the site was chosen by. In HTTP/2 the authority is usually all that there is.
+/// Replaces the `Host` header by the URI's authority, so that scripts, matchers and the log see the host that selected
+/// the site. HTTP/2 requests usually have only the authority.
 pub(super) fn adopt_authority(parts: &mut request::Parts) {
-    // All characters of a URI's authority are valid in a header value.
+    // Every character of a URI's authority is valid in a header value.
     if let Some(Ok(authority)) = parts.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str())) {
         parts.headers.insert(header::HOST, authority);
     }
@@ -95,7 +94,7 @@ fn is_authority(authority: &str) -> bool {
     host.bytes().all(is_host_byte) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
-/// A port may be left out behind its colon.
+/// The port after the colon may be empty.
 fn is_port(port: &str) -> bool {
     port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }

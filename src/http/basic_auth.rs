@@ -1,8 +1,8 @@
 //! `basic_auth`: a request continues only with a name and a password (RFC 7617).
 //!
-//! To check a password takes tenths of a second on purpose. So it runs on threads for blocking work. The number of
-//! checks at a time is bounded, and so is the number of waiting requests. The digest of a right password is remembered,
-//! because browsers send the password with each request.
+//! Checking a password takes tenths of a second on purpose. So it runs on tokio's blocking threads. The numbers of
+//! concurrent checks and of waiting requests are bounded. The digest of a correct password is cached, because browsers
+//! send the password with each request.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,9 +21,9 @@ use crate::limits;
 /// The outcome of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Access<'a> {
-    /// The name and the password are right, for this account.
+    /// Name and password are correct, for this account.
     Granted(&'a str),
-    /// The request has none, or they are wrong.
+    /// They are missing or wrong.
     Denied,
     /// Too many other passwords are being checked.
     Busy,
@@ -39,11 +39,11 @@ pub(super) fn challenge(auth: &BasicAuth) -> HeaderValue {
 pub(super) async fn check<'a>(auth: &'a BasicAuth, headers: &HeaderMap) -> Access<'a> {
     let Some((name, password)) = credentials(headers) else { return Access::Denied };
     let account = auth.accounts.iter().find(|(known, _)| *known == name);
-    // An unknown name takes as long as a known one, so that no client finds out names by the clock.
+    // An unknown name takes as long as a known one, so clients cannot find out names by timing.
     let Some((_, hash)) = account.or(auth.accounts.first()) else { return Access::Denied };
     let is_right = is_known(hash, &password) || {
         let Some(_waiting) = Waiting::enter() else { return Access::Busy };
-        // The next check waits for its drop. It is moved into the work, which nothing can stop.
+        // Its drop lets the next check start. It moves into the work, which cannot be cancelled.
         let Ok(place) = places().acquire().await else { return Access::Busy };
         let (hash, is_account) = (hash.clone(), account.is_some());
         let work = tokio::task::spawn_blocking(move || {
@@ -62,7 +62,7 @@ pub(super) async fn check<'a>(auth: &'a BasicAuth, headers: &HeaderMap) -> Acces
     }
 }
 
-/// The name and the password that a request brings.
+/// The name and password of a request.
 fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
@@ -83,7 +83,7 @@ fn verify(hash: &PasswordHash, password: &[u8]) -> bool {
     }
 }
 
-/// How many passwords are checked at a time: half of the processors, so that the others answer requests.
+/// The number of concurrent checks: half of the processors, so that the others serve requests.
 fn places() -> &'static Semaphore {
     static PLACES: OnceLock<Semaphore> = OnceLock::new();
     PLACES.get_or_init(|| {
@@ -92,7 +92,7 @@ fn places() -> &'static Semaphore {
     })
 }
 
-/// A request that waits for the check of its password, counted until it is dropped.
+/// Counts a request that waits for its password check, until dropped.
 struct Waiting;
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);
@@ -110,8 +110,8 @@ impl Drop for Waiting {
     }
 }
 
-/// The digests of passwords that were right, each together with its hash. The hash has a salt, so the digest has one
-/// too.
+/// The digests of correct passwords, each computed together with its hash. The hash includes a salt, so the digest is
+/// salted too.
 static KNOWN: Mutex<Option<HashSet<[u8; 32]>>> = Mutex::new(None);
 
 fn digest(hash: &PasswordHash, password: &[u8]) -> [u8; 32] {

@@ -26,7 +26,7 @@ impl Wake for Unparker {
 }
 
 thread_local! {
-    /// One waker a thread, made once: waiting must not allocate for each chunk of a body.
+    /// One waker per thread, created once: waiting must not allocate for each chunk of a body.
     static WAKER: Waker = Waker::from(Arc::new(Unparker(std::thread::current())));
 }
 
@@ -39,11 +39,10 @@ pub(super) enum GivenUp {
     Cancelled,
 }
 
-/// Polls `future` on this thread until it is ready, for `limit` at most. Must not be called from an async task: it would
-/// block the runtime.
+/// Polls `future` on this thread until it is ready, at most for `limit`. Must not be called from an async task: it
+/// would block the runtime.
 ///
-/// # Errors
-/// Says why it was not waited for any longer.
+/// # Errors Why the wait ended early.
 pub(super) fn block_on<F: Future>(
     future: F,
     limit: Duration,
@@ -58,7 +57,7 @@ pub(super) fn block_on<F: Future>(
         let deadline = Instant::now() + limit;
         let _sleeper = cancellation.sleeper(waker.clone());
         loop {
-            // Each look comes before a park, so that a wake-up after it is not lost: the park returns at once.
+            // Each check comes before a park, so no wake-up is lost: after one, the park returns at once.
             if cancellation.is_cancelled() {
                 return Err(GivenUp::Cancelled);
             }

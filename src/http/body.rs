@@ -1,4 +1,4 @@
-//! The body of every response, and the bookkeeping at its end.
+//! The body of every response, and the accounting at its end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use tower_http::services::fs::ServeFileSystemResponseBody;
 use super::access_log::AccessRecord;
 use super::interim::InterimSlot;
 
-/// Why a response body ended before it was complete. The connection is closed then, so that the client does not take
+/// Why a response body ended before it was complete. Then the connection is closed, so that the client does not take
 /// half a page for a whole one.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseBodyError {
-    /// The script ended before it had written what its `Content-Length` promised, or the client stopped reading.
+    /// The script ended before it had written the bytes of its `Content-Length`, or the client stopped reading.
     #[error("the response ended before all of it was written")]
     Truncated,
     /// A static file could not be read to its end.
     #[error("reading the static file: {0}")]
     File(#[from] std::io::Error),
-    /// A static file is another one than when the response began.
+    /// A static file was replaced after the response had started.
     #[error("the static file has changed while parts of it were sent")]
     Changed,
-    /// The server behind this one ended its response early.
+    /// The upstream ended its response early.
     #[error("reading the response of the upstream: {0}")]
     Upstream(String),
 }
 
-/// Where the bytes of a response come from.
+/// The source of a response's bytes.
 pub(super) enum Source {
     /// Nothing.
     Empty,
@@ -46,13 +46,13 @@ pub(super) enum Source {
     Boxed(Pin<Box<dyn Body<Data = Bytes, Error = ResponseBodyError> + Send>>),
 }
 
-/// The response of the PHP thread: a head, and the source of its body.
+/// The reply of the PHP thread: a head, and the source of the body.
 pub(super) type Reply = Response<Source>;
 
 /// The receiving end of a streamed response.
 pub(super) struct Chunks {
     pub(super) receiver: mpsc::Receiver<Bytes>,
-    /// Set by the writer before it hangs up when the response is incomplete.
+    /// Set by the writer before it closes an incomplete response.
     pub(super) truncated: Arc<AtomicBool>,
 }
 
@@ -66,11 +66,11 @@ pub struct ResponseBody {
     record: Option<Box<AccessRecord>>,
 }
 
-/// How an incomplete body ends: at the error hyper drops its connection, with the bytes that it has not written yet.
+/// How an incomplete body ends: on the error hyper drops the connection and its unwritten bytes.
 enum Ending {
     /// It has not broken off.
     No,
-    /// Everything before the end is on its way to the socket.
+    /// All bytes before the end are on their way to the socket.
     Flushing(ResponseBodyError),
 }
 
@@ -80,7 +80,7 @@ impl ResponseBody {
     }
 
     /// Binds the body to its connection. The request counts as unanswered until the body ends. Before an incomplete
-    /// body breaks off, it waits until the connection has written its bytes.
+    /// body ends with an error, it waits until the connection has written its bytes.
     pub(super) fn set_connection(&mut self, connection: &Arc<InterimSlot>) {
         match self.source {
             Source::Empty | Source::Whole(_) => connection.release_end(),
@@ -113,7 +113,7 @@ impl ResponseBody {
         }
     }
 
-    /// Makes the drop of this body the moment when `record` is logged.
+    /// Logs `record` when this body is dropped.
     pub(super) fn set_record(&mut self, record: Box<AccessRecord>) {
         self.record = Some(record);
     }

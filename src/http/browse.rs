@@ -25,7 +25,7 @@ struct Entry {
     modified: SystemTime,
 }
 
-/// The list of the directory at the normalized `path`. `is_visible` says which files clients may see.
+/// The list of the directory at the normalized `path`. `is_visible` decides which files clients may see.
 pub(super) fn list(
     directory: &Path,
     path: &[u8],
@@ -60,7 +60,7 @@ pub(super) fn list(
 fn read(directory: &Path, is_visible: &dyn Fn(&Path) -> bool) -> std::io::Result<Vec<Entry>> {
     let visible = std::fs::read_dir(directory)?.filter_map(Result::ok).filter(|entry| is_visible(&entry.path()));
     let entry = |entry: std::fs::DirEntry| {
-        // The client gets the target of a link; a broken link is not listed.
+        // For a link the client would get its target; a broken link is not listed.
         let metadata = std::fs::metadata(entry.path()).ok()?;
         let is_dir = metadata.is_dir();
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -81,7 +81,7 @@ fn time_of(time: SystemTime) -> String {
     time.ok().and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok()).unwrap_or_default()
 }
 
-/// Directories first, then by name; `sort` and `order` of the query say otherwise.
+/// Directories first, then by name; `sort` and `order` in the query change that.
 fn sort(entries: &mut [Entry], query: &str) {
     let value =
         |wanted: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == wanted);

@@ -15,19 +15,19 @@ use super::routing::Script;
 use super::settings::PhpRoute;
 use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
 
-/// The source of a [`RequestHead`]. It owns everything, because the head is made on the PHP thread: memory that one
-/// thread allocates and another frees makes the two fight for the allocator's lock. A request that is refused or
-/// withdrawn never gets one.
+/// The source of a [`RequestHead`]. It owns everything, because the PHP thread builds the head: memory allocated by one
+/// thread and freed by another causes contention on the allocator's lock. For a refused or withdrawn request none is
+/// built.
 pub(super) struct CgiRequest {
     pub(super) parts: request::Parts,
-    /// The URI that the client sent, where routes have changed it.
+    /// The client's URI, if routes have changed it.
     pub(super) original_uri: Option<Uri>,
-    /// The document root, where it is not the same for every request of the block.
+    /// The document root, if it differs between requests of the block.
     pub(super) changed_root: Option<PathBuf>,
     pub(super) connection: ConnectionInfo,
-    /// The host that the client asked for, without port; empty when it named none.
+    /// The requested host, without port; empty if there is none.
     pub(super) host: String,
-    /// The length of the body in bytes; `None` when it is streamed and the client did not say.
+    /// The length of the body in bytes; `None` if it is streamed and the client sent no length.
     pub(super) body_length: Option<u64>,
     pub(super) script: Script,
     pub(super) php: Arc<PhpRoute>,
@@ -48,11 +48,11 @@ impl CgiRequest {
     }
 }
 
-/// Makes the head of a request for PHP.
+/// Builds the head of a request for PHP.
 pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     let CgiRequest { parts, script, .. } = request;
     let headers = &parts.headers;
-    // The parameters of a web server in front are used as they are.
+    // The parameters from a web server in front are used unchanged.
     let params = parts.extensions.get().map(|Params(params)| params);
     let query = params.map(|params| params.get(b"QUERY_STRING").unwrap_or_default());
     RequestHead {
@@ -71,10 +71,10 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     }
 }
 
-/// What `$_SERVER` takes in a usual request. More is no harm, it only grows.
+/// The size of `$_SERVER` in a typical request. If there is more, it just grows.
 const SERVER_VARS_BYTES: usize = 2048;
 
-/// The variables that are not made of headers.
+/// The variables that do not come from headers.
 const OWN_VARS: usize = 27;
 
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
@@ -100,7 +100,7 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"SERVER_SOFTWARE", SERVER_SOFTWARE.as_bytes());
     // The protocol and version of the request.
     vars.push(b"SERVER_PROTOCOL", protocol_name(parts.version).as_bytes());
-    // The host that the client asked for; the address it connected to if it named none.
+    // The requested host; if there is none, the address that the client connected to.
     if request.host.is_empty() {
         vars.push(b"SERVER_NAME", connection.local.ip().to_canonical().to_string().as_bytes());
     } else {
@@ -110,24 +110,24 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"SERVER_PORT", connection.local_port().to_string().as_bytes());
     // The request's method.
     vars.push(b"REQUEST_METHOD", parts.method.as_str().as_bytes());
-    // What follows the `?`, still encoded; present when empty, too.
+    // The encoded text after the `?`; present even if empty.
     vars.push(b"QUERY_STRING", parts.uri.query().unwrap_or_default().as_bytes());
-    // The client's address, as the connection shows it.
+    // The client's address on the connection.
     let remote_address = connection.remote.ip().to_canonical().to_string();
     vars.push(b"REMOTE_ADDR", remote_address.as_bytes());
     // The client's name. Names are not looked up, so it is the address, as RFC 3875 allows.
     vars.push(b"REMOTE_HOST", remote_address.as_bytes());
-    // The path of the script in the URL, without what follows it.
+    // The path of the script in the URL, without the path info.
     vars.push(b"SCRIPT_NAME", &script.name);
-    // What follows the script in the URL, decoded.
+    // The part of the URL's path after the script, decoded.
     vars.push(b"PATH_INFO", &script.path_info);
     if !script.path_info.is_empty() {
-        // The path info as if it were a path below the root.
+        // The path info, interpreted as a path below the root.
         push_joined(vars, b"PATH_TRANSLATED", request.root(), &script.path_info);
     }
-    // The media type of the body; empty when the client named none.
+    // The media type of the body; empty if the client sent none.
     vars.push(b"CONTENT_TYPE", parts.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes));
-    // The length of the body; empty when there is none, or when it is streamed and the client did not say.
+    // The length of the body; empty if there is no body, or if it is streamed and the client sent no length.
     match (parts.headers.get(header::CONTENT_LENGTH), request.body_length) {
         (Some(value), _) => vars.push(b"CONTENT_LENGTH", value.as_bytes()),
         (None, Some(length)) if parts.headers.contains_key(header::TRANSFER_ENCODING) => {
@@ -137,14 +137,14 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     }
 }
 
-/// What web servers add for PHP.
+/// Variables that web servers add for PHP.
 fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
     let CgiRequest { connection, script, .. } = request;
     // The root of the site.
     vars.push(b"DOCUMENT_ROOT", request.root());
     // The file that runs.
     vars.push(b"SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
-    // The path of the script in the URL, as `SCRIPT_NAME`: some applications look here.
+    // The path of the script in the URL, like `SCRIPT_NAME`: some applications use this name.
     vars.push(b"DOCUMENT_URI", &script.name);
     // Script and path info together.
     push_joined(vars, b"PHP_SELF", &script.name, &script.path_info);
@@ -162,10 +162,10 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"REMOTE_PORT", connection.remote.port().to_string().as_bytes());
 }
 
-/// `HTTP_*`: one for each field, several lines of one field joined. Left out are the two that have a name of their own;
-/// `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385). And names with an underscore, or
-/// with a byte that PHP replaces by an underscore in the name of a variable, such as the dot. With them a client could
-/// forge a field that a proxy before us has filtered or set.
+/// `HTTP_*`: one for each field; several lines of one field are joined. Left out are the two fields with their own
+/// variables; and `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385). So are names with an
+/// underscore, or with a byte that PHP replaces by an underscore in variable names, such as the dot. By them a client
+/// could forge a field that a proxy in front has filtered or set.
 fn push_headers(vars: &mut Pairs, headers: &HeaderMap) {
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     for name in headers.keys() {
@@ -203,7 +203,7 @@ fn push_joined(vars: &mut Pairs, name: &[u8], first: &[u8], second: &[u8]) {
     );
 }
 
-/// All values of a field as one: cookies joined as RFC 6265 writes them, others as RFC 9110 (5.3) allows.
+/// All values of a field, joined: cookies as in RFC 6265, others as RFC 9110 (5.3) allows.
 fn append_values(to: &mut Vec<u8>, headers: &HeaderMap, name: &HeaderName) {
     let separator: &[u8] = if *name == header::COOKIE { b"; " } else { b", " };
     for (index, value) in headers.get_all(name).iter().enumerate() {
@@ -220,7 +220,7 @@ fn cookie(headers: &HeaderMap) -> CString {
     c_string(&value)
 }
 
-/// The protocol as `SERVER_PROTOCOL` and an access log name it.
+/// The protocol's name in `SERVER_PROTOCOL` and in access logs.
 pub fn protocol_name(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
@@ -241,7 +241,7 @@ fn protocol_number(version: Version) -> i32 {
     }
 }
 
-/// The bytes up to a NUL. Header values and normalized paths hold none; settings from outside might.
+/// The bytes up to a NUL. Header values and normalized paths contain none; settings from outside might.
 fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }

@@ -40,7 +40,7 @@ pub(super) fn apply<'r>(change: &'r Change, request: &mut RequestState<'r>) {
         Change::Rewrite(to) => rewrite(to, request),
         Change::Uri(change) => change_uri(change, request),
         Change::RequestHeader(rule) => {
-            // The values may show fields of the request, which are still there.
+            // On a copy, because the values may refer to fields of the request.
             let mut headers = request.parts.headers.clone();
             change_headers(rule, &mut headers, request);
             request.parts.headers = headers;
@@ -76,14 +76,14 @@ fn apply_map(map: &Map, request: &mut RequestState<'_>) {
     }
 }
 
-/// `rewrite`: the parts that the target names replace those of the request. Placeholders in its query are escaped, except
+/// `rewrite`: the parts of the target replace those of the request. Placeholders in its query are escaped, except
 /// for the query itself.
 fn rewrite(to: &Text, request: &mut RequestState<'_>) {
     let (path, query) = target(to, request);
     request.set_target(&path, query.as_deref());
 }
 
-/// The path, decoded, and the query to which a `rewrite` leads.
+/// The decoded path and the query that result from a `rewrite`.
 pub(super) fn target(to: &Text, request: &RequestState<'_>) -> (String, Option<String>) {
     let (mut path, mut query) = (String::new(), None::<String>);
     for piece in to.pieces() {
@@ -129,7 +129,7 @@ fn is_query(placeholder: &Placeholder) -> bool {
     matches!(placeholder, Placeholder::Fact(Query | PrefixedQuery | OrigQuery | OrigPrefixedQuery))
 }
 
-/// Whether a value of the placeholder may hold a query that is meant as one.
+/// Whether the placeholder's value may contain an intended query.
 fn brings_query(placeholder: &Placeholder) -> bool {
     use crate::config::Fact::{OrigPrefixedQuery, OrigUri, PrefixedQuery, Uri};
 

@@ -1,14 +1,14 @@
-//! The facts of the connection that a request came in on.
+//! The facts about a request's connection.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-/// The two ends of the connection that a request came in on. In a tower stack of your own, put one into the request's
-/// extensions; without it `REMOTE_ADDR` is `0.0.0.0`, which no application trusts.
+/// The two addresses of a request's connection. In your own tower stack, put one into the request's extensions; without
+/// it `REMOTE_ADDR` is `0.0.0.0`, which no application trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// The client.
     pub remote: SocketAddr,
-    /// The address that it connected to.
+    /// The address that the client connected to.
     pub local: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
@@ -27,7 +27,7 @@ impl ConnectionInfo {
         if self.tls { "https" } else { "http" }
     }
 
-    /// The port that the client connected to; the usual one where it is not known.
+    /// The port that the client connected to; the default port if unknown.
     pub(super) fn local_port(&self) -> u16 {
         match self.local.port() {
             0 if self.tls => 443,

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::service::{HttpService, Leased};
 
-/// The service of a connection's next request: the newest. Looking for a newer one costs two atomic operations.
+/// The service of a connection's next request: the newest. Checking for a newer one costs two atomic operations.
 pub(super) struct CurrentService {
     services: watch::Receiver<HttpService>,
     service: HttpService,

@@ -1,8 +1,8 @@
 //! One HTTP request on a PHP thread: the [`Exchange`] over a hyper request.
 //!
-//! **Request body.** It has been gathered, or the PHP thread reads it from the connection (see `request_body`).
+//! **Request body.** It was gathered before, or the PHP thread reads it from the connection (see `request_body`).
 //!
-//! **Response.** The head waits while the output fits one buffer. So a usual page is one message with a known length,
+//! **Response.** The head waits while the output fits one buffer. So a typical page is one message with a known length,
 //! and one wake-up of the async side. Larger or flushed output streams over a bounded channel.
 //!
 //! States of `Answer`; only the PHP thread changes them:
@@ -38,7 +38,7 @@ enum Answer {
     Pending { reply: oneshot::Sender<Reply>, head: Option<Head>, buffer: Vec<u8> },
     /// The head was sent and the body follows.
     Streaming(Streaming),
-    /// The client has, or will get, all of it.
+    /// The client has received, or will receive, all of it.
     Finished,
     /// No one reads.
     Gone,
@@ -47,35 +47,35 @@ enum Answer {
 struct Streaming {
     chunks: mpsc::Sender<Bytes>,
     buffer: Vec<u8>,
-    /// How much of the promised length is missing; `None` when nothing was promised.
+    /// The missing bytes of the announced length; `None` when nothing was promised.
     remaining: Option<u64>,
     truncated: Arc<AtomicBool>,
-    /// It was logged that the script writes more than it promised.
+    /// The warning about bytes beyond the announced length was logged.
     warned: bool,
     cancellation: Arc<Cancellation>,
 }
 
 /// The [`Exchange`] of one HTTP request.
 pub struct HttpExchange<B> {
-    /// The source of the head, until the head is made. Dropped then, so that hyper can reuse its read buffer, which
+    /// The source of the head, until the head is built. Then dropped, so that hyper can reuse its read buffer, which
     /// holds the header values.
     request: Cell<Option<CgiRequest>>,
-    /// Made when PHP first asks for it.
+    /// Built when PHP first asks for it.
     head: OnceCell<RequestHead>,
     body: RequestBody<B>,
-    /// The body broke off: every further read fails too.
+    /// The body was aborted: every further read fails too.
     body_broken: bool,
     answer: Answer,
-    /// A response to HEAD carries no body; its bytes are only counted.
+    /// A response to HEAD has no body; its bytes are only counted.
     is_head_request: bool,
     counted: u64,
-    /// Where informational responses go; absent when this connection cannot send them.
+    /// Sends informational responses; absent if this connection cannot send them.
     interim: Option<InterimSender>,
     /// Ends the waits of the PHP thread that runs it.
     cancellation: Arc<Cancellation>,
 }
 
-/// An exchange and the ends of it that stay on the async side.
+/// An exchange, and its ends on the async side.
 pub(super) struct Opened<B> {
     pub(super) exchange: HttpExchange<B>,
     pub(super) reply: oneshot::Receiver<Reply>,
@@ -86,10 +86,10 @@ impl<B> HttpExchange<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    /// Makes the exchange of a request whose body is `body`.
+    /// Creates the exchange of a request with this body.
     pub(super) fn open(request: CgiRequest, body: RequestBody<B>, interim: Option<InterimSender>) -> Opened<B> {
         let is_head_request = request.parts.method == Method::HEAD;
-        // An HTTP/1.0 client would take the first 1xx for the answer (RFC 9110, 15.2).
+        // An HTTP/1.0 client would take the first 1xx for the final response (RFC 9110, 15.2).
         let interim = interim.filter(|_| request.parts.version >= Version::HTTP_11);
         let (sender, reply) = oneshot::channel();
         let slot = body.slot();
@@ -113,7 +113,7 @@ impl<B> HttpExchange<B> {
         self.is_head_request || head.is_bodiless()
     }
 
-    /// Sends the head and turns to streaming. Called with a head in place.
+    /// Sends the head and starts streaming. The head must be set.
     fn start_streaming(&mut self) -> Flow {
         let Answer::Pending { reply, head: Some(mut head), buffer } = std::mem::replace(&mut self.answer, Answer::Gone)
         else {
@@ -172,7 +172,7 @@ impl<B> HttpExchange<B> {
         }
         let source = match head.content_length {
             Some(promised) if promised > buffer.len() as u64 => {
-                // The client must see that something is missing, so the promise is kept and the body breaks off.
+                // The client must notice the missing bytes, so the length stays and the body is aborted.
                 warn_of_length(promised, buffer.len() as u64);
                 head.set_content_length(promised);
                 let (chunks, receiver) = mpsc::channel(1);
@@ -210,8 +210,8 @@ impl<B> HttpExchange<B> {
         Flow::Continue
     }
 
-    /// Ends the exchange of a request with an incomplete body: PHP's output from now on is no response to the client's
-    /// request.
+    /// Ends the exchange of a request with an incomplete body: From now on PHP's output is not a response to the
+    /// client's request.
     fn refuse(&mut self, failure: &BodyFailure) {
         failure.log();
         match std::mem::replace(&mut self.answer, Answer::Gone) {
@@ -224,7 +224,7 @@ impl<B> HttpExchange<B> {
         }
     }
 
-    /// Ends the answer. `head` is what to send when PHP never said anything.
+    /// Ends the answer. `head` is sent if PHP has set none.
     fn close(&mut self) {
         match std::mem::replace(&mut self.answer, Answer::Finished) {
             Answer::Pending { reply, head: Some(head), buffer } => self.send_whole(reply, head, buffer),
@@ -247,7 +247,7 @@ impl<B> HttpExchange<B> {
 }
 
 impl Streaming {
-    /// Gathers small writes and sends what fills a chunk.
+    /// Collects small writes and sends full chunks.
     fn write(&mut self, bytes: &[u8]) -> Flow {
         if self.buffer.len() + bytes.len() < limits::RESPONSE_BUFFER_BYTES {
             self.buffer.extend_from_slice(bytes);
@@ -280,7 +280,7 @@ impl Streaming {
         Flow::Continue
     }
 
-    /// Sends one chunk, and no more than was promised: further bytes would be read as the next response.
+    /// Sends one chunk, but not beyond the announced length: the client would read further bytes as the next response.
     fn send(&mut self, mut bytes: Bytes) -> Flow {
         if let Some(remaining) = &mut self.remaining {
             if *remaining < bytes.len() as u64 {
@@ -318,7 +318,7 @@ impl Streaming {
         }
     }
 
-    /// Whether the receiver left early. After the promised length it leaves because it is done.
+    /// Whether the receiver left early. After the announced length it leaves because the response is complete.
     fn is_abandoned(&self) -> bool {
         self.chunks.is_closed() && self.remaining != Some(0)
     }
@@ -454,7 +454,7 @@ where
             let _ = self.respond(ResponseHead::new(200));
         }
         self.close();
-        // No one waits for the rest of the request either; the connection can serve the next one.
+        // The rest of the request body is not needed either; the connection can serve the next request.
         self.body.discard();
     }
 
@@ -472,7 +472,7 @@ where
             return;
         }
         if let Answer::Pending { head: Some(head), buffer, .. } = &mut self.answer {
-            // A script that died without any output did not succeed, even if it had set another status.
+            // A script that died without output has failed, whatever status it had set.
             if buffer.is_empty() && self.counted == 0 && head.response.status().is_success() {
                 *head.response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             }

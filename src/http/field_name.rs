@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-/// A field's name as HTTP/1.1 writes it by custom, and as scripts look for it: `Content-Type`. The client's own
+/// A field's name in the customary spelling of HTTP/1.1, which scripts expect: `Content-Type`. The client's own
 /// spelling is not known, and in HTTP/2 all names are in lower case.
 pub(super) fn append_canonical(to: &mut Vec<u8>, name: &HeaderName) {
     let mut starts = true;

@@ -1,7 +1,7 @@
-//! Clients that close their sending side after a whole request, and wait for the answer.
+//! Handles clients that close their sending side after a complete request, and wait for the response.
 //!
 //! hyper treats the end of its input as the end of the connection, so [`HoldEnd`] hides it while a request is being
-//! answered. A client that is really gone looks the same until something is sent to it. Then the connection is reset,
+//! answered. A disconnected client looks the same until something is sent to it. Then the connection is reset,
 //! and a reset is never hidden. hyper cannot see that a body was cut off by the hidden end, so [`HeldBody`] reports it.
 //! A request that waits in a queue is given up a moment later (see [`super::queue`]).
 
@@ -21,7 +21,7 @@ use super::interim::InterimSlot;
 /// The body of a request whose client may close its sending side in the middle.
 pub(super) struct HeldBody<B> {
     body: B,
-    /// Absent where there is no body to wait for.
+    /// Absent if the request has no body.
     slot: Option<Arc<InterimSlot>>,
 }
 
@@ -47,8 +47,8 @@ where
         if !this.slot.as_ref().is_some_and(|slot| slot.poll_half_closed(context.waker())) {
             return Poll::Pending;
         }
-        // hyper reads on only when it has nothing left to pass on, so at the end of the connection nothing is on its way. It
-        // may have passed something on between the look above and the end, when this is another thread.
+        // hyper only reads when it has passed on everything, so at the end of the connection no bytes are pending. On
+        // another thread, it may have passed on bytes between the check above and the end.
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
             Poll::Pending => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()))),
@@ -64,7 +64,7 @@ where
     }
 }
 
-/// A connection's stream whose end is not seen while a request is in hand.
+/// A connection's stream that hides its end while a request is being served.
 pub(super) struct HoldEnd<S> {
     stream: S,
     slot: Arc<InterimSlot>,

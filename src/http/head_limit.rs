@@ -1,8 +1,9 @@
-//! Limits how long a client of HTTP/1 may take between two requests, and for the head of one.
+//! Limits the time of an HTTP/1 client between two requests, and for a request head.
 //!
-//! hyper has one clock for both, which starts when the answer before is complete. Here the first byte of a head starts a clock of
-//! its own, so that a connection may rest for long while no head trickles in. A part of a head that came together with the request
-//! before it does not: hyper has read it already. Such a connection ends like one that rests.
+//! hyper has one timer for both, which starts when the previous response is complete. Here the first byte of a head
+//! starts a second timer, so an idle connection may stay open for long, but a head may not trickle in. A part of a head
+//! that arrived together with the previous request starts none, because hyper has already read it. Such a connection
+//! ends like an idle one.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use super::interim::InterimSlot;
 use crate::config::Timeouts;
 use crate::limits;
 
-/// How long each wait for a client may take.
+/// The time limits of the waits for a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadTimes {
     head: Duration,
@@ -25,7 +26,7 @@ pub(super) struct HeadTimes {
 }
 
 impl HeadTimes {
-    /// What the configuration says, or the usual times.
+    /// The configured times, or the defaults.
     pub(super) fn new(timeouts: &Timeouts) -> Self {
         let usual = Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX);
         Self { head: timeouts.read_header.unwrap_or(usual), idle: timeouts.idle.unwrap_or(usual) }
@@ -35,7 +36,7 @@ impl HeadTimes {
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    /// No head: a request is in hand, or the protocol has changed.
+    /// No head is expected: a request is being served, or the protocol has changed.
     None,
     /// The first byte of the next request.
     Request,
@@ -49,21 +50,21 @@ pub(super) struct HeadLimit<S> {
     slot: Arc<InterimSlot>,
     times: HeadTimes,
     wait: Wait,
-    /// Whether bytes of the next head came.
+    /// Whether bytes of the next head have arrived.
     has_bytes: bool,
-    /// How many requests had begun at the last read.
+    /// The number of requests started before the last read.
     requests: u32,
-    /// Made by the first read that waits for a head.
+    /// Created by the first read that waits for a head.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> HeadLimit<S> {
-    /// Must be called on a tokio runtime with a timer. The first head may take its time from now on.
+    /// Must be called on a tokio runtime with a timer. The time of the first head starts now.
     pub(super) fn new(stream: S, slot: Arc<InterimSlot>, times: HeadTimes) -> Self {
         Self { stream, slot, times, wait: Wait::None, has_bytes: true, requests: 0, timer: None }
     }
 
-    /// Waits for the end of the time that the client has; called when there is nothing to read.
+    /// Waits until the client's time is over; called when there is nothing to read.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let wait = if !self.slot.expects_head() {
             Wait::None
@@ -88,7 +89,7 @@ impl<S> HeadLimit<S> {
         timer.as_mut().poll(context)
     }
 
-    /// Notes that a request has begun since the last look: what came before belongs to it.
+    /// Notices that a request has started since the last check: earlier bytes belong to it.
     fn note_requests(&mut self) {
         let requests = self.slot.requests();
         if self.requests != requests {
@@ -106,7 +107,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
         self.note_requests();
         let before = buffer.remaining();
         if let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_read(context, buffer) {
-            // Those of a request in hand are of its body.
+            // During a request, the bytes belong to its body.
             self.has_bytes |= buffer.remaining() < before && self.slot.expects_head();
             return Poll::Ready(outcome);
         }
@@ -135,7 +136,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadLimit<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        // hyper does not read after a response when a read before it had to wait; so the clock must start here.
+        // After a response hyper does not read if an earlier read is still pending, so the timer must start here.
         self.note_requests();
         if self.poll_end(context).is_ready() {
             context.waker().wake_by_ref();

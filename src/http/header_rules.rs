@@ -1,22 +1,22 @@
 //! Applies `header` directives to a response (pure).
 //!
-//! Caddy applies a change before the handler runs or, if it is deferred, when the response begins. Here both happen
-//! when the response begins, and the difference is which one wins. A script may replace a header that was set before
-//! it, but not a deferred one. Other handlers only set headers that are missing, so for them both are the same.
+//! Caddy applies a change before the handler runs or, if it is deferred, when the response starts. Here both happen
+//! when the response starts, and only the precedence differs. A script may replace a header that was set before it, but
+//! not a deferred one. Other handlers only set headers that are missing, so for them both are the same.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::response_head::is_connection_field;
 use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ValuePattern};
 
-/// The changes of all `header` directives that are for one request, with their placeholders filled in.
+/// The changes of all `header` directives that match a request, with their placeholders replaced.
 #[derive(Default)]
 pub(super) struct HeaderChanges {
-    /// Set before the handler: a script's own field of the name replaces it.
+    /// Set before the handler: a script's field of the same name replaces it.
     preset: HeaderMap,
-    /// Added before the handler: kept beside the fields of the script.
+    /// Added before the handler: kept in addition to the script's fields.
     added: HeaderMap,
-    /// Made when the response begins. In reverse order, which is Caddy's: the directive that comes first wins.
+    /// Made when the response begins. In reverse order, like Caddy: the first directive wins.
     deferred: Vec<Change>,
 }
 
@@ -24,7 +24,7 @@ enum Change {
     Set(HeaderName, HeaderValue),
     Add(HeaderName, HeaderValue),
     SetDefault(HeaderName, HeaderValue),
-    /// Replaces what fits the expression in the values of a field, or of all.
+    /// Replaces matches of the expression in the values of one field, or of all.
     Replace(Option<HeaderName>, Pattern, String),
     Remove(HeaderName),
     RemoveMatching(ValuePattern),
@@ -43,7 +43,7 @@ impl HeaderChanges {
                 Change::Add(name, value) if !rule.defer => {
                     self.added.append(name, value);
                 }
-                // What looks at the response's own fields has to wait for them.
+                // Changes that read the response's own fields must wait for them.
                 change => deferred.push(change),
             }
         }
@@ -65,8 +65,8 @@ impl HeaderChanges {
 }
 
 impl Change {
-    /// `None` for values that cannot be sent, and for fields that frame the message: after a wrong length, the client
-    /// would misread the next response.
+    /// `None` for invalid values, and for fields that frame the message: after a wrong length, the client would misread
+    /// the next response.
     fn new(op: &HeaderOp, request: &dyn RequestView) -> Option<Self> {
         let field = op.field();
         let value = match op {

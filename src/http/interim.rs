@@ -1,9 +1,9 @@
 //! Sends informational responses (103 Early Hints) on HTTP/1.1, which hyper cannot.
 //!
-//! An informational response may be sent only where a response may begin, so its bytes must not be written inside
+//! An informational response may only be sent where a response may start, so its bytes must not be written inside
 //! another one. [`InterimIo`] is between hyper and the socket and knows when the stream is *at rest*. hyper flushes
 //! only when it has written all bytes that it holds, and while a script runs, it holds none of its response yet. At
-//! rest the waiting bytes are written, and completed before hyper's next byte. If a pipelining client has not read the
+//! rest the waiting bytes are written completely, before hyper's next byte. If a pipelining client has not read the
 //! previous answer, the stream is not at rest when the final head is ready. Then [`InterimSlot::seal`] drops the hint.
 
 use std::io;
@@ -27,7 +27,7 @@ struct Pending {
     /// Whole informational responses, except that `written` bytes of the first have left.
     bytes: Vec<u8>,
     written: usize,
-    /// Everything that hyper wrote has left, and no response is open.
+    /// All of hyper's bytes are written, and no response is open.
     at_rest: bool,
     /// The connection's task.
     waker: Option<Waker>,
@@ -42,15 +42,15 @@ struct Pending {
 pub(super) struct InterimSlot {
     /// Protects the order of bytes on the connection; held for a few instructions, never across a system call.
     pending: Mutex<Pending>,
-    /// Spares the usual write the lock.
+    /// Lets a normal write skip the lock.
     any: AtomicBool,
-    /// A request is in hand: that its client sends no more is no reason not to answer it.
+    /// A request is being served: it is answered even if its client sends no more.
     in_hand: AtomicBool,
-    /// The client has closed its sending side while a request was in hand.
+    /// The client has closed its sending side while a request was being served.
     half_closed: AtomicBool,
     /// How many requests have begun.
     requests: AtomicU32,
-    /// The connection speaks another protocol now.
+    /// The connection now uses another protocol.
     left_http: AtomicBool,
 }
 
@@ -89,7 +89,7 @@ impl InterimSlot {
         }
     }
 
-    /// Called when the client sends no more; returns whether hyper must not see it.
+    /// Called when the client closes its sending side; returns whether to hide that from hyper.
     pub(super) fn hides_end(&self) -> bool {
         let hides = self.in_hand.load(Ordering::Relaxed);
         if hides && !self.half_closed.swap(true, Ordering::SeqCst) {
@@ -120,7 +120,7 @@ impl InterimSlot {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Whether what comes next is the head of a request.
+    /// Whether the next bytes are the head of a request.
     pub(super) fn expects_head(&self) -> bool {
         !self.in_hand.load(Ordering::Relaxed) && !self.left_http.load(Ordering::Relaxed)
     }
@@ -132,12 +132,12 @@ impl InterimSlot {
 }
 
 impl InterimSlot {
-    /// Wakes the waker when hyper has next written everything that it holds.
+    /// Wakes the waker after hyper's next complete flush.
     pub(super) fn await_flush(&self, waker: &Waker) {
         self.lock().flushed = Some(waker.clone());
     }
 
-    /// Whether what [`await_flush`](Self::await_flush) waits for has not come yet.
+    /// Whether [`await_flush`](Self::await_flush) is still waiting.
     pub(super) fn is_flush_awaited(&self, waker: &Waker) -> bool {
         let mut pending = self.lock();
         let awaited = pending.flushed.as_mut();
@@ -153,7 +153,7 @@ impl InterimSender {
         Self(Arc::clone(slot))
     }
 
-    /// Queues the response. It is dropped when it is none that a script may send, or when the client does not read.
+    /// Queues the response. It is dropped if scripts may not send this status, or if the client does not read.
     pub(super) fn send(&self, head: &ResponseHead) {
         let Some(bytes) = serialize(head) else {
             tracing::debug!(status = head.status, "sending an informational response: not one that a script may send");
@@ -198,7 +198,7 @@ fn serialize(head: &ResponseHead) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A connection's stream with a place for informational responses.
+/// A connection's stream with a queue for informational responses.
 pub(super) struct InterimIo<S> {
     stream: S,
     slot: Arc<InterimSlot>,
@@ -210,7 +210,7 @@ impl<S: Write + Unpin> InterimIo<S> {
         Self { stream, slot }
     }
 
-    /// Writes what waits, if the stream is at rest.
+    /// Writes the waiting bytes, if the stream is at rest.
     fn poll_pending(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.slot.any.load(Ordering::Acquire) {
             let next = {
@@ -291,7 +291,7 @@ mod tests {
 
     const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
 
-    /// A socket that takes so many bytes and then no more.
+    /// A socket that accepts this many bytes and then no more.
     #[derive(Default)]
     struct Socket {
         taken: Vec<u8>,
@@ -335,7 +335,7 @@ mod tests {
             InterimSender::new(&self.slot).send(&head);
         }
 
-        /// Writes as hyper does; returns how much was taken.
+        /// Writes as hyper does; returns the number of accepted bytes.
         fn write(&mut self, bytes: &[u8]) -> usize {
             match Pin::new(&mut self.stream).poll_write(&mut Context::from_waker(Waker::noop()), bytes) {
                 Poll::Ready(count) => count.expect("the socket has no errors"),

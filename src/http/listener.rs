@@ -24,11 +24,11 @@ use super::service::HttpService;
 use crate::limits;
 use crate::sockets::{self, SocketFile};
 
-/// Why a socket cannot be listened on. The message names it and the way out.
+/// Why a socket cannot be opened. The message names it and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("listening on {address}: {reason}")]
 pub struct BindError {
-    /// The address that was asked for.
+    /// The requested address.
     pub address: ListenAddress,
     reason: String,
     #[source]
@@ -41,7 +41,7 @@ impl BindError {
         Self { address, reason, source }
     }
 
-    /// For a socket that the service manager should have opened, and has not.
+    /// For a socket that the service manager has not opened, but should have.
     pub(crate) fn not_inherited(name: &str, source: io::Error) -> Self {
         Self::new(ListenAddress::Inherited(name.to_owned()), source)
     }
@@ -76,7 +76,7 @@ fn way_out(address: &ListenAddress, kind: io::ErrorKind) -> String {
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// A TCP port of an interface. Port 0 is any free port.
+    /// A TCP port of an interface. Port 0: any free port.
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix {
@@ -116,8 +116,8 @@ enum Bound {
 impl BoundListener {
     /// Binds the address.
     ///
-    /// # Errors
-    /// When the address is taken, not this machine's, or not allowed. An inherited socket cannot be bound, only adopted.
+    /// # Errors The address is in use, not this machine's, or not allowed. An inherited socket cannot be bound, only
+    /// adopted.
     pub fn bind(address: ListenAddress) -> Result<Self, BindError> {
         Self::try_bind(address.clone()).map_err(|error| BindError::new(address, error))
     }
@@ -133,10 +133,9 @@ impl BoundListener {
         }
     }
 
-    /// Takes a socket that listens already, under the name that the service manager has for it.
+    /// Adopts a listening socket by its name in the service manager.
     ///
-    /// # Errors
-    /// When the socket is none that streams come from.
+    /// # Errors The socket is not a listening stream socket.
     pub(crate) fn adopt(socket: OwnedFd, name: &str) -> Result<Self, BindError> {
         Self::try_adopt(socket, name).map_err(|error| BindError::not_inherited(name, error))
     }
@@ -168,18 +167,16 @@ impl BoundListener {
         &self.address
     }
 
-    /// Starts to accept, as plain HTTP/1.1. Must be called on a tokio runtime.
+    /// Starts accepting, as plain HTTP/1.1. Must be called on a tokio runtime.
     ///
-    /// # Errors
-    /// When the runtime cannot watch the socket.
+    /// # Errors The runtime cannot watch the socket.
     pub fn serve(self, service: HttpService) -> Result<RunningListener, BindError> {
         self.serve_as(ListenerSettings::default(), service)
     }
 
     /// Starts to accept. Must be called on a tokio runtime.
     ///
-    /// # Errors
-    /// When the runtime cannot watch the socket.
+    /// # Errors The runtime cannot watch the socket.
     pub fn serve_as(self, settings: ListenerSettings, service: HttpService) -> Result<RunningListener, BindError> {
         let listener = match self.socket {
             Bound::Tcp(socket) => TcpListener::from_std(socket).map(Accepting::Tcp),
@@ -210,12 +207,12 @@ pub struct RunningListener {
 }
 
 impl RunningListener {
-    /// The address that it listens on.
+    /// The address of the socket.
     pub fn local_address(&self) -> &ListenAddress {
         &self.address
     }
 
-    /// Sets the permissions of the file of a Unix socket; of any other there is none.
+    /// Sets the permissions of a Unix socket's file; other sockets have none.
     pub(crate) fn allow(&self, mode: u32) {
         let changed = self.file.as_ref().map_or(Ok(()), |file| file.allow(mode));
         if let Err(error) = changed {
@@ -223,12 +220,12 @@ impl RunningListener {
         }
     }
 
-    /// Lets all requests that begin from now on go to `service`, also those on open connections.
+    /// Sends all later requests to `service`, also those on open connections.
     pub fn replace_service(&self, service: HttpService) {
         self.service.send_replace(service);
     }
 
-    /// Uses `settings` for new connections. Open ones keep the settings that they began with.
+    /// Uses `settings` for new connections. Open ones keep their settings.
     pub fn replace_settings(&self, settings: ListenerSettings) {
         self.settings.send_replace(settings);
     }
@@ -239,12 +236,12 @@ impl RunningListener {
     }
 
     /// Stops accepting at once, asks clients to close their connections, and waits for the running responses; those
-    /// that are not done within `grace` are cut off. Returns how many were.
+    /// still running after `grace` are cut off. Returns how many were.
     pub async fn shut_down(mut self, grace: Duration) -> usize {
         self.phase.send_replace(Phase::Draining);
         self.accepting.abort();
         let _ = (&mut self.accepting).await;
-        // The next server may take the name while the last responses leave.
+        // The next server may take the name while the last responses are sent.
         self.file = None;
         let ended = tokio::time::timeout(grace, self.places.acquire_many(limits::CONNECTIONS_MAX)).await;
         if ended.is_ok() {
@@ -277,7 +274,7 @@ impl Acceptor {
         loop {
             let next = tokio::select! {
                 biased;
-                // Also when the `RunningListener` was dropped.
+                // Also if the `RunningListener` was dropped.
                 _ = phases.wait_for(|phase| *phase != Phase::Serving) => return,
                 next = self.next() => next,
             };
@@ -298,7 +295,7 @@ impl Acceptor {
         }
     }
 
-    /// Accepts one connection and lets it run.
+    /// Accepts one connection and serves it.
     async fn next(&mut self) -> io::Result<()> {
         match &self.listener {
             Accepting::Tcp(listener) => {
@@ -311,7 +308,7 @@ impl Acceptor {
                 let (stream, _) = listener.accept().await?;
                 let stream = sockets::above_those_of_scripts(stream.into_std()?.into());
                 let stream = UnixStream::from_std(std::os::unix::net::UnixStream::from(stream))?;
-                // The peer has no address; the web server in front says in the request who the client is.
+                // The peer has no address; the web server in front names the client in the request.
                 self.begin(stream, ConnectionInfo::default()).await
             }
         }
@@ -348,12 +345,12 @@ fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 fn accepted(stream: &TcpStream, remote: SocketAddr) -> io::Result<ConnectionInfo> {
-    // A small response is one write; Nagle's algorithm would only delay the end of larger ones.
+    // A small response is one write; Nagle's algorithm would only delay the end of larger responses.
     stream.set_nodelay(true)?;
     Ok(ConnectionInfo { remote, local: stream.local_addr()?, tls: false })
 }
 
-/// Errors of a client that was gone before it was accepted; the next `accept` may work.
+/// Errors of a client that disconnected before it was accepted; the next `accept` may succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -17,11 +17,11 @@ use super::ranges;
 pub(super) type OpenPart = Box<dyn Fn(RangeInclusive<u64>) -> Opening + Send>;
 type Opening = Pin<Box<dyn Future<Output = std::io::Result<Response<ServeFileSystemResponseBody>>> + Send>>;
 
-/// The parts one after the other, each behind a head of its own. One is open at a time.
+/// The parts one after the other, each with its own head. Only one is open at a time.
 pub(super) struct Multipart {
     open: OpenPart,
     parts: std::vec::IntoIter<Part>,
-    /// The end after the last part; taken when it is sent.
+    /// The text after the last part, until it is sent.
     end: Option<Bytes>,
     state: State,
     bytes_left: u64,
@@ -39,7 +39,7 @@ enum State {
 }
 
 impl Multipart {
-    /// The body with these parts of a file with `length` bytes. `boundary` must be a word that the file does not hold.
+    /// The body with these parts of a file with `length` bytes. `boundary` must not occur in the file.
     pub(super) fn new(
         open: OpenPart,
         parts: Vec<RangeInclusive<u64>>,
@@ -61,7 +61,7 @@ impl Multipart {
         Self { open, parts: parts.into_iter(), end: Some(end), state: State::BetweenParts, bytes_left }
     }
 
-    /// How many bytes are still to come.
+    /// The number of remaining bytes.
     pub(super) fn bytes_left(&self) -> u64 {
         self.bytes_left
     }

@@ -10,24 +10,24 @@ use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_READ_IDLE_SECONDS_MAX, BODY_
 pub(super) struct Pace {
     received: u64,
     waited: Duration,
-    /// How long all waits together may take; `None`: as long as the client keeps its pace.
+    /// The limit of all waits together; `None`: as long as the client keeps its pace.
     limit: Option<Duration>,
 }
 
 impl Pace {
-    /// The pace of a body that may be waited for so long altogether.
+    /// The pace of a body, with a limit for all waits together.
     pub(super) fn within(limit: Option<Duration>) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// How long the next bytes may take.
+    /// The time limit for the next bytes.
     pub(super) fn next_wait_max(&self) -> Duration {
         let earned = Duration::from_secs(BODY_READ_SECONDS_BEFORE_PACE + self.received / BODY_BYTES_PER_SECOND_MIN);
         let whole = self.limit.map_or(earned, |limit| limit.min(earned));
         Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX).min(whole.saturating_sub(self.waited))
     }
 
-    /// So many bytes came after a wait.
+    /// Records bytes that arrived after a wait.
     pub(super) fn note(&mut self, received: usize, waited: Duration) {
         self.received = self.received.saturating_add(received as u64);
         self.waited = self.waited.saturating_add(waited);
@@ -38,7 +38,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// How long a client is listened to that sends so many bytes each second.
+    /// How long the server waits for a client with this rate of bytes.
     fn seconds_until_cut_off(bytes_per_second: usize) -> Option<u64> {
         let mut pace = Pace::default();
         for second in 0..1_000_000 {

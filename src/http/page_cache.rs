@@ -1,6 +1,6 @@
 //! Files as `tower-http` reads them, without another thread as long as the kernel has their bytes in memory. On a local
 //! file system, opening a file and reading its metadata take about a microsecond each. Passing the work to the blocking
-//! pool costs a hundred times as much. What must come from the disk is read there.
+//! pool costs a hundred times as much. Only bytes that must come from the disk are read there.
 
 use std::fs::{File, Metadata};
 use std::future::{Ready, ready};
@@ -17,14 +17,14 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tower_http::services::fs::{self, Backend};
 
-/// Opens one file for one response, whatever `tower-http` takes its path for.
+/// Opens one file for one response, whatever path `tower-http` passes.
 #[derive(Clone)]
 pub(super) struct PageCache {
     /// The file.
     pub(super) file: Arc<Path>,
     /// Files that clients must not see, without symbolic links in their paths.
     pub(super) secret: Arc<[PathBuf]>,
-    /// The caller knows that there is a regular file. Then it is opened without a check before.
+    /// The caller has checked that it is a regular file. So it is opened without another check.
     pub(super) is_file: bool,
 }
 
@@ -36,7 +36,7 @@ impl Backend for PageCache {
 
     fn open(&self, _path: PathBuf) -> Self::OpenFuture {
         let opened = File::open(&self.file).and_then(|file| {
-            // The opened file, even if the path leads to another one by now.
+            // The opened file, even if the path now leads to another one.
             self.check(|| resolved(&file, &self.file))?;
             Ok(CachedFile { source: Source::Cached { file, position: 0 }, length: AtomicU64::new(u64::MAX) })
         });
@@ -64,7 +64,7 @@ impl PageCache {
     }
 }
 
-/// The path of an open file without symbolic links; `None` when it cannot be known.
+/// The path of an open file without symbolic links; `None` if it is unknown.
 fn resolved(file: &File, path: &Path) -> Option<PathBuf> {
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
     std::fs::read_link(link).or_else(|_| path.canonicalize()).ok()
@@ -101,16 +101,16 @@ impl fs::Metadata for FileMetadata {
 /// An open file.
 pub(super) struct CachedFile {
     source: Source,
-    /// Its bytes, as they were last asked for: no more space is cleared for what is read. `u64::MAX`: not known.
+    /// The file's length by the last metadata, so that reads clear no more memory than needed. `u64::MAX`: not known.
     length: AtomicU64,
 }
 
 enum Source {
-    /// All that was read so far was in memory.
+    /// All bytes so far were in memory.
     Cached { file: File, position: u64 },
     /// The rest comes from the disk, by the blocking pool.
     Disk(tokio::fs::File),
-    /// Between the two; or the change has failed.
+    /// Changing from one to the other; or the change has failed.
     Lost,
 }
 
@@ -129,7 +129,7 @@ impl AsyncRead for CachedFile {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let length = self.length.load(Ordering::Relaxed);
         if let Source::Cached { file, position } = &mut self.source {
-            // One byte more than there should be shows that the file has grown.
+            // One byte beyond the expected end shows that the file has grown.
             let left = usize::try_from(length.saturating_sub(*position).saturating_add(1)).unwrap_or(usize::MAX);
             let space = into.initialize_unfilled_to(left.min(into.remaining()));
             match preadv2(file.as_fd(), &mut [IoSliceMut::new(space)], *position, ReadWriteFlags::NOWAIT) {
@@ -142,7 +142,7 @@ impl AsyncRead for CachedFile {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                // Not in memory, or a file system that cannot say.
+                // Not in memory, or the file system cannot tell.
                 Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.leave_memory()?,
                 Err(error) => return Poll::Ready(Err(error.into())),
             }

@@ -6,11 +6,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadPath;
 
-/// The path that the client means: percent-decoded, without empty, `.` and `..` segments, always beginning with a
-/// slash. A slash at the end is kept. `..` at the top is dropped, so the result never leaves the root.
+/// The normalized path: percent-decoded, without empty, `.` and `..` segments, always with a leading slash. A trailing
+/// slash is kept. `..` at the top is dropped, so the result never leaves the root.
 ///
-/// # Errors
-/// For a broken percent sequence and for a NUL byte, which no file name can hold.
+/// # Errors An invalid percent sequence, or a NUL byte, which no file name can contain.
 pub(super) fn normalize(raw: &str) -> Result<Vec<u8>, BadPath> {
     decode(raw.as_bytes()).map(|decoded| clean(&decoded))
 }
@@ -60,7 +59,7 @@ fn hex(digit: u8) -> Result<u8, BadPath> {
     char::from(digit).to_digit(16).map(|value| value as u8).ok_or(BadPath)
 }
 
-/// A decoded path as it is in a URI.
+/// A decoded path, encoded for a URI.
 pub(super) fn encode(path: &[u8]) -> String {
     percent_encode(path, NOT_IN_PATHS).to_string()
 }
@@ -79,7 +78,7 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// Where `path` is split into script and path info: after the first of `extensions` that ends a segment.
+/// The place where `path` splits into script and path info: after the first of `extensions` that ends a segment.
 pub(super) fn split_script<'p>(path: &'p [u8], extensions: &[String]) -> Option<(&'p [u8], &'p [u8])> {
     let ends = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/').map(|(at, _)| at).skip(1);
     ends.chain([path.len()])
@@ -87,7 +86,7 @@ pub(super) fn split_script<'p>(path: &'p [u8], extensions: &[String]) -> Option<
         .map(|end| path.split_at(end))
 }
 
-/// Whether `text` ends with `suffix`, compared without regard to case.
+/// Whether `text` ends with `suffix`, ignoring ASCII case.
 pub(super) fn ends_with_ignoring_case(text: &[u8], suffix: &[u8]) -> bool {
     text.len() >= suffix.len() && text[text.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
 }

@@ -10,21 +10,21 @@ use crate::tls::TlsEndpoint;
 pub struct ListenerSettings {
     /// Everything is encrypted, with these settings; `None`: nothing is.
     pub tls: Option<Arc<TlsEndpoint>>,
-    /// Clients may speak HTTP/2 without encryption and without having asked (`h2c` with prior knowledge).
+    /// Clients may use HTTP/2 without encryption and without an upgrade (`h2c` with prior knowledge).
     pub h2c: bool,
-    /// FastCGI is spoken instead of HTTP, to a web server in front.
+    /// FastCGI instead of HTTP, for a web server in front.
     pub fastcgi: bool,
-    /// The peers that may say in front of a connection which client it is for.
+    /// The peers that may announce the client at the start of a connection.
     pub proxy_protocol: Option<Arc<ProxyProtocol>>,
-    /// How long clients may take, in addition to the bounds of every listener.
+    /// The configured time limits for clients, in addition to the bounds of every listener.
     pub timeouts: Timeouts,
 }
 
-/// How a listener's life goes: only forward.
+/// The phases of a listener, in order; there is no way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Serving,
-    /// Nothing new; connections end with their current response.
+    /// No new connections; open ones end with their current response.
     Draining,
     /// Connections end now.
     Closed,

@@ -9,7 +9,7 @@ use super::paths;
 
 /// A response with a short text.
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<ResponseBody> {
-    // It would be taken for the start of the next response (RFC 9110, 15.3.6).
+    // A body would be read as the start of the next response (RFC 9110, 15.3.6).
     let text = if status == StatusCode::RESET_CONTENT { "" } else { text };
     let mut response = Response::new(ResponseBody::from(Bytes::copy_from_slice(text.as_bytes())));
     *response.status_mut() = status;
@@ -19,7 +19,7 @@ pub(super) fn plain(status: StatusCode, text: &str) -> Response<ResponseBody> {
     response
 }
 
-/// A response with this status and `Location`; 500 when one of them is not valid.
+/// A response with this status and `Location`; 500 if one of them is invalid.
 pub(super) fn redirect(status: u16, to: &[u8]) -> Response<ResponseBody> {
     match (StatusCode::from_u16(status), HeaderValue::from_bytes(to)) {
         (Ok(status), Ok(location)) => {
@@ -31,7 +31,7 @@ pub(super) fn redirect(status: u16, to: &[u8]) -> Response<ResponseBody> {
     }
 }
 
-/// Redirects to the same place by HTTPS. The connection ends, because the client has no more use for it.
+/// Redirects to the same place by HTTPS. The connection ends, because the client no longer needs it.
 pub(super) fn redirect_to_https(port: u16, host: &str, parts: &request::Parts) -> Response<ResponseBody> {
     const USUAL_PORT: u16 = 443;
     let mut location = format!("https://{host}");
@@ -46,7 +46,7 @@ pub(super) fn redirect_to_https(port: u16, host: &str, parts: &request::Parts) -
     response
 }
 
-/// Redirects to the same place with a slash at the end. The path is the normalized one: a path like `//host` would send
+/// Redirects to the same place with a slash at the end. It uses the normalized path: a path like `//host` would send
 /// the client to another site.
 pub(super) fn redirect_to_directory(parts: &request::Parts, path: &[u8]) -> Response<ResponseBody> {
     let mut location = paths::encode(path);
@@ -58,7 +58,7 @@ pub(super) fn redirect_to_directory(parts: &request::Parts, path: &[u8]) -> Resp
     redirect(StatusCode::PERMANENT_REDIRECT.as_u16(), location.as_bytes())
 }
 
-/// A page that sends the client elsewhere, for clients that follow no redirect by its status.
+/// A page that redirects by HTML, for clients that ignore redirects by status.
 pub(super) fn redirect_by_html(to: &str) -> Response<ResponseBody> {
     let link = escape_html(to);
     let page = format!(
@@ -69,7 +69,7 @@ pub(super) fn redirect_by_html(to: &str) -> Response<ResponseBody> {
     response
 }
 
-/// A text that means itself in a page of HTML, in an attribute too.
+/// A text, escaped for HTML content and attributes.
 pub(super) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -89,14 +89,14 @@ pub(super) fn escape_html(text: &str) -> String {
 #[derive(Clone, Copy)]
 struct Aborted;
 
-/// Why a connection ends without a response: a directive says so.
+/// The reason of a connection that a directive ends without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the directive `abort` has closed the connection")]
 pub(super) struct AbortError;
 
-/// Represents that there is no response at all; see [`unless_aborted`].
+/// Represents the absence of a response; see [`unless_aborted`].
 pub(super) fn aborted() -> Response<ResponseBody> {
-    // The client gets this where nothing can close the connection, as in a tower stack of another program.
+    // The client gets this if the connection cannot be closed, as in another program's tower stack.
     let mut response = plain(StatusCode::FORBIDDEN, "");
     response.extensions_mut().insert(Aborted);
     response

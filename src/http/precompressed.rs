@@ -1,4 +1,4 @@
-//! `file_server precompressed`: compressed files beside the others, for clients that accept them.
+//! `file_server precompressed`: serves compressed copies of files, to clients that accept them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,23 +7,23 @@ use http::{HeaderMap, HeaderValue, header};
 use super::encode;
 use crate::config::EncodeFormat;
 
-/// The compressed files beside a file, in the formats that the client accepts.
+/// The compressed copies of a file, in the formats that the client accepts.
 pub(super) struct Siblings {
     formats: Vec<EncodeFormat>,
 }
 
 impl Siblings {
-    /// Looks for them. `is_there` says which files can be sent.
+    /// Looks for them. `is_there` decides which files can be sent.
     pub(super) fn find(formats: &[EncodeFormat], file: &Path, is_there: impl Fn(&Path) -> bool) -> Self {
         Self { formats: formats.iter().copied().filter(|format| is_there(&sibling(file, *format))).collect() }
     }
 
-    /// The one that the client prefers.
+    /// The client's preferred format.
     pub(super) fn choose(&self, file: &Path, headers: &HeaderMap) -> Option<(PathBuf, EncodeFormat)> {
         encode::choose(&self.formats, headers).map(|format| (sibling(file, format), format))
     }
 
-    /// Notes in a response that it depends on the client's `Accept-Encoding`, and its format.
+    /// Adds to a response that it depends on `Accept-Encoding`, and its format.
     pub(super) fn describe(
         &self,
         headers: &mut HeaderMap,

@@ -1,4 +1,4 @@
-//! The header with which a proxy in front says for which client a connection is: the PROXY protocol, versions 1 and 2.
+//! The PROXY protocol, versions 1 and 2: a header by which a proxy in front announces the client of a connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use super::stream::Ahead;
 use crate::config::ProxyProtocol;
 use crate::limits;
 
-/// The first bytes of a header of each version.
+/// The first bytes of each version's header.
 const BEGINNINGS: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
 
-/// Why a connection cannot be believed.
+/// Why a header is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadHeader {
     #[error("reading the PROXY header: {0}")]
@@ -25,10 +25,9 @@ pub(super) enum BadHeader {
     TooLong,
 }
 
-/// Takes the header from the stream, if the peer is trusted and sends one, and replaces the addresses of the connection.
+/// Reads the header from the stream if the peer is trusted and sends one, and replaces the connection's addresses.
 ///
-/// # Errors
-/// When the header is cut off, too long or none.
+/// # Errors The header is incomplete, too long or invalid.
 pub(super) async fn read<S: AsyncRead + Unpin>(
     stream: &mut Ahead<S>,
     info: &mut ConnectionInfo,
@@ -61,7 +60,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(
     }
 }
 
-/// Whether a header may begin with these bytes, of which there may be few so far.
+/// Whether a header may start with these bytes, possibly only a few so far.
 fn may_begin(bytes: &[u8]) -> bool {
     BEGINNINGS.iter().any(|beginning| {
         let count = bytes.len().min(beginning.len());
@@ -73,8 +72,8 @@ fn is_begun(bytes: &[u8]) -> bool {
     BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning))
 }
 
-/// The length of the header, and the client and the address that it connected to, unless the proxy itself is the client.
-/// `None`: more of it must come.
+/// The length of the header, and the addresses of the client and of its target, unless the proxy itself is the client.
+/// `None`: it is not complete yet.
 type Parsed = Option<(usize, Option<(SocketAddr, SocketAddr)>)>;
 
 fn parsed(bytes: &[u8]) -> Result<Parsed, BadHeader> {

@@ -7,11 +7,11 @@ use crate::limits;
 /// The part of a file that is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Selected {
-    /// All of it: the field is none that is understood, or not worth it.
+    /// All of it: the field is not understood, or ranges are not worthwhile.
     Whole,
-    /// These bytes, in the order asked for; never empty.
+    /// These bytes, in the requested order; never empty.
     Parts(Vec<RangeInclusive<u64>>),
-    /// Nothing: the client asks for no part of the file.
+    /// Nothing: the requested ranges are outside the file.
     Unsatisfiable,
 }
 
@@ -23,11 +23,12 @@ enum Spec {
     Last(u64),
 }
 
-/// Which bytes of a file with `length` bytes the field asks for. A field that is invalid counts as absent. So does one
-/// that asks for more bytes than there are, or in too many pieces: the answer would cost more than the whole file does.
+/// The bytes that the field asks for, of a file with `length` bytes. A field that is invalid counts as absent. So does
+/// one that asks for more bytes than the file has, or for too many pieces: the response would cost more than the whole
+/// file.
 pub(super) fn select(field: &[u8], length: u64) -> Selected {
     let Some(specs) = parse(field) else { return Selected::Whole };
-    // There is no way to say which part of nothing is sent, and some clients send a range with each request.
+    // A range of an empty file cannot be expressed, and some clients send a range with each request.
     if length == 0 {
         return Selected::Whole;
     }
@@ -39,7 +40,7 @@ pub(super) fn select(field: &[u8], length: u64) -> Selected {
     if bytes > length { Selected::Whole } else { Selected::Parts(parts) }
 }
 
-/// How many bytes a part has.
+/// The number of bytes of a part.
 pub(super) fn count(part: &RangeInclusive<u64>) -> u64 {
     part.end() - part.start() + 1
 }
@@ -56,7 +57,7 @@ impl Spec {
     }
 }
 
-/// The elements of a list of byte ranges. `None` when the unit is another one, an element is invalid, or there are too
+/// The elements of a list of byte ranges. `None` if the unit is different, an element is invalid, or there are too
 /// many.
 fn parse(field: &[u8]) -> Option<Vec<Spec>> {
     let field = std::str::from_utf8(field).ok()?;
@@ -83,7 +84,7 @@ fn parse_spec(element: &str) -> Option<Spec> {
     }
 }
 
-/// Digits only; a number that is too large becomes the largest one.
+/// Digits only; too large a number becomes the maximum.
 fn number(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
@@ -112,13 +113,13 @@ mod tests {
             ("bytes=-99", 10, parts([(0, 9)])),
             ("bytes=0-0,2-3", 10, parts([(0, 0), (2, 3)])),
             ("bytes= 5-6 , ,\t0-0,", 10, parts([(5, 6), (0, 0)])),
-            // Ranges beyond the end are left out; if there are no others, nothing can be sent.
+            // Ranges beyond the end are dropped; if none remains, nothing can be sent.
             ("bytes=0-0,10-", 10, parts([(0, 0)])),
             ("bytes=10-", 10, Selected::Unsatisfiable),
             ("bytes=99999999999999999999999-", 10, Selected::Unsatisfiable),
             ("bytes=-0", 10, Selected::Unsatisfiable),
             ("bytes=10-11,-0", 10, Selected::Unsatisfiable),
-            // Overlaps cost nothing as long as the whole costs more.
+            // Overlaps are allowed as long as the whole file is larger.
             ("bytes=0-3,2-5", 10, parts([(0, 3), (2, 5)])),
             ("bytes=0-,0-", 10, Selected::Whole),
             ("bytes=-9,-9", 10, Selected::Whole),

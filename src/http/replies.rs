@@ -26,7 +26,7 @@ use super::settings::{ProxyRoute, ReplyRoutes};
 use crate::config::{HeaderRule, RequestView, Status};
 use crate::limits;
 
-/// What handlers that contain others return: the walk through the inner routes would be a part of itself.
+/// The boxed future of handlers that contain others: the type would otherwise contain itself.
 type Boxed<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 impl<'s> RequestContext<'s> {
@@ -79,13 +79,13 @@ impl<'s> RequestContext<'s> {
         })
     }
 
-    /// Whether the peer may say where requests come from.
+    /// Whether the peer is a trusted proxy.
     fn is_trusted(&self, route: &ProxyRoute) -> bool {
         let peer = self.connection.remote.ip().to_canonical();
         self.site.trusted_proxies.is_trusted(peer) || route.trusted.iter().any(|range| range.contains(peer))
     }
 
-    /// Lets the `intercept`s that the request has passed look at its response.
+    /// Applies the `intercept` directives that the request has passed to its response.
     pub(super) async fn intercept<B>(&mut self, mut outcome: Outcome, run: &mut Run<'s, B>) -> Outcome
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -137,7 +137,7 @@ impl<'s> RequestContext<'s> {
         Replied::Routes(outcome)
     }
 
-    /// The response that is at hand.
+    /// The current response.
     pub(super) fn copy_response<B>(&mut self, named: &Status, run: &mut Run<'s, B>) -> Outcome {
         let Some((mut response, changes)) = run.replied.take() else {
             let message = "there is no response to copy".to_owned();
@@ -178,7 +178,7 @@ enum Replied {
     Routes(Outcome),
 }
 
-/// The head of the request for the upstream, and whether its body goes there too.
+/// The head of the request for the upstream, and whether its body is sent too.
 fn prepared(route: &ProxyRoute, request: &RequestState<'_>) -> (request::Parts, bool) {
     let mut parts = request.parts.clone();
     if let Some(to) = &route.rewrite {
@@ -205,7 +205,7 @@ fn change_response(rule: &HeaderRule, response: &mut Response<ResponseBody>, req
     }
 }
 
-/// Stores what placeholders say of a response.
+/// Stores the placeholders about a response.
 fn store(request: &mut RequestState<'_>, prefix: &str, response: &Response<ResponseBody>) {
     let status = response.status();
     request.store(&format!("{prefix}.status_code"), status.as_str().to_owned());
@@ -217,7 +217,7 @@ fn store(request: &mut RequestState<'_>, prefix: &str, response: &Response<Respo
     }
 }
 
-/// The fields that a response had before another one took its place stay, but for those that describe the old body.
+/// Keeps the fields of a replaced response, except those that describe the old body.
 fn with_fields(mut response: Response<ResponseBody>, before: &HeaderMap) -> Response<ResponseBody> {
     let of_body = [
         header::CONTENT_LENGTH,

@@ -1,4 +1,4 @@
-//! A request on its way through the routes: what matchers and placeholders read, and what handlers have changed.
+//! A request on its way through the routes: read by matchers and placeholders, changed by handlers.
 
 use std::borrow::Cow;
 
@@ -21,11 +21,11 @@ use crate::config::{Entry, RequestView, TrustedProxies};
 pub(super) struct RequestState<'r> {
     /// The head, as it is now.
     pub(super) parts: request::Parts,
-    /// The path, normalized: always with a slash in front. Handlers find files by it.
+    /// The normalized path: always with a leading slash. Handlers find files by it.
     path: Vec<u8>,
-    /// The path as text, where it is no UTF-8: patterns are text, so nothing of them is lost.
+    /// The path as text, if it is not UTF-8: patterns are text, so they lose nothing.
     lossy: Option<String>,
-    /// Whether a rewrite has made the path without a slash in front. Matchers see it so, as in Caddy.
+    /// Whether a rewrite has produced a path without a leading slash. As in Caddy, matchers see that form.
     is_bare: bool,
     host: &'r str,
     connection: &'r ConnectionInfo,
@@ -33,10 +33,10 @@ pub(super) struct RequestState<'r> {
     original: Option<Box<(Method, Uri)>>,
     root: Cow<'r, Path>,
     uuid: OnceLock<String>,
-    /// The client, where a trusted proxy reports another one than the peer.
+    /// The client, if a trusted proxy reports one other than the peer.
     client_ip: Option<IpAddr>,
     stored: Vec<(String, String)>,
-    /// How the request has failed, while `handle_errors` answers it.
+    /// The failure of the request, while `handle_errors` answers it.
     pub(super) failure: Option<u16>,
     /// What the access log learns.
     pub(super) log_notes: LogNotes,
@@ -45,8 +45,7 @@ pub(super) struct RequestState<'r> {
 impl<'r> RequestState<'r> {
     /// `host` is the requested host without its port; `root` the document root before any `root` directive.
     ///
-    /// # Errors
-    /// When the path cannot be decoded.
+    /// # Errors The path cannot be decoded.
     pub(super) fn new(
         parts: request::Parts,
         host: &'r str,
@@ -73,14 +72,14 @@ impl<'r> RequestState<'r> {
         Ok(state)
     }
 
-    /// Believes what these proxies report about the client.
+    /// Takes the client's address from these proxies.
     pub(super) fn trust(&mut self, proxies: &TrustedProxies) {
         if !proxies.ranges.is_empty() {
             self.client_ip = Some(proxies.client_ip(self));
         }
     }
 
-    /// The normalized path, by which files are found.
+    /// The normalized path, used to find files.
     pub(super) fn file_path(&self) -> &[u8] {
         &self.path
     }
@@ -90,7 +89,7 @@ impl<'r> RequestState<'r> {
         self.original.take()
     }
 
-    /// Takes the head away, for a handler that hands it on; the request is not looked at any more.
+    /// Takes the head, for a handler that forwards it; the request is not used after that.
     pub(super) fn take_parts(&mut self) -> request::Parts {
         std::mem::replace(&mut self.parts, http::Request::new(()).into_parts().0)
     }
@@ -110,7 +109,7 @@ impl<'r> RequestState<'r> {
         self.is_bare = !path.starts_with('/') && !path.is_empty();
     }
 
-    /// The URI with another path, decoded, and another query, and that path without detours; `None` keeps the query.
+    /// The URI with another path (decoded) and query, and that path, normalized; `None` keeps the query.
     pub(super) fn uri_with(&self, path: &str, query: Option<&str>) -> (Uri, Vec<u8>) {
         let query = query.unwrap_or_else(|| self.parts.uri.query().unwrap_or_default());
         let clean = paths::clean(path.as_bytes());
@@ -119,7 +118,7 @@ impl<'r> RequestState<'r> {
             target.push('?');
             target.push_str(query);
         }
-        // A query with bytes that no URI can hold is left out: the path decides where the request goes.
+        // A query with bytes that are invalid in a URI is left out: the path decides the route.
         let target = PathAndQuery::try_from(target.as_str()).or_else(|_| PathAndQuery::try_from(paths::encode(&clean)));
         let mut uri = self.parts.uri.clone().into_parts();
         uri.path_and_query = target.ok();
@@ -131,12 +130,12 @@ impl<'r> RequestState<'r> {
         self.root = root;
     }
 
-    /// The root that a `root` directive of the request has set.
+    /// The root that a `root` directive has set for the request.
     pub(super) fn root_of_request(&self) -> &Path {
         &self.root
     }
 
-    /// Notes how the request has failed, for the routes of `handle_errors`.
+    /// Records the failure of the request, for the routes of `handle_errors`.
     pub(super) fn fail(&mut self, failure: &Failure) {
         let status = failure.status;
         self.failure = Some(status.as_u16());
@@ -279,12 +278,12 @@ impl RequestView for RequestState<'_> {
     }
 }
 
-/// A random identifier (RFC 9562, version 4). It names a request in logs, or separates parts of a body, and keeps
-/// nothing secret.
+/// A random identifier (RFC 9562, version 4). It names a request in logs, or separates parts of a body; it protects no
+/// secret.
 pub(super) fn random_uuid() -> String {
     use std::hash::{BuildHasher, RandomState};
 
-    // The keys of each state are random.
+    // Each state has random keys.
     let half = || u128::from(RandomState::new().hash_one(0_u8));
     let number = half() << 64 | half();
     let number = number & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;

@@ -34,8 +34,8 @@ pub(super) struct TooManyHeaders;
 
 /// Translates PHP's head. Fields that cannot be sent are dropped with a log record, because a response without one
 /// header is better than none. These are names and values with invalid bytes, an unreadable `Content-Length`, and the
-/// fields of the connection, which the server sets. `Connection: close` is a wish the server can grant. `Status` is not
-/// sent either: it is how a CGI script says its status (RFC 3875, 6.3.3), and how PHP hands a status line on.
+/// fields of the connection, which the server sets. The server honours `Connection: close`. `Status` is not sent
+/// either: CGI scripts set their status by it (RFC 3875, 6.3.3), and PHP passes a status line in it.
 ///
 /// # Errors
 /// There are too many headers.
@@ -91,7 +91,7 @@ fn set_status(response: &mut Response<()>, line: &[u8]) {
     }
 }
 
-/// A final status. PHP lets a script set any number; 1xx would leave the client waiting for the real answer.
+/// A final status. PHP lets a script set any number; after a 1xx the client would wait for the final response.
 fn status(code: u16) -> StatusCode {
     match StatusCode::from_u16(code) {
         Ok(status) if code >= 200 => status,

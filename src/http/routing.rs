@@ -1,4 +1,4 @@
-//! Decides where a request goes (pure): to which site, and to which file, script or worker in it.
+//! Chooses the target of a request (pure): the site, and its file, script or worker.
 //!
 //! The rule of `php_server` is FrankenPHP's: the first of the files to try that exists answers. If it is a script, it
 //! runs, and path info may follow its name; another file is served. The files to try by default are the path itself,
@@ -24,13 +24,13 @@ pub enum FileKind {
     Directory,
 }
 
-/// The file system as routing sees it. Symbolic links are followed.
+/// The view of the file system that routing needs. Symbolic links are followed.
 pub trait FileSystem: Sync {
-    /// What is there; `None` when there is nothing, or nothing that could be served.
+    /// What is there; `None` if nothing exists there, or nothing that can be served.
     fn kind(&self, path: &Path) -> Option<FileKind>;
 
-    /// The same file without symbolic links in its path; `None` when that is unknown. Where there are no links nothing
-    /// needs to be implemented.
+    /// The same file without symbolic links in its path; `None` when that is unknown. The default is for file systems
+    /// without links.
     fn resolve(&self, path: &Path) -> Option<PathBuf> {
         Some(path.to_owned())
     }
@@ -64,7 +64,7 @@ pub struct Script {
     pub file: PathBuf,
     /// Its path in the URL.
     pub name: Vec<u8>,
-    /// What followed it, beginning with a slash; empty when nothing did.
+    /// The path info, with its leading slash; may be empty.
     pub path_info: Vec<u8>,
     /// The index of the worker that runs it; `None`: a classic thread.
     pub worker: Option<usize>,
@@ -75,13 +75,13 @@ pub struct Script {
 pub enum Target {
     /// Runs a script.
     Script(Script),
-    /// The file server answers, with the file at this normalized path.
+    /// The file server serves the file at this normalized path.
     File(Vec<u8>),
     /// Redirects to the same path with a slash at the end.
     AddSlash,
     /// Nothing here: 404.
     NotFound,
-    /// The files to try end with this status.
+    /// `try_files` ends the request with this status.
     Status(u16),
 }
 
@@ -103,8 +103,8 @@ pub(super) fn host_without_port(authority: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Decides what becomes of a request for `path`, which must be normalized. Every file in the answer is below the root,
-/// or is a worker's script.
+/// Chooses the target of a request for `path`, which must be normalized. Every file in the result is below the root, or
+/// is a worker's script.
 pub(super) fn route(php: &PhpRoute, root: &Path, path: &[u8], files: &dyn FileSystem) -> Target {
     let router = Router { php, root, path, files };
     match php.mode {
@@ -126,7 +126,7 @@ impl Router<'_> {
         let kind = OnceCell::new();
         let kind = || *kind.get_or_init(|| self.kind(self.path));
         if let Some(target) = self.matched_worker() {
-            // As in FrankenPHP, a worker's patterns do not take the static files away.
+            // As in FrankenPHP, static files win over a worker's patterns.
             return if self.is_static(self.path, kind) { self.as_file() } else { target };
         }
         let itself = || self.file_or_script(self.path, kind);
@@ -141,7 +141,7 @@ impl Router<'_> {
                 .or_else(|| index_files.clone().find_map(|index| self.existing(&[b"/", index.as_bytes()].concat()))),
         };
         found.unwrap_or_else(|| match kind() {
-            // The file server has index files of its own.
+            // The file server has its own index files.
             Some(FileKind::Directory) if self.php.settings.file_server.is_some() => self.as_file(),
             _ => Target::NotFound,
         })
@@ -171,7 +171,7 @@ impl Router<'_> {
             return self.existing(&path);
         }
         let is_directory = settings.file_server.is_some() && self.kind(&path) == Some(FileKind::Directory);
-        // For the directory that was asked for, the file server redirects if the slash is missing.
+        // For the requested directory, the file server redirects if the slash is missing.
         let is_own = path.strip_suffix(b"/") == Some(own_path);
         is_directory.then(|| if is_own { self.as_file() } else { Target::File(path) })
     }
@@ -193,7 +193,7 @@ impl Router<'_> {
         let text = String::from_utf8_lossy(self.path);
         let index = workers.iter().position(|worker| worker.paths.iter().any(|pattern| pattern.matches(&text)))?;
         let file = workers[index].script.clone();
-        // Its name in the URL: its path below the root, or just its file name if it is elsewhere.
+        // Its name in the URL: its path below the root, or only its file name if it is elsewhere.
         let name = match file.strip_prefix(self.root) {
             Ok(relative) => [b"/", relative.as_os_str().as_bytes()].concat(),
             Err(_) => [b"/", file.file_name().unwrap_or_default().as_bytes()].concat(),
@@ -212,7 +212,7 @@ impl Router<'_> {
         self.script(path).or_else(|| self.is_static(path, kind).then(|| Target::File(path.to_vec())))
     }
 
-    /// The script that `path` names, if it exists. A worker's script is not looked for: it was there when the worker
+    /// The script that `path` names, if it exists. A worker's script is not checked: it existed when the worker
     /// started.
     fn script(&self, path: &[u8]) -> Option<Target> {
         let settings = &self.php.settings;
@@ -226,11 +226,11 @@ impl Router<'_> {
     }
 
     fn kind(&self, path: &[u8]) -> Option<FileKind> {
-        // Whether the root exists is not asked again and again.
+        // The existence of the root is not checked for each request.
         if path == b"/" { Some(FileKind::Directory) } else { self.files.kind(&below(self.root, path)) }
     }
 
-    /// Whether there is a file at `path` that is for the file server, this one or one behind.
+    /// Whether `path` names a file for this file server, or for a later one.
     fn is_static(&self, path: &[u8], kind: impl FnOnce() -> Option<FileKind>) -> bool {
         (self.php.settings.file_server.is_some() || self.php.settings.leaves_files)
             && !path.ends_with(b"/")
@@ -248,7 +248,7 @@ pub(super) fn below(root: &Path, path: &[u8]) -> PathBuf {
     root.join(OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path)))
 }
 
-/// Whether a file of this name is a script, whose source no client may see.
+/// Whether a file of this name is a script; clients must not see its source.
 pub(super) fn is_script_name(name: &[u8], extensions: &[String]) -> bool {
     paths::ends_with_ignoring_case(name, b".php")
         || extensions.iter().any(|extension| paths::ends_with_ignoring_case(name, extension.as_bytes()))

@@ -29,15 +29,15 @@ use crate::tls::Challenges;
 #[derive(Clone)]
 pub struct HttpService {
     sites: Arc<[SiteSettings]>,
-    /// Requests that a listener has taken for this service and that have no response yet.
+    /// The requests that listeners have passed to this service and that have no response yet.
     in_hand: Arc<AtomicUsize>,
-    /// What certificate authorities may ask for now.
+    /// The challenges that certificate authorities may request now.
     challenges: Option<Arc<Challenges>>,
-    /// What runs the scripts that a web server in front names, if this is a FastCGI socket.
+    /// The handler for scripts that a web server in front names, if this is a FastCGI socket.
     fastcgi: Option<Arc<PhpRoute>>,
 }
 
-/// The service of one request, counted until it is dropped.
+/// Counts a request of the service until it is dropped.
 pub(super) struct Leased(HttpService);
 
 impl Drop for Leased {
@@ -55,30 +55,30 @@ impl Deref for Leased {
 }
 
 impl HttpService {
-    /// Makes the handler. Which site answers is decided by the host; see [`SiteSettings::hosts`].
+    /// Makes the handler. The host selects the site; see [`SiteSettings::hosts`].
     pub fn new(sites: Vec<SiteSettings>) -> Self {
         Self { sites: sites.into(), in_hand: Arc::default(), challenges: None, fastcgi: None }
     }
 
-    /// Lets it answer certificate authorities that look for a proof, before any site does.
+    /// Makes it answer the challenges of certificate authorities, before any site.
     #[must_use]
     pub fn with_challenges(self, challenges: Arc<Challenges>) -> Self {
         Self { challenges: Some(challenges), ..self }
     }
 
-    /// The service of a FastCGI socket: it runs the scripts that the web server in front names. Of the site, only the
-    /// label and the access log count.
+    /// The service of a FastCGI socket: it runs the scripts that the web server in front names. It only uses the site's
+    /// label and access log.
     #[must_use]
     pub fn for_fastcgi(site: SiteSettings, php: Arc<PhpRoute>) -> Self {
         Self { fastcgi: Some(php), ..Self::new(vec![site]) }
     }
 
-    /// What runs the scripts of a FastCGI socket.
+    /// The handler of a FastCGI socket.
     pub(super) fn fastcgi(&self) -> Option<&PhpRoute> {
         self.fastcgi.as_deref()
     }
 
-    /// Runs a script that a web server has named, or answers with why not.
+    /// Runs a script that a web server has named, or answers with the reason against it.
     pub(super) async fn handle_script<B>(
         &self,
         connection: ConnectionInfo,
@@ -106,20 +106,20 @@ impl HttpService {
         response
     }
 
-    /// What to answer to a certificate authority (RFC 8555, 8.3).
+    /// The response to a certificate authority (RFC 8555, 8.3).
     fn proof(&self, path: &str) -> Option<String> {
         self.challenges.as_ref()?.response(path.strip_prefix("/.well-known/acme-challenge/")?)
     }
 
-    /// How many requests listeners have taken for this service that have no response yet. After it has been replaced on
-    /// every listener and this has been 0, no one offers a job to the queues that only it reaches.
+    /// The number of requests that listeners have passed to this service and that have no response yet. Once it was
+    /// replaced on every listener and this has been 0, nothing sends jobs to the queues that only it uses.
     pub fn in_hand(&self) -> usize {
         fence(Ordering::SeqCst);
         self.in_hand.load(Ordering::SeqCst)
     }
 
-    /// Counts a request. Sequentially consistent with the check for a newer service, which must follow. Either that
-    /// check sees the newer one, or the reload that replaced this one sees the count.
+    /// Counts a request. Sequentially consistent with the check for a newer service, which must come after it. Either
+    /// that check sees the newer one, or the reload that replaced this one sees the count.
     pub(super) fn lease(&self) -> Leased {
         self.in_hand.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -172,7 +172,7 @@ impl HttpService {
     }
 }
 
-/// Requests that reach no site, which the first access log notes all the same: an operator looks for them there.
+/// Requests that reach no site are logged in the first access log, because an operator looks for them there.
 impl HttpService {
     fn without_site(
         &self,
@@ -188,7 +188,7 @@ impl HttpService {
         answer
     }
 
-    /// Notes a request whose head could not be read, and which hyper has answered with this status.
+    /// Logs a request with an invalid head, which hyper has answered with this status.
     pub(super) fn note_unreadable(&self, connection: &ConnectionInfo, status: StatusCode) {
         if let Some(log) = self.first_log() {
             AccessRecord::unreadable(connection, log, status);
@@ -214,7 +214,7 @@ where
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
 
-    /// Always ready: a request waits for its own thread, in the queue of its own handler.
+    /// Always ready: each request waits in the queue of its own handler.
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }

@@ -11,7 +11,7 @@ use crate::config::{
     ResponseMatcher, Status, Text,
 };
 
-/// The action of a route. A kind is added here, and in `http::answer`, where it is run.
+/// The action of a route. A new kind needs a variant here, and an arm in `http::answer`.
 #[derive(Clone)]
 pub enum Handler {
     /// Changes the request, which then continues.
@@ -48,17 +48,17 @@ pub enum Handler {
 pub struct ProxyRoute {
     /// The upstreams.
     pub proxy: Proxy,
-    /// Another method than that of the request. With GET and HEAD the body is left out.
+    /// The method to use instead of the request's. With GET and HEAD the body is left out.
     pub method: Option<Text>,
-    /// Another path or query than that of the request.
+    /// The path or query to use instead of the request's.
     pub rewrite: Option<Text>,
     /// Changes of the request's header fields.
     pub request_headers: HeaderRule,
     /// Changes of the response's header fields.
     pub response_headers: HeaderRule,
-    /// The proxies in front of this server that are trusted here, besides those of the site.
+    /// The proxies in front of this server that this handler trusts, besides the site's.
     pub trusted: Vec<IpRange>,
-    /// What happens with certain responses; the first that fits counts.
+    /// The treatment of certain responses; the first match counts.
     pub replies: Vec<ReplyRoutes>,
 }
 
@@ -75,7 +75,7 @@ pub struct ReplyRoutes {
 /// Which requests reach PHP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhpMode {
-    /// `php_server`: static files, directory indexes and the front controller, as a website wants it.
+    /// `php_server`: static files, directory indexes and the front controller.
     Server,
     /// `php`: the path names a script; no other file is checked.
     ScriptsOnly,
@@ -86,12 +86,12 @@ pub enum PhpMode {
 pub struct PhpRoute {
     /// `php` or `php_server`.
     pub mode: PhpMode,
-    /// The settings by its directives. The root of the file server is known: its own, or that of the block.
+    /// The settings by its directives. The root of the file server is set: its own, or the block's.
     pub settings: PhpSettings,
     /// The classic threads of this block's scope.
     pub classic: Arc<RequestQueue>,
-    /// The HTTP workers that the block's requests can reach; of two for one script the first counts. Background workers
-    /// do not belong here: a request for the path of their script is an ordinary one.
+    /// The HTTP workers that the block's requests can reach; if two have the same script, the first counts. Background
+    /// workers do not belong here: a request for the path of their script is an ordinary one.
     pub workers: Vec<WorkerRoute>,
 }
 
@@ -103,7 +103,7 @@ pub struct WorkerRoute {
     /// Its script: a path below the document root of the block, if the script is below it. A request that routing sends
     /// to this script goes to the worker.
     pub script: PathBuf,
-    /// Patterns of paths that are sent to this worker, unless they are those of a static file.
+    /// Patterns of paths that are sent to this worker, except static files.
     pub paths: Vec<PathPattern>,
     /// The worker's threads.
     pub queue: Arc<RequestQueue>,

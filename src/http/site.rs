@@ -8,7 +8,7 @@ use super::settings::Handler;
 use super::tree::Routes;
 use crate::config::TrustedProxies;
 
-/// One site: what answers for some hosts.
+/// A site: the handler of some hosts.
 #[derive(Clone)]
 pub struct SiteSettings {
     /// The site in the logs.
@@ -18,12 +18,12 @@ pub struct SiteSettings {
     pub hosts: Vec<String>,
     /// What answers; see [`crate::config::Site::routes`].
     pub routes: Arc<Routes<Handler>>,
-    /// What answers a request that has failed; see [`crate::config::Site::error_routes`].
+    /// The routes for a failed request; see [`crate::config::Site::error_routes`].
     pub error_routes: Arc<Routes<Handler>>,
     /// The proxies that are trusted to report the client's address.
     pub trusted_proxies: Arc<TrustedProxies>,
-    /// How long the body of a request may take altogether; `None`: as long as its client keeps the usual pace.
+    /// The time limit for the whole body of a request; `None`: no limit while the client keeps the default pace.
     pub body_read_max: Option<Duration>,
-    /// Where the record of each request goes.
+    /// The destination of its access records.
     pub access_log: AccessLog,
 }

@@ -1,9 +1,9 @@
-//! Ends HTTP/2 connections that are idle, and those whose client does not take a response; where `timeouts` asks for it, also
-//! those of HTTP/1 with a response that takes too long.
+//! Ends idle HTTP/2 connections, and those whose client does not read a response. If `timeouts` is set, also ends
+//! HTTP/1 connections with a response that takes too long.
 //!
-//! The write limit of the socket does not see the latter: the client keeps reading frames and opens no window. hyper
-//! asks a response for its next bytes when the window is open. So a body that returned bytes and is not asked again
-//! waits for its client. A body that was asked and had none waits for its script, which has no limit here.
+//! The write limit of the socket misses such clients: they keep reading frames but open no window. hyper polls a
+//! response for its next bytes when the window is open. So a body that returned bytes and is not polled again waits for
+//! its client. A body that was polled and had none waits for its script, which has no limit here.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,19 +28,19 @@ pub(super) struct Streams {
     state: Mutex<State>,
 }
 
-/// How long what happens on a connection may take.
+/// The time limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamTimes {
     /// Without a request.
     rest_max: Duration,
-    /// With a response that is not taken.
+    /// With a response that the client does not read.
     stall_max: Duration,
     /// With one request and its response.
     response_max: Option<Duration>,
 }
 
 impl StreamTimes {
-    /// The times of a connection of HTTP/2.
+    /// The limits of an HTTP/2 connection.
     pub(super) fn of_http2(timeouts: &Timeouts) -> Self {
         Self {
             rest_max: timeouts.idle.unwrap_or(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX)),
@@ -49,14 +49,14 @@ impl StreamTimes {
         }
     }
 
-    /// The times of a connection of HTTP/1, whose stream has limits of its own but for the whole of a response. `None`: it need
-    /// not be looked at.
+    /// The limits of an HTTP/1 connection: its stream has its own limits, except for a whole response. `None`: it need
+    /// not be watched.
     pub(super) fn of_http1(timeouts: &Timeouts) -> Option<Self> {
         let never = Duration::MAX;
         timeouts.write.map(|write| Self { rest_max: never, stall_max: never, response_max: Some(write) })
     }
 
-    /// How often to look at the connection: so often that no time is exceeded by more than a quarter of it.
+    /// The interval of checks: no limit is exceeded by more than a quarter.
     pub(super) fn look_every(&self) -> Duration {
         let shortest = self.rest_max.min(self.stall_max).min(self.response_max.unwrap_or(Duration::MAX));
         (shortest / 4).clamp(LOOK_EVERY_MIN, Duration::from_secs(limits::HTTP2_LOOK_SECONDS))
@@ -67,22 +67,22 @@ const LOOK_EVERY_MIN: Duration = Duration::from_millis(limits::CONNECTION_LOOK_M
 
 #[derive(Debug)]
 struct State {
-    /// When the last request ended; the start of the connection before the first.
+    /// The end of the last request; before the first, the start of the connection.
     rests_since: Instant,
-    /// The requests that have begun, where their time is limited: number and since when.
+    /// The running requests with a time limit: number and start.
     running: Vec<(u64, Instant)>,
-    /// The responses that wait for their client: number and since when.
+    /// The responses that wait for their client: number and start of the wait.
     waiting: Vec<(u64, Instant)>,
     next: u64,
 }
 
-/// What should happen to a connection.
+/// The decision about a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fine,
-    /// It had no request for too long.
+    /// It was idle for too long.
     Rests,
-    /// A response was not taken for too long, or took too long altogether.
+    /// A response was not read for too long, or took too long in total.
     Stalled,
 }
 
@@ -106,7 +106,7 @@ impl Streams {
         OpenStream { number, streams: Arc::clone(self) }
     }
 
-    /// Looks at the connection at a moment.
+    /// Checks the connection at this time.
     pub(super) fn judge(&self, now: Instant, times: &StreamTimes) -> Verdict {
         let state = self.lock();
         let is_beyond =
@@ -155,13 +155,13 @@ impl Drop for OpenStream {
 pub(super) struct WatchedBody {
     body: ResponseBody,
     stream: Option<OpenStream>,
-    /// How long an error waits, so that what came before it leaves; `None`: not at all.
+    /// The delay of an error, so that earlier bytes leave first; `None`: not at all.
     delay: Option<Duration>,
     broken: Option<(ResponseBodyError, Pin<Box<Sleep>>)>,
 }
 
 impl WatchedBody {
-    /// A body that its client has not taken anything of.
+    /// A body that its client has not read from.
     pub(super) fn new(body: ResponseBody, stream: Option<OpenStream>) -> Self {
         if let Some(stream) = stream.as_ref().filter(|_| !body.is_end_stream()) {
             stream.waits(true);

@@ -1,5 +1,5 @@
-//! Files that are served as they are. `tower-http` reads them and makes validators and media types; we decide which
-//! files clients may see, and which parts.
+//! Files that are served as they are. `tower-http` reads them and sets validators and media types; this module decides
+//! which files, and which parts, clients may see.
 
 use std::ffi::OsStr;
 use std::io;
@@ -56,7 +56,7 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
     let visible = |file: &Path| !is_hidden(settings, root, file);
     let allowed = |file: &Path| !is_secret(settings, file, files);
     match files.kind(&file) {
-        // The opened file decides whether it is secret.
+        // The check for secret files uses the opened file.
         Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) => Found::File(file),
         Some(FileKind::Directory) => {
             let index = settings

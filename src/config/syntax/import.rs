@@ -16,11 +16,11 @@ use super::super::limits;
 use super::lexer::{Environment, Token, tokenize};
 use super::tree::{Node, build, excerpt};
 
-/// A Caddyfile with its imports put in.
+/// A Caddyfile with its imports inserted.
 pub(crate) struct Document {
     /// The top of the file.
     pub(crate) nodes: Vec<Node>,
-    /// The blocks `&(name)`, which `invoke` puts in.
+    /// The blocks `&(name)`, which `invoke` inserts.
     pub(crate) named_routes: HashMap<String, Vec<Node>>,
     /// Every file that was read.
     pub(crate) sources: Vec<PathBuf>,
@@ -41,7 +41,7 @@ pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, fi
     let nodes = importer.parse(text, origin);
     let nodes = importer.expand(nodes, None);
     let mut named_routes = HashMap::new();
-    // An import in a named route may bring more of them.
+    // An import in a named route may add more of them.
     while let Some(name) = importer.named_routes.keys().next().cloned() {
         let block = importer.named_routes.remove(&name).unwrap_or_default();
         named_routes.insert(name, importer.expand(block, None));
@@ -51,8 +51,7 @@ pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, fi
 
 /// Reads a configuration file, which must be a regular file of bounded size in UTF-8.
 ///
-/// # Errors
-/// What is wrong with the file, as the end of a sentence about it.
+/// # Errors The problem with the file, as the end of a sentence about it.
 pub(crate) fn read_file(path: &Path) -> Result<String, Unreadable> {
     let file = open_regular(path).map_err(|error| Unreadable::whole(error.to_string()))?;
     let mut bytes = Vec::new();
@@ -64,10 +63,9 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Unreadable> {
     String::from_utf8(bytes).map_err(|error| not_utf8(&error))
 }
 
-/// Opens a file without waiting: a FIFO would be opened when someone else opens its other end, which may be never.
+/// Opens a file without blocking: opening a FIFO waits until its other end is opened, maybe forever.
 ///
-/// # Errors
-/// It cannot be opened, or is no regular file.
+/// # Errors It cannot be opened, or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
@@ -77,7 +75,7 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 pub(crate) struct Unreadable {
     /// The end of a sentence about the file.
     pub(crate) reason: String,
-    /// The line and the character in it, both from 1, if the error has one place.
+    /// The line and the column, both from 1, if the error has one place.
     pub(crate) place: Option<(usize, usize)>,
 }
 
@@ -87,7 +85,7 @@ impl Unreadable {
     }
 }
 
-/// Where a text stops being UTF-8.
+/// The place where a text stops being UTF-8.
 pub(crate) fn not_utf8(error: &FromUtf8Error) -> Unreadable {
     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     let byte = error.as_bytes().get(good.len()).copied().unwrap_or_default();
@@ -128,7 +126,7 @@ struct Importer<'a, 'e> {
 /// The arguments and blocks of an import, for the inserted text.
 #[derive(Clone, Copy)]
 struct Given<'i> {
-    /// The words behind the name of the snippet or file: `{args[0]}`.
+    /// The words after the name of the snippet or file: `{args[0]}`.
     arguments: &'i [Token],
     /// The block behind them: `{block}`, and `{blocks.NAME}` for a block in it.
     block: &'i [Node],
@@ -150,16 +148,16 @@ impl Given<'_> {
     }
 }
 
-/// How much text may still be put in.
+/// How much text may still be inserted.
 struct Budget {
     bytes_left: usize,
     exceeded: bool,
 }
 
 impl Budget {
-    /// Whether `text` can be put in.
+    /// Whether `text` may be inserted.
     fn spend(&mut self, text: &str) -> bool {
-        // Empty values count too: there can be any number of them.
+        // Empty values count too, because their number has no bound.
         let cost = text.len() + 1;
         self.exceeded |= cost > self.bytes_left;
         self.bytes_left = self.bytes_left.saturating_sub(cost);
@@ -199,7 +197,7 @@ impl Importer<'_, '_> {
         node.block.iter_mut().flatten().for_each(|child| self.fill_environment(child));
     }
 
-    /// Whether `node` is a snippet or named route, which are no part of the tree.
+    /// Whether `node` is a snippet or named route, which are not part of the tree.
     fn take_snippet(&mut self, node: &Node) -> bool {
         let [word] = node.words.as_slice() else { return false };
         if word.quoted || !word.text.ends_with(')') {
@@ -230,7 +228,7 @@ impl Importer<'_, '_> {
         true
     }
 
-    /// Puts the nodes of an import into `nodes`, and replaces the imports in them.
+    /// Appends the nodes of an import to `nodes`, and replaces the imports in them.
     fn expand(&mut self, nodes: Vec<Node>, given: Option<Given<'_>>) -> Vec<Node> {
         let mut expanded = Vec::with_capacity(nodes.len());
         for mut node in nodes {
@@ -238,7 +236,7 @@ impl Importer<'_, '_> {
                 break;
             }
             if let Some(block) = given.as_ref().and_then(|given| given.block_for(&node)) {
-                // Nothing is left to put in; this counts its lines.
+                // Everything is inserted already; this counts the lines.
                 expanded.extend(self.expand(block.to_vec(), None));
                 continue;
             }
@@ -257,7 +255,7 @@ impl Importer<'_, '_> {
         expanded
     }
 
-    /// Counts a directive, and reports the first one that is too many or too much.
+    /// Counts a directive, and reports the first one beyond a bound.
     fn spend_node(&mut self, position: &Position) -> bool {
         if self.budget.exceeded && self.nodes_left > 0 {
             let message = format!("arguments and variables add more than {} bytes", limits::FILLED_BYTES_MAX);
@@ -290,7 +288,7 @@ impl Importer<'_, '_> {
         imported
     }
 
-    /// Runs `import` with `link` on the chain, unless that would never end.
+    /// Runs `import` with `link` on the chain, unless the chain is a cycle or too deep.
     fn follow(&mut self, link: Link, target: &Token, import: impl FnOnce(&mut Self) -> Vec<Node>) -> Vec<Node> {
         if let Some(start) = self.chain.iter().position(|earlier| *earlier == link) {
             let names: Vec<String> = self.chain[start..].iter().chain([&link]).map(Link::to_string).collect();
@@ -359,7 +357,7 @@ impl Importer<'_, '_> {
         }
     }
 
-    /// Puts `{args[N]}` in, and replaces a word `{args[A:B]}` by that range of arguments.
+    /// Inserts `{args[N]}`, and replaces a word `{args[A:B]}` by that range of arguments.
     fn fill_arguments(&mut self, words: &mut Vec<Token>, arguments: &[Token]) {
         let mut filled = Vec::with_capacity(words.len());
         for mut word in words.drain(..) {
@@ -440,7 +438,7 @@ fn whole_range(word: &Token, count: usize) -> Option<std::ops::Range<usize>> {
     Some(from.min(to)..to)
 }
 
-/// The files that fit a pattern, sorted. Only the last part of the path may hold wildcards.
+/// The files that match a pattern, sorted. Only the last part of the path may have wildcards.
 fn matching_files(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     let full = join(directory, Path::new(pattern));
     let name = full.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -34,7 +34,7 @@ impl Token {
     }
 }
 
-/// One character with the place it came from. All characters of a variable's value have the place of the variable.
+/// A character and its place in the file. All characters of a variable's value have the place of the variable.
 #[derive(Clone, Copy)]
 struct Glyph {
     character: char,
@@ -42,11 +42,11 @@ struct Glyph {
     column: usize,
 }
 
-/// Cuts `text` into logical lines of words. Empty lines are left out.
+/// Splits `text` into logical lines of words. Empty lines are left out.
 ///
 /// # Errors
 /// A quote or heredoc that does not end, a heredoc with a bad marker or indentation, a text that grows beyond its
-/// bound. Nothing after it can be read with sense, so there is one error only.
+/// bound. The text after it cannot be interpreted, so there is only one error.
 pub(crate) fn tokenize(text: &str, file: &Arc<Path>, env: &Environment<'_>) -> Result<Words, Diagnostic> {
     let mut empty = Vec::new();
     let glyphs = expand(text, file, env, &mut empty)?;
@@ -65,8 +65,8 @@ pub(crate) struct Words {
     pub(crate) empty: Vec<(usize, String)>,
 }
 
-/// Records the place of each character and puts the values of `{$NAME}` and `{$NAME:default}` in. `empty` takes the
-/// names of those without a value.
+/// Records the place of each character, and inserts the values of `{$NAME}` and `{$NAME:default}`. `empty` receives the
+/// names without a value.
 fn expand(
     text: &str,
     file: &Arc<Path>,
@@ -109,16 +109,16 @@ fn expand(
     Ok(glyphs)
 }
 
-/// Where the next `}` or line break of a text is. Each part of the text is searched only once, because a line may have
-/// any number of `{$` that nothing closes.
+/// The place of the next `}` or line break in a text. Each part of the text is searched only once, because a line may
+/// have any number of unclosed `{$`.
 struct Ends<'t> {
     text: &'t str,
-    /// The answer to the last question.
+    /// The last result.
     next: usize,
 }
 
 impl Ends<'_> {
-    /// The place of the first one in `rest`, which is an end of the text and never longer than the one before.
+    /// The place of the first one in `rest`, a suffix of the text that never grows from call to call.
     fn find(&mut self, rest: &str) -> Option<usize> {
         let from = self.text.len() - rest.len();
         if self.next < from {
@@ -199,7 +199,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// A word without quotes. A backslash before a first quote or `<<` makes it an ordinary character.
+    /// A word without quotes. A backslash before a leading quote or `<<` makes it a literal character.
     fn word(&mut self) {
         let start = self.at;
         let mut text = String::new();
@@ -253,11 +253,11 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    /// The marker of a heredoc that starts here; `None` when more follows on the line, so that this is a plain word.
+    /// The marker of a heredoc that starts here; `None` if more follows on the line: then this is a plain word.
     fn heredoc_marker(&self) -> Result<Option<String>, Diagnostic> {
         let mut rest = self.glyphs[self.at + 2..].iter().map(|glyph| glyph.character).peekable();
         let marker: String = std::iter::from_fn(|| rest.next_if(|character| !character.is_whitespace())).collect();
-        // No further than to the next word: a line may have any number of words that start with `<<`.
+        // It reads no further than the next word, because a line may have any number of words that start with `<<`.
         if rest.take_while(|character| *character != '\n').any(|character| !character.is_whitespace()) {
             return Ok(None);
         }
@@ -296,7 +296,7 @@ impl Lexer<'_> {
         Err(Diagnostic::error(&self.position(start), message))
     }
 
-    /// Takes the indentation of the closing marker from every line of a heredoc.
+    /// Removes the closing marker's indentation from every line of a heredoc.
     fn dedent(&self, rows: &[(usize, String)], indent: &str, marker: &str) -> Result<String, Diagnostic> {
         let mut lines = Vec::with_capacity(rows.len());
         for (start, row) in rows {

@@ -1,6 +1,6 @@
 //! From the text of a Caddyfile to a tree of directives, with the place of every word.
 //!
-//! No library does this as the contract needs it. Every word has its line and column, even after imports, snippets and
+//! No library does all that is needed here. Every word has its line and column, even after imports, snippets and
 //! environment variables. Quoting, heredocs and braces follow Caddy's own rules.
 
 mod import;

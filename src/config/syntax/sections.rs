@@ -5,7 +5,7 @@ use super::super::findings::Findings;
 use super::lexer::Token;
 use super::tree::{Node, excerpt};
 
-/// A site before its words are looked at.
+/// A site before its words are checked.
 pub(crate) struct RawSite {
     /// The addresses, without their commas. There is at least one.
     pub(crate) addresses: Vec<Token>,
@@ -60,7 +60,7 @@ pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Secti
     sections
 }
 
-/// Cuts `a.example,b.example` and drops the commas at the ends of words.
+/// Splits `a.example,b.example`, and drops the commas at the ends of words.
 fn split_addresses(words: Vec<Token>) -> Vec<Token> {
     let mut addresses = Vec::with_capacity(words.len());
     for word in words {

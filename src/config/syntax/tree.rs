@@ -41,7 +41,7 @@ struct Open {
     nodes: Vec<Node>,
 }
 
-/// Builds the tree of one file. Braces that do not fit are reported, and reading continues.
+/// Builds the tree of one file. Unbalanced braces are reported, and reading continues.
 pub(crate) fn build(lines: Vec<Vec<Token>>, findings: &mut Findings) -> Vec<Node> {
     let mut top = Vec::new();
     let mut open: Vec<Open> = Vec::new();
@@ -75,7 +75,7 @@ pub(crate) fn build(lines: Vec<Vec<Token>>, findings: &mut Findings) -> Vec<Node
     top
 }
 
-/// The list that the next directive goes into.
+/// The list that receives the next directive.
 fn siblings<'a>(open: &'a mut [Open], top: &'a mut Vec<Node>) -> &'a mut Vec<Node> {
     match open.last_mut() {
         Some(block) => &mut block.nodes,
@@ -99,7 +99,7 @@ fn close(words: &[Token], open: &mut Vec<Open>, top: &mut Vec<Node>, findings: &
     }
 }
 
-/// Takes the `{` from the end of a line. One that is glued to the last word is reported, and opens the block too.
+/// Removes the `{` from the end of a line. A `{` without a space before it is reported, and opens the block too.
 fn opening_brace(words: &mut Vec<Token>, findings: &mut Findings) -> Option<Position> {
     if let Some(brace) = words.pop_if(|word| word.is_bare("{")) {
         return Some(brace.position);
@@ -112,8 +112,8 @@ fn opening_brace(words: &mut Vec<Token>, findings: &mut Findings) -> Option<Posi
     Some(last.position.clone())
 }
 
-/// A brace belongs at the end of a line or on a line of its own, as in Caddy; elsewhere it is nearly always a slip. It
-/// is reported, and the rest of the line is left out: it would only give errors that follow from this one.
+/// As in Caddy, a brace belongs at the end of a line or on its own line; elsewhere it is almost always a mistake. It is
+/// reported, and the rest of the line is skipped, because it would only cause further errors.
 fn cut_stray_braces(words: &mut Vec<Token>, findings: &mut Findings) {
     let is_brace = |word: &Token| !word.quoted && matches!(word.text.as_str(), "{" | "}" | "{}");
     let Some(at) = words.iter().position(is_brace) else { return };
@@ -128,7 +128,7 @@ fn cut_stray_braces(words: &mut Vec<Token>, findings: &mut Findings) {
     words.truncate(at);
 }
 
-/// A word as messages show it: long ones are cut, control characters are escaped.
+/// A word for a message: shortened if long, with control characters escaped.
 pub(crate) fn excerpt(text: &str) -> String {
     const CHARS_SHOWN: usize = 60;
     let mut shown: String = text.chars().take(CHARS_SHOWN).collect();

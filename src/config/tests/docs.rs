@@ -1,4 +1,4 @@
-//! The manual says what the program does.
+//! The manual agrees with the program.
 
 use super::super::directive_docs;
 use super::Fixture;

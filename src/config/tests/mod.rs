@@ -1,4 +1,4 @@
-//! Tests of the configuration, by what users know: syntax, workers, sites, values, messages.
+//! Tests of the configuration, by topic: syntax, workers, sites, values, messages.
 
 mod diagnostics;
 mod docs;

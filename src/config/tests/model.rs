@@ -342,7 +342,7 @@ fn what_has_no_effect_is_a_warning() {
     ");
 }
 
-/// As in Caddy, and nothing of the first is left.
+/// As in Caddy; nothing of the first one remains.
 #[test]
 fn of_two_options_the_last_counts() {
     let fixture = Fixture::new();

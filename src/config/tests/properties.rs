@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::{Handler, format, parse};
 
-/// Words that get an arbitrary text past the first check of the parser.
+/// Words that pass the parser's first check, for arbitrary text.
 const WORDS: &[&str] = &[
     "{",
     "}",
@@ -149,8 +149,8 @@ fn deep_nesting_is_an_error_and_no_overflow() {
     assert_eq!(errors[0].to_string(), "/nonexistent/Caddyfile:33:3: blocks are nested more than 32 deep here");
 }
 
-/// Lines that a reader who looks ahead to the end of the line for each word, or copies the rest of it, would need an hour or
-/// all of the memory for: the deadline of the test is the proof.
+/// A parser that looks ahead to the end of the line for each word, or copies the rest of it, would need an hour or all
+/// memory for these lines. The test's deadline is the proof.
 #[test]
 fn long_lines_are_read_once() {
     for (part, count) in [("{$", 1_500_000), ("{$:", 1_000_000), ("{", 4_000_000), ("{a", 3_000_000)] {

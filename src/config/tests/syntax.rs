@@ -1,4 +1,4 @@
-//! Words, quotes, heredocs, variables, braces: what Caddy documents of its syntax.
+//! Words, quotes, heredocs, variables, braces: the documented syntax of Caddy.
 
 use std::path::Path;
 use std::sync::Arc;

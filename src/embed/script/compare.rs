@@ -3,13 +3,13 @@
 use crate::limits::{DIFFERENCE_LINES_MAX, SCRIPT_OUTPUT_BYTES_MAX};
 use std::fmt::Write;
 
-/// What one thread made of the script.
+/// One thread's result.
 pub(super) struct ThreadResult {
     pub(super) exit_status: i32,
     pub(super) output: Vec<u8>,
 }
 
-/// In what a thread differs from the first, which is the measure of all; `None` when they agree.
+/// How a thread's result differs from the first thread's; `None` when they agree.
 pub(super) fn difference(results: &[ThreadResult]) -> Option<String> {
     let (first, others) = results.split_first()?;
     if results.iter().any(|result| result.output.len() > SCRIPT_OUTPUT_BYTES_MAX) {
@@ -35,7 +35,7 @@ pub(super) fn difference(results: &[ThreadResult]) -> Option<String> {
     Some(message)
 }
 
-/// The lines between the equal ones at the start and the equal ones at the end, in the form of a diff.
+/// The differing lines, as a diff without the equal lines at the start and end.
 fn lines_that_differ(first: &[u8], other: &[u8], number: usize) -> String {
     let split = |output: &[u8]| -> Vec<String> {
         output.split(|&byte| byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect()

@@ -1,5 +1,5 @@
-//! The [`Exchange`] of a script that has the process to itself: it writes the answer to the standard output, and reads the
-//! request body from the standard input.
+//! The [`Exchange`] of a script in its own process: writes the response to standard output, and reads the request body
+//! from standard input.
 
 use crate::exchange::{BodyAborted, Exchange, Flow, Interface, RequestHead, ResponseHead};
 use crate::limits::{SCRIPT_BODY_BYTES_MAX, SCRIPT_OUTPUT_BYTES_MAX};
@@ -10,24 +10,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the output of a script goes.
 pub(super) enum Output {
-    /// To the standard output, unbuffered, so that the output of child processes falls into its place.
+    /// To standard output, unbuffered, so that output of child processes keeps its order.
     Process(File),
-    /// Kept, to be compared with that of other threads.
+    /// Stored, for the comparison with other threads.
     Kept(Arc<Kept>),
 }
 
 /// The output of one of several threads.
 pub(super) struct Kept {
-    /// The process whose output it is. A child that the script forked has only the standard output to print to.
+    /// The process that the output belongs to. A forked child prints to standard output directly.
     process: u32,
-    /// What was written. One thread writes, another reads when it is done.
+    /// What was written. One thread writes; another reads after it has finished.
     bytes: Mutex<Vec<u8>>,
 }
 
 /// Where the bytes of the request body come from.
 pub(super) type Body = Box<dyn Read + Send>;
 
-/// A request whose answer is the output of the process.
+/// A request whose response is the process's output.
 pub(super) struct ProcessExchange {
     head: RequestHead,
     output: Output,
@@ -37,8 +37,7 @@ pub(super) struct ProcessExchange {
 }
 
 impl Output {
-    /// # Errors
-    /// The process has no descriptor left.
+    /// # Errors No descriptor is left.
     pub(super) fn of_process() -> io::Result<Self> {
         Ok(Self::Process(io::stdout().as_fd().try_clone_to_owned()?.into()))
     }
@@ -66,17 +65,16 @@ impl Kept {
             return File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(bytes);
         }
         let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        // One byte more than is allowed stays, so that the reader sees that there were more.
+        // One byte more than allowed is kept, so that the reader notices the excess.
         let room = (SCRIPT_OUTPUT_BYTES_MAX + 1).saturating_sub(kept.len());
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         if bytes.len() > room { Err(ErrorKind::FileTooLarge.into()) } else { Ok(()) }
     }
 }
 
-/// The body on the standard input, as long as the request says.
+/// The body from standard input, with the length in the request.
 ///
-/// # Errors
-/// The process has no descriptor left.
+/// # Errors No descriptor is left.
 pub(super) fn body_of_process(head: &RequestHead) -> io::Result<Body> {
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     Ok(Box::new(input.take(body_bytes(head))))

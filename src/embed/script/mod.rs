@@ -32,10 +32,10 @@ pub enum ScriptError {
         /// What the system said.
         error: io::Error,
     },
-    /// A background worker that should start at once did not.
+    /// An eager background worker did not start.
     #[error("starting background workers: {0}")]
     Worker(String),
-    /// Several threads need a script that each of them can open.
+    /// Several threads need a script file that each of them can open.
     #[error(
         "running the script on {threads} threads: the script on the standard input can be read only once; give a file or -r"
     )]
@@ -43,19 +43,18 @@ pub enum ScriptError {
         /// How many threads were wanted.
         threads: usize,
     },
-    /// The threads that ran the script do not agree.
+    /// The results of the threads differ.
     #[error("{0}")]
     Differs(String),
 }
 
-/// Runs one script to its end and returns its exit status. It sees the background workers of the first `php_server` block of
-/// `config`, or the global ones; those run until the script has ended, and then have the grace period to end too. HTTP
-/// workers of the configuration are not started, which is logged. With more than one of `threads` the script runs on each
-/// at the same time, and its output is printed once. If a PHP thread cannot be made to leave, the process ends here, with
-/// the script's exit status.
+/// Runs one script to its end and returns its exit status. It sees the background workers of the first `php_server`
+/// block of `config`, or the global ones. They run until the script has ended, and then have the grace period to end.
+/// HTTP workers of the configuration are not started, which is logged. With more than one of `threads` the script runs
+/// on each at the same time, and its output is printed once. If a PHP thread cannot be stopped, the process exits here,
+/// with the script's exit status.
 ///
-/// # Errors
-/// Says why the script did not run, or in what its threads differ.
+/// # Errors Why the script did not run, or how the results of its threads differ.
 pub fn run_script(
     config: Option<Config>,
     mut options: EngineOptions,
@@ -73,14 +72,14 @@ pub fn run_script(
     options.threads = of_config.threads + threads;
     let _engine = Engine::start(&options)?;
 
-    // The signals of the process are the script's.
+    // The script receives the signals of the process.
     let stores = Stores::new(&declared_stores(&config));
     let thread_options = ThreadOptions { blocks_signals: true, ..thread_options(&config, Arc::default(), stores) };
     let workers = Workers::start(&config, &thread_options).map_err(ScriptError::Worker)?;
     let result = run_request(&thread_options, workers.scope(), head, threads);
     let left = workers.stop();
     match result {
-        // Stopping the engine would take the memory that the stuck thread runs on.
+        // Stopping the engine would free the memory that the stuck thread uses.
         Ok(status) if !left => php::exit_at_once(status),
         result => result,
     }
@@ -93,7 +92,7 @@ fn warn_of_http_workers(config: &Config) {
     }
 }
 
-/// What a script without a configuration runs under.
+/// The settings of a script without a configuration.
 fn without_sites() -> Config {
     Config {
         global: Global::default(),
@@ -104,8 +103,8 @@ fn without_sites() -> Config {
     }
 }
 
-/// Runs the request on threads of its own and returns its exit status. They take the signals of the process, so that
-/// handlers of `pcntl_signal()` run as in a process of one thread.
+/// Runs the request on dedicated threads and returns its exit status. They receive the signals of the process, so
+/// handlers of `pcntl_signal()` run as in a single-threaded process.
 fn run_request(
     options: &ThreadOptions,
     scope: Arc<dyn Scope>,
@@ -168,7 +167,7 @@ fn run_on_many(
         gates.push(gate);
     }
     if failed.is_none() {
-        // None can have left: each waits for this.
+        // No thread can have ended: each waits for this.
         for gate in &gates {
             let _ = gate.send(());
         }
@@ -184,7 +183,7 @@ fn run_on_many(
     }
 }
 
-/// Prints what the threads have in common, and returns their exit status.
+/// Prints the common output of the threads, and returns their exit status.
 fn agreed(results: &[ThreadResult]) -> Result<i32, ScriptError> {
     let first = &results[0];
     io::stdout()
@@ -209,7 +208,7 @@ struct Running {
 
 impl Running {
     fn wait(self) -> i32 {
-        // A thread that is gone without a word has panicked, and the panic has been printed.
+        // A thread that ended without a result has panicked, and the panic has been printed.
         let status = self.exit_status.recv().unwrap_or(PHP_FAILED);
         let _ = self.thread.join();
         status
@@ -234,9 +233,9 @@ fn start(options: &ThreadOptions, request: ScriptRequest, signals: SignalMask) -
 /// PHP's exit status after a fatal error.
 const PHP_FAILED: i32 = 255;
 
-/// What one of several threads waits for, so that all run the script at the same time.
+/// The barrier of the threads, so that all run the script at the same time.
 struct Start {
-    /// Says that all threads are there; closed without a word when one could not be started.
+    /// Signals that all threads run; closed without a message if one could not be started.
     opened: mpsc::Receiver<()>,
     together: Arc<Barrier>,
 }
@@ -248,7 +247,7 @@ struct ScriptRequest {
     body: Body,
     scope: Arc<dyn Scope>,
     start: Option<Start>,
-    /// Whether this thread's messages are shown: of several equal threads one is enough.
+    /// Whether this thread's messages are shown: one of several equal threads is enough.
     logs: bool,
 }
 
@@ -258,7 +257,7 @@ struct ScriptWork {
     logs: bool,
     /// The signals that the script's thread, and those that it starts, block.
     signals: SignalMask,
-    /// The process that runs the script. A child that the script forked runs this work to its end too.
+    /// The process that runs the script. A forked child runs this work to its end too.
     process: u32,
     exit_status: mpsc::Sender<i32>,
 }
@@ -283,10 +282,10 @@ impl Work for ScriptWork {
 
     fn ended(&mut self, ended: Ended) {
         if std::process::id() != self.process {
-            // In the child of a fork only this thread exists: no one waits for its result, and the engine is not its own.
+            // A forked child only has this thread: nothing waits for its result, and it does not own the engine.
             php::exit_at_once(ended.exit_status);
         }
-        // The receiver is gone when the process is being ended.
+        // The receiver no longer exists while the process ends.
         let _ = self.exit_status.send(ended.exit_status);
     }
 

@@ -1,7 +1,7 @@
 //! One record for each request, written when its response has ended: level info, and error for a 5xx.
 //!
-//! A record goes to the sinks of its site, or, where a site has none of its own, to `tracing` with the target
-//! [`TARGET`]. Secrets are masked here, so that no place that a record goes to can forget it.
+//! A record goes to the sinks of its site, or, if the site has none, to `tracing` with the target [`TARGET`]. Secrets
+//! are masked here, so no sink can forget to do it.
 
 mod redact;
 
@@ -17,7 +17,7 @@ pub use redact::{REDACTED, redact_field, redact_uri};
 
 use super::connection::ConnectionInfo;
 
-/// What nginx logs for a client that hung up before there was an answer.
+/// nginx's status for a client that disconnected before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// The target of the records.
@@ -26,7 +26,7 @@ pub const TARGET: &str = "access";
 /// The field of a record that names its site.
 pub const SITE_FIELD: &str = "site";
 
-/// Takes the records of a site.
+/// Receives the records of a site.
 pub trait AccessSink: Send + Sync {
     /// Whether it wants a record with this status.
     fn wants(&self, status: u16) -> bool;
@@ -36,13 +36,13 @@ pub trait AccessSink: Send + Sync {
     fn write(&self, record: &AccessRecord);
 }
 
-/// Where the records of a site go.
+/// The destination of a site's records.
 #[derive(Clone, Default)]
 pub enum AccessLog {
     /// No records are made.
     #[default]
     Off,
-    /// To `tracing`, for a program that has a subscriber of its own.
+    /// To `tracing`, for a program with its own subscriber.
     Tracing,
     /// To each of these.
     Sinks(Arc<[Arc<dyn AccessSink>]>),
@@ -51,7 +51,7 @@ pub enum AccessLog {
 /// The handler that answered.
 #[derive(Clone, Copy, Default)]
 pub(super) enum HandledBy<'s> {
-    /// No handler of the site was for this request, or it panicked.
+    /// No handler of the site took this request, or it panicked.
     #[default]
     Nobody,
     /// The handler of this directive.
@@ -63,13 +63,13 @@ pub(super) enum HandledBy<'s> {
 }
 
 impl HandledBy<'_> {
-    /// Whether the response is that of a PHP script.
+    /// Whether a PHP script made the response.
     pub(super) fn is_script(self) -> bool {
         matches!(self, Self::Classic | Self::Worker(_))
     }
 }
 
-/// What directives say of the record of a request.
+/// The directives' settings for the record of a request.
 #[derive(Debug, Default)]
 pub(super) struct LogNotes {
     /// `log_skip`: there is none.
@@ -94,7 +94,7 @@ pub struct AccessRecord {
     referrer: Option<HeaderValue>,
     /// All fields of the request, if a sink wants them.
     pub request_headers: Option<HeaderMap>,
-    /// The client's end of the connection.
+    /// The client's address on the connection.
     pub remote: SocketAddr,
     /// Whether the connection was encrypted.
     pub tls: bool,
@@ -108,7 +108,7 @@ pub struct AccessRecord {
     pub response_headers: Option<HeaderMap>,
     /// How many bytes of the body were sent.
     pub bytes: u64,
-    /// How long the body will be; `None` when only its end shows it.
+    /// The length of the body; `None` if it is only known at the end.
     expected: Option<u64>,
     ended: bool,
     /// `log_append`: more fields, in order.
@@ -116,7 +116,7 @@ pub struct AccessRecord {
 }
 
 impl AccessRecord {
-    /// Starts a record. `None`, and nothing allocated, when nothing takes it.
+    /// Starts a record. `None`, without an allocation, if no sink wants it.
     pub(super) fn start(
         parts: &request::Parts,
         connection: &ConnectionInfo,
@@ -153,7 +153,7 @@ impl AccessRecord {
         }))
     }
 
-    /// Writes the record of a request with an unreadable head: only its sender is known.
+    /// Writes the record of a request whose head is invalid: only its sender is known.
     pub(super) fn unreadable(connection: &ConnectionInfo, log: &AccessLog, status: StatusCode) {
         let mut parts = http::Request::new(()).into_parts().0;
         // Its method and its path are not known, so the record has none.
@@ -165,7 +165,7 @@ impl AccessRecord {
         }
     }
 
-    /// Notes the head of the response and what will tell its end.
+    /// Records the head of the response, and how its end will be noticed.
     pub(super) fn note_response(&mut self, response: &http::Response<impl Body>, handled_by: HandledBy<'_>) {
         self.handler = match handled_by {
             HandledBy::Nobody => String::new(),
@@ -198,7 +198,7 @@ impl AccessRecord {
         self.ended = true;
     }
 
-    /// Whether the client got all of the response.
+    /// Whether the client got the whole response.
     pub fn is_complete(&self) -> bool {
         self.status != CLIENT_CLOSED_REQUEST && self.expected.map_or(self.ended, |expected| self.bytes >= expected)
     }
@@ -208,7 +208,7 @@ impl AccessRecord {
         self.started.elapsed()
     }
 
-    /// The client's address. One of IPv4 is one, also on a socket that serves both.
+    /// The client's address. An IPv4 address is written as such, even on a socket that serves both.
     pub fn remote_ip(&self) -> IpAddr {
         self.remote.ip().to_canonical()
     }
@@ -243,7 +243,7 @@ fn lossy(value: Option<&HeaderValue>) -> Cow<'_, str> {
     value.map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()))
 }
 
-/// Emits the record; a macro, because a level is part of the place in the code.
+/// Emits the record; a macro, because tracing fixes the level at each call site.
 macro_rules! record {
     ($record:ident, $level:expr) => {
         tracing::event!(
@@ -268,7 +268,7 @@ macro_rules! record {
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
-        // As in Caddy, what failed on this side is an error.
+        // As in Caddy, a failure of the server is an error.
         match &self.log {
             AccessLog::Off => {}
             AccessLog::Tracing if self.status >= 500 => record!(self, tracing::Level::ERROR),

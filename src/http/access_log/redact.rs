@@ -45,11 +45,11 @@ const SECRET_PARAMETERS: [&str; 33] = [
     "x-amz-signature",
 ];
 
-/// The fields whose whole value is secret: those that Caddy masks, and the usual ones for keys.
+/// The fields whose whole value is secret: those that Caddy masks, and common ones for keys.
 const SECRET_FIELDS: [&str; 7] =
     ["authorization", "cookie", "set-cookie", "proxy-authorization", "x-api-key", "x-auth-token", "x-csrf-token"];
 
-/// The fields whose value is an address, with a query of its own.
+/// The fields whose value is an address, which may have a query.
 const URI_FIELDS: [&str; 5] = ["referer", "location", "content-location", "x-original-uri", "x-forwarded-uri"];
 
 /// Whether a query value of this name is secret. The name may be percent-encoded, and name an element of an array
@@ -87,11 +87,11 @@ pub fn redact_uri(uri: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// The bytes between two parameters. PHP and others can be set to take `;`, and a second `?` begins nothing new, but an
-/// address inside an address often follows one.
+/// The bytes between two parameters. PHP and others can be configured to split at `;`. A second `?` has no meaning, but
+/// often starts the query of a nested address.
 const SEPARATORS: [char; 4] = ['&', ';', '?', '#'];
 
-/// The value of a header field as a log may show it.
+/// The value of a header field, masked for a log.
 pub fn redact_field<'v>(name: &HeaderName, value: &'v str) -> Cow<'v, str> {
     let name = name.as_str();
     if SECRET_FIELDS.contains(&name) {

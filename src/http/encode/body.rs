@@ -1,7 +1,7 @@
 //! The bytes of a compressed response.
 //!
-//! The compressor is flushed whenever the handler has no more bytes for now. So flushed output reaches the client at
-//! once, and output without a pause is compressed as one.
+//! The compressor is flushed whenever the handler has no bytes ready. So flushed output reaches the client at once, and
+//! continuous output is compressed as a whole.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::config::EncodeFormat;
 use crate::http::body::{ResponseBody, ResponseBodyError, Source};
 use crate::limits;
 
-/// The compressed form of a body. A small body that is complete in memory stays whole, with a length.
+/// The compressed form of a body. A small body that is complete in memory stays complete, with a length.
 pub(super) fn compressed(format: EncodeFormat, body: ResponseBody) -> ResponseBody {
     let whole = body.whole().filter(|bytes| bytes.len() <= limits::ENCODE_WHOLE_BYTES_MAX).cloned();
     match whole.and_then(|bytes| whole_of(format, &bytes).ok()) {
@@ -37,9 +37,9 @@ struct Compressed {
     inner: ResponseBody,
     /// Bytes of `inner` that are not compressed yet.
     pending: Bytes,
-    /// Made with the first bytes: most of the memory of a response is here.
+    /// Created with the first bytes: it holds most of a response's memory.
     compressor: Option<Compressor>,
-    /// Bytes went in after the last flush.
+    /// Bytes were written since the last flush.
     is_dirty: bool,
     is_ended: bool,
 }
@@ -104,7 +104,7 @@ impl Body for Compressed {
             }
             let output = match Pin::new(&mut this.inner).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers would speak of the plain bytes.
+                    // Trailers would describe the uncompressed bytes.
                     this.pending = frame.into_data().unwrap_or_default();
                     continue;
                 }

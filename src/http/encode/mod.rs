@@ -3,8 +3,8 @@
 //!
 //! A compressed response is another representation (RFC 9110, 8.8.3), so its strong `ETag` ends with the name of the
 //! format. That name is removed from the condition of the next request before the handler sees it, so `If-None-Match`
-//! works for files and scripts. A compressed representation has no ranges here: the handler answers requests for a
-//! range, and a 206 is left as it is.
+//! works for files and scripts. Compressed representations have no ranges here: the handler answers range requests, and
+//! a 206 is not compressed.
 
 mod body;
 mod negotiation;
@@ -19,10 +19,10 @@ use http_body::Body;
 use super::body::{ResponseBody, Source};
 use crate::config::{Encode, EncodeFormat};
 
-/// What `encode` decided when it saw the request.
+/// The decision of `encode` from the request.
 pub(super) struct Encoding<'s> {
     settings: &'s Encode,
-    /// The format that the client likes best; `None`: it takes none of them.
+    /// The client's preferred format; `None`: it accepts none of them.
     format: Option<EncodeFormat>,
     is_head: bool,
     /// Whether the condition of the request named a compressed representation.
@@ -30,16 +30,16 @@ pub(super) struct Encoding<'s> {
 }
 
 impl<'s> Encoding<'s> {
-    /// Looks at the request, and lets the handler see the condition as if nothing was compressed.
+    /// Reads the request, and rewrites its condition for the handler as if nothing was compressed.
     pub(super) fn begin(settings: &'s Encode, parts: &mut request::Parts) -> Self {
-        // What follows a handshake is no HTTP response.
+        // After a handshake follow no HTTP responses.
         let is_upgrade = parts.headers.contains_key(header::UPGRADE);
         let format = if is_upgrade { None } else { negotiation::choose(&settings.formats, &parts.headers) };
         let is_revalidation = format.is_some_and(|format| take_off_suffix(&mut parts.headers, format));
         Self { settings, format, is_head: parts.method == Method::HEAD, is_revalidation }
     }
 
-    /// Compresses the response if it is worth it and the client takes it.
+    /// Compresses the response if that is worthwhile and the client accepts it.
     pub(super) fn apply(self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         if response.status() == StatusCode::NOT_MODIFIED {
             if let Some(format) = self.format.filter(|_| self.is_revalidation) {
@@ -80,7 +80,7 @@ impl<'s> Encoding<'s> {
         let headers = &mut parts.headers;
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::ACCEPT_RANGES);
-        // A digest is of the bytes that are sent, which are others now.
+        // A digest covers the sent bytes, which have changed.
         headers.remove(HeaderName::from_static("content-md5"));
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(format.name()));
         name_in_tag(headers, format);
@@ -91,7 +91,7 @@ impl<'s> Encoding<'s> {
     }
 }
 
-/// The length of the body, if it is known. That of an answer to HEAD is in its head only.
+/// The length of the body, if it is known. For HEAD it is only in the head.
 fn length(response: &Response<ResponseBody>) -> Option<u64> {
     let promised = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     promised.or_else(|| response.body().size_hint().exact())
@@ -102,7 +102,7 @@ fn forbids_transforms(headers: &HeaderMap) -> bool {
     directives.flat_map(|list| list.split(',')).any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
 }
 
-/// Lets caches know that the response depends on `Accept-Encoding`.
+/// Informs caches that the response depends on `Accept-Encoding`.
 pub(super) fn vary(headers: &mut HeaderMap) {
     let named = headers.get_all(header::VARY).into_iter().filter_map(|value| value.to_str().ok());
     let is_named = named
@@ -114,7 +114,8 @@ pub(super) fn vary(headers: &mut HeaderMap) {
     }
 }
 
-/// Puts the format's name into a strong entity tag. A weak one stays: it says only that the content is equivalent.
+/// Adds the format's name to a strong entity tag. A weak one stays unchanged, because it only promises equivalent
+/// content.
 fn name_in_tag(headers: &mut HeaderMap, format: EncodeFormat) {
     let Some(tag) = headers.get(header::ETAG) else { return };
     let Some(opaque) = tag.as_bytes().strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")) else { return };
@@ -124,7 +125,7 @@ fn name_in_tag(headers: &mut HeaderMap, format: EncodeFormat) {
     }
 }
 
-/// Takes the format's name off the tags of `If-None-Match`. Returns whether one had it.
+/// Removes the format's name from the tags of `If-None-Match`. Returns whether one had it.
 fn take_off_suffix(headers: &mut HeaderMap, format: EncodeFormat) -> bool {
     let suffix = format!("-{}\"", format.name());
     let Some(Ok(tags)) = headers.get(header::IF_NONE_MATCH).map(HeaderValue::to_str) else { return false };

@@ -4,11 +4,11 @@ use http::header::{self, HeaderMap};
 
 use crate::config::EncodeFormat;
 
-/// The quality of 1, in the thousandths that a quality is counted in.
+/// The quality 1, in thousandths.
 const FULL: u16 = 1000;
 
-/// The format that the client likes best; among equals the first. `None`: it takes none of them, or likes the plain
-/// response better.
+/// The client's preferred format; among equals the first. `None`: it accepts none of them, or prefers the plain
+/// response.
 pub(in super::super) fn choose(formats: &[EncodeFormat], headers: &HeaderMap) -> Option<EncodeFormat> {
     let accepted = Accepted::read(headers);
     let mut best: Option<(u16, EncodeFormat)> = None;
@@ -51,7 +51,7 @@ impl<'h> Accepted<'h> {
     }
 }
 
-/// The quality in thousandths. An unreadable weight is 0: the client gets a coding that it surely understands.
+/// The quality in thousandths. An invalid weight counts as 0: the client gets a coding that it surely understands.
 fn quality(parameters: &str) -> u16 {
     let value = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -101,7 +101,7 @@ fn what_was_flushed_can_be_read_before_more_is_written() {
                 let seen = partly_decoded(format.name(), &sent);
                 assert!(seen.ends_with(event.as_bytes()), "{}: {:?}", format.name(), String::from_utf8_lossy(&seen));
             }
-            // Nothing more is said while the script is silent.
+            // No bytes follow while the script is silent.
             assert!(
                 poll_fn(|context| std::task::Poll::Ready(Pin::new(&mut body).poll_frame(context).is_pending())).await
             );
@@ -112,7 +112,7 @@ fn what_was_flushed_can_be_read_before_more_is_written() {
     }
 }
 
-/// What a client that has only these bytes sees.
+/// The text that a client can decode from these bytes.
 fn partly_decoded(format: &str, bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     let mut buffer = [0; 256];

@@ -1,4 +1,4 @@
-//! A connection from a web server. It carries one request at a time, and any number of them.
+//! A connection from a web server. It carries any number of requests, one after the other.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::http::plain::plain;
 use crate::http::service::HttpService;
 use crate::limits;
 
-/// Why a connection ends that the web server has not closed between two requests.
+/// Why a connection ends other than by the web server between two requests.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::http) enum Broken {
     #[error("{0}")]
@@ -68,7 +68,7 @@ struct Begun {
     keeps_connection: bool,
 }
 
-/// Waits for the beginning of a request; `None`: the web server has closed the connection.
+/// Waits for the start of a request; `None`: the web server has closed the connection.
 async fn next_request<R, W>(records: &mut Records<R>, writer: &mut W) -> Result<Option<Begun>, Broken>
 where
     R: AsyncRead + Unpin,
@@ -111,7 +111,7 @@ async fn answer_management<W: AsyncWrite + Unpin>(writer: &mut W, kind: u8, cont
     write(writer, &answer).await
 }
 
-/// Reads the parameters, and lets the request run while its body comes in.
+/// Reads the parameters, and runs the request while its body arrives.
 async fn serve_request<R, W>(
     records: &mut Records<R>,
     writer: &mut W,
@@ -139,7 +139,7 @@ where
         let mut answering = std::pin::pin!(answering);
         tokio::select! {
             sent = answering.as_mut() => Some(sent),
-            // Dropping the answer informs PHP that the client is gone.
+            // Dropping the response informs PHP that the client has disconnected.
             left = pump(records, begun.id, body_end) => match left {
                 Left::Aborted => None,
                 Left::Closed => return Err(Broken::Ended),
@@ -183,7 +183,7 @@ async fn answer(
     described: Result<Described, NotRun>,
     body: StdinBody,
 ) -> Response<ResponseBody> {
-    // The words are php-fpm's, which people look for.
+    // These are php-fpm's words, which people search for.
     let refusal = |reason| match reason {
         NotRun::Malformed => plain(StatusCode::BAD_REQUEST, "this request cannot be read\n"),
         NotRun::NoScript => plain(StatusCode::NOT_FOUND, "File not found.\n"),
@@ -215,7 +215,7 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, response: Response
     head.extend_from_slice(b"\r\n");
     let mut waiting = Vec::new();
     record::put(&mut waiting, record::STDOUT, id, &head);
-    // A page that is whole leaves with its head in one write; one that comes in pieces is not held up.
+    // A complete page leaves with its head in one write; a streamed page is not delayed.
     let is_whole = body.size_hint().exact().is_some();
     loop {
         match body.frame().await {
@@ -227,7 +227,7 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, response: Response
                 }
             }
             None => break,
-            // The web server must see that something is missing, and the protocol has no word for it.
+            // The web server must notice the missing bytes, and the protocol has no message for that.
             Some(Err(error)) => return Err(Broken::Io(io::Error::other(error))),
         }
     }
@@ -247,7 +247,7 @@ async fn write<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<()
     tokio::time::timeout(limit, writer.write_all(bytes)).await.map_err(|_| Broken::TooSlow)?.map_err(Broken::Io)
 }
 
-/// Reads records. A read that is given up half-way loses nothing.
+/// Reads records. A cancelled read loses no bytes.
 struct Records<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -267,14 +267,14 @@ impl<R: AsyncRead + Unpin> Records<R> {
     }
 }
 
-/// How a request ended before its answer did.
+/// How a request ended before its response.
 enum Left {
     Aborted,
     Closed,
     Broken(Broken),
 }
 
-/// Hands the body to the request, and keeps reading to see when the web server aborts it.
+/// Passes the body to the request, and keeps reading to notice an abort by the web server.
 async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mpsc::Sender<Piece>) -> Left {
     let mut body = Some(body);
     loop {
@@ -289,7 +289,7 @@ async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mps
                 let Some(open) = &body else { continue };
                 let is_end = record.content.is_empty();
                 let piece = if is_end { Piece::End } else { Piece::Data(Bytes::from(record.content)) };
-                // No one takes it when the script has read enough.
+                // There is no reader once the script has read enough.
                 if open.send(piece).await.is_err() || is_end {
                     body = None;
                 }
@@ -299,7 +299,7 @@ async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mps
     }
 }
 
-/// What goes from a connection to the script that reads the body.
+/// A message from the connection to the script that reads the body.
 enum Piece {
     Data(Bytes),
     End,
@@ -310,7 +310,7 @@ fn channel(announced: u64) -> (mpsc::Sender<Piece>, StdinBody) {
     (sender, StdinBody { pieces, remaining: announced, is_ended: announced == 0 })
 }
 
-/// The body of a FastCGI request: as long as `CONTENT_LENGTH` says. Longer text is cut off, as by php-fpm.
+/// The body of a FastCGI request, of the length in `CONTENT_LENGTH`. Excess bytes are dropped, as by php-fpm.
 struct StdinBody {
     pieces: mpsc::Receiver<Piece>,
     remaining: u64,
@@ -334,7 +334,7 @@ impl Body for StdinBody {
                 self.remaining -= bytes.len() as u64;
                 Some(Ok(Frame::data(bytes)))
             }
-            // Less than announced: a script must not work with an incomplete form.
+            // The body is shorter than announced: a script must not process an incomplete form.
             Some(Piece::End) | None => {
                 self.is_ended = true;
                 Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof)))

@@ -1,8 +1,8 @@
-//! The FastCGI responder: takes the place of php-fpm behind a web server.
+//! The FastCGI responder: replaces php-fpm behind a web server.
 //!
 //! This is our own implementation of the protocol, because the crates for it hold the whole body in memory before they pass
-//! it on. `record` holds the frames, `request` converts parameters to a request, `connection` runs it. From there it is a
-//! request like all others: the same queues, the same exchange, the same access log.
+//! it on. `record` holds the frames, `request` converts parameters to a request, `connection` runs it. After that it is
+//! an ordinary request: the same queues, the same exchange, the same access log.
 
 mod connection;
 mod record;

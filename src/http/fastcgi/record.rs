@@ -16,14 +16,14 @@ pub(super) const GET_VALUES: u8 = 9;
 pub(super) const GET_VALUES_RESULT: u8 = 10;
 pub(super) const UNKNOWN_TYPE: u8 = 11;
 
-/// The role of a web application, and the only one that is played here.
+/// The role of a web application, the only supported one.
 pub(super) const RESPONDER: u16 = 1;
 
-/// How a request ends, in the protocol.
+/// The protocol's status at the end of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndStatus {
     Complete = 0,
-    /// One request at a time on a connection.
+    /// A second request on the connection while one runs.
     CannotMultiplex = 1,
     UnknownRole = 3,
 }
@@ -44,7 +44,7 @@ pub(super) struct Record {
 #[error("the client does not speak FastCGI; set the web server to speak it to this address")]
 pub(in crate::http) struct NotFastCgi;
 
-/// Takes the first record out of the bytes that were read; `None` when there is no whole one yet.
+/// Removes the first record from the bytes that were read; `None` if it is not complete yet.
 pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Record>, NotFastCgi> {
     match buffer.first() {
         None => return Ok(None),
@@ -83,7 +83,7 @@ pub(super) fn put_end(into: &mut Vec<u8>, id: u16, status: EndStatus) {
     put_one(into, END_REQUEST, id, &[0, 0, 0, 0, status as u8, 0, 0, 0]);
 }
 
-/// The names and values of a stream of parameters; `None` when it is cut off in the middle of one.
+/// The names and values of a stream of parameters; `None` if it ends in the middle of one.
 pub(super) fn pairs(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut pairs = Vec::new();
     while !bytes.is_empty() {
@@ -97,7 +97,7 @@ pub(super) fn pairs(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     Some(pairs)
 }
 
-/// A length of one byte, or of four when the first has its highest bit set.
+/// A length in one byte, or in four if the first has its highest bit set.
 fn length(bytes: &mut &[u8]) -> Option<usize> {
     let (&first, rest) = bytes.split_first()?;
     if first < 0x80 {
@@ -109,7 +109,7 @@ fn length(bytes: &mut &[u8]) -> Option<usize> {
     Some((u32::from_be_bytes(*four) & 0x7fff_ffff) as usize)
 }
 
-/// Appends a name and a value as parameters are written; both are short.
+/// Appends a parameter; name and value are short.
 pub(super) fn put_pair(into: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     for length in [name.len(), value.len()] {
         into.push(u8::try_from(length).unwrap_or(0x7f));

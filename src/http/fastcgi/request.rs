@@ -20,11 +20,11 @@ use crate::http::settings::PhpRoute;
 /// Why a request is not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotRun {
-    /// It is none: the method, the URI or a field is not valid.
+    /// The method, the URI or a field is not valid.
     Malformed,
     /// There is no such script.
     NoScript,
-    /// It is no file that PHP may run: the words are those of php-fpm.
+    /// PHP may not run this file: the message is php-fpm's.
     Denied,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn describe(sent: &[(&[u8], &[u8])], php: &PhpRoute) -> Result<Descri
     let mut params =
         Pairs::with_capacity(sent.len() + 4, sent.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
     for (name, value) in sent {
-        // `HTTP_PROXY` would configure HTTP clients (httpoxy). A NUL would cut the name or value off.
+        // `HTTP_PROXY` would configure HTTP clients (httpoxy). A NUL would truncate the name or value.
         if *name != b"HTTP_PROXY" && !name.is_empty() && !name.contains(&0) && !value.contains(&0) {
             params.set(name, value);
         }
@@ -100,7 +100,7 @@ fn parts(params: &Pairs) -> Result<request::Parts, NotRun> {
     Ok(parts)
 }
 
-/// The client's URI; made of the script's name if the web server does not send it.
+/// The client's URI; built from the script's name if the web server does not send it.
 fn uri(params: &Pairs) -> Vec<u8> {
     if let Some(uri) = params.get(b"REQUEST_URI").filter(|uri| uri.starts_with(b"/")) {
         return uri.to_vec();
@@ -153,7 +153,7 @@ fn script(params: &mut Pairs, php: &PhpRoute) -> Result<Script, NotRun> {
     Ok(Script { file, name, path_info, worker })
 }
 
-/// The path in what Apache's `mod_proxy_fcgi` sends: the address of the proxy in front of it, the query behind it.
+/// The path in the value of Apache's `mod_proxy_fcgi`, which adds the proxy's address before it and the query after it.
 fn of_apache(named: &[u8]) -> Vec<u8> {
     let prefixes: [&[u8]; 2] = [b"proxy:fcgi://", b"proxy:balancer://"];
     let Some(rest) = prefixes.iter().find_map(|prefix| named.strip_prefix(*prefix)) else { return named.to_vec() };
@@ -161,7 +161,7 @@ fn of_apache(named: &[u8]) -> Vec<u8> {
     path.split(|&byte| byte == b'?').next().unwrap_or_default().to_vec()
 }
 
-/// The file that a path names, or that one of the folders in it is, and what follows it in the path.
+/// The file that a path or a prefix of it names, and the rest of the path.
 fn nearest_file(path: &Path) -> Option<(PathBuf, Vec<u8>)> {
     let whole = path.as_os_str().as_bytes();
     let mut end = whole.len();

@@ -1,4 +1,4 @@
-//! Which upstream gets a request, and which are not asked for a while.
+//! Chooses the upstream of a request, and skips failed ones for a while.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,9 +24,9 @@ pub(super) struct Upstream {
     pub(super) address: UpstreamAddress,
     /// Requests whose responses have not ended.
     busy: AtomicUsize,
-    /// Whether the last health check went well.
+    /// Whether the last health check succeeded.
     healthy: AtomicBool,
-    /// When it failed, of the last `fail_duration`; at most `max_fails` of them.
+    /// The times of failures within the last `fail_duration`; at most `max_fails` of them.
     failures: Mutex<VecDeque<Instant>>,
     rules: Rules,
 }
@@ -39,7 +39,7 @@ struct Rules {
     latency: Option<Duration>,
 }
 
-/// An upstream that a request is sent to. It counts as busy until this is dropped.
+/// The upstream of a request. It counts as busy until this is dropped.
 pub(super) struct Chosen(Arc<Upstream>);
 
 impl Drop for Chosen {
@@ -62,7 +62,7 @@ impl Chosen {
         &self.0.address
     }
 
-    /// Notes a response whose head took so long.
+    /// Records how long the head of a response took.
     pub(super) fn note_response(&self, status: StatusCode, took: Duration) {
         let rules = &self.0.rules;
         let is_bad = rules.statuses.iter().any(|pattern| pattern.matches(status.as_u16()));
@@ -130,7 +130,7 @@ impl Upstreams {
         self.list.iter()
     }
 
-    /// The property of a request that decides the policy, as a number.
+    /// A hash of the request property that the policy uses.
     pub(super) fn key(&self, sender: &Sender, parts: &request::Parts) -> u64 {
         let mut hasher = DefaultHasher::new();
         match &self.policy {
@@ -168,7 +168,7 @@ impl Upstreams {
                 Some(Chosen::new(available[turn % available.len()]))
             }
             LoadPolicy::LeastConnections => {
-                // Among equals the one whose turn it is, not always the first.
+                // Among equals they take turns, so it is not always the first.
                 let turn = self.next.fetch_add(1, Ordering::Relaxed) % available.len();
                 least_busy(&mut available.iter().cycle().skip(turn).take(available.len()).copied())
             }
@@ -182,8 +182,8 @@ impl Upstreams {
             | LoadPolicy::UriHash
             | LoadPolicy::Header(_)
             | LoadPolicy::Query(_) => {
-                // The highest of the numbers that key and upstream make together: one that is gone moves its own keys
-                // only.
+                // The upstream with the highest hash of key and upstream (rendezvous hashing): if one disappears, only
+                // its own keys move.
                 available.into_iter().max_by_key(|upstream| weight(key, &upstream.address)).map(Chosen::new)
             }
         }
@@ -198,6 +198,6 @@ fn weight(key: u64, address: &UpstreamAddress) -> u64 {
 
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    // The keys of each state are random.
+    // Each state has random keys.
     RandomState::new().hash_one(0_u8)
 }

@@ -19,11 +19,11 @@ pub(in crate::http) struct Sender {
     pub(in crate::http) connection: ConnectionInfo,
     /// The client, as trusted proxies report it.
     pub(in crate::http) client_ip: IpAddr,
-    /// Whether the peer is a proxy that is trusted to say where requests come from.
+    /// Whether the peer is a trusted proxy.
     pub(in crate::http) is_trusted: bool,
     /// The most bytes of the body that are passed on.
     pub(in crate::http) body_bytes_max: u64,
-    /// How long the body may take to come in.
+    /// The time limit for receiving the body.
     pub(in crate::http) body_read_max: Option<Duration>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn forward(parts: &mut request::Parts, sender: &Sender, is_upgrade: b
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
     }
-    // This side answers `Expect` when the upstream takes the body.
+    // This server answers `Expect` when the upstream reads the body.
     parts.headers.remove(header::EXPECT);
     let peer = sender.connection.remote.ip().to_canonical();
     let before = if sender.is_trusted { joined(&parts.headers, &FORWARDED_FOR) } else { String::new() };
@@ -72,7 +72,7 @@ pub(super) fn back(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
 }
 
-/// Takes away what concerns one connection (RFC 9110, 7.6.1), and what `Connection` names.
+/// Removes the fields of a single connection (RFC 9110, 7.6.1), and those that `Connection` names.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let named: Vec<HeaderName> =

@@ -13,7 +13,7 @@ use super::connect::Connector;
 use super::encryption::Encryption;
 use crate::config::{HealthCheck, StatusPattern, UpstreamAddress};
 
-/// Starts the checks, if they are configured. They end when the proxy is gone.
+/// Starts the checks, if they are configured. They end when the proxy is dropped.
 pub(super) fn start(proxy: &Arc<Inner>) {
     let Some(check) = proxy.settings.health.clone() else { return };
     for upstream in proxy.upstreams.iter() {
@@ -37,7 +37,7 @@ async fn repeat(proxy: Weak<Inner>, upstream: Arc<Upstream>, check: HealthCheck,
     }
 }
 
-/// The address that the check goes to.
+/// The address of the check.
 fn asked(address: &UpstreamAddress, check: &HealthCheck) -> UpstreamAddress {
     match (address, check.port) {
         (UpstreamAddress::Tcp { host, .. }, Some(port)) => UpstreamAddress::Tcp { host: host.clone(), port },

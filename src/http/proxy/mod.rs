@@ -1,7 +1,7 @@
-//! `reverse_proxy`: hands a request on to a server behind this one, and its answer back.
+//! `reverse_proxy`: forwards a request to an upstream, and its response to the client.
 //!
-//! Bodies are streamed both ways with the sockets' own back-pressure, so a request holds a few buffers, however long
-//! the bodies are. Connections are kept and used again by hyper's client.
+//! Bodies are streamed both ways with the sockets' own back-pressure, so a request only holds a few buffers, however
+//! long the bodies are. hyper's client keeps and reuses connections.
 
 mod balance;
 mod connect;
@@ -42,17 +42,17 @@ struct Inner {
     upstreams: Upstreams,
     client: Client<Connector, ProxyBody>,
     tls: Option<Encryption>,
-    /// Health checks begin with the first request: only then is there a runtime for sure.
+    /// Health checks start with the first request: only then a runtime surely exists.
     checks: Once,
 }
 
-/// Why there is no response of an upstream.
+/// Why there is no response from an upstream.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
     /// All are unhealthy or full.
     #[error("no upstream is available")]
     NoneAvailable,
-    /// It did not answer in time.
+    /// It did not respond in time.
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// The client has ended its request early.
@@ -107,7 +107,7 @@ impl Proxy {
         Self(Arc::new(Inner { settings, upstreams, client, tls, checks: Once::new() }))
     }
 
-    /// Sends the request to an upstream. `prepare` makes the last changes of its head when the upstream is known.
+    /// Sends the request to an upstream. `prepare` makes the last changes to its head once the upstream is known.
     ///
     /// # Errors
     /// No upstream has sent a response.
@@ -150,8 +150,8 @@ impl Proxy {
         }
     }
 
-    /// Sends the request to this upstream. An error says whether nothing of the request was sent, so that it may be
-    /// tried again.
+    /// Sends the request to this upstream. An error shows whether nothing of the request was sent, so that it may be
+    /// retried.
     async fn try_once(
         &self,
         chosen: Chosen,
@@ -224,8 +224,7 @@ fn copy_of(parts: &request::Parts) -> request::Parts {
     copy
 }
 
-/// Path and query of the request at the upstream with this number, by which the pool and the connector know the
-/// upstream.
+/// Path and query of the request, at the upstream with this number: pool and connector identify upstreams by it.
 fn target(uri: &Uri, upstream: usize) -> Uri {
     let path = uri.path_and_query().cloned();
     let built = Uri::builder().scheme("http").authority(format!("u{upstream}"));
@@ -239,7 +238,7 @@ async fn within<F: Future>(limit: Option<Duration>, future: F) -> Result<F::Outp
     }
 }
 
-/// The error with its causes: the outermost says little.
+/// The error with its causes, because the outermost message has little information.
 fn reason(error: &legacy::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,5 +1,5 @@
-//! The body of a request on its way to an upstream. It stays whole until an upstream takes from it, so a request that no
-//! connection could be made for can be tried again.
+//! The body of a request on its way to an upstream. It stays complete until an upstream reads from it, so a request can
+//! be retried if no connection could be made.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-/// The body is not passed on as a whole.
+/// The body is not forwarded completely.
 #[derive(Debug, thiserror::Error)]
 #[error("the client's request body broke off")]
 pub(super) struct BrokenOff;
@@ -22,9 +22,9 @@ pub(super) struct BrokenOff;
 pub(super) enum Fault {
     /// The client ended its request early.
     Ended,
-    /// It was larger than what may be passed on.
+    /// It was larger than allowed.
     TooLarge,
-    /// It did not come in time.
+    /// It did not arrive in time.
     TooSlow,
 }
 
@@ -32,14 +32,14 @@ type Shared = Arc<Mutex<dyn Body<Data = Bytes, Error = BrokenOff> + Send + Unpin
 
 /// The client's body.
 pub(super) struct BodySource {
-    /// Only the body of the try at hand polls it, so the lock is never waited for.
+    /// Only the current attempt polls it, so the lock is never contended.
     body: Shared,
     taken: Arc<AtomicBool>,
     fault: Arc<OnceLock<Fault>>,
 }
 
 impl BodySource {
-    /// Passes on at most so many bytes of the body, which may take so long. Must be called on a tokio runtime with a timer.
+    /// Forwards at most this many bytes of the body, within this time. Must be called on a tokio runtime with a timer.
     pub(super) fn new<B>(body: B, bytes_max: u64, time_max: Option<Duration>) -> Self
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -55,12 +55,12 @@ impl BodySource {
         ProxyBody { body: Arc::clone(&self.body), taken: Arc::clone(&self.taken) }
     }
 
-    /// Why it is not passed on as a whole, if it is not.
+    /// Why it was not forwarded completely, if so.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.get().copied()
     }
 
-    /// Whether nothing was taken from it.
+    /// Whether nothing was read from it.
     pub(super) fn is_whole(&self) -> bool {
         !self.taken.load(Ordering::Acquire)
     }
@@ -94,9 +94,9 @@ impl Body for ProxyBody {
 /// A body whose errors have one type.
 struct Plain<B> {
     body: B,
-    /// How many bytes may still come.
+    /// The number of bytes still allowed.
     left: u64,
-    /// When the client's time is over.
+    /// The end of the client's time.
     timer: Option<Pin<Box<Sleep>>>,
     fault: Arc<OnceLock<Fault>>,
 }

@@ -17,7 +17,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     })
 }
 
-/// An upstream that reads a head and lets `act` do the rest with each connection.
+/// An upstream that reads a head on each connection, and leaves the rest to `act`.
 async fn upstream<F>(act: impl Fn(TcpStream, String) -> F + Send + 'static) -> UpstreamAddress
 where
     F: Future<Output = ()> + Send + 'static,

@@ -13,14 +13,14 @@ use crate::http::body::{ResponseBody, Source};
 use crate::http::response_head::is_connection_field;
 use crate::limits;
 
-/// Tunnels that may be open: they are connections that no listener counts any more.
+/// The number of open tunnels allowed: no listener counts these connections any more.
 static PLACES: Semaphore = Semaphore::const_new(limits::PROXY_TUNNELS_MAX);
 
 /// The client's end of a connection that should change its protocol.
 pub(super) struct Tunnel(Arc<Mutex<Option<OnUpgrade>>>);
 
 impl Tunnel {
-    /// `None`: the client asks for no other protocol, or its connection cannot change.
+    /// `None`: the client does not ask for another protocol, or its connection cannot change.
     pub(super) fn asked_for(parts: &mut request::Parts) -> Option<Self> {
         let values = parts.headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
         let asks = values.flat_map(|list| list.split(',')).any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
@@ -29,7 +29,7 @@ impl Tunnel {
         is_upgrade.then(|| Self(Arc::new(Mutex::new(Some(client)))))
     }
 
-    /// Connects the two ends behind the upstream's `101`, and answers the client with it.
+    /// Connects the two ends after the upstream's `101`, and forwards that to the client.
     pub(super) fn open(&self, mut response: Response<Incoming>, chosen: Chosen) -> Response<ResponseBody> {
         let upstream = hyper::upgrade::on(&mut response);
         let client = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -43,7 +43,7 @@ impl Tunnel {
             let ends = tokio::try_join!(client, upstream);
             if let Ok((client, upstream)) = ends {
                 let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-                // How it ends is between the two.
+                // How it ends concerns only the two peers.
                 drop(tokio::io::copy_bidirectional(&mut client, &mut upstream).await);
             }
             drop((place, chosen));
