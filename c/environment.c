@@ -197,6 +197,9 @@ static void igor_import(zval *into)
 	igor_import_put(Z_ARRVAL_P(into), self->environment);
 }
 
+/* Room for what a usual request adds to the environment in $_SERVER, so that the copy does not grow. */
+#define IGOR_SERVER_VARIABLES 48
+
 /* The environment of the process, which nothing changes after the start: strings that every request shares. */
 static HashTable igor_process_environment;
 
@@ -218,7 +221,7 @@ void igor_environment_share(void)
 
 	array_init(&read);
 	php_import_environment_variables(&read);
-	zend_hash_init(&igor_process_environment, zend_hash_num_elements(Z_ARRVAL(read)), NULL, NULL, 1);
+	zend_hash_init(&igor_process_environment, zend_hash_num_elements(Z_ARRVAL(read)) + IGOR_SERVER_VARIABLES, NULL, NULL, 1);
 	ZEND_HASH_FOREACH_STR_KEY_VAL(Z_ARRVAL(read), name, value) {
 		if (name != NULL && Z_TYPE_P(value) == IS_STRING) {
 			ZVAL_INTERNED_STR(&shared, igor_shared_string(Z_STRVAL_P(value), Z_STRLEN_P(value)));
@@ -228,17 +231,13 @@ void igor_environment_share(void)
 	zval_ptr_dtor(&read);
 }
 
-/* Into $_SERVER of a request, before the variables of the request itself: containers configure applications by it. */
+/* Into $_SERVER of a request, before the variables of the request itself: containers configure applications by it. The
+ * array is empty: nothing registers before the SAPI. */
 void igor_environment_of_process(zval *into)
 {
-	zend_string *name;
-	zval *value;
-
-	zend_hash_extend(Z_ARRVAL_P(into), zend_hash_num_elements(Z_ARRVAL_P(into))
-		+ zend_hash_num_elements(&igor_process_environment) + igor_self->request.server_vars_len, 0);
-	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&igor_process_environment, name, value) {
-		zend_hash_update(Z_ARRVAL_P(into), name, value);
-	} ZEND_HASH_FOREACH_END();
+	ZEND_ASSERT(zend_hash_num_elements(Z_ARRVAL_P(into)) == 0);
+	zend_array_destroy(Z_ARRVAL_P(into));
+	ZVAL_ARR(into, zend_array_dup(&igor_process_environment));
 }
 
 void igor_environment_install(void)
