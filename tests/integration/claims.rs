@@ -136,3 +136,88 @@ fn no_table_has_a_row_twice() {
         }
     }
 }
+
+/// Nothing is counted twice: a counter of the metrics exists once, and the program reads it.
+#[test]
+fn a_counter_exists_once_and_is_read() {
+    let readers = ["metrics.rs", "look.rs"].map(|file| read(Path::new("src/server/admin").join(file))).concat();
+    let mut homes: BTreeMap<String, &str> = BTreeMap::new();
+    for (file, kind) in [
+        ("src/vars/stats.rs", "MemoryStats"),
+        ("src/vars/slot.rs", "SlotCounters"),
+        ("src/worker/counters.rs", "WorkerCounters"),
+    ] {
+        let code = read(file);
+        let fields = code.split("pub struct ").skip(1).filter(|rest| rest.starts_with(kind));
+        let fields = fields.filter_map(|rest| rest.split("\n}").next());
+        for line in fields.flat_map(str::lines) {
+            let Some(name) = line.trim_start().strip_prefix("pub ").and_then(|line| line.split(':').next()) else {
+                continue;
+            };
+            assert!(readers.contains(&format!(".{name}")), "the admin interface does not read `{name}` of {file}");
+            let first = *homes.entry(name.to_owned()).or_insert(file);
+            assert_eq!(first, file, "`{name}` is counted twice");
+        }
+    }
+    assert!(homes.len() > 10, "the counters are found: {homes:?}");
+}
+
+/// `c/internal.h`: which functions make an `igor_thread`.
+#[test]
+fn an_igor_thread_is_made_where_its_comment_says() {
+    let header = read("c/internal.h");
+    let (before, _) = header.split_once("typedef struct igor_thread {").expect("the structure");
+    let comment = before.rsplit("/*").next().expect("its comment");
+    let first_sentence = comment.split(". ").next().expect("a sentence");
+    let named: BTreeSet<&str> = first_sentence
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with("shim_"))
+        .collect();
+    let mut makers = BTreeSet::new();
+    for file in sources(&root().join("c"), "c") {
+        let mut function = String::new();
+        for line in read(&file).lines() {
+            if line.starts_with(|letter: char| letter.is_ascii_alphabetic()) && line.contains('(') {
+                function =
+                    line.split('(').next().and_then(|head| head.rsplit([' ', '*']).next()).expect("a name").into();
+            }
+            if line.contains("igor_thread self = {") || line.contains("sizeof(igor_thread)") {
+                makers.insert(function.clone());
+            }
+        }
+    }
+    assert_eq!(named, makers.iter().map(String::as_str).collect());
+}
+
+/// `src/server/control.rs`: the loop of the server carries out reloads, and nothing else.
+#[test]
+fn only_a_reload_goes_through_the_servers_loop() {
+    let code = read("src/server/control.rs");
+    let requests = code.split("enum Request {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the requests");
+    let variants: Vec<&str> = requests
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| line.starts_with(|letter: char| letter.is_ascii_uppercase()))
+        .filter_map(|line| line.split([' ', '(', ',']).next())
+        .collect();
+    assert_eq!(variants, ["Reload"]);
+    for (function, asks_the_loop) in [("reload", true), ("restart", false), ("stop", false)] {
+        let body = code.split(&format!("fn {function}(")).nth(1).and_then(|rest| rest.split("\n    }\n").next());
+        assert_eq!(body.expect("the function").contains("requests.send"), asks_the_loop, "{function}");
+    }
+}
+
+/// `src/exchange.rs`: only the methods of `Exchange` may block; the rest may be used from async code.
+#[test]
+fn only_an_exchange_may_block() {
+    let code = read("src/exchange.rs");
+    let (before, rest) = code.split_once("pub trait Exchange").expect("the trait");
+    let (_, after) = rest.split_once("\n}").expect("its end");
+    let other = [before, after, &read("src/exchange/cancellation.rs")].concat();
+    let other: String = other.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    for blocking in ["recv(", ".wait(", "park(", "sleep(", ".join()", "block_on(", "Condvar", "await"] {
+        assert!(!other.contains(blocking), "{blocking}");
+    }
+    // The one lock there protects a waker, and is dropped before the waker is called.
+    assert_eq!(other.matches(".lock()").count(), 1);
+}
