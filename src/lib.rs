@@ -1,6 +1,6 @@
 //! Igor: a thread-safe PHP embed SAPI with background workers that publish live state to every request.
 //!
-//! A program with a server of its own uses [`embed::Mounted`]; see `docs/library.md`.
+//! A program with its own server uses [`embed::Mounted`]; see `docs/library.md`.
 //!
 //! `ARCHITECTURE.md` is the map, with the table of the layers. The layers, lowest first: [`limits`], [`exchange`],
 //! [`signals`], `sockets` and `faults`; [`vars`] and [`config`], which need no PHP; `tasks` and `store`; `ffi` and

@@ -77,14 +77,14 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
 }
 
 /// Whether clients get a 404: it is a script, whose source clients must not see, its name begins with `.ht`, or one of
-/// the `hide` patterns matches it. A pattern without a slash is compared with each part of the path below the root, one
-/// that begins with `./` with the beginning of that path, any other with the absolute path, which may begin with it.
+/// the `hide` patterns matches it. A pattern without a slash is compared with each part of the path below the root. One
+/// that starts with `./` is compared with the start of that path, any other with the start of the absolute path.
 fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
     }
     let relative = file.strip_prefix(root).unwrap_or(file);
-    // Apache never serves these, so applications keep secrets there.
+    // Apache never serves these files, so applications keep secrets in them.
     if relative.iter().any(|part| part.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b".ht"))) {
         return true;
     }
@@ -100,20 +100,20 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     })
 }
 
-/// Whether the file is one that clients must not see, or a link leads to one. Asked last, of a file that would be
-/// served: to follow its links costs a system call for each part of the path.
+/// Whether clients must not see the file, or it is a link to such a file. Checked last, for a file that would be
+/// served: resolving its links costs a system call for each part of the path.
 fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool {
     let is_one = |path: &Path| settings.secret.iter().any(|secret| secret == path);
-    // A path that cannot be followed now cannot be opened either, or has just changed.
+    // A path that cannot be resolved now cannot be opened either, or has just changed.
     !settings.secret.is_empty() && (is_one(file) || files.resolve(file).is_none_or(|resolved| is_one(&resolved)))
 }
 
-/// What opens a file that may be sent.
+/// The opener of a file that may be sent.
 fn opener(settings: &FileServer, file: &Path) -> Opener {
     Opener { file: file.into(), secret: Arc::clone(&settings.secret) }
 }
 
-/// Lists a directory. A large one takes a while, so it is read where that keeps no other request waiting.
+/// Lists a directory. A large directory takes a while, so it is read on a blocking thread.
 async fn list(
     settings: &FileServer,
     root: &Path,
@@ -129,7 +129,7 @@ async fn list(
     tokio::task::spawn_blocking(list).await.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, ""))
 }
 
-/// Sends the file, or the compressed one beside it if the client accepts that.
+/// Sends the file, or its compressed copy if the client accepts that.
 async fn send_precompressed(
     settings: &FileServer,
     file: &Path,
@@ -150,20 +150,19 @@ async fn send_precompressed(
     response
 }
 
-/// The `Range` to be looked at. One that is repeated or belongs to another method is as if it were not there (RFC 9110,
-/// 14.2).
+/// The `Range` field to evaluate. It is ignored if it is repeated or the method is another one (RFC 9110, 14.2).
 fn asked_range(parts: &request::Parts) -> Option<&HeaderValue> {
     only(&parts.headers, &header::RANGE).filter(|_| parts.method == Method::GET)
 }
 
-/// Whether `If-Range` allows to send parts of the file with this tag. A condition that cannot be checked forbids it:
-/// the client would join pieces of two files. That is the case of a date, which does not tell two versions of one
-/// second apart.
+/// Whether `If-Range` allows to send parts of the file with this tag. A condition that cannot be checked forbids it,
+/// because the client might join pieces of two files. A date cannot be checked: it does not distinguish two versions of
+/// the same second.
 fn is_wanted_version(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     !headers.contains_key(header::IF_RANGE) || only(headers, &header::IF_RANGE) == Some(tag)
 }
 
-/// The value of a field that is there once.
+/// The value of a field that occurs once.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
@@ -251,7 +250,7 @@ fn several_parts(
 /// The fields of a request that decide whether a file is sent.
 fn conditions(parts: &request::Parts) -> HeaderMap {
     let mut conditions = HeaderMap::new();
-    // Only these: copying all headers would be waste.
+    // Only these, because copying all headers would cost more.
     for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
         for value in parts.headers.get_all(&name) {
             conditions.append(name.clone(), value.clone());
@@ -265,7 +264,7 @@ impl Opener {
         let mut request = Request::new(());
         request.method_mut().clone_from(method);
         *request.headers_mut() = headers;
-        // The media type comes from this path, the bytes from the backend's own.
+        // The media type comes from this path, the bytes from the backend's own path.
         let extension = self.file.extension().and_then(OsStr::to_str).unwrap_or_default();
         *request.uri_mut() =
             format!("/file.{}", paths::encode(extension.as_bytes())).parse().map_err(io::Error::other)?;
@@ -274,7 +273,7 @@ impl Opener {
         ServeDir::with_backend("", backend).append_index_html_on_directories(false).try_call(request).await
     }
 
-    /// Opens the file at a part of it. The status is 206, unless it is no longer the one with this tag.
+    /// Opens the file at the start of a part. The status is 206, unless the file no longer has this tag.
     async fn open_part(&self, part: &RangeInclusive<u64>, tag: &HeaderValue) -> io::Result<Served> {
         let mut headers = HeaderMap::with_capacity(2);
         if let Ok(range) = HeaderValue::try_from(format!("bytes={}-{}", part.start(), part.end())) {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::forward::writes_through;
 
-/// A stream whose first bytes can be looked at before the protocol reads them.
+/// A stream whose first bytes can be inspected before the protocol reads them.
 #[derive(Debug)]
 pub(super) struct Ahead<S> {
     stream: S,
@@ -22,12 +22,12 @@ impl<S> Ahead<S> {
         Self { stream, ahead: Vec::new(), taken: 0 }
     }
 
-    /// The bytes that were read ahead and are not taken yet.
+    /// The bytes that were read ahead and not consumed yet.
     pub(super) fn ahead(&self) -> &[u8] {
         &self.ahead[self.taken..]
     }
 
-    /// Skips so many of these bytes; the protocol will not see them.
+    /// Skips this many of these bytes; the protocol will not see them.
     pub(super) fn pass(&mut self, count: usize) {
         self.taken = (self.taken + count).min(self.ahead.len());
         if self.taken == self.ahead.len() {
@@ -37,7 +37,7 @@ impl<S> Ahead<S> {
 }
 
 impl<S: AsyncRead + Unpin> Ahead<S> {
-    /// Reads more bytes ahead, at most `max` at once. Returns how many came; 0 is the end of the stream.
+    /// Reads more bytes ahead, at most `max` at once. Returns their number; 0: the end of the stream.
     pub(super) async fn read_ahead(&mut self, max: usize) -> io::Result<usize> {
         let before = self.ahead.len();
         self.ahead.resize(before + max, 0);

@@ -1,5 +1,5 @@
 //! The routes of a site, compiled (pure): a list of steps that a request walks from first to last, jumping over those
-//! that do not match it. The walk holds two numbers and allocates nothing. It can stop at a handler and continue behind
+//! that do not match it. The walk holds two numbers and allocates nothing. It can stop at a handler and continue after
 //! it.
 //!
 //! A matcher is evaluated when the request reaches it, so it sees what earlier handlers have changed.
@@ -20,7 +20,7 @@ impl<H> Default for Routes<H> {
 
 #[derive(Clone)]
 enum Step<H> {
-    /// Begins a level of nesting: no exclusive route of it was taken yet.
+    /// Starts a level of nesting: none of its exclusive routes was taken yet.
     Enter { marks: u128 },
     /// Continues at the step `miss` if a route with this mark was taken.
     Unless { mark: u128, miss: usize },
@@ -32,7 +32,7 @@ enum Step<H> {
     Handle(H),
 }
 
-/// How far a request has come.
+/// The position of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Walk {
     at: usize,
@@ -44,7 +44,7 @@ pub(super) struct Walk {
 const KINDS: u32 = 3;
 
 impl<H> Routes<H> {
-    /// Compiles routes. `make` makes the handlers of those that are no blocks of routes.
+    /// Compiles routes. `make` builds the handlers of routes that are not blocks.
     #[must_use]
     pub fn compile(routes: &[Route], make: &dyn Fn(&config::Handler) -> Option<H>) -> Self {
         let mut compiled = Self::default();
@@ -122,7 +122,7 @@ impl<H> Routes<H> {
     }
 }
 
-/// Routes without nesting, for servers that are not made from a configuration.
+/// Routes without nesting, for servers without a configuration.
 impl<H> FromIterator<(Matcher, H)> for Routes<H> {
     fn from_iter<I: IntoIterator<Item = (Matcher, H)>>(routes: I) -> Self {
         let mut steps = Vec::new();

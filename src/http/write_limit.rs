@@ -1,5 +1,5 @@
-//! Ends connections whose client takes no bytes. Nothing else would notice such a client: the kernel keeps the connection
-//! open as long as the client answers probes, and hyper waits in its write.
+//! Ends connections whose client reads no bytes. Nothing else would notice such a client: the kernel keeps the
+//! connection open as long as the client answers probes, and hyper waits in its write.
 
 use std::future::Future;
 use std::io;
@@ -12,13 +12,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::forward::reads_through;
 
-/// A connection's stream whose writes fail when none of their bytes were taken for too long. A connection on which nothing
-/// is written may rest for as long as it likes.
+/// A connection's stream whose writes fail if the client reads nothing for too long. A connection without writes may be
+/// idle for any time.
 pub(crate) struct WriteLimit<S> {
     stream: S,
     /// How long a write may wait.
     limit: Duration,
-    /// Made by the first write that waits: most connections never have one.
+    /// Created by the first write that waits: most connections never need one.
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the last write is still waiting, so that the timer counts.
     waiting: bool,
@@ -98,7 +98,7 @@ mod tests {
         poll_fn(|context| Pin::new(&mut *stream).poll_write(context, b"four")).await
     }
 
-    /// Whether a write has to wait; begins to.
+    /// Starts a write, and returns whether it has to wait.
     async fn waits(stream: &mut WriteLimit<TokioIo<DuplexStream>>) -> bool {
         poll_fn(|context| Poll::Ready(Pin::new(&mut *stream).poll_write(context, b"four").is_pending())).await
     }
@@ -125,7 +125,7 @@ mod tests {
             for _ in 0..3 {
                 assert!(waits(&mut stream).await);
                 theirs.read_exact(&mut [0; 4]).await.expect("four bytes");
-                // The time of the wait before is over, but nothing waits now.
+                // The time of the previous wait is over, but nothing waits now.
                 tokio::time::sleep(LIMIT * 2).await;
                 assert_eq!(write(&mut stream).await.expect("there is room again"), 4);
             }

@@ -6,12 +6,12 @@ use std::time::Duration;
 /// device) does not.
 pub const FILE_BYTES_MAX: u64 = 4 * MIB as u64;
 
-/// The most characters of one file after its environment variables were put in: a variable may hold whole blocks, and
-/// a file may name it often.
+/// The most characters of one file after its environment variables were inserted: a variable may hold whole blocks, and
+/// a file may use it often.
 pub(crate) const EXPANDED_CHARS_MAX: usize = 8 * MIB;
 
-/// The most bytes that arguments of imports and `{env.NAME}` may add: arguments that repeat their own grow without
-/// end from import to import.
+/// The most bytes that arguments of imports and `{env.NAME}` may add: arguments that repeat themselves grow without end
+/// from import to import.
 pub(crate) const FILLED_BYTES_MAX: usize = 8 * MIB;
 
 /// The most variables without a value that are remembered, to be named in messages about their lines.
@@ -35,30 +35,30 @@ pub(crate) const EXPRESSION_DEPTH_MAX: usize = 32;
 /// The most words of an `expression`: a chain of operators is as deep as it is long.
 pub(crate) const EXPRESSION_WORDS_MAX: usize = 1_000;
 
-/// The deepest nesting of routes after named routes were put in: each level has three of the 128 marks with which a
-/// request remembers which of several exclusive routes it has taken.
+/// The deepest nesting of routes after named routes were inserted: each level uses three of a request's 128 marks for
+/// taken exclusive routes.
 pub const ROUTE_DEPTH_MAX: usize = 42;
 
-/// The most routes of a site after named routes were put in: named routes that invoke others can double at each step.
+/// The most routes of a site after named routes were inserted: named routes that invoke others can double at each step.
 pub(crate) const ROUTES_MAX: usize = 100_000;
 
 /// The largest `.htaccess` that is read: they hold a few lines.
 pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 
-/// How many folders below a document root are searched for `.htaccess` files, and how deep. Applications with such
-/// files have fewer, and the check stays short for the user who waits for it.
+/// The number and depth of the folders below a document root that are searched for `.htaccess` files. Applications with
+/// such files have fewer, and the check stays fast for a waiting user.
 pub const HTACCESS_FOLDERS_MAX: usize = 5_000;
 /// See [`HTACCESS_FOLDERS_MAX`].
 pub const HTACCESS_DEPTH_MAX: usize = 8;
 
-/// The most findings of one run: beyond it no one reads on.
+/// The most findings of one run: a longer list is not useful.
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 
-/// The most threads of a pool. An idle PHP thread takes 0.4 MB, and its stack 16 MiB of address space. More threads
-/// than this are a typing error on any machine of today.
+/// The most threads of a pool. An idle PHP thread takes 0.4 MB, and its stack 16 MiB of address space. A larger number
+/// is a typing error on any machine of today.
 pub const THREADS_MAX: usize = 4096;
 
-/// The default of how many names a catch-all starts.
+/// The default number of names that a catch-all starts.
 pub const CATCH_ALL_NAMES_DEFAULT: usize = 16;
 
 /// The default number of failures in a row after which a worker is given up.
@@ -76,10 +76,10 @@ pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Caddy's port for its admin interface.
 pub const ADMIN_PORT_DEFAULT: u16 = 2019;
 
-/// The permissions of a Unix socket that says nothing: its owner and its group, as php-fpm's `listen.mode`.
+/// The default permissions of a Unix socket: owner and group, like php-fpm's `listen.mode`.
 pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
 
-/// The port of an address that names none.
+/// The port of an address without one.
 pub const HTTP_PORT_DEFAULT: u16 = 80;
 
 /// The port of FastCGI: php-fpm's.
@@ -88,7 +88,7 @@ pub(crate) const FASTCGI_PORT_DEFAULT: u16 = 9000;
 /// The port of HTTPS.
 pub(crate) const HTTPS_PORT_DEFAULT: u16 = 443;
 
-/// The default size of a log file at which a new one begins: Caddy's 100 MB, which a tool for people can still open.
+/// The default size at which a new log file starts: Caddy's 100 MB, which common editors can still open.
 pub(crate) const LOG_ROLL_BYTES_DEFAULT: u64 = 100 * MIB as u64;
 
 /// The default number of old log files that are kept: Caddy's.
@@ -104,16 +104,16 @@ pub(crate) const LOG_FILES_MAX: usize = 100_000;
 /// to it and to the text, never more.
 pub(crate) const REGEXP_BYTES_MAX: usize = MIB;
 
-/// The most accounts of one `basic_auth`: they are looked through one by one.
+/// The most accounts of one `basic_auth`: they are searched one by one.
 pub(crate) const ACCOUNTS_MAX: usize = 1_000;
 
-/// The largest cost of a bcrypt hash: at this one a check takes some seconds, and each step more doubles it.
+/// The largest cost of a bcrypt hash: a check takes some seconds, and each further step doubles it.
 pub(crate) const BCRYPT_COST_MAX: u32 = 16;
 
 /// The largest memory cost of an Argon2id hash, in KiB: 256 MiB. Caddy's default is 46 MiB.
 pub(crate) const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
 
-/// The largest number of passes of an Argon2id hash: at the largest memory a check takes some seconds.
+/// The largest number of passes of an Argon2id hash: with the largest memory a check takes some seconds.
 pub(crate) const ARGON2_ITERATIONS_MAX: u32 = 16;
 
 /// The largest parallelism of an Argon2id hash: more than the cores of most machines.
@@ -126,8 +126,8 @@ pub const VARS_DEPTH_MAX: usize = 256;
 /// some tens of microseconds once per version.
 pub const VARS_COPY_MAX_BYTES_DEFAULT: usize = 64 * KIB;
 
-/// The default of the largest snapshot: a script that publishes more than this by mistake gets an error before it takes
-/// the memory of the machine.
+/// The default of the largest snapshot: a script that publishes more by mistake gets an error before it uses up the
+/// machine's memory.
 pub const VARS_MAX_BYTES_DEFAULT: usize = 256 * MIB;
 
 /// The default of the bytes of replaced versions that one thread may keep alive.
@@ -165,5 +165,5 @@ pub const STORE_MAX_KEYS_DEFAULT: usize = 100_000;
 /// The most elements of a store. A scan of that many takes seconds.
 pub const STORE_KEYS_MAX: usize = 1 << 30;
 
-/// The most stores of a configuration: each has a few kilobytes of its own, and a label in the metrics.
+/// The most stores of a configuration: each takes a few kilobytes, and a label in the metrics.
 pub const STORES_MAX: usize = 1_000;

@@ -5,31 +5,31 @@ pub mod config;
 
 // --- HTTP: bodies -------------------------------------------------------------------------------------------------
 
-/// PHP's output is gathered up to this size before the head is sent. Most pages with their markup compressed, and all
-/// API answers worth caching, fit: they leave as one message with a length. Also the size of a streamed chunk.
+/// PHP's output is buffered up to this size before the head is sent. Most pages and API responses fit, and leave as one
+/// message with a length. Also the size of a streamed chunk.
 pub const RESPONSE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// One `echo` of many megabytes is cut into pieces of this size, so that a slow client holds little memory.
+/// One `echo` of many megabytes is split into pieces of this size, so that a slow client holds little memory.
 pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 /// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
 pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 
 /// The bytes of a response that the kernel buffers before it can send them. By default it takes up to 4 MiB for each
-/// slow client, and a thousand of them keep the server busy with bytes that no one reads. Enough for a fast network,
+/// slow client, and a thousand of them keep the server busy with bytes that are never read. Enough for a fast network,
 /// because bytes in flight are not counted.
 pub const SOCKET_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// How much of a request body is gathered in memory before it goes to a temporary file: forms and API calls stay in
-/// memory, uploads do not. Sixteen times what nginx takes, because one write of this size costs little.
+/// memory, uploads do not. Sixteen times nginx's default, because one write of this size costs little.
 pub const REQUEST_BODY_MEMORY_BYTES_MAX: usize = 256 * 1024;
 
-/// The request bodies of all requests in memory together. Beyond it they go to files: 256 bodies of the largest size,
+/// The bytes of all request bodies in memory together. Beyond it they go to files: 256 bodies of the largest size,
 /// or thousands of usual ones.
 pub const REQUEST_BODIES_MEMORY_BYTES_MAX: u64 = 64 << 20;
 
-/// The request bodies of all requests in temporary files together, and the largest value of `request_buffering`. A
-/// server that takes more at once should stream.
+/// The bytes of all request bodies in temporary files together, and the largest value of `request_buffering`. A server
+/// that receives more at once should stream.
 pub const REQUEST_BODIES_FILE_BYTES_MAX: u64 = 16 << 30;
 
 /// How long a PHP thread, or a request that has no thread yet, waits for the next piece of a request body before the
@@ -38,33 +38,33 @@ pub const REQUEST_BODIES_FILE_BYTES_MAX: u64 = 16 << 30;
 pub const BODY_READ_IDLE_SECONDS_MAX: u64 = 60;
 
 /// How long a PHP thread waits for one request body in total before the received bytes count: see
-/// [`BODY_BYTES_PER_SECOND_MIN`]. Several times what nginx and Apache give a client to begin.
+/// [`BODY_BYTES_PER_SECOND_MIN`]. Several times the initial time that nginx and Apache allow.
 pub const BODY_READ_SECONDS_BEFORE_PACE: u64 = 120;
 
-/// Each of so many bytes of a body earns its client one more second of waiting, so a body that trickles holds a PHP
+/// For each group of this many received bytes the server waits one more second, so a body that trickles holds a PHP
 /// thread for a bounded time. The value of Apache's `mod_reqtimeout`; the slowest modems send ten times as much.
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 
-/// How long a PHP thread, and every connection, waits for a client that takes no bytes at all. The value that
+/// How long a PHP thread, and every connection, waits for a client that reads no bytes at all. The value that
 /// nginx uses for `send_timeout`.
 pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 
 /// Header fields of one response. Clients refuse far fewer (curl 5,000, browsers by size), and the map that holds them
-/// has an end of its own at some 24,000.
+/// ends at about 24,000.
 pub const RESPONSE_HEADERS_MAX: usize = 4096;
 
-/// Parts of a file that one answer holds; a client that asks for more gets the whole. Readers of documents, which ask
-/// for the most, send a dozen.
+/// Parts of a file in one response; a client that asks for more gets the whole file. Document viewers, which ask for
+/// the most, send a dozen.
 pub const RANGES_MAX: usize = 64;
 
-/// Bodies in memory up to this size are compressed as a whole, so that their length is known. It is somewhat more than
-/// the bound up to which PHP's output is gathered.
+/// Bodies in memory up to this size are compressed as a whole, so that their length is known. It is a little more than
+/// the bound up to which PHP's output is buffered.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
 
 /// The bytes that are compressed before other tasks of the thread get their turn: one to five milliseconds.
 pub const ENCODE_PIECE_BYTES_MAX: usize = 64 * 1024;
 
-/// Compressed bytes are sent when there are so many, or when the handler pauses.
+/// Compressed bytes are sent when there are this many, or when the handler pauses.
 pub const ENCODE_CHUNK_BYTES_MIN: usize = 8 * 1024;
 
 /// The window of brotli and zstd as a power of two: 128 KiB. Pages are smaller, and a stream of events may be open for
@@ -80,39 +80,41 @@ pub const PROXY_IDLE_SECONDS_MAX: u64 = 60;
 /// Idle connections to one upstream: Caddy's number. More are closed after their response.
 pub const PROXY_IDLE_CONNECTIONS_MAX: usize = 32;
 
-/// How long an upstream may take after the client has closed its sending side. Most such clients are gone. The others
-/// get their response from most upstreams within this time.
+/// How long an upstream may take after the client has closed its sending side. Most such clients are gone. Most
+/// upstreams respond within this time to clients that still wait.
 pub const PROXY_HALF_CLOSED_SECONDS_MAX: u64 = 60;
 
-/// The header of the PROXY protocol: the addresses, and what proxies add of certificates and names.
+/// The header of the PROXY protocol: the addresses, and the certificates and names that proxies add.
 pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
 
-/// Connections that have changed their protocol: as many as one listener has of the other kind.
+/// Connections that have changed their protocol: as many as one listener's other connections.
 pub const PROXY_TUNNELS_MAX: usize = 16 * 1024;
 
 // --- HTTP: queueing -----------------------------------------------------------------------------------------------
 
-/// How long a request waits for a place in a full queue when `max_wait_time` is not set: as long as common clients and
-/// proxies wait for a first byte, half over.
+/// How long a request waits for a place in a full queue if `max_wait_time` is not set: half the time that common
+/// clients and proxies wait for a first byte.
 pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
 
 /// The `Retry-After` of a refused request. Long enough to shed load, short enough not to look like an outage.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// How long a request stays in a queue after its client has closed its sending side. Few clients do that and wait for
-/// an answer; visitors that gave up, or pressed reload, must not fill the queue.
+/// How long a request stays in a queue after its client has closed its sending side. Few clients that do that still
+/// wait; visitors who gave up, or pressed reload, must not fill the queue.
 pub const HALF_CLOSED_QUEUE_SECONDS_MAX: u64 = 1;
 
 // --- HTTP: connections --------------------------------------------------------------------------------------------
 
-/// How long a connection may take to send a request head, counted from its first byte, and how long it may rest before that byte.
-/// `timeouts` can say otherwise. Longer than the idle times of the usual load balancers (60 s), so that they close first.
+/// How long a connection may take to send a request head, from its first byte on, and how long it may be idle before
+/// that byte. `timeouts` can say otherwise. Longer than the idle times of common load balancers (60 s), so that they
+/// close first.
 pub const REQUEST_HEAD_SECONDS_MAX: u64 = 75;
 
-/// Request line and headers together. Apache refuses at 8 KiB a line, nginx at 32 KiB in all; large cookies need room.
+/// Request line and headers together. Apache refuses lines over 8 KiB, nginx heads over 32 KiB; large cookies need
+/// space.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// What hyper buffers for one connection; must hold the largest head.
+/// The bytes that hyper buffers for one connection; the largest head must fit.
 pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
 
 /// Open connections of one listener. Beyond it new ones wait in the kernel's backlog. An idle connection costs about
@@ -122,9 +124,8 @@ pub const CONNECTIONS_MAX: u32 = 16 * 1024;
 /// Descriptors that PHP's `stream_select()` can take: `FD_SETSIZE` of the C library, with which PHP is compiled.
 pub const SELECT_DESCRIPTORS_MAX: i32 = 1024;
 
-/// Descriptors that the server asks the system for, where that allows it: room for the connections of several
-/// listeners. Not more, because programs that scripts start inherit the limit, and some close every descriptor below
-/// it.
+/// Descriptors that the server requests from the system: enough for the connections of several listeners. Not more,
+/// because programs that scripts start inherit the limit, and some close every descriptor below it.
 pub const DESCRIPTORS_MAX: u64 = 65_536;
 
 /// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
@@ -136,15 +137,16 @@ pub const ACCEPT_BACKOFF_MS_MIN: u64 = 5;
 /// See [`ACCEPT_BACKOFF_MS_MIN`].
 pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1000;
 
-/// Informational responses (103) that wait for a client that does not read. More are dropped: they are only hints.
+/// Informational responses (103) queued for a client that does not read. Further ones are dropped, because they are
+/// only hints.
 pub const INTERIM_RESPONSE_BYTES_MAX: usize = 16 * 1024;
 
 // --- FastCGI ------------------------------------------------------------------------------------------------------
 
-/// Content of one record that is sent: the largest multiple of eight that its length can say.
+/// Content bytes of a sent record: the largest multiple of eight that fits its length field.
 pub const FASTCGI_RECORD_BYTES_MAX: usize = 65_528;
 
-/// Parameters of one request. A web server sends the request's fields, which it has bounded, and some of its own.
+/// Parameters of one request. A web server sends the request's fields, which it has bounded, and some more.
 pub const FASTCGI_PARAMS_BYTES_MAX: usize = 256 * 1024;
 
 /// Records of a request body that wait for the script: at most 256 KiB.
@@ -156,36 +158,36 @@ pub const FASTCGI_BODY_RECORDS_WAITING_MAX: usize = 4;
 /// least.
 pub const HTTP2_STREAMS_MAX: u32 = 250;
 
-/// Requests that a client has taken back before they were looked at (rapid reset). More end the connection.
+/// Requests that a client has cancelled before they were processed (rapid reset). More end the connection.
 pub const HTTP2_RESETS_PENDING_MAX: usize = 20;
 
-/// Requests of one connection that were refused for their form. More end it.
+/// Malformed requests of one connection. More end it.
 pub const HTTP2_ERRORS_MAX: usize = 256;
 
-/// How much of one request's body may be on the way before PHP reads it.
+/// How much of one request's body may be in flight before PHP reads it.
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 
-/// How much of all request bodies of a connection may be on the way.
+/// How much of all request bodies of a connection may be in flight.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// The bytes of one response that are buffered before its client takes them. One streamed chunk.
+/// The bytes of one response that are buffered before its client reads them. One streamed chunk.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// How often an HTTP/2 connection is checked for being idle, and for a client that takes nothing.
+/// How often an HTTP/2 connection is checked for idleness, and for a client that reads nothing.
 pub const HTTP2_LOOK_SECONDS: u64 = 15;
 
-/// How long the end of an incomplete response of HTTP/2 waits for the bytes before it: the library forgets what it has not
-/// written when a stream is reset. The bytes wait for the connection's task, which has been woken.
+/// How long the end of an incomplete HTTP/2 response waits for earlier bytes: the library drops unwritten bytes if a
+/// stream is reset. The bytes wait for the connection's task, which has been woken.
 pub const HTTP2_BREAK_OFF_MS: u64 = 200;
 
-/// How often such a connection is checked at most, and one of HTTP/1 with a limited response, where the configuration sets
-/// clients very little time.
+/// The shortest interval of these checks, and of those of an HTTP/1 connection with a limited response, if the
+/// configured times are very short.
 pub const CONNECTION_LOOK_MS_MIN: u64 = 50;
 
 // --- TLS ----------------------------------------------------------------------------------------------------------
 
-/// How long a client may take for a TLS handshake. Longer than the slowest networks need, and little for who holds
-/// connections open on purpose.
+/// How long a client may take for a TLS handshake. Longer than the slowest networks need, and short for attackers that
+/// hold connections open.
 pub const TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
 
 /// Sessions of TLS 1.2 that a site remembers for clients that resume by number; tickets need no memory.
@@ -194,25 +196,24 @@ pub const TLS_SESSIONS_MAX: usize = 1024;
 /// Tickets after a handshake of TLS 1.3. A browser that opens several connections uses each ticket once.
 pub const TLS_TICKETS_PER_HANDSHAKE: usize = 2;
 
-/// How often certificate files are looked at for changes: one `stat` for each file.
+/// How often certificate files are checked for changes: one `stat` for each file.
 pub const CERTIFICATE_LOOK_SECONDS: u64 = 2;
 
 /// How long the root of the internal authority is valid: ten years, because people install it by hand.
 pub const INTERNAL_ROOT_SECONDS: i64 = 3600 * 24 * 3650;
 
-/// How long a certificate of the internal authority is valid. It is in memory only, so a leaked one soon is worth
-/// nothing.
+/// How long a certificate of the internal authority is valid. It is only in memory, so a leaked one soon expires.
 pub const INTERNAL_CERTIFICATE_SECONDS: i64 = 3600 * 24 * 7;
 
-/// How far the clock of a client may be behind when a certificate has just been made.
+/// How far the clock of a client may be behind when a certificate is new.
 pub const CLOCK_SKEW_SECONDS: i64 = 3600;
 
 // --- ACME ---------------------------------------------------------------------------------------------------------
 
-/// How long an authority may take for one certificate. Those in public use take seconds.
+/// How long an authority may take for one certificate. Public ones take seconds.
 pub const ACME_ORDER_SECONDS_MAX: u64 = 180;
 
-/// First and longest pause after an authority could not be reached, or failed by itself.
+/// First and longest pause after an authority could not be reached, or had an error.
 pub const ACME_TRANSIENT_BACKOFF_SECONDS_MIN: u64 = 5;
 /// See [`ACME_TRANSIENT_BACKOFF_SECONDS_MIN`].
 pub const ACME_TRANSIENT_BACKOFF_SECONDS_MAX: u64 = 600;
@@ -220,10 +221,10 @@ pub const ACME_TRANSIENT_BACKOFF_SECONDS_MAX: u64 = 600;
 /// First pause after an authority refused a name. Let's Encrypt counts five failures an hour.
 pub const ACME_BACKOFF_SECONDS_MIN: u64 = 60;
 
-/// Longest pause after failures: a certificate that has a third of its life left must survive many of them.
+/// Longest pause after failures: a certificate with a third of its life left must survive many of them.
 pub const ACME_BACKOFF_SECONDS_MAX: u64 = 6 * 3600;
 
-/// First pause after an authority said that it was asked too often. Their limits are for an hour and more.
+/// First pause after an authority's rate limit. These limits last for an hour or more.
 pub const ACME_RATE_LIMIT_SECONDS_MIN: u64 = 3600;
 
 /// How often a certificate is checked for its renewal, and the authority is asked for its suggestion (RFC 9773, 4.3).
@@ -231,23 +232,23 @@ pub const ACME_LOOK_SECONDS: u64 = 6 * 3600;
 
 // --- Control ------------------------------------------------------------------------------------------------------
 
-/// Reloads that wait for the one in hand. More make their callers wait, which is the same to them.
+/// Reloads that wait for the current one. Callers of further ones wait, too.
 pub const CONTROL_REQUESTS_MAX: usize = 16;
 
 /// How long watched files must not change before workers restart: longer than the gaps in a save or an unpacked
 /// archive.
 pub const WATCH_QUIET_MS: u64 = 200;
 
-/// How long a burst of changes may put the restart off: files that change all the time must not prevent it.
+/// How long a burst of changes may delay the restart: files that change all the time must not prevent it.
 pub const WATCH_BURST_MS_MAX: u64 = 5000;
 
-/// How long the async side's threads may take to end, when nothing is left for them to do.
+/// How long the idle threads of the async side may take to end.
 pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
 
 /// How long a thread of the async runtime for blocking work may be idle before it ends.
 pub const BLOCKING_THREAD_IDLE_SECONDS_MAX: u64 = 60;
 
-/// How often one of them is used, so that there always is one: often enough that a loaded machine does not miss it.
+/// How often one of them is used, so that one always exists: often enough even on a loaded machine.
 pub const BLOCKING_THREAD_USED_EVERY_SECONDS: u64 = 15;
 
 // --- PHP threads --------------------------------------------------------------------------------------------------
@@ -256,32 +257,31 @@ pub const BLOCKING_THREAD_USED_EVERY_SECONDS: u64 = 15;
 /// used: the kernel adds pages as they are touched.
 pub const PHP_THREAD_STACK_BYTES: usize = 16 << 20;
 
-/// Jobs that may wait in front of one group of PHP threads, for each of its threads; see [`QUEUE_JOBS_MIN`].
+/// Jobs that may wait for a group of PHP threads, for each of its threads; see [`QUEUE_JOBS_MIN`].
 pub const QUEUE_JOBS_PER_THREAD: usize = 64;
 
-/// Jobs that may wait in front of even a single thread: a burst of a page's requests from a few dozen clients.
+/// Jobs that may wait even for a single thread: a burst of a page's requests from a few dozen clients.
 pub const QUEUE_JOBS_MIN: usize = 256;
 
-/// How long a classic thread above `num_threads` stays without work: long enough to outlive the pauses of a busy
-/// minute.
+/// How long a classic thread above `num_threads` stays without work: longer than the pauses of a busy minute.
 pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 
-/// How often the log names an HTTP worker that is still waited for to boot. Frameworks boot in a few seconds; who waits
-/// longer should learn for what.
+/// How often the log names an HTTP worker that still boots. Frameworks boot in a few seconds; after that, users should
+/// learn the reason of the wait.
 pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
 
-/// How long every thread of a group has been in one request before the log says so, when requests wait. Pages take
-/// less; a client or proxy that waits for a page that waits for itself gives up later.
+/// How long all threads of a group are in one request each before the log reports it, if requests wait. Pages take
+/// less, and a client or proxy of a deadlocked page gives up later.
 pub const STALL_SECONDS_MIN: u64 = 5;
 
-/// How often that is checked: often enough that the record is read while it lasts.
+/// How often that is checked: often enough that the record appears while it lasts.
 pub const STALL_LOOK_EVERY_SECONDS: u64 = 2;
 
-/// How long a stop, and what a reload has replaced, wait for the requests in hand before idle HTTP workers are asked to end.
-/// Most requests take less, and one that has not come to its queue yet finds a script that is still there.
+/// How long a stop or reload waits for running requests before it asks idle HTTP workers to end.
+/// Most requests take less, and a request that has not reached its queue yet still finds a running script.
 pub const DRAIN_SETTLE_MS: u64 = 100;
 
-/// How long idle HTTP workers may take to clean up when the requests of others have used up the grace period. Part of
+/// How long idle HTTP workers may take to clean up if the requests of others have used up the grace period. Part of
 /// [`KILL_SECONDS_MAX`], so that a stop takes no longer for it.
 pub const IDLE_END_SECONDS_MAX: u64 = 3;
 const _: () = assert!(IDLE_END_SECONDS_MAX < KILL_SECONDS_MAX);
@@ -290,19 +290,19 @@ const _: () = assert!(IDLE_END_SECONDS_MAX < KILL_SECONDS_MAX);
 /// interrupted leaves within milliseconds.
 pub const KILL_SECONDS_MAX: u64 = 5;
 
-/// Shortest time between two restarts of opcache. Each one ends every worker script, and makes the server compile all
-/// that it runs again, so a loop of `opcache_reset()` must not make it do nothing else.
+/// Shortest time between two restarts of opcache. Each one ends every worker script, and every script is compiled
+/// again, so a loop of `opcache_reset()` must not keep the server busy.
 pub const OPCACHE_RESTART_INTERVAL_MS_MIN: u64 = 1000;
 
 /// Longest log record made of a script's output.
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// How much of a request's path and query the admin interface shows: enough to know the request, and little to keep for
-/// each thread.
+/// How much of a request's path and query the admin interface shows: enough to recognise the request, and little memory
+/// for each thread.
 pub const SHOWN_URI_BYTES_MAX: usize = 512;
 
-/// Records made of one message of PHP; of a longer one a single record is made, with its beginning and its end: the
-/// trace of a runaway recursion has tens of thousands of lines that are alike.
+/// The most records of one PHP message. A longer message becomes a single record with its start and its end: the trace
+/// of an endless recursion has tens of thousands of similar lines.
 pub const LOG_RECORDS_OF_MESSAGE_MAX: usize = 100;
 
 /// Length of a name that a script asks a catch-all to start: it becomes a log field, a metric label and an argument.
@@ -310,53 +310,51 @@ pub const LOG_RECORDS_OF_MESSAGE_MAX: usize = 100;
 pub const CATCH_ALL_NAME_BYTES_MAX: usize = 1024;
 
 /// Warnings about budgets that a log gets: one for each script, worker and budget. Names of a catch-all come from
-/// requests, so they need a bound; far more than an operator reads.
+/// requests, so they need a bound; this is more than an operator reads.
 pub const BUDGET_WARNINGS_MAX: usize = 1000;
 
-/// Updates of one task that wait for its sender to read them. FrankenPHP's number; a worker that is further ahead
-/// waits.
+/// Updates of one task that wait for its sender to read them. FrankenPHP's number; a faster worker waits.
 pub const TASK_UPDATES_MAX: usize = 16;
 
-/// A string of a store up to this size is copied by each reader; a longer one is in an arena, which readers can see
-/// itself. A copy of this size costs about as much as a pin.
+/// Each reader copies a store's string up to this size; a longer string is in an arena that readers share. A copy of
+/// this size costs about as much as a pin.
 pub const VALUE_STRING_COPY_BYTES_MAX: usize = 4 * 1024;
 
-/// The parts of a store, each with a lock of its own: several times the threads of a large machine, so that two seldom
-/// meet.
+/// The shards of a store, each with its own lock: several times the threads of a large machine, so that two rarely
+/// collide.
 pub const STORE_SHARDS: usize = 256;
 
-/// The bytes that an element of a store counts besides its key and its value: its place in the map and its number,
-/// rounded up.
+/// The bytes counted for an element of a store besides its key and value: its place in the map and its number, rounded
+/// up.
 pub const STORE_ELEMENT_BYTES: usize = 128;
 
 /// The longest key of a store, in bytes: keys are compared and hashed on every access, and shown in messages.
 pub const STORE_KEY_BYTES_MAX: usize = 64 * 1024;
 
-/// Elements that are compared before one of them is evicted: with five, the choice is close to the least recently used
-/// one of all.
+/// Elements that are compared before one is evicted: with five, the choice is close to the least recently used of all.
 pub const STORE_EVICTION_SAMPLES: usize = 5;
 
-/// Elements that each write to a store looks at for their expiry. More than one, so that expired elements cannot pile
+/// Elements that each write to a store checks for expiry. More than one, so that expired elements cannot pile
 /// up.
 pub const STORE_EXPIRY_LOOKS: usize = 2;
 
-/// The streams of `watch()` and the connections that listen to one store. Each change wakes every one.
+/// The streams of `watch()` and the connections that watch one store. Each change wakes every one.
 pub const STORE_WATCHERS_MAX: usize = 1024;
 
-/// The clients that the Redis port of a store serves at a time; others wait. Each takes a descriptor and some
+/// The clients that the Redis port of a store serves at a time; others wait. Each needs a descriptor and some
 /// kilobytes.
 pub const RESP_CLIENTS_MAX: usize = 1000;
 
 /// The words of one request to the Redis port: thousands of keys fit.
 pub const RESP_ARGUMENTS_MAX: usize = 16 * 1024;
 
-/// The words of a request before the password was said: that of `HELLO` has seven.
+/// The words of a request before authentication: `HELLO` has seven.
 pub const RESP_ARGUMENTS_UNTRUSTED_MAX: usize = 10;
 
 /// The bytes of one of those words.
 pub const RESP_ARGUMENT_BYTES_UNTRUSTED_MAX: usize = 16 * 1024;
 
-/// Replies to requests that arrived together are gathered up to this size. A buffer that a large request has enlarged
+/// Replies to requests that arrived together are collected up to this size. A buffer that a large request has enlarged
 /// beyond it is freed.
 pub const RESP_REPLY_BYTES: usize = 256 * 1024;
 
@@ -366,13 +364,13 @@ pub const RESP_TRANSACTION_BYTES_MAX: usize = 16 << 20;
 /// The channels, patterns and watched keys of one client.
 pub const RESP_CHANNELS_MAX: usize = 1024;
 
-/// Changes that a client of the Redis port has not read yet. One that is so far behind is disconnected.
+/// Unread changes of a client of the Redis port. A client that is further behind is disconnected.
 pub const RESP_EVENTS_WAITING_MAX: usize = 16 * 1024;
 
-/// The keys of one answer to `SCAN`, about.
+/// The approximate number of keys in one answer to `SCAN`.
 pub const RESP_SCAN_COUNT_MAX: usize = 10_000;
 
-/// How long no client is accepted after the system had no descriptor for one.
+/// How long no client is accepted after the system ran out of descriptors.
 pub const RESP_ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 // --- Supervision of worker scripts --------------------------------------------------------------------------------
@@ -386,26 +384,26 @@ pub const BACKOFF_MS_MAX: u64 = 1000;
 /// A run that has been ready this long has recovered: the failures before it no longer count.
 pub const RECOVERED_SECONDS: u64 = 30;
 
-/// Shortest time between two starts of a script that keeps ending by itself: ten starts a second.
+/// Shortest time between two starts of a script that keeps ending: ten starts a second.
 pub const RESTART_INTERVAL_MS_MIN: u64 = 100;
 
 // --- One script from the command line --------------------------------------------------------------------------------
 
-/// On how many threads at once `igor-php --threads` runs a script. More threads would not find more races.
+/// The most threads on which `igor-php --threads` runs a script. More threads would not find more races.
 pub const SCRIPT_THREADS_MAX: usize = 256;
 
 /// The output of each thread that is kept for the comparison. The largest test of php-src prints a few megabytes.
 pub const SCRIPT_OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The part of a request body that is kept for several threads. As much as they may print.
+/// The part of a request body that is kept for several threads. As much as their output.
 pub const SCRIPT_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Lines shown of each side where the outputs of two threads differ. More help no reader, and one line may say enough.
+/// The lines of each side that are shown if the outputs of two threads differ. More lines do not help a reader.
 pub const DIFFERENCE_LINES_MAX: usize = 20;
 
 // --- The admin interface ------------------------------------------------------------------------------------------
 
-/// Connections of the admin interface. A scraper, a dashboard and a handful of people; more wait in the kernel's
+/// Connections of the admin interface. A scraper, a dashboard and a few people; further clients wait in the kernel's
 /// backlog.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 
@@ -421,7 +419,7 @@ pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
 
 // --- Snapshots ----------------------------------------------------------------------------------------------------
 
-/// From this size on a snapshot is freed by the reaper's thread and not by its last reader, whom that would hold up.
+/// From this size on the reaper's thread frees a snapshot, because freeing would delay its last reader.
 pub const REAPED_SNAPSHOT_BYTES_MIN: usize = 256 << 10;
 
 /// Snapshots that wait for the reaper's thread. Beyond it the last holder frees them itself.
@@ -438,18 +436,18 @@ pub const REFUSAL_KEY_BYTES_SHOWN: usize = 64;
 /// Time between two interrupts of a script that should end: its shutdown functions run after the first and may block.
 pub const INTERRUPT_EVERY_MS: u64 = 50;
 
-/// Panics in a row of the leaf that asks for work before its thread ends: it is called in a loop.
+/// The panics in a row, in the leaf that takes work, after which a thread ends: it is called in a loop.
 pub const NEXT_PANICS_MAX: usize = 10;
 
-/// The most passwords that are checked at a time: a check takes a processor, and up to 256 MiB.
+/// The most concurrent password checks: a check takes a processor, and up to 256 MiB.
 pub const PASSWORD_CHECKS_MAX: usize = 8;
 
-/// The most requests that wait for the check of their password. Further ones are refused, so that who guesses passwords
-/// does not fill the memory.
+/// The most requests that wait for the check of their password. Further ones are refused, so that an attacker who
+/// guesses passwords does not fill the memory.
 pub const PASSWORD_WAITERS_MAX: usize = 256;
 
-/// The most passwords that are known to be right, each by a digest of 32 bytes. When there are more, all are forgotten.
+/// The most correct passwords in the cache, each as a digest of 32 bytes. If it is full, all are dropped.
 pub const PASSWORDS_KNOWN_MAX: usize = 10_000;
 
-/// The most entries in the list of a directory: a page with more serves no one.
+/// The most entries in the list of a directory: a longer page is useless.
 pub const LISTED_FILES_MAX: usize = 10_000;

@@ -10,8 +10,8 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// The adoption of the calling thread. Must not be dropped before `php_request_shutdown()` is through with everything that
-/// the script may have read: its snapshots are released then.
+/// The adoption of the calling thread. Must not be dropped before `php_request_shutdown()` has freed everything that
+/// the script may have read, because the drop releases its snapshots.
 pub struct Adopted {
     thread: *mut c_void,
     context: *mut Context,
@@ -20,7 +20,7 @@ pub struct Adopted {
 }
 
 impl Adopted {
-    /// Adopts the calling thread, whose scripts see the background workers of `scope`. A thread can be adopted once.
+    /// Adopts the calling thread; its scripts see the background workers of `scope`. A thread can be adopted once.
     pub fn new(options: ThreadOptions, work: Box<dyn Work>, scope: Arc<dyn Scope>) -> Self {
         let mut context = Box::new(Context::new(work, Arc::new(Interrupt::default()), options));
         context.see(scope);

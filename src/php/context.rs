@@ -16,7 +16,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The state behind the `host` pointer of one PHP thread. Boxed, so that its address stays.
+/// The state behind the `host` pointer of one PHP thread. Boxed, so that its address never changes.
 pub(super) struct Context {
     pub(super) work: Box<dyn Work>,
     pub(super) interrupt: Arc<Interrupt>,
@@ -39,7 +39,7 @@ pub(super) struct Context {
     head: ResponseHead,
     error: Option<ScriptError>,
     names: Vec<Vec<u8>>,
-    /// The text that C may still read after a host call returned.
+    /// The text that C may still read after a host call has returned.
     text: Vec<u8>,
     #[cfg(feature = "launder")]
     laundry: super::launder::Laundry,
@@ -145,7 +145,7 @@ impl Context {
         }
         let request = igor_request {
             script: run.script.as_ptr(),
-            // An HTTP worker boots in a request that no one has sent, a background worker in none.
+            // An HTTP worker boots in a request without a client, a background worker in none.
             method: if self.work.mode() == Mode::HttpWorker { c"GET".as_ptr() } else { ptr::null() },
             uri: c"".as_ptr(),
             query: c"".as_ptr(),
@@ -176,7 +176,7 @@ impl Context {
         self.scope = Some(scope);
     }
 
-    /// Ends the job in hand; the answer is completed by the drop.
+    /// Ends the current job; the drop completes the response.
     pub(super) fn close_job(&mut self, failed: bool) {
         if let Some(mut exchange) = self.exchange.take() {
             self.tasks.request_ended();
@@ -250,7 +250,7 @@ impl Context {
     // ---- Text that C reads after the call ----
 
     pub(super) fn fail(&mut self, failure: Failure) -> igor_verdict {
-        // PHP takes the message as a C string; names in it may hold anything.
+        // PHP takes the message as a C string; names in it may contain any byte.
         self.text = failure.message.replace('\0', "\\0").into_bytes();
         match failure.kind {
             FailureKind::Runtime => igor_verdict::IGOR_RUNTIME_EXCEPTION,
@@ -259,7 +259,7 @@ impl Context {
         }
     }
 
-    /// The message that PHP gets of a call in which we panicked.
+    /// The message for PHP about a call in which Rust panicked.
     pub(super) fn note_panic(&mut self, call: &str) {
         self.text = format!("a defect of igor was met in {call}(); its log has more").into_bytes();
     }
@@ -341,10 +341,11 @@ impl Context {
         self.read_from(&slot)
     }
 
-    /// Reads again from a slot of an earlier reading in this PHP request; compared with those, never followed.
+    /// Reads again from a slot that this PHP request has read before. The address is compared with those, never
+    /// dereferenced.
     pub(super) fn read_slot(&mut self, slot: *const Slot) -> Result<ffi::igor_reading, Failure> {
         let slot = self.pins.held(slot).ok_or_else(no_scope)?;
-        // A reload may have taken the worker out, or put another one under its name since.
+        // A reload may have removed or replaced the worker since.
         if slot.is_withdrawn() { self.read(slot.name()) } else { self.read_from(&slot) }
     }
 
@@ -359,7 +360,7 @@ impl Context {
         Ok(reading(slot, &published, serve))
     }
 
-    /// One warning for each script, worker and budget: from then on it may happen at every read.
+    /// One warning for each script, worker and budget, because after that every read may exceed it.
     fn tell_over_budget(&mut self, worker: &[u8], budget: Budget) {
         let Some(script) = self.run.as_ref().map(|run| run.script.to_bytes()) else { return };
         if self.pins.copy_budget().tell_once(script, worker, budget) {
@@ -368,7 +369,7 @@ impl Context {
         }
     }
 
-    /// Bytes of the newest snapshot of a worker; 0 when there is none.
+    /// Bytes of the newest snapshot of a worker; 0: none.
     #[cfg(feature = "bench")]
     pub(super) fn snapshot_bytes(&self, name: &[u8]) -> usize {
         let slot = self.scope.as_ref().and_then(|scope| scope.slot(name).ok());

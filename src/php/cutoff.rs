@@ -1,4 +1,4 @@
-//! The events that end the wait of a script for background workers early.
+//! The events that end a script's wait for background workers early.
 
 use super::safepoint::{Member, safepoint};
 use crate::exchange::Sleeper;
@@ -13,7 +13,7 @@ pub enum Cut {
     HeldBack,
 }
 
-/// The ends of the waits of one PHP thread.
+/// What can end the waits of one PHP thread.
 #[derive(Clone, Copy)]
 pub struct Cutoff<'a>(&'a Member);
 
@@ -22,7 +22,7 @@ impl<'a> Cutoff<'a> {
         Self(member)
     }
 
-    /// Lets `waker` be woken when the calling thread may have to give a wait up; to be called before the first look.
+    /// Registers `waker` for the events that may end the calling thread's wait; call it before the first check.
     pub fn sleeper(self, waker: Waker) -> Sleeper<'a> {
         self.0.waits().sleeper(waker)
     }

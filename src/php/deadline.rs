@@ -1,5 +1,5 @@
-//! How long scripts may take to end: the grace period on their own, then a time in which they are interrupted again and
-//! again. After that the caller gives up.
+//! How long scripts may take to end: first the grace period, then a time of repeated interrupts. After that the caller
+//! gives up.
 
 use crate::limits::INTERRUPT_EVERY_MS;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ pub struct Deadline {
     interrupted: Option<Instant>,
 }
 
-/// What to do now for scripts that have not ended.
+/// The next step for scripts that have not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing, for this long at most.
+    /// Wait, at most this long.
     Wait(Duration),
     /// Interrupt them.
     Interrupt,

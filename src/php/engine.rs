@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// How the engine is set up.
+/// The settings of the engine.
 #[derive(Debug, Clone, Default)]
 pub struct EngineOptions {
     /// php.ini directives that win over every file.
@@ -26,9 +26,9 @@ pub struct EngineOptions {
     pub ignore_ini: bool,
     /// `phpinfo()` writes plain text, for a terminal.
     pub text_info: bool,
-    /// Keeps PHP's own defaults of how errors are shown, instead of those that suit a server.
+    /// Keeps PHP's own defaults for showing errors, instead of a server's.
     pub stock_defaults: bool,
-    /// How many PHP threads will run at most.
+    /// The most PHP threads that will run.
     pub threads: usize,
     /// The program that `PHP_BINARY` names; `None`: this one.
     pub executable: Option<PathBuf>,
@@ -56,16 +56,16 @@ pub struct EngineInfo {
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// There is one engine per process, and once it was stopped there is none again.
+    /// There is one engine per process, and it cannot start again.
     #[error("starting PHP: this process has started its engine before, which it can do once")]
     AlreadyStarted,
-    /// PHP refused, and has said why on the log.
+    /// PHP refused, and has logged the reason.
     #[error("starting PHP: the engine refused to start; the messages before this one say why")]
     Refused,
-    /// The system lacks a resource without which PHP would end the process.
+    /// The system lacks a resource that PHP cannot run without.
     #[error("starting PHP: {0}")]
     System(#[from] io::Error),
-    /// A setting cannot be handed to PHP.
+    /// A setting cannot be passed to PHP.
     #[error("starting PHP: a php.ini setting holds a NUL byte ({0})")]
     Nul(#[from] NulError),
 }
@@ -73,7 +73,7 @@ pub enum EngineError {
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// Whether PHP threads may be started.
 static RUNS: AtomicBool = AtomicBool::new(false);
-/// The signals that the thread blocked which started the engine.
+/// The signals that the thread that started the engine had blocked.
 static MASK_OF_PROCESS: OnceCell<SignalMask> = OnceCell::new();
 
 /// The signals that PHP threads block, and programs that scripts start. `None`: the engine belongs to another program.
@@ -81,12 +81,12 @@ pub(super) fn mask_of_process() -> Option<&'static SignalMask> {
     MASK_OF_PROCESS.get()
 }
 
-/// Whether an engine runs that PHP threads can use.
+/// Whether an engine runs for PHP threads.
 pub(super) fn runs() -> bool {
     RUNS.load(Ordering::Acquire)
 }
 
-/// The program that has loaded the module has an engine of its own, which runs for as long as the module is used.
+/// The program that has loaded the module has its own engine, which runs while the module is used.
 pub(crate) fn engine_of_the_program_runs() {
     RUNS.store(true, Ordering::Release);
 }
@@ -94,12 +94,12 @@ pub(crate) fn engine_of_the_program_runs() {
 /// Threads that run on the engine's memory, or are about to.
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// How many PHP threads have been started and have not left.
+/// The number of PHP threads that were started and have not ended.
 fn live() -> usize {
     LIVE.load(Ordering::Acquire)
 }
 
-/// Counts a thread for as long as it uses the engine.
+/// Counts a thread while it uses the engine.
 pub(super) struct Live;
 
 impl Live {
@@ -170,7 +170,7 @@ impl Engine {
         super::release::set_running_release(&info.php_version);
         let mut engine = Self { info, _kept: kept, time_limits: None, _not_send: PhantomData };
         // Not before: opcache searches a gap between the mappings of the process and maps its memory there (MAP_FIXED).
-        // The memory of a thread that has just started may be there by then.
+        // A new thread's memory may be mapped there by then.
         engine.time_limits = Some(TimeLimits::start()?);
         Ok(engine)
     }
@@ -197,11 +197,11 @@ impl Drop for Engine {
     }
 }
 
-/// Exit status of a process that ends under PHP threads.
+/// The exit status of a process that ends while PHP threads still run.
 pub const EXIT_STUCK: i32 = 70;
 
-/// Ends the process without running destructors or exit handlers: PHP threads that did not leave still run on the
-/// engine's memory.
+/// Ends the process without running destructors or exit handlers: PHP threads that did not end still use the engine's
+/// memory.
 pub fn exit_at_once(status: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.
     unsafe { libc::_exit(status) }
@@ -226,7 +226,7 @@ fn text(string: *const c_char) -> Option<String> {
     (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned())
 }
 
-/// The settings in php.ini's syntax. A value that php.ini would take apart is quoted.
+/// The settings in php.ini's syntax. A value that php.ini would split is quoted.
 fn ini_text(settings: &[(String, String)], lines: &[OsString]) -> Vec<u8> {
     let mut text = String::new();
     for (name, value) in settings {

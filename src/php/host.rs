@@ -33,7 +33,7 @@ pub(super) unsafe fn bytes<'a>(start: *const c_char, len: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(start.cast(), len) }
 }
 
-/// Writes an answer to where C wants it.
+/// Writes a result to C's memory.
 ///
 /// # Safety
 /// `into` must be valid for a write.
@@ -59,8 +59,8 @@ pub(super) unsafe fn answer<T>(context: &mut Context, into: *mut T, result: Resu
 
 // ---- The thread's loop ----
 
-/// A panic must not cost the thread, so the next work is taken instead. The request that was taken is answered with an
-/// error.
+/// A panic must not cost the thread, so the next work is taken instead. The request that it had taken gets an error
+/// response.
 #[unsafe(no_mangle)]
 extern "C" fn host_next(host: *mut c_void, request: *mut igor_request) -> igor_next {
     for _ in 0..NEXT_PANICS_MAX {
@@ -209,7 +209,7 @@ leaf! {
     }
 }
 
-/// PHP lets a script set any number; what HTTP cannot carry becomes 500.
+/// PHP lets a script set any number; one that HTTP cannot express becomes 500.
 fn status_code(status: c_int) -> u16 {
     if status == 0 { 200 } else { u16::try_from(status).ok().filter(|code| (100..1000).contains(code)).unwrap_or(500) }
 }
@@ -343,14 +343,14 @@ leaf! {
     }
 }
 
-/// How long, and where in its life, a script waits.
+/// The time limit of a script's wait, and the script's phase.
 fn wait(timeout_s: f64, phase: igor_phase) -> (Duration, Phase) {
     let phase = match phase {
         igor_phase::IGOR_PHASE_BOOT => Phase::Boot,
         igor_phase::IGOR_PHASE_CALLBACK => Phase::Callback,
         _ => Phase::Request,
     };
-    // C has checked that it is finite and positive. A time that is too long for a Duration becomes the longest one.
+    // C has checked that it is finite and positive. A time beyond the range of a Duration becomes its maximum.
     (Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX), phase)
 }
 
@@ -439,7 +439,7 @@ leaf! {
     }
 }
 
-/// Whether PHP bails out at this point now. Not made by the macro, because C also calls it where it has no host.
+/// Whether PHP bails out at this point now. Not defined by the macro, because C also calls it without a host.
 #[cfg(feature = "faults")]
 #[unsafe(no_mangle)]
 extern "C" fn host_fault(point: *const c_char, len: usize) -> bool {

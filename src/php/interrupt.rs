@@ -1,9 +1,9 @@
 //! The one way in which other threads reach a PHP thread (law 2).
 //!
-//! A run begins before its PHP request starts up, because PHP reads a form's body then, and ends when its answer has
-//! been completed. Each begins a new generation, and a kill for an older one does nothing. While the script's PHP
-//! memory exists, the C thread is published here. It is cleared under the same lock. A kill ends the waits in Rust at
-//! any time of the run, and the script, once it runs, at its next step.
+//! A run starts before its PHP request does, because PHP reads a form's body during that start. It ends when its
+//! response is complete. Each run has a new generation, and a kill for an older one does nothing. While the script's
+//! PHP memory exists, the C thread is published here. It is cleared under the same lock. During the whole run a kill
+//! ends waits in Rust; it ends the script, once that runs, at its next step.
 
 use crate::exchange::Cancellation;
 use crate::ffi;
@@ -17,8 +17,8 @@ pub struct Interrupt {
     /// Protects the C thread's address and the generation; held while the C thread is signalled, never across user
     /// code.
     running: Mutex<Running>,
-    /// Ends the waits in Rust; the VM's interrupt handler reads it too. Only changed under the lock, so that it is of
-    /// the run that continues.
+    /// Ends the waits in Rust; the VM's interrupt handler reads it too. Only changed under the lock, so that it belongs
+    /// to the current run.
     waits: Arc<Cancellation>,
 }
 
@@ -53,12 +53,12 @@ impl Interrupt {
         }
     }
 
-    /// The script's memory is gone. Its answer may still be on the way to the client.
+    /// The script's memory is gone. Its response may still be in transit to the client.
     pub(super) fn clear(&self) {
         self.running().thread = None;
     }
 
-    /// The run is over, with its answer.
+    /// The run and its response are complete.
     pub(super) fn end(&self) {
         let mut running = self.running();
         running.goes_on = false;
@@ -68,8 +68,8 @@ impl Interrupt {
 
     /// Whether the run should end. Called on the PHP thread after the engine has cleared its flag.
     pub(super) fn kill_requested(&self) -> bool {
-        // Code of the JIT reads and clears that flag by plain instructions, which a processor may execute after this
-        // read. It would then clear the flag of a kill at that moment, and the kill would be lost.
+        // The JIT's code reads and clears that flag by plain instructions, which a processor may execute after this
+        // read. It would then clear the flag of a concurrent kill, and the kill would be lost.
         fence(Ordering::SeqCst);
         self.waits.is_cancelled()
     }
@@ -79,7 +79,7 @@ impl Interrupt {
         &self.waits
     }
 
-    /// The run that is going on, if any.
+    /// The current run, if any.
     pub fn generation(&self) -> Option<u64> {
         let running = self.running();
         running.goes_on.then_some(running.generation)
@@ -100,8 +100,8 @@ impl Interrupt {
                 unsafe { ffi::shim_thread_interrupt(thread.0) };
             }
         }
-        // After the lock is released, because waking takes the locks of the waits. A run that has begun since only
-        // looks once more.
+        // After the lock is released, because waking takes the locks of the waits. A run that has started since only
+        // checks once more.
         self.waits.wake();
         true
     }

@@ -44,7 +44,8 @@ mod tests {
         fn zend_hash_func(start: *const c_char, len: usize) -> u64;
     }
 
-    /// The engine adds C's `char`, which is signed on some processors, and takes strings in steps of eight, four and two.
+    /// The engine adds values of C's `char`, which is signed on some processors, and reads strings in steps of eight,
+    /// four and two.
     #[test]
     fn strings_have_the_hash_of_the_engine() {
         for byte in 0..=u8::MAX {

@@ -1,15 +1,15 @@
-//! Output that belongs to no response: each line becomes a record of the log.
+//! Output outside of responses: each line becomes a log record.
 
 use crate::limits::{LOG_LINE_BYTES_MAX, LOG_RECORDS_OF_MESSAGE_MAX};
 
-/// Cuts a stream of bytes into lines.
+/// Splits a stream of bytes into lines.
 #[derive(Default)]
 pub struct LineLog {
     rest: Vec<u8>,
 }
 
 impl LineLog {
-    /// Takes bytes and hands every whole line, without its end, to `log`. Lines longer than a record may be are cut,
+    /// Accepts bytes, and passes every complete line, without its end, to `log`. Lines longer than a record are split
     /// between two characters.
     pub fn push(&mut self, mut bytes: &[u8], mut log: impl FnMut(&str)) {
         while !bytes.is_empty() {
@@ -41,7 +41,7 @@ impl LineLog {
     }
 }
 
-/// How many bytes at the end belong to a character of UTF-8 whose other bytes are still to come.
+/// The number of bytes at the end that start an incomplete UTF-8 character.
 fn begun_character(bytes: &[u8]) -> usize {
     let is_first = |byte: u8| byte & 0xc0 != 0x80;
     let Some(back) = bytes.iter().rev().take(4).position(|&byte| is_first(byte)) else { return 0 };
@@ -55,7 +55,7 @@ fn begun_character(bytes: &[u8]) -> usize {
     if there < length { there } else { 0 }
 }
 
-/// What of a message becomes a record each: its lines, and pieces of those that are longer than a record may be.
+/// The records of a message: its lines, with too long ones split.
 pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
     message.lines().flat_map(|mut line| {
         std::iter::from_fn(move || {
@@ -70,9 +70,9 @@ pub(crate) fn records(message: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Hands each record of a message to `log`. A message of more than [`LOG_RECORDS_OF_MESSAGE_MAX`] records becomes one
-/// record, such as the trace of an endless recursion. The first lines say what happened, the last ones where the script
-/// began.
+/// Passes each record of a message to `log`. A message of more than [`LOG_RECORDS_OF_MESSAGE_MAX`] records becomes one
+/// record, such as the trace of an endless recursion. The first lines show what happened, the last ones where the
+/// script started.
 pub(crate) fn each_record(message: &str, mut log: impl FnMut(&str)) {
     let count = records(message).count();
     if count <= LOG_RECORDS_OF_MESSAGE_MAX {
@@ -88,11 +88,11 @@ pub(crate) fn each_record(message: &str, mut log: impl FnMut(&str)) {
     log(&format!("{} | … {left_out} more lines … | {}", first.join(" | "), last.join(" | ")));
 }
 
-/// The lines of a message without end that are logged.
+/// The number of lines that are logged of too long a message.
 const LINES_AT_START: usize = 10;
 /// See [`LINES_AT_START`].
 const LINES_AT_END: usize = 5;
-/// What of each of these lines is logged, so that the record is no longer than one may be.
+/// The logged part of each of these lines, so that the record stays within its bound.
 const SHORT_LINE_BYTES_MAX: usize = 500;
 const _: () = assert!((LINES_AT_START + LINES_AT_END) * (SHORT_LINE_BYTES_MAX + 3) + 64 <= LOG_LINE_BYTES_MAX);
 

@@ -2,7 +2,7 @@
 
 use crate::ffi;
 
-/// What kind of PHP thread it is, for its whole life.
+/// The kind of a PHP thread, for its whole life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// One PHP request per HTTP request.

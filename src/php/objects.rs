@@ -1,4 +1,4 @@
-//! The questions of the snapshot code about objects, which the engine answers.
+//! Answers the snapshot code's questions about objects, by asking the engine.
 
 use crate::ffi;
 use crate::vars::Objects;
@@ -20,7 +20,7 @@ impl Objects for EngineObjects {
     fn class_name(&self, object: *const c_void) -> String {
         // SAFETY: as above; the class name lives as long as the class.
         let bytes = unsafe { ZString::bytes(ffi::shim_class_name(object).cast()) };
-        // Anonymous classes carry a NUL and their place of declaration.
+        // Names of anonymous classes contain a NUL and the place of declaration.
         let shown = bytes.split(|&byte| byte == 0).next().unwrap_or(bytes);
         String::from_utf8_lossy(shown).into_owned()
     }

@@ -1,5 +1,5 @@
-//! The stores that the scripts of one PHP thread have open, and the values and claims that they hold. C knows a store
-//! by a number, so no pointer of C's outlives the PHP request.
+//! The stores that the scripts of one PHP thread have open, and the values and claims that they hold. C identifies a
+//! store by a number, so no pointer in C outlives the PHP request.
 
 use super::work::Failure;
 use crate::store::{Store, Stores};
@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// The open stores of the scripts of one PHP thread.
 pub(super) struct OpenStores {
     pub(super) declared: Arc<Stores>,
-    /// The thread as one that computes.
+    /// The thread's identity for `compute()`.
     pub(super) owner: u64,
-    /// By their numbers, which begin with 1.
+    /// By their numbers, which start at 1.
     open: Vec<Arc<Store>>,
     /// The value that C reads, until the next call.
     pub(super) read: Option<Value>,
@@ -21,7 +21,7 @@ pub(super) struct OpenStores {
     pub(super) computing: Vec<(Arc<Store>, Vec<u8>)>,
 }
 
-/// A key and its value; without one where only keys were asked for.
+/// A key and its value; no value if only keys were requested.
 pub(super) type Element = (Arc<[u8]>, Option<Value>);
 
 impl OpenStores {

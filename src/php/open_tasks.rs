@@ -6,7 +6,7 @@ use crate::tasks::Task;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The tasks that a PHP request has sent or taken and not let go.
+/// The tasks that a PHP request has sent or taken, and not released.
 #[derive(Default)]
 pub(super) struct OpenTasks {
     last: u64,
@@ -20,7 +20,7 @@ pub(super) struct Open {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Sent, in an HTTP request (which may be one of many of the script).
+    /// Sent, in an HTTP request (the script may serve many).
     SentInRequest,
     /// Sent by the script itself.
     Sent,
@@ -39,7 +39,7 @@ impl OpenTasks {
         self.open.get(&id).map(|open| open.task.clone()).ok_or_else(over)
     }
 
-    /// The HTTP request is over: no script reads the results of its tasks.
+    /// The HTTP request has ended: no script reads the results of its tasks.
     pub(super) fn request_ended(&mut self) {
         self.open.retain(|_, open| {
             let is_of_request = open.side == Side::SentInRequest;
@@ -50,7 +50,7 @@ impl OpenTasks {
         });
     }
 
-    /// The PHP request is over. Returns the messages about the tasks that it leaves undone.
+    /// The PHP request is over. Returns the messages about its unfinished tasks.
     pub(super) fn ended(&mut self, ended: &Ended) -> Vec<String> {
         let mut said = Vec::new();
         for (_, open) in self.open.drain() {

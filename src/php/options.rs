@@ -8,16 +8,16 @@ use std::sync::Arc;
 /// The options of a PHP thread.
 #[derive(Clone)]
 pub struct ThreadOptions {
-    /// The thread's name, as debuggers and `top` show it (15 bytes of it).
+    /// The thread's name; debuggers and `top` show its first 15 bytes.
     pub name: String,
-    /// Whether the signals of the process are none of its business: its threads block them, so that they reach another
-    /// thread, whose script may handle them.
+    /// Whether its threads block the signals of the process, so that these reach another thread whose script may handle
+    /// them.
     pub blocks_signals: bool,
-    /// php.ini settings that hold for its requests alone, as names and values.
+    /// php.ini settings for its requests only, as names and values.
     pub settings: Arc<Pairs>,
     /// How snapshots reach its scripts.
     pub policy: Policy,
-    /// The pinned bytes of all threads.
+    /// The budget for pinned bytes of all threads.
     pub copy_budget: Arc<CopyBudget>,
     /// The bounds of the snapshots that its scripts publish.
     pub limits: Limits,

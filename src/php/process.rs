@@ -2,8 +2,8 @@
 
 use crate::ffi;
 
-/// Takes the process for the server alone. Programs that scripts start inherit no descriptor that is open now, and a
-/// signal that no script handles ends no process. To be called once, when the engine has started.
+/// Protects the process from scripts. Programs that scripts start inherit no descriptor that is open now, and
+/// a signal that no script handles ends no process. Call it once, after the engine has started.
 pub fn own() {
     // SAFETY: changes descriptors' flags and signal handlers, which need no PHP.
     unsafe { ffi::shim_process_own() };

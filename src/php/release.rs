@@ -5,29 +5,29 @@ use std::sync::OnceLock;
 /// Lines `floor SERIES VERSION DATE REASON`, among others.
 const RELEASES: &str = include_str!("../../scripts/php-releases.txt");
 
-/// The release that runs, once the engine has started.
+/// The running release, once the engine has started.
 static RUNNING: OnceLock<String> = OnceLock::new();
 
-/// The oldest release of a series below which remote code execution is not public.
+/// The oldest release of a series without publicly known remote code execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Floor {
     /// For example `8.4.28`.
     pub version: &'static str,
-    /// The day on which the flaws below it became public.
+    /// The day on which the flaws of older releases became public.
     pub since: &'static str,
     /// What they are.
     pub reason: &'static str,
 }
 
-/// The floor of the series, when this release is below it. A release of an unlisted series is below none.
+/// The floor of the series, if this release is below it. A release of an unlisted series is below none.
 ///
-/// A suffix of the version (`8.4.28-dev`, `8.4.28RC1`, a vendor's `8.4.28-1`) is not looked at.
+/// A suffix of the version (`8.4.28-dev`, `8.4.28RC1`, a vendor's `8.4.28-1`) is ignored.
 pub fn floor_above(version: &str) -> Option<Floor> {
     let floor = floors().find(|floor| series(floor.version) == series(version))?;
     (numbers(version) < numbers(floor.version)).then_some(floor)
 }
 
-/// The version of the PHP that runs in this process; empty before its start.
+/// The version of this process's PHP; empty before its start.
 pub fn running_release() -> &'static str {
     RUNNING.get().map_or("", String::as_str)
 }

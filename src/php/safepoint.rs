@@ -1,6 +1,6 @@
 //! Brings every PHP thread of the process to the boundary between two PHP requests, so that opcache can be restarted.
 //!
-//! A thread asks [`Safepoint::enter`] before each PHP request and says [`Safepoint::leave`] after it. The phases, which
+//! A thread calls [`Safepoint::enter`] before each PHP request and [`Safepoint::leave`] after it. The phases, which
 //! only the functions here change, and only under the lock:
 //!
 //! * *open*: every thread enters;
@@ -10,12 +10,12 @@
 //!   request starts;
 //! * *given up*: some thread did not leave. All threads enter, and the drain restarts when it has left.
 //!
-//! The way in and out is two stores and two loads on memory that is otherwise only read. A thread first says that it is
-//! inside and then looks at the phase; the coordinator first sets the phase and then looks who is inside. All four are
-//! sequentially consistent, so at least one of the two sees the other (Dekker): no one is inside unseen. A thread that
-//! finds the gate closed takes its word back, under the lock.
+//! Entering and leaving costs two stores and two loads on memory that is otherwise only read. A thread first marks
+//! itself as inside and then reads the phase; the coordinator first sets the phase and then checks which threads are
+//! inside. All four are sequentially consistent, so at least one of the two sees the other (Dekker): no thread is
+//! inside unseen. A thread that finds the gate closed removes its mark, under the lock.
 //!
-//! Nothing here makes a restart unsafe when it errs: `c/opcache.c` lets opcache restart only for a thread that is
+//! An error here cannot make a restart unsafe: `c/opcache.c` lets opcache restart only for a thread that is
 //! alone.
 
 use super::deadline::{Deadline, Step};
@@ -33,7 +33,7 @@ const ENDING_RUNS: u8 = 2;
 const ENDING_ALL: u8 = 3;
 const GIVEN_UP: u8 = 4;
 
-/// Where the PHP threads of the process are brought to a halt.
+/// Stops the PHP threads of the process between two PHP requests.
 pub struct Safepoint {
     /// Shortest time between two restarts.
     interval: Duration,
@@ -41,10 +41,10 @@ pub struct Safepoint {
     phase: AtomicU8,
     /// In a drain: the scripts of workers have been asked to end. Written under the lock.
     told: AtomicBool,
-    /// Protects the rest. Never held across a call into the engine. No one who holds a lock that a PHP thread waits
-    /// with may take it: the thread is woken under it.
+    /// Protects the rest. Never held across a call into the engine. Code that holds a lock that a PHP thread waits with
+    /// must not take it, because the thread is woken under it.
     state: Mutex<State>,
-    /// Notified of every change of the phase, and of every leave while the gate is not open.
+    /// Notified at every change of the phase, and at every leave while the gate is not open.
     changed: Condvar,
 }
 
@@ -78,9 +78,9 @@ pub(super) enum Reason {
     Reset,
     /// Its memory is used up.
     Memory,
-    /// It holds as many files as it may.
+    /// Its table of files is full.
     Files,
-    /// It has asked by itself; PHP before 8.4 does not say why.
+    /// It has asked by itself; PHP before 8.4 does not report the reason.
     Full,
 }
 
@@ -95,7 +95,7 @@ impl Reason {
     }
 }
 
-/// A restart that was asked for and has not happened yet.
+/// A requested restart that has not happened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRequest {
     reason: Reason,
@@ -104,11 +104,11 @@ pub struct RestartRequest {
     /// The thread that asked first, and its script's place.
     by: String,
     since: Instant,
-    /// How often it was asked for; all of them become one restart.
+    /// The number of requests; they all become one restart.
     asked: u64,
 }
 
-/// How often opcache has been restarted since the process began.
+/// The number of opcache restarts since the process started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restarts {
     /// Because a script called `opcache_reset()`.
@@ -124,25 +124,25 @@ pub struct Restarts {
 pub(super) enum Admission {
     /// Beside the others.
     Beside,
-    /// No one else is inside until it says [`Safepoint::entered`].
+    /// No other thread is inside until it calls [`Safepoint::entered`].
     Alone {
         /// opcache must be asked to restart.
         reset: bool,
     },
 }
 
-/// What opcache has done while a thread started its PHP request.
+/// What opcache did while a thread started its PHP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Started {
     /// No restart was pending.
     Nothing,
-    /// One is pending, and was refused.
+    /// A pending restart was refused.
     Refused,
     /// It has restarted.
     Restarted,
 }
 
-/// Which threads a step of a drain is about.
+/// The threads that a step of a drain concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainStep {
     /// The threads that run worker scripts.
@@ -251,8 +251,8 @@ impl Safepoint {
         }
     }
 
-    /// Whether the script of this thread must end before any worker starts: its wait for one could not end. Not before
-    /// the workers have been asked to end, so that their scripts do not fail by it.
+    /// Whether this thread's script must end before any worker starts, so that its wait for a worker cannot end. Only
+    /// true after the workers were asked to end, so that it does not make their scripts fail.
     pub(super) fn holds_back(&self, member: &Member) -> bool {
         !admits(self.phase.load(Ordering::SeqCst), member.mode) && self.told.load(Ordering::SeqCst)
     }
@@ -267,7 +267,7 @@ impl Safepoint {
         true
     }
 
-    /// Takes note of a restart that opcache has decided on.
+    /// Records a restart that opcache has scheduled.
     pub(super) fn full(&self, member: &Member, reason: Reason) {
         let mut state = self.locked();
         if state.coordinated {
@@ -298,7 +298,7 @@ impl Safepoint {
         state.stopped = false;
     }
 
-    /// Opens the gate for good: the server stops, and every thread must be able to end. Ends the coordinator.
+    /// Opens the gate permanently: the server stops, and every thread must be able to end. Ends the coordinator.
     pub fn stop(&self) {
         let mut state = self.locked();
         state.stopped = true;
@@ -308,7 +308,8 @@ impl Safepoint {
         self.set_phase(&state, OPEN);
     }
 
-    /// Blocks until a restart is due, says for what, and closes the gate to worker scripts. `None`: the server stops.
+    /// Blocks until a restart is due, closes the gate to worker scripts, and returns the reason. `None`: the server
+    /// stops.
     pub fn next_request(&self) -> Option<RestartRequest> {
         let mut state = self.locked();
         loop {
@@ -332,9 +333,9 @@ impl Safepoint {
         }
     }
 
-    /// Waits until these threads have left; the scripts of workers have been asked to end. On their own until `grace`,
-    /// interrupted again and again from then on, for `kill` at most. Returns the names and places of those that are
-    /// still there. Ends at once when the server stops.
+    /// Waits until these threads have left; the scripts of workers have been asked to end. They may leave on their own
+    /// until `grace`; then they are interrupted repeatedly, at most for `kill`. Returns the names and places of those
+    /// that have not left. Ends at once when the server stops.
     pub fn await_left(&self, which: DrainStep, grace: Instant, kill: Duration) -> Vec<(String, Option<String>)> {
         let mut state = self.locked();
         let (mut deadline, mut interrupted) = (Deadline::new(grace, kill), false);
@@ -372,7 +373,7 @@ impl Safepoint {
         }
     }
 
-    /// Opens the gate without a restart: some threads do not leave. It is tried again when they have.
+    /// Opens the gate without a restart: some threads do not leave. The drain is repeated when they have.
     pub fn give_up(&self) {
         let mut state = self.locked();
         let draining = matches!(self.phase.load(Ordering::SeqCst), ENDING_RUNS | ENDING_ALL);
@@ -384,12 +385,12 @@ impl Safepoint {
         self.set_phase(&state, GIVEN_UP);
     }
 
-    /// How often opcache has been restarted.
+    /// The number of opcache restarts.
     pub fn restarts(&self) -> Restarts {
         self.locked().restarts
     }
 
-    /// Takes the state: that is also the proof that the lock is held.
+    /// Takes the state by reference, which proves that the lock is held.
     fn set_phase(&self, state: &State, phase: u8) {
         self.phase.store(phase, Ordering::SeqCst);
         self.changed.notify_all();
@@ -401,7 +402,7 @@ impl Safepoint {
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
-        // Every change under the lock is a plain store, so a panic leaves nothing half-done.
+        // Every change under the lock is a plain store, so a panic leaves a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -422,12 +423,12 @@ impl Member {
 }
 
 impl State {
-    /// Lets the threads that wait for a worker check whether it is held back.
+    /// Makes the threads that wait for a worker check whether the drain holds it back.
     fn wake(&self) {
         self.members.iter().for_each(|member| member.waits().wake());
     }
 
-    /// Interrupts the scripts that a step is about; logs them the first time.
+    /// Interrupts the scripts that a step concerns; logs them the first time.
     fn interrupt(&self, which: DrainStep, first: bool) {
         for member in self.inside(which) {
             if first {

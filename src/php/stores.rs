@@ -1,5 +1,5 @@
-//! The leaves by which C works on stores. C knows a store and a list by a number, and reads a value while it is held
-//! here.
+//! The leaves by which C works on stores. C identifies stores and lists by numbers, and reads a value while this side
+//! holds it.
 
 use super::context::Context;
 use super::cutoff::{Cut, Cutoff};
@@ -204,7 +204,7 @@ fn refused(refusal: crate::vars::Refusal) -> Failure {
     if refusal.is_value_error() { Failure::value(message) } else { Failure::runtime(message) }
 }
 
-/// Copies the elements of an array of PHP: all, or none.
+/// Copies the elements of a PHP array: all or none.
 ///
 /// # Safety
 /// The array must live, unwritten, during the call.

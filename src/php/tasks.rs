@@ -26,7 +26,7 @@ impl Interruption for Cutoff<'_> {
     }
 }
 
-/// The exception of a script whose wait for a task was ended.
+/// The exception for a script whose wait for a task was ended.
 fn cut_off(cutoff: Cutoff<'_>) -> Failure {
     Failure::runtime(match cutoff.look() {
         Some(Cut::HeldBack) => {
@@ -125,7 +125,7 @@ impl Context {
         stream.map_err(|error| Failure::runtime(format!("making the stream of a task: {error}")))
     }
 
-    /// The script has let go of its handle.
+    /// The script has released its handle.
     fn task_drop(&mut self, id: u64, reason: &str) {
         let Some(open) = self.tasks.open.remove(&id) else { return };
         if open.side != Side::Received {
@@ -156,7 +156,7 @@ fn send_failed(name: &[u8], timeout: Option<Duration>, error: SendError, cutoff:
     }
 }
 
-/// C's number of seconds; negative: without an end.
+/// A number of seconds from C; negative: no limit.
 fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
@@ -165,7 +165,7 @@ fn verdict(context: &mut Context, result: Result<(), Failure>) -> igor_verdict {
     result.map_or_else(|failure| context.fail(failure), |()| igor_verdict::IGOR_OK)
 }
 
-/// Hands a descriptor to C, which closes it.
+/// Passes a descriptor to C, which closes it.
 ///
 /// # Safety
 /// `into` must be valid for a write.

@@ -22,17 +22,16 @@ fn block_signals_of_process() -> SignalMask {
 
 /// Starts a PHP thread. The engine must not be stopped before the thread has been joined.
 ///
-/// # Errors
-/// The engine does not run, or the system could not start a thread, or it has none of the timers that PHP needs for
+/// # Errors The engine does not run, the system could not start a thread, or it has no timer left, which PHP needs for
 /// each.
 pub fn spawn(options: ThreadOptions, work: Box<dyn Work>, interrupt: Arc<Interrupt>) -> io::Result<JoinHandle<()>> {
     if !super::engine::runs() {
         return Err(io::Error::other("PHP's engine does not run; it must be started before its threads"));
     }
     let timer = Reserved::new()?;
-    // A thread begins with the mask of the one that starts it.
+    // A thread starts with the signal mask of its creator.
     let mask = options.blocks_signals.then(block_signals_of_process);
-    // That one may be without PHP, and then blocks nearly everything.
+    // A creator without PHP blocks nearly all signals.
     let own_mask = if options.blocks_signals { None } else { super::engine::mask_of_process() };
     let builder = std::thread::Builder::new().name(options.name.clone()).stack_size(PHP_THREAD_STACK_BYTES);
     let live = Live::new();

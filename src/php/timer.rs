@@ -1,7 +1,7 @@
-//! What ends scripts that run longer than their `max_execution_time`. PHP makes a timer of the system for each request,
-//! and ends the whole process where the system has none left. In our own programs one thread looks at the deadlines of
-//! all PHP threads instead (`c/time_limit.c`). In a program that does not export our functions, a PHP thread still
-//! needs a timer, so each thread gets its own first.
+//! Ends scripts that run longer than their `max_execution_time`. PHP creates a system timer for each request, and exits
+//! the whole process if the system has none left. In our own programs one thread checks the deadlines of all PHP
+//! threads instead (`c/time_limit.c`). In a program that does not export our functions, a PHP thread still needs a
+//! timer, so each thread gets its own first.
 
 use crate::ffi;
 use crate::signals::SignalMask;
@@ -23,7 +23,7 @@ fn ours() -> bool {
 pub(super) struct TimeLimits(Option<JoinHandle<()>>);
 
 impl TimeLimits {
-    /// Starts the thread, where it is needed. To be called when the engine has started.
+    /// Starts the thread if it is needed. Call it after the engine has started.
     ///
     /// # Errors
     /// The system could not start a thread.
@@ -31,7 +31,7 @@ impl TimeLimits {
         if !ours() {
             return Ok(Self(None));
         }
-        // Signals of the process are for other threads; this one starts with the mask of its starter.
+        // Other threads handle signals of the process; this one starts with its creator's signal mask.
         let mask = SignalMask::block_all_but(&[]);
         let started = std::thread::Builder::new().name("igor-time-limit".to_owned()).spawn(|| {
             // SAFETY: runs on a thread of its own, once; works on the shim's list alone, under its lock.

@@ -148,22 +148,21 @@ impl Control {
         (Self { requests: sender, live: lives, stop: stop.sender.clone() }, Controlled { requests, live })
     }
 
-    /// What runs now.
+    /// The running configuration and its threads.
     pub(super) fn live(&self) -> Arc<Live> {
         self.live.borrow().clone()
     }
 
-    /// Puts another configuration in the place of the running one; `None`: the file as it is now. See `reload`.
+    /// Replaces the running configuration by this text; `None`: by the file as it is now. See `reload`.
     ///
-    /// # Errors
-    /// Says why the running configuration continues.
+    /// # Errors Why the running configuration continues.
     pub(super) async fn reload(&self, text: Option<String>) -> Result<Reloaded, ControlError> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Reload { text, reply }).await.map_err(|_| ControlError::Stopping)?;
         answer.await.unwrap_or(Err(ControlError::Stopping))
     }
 
-    /// Lets the workers of some scopes restart. Returns when every script of theirs that ran has ended: on its own
+    /// Restarts the workers of some scopes. Returns when each of their running scripts has ended: on its own
     /// within the grace period, or interrupted.
     pub(super) async fn restart(&self, scopes: impl Fn(&ScopeLabel) -> bool) -> Restarted {
         let live = self.live();
@@ -184,7 +183,7 @@ impl Control {
         Restarted { workers, stuck }
     }
 
-    /// Begins the way down. The first reason counts.
+    /// Starts the shutdown. The first reason counts.
     pub(super) fn stop(&self, reason: &'static str) {
         self.stop.send_if_modified(|given| {
             let first = given.is_none();

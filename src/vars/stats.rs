@@ -1,7 +1,7 @@
 //! Totals over all snapshots of the process, for the metrics.
 //!
 //! They are updated where a snapshot is made, replaced, copied or freed, all of which cost far more than an atomic
-//! addition. A zero-copy read writes nothing here; their number is the slot's reads minus its copies (see
+//! addition. A zero-copy read writes nothing here; each slot counts its own reads (see
 //! [`SlotCounters`](super::SlotCounters)). `Relaxed` everywhere: nothing synchronises by these numbers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
-//! Who gets in, what comes in, and what the file server shows: `basic_auth`, `request_body`, `file_server`.
+//! Access checks, request bodies, and the lists of the file server: `basic_auth`, `request_body`, `file_server`.
 
 use super::*;
 
-/// `secret`, by bcrypt at the least cost.
+/// `secret`, by bcrypt at the lowest cost.
 const BCRYPT: &str = "$2y$04$yIu/NUaNhlGBMtvVgAtMZecuNq1ImtkBMb8BxehCWGt6tB9uTQwjm";
 
 /// `secret`, by Argon2id at a small cost.
@@ -62,7 +62,7 @@ fn a_password_lets_in() {
         ));
         for (credentials, status, text) in [
             ("alice:secret", 200, "hello alice"),
-            // The second time it is known.
+            // The second check uses the cache.
             ("alice:secret", 200, "hello alice"),
             ("alice:wrong", 401, "no: 401"),
             ("bob:secret", 401, "no: 401"),

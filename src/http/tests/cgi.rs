@@ -1,4 +1,4 @@
-//! What PHP learns of a request.
+//! The description of a request for PHP.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -163,7 +163,7 @@ fn headers_become_variables_unless_they_lie() {
     assert_eq!(head.headers.get(b"X-Two"), Some(b"a, b".as_slice()));
     assert_eq!(head.headers.get(b"X_forwarded_for"), Some(b"203.0.113.1".as_slice()));
     assert_eq!(head.headers.get(b"X.real.ip"), Some(b"203.0.113.2".as_slice()));
-    // However a variable is made of the names: nothing of these fields is there.
+    // No variable comes from these fields, however their names are converted.
     for (name, value) in head.server_vars.iter() {
         assert!(!value.starts_with(b"203.0.113.") && value != b"admin", "{}", String::from_utf8_lossy(name));
     }

@@ -149,7 +149,7 @@ fn shutting_down_waits_for_running_requests_and_closes_idle_connections() {
     let listener = server.listener.take().expect("the server runs");
     let ending = server.runtime.spawn(listener.shut_down(DEADLINE));
     assert!(idle.is_closed());
-    // Another task closes the socket than the connections.
+    // Socket and connections are closed by different tasks.
     wait_until("nothing listens any more", || TcpStream::connect(server.address).is_err());
     go_on.send(()).expect("the script waits");
     let answer = busy.answer();

@@ -193,7 +193,7 @@ fn a_client_that_hangs_up_is_noticed() {
         let mut client = server.client();
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         starts.recv_timeout(DEADLINE).expect("the script starts");
-        // Who is only asked for learns of nothing less.
+        // HEAD gets the same length.
         if path == "/asks" {
             client.reset()
         } else {
@@ -257,13 +257,13 @@ fn a_wrong_content_length_cannot_be_mistaken_for_the_next_response() {
         let _ = respond(exchange, 200, &[&format!("Content-Length: {promised}")]);
         let _ = exchange.write(&vec![b'x'; written.parse().expect("a number")]);
     });
-    // Too much: cut off, and the connection continues.
+    // Too many bytes: the excess is dropped, and the connection continues.
     let mut client = server.client();
     for (promised, written) in [(3, 5), (3, 100_000), (0, 1), (5, 5), (100_000, 100_000)] {
         client.send(&format!("GET /{promised}/{written} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(client.answer().body.len(), promised, "{promised} of {written}");
     }
-    // Too little: the client sees that something is missing.
+    // Too few bytes: the client notices that some are missing.
     for (promised, written) in [(5, 3), (5, 0), (100_000, 50_000)] {
         let mut client = server.client();
         client.send(&format!("GET /{promised}/{written} HTTP/1.1\r\nHost: a\r\n\r\n"));

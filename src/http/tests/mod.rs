@@ -1,4 +1,4 @@
-//! The HTTP side through the front door: a real socket, and a sender whose threads play PHP.
+//! The HTTP side through the front door: a real socket, and a sender with fake PHP threads.
 
 mod access;
 mod access_log;
@@ -28,7 +28,7 @@ use super::tree::Routes;
 use crate::config::{self, FileServer, Matcher, PhpSettings, Respond, Root, Status, Text};
 use crate::exchange::{Exchange, Flow, Job, JobSender, ResponseHead};
 
-/// A deadlock guard for everything that a test waits for; never a measure of speed.
+/// The timeout of every wait of a test, as a guard against deadlocks; it measures no speed.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a fake PHP thread does with a request.
@@ -115,7 +115,7 @@ fn configured(directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteS
     configured_with("", directives, root, queue)
 }
 
-/// The same with these global options.
+/// The same, with these global options.
 fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<RequestQueue>) -> SiteSettings {
     let caddyfile = format!("{{\n{options}\n}}\n:80 {{\nroot {}\n{directives}\n}}\n", root.display());
     let mut config = match config::parse(&caddyfile, &root.join("Caddyfile"), &|_| None) {
@@ -177,7 +177,7 @@ fn php_route(root: &Path, queue: &Arc<RequestQueue>) -> PhpRoute {
     with_settings(root, queue, |_| ())
 }
 
-/// A `php_server` whose settings `change` has changed.
+/// A `php_server` with settings modified by `change`.
 fn with_settings(root: &Path, queue: &Arc<RequestQueue>, change: impl FnOnce(&mut PhpSettings)) -> PhpRoute {
     let mut settings = PhpSettings::new();
     settings.root = Root::Fixed(root.to_owned());
@@ -186,7 +186,7 @@ fn with_settings(root: &Path, queue: &Arc<RequestQueue>, change: impl FnOnce(&mu
     PhpRoute { mode: PhpMode::Server, settings, classic: Arc::clone(queue), workers: Vec::new() }
 }
 
-/// A document root with a front controller, so that every path that is no file reaches the fake PHP.
+/// A document root with a front controller, so that every path that is not a file reaches the fake PHP.
 fn document_root() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(root.path().join("index.php"), "<?php").expect("the front controller is written");
@@ -271,7 +271,7 @@ impl Answer {
     }
 }
 
-/// A client that says exactly what it is asked to.
+/// A client that sends exactly the given bytes.
 struct Client {
     reader: BufReader<TcpStream>,
 }
@@ -285,7 +285,7 @@ impl Client {
         self.reader.get_mut().write_all(bytes).expect("the server takes the request");
     }
 
-    /// Is gone for good, which a client that only closes the connection need not be: it may still read.
+    /// Resets the connection: a client that only closes its sending side may still read.
     fn reset(self) {
         let linger = Some(Duration::ZERO);
         socket2::SockRef::from(self.reader.get_ref()).set_linger(linger).expect("it can be set");
@@ -356,7 +356,7 @@ impl Client {
     }
 }
 
-/// Waits for a condition that another thread brings about.
+/// Waits for a condition that another thread fulfils.
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {

@@ -29,7 +29,7 @@ fn a_full_queue_and_a_long_wait_answer_503_with_retry_after() {
     assert_refused(&mut first);
     assert_refused(&mut second);
     assert_eq!(server.queue.refused(), 2);
-    // Both are withdrawn: whatever is still queued does not run.
+    // Both are withdrawn: jobs that are still queued do not run.
     assert_eq!(jobs.try_iter().filter_map(Job::take).count(), 0);
     assert_eq!(server.queue.depth(), 0, "skipped jobs give their places back");
 }
@@ -55,7 +55,7 @@ fn who_waits_for_a_place_gets_it() {
     let mut first = ask(&server);
     let first_job = jobs.recv_timeout(DEADLINE).expect("the first is queued");
     let mut second = ask(&server);
-    // Taking the first job is what frees the place for the second.
+    // Taking the first job frees the place for the second.
     hello(first_job.take().expect("nobody withdrew it").as_mut());
     hello(jobs.recv_timeout(DEADLINE).expect("the second is queued").take().expect("nobody withdrew it").as_mut());
     assert_eq!((first.answer().status, second.answer().status), (200, 200));
@@ -68,7 +68,7 @@ fn a_request_that_runs_is_never_given_up() {
     let server = Server::new(sender, Some(limit));
     let mut client = ask(&server);
     let mut exchange = jobs.recv_timeout(DEADLINE).expect("it is queued").take().expect("nobody withdrew it");
-    // Longer than anyone may wait for a thread; but this request has one.
+    // Longer than any request may wait for a thread; but this request already has one.
     std::thread::sleep(limit * 5);
     hello(exchange.as_mut());
     drop(exchange);
@@ -83,7 +83,7 @@ fn a_client_that_hangs_up_while_it_waits_is_not_run() {
     let job = jobs.recv_timeout(DEADLINE).expect("it is queued");
     let claim = job.claim();
     drop(client);
-    // Withdrawing is what the server does; that it did shows in that no one else can.
+    // The server withdraws the job, so a second withdrawal fails.
     wait_until("the server noticed", || server.listener().connections() == 0);
     assert!(!claim.withdraw());
     assert!(job.take().is_none());
@@ -98,7 +98,7 @@ fn without_threads_the_answer_is_503() {
     let mut client = ask(&server);
     drop(jobs.recv_timeout(DEADLINE).expect("it is queued"));
     assert_refused(&mut client);
-    // A sender that takes nothing any more.
+    // A sender that accepts no more jobs.
     drop(jobs);
     assert_refused(&mut ask(&server));
 }

@@ -1,4 +1,4 @@
-//! Where requests go, as tables over a fake file system.
+//! The targets of requests, as tables over a fake file system.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ impl FileSystem for FakeFiles {
     fn kind(&self, path: &Path) -> Option<FileKind> {
         let text = path.to_str()?;
         let kind = self.0.get(Path::new(text.trim_end_matches('/'))).copied()?;
-        // As `stat` does: a file with a slash behind it is an error.
+        // Like `stat`: a file with a trailing slash is an error.
         (kind == FileKind::Directory || !text.ends_with('/')).then_some(kind)
     }
 }
@@ -199,7 +199,7 @@ fn files_to_try_are_tried_in_order() {
         (&["{path}/", "app.php"], "/docs/", "file /docs/"),
         (&["docs/", "app.php"], "/none", "file /docs/"),
         (&["page.html"], "/app.php", "file /page.html"),
-        // Where none fits, the path is as it is.
+        // If none matches, the path stays unchanged.
         (&["none.php"], "/app.php", "/site/app.php as /app.php + \"\""),
         (&["none.php"], "/page.html", "file /page.html"),
         (&["none.php"], "/none", "404"),
@@ -239,9 +239,9 @@ fn workers_get_their_script_and_their_patterns() {
         ("/index.php/a", "/site/index.php as /index.php + \"/a\" worker front"),
         ("/any/path", "/site/index.php as /index.php + \"\" worker front"),
         ("/style.css", "file /style.css"),
-        // A script of its own, for example a background worker's, is not the worker's business (B9).
+        // Another script, for example a background worker's, is not sent to the worker (B9).
         ("/other.php", "/site/other.php as /other.php + \"\""),
-        // As in FrankenPHP, a worker's patterns leave the static files alone.
+        // As in FrankenPHP, static files win over a worker's patterns.
         ("/api/real.css", "file /api/real.css"),
         ("/api/users", "/apps/api.php as /api.php + \"\" worker api"),
         ("/api/../style.css", "file /style.css"),
@@ -281,7 +281,7 @@ fn hosts_lose_their_port() {
     }
 }
 
-/// A file system in which everything exists: the worst case for a path that tries to get out.
+/// A file system in which every path exists: the worst case for a path that tries to leave the root.
 struct Everything(FileKind);
 
 impl FileSystem for Everything {

@@ -1,8 +1,8 @@
-//! Handlers other than PHP, and which of them answers.
+//! Handlers other than PHP, and the choice between them.
 
 use super::*;
 
-/// A server for `sites`, whose PHP prints what it runs.
+/// A server for `sites`; its fake PHP prints the script that it runs.
 fn server(make_sites: impl FnOnce(&Path, &Arc<RequestQueue>) -> Vec<SiteSettings>) -> Server {
     let root = document_root();
     let sender = FakeThreads::start(8, 1, |exchange| {
@@ -58,11 +58,11 @@ fn header_changes_before_the_handler_and_after_it() {
         ("header ?X-A 1", "content-type=text/plain x-a=1 x-from=php"),
         ("header {\nX-A 1\n+X-A 2\n}", "content-type=text/plain x-a=1 x-a=2 x-from=php"),
         ("header X-A 1\nheader X-A 2", "content-type=text/plain x-a=2 x-from=php"),
-        // Each deferred change wraps the ones behind it.
+        // Each deferred change wraps the later ones.
         ("header >X-A 1\nheader >X-A 2", "content-type=text/plain x-a=1 x-from=php"),
         ("header /page X-A 1\nheader /other X-A 2", "content-type=text/plain x-a=1 x-from=php"),
         ("header X-A {method}{path}", "content-type=text/plain x-a=GET/page x-from=php"),
-        // What frames the message is not theirs to change.
+        // They cannot change the fields that frame the message.
         (
             "header >Content-Length 3\nheader -Content-Length\nheader >Transfer-Encoding gzip",
             "content-type=text/plain x-from=php",
@@ -227,7 +227,7 @@ fn a_download_is_resumed_only_if_the_file_is_the_same() {
         (format!("If-Range: {tag}\r\n"), 206, 10),
         ("If-Range: \"of another version\"\r\n".to_owned(), 200, 256),
         (format!("If-Range: W/{tag}\r\n"), 200, 256),
-        // A date cannot tell two versions of one second apart.
+        // A date cannot distinguish two versions of the same second.
         (format!("If-Range: {modified}\r\n"), 200, 256),
         ("If-Range: Thu, 01 Jan 1970 00:00:00 GMT\r\n".to_owned(), 200, 256),
         ("If-Range: nonsense\r\n".to_owned(), 200, 256),
@@ -303,7 +303,7 @@ fn static_files_know_ranges_and_validators() {
     );
     assert_eq!(get("/data.bin", "Range: bytes=500-\r\n").status, 416);
 
-    // Unknown units, and methods that have no parts.
+    // Unknown units, and methods without ranges.
     assert_eq!(get("/data.bin", "Range: seconds=1-2\r\n").status, 200);
     assert_eq!(ask(&server, "HEAD", "a", "/data.bin", "Range: bytes=0-1\r\n").status, 200);
 
@@ -396,7 +396,7 @@ fn one_part_or_the_whole_of_a_file() {
         ("/page.html", "bytes=0-,0-", 200, None, "<p>hello</p>"),
         ("/page.html", &many, 200, None, "<p>hello</p>"),
         ("/page.html", "bytes=0-0\r\nRange: bytes=1-1", 200, None, "<p>hello</p>"),
-        // It was a 206 with the range 0-0, and a length that was none.
+        // It used to be a 206 with the range 0-0 and a wrong length.
         ("/empty.txt", "bytes=0-0", 200, None, ""),
         ("/empty.txt", "bytes=-1", 200, None, ""),
         ("/empty.txt", "bytes=0-0,1-1", 200, None, ""),

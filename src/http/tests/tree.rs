@@ -1,8 +1,8 @@
-//! The tree of routes through the front door: which handler answers, and what it sees.
+//! The tree of routes through the front door: the handler that answers, and the request that it sees.
 
 use super::*;
 
-/// A server whose PHP says which script runs, with which path info and query, and what was asked for.
+/// A server with a fake PHP that prints the script, path info and query, and the original request.
 fn server(directives: &str) -> Server {
     server_with("", directives)
 }
@@ -36,7 +36,7 @@ fn server_with(options: &str, directives: &str) -> Server {
     Server::with(root, queue, vec![site])
 }
 
-/// Asks for each path and compares status and body. A path may have a method in front.
+/// Requests each path and compares status and body. A path may be preceded by a method.
 fn check(directives: &str, table: &[(&str, u16, &str)]) {
     let server = server(directives);
     for (request, status, body) in table {

@@ -62,7 +62,7 @@ const LINES: &[&str] = &[
     "php_server @m",
 ];
 
-/// A site with blocks in blocks. Each block has a matcher of its own under the one name.
+/// A site with blocks in blocks. Each block has its own matcher under the same name.
 fn site() -> impl Strategy<Value = String> {
     let block = |lines| (prop::sample::select(MATCHERS), prop::collection::vec(lines, 0..6));
     let line = prop::sample::select(LINES).prop_map(str::to_owned).prop_recursive(5, 60, 6, move |inner| {
@@ -96,12 +96,12 @@ fn handler(handler: &ConfigHandler) -> Option<Handler> {
     match handler {
         ConfigHandler::Subroute(_) => None,
         ConfigHandler::Change(change) => Some(Handler::Change(change.clone())),
-        // What answers ends the walk; here it continues, so that all of it is seen.
+        // A handler that answers would end the walk; here the walk continues, so that it is seen completely.
         _ => Some(Handler::Abort),
     }
 }
 
-/// How many routes are no blocks.
+/// The number of routes that are not blocks.
 fn count(routes: &[config::Route]) -> usize {
     let of = |route: &config::Route| match &route.handler {
         ConfigHandler::Subroute(inner) => count(inner),
@@ -133,7 +133,7 @@ fn walk(site: &config::Site, target: &str) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// `make fuzz` runs it for as long as is wanted.
+    /// `make fuzz` runs it for as long as you like.
     #[test]
     fn every_walk_ends(text in site(), targets in prop::collection::vec(target(), 1..6)) {
         let parsed = config::parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None);

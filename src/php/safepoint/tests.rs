@@ -98,7 +98,7 @@ fn nobody_waits_without_a_coordinator_or_after_the_stop() {
     assert_eq!(safepoint.next_request(), None);
 }
 
-/// Threads enter and leave as fast as they can, and one that is alone must be.
+/// Threads enter and leave as fast as they can; a thread that enters alone must really be alone.
 #[test]
 fn alone_is_alone_under_load() {
     const RESTARTS: u64 = 200;
