@@ -221,3 +221,15 @@ fn only_an_exchange_may_block() {
     // The one lock there protects a waker, and is dropped before the waker is called.
     assert_eq!(other.matches(".lock()").count(), 1);
 }
+
+/// Scripts learn of a function from a guide, so each function of the module is in one.
+#[test]
+fn every_function_is_in_a_guide() {
+    let guides: String = sources(&root().join("docs"), "md").into_iter().map(read).collect();
+    let stub = read("c/functions.stub.php");
+    let functions: Vec<&str> =
+        stub.lines().filter_map(|line| line.strip_prefix("function ")?.split('(').next()).collect();
+    assert!(functions.len() > 10, "the functions are found: {functions:?}");
+    let missing: Vec<_> = functions.iter().filter(|name| !guides.contains(&format!("{name}("))).collect();
+    assert!(missing.is_empty(), "in no guide: {missing:?}");
+}
