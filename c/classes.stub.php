@@ -1,7 +1,7 @@
 <?php
 
 /**
- * The classes that Igor registers. classes_arginfo.h says the same to the engine, and stubs/classes.php to people and their
+ * The classes that Igor registers. classes_arginfo.h is the same for the engine, stubs/classes.php for people and their
  * tools; tests compare all of them.
  */
 

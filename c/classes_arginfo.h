@@ -25,7 +25,7 @@ ZEND_BEGIN_ARG_INFO_EX(arginfo_igor_SentTaskHandle___construct, 0, 0, 2)
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, timeout, IS_DOUBLE, 1, "30.0")
 ZEND_END_ARG_INFO()
 
-/* As for frankenphp_get_vars(): no promise of a reference count. */
+/* As for frankenphp_get_vars(): the type does not promise a reference count. */
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_igor_SentTaskHandle_read, 0, 0, IS_ARRAY, 1)
 ZEND_END_ARG_INFO()
 

@@ -1,4 +1,4 @@
-/* What a script from the command line has beyond a request. */
+/* The additions for a script from the command line. */
 #include "internal.h"
 
 #include <php_streams.h>
@@ -8,7 +8,7 @@ static void igor_define_stream(const char *name, const char *address, const char
 	php_stream *stream = php_stream_open_wrapper(address, mode, 0, NULL);
 	zend_constant constant;
 
-	/* Closed, as a descriptor may be when the process starts. */
+	/* It is closed: a descriptor may be closed when the process starts. */
 	if (stream == NULL) {
 		return;
 	}
@@ -18,7 +18,7 @@ static void igor_define_stream(const char *name, const char *address, const char
 	zend_register_constant(&constant);
 }
 
-/* STDIN, STDOUT and STDERR are streams over descriptors of their own, so a script may close them. */
+/* STDIN, STDOUT and STDERR are streams over duplicated descriptors, so a script may close them. */
 void igor_define_standard_streams(void)
 {
 	igor_define_stream("STDIN", "php://stdin", "rb");

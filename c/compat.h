@@ -12,8 +12,8 @@
 # error "Igor needs a thread-safe PHP (configure --enable-zts)"
 #endif
 
-/* Variables that a PHP without thread safety does not have. Weak, the module can be loaded there, so far that PHP compares
- * the builds and refuses it in words that help. */
+/* Variables that exist only in a thread-safe PHP. As weak symbols, they let another PHP load the module far enough to
+ * compare the builds and refuse it with a helpful message. */
 #pragma weak compiler_globals_offset
 #pragma weak executor_globals_offset
 #pragma weak sapi_globals_offset
@@ -34,7 +34,7 @@
 # define IGOR_INI_ENTRIES(text) ((char *) (text))
 #endif
 
-/* 8.6 has an interface of what its poll API waits for. It comes with the extension that declares it, before ours. */
+/* 8.6 has an interface for objects that its poll API can wait for. The extension that declares it is loaded before ours. */
 #if PHP_VERSION_ID >= 80600
 # define IGOR_IMPLEMENT_POLL_HANDLE(class) do { \
 	zend_class_entry *poll_handle = zend_hash_str_find_ptr(CG(class_table), ZEND_STRL("io\\poll\\handle")); \
@@ -44,18 +44,19 @@
 # define IGOR_IMPLEMENT_POLL_HANDLE(class) ((void) (class))
 #endif
 
-/* 8.4 says when opcache takes note of a restart. Before, it shows at the start of the next request (opcache.c). */
+/* 8.4 reports when opcache schedules a restart. In older versions it is visible at the start of the next request
+ * (opcache.c). */
 #if PHP_VERSION_ID >= 80400
 # define IGOR_SET_RESTART_HOOK(hook) (zend_accel_schedule_restart_hook = (hook))
 #else
 # define IGOR_SET_RESTART_HOOK(hook) ((void) (hook))
 #endif
 
-/* Until 8.4 opcache is a file that PHP loads; from 8.5 on it is a part of PHP. */
+/* Until 8.4 opcache is a shared object; from 8.5 on it is part of PHP. */
 #define IGOR_OPCACHE_IS_A_FILE (PHP_VERSION_ID < 80500)
 
-/* 8.5 keeps the backtrace of a fatal error, which holds the arguments of its calls. A request of a worker lets go of it.
- * After the end of a PHP request it points to memory that is gone. */
+/* 8.5 keeps the backtrace of a fatal error, which holds the arguments of its calls. The end of a worker's request releases
+ * it. After the end of a PHP request it points to freed memory. */
 #if PHP_VERSION_ID >= 80500
 # define IGOR_FATAL_BACKTRACE_RELEASE() \
 	do { \
@@ -80,7 +81,7 @@
 # define IGOR_OUTPUT_HANDLER() (PG(output_handler) != NULL && PG(output_handler)[0] != '\0' ? PG(output_handler) : NULL)
 #endif
 
-/* Lets go of the function of header_register_callback(): a value, from 8.6 on a resolved call. */
+/* Releases the function of header_register_callback(): a value, from 8.6 on a resolved call. */
 #if PHP_VERSION_ID >= 80600
 # define IGOR_HEADER_CALLBACK_RELEASE() \
 	do { \
@@ -96,7 +97,7 @@
 	} while (0)
 #endif
 
-/* 8.6 notes whether a session's handlers are methods of the script's objects, beside the handlers. */
+/* 8.6 also stores whether a session's handlers are methods of the script's objects. */
 #if PHP_VERSION_ID >= 80600
 # define IGOR_SESSION_METHODS_GET() PS(mod_user_uses_object_methods_as_handlers)
 # define IGOR_SESSION_METHODS_SET(value) ((void) (PS(mod_user_uses_object_methods_as_handlers) = (value)))
@@ -115,7 +116,7 @@
 /* What http_get_last_response_headers() returns. */
 #define IGOR_HAS_LAST_HTTP_HEADERS (PHP_VERSION_ID >= 80400)
 
-/* Matches a compiled pattern once. Until 8.4 the function asks whether its flags count. */
+/* Matches a compiled pattern once. Until 8.4 the function has an argument that enables its flags. */
 #if PHP_VERSION_ID >= 80400
 # define IGOR_PCRE_MATCH(pattern, subject, result) php_pcre_match_impl(pattern, subject, result, NULL, false, 0, 0)
 #else

@@ -1,7 +1,7 @@
 /* Copies of a snapshot into the request heap: the whole of it for long-lived scripts, or only the arrays that lead to
  * an enum case. Memory is the request's: after a bailout in the middle, the end of the request frees it.
  *
- * A whole copy reuses the unchanged parts of the thread's copy of an older version. A publisher mostly changes little; then
+ * A whole copy reuses the unchanged parts of the thread's copy of an older version. Publishers usually change little; then
  * a new version costs one walk and the arrays on the path to the change. The script shares these parts as any counted
  * value, and separates before it writes. */
 #include "internal.h"
@@ -11,9 +11,9 @@
 /* Set by Rust's vars::arena on each array that holds an enum case at any depth. The engine never sees such an array. */
 #define IGOR_LEADS_TO_ENUM(array) ((array)->u.v._unused2 != 0)
 
-/* Strings of the arena that were just copied, above all keys, which the records of a list have in common. So few places are
- * enough, and a collision costs one more copy or comparison. Values have places of their own, because most occur only once.
- * Powers of two. */
+/* Recently copied strings of the arena, mainly keys, which the records of a list share. These few places are enough, and a
+ * collision costs one more copy or comparison. Values have separate places, because most occur only once. Powers of
+ * two. */
 #define IGOR_RECENT_KEYS 64
 #define IGOR_RECENT_VALUES 16
 
@@ -23,28 +23,28 @@ typedef struct {
 } igor_recent_string;
 
 typedef struct {
-	bool everything; /* copy strings and arrays too; otherwise they are taken from the arena as they are */
+	bool everything; /* copy strings and arrays too; otherwise the copy points into the arena */
 	HashTable *seen; /* arena array => its copy, so that shared arrays stay shared; NULL when nothing is */
 	igor_recent_string keys[IGOR_RECENT_KEYS];
 	igor_recent_string values[IGOR_RECENT_VALUES];
 } igor_copy;
 
-/* The copy of an array while it is made. */
+/* The copy of an array, in progress. */
 typedef struct {
 	const zend_array *source;
-	zend_array *old;  /* a copy of an older version that has the same form, or NULL */
+	zend_array *old;  /* a copy of an older version with the same shape, or NULL */
 	zend_array *into; /* NULL while everything so far is the same as in `old` */
 } igor_array_copy;
 
 static zend_array *igor_copy_array(igor_copy *copy, const zend_array *source, zend_array *old);
 
-/* Both know their hash: the arena's, and the older copy's, which has it from its own arena. */
+/* Both have their hash: the arena's string, and the older copy's, from its own arena. */
 static zend_always_inline bool igor_is_same_text(const zend_string *old, const zend_string *source)
 {
 	return ZSTR_H(old) == ZSTR_H(source) && zend_string_equal_content(old, source);
 }
 
-/* Where a string is remembered, if it is. */
+/* The place that remembers a string, if any. */
 static zend_always_inline igor_recent_string *igor_recent(igor_recent_string *strings, size_t places,
 	const zend_string *source)
 {
@@ -191,8 +191,8 @@ static zend_always_inline bool igor_value_is_unchanged(const zval *source, const
 	}
 }
 
-/* Returns the first element from `index` on that differs from the older copy, or may differ. Most elements are passed here,
- * so each form of array has a loop of its own, with nothing else in it. */
+/* Returns the first element from `index` on that differs from the older copy, or may differ. Most elements are skipped
+ * here, so each form of array has its own tight loop. */
 static uint32_t igor_skip_unchanged(igor_copy *copy, const igor_array_copy *array, uint32_t index)
 {
 	uint32_t used = array->source->nNumUsed;
@@ -225,7 +225,7 @@ static zend_always_inline void igor_copy_key(igor_copy *copy, Bucket *into, cons
 	}
 }
 
-/* Replaces the values that are still in the arena, from `index` on. Numbers and the like are in their place already. False:
+/* Replaces the values that are still in the arena, from `index` on. Scalars are in their place already. False:
  * an exception was thrown. */
 static bool igor_copy_rest(igor_copy *copy, igor_array_copy *array, uint32_t index)
 {
@@ -250,8 +250,8 @@ static bool igor_copy_rest(igor_copy *copy, igor_array_copy *array, uint32_t ind
 	return true;
 }
 
-/* Passes the elements that are the same as in the older copy, and starts a copy at the first one that differs, which it
- * includes. Returns the place after it. `false`: an exception was thrown. */
+/* Skips the elements that equal those of the older copy, and starts a copy at the first different one, which it includes.
+ * Returns the place after it. `false`: an exception was thrown. */
 static bool igor_copy_from_change(igor_copy *copy, igor_array_copy *array, uint32_t *next)
 {
 	bool keyed = !HT_IS_PACKED(array->source);

@@ -1,4 +1,4 @@
-/* What a server wants otherwise than PHP's command line. */
+/* Defaults for a server that differ from PHP's command line. */
 #include "internal.h"
 
 #include <php_ini.h>
@@ -10,12 +10,12 @@ static void igor_ini_default(HashTable *configuration, const char *name, const c
 {
 	zval entry;
 
-	/* Persistent, as php.ini's own values, which replace it. */
+	/* Persistent, like php.ini's own values, which may replace it. */
 	ZVAL_NEW_STR(&entry, zend_string_init(value, strlen(value), 1));
 	zend_hash_str_update(configuration, name, strlen(name), &entry);
 }
 
-/* Where PHP keeps the configuration that it reads; NULL where Igor's defaults do not count. */
+/* The table of PHP's configuration; NULL if Igor's defaults do not apply. */
 static HashTable *igor_configuration;
 
 /* The least value of opcache.memory_consumption, and the size of its tables for 50,000 files, without scripts and texts.
@@ -23,18 +23,18 @@ static HashTable *igor_configuration;
 #define IGOR_OPCACHE_MEBIBYTES_MIN 8
 #define IGOR_OPCACHE_TABLES_MEBIBYTES 4
 
-/* What a server wants otherwise than PHP's command line. Comes before php.ini, which wins. */
+/* Defaults for a server that differ from PHP's command line. Comes before php.ini, which wins. */
 void shim_sapi_ini_defaults(void *configuration)
 {
 	igor_configuration = configuration;
 	igor_ini_default(configuration, "display_errors", "0");
 	igor_ini_default(configuration, "log_errors", "1");
-	/* A full cache stops every script for a restart (opcache.c). Memory that is not used costs address space only. */
+	/* A full cache stops every script for a restart (opcache.c). Unused memory costs only address space. */
 	igor_ini_default(configuration, "opcache.memory_consumption", "256");
 	igor_ini_default(configuration, "opcache.max_accelerated_files", "50000");
 }
 
-/* MiB that the configuration names; -1: it says nothing. */
+/* The configured MiB; -1: not configured. */
 static zend_long igor_configured_mebibytes(const char *name)
 {
 	const zval *entry = cfg_get_entry(name, strlen(name));
@@ -42,7 +42,7 @@ static zend_long igor_configured_mebibytes(const char *name)
 	return entry != NULL && Z_TYPE_P(entry) == IS_STRING ? ZEND_STRTOL(Z_STRVAL_P(entry), NULL, 10) : -1;
 }
 
-/* opcache ends the process when its buffer for texts does not fit into its memory. Called when the whole configuration has
+/* opcache exits the process if its buffer for strings does not fit into its memory. Called when the whole configuration has
  * been read and opcache has not started. */
 void igor_opcache_fit(void)
 {

@@ -1,7 +1,7 @@
-/* Descriptors of scripts. A program that a script starts inherits every descriptor of the process without close-on-exec, so
- * also the files and sockets of all other requests. PHP sets the flag on few of them. On the thread of a script of the
- * server the functions below set it in the same system call (interpose.c calls them in place of libc's). A descriptor that
- * a script passes to a child on purpose is duplicated in the child by dup2(), which clears the flag. */
+/* Descriptors of scripts. A program that a script starts inherits every descriptor without close-on-exec, including the
+ * files and sockets of all other requests. PHP sets the flag on few of them. On the thread of a script of the server the
+ * functions below set it in the same system call (interpose.c calls them in place of libc's). A descriptor that a script
+ * passes to a child on purpose is duplicated in the child by dup2(), which clears the flag. */
 #include "internal.h"
 
 #include <dlfcn.h>
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 /* The thread of a script that has opened a descriptor, or IGOR_OPENED_BY_SERVER; 0: not known, such as what libc opens for
- * itself. What libc closes for itself keeps its entry until the number is used again. A fork copies the table while other
- * threads write it: each entry is atomic, so it lacks at most what another thread opens at that very moment. */
+ * itself. A descriptor that libc closes itself keeps its entry until the number is used again. A fork copies the table
+ * while other threads write it: each entry is atomic, so it only lacks descriptors that another thread is just opening. */
 static pid_t igor_openers[IGOR_SERVER_DESCRIPTORS_MIN];
 #define IGOR_OPENED_BY_SERVER (-1)
 
@@ -41,7 +41,7 @@ int igor_opened_both(int result, const int ends[2])
 	return result;
 }
 
-/* `flag`; 0 on threads that run no scripts, and where the script has the process for itself. */
+/* `flag`; 0 on threads without scripts, and if the script has its own process. */
 static int igor_closing(int flag)
 {
 	return igor_self != NULL && !igor_self->request.own_process ? flag : 0;
@@ -71,7 +71,7 @@ int igor_socket(int domain, int type, int protocol)
 {
 	int fd = (int) syscall(SYS_socket, domain, type | igor_closing(SOCK_CLOEXEC), protocol);
 
-	/* Such as a connection to an upstream. */
+	/* For example a connection to an upstream. */
 	igor_note_opener(fd, igor_self != NULL ? igor_self->tid : IGOR_OPENED_BY_SERVER);
 	return fd;
 }
@@ -88,7 +88,7 @@ int igor_accept(int fd, struct sockaddr *address, socklen_t *length)
 
 int igor_close(int fd)
 {
-	/* First: as soon as it is closed another thread may open it. */
+	/* Before the close: after it another thread may reuse the number. */
 	igor_note_opener(fd, 0);
 	return (int) syscall(SYS_close, fd);
 }
@@ -97,7 +97,7 @@ int igor_fclose(FILE *stream)
 {
 	static int (*call)(FILE *);
 
-	/* Not asked for each time: the loader has a lock, which a forked child must not wait for. */
+	/* Looked up once, because the loader has a lock that a forked child must not wait for. */
 	if (call == NULL) {
 		call = (int (*)(FILE *)) dlsym(RTLD_NEXT, "fclose");
 	}
@@ -105,16 +105,16 @@ int igor_fclose(FILE *stream)
 	return call(stream);
 }
 
-/* Descriptors that the server inherited are for the server alone. */
+/* Inherited descriptors are for the server only. */
 void igor_descriptors_own(void)
 {
 #ifdef SYS_close_range
-	/* 4: CLOSE_RANGE_CLOEXEC. Kernels before 5.11 do not know it; then programs inherit these, as the server did. */
+	/* 4: CLOSE_RANGE_CLOEXEC. Kernels before 5.11 lack it; then programs inherit these, as the server did. */
 	(void) syscall(SYS_close_range, 3U, ~0U, 4U);
 #endif
 }
 
-/* Below IGOR_SERVER_DESCRIPTORS_MIN: those of the server that stay open for as long as the process lives. */
+/* Below IGOR_SERVER_DESCRIPTORS_MIN: the server's permanent descriptors. */
 static bool igor_of_server[IGOR_SERVER_DESCRIPTORS_MIN];
 
 void shim_descriptors_own(bool opened)

@@ -39,8 +39,8 @@ static const char *igor_library_version(void)
 	return version != NULL && Z_TYPE_P(version) == IS_STRING ? Z_STRVAL_P(version) : PHP_VERSION;
 }
 
-/* Whether opcache really runs can only be asked of itself: it starts for listed SAPI names alone, and stays off without
- * a word for every other. So one empty request asks opcache_get_status(), and reads the environment. */
+/* Only opcache itself can tell whether it really runs: it starts for certain SAPI names only, and silently stays off for
+ * all others. So one empty request calls opcache_get_status(), and reads the environment. */
 static void igor_first_request(igor_engine_info *info)
 {
 	zval function, arguments[1], status;
@@ -108,7 +108,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	info->opcache_loaded = zend_get_extension("Zend OPcache") != NULL;
 	igor_first_request(info);
 	info->opcache_guarded = igor_opcache_is_guarded();
-	/* The output of PHP's start is still in a buffer of the C library. */
+	/* Output of PHP's start may still be in a buffer of the C library. */
 	fflush(stdout);
 	return 0;
 }

@@ -30,7 +30,7 @@ const void *shim_class_name(const void *object)
 
 static void igor_enum_missing(const igor_enum_case *stored, const char *what)
 {
-	/* An autoloader's own exception says more than ours. */
+	/* An autoloader's own exception has more information than ours. */
 	if (EG(exception) == NULL) {
 		zend_throw_exception_ex(spl_ce_LogicException, 0,
 			"frankenphp_get_vars(): the snapshot holds the enum case %s::%s, but %s", ZSTR_VAL(stored->class_name),
@@ -38,7 +38,7 @@ static void igor_enum_missing(const igor_enum_case *stored, const char *what)
 	}
 }
 
-/* May autoload, that is run user code. False: an exception was thrown. */
+/* May autoload, and so run user code. False: an exception was thrown. */
 bool igor_enum_resolve(zval *into, const void *enum_case)
 {
 	const igor_enum_case *stored = enum_case;

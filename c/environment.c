@@ -27,7 +27,7 @@ static zif_handler igor_original_getenv;
 static zif_handler igor_original_putenv;
 static void (*igor_original_import)(zval *into);
 
-/* ---- What a script has put ----------------------------------------------------------------------------------- */
+/* ---- What a script has set ----------------------------------------------------------------------------------- */
 
 static void igor_table_drop(HashTable **table)
 {
@@ -55,7 +55,7 @@ static void igor_table_set(HashTable **table, const char *name, size_t name_len,
 	zend_hash_str_update(*table, name, name_len, &entry);
 }
 
-/* The value that the script has put under this name, or NULL. */
+/* The value that the script has set for this name, or NULL. */
 static const zval *igor_put(const igor_thread *self, const char *name, size_t len)
 {
 	const zval *value = NULL;
@@ -93,7 +93,7 @@ static ZEND_NAMED_FUNCTION(igor_putenv)
 	char *setting, *equals;
 	size_t len;
 
-	/* A thread that is not ours, such as that of a program that has loaded PHP itself. */
+	/* Not one of our threads: for example of a program that has loaded PHP itself. */
 	if (igor_self == NULL) {
 		igor_original_putenv(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 		return;
@@ -106,7 +106,7 @@ static ZEND_NAMED_FUNCTION(igor_putenv)
 		zend_argument_value_error(1, "must have a valid syntax");
 		RETURN_THROWS();
 	}
-	/* As for C, a NUL ends it. */
+	/* As in C, a NUL ends it. */
 	equals = strchr(setting, '=');
 	if (equals != NULL) {
 		igor_table_set(&igor_self->environment, setting, equals - setting, equals + 1);
@@ -163,8 +163,8 @@ static void igor_import_put(HashTable *into, HashTable *table)
 	} ZEND_HASH_FOREACH_END();
 }
 
-/* The server's value, as getenv() of one name finds it. A header "Proxy:" must not look like the variable HTTP_PROXY, which
- * many programs obey. */
+/* The server's value, as getenv() of one name finds it. A header "Proxy:" must not appear as the variable HTTP_PROXY, which
+ * many programs use. */
 static void igor_import_given(HashTable *into, const igor_request *request)
 {
 	size_t i;
@@ -189,7 +189,7 @@ static void igor_import(zval *into)
 	if (self == NULL) {
 		return;
 	}
-	/* Between the requests of an HTTP worker there is no description of one. */
+	/* Between requests an HTTP worker has no request data. */
 	if (!self->request.command_line && (self->has_job || !self->handled)) {
 		igor_import_given(Z_ARRVAL_P(into), &self->request);
 	}
@@ -200,7 +200,7 @@ static void igor_import(zval *into)
 /* Room for what a usual request adds to the environment in $_SERVER, so that the copy does not grow. */
 #define IGOR_SERVER_VARIABLES 48
 
-/* The environment of the process, which nothing changes after the start: strings that every request shares. */
+/* The environment of the process, which never changes after the start; all requests share its strings. */
 static HashTable igor_process_environment;
 
 static zend_string *igor_shared_string(const char *bytes, size_t len)
@@ -212,8 +212,8 @@ static zend_string *igor_shared_string(const char *bytes, size_t len)
 	return string;
 }
 
-/* Read by PHP itself, once: in a module that PHP loads, `environ` is another variable than the program's. PHP interns the
- * names for the request, so there must be one. */
+/* PHP reads it, once: in a module that PHP loads, `environ` is not the program's variable. PHP interns the names for the
+ * request, so a request must exist. */
 void igor_environment_share(void)
 {
 	zend_string *name;
@@ -255,13 +255,13 @@ static bool igor_has_put(void)
 	return igor_self != NULL && (igor_self->environment != NULL || igor_self->boot_environment != NULL);
 }
 
-/* How many variables a table can add. */
+/* The number of variables that a table can add. */
 static size_t igor_table_size(const HashTable *table)
 {
 	return table != NULL ? zend_hash_num_elements(table) : 0;
 }
 
-/* Adds the variables of a table that no table before it has. */
+/* Adds the variables of a table that no earlier table has. */
 static size_t igor_add_put(char **list, size_t at, HashTable *table, const HashTable *before)
 {
 	zend_string *name;
@@ -319,13 +319,13 @@ static void igor_environment_list_free(char **list, size_t own)
 
 static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects igor_pipes */
 
-/* In the child of a fork, which has only this thread: the programs that it executes, and C code, should see all variables. */
+/* In a forked child, which has only this thread: programs that it executes, and C code, should see all variables. */
 void igor_environment_adopt(void)
 {
 	size_t own;
 	char **list = igor_has_put() ? igor_environment_list(&own) : NULL;
 
-	/* Another thread of the parent may have held it. */
+	/* Another thread of the parent may have held the lock. */
 	pthread_mutex_init(&igor_pipes_lock, NULL);
 	if (list != NULL) {
 		environ = list;
@@ -422,7 +422,7 @@ static FILE *igor_popen_shell(const char *command, bool reads)
 	return pipe->stream;
 }
 
-/* The process of a stream, which is forgotten; 0 when it is not one of igor_popen(). */
+/* The process of a stream, removed from the list; 0 if igor_popen() did not open it. */
 static pid_t igor_pipe_take(FILE *stream)
 {
 	igor_pipe **link, *found;

@@ -3,7 +3,7 @@
 
 #include <ext/spl/spl_exceptions.h>
 
-/* Throws the exception of a verdict. Rust has returned: this may leave by a jump when memory runs out. */
+/* Throws the exception of a verdict. Rust has returned: this may leave by a jump if memory runs out. */
 void igor_throw(igor_thread *self, igor_verdict verdict)
 {
 	size_t len = 0;
@@ -18,7 +18,7 @@ void igor_throw(igor_thread *self, igor_verdict verdict)
 	zend_string_release(text);
 }
 
-/* Throws the exception of a leaf that has failed, and returns false then. */
+/* If a leaf has failed, throws its exception and returns false. */
 bool igor_done(igor_verdict verdict)
 {
 	if (verdict != IGOR_OK) {

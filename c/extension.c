@@ -1,17 +1,16 @@
-/* The module as a PHP that is not ours sees it: loaded by `extension=`, or compiled into it.
+/* The module in another PHP: loaded by `extension=`, or compiled in.
  *
- * It does something in the SAPI `cli` alone, and only when the setting igor.config names a configuration. Then, in order:
+ * It is active only in the SAPI `cli`, and only if the setting igor.config names a configuration. Then, in order:
  *
- *   MINIT      reads the configuration, registers the functions, and steps between PHP and the SAPI's callbacks;
+ *   MINIT      reads the configuration, registers the functions, and wraps the SAPI's callbacks;
  *   RINIT      on the main thread: starts the background workers. Not before: a thread's copy of the engine is made from
  *              tables that PHP completes after the last MINIT;
  *   RSHUTDOWN  ends the workers. The script is over by then, with its shutdown functions and destructors, however it ended,
  *              and every other module is still there: the workers may use them to the last;
  *   deactivate of the SAPI, the last callback of a PHP request: a process that must not go on to the shutdown of the engine
- *              leaves here. That is one with a thread that could not be made to leave, and the forked child of one with
- *              threads: PHP's shutdown frees the memory of all threads that it knows, and the child has those of its
- *              parent on its list, in whatever state they were;
- *   MSHUTDOWN  undoes MINIT. Until then what the script has read stays in place. */
+ *              leaves here. That is a process with a thread that cannot be stopped, or the forked child of a process with
+ * threads: PHP's shutdown frees the memory of all threads that it knows, and the child has those of its parent on its list,
+ * in whatever state they were; MSHUTDOWN  undoes MINIT. Until then, snapshots that the script has read stay in memory. */
 #include "internal.h"
 #include "igor.h"
 
@@ -25,13 +24,13 @@
 
 static void *igor_extension = NULL; /* the result of host_extension_load(); NULL: no configuration */
 static bool igor_running = false;   /* the workers were started for the request of the main thread */
-static bool igor_stuck = false;     /* one of their threads could not be made to leave */
+static bool igor_stuck = false;     /* one of their threads cannot be stopped */
 static sapi_module_struct igor_host_sapi;
 
 /* ---- Between PHP and the SAPI -------------------------------------------------------------------------------- */
 
-/* The SAPI's callbacks are one set for all threads. Ours write to the log instead of the program's output, have variables
- * of their own and no headers; all others are none of our business. */
+/* All threads share one set of SAPI callbacks. Our threads write to the log instead of the program's output, and have their
+ * own variables and no headers; calls from other threads are passed on. */
 static bool igor_thread_is_ours(void)
 {
 	return igor_self != NULL && igor_self->mode != IGOR_HOSTED;
@@ -144,7 +143,7 @@ static void igor_step_between(void)
 	sapi_module.log_message = igor_between_log;
 }
 
-/* A callback that another program has replaced meanwhile stays theirs, and keeps calling ours, which pass it on. */
+/* A callback that another module has replaced meanwhile stays replaced; it keeps calling ours, which passes the call on. */
 #define IGOR_STEP_BACK(callback, ours) \
 	if (sapi_module.callback == (ours)) { \
 		sapi_module.callback = igor_host_sapi.callback; \
@@ -171,8 +170,8 @@ PHP_INI_BEGIN()
 	PHP_INI_ENTRY("igor.config", "", PHP_INI_SYSTEM, NULL)
 PHP_INI_END()
 
-/* The other SAPIs answer requests with processes and threads of their own, which come and go, and each would start the
- * workers. The program igor is made for that. */
+/* Other SAPIs serve requests with their own short-lived processes and threads, and each would start the workers. Use the
+ * program igor for that. */
 static bool igor_sapi_is_command_line(void)
 {
 	return strcmp(sapi_module.name, "cli") == 0;
@@ -229,7 +228,7 @@ static PHP_MINIT_FUNCTION(extension)
 	return SUCCESS;
 }
 
-/* The request of a script. The requests of our own threads and of threads of other modules are ignored, and so is opcache's
+/* The request of a script. Requests of our own threads and of other modules' threads are ignored, and so is opcache's
  * preloading, which runs before the engine is complete. */
 static PHP_RINIT_FUNCTION(extension)
 {

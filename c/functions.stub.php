@@ -3,7 +3,7 @@
 /**
  * The functions that Igor registers in the SAPI `frankenphp`.
  *
- * functions_arginfo.h says the same to the engine, and stubs/igor.php to people and their tools; tests compare all of them.
+ * functions_arginfo.h is the same for the engine, stubs/igor.php for people and their tools; tests compare all of them.
  */
 
 /** @return resource */

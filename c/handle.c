@@ -1,4 +1,4 @@
-/* Objects that name a Rust object by a number, and have a stream to wait on. worker_handle.c and tasks.c share them. */
+/* Objects that refer to a Rust object by a number, and have a stream to wait on. Used by worker_handle.c and tasks.c. */
 #include "internal.h"
 
 #include <ext/spl/spl_exceptions.h>
@@ -45,7 +45,7 @@ zend_class_entry *igor_handle_register(const char *name, size_t name_len, const 
 	return registered;
 }
 
-/* One stream at a time; a fresh one when the script has closed it. */
+/* One stream at a time; a new one after the script has closed it. */
 void igor_handle_stream(igor_object *handle, igor_verdict (*open)(const igor_object *, int *), zval *return_value)
 {
 	igor_verdict verdict;

@@ -25,15 +25,15 @@
 # define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-/* A bailout on purpose, in builds for tests of faults only (src/faults.rs): where PHP could leave by a jump. */
+/* An injected bailout where PHP could leave by a jump, only in builds for fault tests (src/faults.rs). */
 #ifdef IGOR_FAULTS
 # define IGOR_FAULT(point) do { if (host_fault(point, sizeof(point) - 1)) { zend_bailout(); } } while (0)
 #else
 # define IGOR_FAULT(point) ((void) 0)
 #endif
 
-#define IGOR_RESET_STATES 32 /* states of PHP that a request of an HTTP worker can change, and that are put back (reset.c) */
-#define IGOR_CACHE_SIZE 16 /* names that one script reads often; a power of two */
+#define IGOR_RESET_STATES 32 /* states of PHP that an HTTP worker's request can change, and that are restored (reset.c) */
+#define IGOR_CACHE_SIZE 16 /* names in one script's reading cache; a power of two */
 
 /* One name of the reading cache, with the result of its last read. A cache line each, which makes its address cheap. */
 typedef struct {
@@ -64,30 +64,30 @@ typedef struct igor_thread {
 	sigset_t mask; /* the signals that the thread blocks */
 	zend_atomic_bool *vm_interrupt;
 
-	igor_request request; /* the job or run in hand */
-	bool has_job;         /* `request` is a job whose answer is still open */
+	igor_request request; /* the current job or run */
+	bool has_job;         /* `request` is a job whose response is not finished */
 	bool handled;         /* this script run has called frankenphp_handle_request() */
 	bool in_callback;
-	bool leavable;        /* code of the request runs that may be ended alone, without its script */
-	bool leaving;         /* the client has gone: that code ends at the VM's next step */
+	bool leavable;        /* the request's code runs, and may be ended without ending the script */
+	bool leaving;         /* the client has disconnected: that code ends at the VM's next step */
 	bool left;            /* and it was ended, by an exception that no script can catch */
 	bool stopping;        /* the server asked this script to end */
 	bool starting;        /* in php_request_startup(), where opcache restarts */
-	bool alone;           /* no other thread runs PHP code: this one restarts opcache, in an empty PHP request */
-	igor_restart restart; /* what came of opcache's restart in this start */
-	bool body_aborted;    /* the body of the job in hand broke off */
-	bool finished;        /* fastcgi_finish_request() was called for the job in hand */
+	bool alone;           /* no other thread runs PHP code: this one may restart opcache, in an empty PHP request */
+	igor_restart restart; /* the result of opcache's restart in this start */
+	bool body_aborted;    /* the body of the current job was aborted */
+	bool finished;        /* fastcgi_finish_request() was called for the current job */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	pid_t tid;
 	igor_pids children;   /* started by this script, and not waited for yet */
-	igor_pids of_jobs;    /* those that a job of a worker has started */
+	igor_pids of_jobs;    /* children that a job of a worker has started */
 
 	/* signals.c. Bit n - 1 is signal n. */
 	bool used_signals;    /* the script has set handlers, an alarm or a mask */
 	bool in_pcntl;        /* sigaction() is about the thread */
-	bool listens;         /* the thread has entry `listening_at` of the list of those with handlers */
+	bool listens;         /* the thread is entry `listening_at` in the list of threads with handlers */
 	uint32_t listening_at;
 	uint64_t signals_handled;
 	uint64_t signals_ignored; /* by SIG_IGN */
@@ -98,7 +98,7 @@ typedef struct igor_thread {
 	timer_t alarm;
 
 	/* time_limit.c */
-	struct igor_thread *limited_after; /* the next one of the list that is looked at; under its lock */
+	struct igor_thread *limited_after; /* the next thread in the list of watched ones; under its lock */
 	uint64_t limit_ns;             /* atomic: when the script should end, on CLOCK_BOOTTIME; 0: never */
 	void *limit_value;             /* what PHP expects with the signal */
 	zend_atomic_bool *timed_out;
@@ -115,8 +115,8 @@ typedef struct igor_thread {
 	HashTable *boot_shutdown;  /* shutdown functions registered outside of requests */
 	bool boot_context;         /* the boot has made a default context for streams */
 
-	/* The state that the current request has changed outside of its own variables, with the old values (reset.c). */
-	bool resets;               /* the boot is over: changes are noted */
+	/* The old values of the state outside of variables that the current request has changed (reset.c). */
+	bool resets;               /* the boot is over: changes are recorded */
 	uint32_t touched;          /* a bit for each state */
 	zval before[IGOR_RESET_STATES];
 
@@ -124,11 +124,11 @@ typedef struct igor_thread {
 	uint32_t cached;
 } igor_thread;
 
-/* self.c. The thread that runs this code; NULL on threads that are not PHP threads of ours. One load in a program; the same
+/* self.c. The thread that runs this code; NULL on threads that are not our PHP threads. One load in a program; the same
  * in a module that is loaded later: the C library reserves room for its eight bytes. */
 extern __thread igor_thread *igor_self __attribute__((tls_model("initial-exec")));
 
-extern bool igor_forked; /* this process is the child of one that ran PHP threads of ours */
+extern bool igor_forked; /* this process is a forked child of one with our PHP threads */
 bool igor_in_forked_server(void);
 void igor_log(int level, const char *message, size_t len);
 
@@ -286,7 +286,7 @@ PHP_FUNCTION(frankenphp_get_worker_handle);
 PHP_FUNCTION(frankenphp_require_background_worker);
 PHP_FUNCTION(frankenphp_ensure_background_worker);
 
-/* handle.c. An object that names a Rust object. */
+/* handle.c. An object that refers to a Rust object. */
 typedef struct {
 	uint64_t id; /* 0: nothing */
 	zval stream; /* the last result of getStream() */

@@ -1,4 +1,4 @@
-/* Ending a script from another thread: a flag that the VM looks at, and a signal that wakes a blocking call. */
+/* Ends a script from another thread: by a flag that the VM checks, and a signal that wakes a blocking call. */
 #include "internal.h"
 
 #include <php_main.h>
@@ -13,8 +13,8 @@
 static void (*igor_previous_interrupt)(zend_execute_data *execute_data);
 static struct sigaction igor_previous_wake;
 
-/* Notes where the script is. It only reads, on the thread that runs the script, so it works when the VM is stuck inside a C
- * function. It copies the file name, which may be freed with the request. */
+/* Notes where the script is. It only reads, on the thread that runs the script, so it works even if the VM is stuck inside
+ * a C function. It copies the file name, which may be freed with the request. */
 static void igor_note_place(igor_thread *self)
 {
 	const zend_execute_data *frame = EG(current_execute_data);
@@ -30,8 +30,8 @@ static void igor_note_place(igor_thread *self)
 		return;
 	}
 	code = &frame->func->op_array;
-	/* The VM keeps the instruction in a register and saves it where it may be needed. Until the first such place the frame
-	 * holds an old pointer, which must not be followed. */
+	/* The VM keeps the instruction pointer in a register, and only saves it where it may be needed. Until the first such
+	 * place the frame holds an old pointer, which must not be followed. */
 	line = frame->opline >= code->opcodes && frame->opline < code->opcodes + code->last ? frame->opline->lineno : code->line_start;
 	file = code->filename;
 	len = ZSTR_LEN(file) < sizeof(self->place_file) ? ZSTR_LEN(file) : sizeof(self->place_file) - 1;
@@ -110,7 +110,7 @@ void igor_interrupt_install(void)
 	zend_interrupt_function = igor_interrupt;
 }
 
-/* For a program that continues without Igor. None of our threads runs any more. */
+/* For a program that continues without Igor. None of our threads still runs. */
 void igor_interrupt_remove(void)
 {
 	sigaction(IGOR_WAKE_SIGNAL, &igor_previous_wake, NULL);
@@ -120,7 +120,7 @@ void igor_interrupt_remove(void)
 	}
 }
 
-/* A handler does what ignoring would, and, unlike ignoring, is not inherited by the programs that scripts start. */
+/* A handler has the effect of ignoring, but programs that scripts start do not inherit it. */
 void igor_signal_ignore(int signal)
 {
 	struct sigaction action = {0};
@@ -174,7 +174,7 @@ int igor_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 	if (ready < 0 && errno == EINTR && igor_self != NULL && host_kill_requested(igor_self->host)) {
 		for (i = 0; i < count; i++) {
 			if (fds[i].fd >= 0) {
-				shutdown(fds[i].fd, SHUT_RDWR); /* fails for other files than sockets; nothing repeats those waits */
+				shutdown(fds[i].fd, SHUT_RDWR); /* fails for anything but sockets, and other waits are not repeated */
 			}
 		}
 		errno = EINTR;

@@ -1,9 +1,9 @@
 /* Laundering, for tests only (cargo feature `launder`, switched on by the environment variable IGOR_LAUNDER): every
  * constant string and array that a script uses as a value goes through publish and get first. A value position of the
  * syntax tree that holds a constant is wrapped into a call of igor_launder_string(), igor_launder_array() or, where only
- * its name is known, igor_launder_constant(), before the engine compiles it. So the engine, opcache and the JIT see what
- * they see of frankenphp_get_vars(): the result of an internal function with a declared type, which points into an
- * arena. docs/testing-snapshots.md says what this covers. */
+ * its name is known, igor_launder_constant(), before the engine compiles it. So the engine, opcache and the JIT see the
+ * same as with frankenphp_get_vars(): the result of an internal function with a declared type, which points into an arena.
+ * docs/testing-snapshots.md says what this covers. */
 #include "internal.h"
 
 #include <zend_ast.h>
@@ -19,7 +19,7 @@ static uint64_t igor_launder_sites = 0;
 
 static bool igor_is_constant_array(zend_ast *ast);
 
-/* What an element of a constant array may be. */
+/* The allowed elements of a constant array. */
 static bool igor_is_constant_element(zend_ast *ast)
 {
 	switch (ast->kind) {
@@ -89,7 +89,7 @@ static const char *igor_launder_function(zend_ast *ast)
 	return igor_is_named_constant(ast) ? "igor_launder_constant" : NULL;
 }
 
-/* A place that takes any expression and only reads its value. What takes a name (of a function, class, variable or
+/* A place that accepts any expression and only reads its value. What takes a name (of a function, class, variable or
  * property), a constant expression or something to write to is none. */
 static bool igor_is_value_position(const zend_ast *parent, uint32_t child)
 {
@@ -132,8 +132,7 @@ static bool igor_is_value_position(const zend_ast *parent, uint32_t child)
 	}
 }
 
-/* There a call means something else than a constant: it could be passed, returned, yielded or taken apart by
- * reference. */
+/* There a call differs from a constant: it could be passed, returned, yielded or destructured by reference. */
 static bool igor_may_be_by_reference(const zend_ast *parent)
 {
 	switch (parent->kind) {
@@ -309,7 +308,7 @@ static void igor_launder(INTERNAL_FUNCTION_PARAMETERS)
 	laundered = host_launder(igor_self->host, (uint64_t) site, Z_ARRVAL(holder), &reading);
 	zval_ptr_dtor(&holder);
 	if (!laundered) {
-		/* Refused: a constant may stand for an object. */
+		/* Refused, because a constant may be an object. */
 		RETURN_COPY(value);
 	}
 	if (reading.copy || reading.enums) {
@@ -340,7 +339,7 @@ PHP_FUNCTION(igor_launder_constant)
 	igor_launder(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
-/* Before the engine starts: what hooks there are is part of the identity by which opcache knows its files. */
+/* Before the engine starts, because the set of hooks is part of the identity of files in opcache. */
 void igor_launder_install(void)
 {
 	const char *wanted = getenv("IGOR_LAUNDER");

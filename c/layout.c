@@ -22,8 +22,8 @@ _Static_assert(HASH_FLAG_PACKED == 1 << 2 && HASH_FLAG_UNINITIALIZED == 1 << 3 &
 _Static_assert(HT_MIN_SIZE == 8 && HT_MIN_MASK == (uint32_t) -2 && HT_INVALID_IDX == (uint32_t) -1, "hash sizes");
 _Static_assert(sizeof(((zend_array *) 0)->u.v._unused2) == 1, "the byte that marks arrays which lead to an enum case");
 
-/* Then the members of PHP's globals that the shim writes, clears or casts: of a type that it does not know it would make
- * something that compiles. That functions and callbacks have the right types, the compiler's own errors say (build.rs). */
+/* Then the members of PHP's globals that the shim writes, clears or casts: if their type changed, the code would still
+ * compile. The compiler itself checks the types of functions and callbacks (build.rs). */
 #define IGOR_HAS_TYPE(member, type) \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(member), type), #member " is not of the type " #type)
 
@@ -69,7 +69,7 @@ IGOR_HAS_TYPE(SG(request_info), sapi_request_info);
 IGOR_HAS_TYPE(SG(request_info).request_body, php_stream *);
 IGOR_HAS_TYPE(SG(sapi_headers).headers, zend_llist);
 IGOR_HAS_TYPE(SG(server_context), void *);
-/* Nine values in a row, which the shim goes through as an array. They have had other names. */
+/* Nine adjacent values that the shim reads as an array. They have had other names. */
 IGOR_SESSION_NAMES_FIELDS(IGOR_HAS_TYPE)
 _Static_assert(sizeof(PS(mod_user_names)) == 9 * sizeof(zval), "the handlers of a session are nine values");
 IGOR_HAS_TYPE(PS(mod_user_class_name), zend_string *);

@@ -58,7 +58,7 @@ ZEND_END_ARG_INFO()
 #endif
 
 #ifdef IGOR_FAULTS
-/* Arms a fault on this thread (src/faults.rs), and returns whether the one before has happened. */
+/* Arms a fault on this thread (src/faults.rs), and returns whether no fault was pending. */
 static PHP_FUNCTION(igor_fault)
 {
 	zend_string *point;
@@ -137,7 +137,7 @@ static const zend_function_entry igor_functions[] = {
 };
 
 /* The configuration beside a script of igor-php. Read from the command line before the engine starts; registered so that
- * scripts see it and php.ini knows it. */
+ * scripts can read it and php.ini may set it. */
 PHP_INI_BEGIN()
 	PHP_INI_ENTRY("igor.config", NULL, PHP_INI_SYSTEM, NULL)
 	PHP_INI_ENTRY("igor.apcu", NULL, PHP_INI_SYSTEM, NULL)

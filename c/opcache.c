@@ -24,7 +24,8 @@ static zif_handler igor_original_reset;
 /* Set once opcache has locked its memory through our fcntl(). */
 static bool igor_saw_opcache_lock;
 
-/* PHP loads its modules so that they find libc's functions before ours. A module that is loaded already stays as it is. */
+/* PHP loads its modules so that they find libc's functions before ours. A module that is already loaded keeps its symbols.
+ * */
 void igor_opcache_preload(void)
 {
 #if IGOR_OPCACHE_IS_A_FILE
@@ -40,13 +41,13 @@ bool igor_opcache_is_guarded(void)
 
 /* ---- Asking for a restart ------------------------------------------------------------------------------------ */
 
-/* Whether PHP's own opcache_reset() would take the call, as far as that can be seen from here. */
+/* Whether PHP's own opcache_reset() would accept the call, as far as this side can check. */
 static bool igor_opcache_is_on(void)
 {
 	return zend_ini_long(ZEND_STRL("opcache.enable"), 0) != 0;
 }
 
-/* Only opcache itself knows how it compares paths with this directive. */
+/* Only opcache knows how it compares paths with this directive. */
 static bool igor_opcache_is_restricted(void)
 {
 	const char *path = zend_ini_string(ZEND_STRL("opcache.restrict_api"), 0);
@@ -54,8 +55,8 @@ static bool igor_opcache_is_restricted(void)
 	return path != NULL && path[0] != '\0';
 }
 
-/* opcache_reset(): as PHP's own it only takes note. opcache itself learns of it when the threads have stopped, because it
- * serves no request from its memory from then on. */
+/* opcache_reset(): like PHP's own, it only records the request. opcache itself learns of it when the threads have stopped,
+ * because it serves no request from its memory from then on. */
 static ZEND_NAMED_FUNCTION(igor_opcache_reset)
 {
 	const char *file;
@@ -76,7 +77,7 @@ static ZEND_NAMED_FUNCTION(igor_opcache_reset)
 	RETURN_TRUE;
 }
 
-/* The original looks at its number of arguments and at opcache's own state, and needs no request around it. */
+/* The original checks its number of arguments and opcache's own state, and needs no request. */
 static void igor_opcache_schedule(void)
 {
 	zend_execute_data call;
@@ -89,8 +90,8 @@ static void igor_opcache_schedule(void)
 	} zend_end_try();
 }
 
-/* opcache is about to note a restart, with its lock held: nothing here may wait. A reset of a thread that runs alone comes
- * here too, and is known already. */
+/* opcache is about to schedule a restart and holds its lock, so nothing here may wait. A reset by a thread that runs alone
+ * also comes here, and is already recorded. */
 static void igor_opcache_restart_scheduled(int reason)
 {
 	if (igor_self != NULL && !igor_self->alone && !igor_in_forked_server()) {
@@ -150,7 +151,7 @@ void igor_opcache_entered(igor_thread *self)
 	host_entered(self->host, self->restart);
 }
 
-/* Whether it is one of opcache's locks: on its memory, or on the byte before, which its writers lock. */
+/* Whether this is one of opcache's locks: on its memory, or on the byte before, which writers lock. */
 static bool igor_is_lock_of_opcache(int command, const struct flock *lock)
 {
 	return (command == F_SETLK || command == F_SETLKW || command == F_GETLK) && lock->l_whence == SEEK_SET

@@ -1,7 +1,7 @@
-/* Who waits for the programs and children that scripts start.
+/* Waits for the programs and children that scripts start.
  *
- * The children of a process become zombies until it waits for them, and a script that ends without waiting leaves that to
- * its process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
+ * A child that has ended is a zombie until its process waits for it, and a script that ends without waiting leaves that to
+ * the process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
  * remove them from the list. When the script ends, shim_reap() waits for the rest. A wait for "any child" is a wait for the
  * children of the calling thread alone: others belong to other scripts. */
 #include "internal.h"
@@ -22,7 +22,7 @@
 
 /* Children of scripts that have ended. */
 static struct {
-	pthread_mutex_t lock; /* protects the others; held across no wait that blocks */
+	pthread_mutex_t lock; /* protects the others; not held across blocking waits */
 	igor_pids pids;
 } igor_orphans = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -87,7 +87,7 @@ void igor_child_kept(pid_t pid)
 	}
 }
 
-/* In the child: its parent's children are not its own. The list's memory stays, like all that the fork has copied. */
+/* In the child: the parent's children are not its own. The list's memory stays, like all that the fork has copied. */
 void igor_children_leave(void)
 {
 	if (igor_self != NULL) {
@@ -192,7 +192,7 @@ void igor_children_of_job_abandon(igor_thread *self)
 	}
 }
 
-/* The script is over, so nothing will wait for these any more. */
+/* The script has ended, so no one else will wait for these. */
 void igor_children_abandon(igor_thread *self)
 {
 	igor_abandon_all(&self->children);

@@ -1,4 +1,4 @@
-/* Functions of PHP that do something else here: their handlers are exchanged, their signatures stay. */
+/* PHP functions with another behaviour here: their handlers are replaced, their signatures stay. */
 #include "internal.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ static zend_internal_function *igor_find_function(const char *name)
 	return function != NULL && function->type == ZEND_INTERNAL_FUNCTION ? function : NULL;
 }
 
-/* Puts a handler in the place of a PHP function's, for the threads that start after it. NULL: there is no such function
+/* Replaces the handler of a PHP function, for threads that start after it. NULL: the function does not exist
  * (disable_functions). */
 zif_handler igor_replace_function(const char *name, zif_handler handler)
 {
@@ -36,7 +36,7 @@ zif_handler igor_replace_function(const char *name, zif_handler handler)
 	return original;
 }
 
-/* For a thread that starts: before PHP 8.4 each has copies of the functions. Where they are shared, nothing is written. */
+/* For a thread that starts: before PHP 8.4 each has copies of the functions. If they are shared, nothing is written. */
 void igor_replace_functions_of_thread(void)
 {
 	size_t i;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Points SG(request_info) at the request in hand. Must be done before php_request_startup(), whose sapi_activate()
+/* Points SG(request_info) at the current request. Must be done before php_request_startup(), whose sapi_activate()
  * reads the body and the cookies. */
 void igor_request_info_fill(const igor_request *request)
 {
@@ -31,12 +31,12 @@ void igor_request_info_fill(const igor_request *request)
 	SG(request_info).argc = request->argc;
 	SG(request_info).argv = (char **) request->argv;
 	SG(server_context) = request->has_job ? (void *) igor_self : NULL;
-	/* sapi_activate() keeps the code of the request before. PHP's command line has none. */
+	/* sapi_activate() keeps the previous request's code. PHP's command line has none. */
 	SG(sapi_headers).http_response_code = request->command_line ? 0 : 200;
 }
 
-/* Whether the script ended by a fatal error, an uncaught exception or a bailout. php_execute_script() swallows them
- * all, so their traces are looked at. */
+/* Whether the script ended by a fatal error, an uncaught exception or a bailout. php_execute_script() hides them all, so
+ * this checks the traces that they leave. */
 bool igor_request_failed(void)
 {
 	return CG(unclean_shutdown) || EG(exit_status) == 255;
@@ -66,8 +66,8 @@ char *shim_sapi_read_cookies(void)
 	return igor_self != NULL && !igor_self->alone ? (char *) igor_self->request.cookie : NULL;
 }
 
-/* The body broke off. PHP's streams know an end but no error of the request body, so a script that reads it gets a
- * warning, and sees an aborted connection. While PHP itself reads a form there is no script yet that could see it. */
+/* The body broke off. PHP's streams have no error for the request body, only its end; so a script that reads it gets a
+ * warning and sees an aborted connection. While PHP itself reads a form, no script runs yet that could notice. */
 static void igor_body_broke_off(igor_thread *self)
 {
 	bool running = self->mode == IGOR_HTTP_WORKER ? self->in_callback : !PG(during_request_startup);
@@ -136,8 +136,8 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 	}
 	IGOR_FAULT("server_variables");
 	request = &igor_self->request;
-	/* As PHP's command line has it: a worker script is started like a program. The environment is read here, under PHP's
-	 * lock, and not in Rust: in a module that PHP loads, `environ` is another variable than the program's. */
+	/* As on PHP's command line, because a worker script starts like a program. The environment is read here, under PHP's
+	 * lock, and not in Rust: in a module that PHP loads, `environ` is not the program's variable. */
 	if (request->own_process || !request->has_job) {
 		php_import_environment_variables(into);
 	} else {
@@ -158,7 +158,7 @@ void shim_sapi_server_variables(struct _zval_struct *into)
 		ZVAL_BOOL(&background, igor_self->mode == IGOR_BACKGROUND);
 		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("FRANKENPHP_WORKER_BACKGROUND"), &background);
 	}
-	/* PHP itself passes its arguments to a script with a process of its own, if register_argc_argv says so. */
+	/* PHP itself passes its arguments to a script with a process of its own, if register_argc_argv is on. */
 	if (request->argc > 0 && !request->own_process) {
 		zval arguments, count;
 		int32_t argument;

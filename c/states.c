@@ -250,7 +250,7 @@ void igor_put_back_wrappers(zval *before)
 		zend_hash_destroy(now);
 		FREE_HASHTABLE(now);
 	}
-	/* The table belongs to PHP now. */
+	/* PHP now owns the table. */
 	ZVAL_NULL(before);
 }
 
@@ -321,7 +321,7 @@ void igor_put_back_syslog(zval *before)
 	igor_call_for_effect("closelog", 0, NULL);
 }
 
-/* Neither the text nor the pattern of a search stays: this one finds nothing. */
+/* A search that finds nothing clears the text and pattern of the last search. */
 void igor_put_back_mb_search(zval *before)
 {
 	zval nothing[2];
@@ -333,7 +333,7 @@ void igor_put_back_mb_search(zval *before)
 	zval_ptr_dtor(&nothing[1]);
 }
 
-/* Setting the directive, to what it is, drops the callback that a function has set. */
+/* Setting the directive to its own value drops the callback that a function has set. */
 void igor_put_back_assertion(zval *before)
 {
 	zend_string *name = ZSTR_INIT_LITERAL("assert.callback", 0);
@@ -386,7 +386,7 @@ void igor_put_back_libxml_disabled(zval *before)
 	igor_call_for_effect("libxml_disable_entity_loader", 1, before);
 }
 
-/* What mysqli reports, which has no function to read it. */
+/* The report mode of mysqli, which no function can read. */
 void igor_keep_mysqli_report(zval *before)
 {
 	zend_class_entry *class = zend_hash_str_find_ptr(CG(class_table), ZEND_STRL("mysqli_driver"));

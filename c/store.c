@@ -47,7 +47,7 @@ void igor_key_of(igor_key *key, zend_string *name, zend_long number)
 	key->len = ZSTR_LEN(name);
 }
 
-/* An offset as an array takes it. False: an exception was thrown. */
+/* An offset, converted like an array's. False: an exception was thrown. */
 bool igor_key_of_offset(igor_key *key, zval *offset)
 {
 	ZVAL_DEREF(offset);
@@ -74,7 +74,7 @@ bool igor_key_of_offset(igor_key *key, zval *offset)
 	}
 }
 
-/* What Rust has read, as a value of the script. False: an exception was thrown. */
+/* Rust's value as a PHP value. False: an exception was thrown. */
 bool igor_store_value(const igor_stored *stored, zval *into)
 {
 	zval root;
@@ -121,7 +121,7 @@ bool igor_store_value(const igor_stored *stored, zval *into)
 	return true;
 }
 
-/* A value that was listed and is of no interest. */
+/* A listed value that is not needed. */
 void igor_store_skip(const igor_stored *stored)
 {
 	if (stored->kind >= IGOR_STORED_ARRAY && (stored->reading.copy || stored->reading.enums)) {
@@ -142,7 +142,7 @@ bool igor_store_set(igor_object *handle, const igor_key *key, zval *value, doubl
 	return igor_done(host_store_set(igor_self->host, handle->id, key->bytes, key->len, value, ttl, absent, done));
 }
 
-/* The seconds of an argument as Rust takes them. False: an exception was thrown. */
+/* An argument in seconds, converted for Rust. False: an exception was thrown. */
 bool igor_ttl(double *ttl, bool is_null, uint32_t argument)
 {
 	if (is_null) {

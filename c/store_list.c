@@ -1,12 +1,12 @@
 /* All keys or elements of a store as a PHP array. Rust holds the list (php::stores), and C takes one element after the other. */
 #include "internal.h"
 
-/* A key as an array has it: a decimal number is an integer. */
+/* A key as in an array: a decimal number is an integer. */
 static void igor_store_key(zend_string *key, zval *into)
 {
 	zend_ulong number;
 
-	/* Reads the byte behind the text, too. */
+	/* Also reads the byte after the text. */
 	if (ZEND_HANDLE_NUMERIC_STR(ZSTR_VAL(key), ZSTR_LEN(key), number)) {
 		ZVAL_LONG(into, (zend_long) number);
 		zend_string_release(key);

@@ -22,7 +22,7 @@ static zend_object *igor_received_task_create(zend_class_entry *class)
 	return igor_handle_create(class, &igor_received_task_handlers);
 }
 
-/* A task that a script drops without an end is aborted with the exception that is in flight, if there is one. When the
+/* A task that a script drops unfinished is aborted, with the pending exception if there is one. When the
  * script has ended, Rust ends the remaining tasks, because it then knows how the script has ended. */
 static void igor_task_free(zend_object *object)
 {
@@ -48,7 +48,7 @@ static void igor_task_free(zend_object *object)
 	igor_handle_free(object);
 }
 
-/* The value of a reading of no slot. False: an exception was thrown. */
+/* The value of a reading without a slot. False: an exception was thrown. */
 static bool igor_task_value(const igor_reading *reading, zval *into)
 {
 	IGOR_FAULT("task value");

@@ -28,14 +28,14 @@ static void igor_after_fork(void)
 	}
 }
 
-/* If another thread held PHP's lock of the environment, the child would wait for it for ever. So the forking thread holds
+/* If another thread held PHP's environment lock, the child would wait for it forever. So the forking thread holds
  * the lock, and the child releases it. */
 void igor_fork_install(void)
 {
 	pthread_atfork(tsrm_env_lock, tsrm_env_unlock, igor_after_fork);
 }
 
-/* A forked child that waits for a lock of a library, which some other thread of the parent held, would wait for ever. */
+/* A forked child that needs a library's lock which another thread of the parent held would wait forever. */
 static void igor_bound_shutdown_of_child(void)
 {
 	struct sigaction action = {0};
@@ -51,8 +51,8 @@ static void igor_bound_shutdown_of_child(void)
 static void (*igor_previous_error)(int type, zend_string *file, const uint32_t line, zend_string *message);
 static __thread bool igor_copying_settings;
 
-/* A new thread applies every setting once more, and PHP warns of some, such as deprecated ones, each time. The start of
- * the engine has said so already. */
+/* A new thread applies every setting once more, and PHP repeats its warnings, for example about deprecated ones. The
+ * engine's start has already logged them. */
 static void igor_report_error(int type, zend_string *file, const uint32_t line, zend_string *message)
 {
 	if (!igor_copying_settings || (type & E_FATAL_ERRORS) != 0) {
@@ -119,7 +119,7 @@ static void igor_apply_settings(const igor_request *request)
 	}
 }
 
-/* The output of a background worker goes to the log, so errors have no markup there, as on PHP's command line. */
+/* A background worker's output goes to the log, so its errors have no HTML, as on PHP's command line. */
 static void igor_errors_are_text(void)
 {
 	zend_string *name = zend_string_init(ZEND_STRL("html_errors"), 0);
@@ -135,7 +135,7 @@ static void igor_execute(igor_thread *self)
 	IGOR_FAULT("execute");
 	igor_apply_settings(&self->request);
 	if (self->request.command_line) {
-		/* PHP's command line makes $_SERVER before the script asks for it. */
+		/* PHP's command line builds $_SERVER before the script uses it. */
 		zend_is_auto_global(ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_SERVER));
 		igor_define_standard_streams();
 	}
@@ -145,7 +145,7 @@ static void igor_execute(igor_thread *self)
 	}
 	igor_open_script(&self->request, &script);
 	script.primary_script = 1;
-	/* A worker may be a program that a shell can start too, which begins with "#!". */
+	/* A worker may also be a program for the shell, which starts with "#!". */
 	CG(skip_shebang) = true;
 	if (self->mode == IGOR_BACKGROUND) {
 		igor_lift_time_limit();
@@ -178,7 +178,7 @@ static bool igor_timer_make(void)
 	event.sigev_signo = SIGRTMIN;
 	event.sigev_notify_thread_id = igor_self->tid;
 	if (timer_create(CLOCK_BOOTTIME, &event, &EG(max_execution_timer_timer)) != 0) {
-		/* Not PHP's own log: that formats dates, on a heap that has no request. */
+		/* Not PHP's own log, because that formats dates, and no request heap exists. */
 		igor_log(LOG_ERR, IGOR_NO_TIMER, sizeof(IGOR_NO_TIMER) - 1);
 		return false;
 	}
@@ -215,14 +215,14 @@ static void igor_serve_begin(igor_thread *self)
 /* The script, between PHP's startup and shutdown. */
 static void igor_serve_script(igor_thread *self, igor_outcome *outcome)
 {
-	/* PHP's startup keeps the status of the request before. */
+	/* PHP's startup keeps the previous request's status. */
 	EG(exit_status) = 0;
 	if (self->request.no_headers) {
 		SG(headers_sent) = 1;
 		SG(request_info).no_headers = 1;
 	}
 	igor_thread_publish(self);
-	/* PHP's startup has read the form. A script never works with an incomplete one. */
+	/* PHP's startup has read the form. A script never gets an incomplete one. */
 	if (!self->body_aborted) {
 		zend_try {
 			igor_execute(self);
@@ -235,7 +235,7 @@ static void igor_serve_script(igor_thread *self, igor_outcome *outcome)
 /* Releases the memory that the PHP request held outside of its heap. The heap is gone. */
 static void igor_serve_end(igor_thread *self)
 {
-	/* They point to memory that is gone. The next startup resets them late: if it bailed out before, its shutdown would
+	/* They point to freed memory. The next startup resets them late: if it bailed out before, its shutdown would
 	 * free them again. */
 	memset(&PG(http_globals), 0, sizeof(PG(http_globals)));
 	IGOR_FATAL_BACKTRACE_FORGET();
@@ -247,7 +247,7 @@ static void igor_serve_end(igor_thread *self)
 	}
 	igor_environment_release(self);
 	igor_cache_forget(self);
-	/* They were in the request heap, which is gone, even if their release was interrupted. */
+	/* They were in the request heap, which was freed even if their release was interrupted. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;
 	self->resets = false;
@@ -300,7 +300,7 @@ static void igor_serve(igor_thread *self)
 }
 
 /* umask() and the working directory belong to the process; after this call they are the calling thread's own. A sandbox may
- * refuse it: then they stay shared, as in every other threaded server. */
+ * refuse it: then they stay shared, as in other threaded servers. */
 static void igor_thread_own_file_system(void)
 {
 #ifdef __linux__
@@ -314,7 +314,7 @@ static void igor_persistent_close(void)
 	zend_try {
 		zend_hash_graceful_reverse_destroy(&EG(persistent_list));
 	} zend_end_try();
-	/* Some versions destroy the list once more when the thread's globals go. */
+	/* Some versions destroy the list again with the thread's globals. */
 	zend_hash_init(&EG(persistent_list), 8, NULL, NULL, 1);
 }
 

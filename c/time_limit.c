@@ -1,7 +1,7 @@
-/* max_execution_time and set_time_limit() without timers of the system. PHP makes, arms and deletes a POSIX timer for each
- * request, which costs a system call each, and ends the process where the system has none left. Here a PHP thread writes
- * its deadline into its own memory, and one thread of the process looks at all of them (shim_time_limits_watch()). What PHP
- * sees is the same: its handler of SIGRTMIN runs on the thread, whose blocking call ends early.
+/* max_execution_time and set_time_limit() without system timers. PHP makes, arms and deletes a POSIX timer for each
+ * request, which costs a system call each, and exits the process if the system has none left. Here a PHP thread writes its
+ * deadline into its own memory, and one thread of the process checks them all (shim_time_limits_watch()). PHP sees no
+ * difference: its handler of SIGRTMIN runs on the thread, and a blocking call ends early.
  *
  * Other threads, forked children and programs that do not export our functions (interpose.c) use the system's timers. */
 #include "internal.h"
@@ -13,22 +13,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define IGOR_REACHED 1 /* in place of a deadline: the signal is on its way */
+#define IGOR_REACHED 1 /* instead of a deadline: the signal was sent */
 #define IGOR_NS_PER_SECOND UINT64_C(1000000000)
 
-/* Held while the list changes and while it is read, never while PHP code runs. */
+/* Held while the list is changed or read, never while PHP code runs. */
 static pthread_mutex_t igor_limits_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t igor_limits_changed = PTHREAD_COND_INITIALIZER;
 static igor_thread *igor_limited;                /* the PHP threads */
 static bool igor_limits_stop;
-static uint64_t igor_limits_next = UINT64_MAX;   /* atomic: no later than this the list is looked at */
+static uint64_t igor_limits_next = UINT64_MAX;   /* atomic: the latest time of the next check */
 static struct sigaction igor_limit_handler;      /* PHP's; set once */
 static bool igor_limit_handled;                  /* atomic: it is set, and ours is the process's */
-static char igor_no_timer;                       /* its address is a timer that is never reached */
-static struct sigevent igor_probe;               /* asks whether a call of timer_create() comes here */
+static char igor_no_timer;                       /* its address represents a timer that never expires */
+static struct sigevent igor_probe;               /* tests whether a call of timer_create() comes here */
 static bool igor_limits_ours;                    /* it does */
 
-/* Wall time, and it counts while the machine sleeps, as PHP's timers do. */
+/* Wall time that includes system sleep, like PHP's timers. */
 static uint64_t igor_now_ns(void)
 {
 	struct timespec now;
@@ -45,7 +45,7 @@ static igor_thread *igor_limited_self(void)
 	return igor_forked ? NULL : igor_limited_thread;
 }
 
-/* On the thread. A deadline that was changed since the signal was sent is another one, whose own signal is still to come. */
+/* On the thread. If the deadline was changed after the signal was sent, the new deadline will have its own signal. */
 static void igor_limit_reached(int signo, siginfo_t *info, void *context)
 {
 	igor_thread *self = igor_limited_thread;
@@ -93,7 +93,7 @@ static void igor_limit_set(igor_thread *self, const struct itimerspec *set)
 	uint64_t at = after == 0 ? 0 : igor_now_ns() + after;
 
 	__atomic_store_n(&self->limit_ns, at, __ATOMIC_SEQ_CST);
-	/* Seldom: the limits of most scripts are longer than the time between two looks. */
+	/* Rare: the limits of most scripts are longer than the time between two checks. */
 	if (at != 0 && at < __atomic_load_n(&igor_limits_next, __ATOMIC_SEQ_CST)) {
 		pthread_mutex_lock(&igor_limits_lock);
 		pthread_cond_signal(&igor_limits_changed);
@@ -137,7 +137,7 @@ int igor_timer_delete(timer_t timer)
 	return next(timer);
 }
 
-/* PHP sets its handler of SIGRTMIN, and asks for the one before, in each request. It is the same for all threads. True:
+/* PHP sets its handler of SIGRTMIN, and queries the previous one, in each request. It is the same for all threads. True:
  * done. */
 bool igor_limit_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
@@ -180,7 +180,7 @@ int igor_sigprocmask(int how, const sigset_t *set, sigset_t *old)
 	return errno == 0 ? 0 : -1;
 }
 
-/* PHP asks four times in a request. A forked child is another process. */
+/* PHP calls it four times per request. A forked child is another process. */
 pid_t igor_getpid(void)
 {
 	const igor_thread *self = igor_limited_self();
@@ -188,7 +188,7 @@ pid_t igor_getpid(void)
 	return self != NULL ? self->pid : (pid_t) syscall(SYS_getpid);
 }
 
-/* ---- The thread that looks ------------------------------------------------------------------------------------ */
+/* ---- The watching thread ------------------------------------------------------------------------------------ */
 
 bool shim_time_limits_probe(void)
 {
@@ -196,7 +196,7 @@ bool shim_time_limits_probe(void)
 		(int (*)(clockid_t, struct sigevent *, timer_t *)) dlsym(RTLD_DEFAULT, "timer_create");
 	timer_t none;
 
-	/* No system has this clock: libc's function fails. */
+	/* No such clock exists, so libc's function fails. */
 	if (call != NULL) {
 		(void) call((clockid_t) INT_MAX, &igor_probe, &none);
 	}
@@ -219,7 +219,7 @@ void igor_limits_leave(igor_thread *self)
 {
 	igor_thread **at;
 
-	/* In a forked child the thread that looks does not exist, and may have held the lock. */
+	/* In a forked child the watching thread does not exist, and it may have held the lock. */
 	if (igor_limited_self() == NULL) {
 		return;
 	}
@@ -239,14 +239,15 @@ void igor_limits_forked(void)
 	}
 }
 
-/* Under the lock, so the thread is still there. It has a deadline, so it runs PHP code. */
+/* Under the lock, so the thread still exists. It has a deadline, so it runs PHP code. */
 static void igor_limit_reach(igor_thread *thread, uint64_t at)
 {
 	if (!__atomic_compare_exchange_n(&thread->limit_ns, &at, IGOR_REACHED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
 		return;
 	}
 	if (pthread_kill(thread->pthread, SIGRTMIN) != 0) {
-		/* The system queues no more signals. This does the same as PHP's handler, except that a blocking call continues. */
+		/* The system's queue of signals is full. This does the same as PHP's handler, except that a blocking call
+		 * continues. */
 		zend_atomic_bool_store_ex(thread->timed_out, true);
 		zend_atomic_bool_store_ex(thread->vm_interrupt, true);
 	}
@@ -289,7 +290,7 @@ void shim_time_limits_watch(void)
 	while (!igor_limits_stop) {
 		uint64_t now = igor_now_ns(), next = now + IGOR_TIME_LIMITS_LOOK_SECONDS * IGOR_NS_PER_SECOND;
 
-		/* Before the look: a thread that sets a deadline meanwhile compares it with this one. */
+		/* Before the check: a thread that sets a deadline meanwhile compares it with this one. */
 		__atomic_store_n(&igor_limits_next, next, __ATOMIC_SEQ_CST);
 		next = igor_limits_look(now, next);
 		__atomic_store_n(&igor_limits_next, next, __ATOMIC_SEQ_CST);

@@ -27,7 +27,7 @@ static void igor_cache_remove(igor_thread *self, igor_cache_entry *entry)
 
 	entry->name = NULL;
 	self->cached--;
-	/* An interned name may be gone, and has no references to give back. */
+	/* An interned name may have been freed, and has no references to release. */
 	if (entry->counted) {
 		zend_string_release(name);
 	}
@@ -48,7 +48,7 @@ void igor_cache_clear(igor_thread *self)
 	}
 }
 
-/* The request heap is gone with the values of the entries, so nothing is released. A bailout in the shutdown of another
+/* The request heap was freed with the entries' values, so nothing is released. A bailout in the shutdown of another
  * module skips our own shutdown, which would have cleared the cache. */
 void igor_cache_forget(igor_thread *self)
 {
@@ -94,7 +94,7 @@ static igor_cache_entry *igor_cache_find(igor_thread *self, zend_string *name)
 	return entry;
 }
 
-/* Copies the snapshot, with the help of an older version's copy if the cache has one. False: an exception was thrown. */
+/* Copies the snapshot, reusing an older version's copy if the cache has one. False: an exception was thrown. */
 static bool igor_read_copy(igor_thread *self, const igor_cache_entry *entry, const igor_reading *reading, zval *into)
 {
 	zend_array *old = entry != NULL && entry->copied ? Z_ARR(entry->value) : NULL;
@@ -176,7 +176,7 @@ static void igor_read_many(igor_thread *self, HashTable *names, zval *return_val
 	}
 }
 
-/* Everything but the repeated read of one name. */
+/* Everything except the repeated read of one name. */
 static zend_never_inline void igor_get_vars(INTERNAL_FUNCTION_PARAMETERS)
 {
 	zend_string *name;
@@ -201,8 +201,8 @@ static zend_never_inline void igor_get_vars(INTERNAL_FUNCTION_PARAMETERS)
 	igor_read_many(igor_self, names, return_value);
 }
 
-/* The repeated read calls nothing and needs no stack: 25 instructions. Every other call goes the long way, which checks the
- * arguments as every function does. */
+/* The repeated read calls nothing and needs no stack: 25 instructions. Every other call takes the slow path, which checks
+ * the arguments as usual. */
 PHP_FUNCTION(frankenphp_get_vars)
 {
 	igor_thread *self = igor_self;

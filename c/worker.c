@@ -11,7 +11,7 @@
 #include <ext/session/php_session.h>
 #include <ext/spl/spl_exceptions.h>
 
-/* The extension session may be absent, or come as a shared object that no one loads. */
+/* The extension session may be absent, or a shared object that is not loaded. */
 #pragma weak ps_globals_id
 
 #define IGOR_SESSION_HANDLERS (sizeof(PS(mod_user_names)) / sizeof(zval))
@@ -63,7 +63,7 @@ static void igor_boot_ini_save(igor_thread *self)
 	}
 	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(EG(modified_ini_directives), name, entry) {
 		if (entry->value != NULL) {
-			/* Copied, for the entry's own value may be freed by the next ini_set(). */
+			/* Copied, because the next ini_set() may free the entry's own value. */
 			zend_hash_update_ptr(self->boot_ini, name, zend_string_init(ZSTR_VAL(entry->value), ZSTR_LEN(entry->value), 0));
 		}
 	} ZEND_HASH_FOREACH_END();
@@ -83,7 +83,8 @@ static void igor_boot_ini_restore(igor_thread *self)
 	zend_string *name, *value;
 	zend_ini_entry *entry;
 
-	/* The directives of the boot first: a request may have removed them from the list of modified ones (ini_restore()). */
+	/* The directives of the boot come first: a request may have removed them from the list of modified ones
+	 * (ini_restore()). */
 	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(self->boot_ini, name, value) {
 		entry = zend_hash_find_ptr(EG(ini_directives), name);
 		if (entry != NULL && !igor_ini_is_kept(name) && (entry->value == NULL || !zend_string_equals(entry->value, value))) {
@@ -93,7 +94,7 @@ static void igor_boot_ini_restore(igor_thread *self)
 	if (EG(modified_ini_directives) == NULL || zend_hash_num_elements(EG(modified_ini_directives)) == 0) {
 		return;
 	}
-	/* Restoring removes from the table that would be walked. */
+	/* Restoring removes entries from the table that is iterated. */
 	zend_hash_init(&changed, zend_hash_num_elements(EG(modified_ini_directives)), NULL, NULL, 0);
 	zend_hash_copy(&changed, EG(modified_ini_directives), NULL);
 	ZEND_HASH_MAP_FOREACH_STR_KEY(&changed, name) {
@@ -104,8 +105,8 @@ static void igor_boot_ini_restore(igor_thread *self)
 	zend_hash_destroy(&changed);
 }
 
-/* Calls the module's own end of a request, which frees the handlers that the script has set: they, and the settings of
- * sessions, are the run's. Frameworks set them once, with the first session. */
+/* Calls the module's own request shutdown, but keeps the script's handlers and session settings, which belong to the run.
+ * Frameworks set them once, with the first session. */
 static void igor_session_shutdown(zend_module_entry *session)
 {
 	zval kept[IGOR_SESSION_HANDLERS], *handlers = (zval *) &PS(mod_user_names);
@@ -127,7 +128,7 @@ static void igor_session_shutdown(zend_module_entry *session)
 	IGOR_SESSION_METHODS_SET(uses_methods);
 }
 
-/* Ends the session in hand, of a request or of the script between two of them. */
+/* Ends the current session, of a request or of the script between two requests. */
 static void igor_session_end(void)
 {
 	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
@@ -198,9 +199,9 @@ void igor_boot_state_release(igor_thread *self)
 	igor_reset_end(self);
 }
 
-/* ---- A client that goes -------------------------------------------------------------------------------------- */
+/* ---- A client that disconnects -------------------------------------------------------------------------------------- */
 
-/* The request's code has returned: if it was ended because the client has gone, that is no exit of the script. */
+/* The request's code has returned. If it was ended because the client has disconnected, the script does not exit. */
 static void igor_left(igor_thread *self)
 {
 	self->leavable = false;
@@ -251,7 +252,7 @@ static void igor_forget_last_error(void)
 	IGOR_FATAL_BACKTRACE_RELEASE();
 }
 
-/* The filter extension keeps copies of the raw input, which the next sapi_activate() would only lose sight of. */
+/* The filter extension keeps copies of the raw input, which the next sapi_activate() would leak. */
 static void igor_filter_forget(void)
 {
 	zend_module_entry *filter = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("filter"));
@@ -316,7 +317,7 @@ static void igor_job_open(igor_thread *self)
 	self->finished = false;
 	self->body_aborted = false;
 	IGOR_FAULT("job_open");
-	/* Buffers that the script has opened outside of requests end with its own code. */
+	/* Buffers that the script opened outside of requests end with its own code. */
 	igor_output_renew();
 	handlers = igor_error_handler_hide();
 	igor_request_startup(self);
@@ -325,8 +326,8 @@ static void igor_job_open(igor_thread *self)
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
 }
 
-/* Ends output, session, body and SAPI of the current job. A part that bails out does not keep the next from its end; the
- * caller sees the bailout in CG(unclean_shutdown). */
+/* Ends output, session, body and SAPI of the current job. If a part bails out, the next parts still run; the caller sees
+ * the bailout in CG(unclean_shutdown). */
 static void igor_job_layers_end(void)
 {
 	zend_try {
@@ -343,7 +344,7 @@ static void igor_job_layers_end(void)
 		php_output_deactivate();
 	} zend_end_try();
 
-	/* php://input is a stream of its own, which only the end of the script would free. */
+	/* php://input is a separate stream, which only the end of the script would free. */
 	if (SG(request_info).request_body != NULL) {
 		zend_list_delete(SG(request_info).request_body->res);
 	}
@@ -355,8 +356,8 @@ static void igor_job_layers_end(void)
 	} zend_end_try();
 }
 
-/* Ends the current job, with PHP's work at the end of a request, as far as it belongs to the job. User code runs in it
- * (shutdown functions, output callbacks, session handlers). If it bails out, the rest is still done, and the bailout then
+/* Ends the current job, with the part of PHP's request shutdown that belongs to the job. User code runs in it
+ * (shutdown functions, output callbacks, session handlers). If that bails out, the rest still runs, and then the bailout
  * ends the script. */
 void igor_job_close(igor_thread *self)
 {
@@ -374,14 +375,14 @@ void igor_job_close(igor_thread *self)
 	zend_exception_save();
 	igor_job_layers_end();
 	failed = CG(unclean_shutdown);
-	/* Of header_register_callback(), when the head was sent before. */
+	/* The callback of header_register_callback(), if the head was already sent. */
 	IGOR_HEADER_CALLBACK_RELEASE();
 	self->has_job = false;
 	igor_alarm_cancel(self);
 	igor_environment_renew(self);
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
-	/* The job is the parent's, which answers it. */
+	/* The job belongs to the parent, which answers it. */
 	if (!igor_in_forked_server()) {
 		host_job_end(self->host, failed || threw);
 	}
@@ -397,7 +398,7 @@ void igor_job_close(igor_thread *self)
 	zend_exception_restore();
 }
 
-/* Throws where the function must not be called. */
+/* Throws if the function must not be called. */
 static bool igor_handle_request_allowed(const igor_thread *self)
 {
 	if (self == NULL || self->mode != IGOR_HTTP_WORKER) {
@@ -450,7 +451,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_FALSE;
 	}
 	igor_job_open(self);
-	/* A form that is not whole is no script's to work with. */
+	/* A script must not process an incomplete form. */
 	if (self->body_aborted) {
 		igor_job_close(self);
 		if (EG(exception) != NULL) {
@@ -459,7 +460,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_TRUE;
 	}
 
-	/* No zend_try around the callback: after a bailout the VM stack is gone and the script has to end. */
+	/* No zend_try around the callback: after a bailout the VM stack is freed and the script has to end. */
 	self->in_callback = true;
 	ZVAL_UNDEF(&result);
 	fci.size = sizeof(fci);

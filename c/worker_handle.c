@@ -21,7 +21,7 @@ static bool igor_is_background(const char *what)
 	return false;
 }
 
-/* Scripts written for the object read the worker's name where those written for the functions read true. */
+/* Scripts written for the object expect the worker's name, those written for the functions expect true. */
 static void igor_follow_convention(void)
 {
 	zval *server = zend_hash_str_find(&EG(symbol_table), ZEND_STRL("_SERVER"));
@@ -64,7 +64,7 @@ ZEND_METHOD(FrankenPHP_WorkerHandle, __construct)
 ZEND_METHOD(FrankenPHP_WorkerHandle, tick)
 {
 	ZEND_PARSE_PARAMETERS_NONE();
-	/* In a forked child the script ends: its server is the parent. */
+	/* In a forked child the script ends, because the server is its parent. */
 	RETURN_BOOL(!igor_in_forked_server() && host_tick(igor_self->host));
 }
 
@@ -93,7 +93,7 @@ ZEND_METHOD(FrankenPHP_WorkerHandle, receive)
 	if (igor_in_forked_server()) {
 		return;
 	}
-	/* Before the task is taken: for the object PHP may leave by a jump. */
+	/* Before the task is taken, because creating the object may leave by a jump. */
 	object_init_ex(return_value, igor_received_task_class);
 	IGOR_FAULT("receive");
 	id = host_receive(igor_self->host);
