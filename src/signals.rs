@@ -6,7 +6,7 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// What a thread does wrong itself, which it cannot leave to another.
+/// Faults of the thread itself, which another thread cannot handle.
 const FAULTS: [c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT];
 
@@ -15,7 +15,7 @@ const FAULTS: [c_int; 7] =
 pub struct SignalMask(libc::sigset_t);
 
 impl SignalMask {
-    /// What the calling thread blocks now.
+    /// The signals that the calling thread blocks now.
     pub fn current() -> Self {
         let mut mask = MaybeUninit::zeroed();
         // SAFETY: a null set changes nothing; the other is this function's own.
@@ -24,8 +24,8 @@ impl SignalMask {
         Self(unsafe { mask.assume_init() })
     }
 
-    /// Blocks every signal on this thread but its own faults, so that the process's signals go to its other threads, and returns
-    /// what was blocked before. Threads that are started meanwhile inherit the block.
+    /// Blocks every signal on this thread except its own faults, so that other threads get the process's signals.
+    /// Returns the previous mask. Threads that are started meanwhile inherit the block.
     pub fn block_all() -> Self {
         Self::block_all_but(&[])
     }

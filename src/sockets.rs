@@ -1,4 +1,4 @@
-//! Binds the sockets that the server listens on. Their descriptors are out of the way of scripts.
+//! Binds the sockets that the server listens on. Their descriptors leave the low numbers to scripts.
 
 use crate::limits;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Moves the socket to a descriptor above the limit of PHP's `stream_select()`, so that the lower ones remain for
 /// scripts. With a higher descriptor `stream_select()` fails, and a background worker would not learn that it should
-/// end. A child that a script forks closes the high ones at once, so it holds no address and no client. If the process
+/// end. A forked child closes the high ones at once, so it holds no address and no client. If the process
 /// may not have so many descriptors, the socket stays as it is.
 pub(crate) fn above_those_of_scripts(socket: OwnedFd) -> OwnedFd {
     if socket.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
@@ -21,14 +21,14 @@ pub(crate) fn above_those_of_scripts(socket: OwnedFd) -> OwnedFd {
     rustix::io::fcntl_dupfd_cloexec(&socket, limits::SELECT_DESCRIPTORS_MAX).unwrap_or(socket)
 }
 
-/// Listens on the address. Port 0 is any free port.
+/// Listens on the address. Port 0: any free port.
 ///
 /// # Errors
 /// The address is taken, not this machine's, or not allowed.
 pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     let socket = Socket::from(above_those_of_scripts(socket.into()));
-    // A restart must not wait for the connections of the last run to time out in the kernel.
+    // A restart must not wait until the kernel drops the previous run's connections.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -38,12 +38,11 @@ pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Listens on a Unix socket that clients may use according to `mode`, the permissions of its file.
 ///
-/// A file of this name that is a socket on which no one listens is what a killed server left behind: it is replaced.
+/// If the file is a socket without a listener, a killed server has left it: it is replaced.
 /// Any other file is someone's. The kernel refuses connections to both with the same error, so the kind of the file
 /// decides.
 ///
-/// # Errors
-/// Another server listens there, the file is no socket, or its folder cannot be written.
+/// # Errors Another server listens there, the file is not a socket, or its folder is not writable.
 pub(crate) fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
         if !fs::symlink_metadata(path)?.file_type().is_socket() {
@@ -56,21 +55,20 @@ pub(crate) fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFi
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile(path.to_owned());
-    // Before any client can connect, because the permissions decide who may.
+    // Before any client can connect, because the permissions decide which clients may.
     file.allow(mode)?;
     socket.listen(limits::LISTEN_BACKLOG)?;
     Ok((socket.into(), file))
 }
 
-/// The file of a Unix socket, which goes with it.
+/// The file of a Unix socket, removed with it.
 #[derive(Debug)]
 pub(crate) struct SocketFile(PathBuf);
 
 impl SocketFile {
     /// Sets the permissions.
     ///
-    /// # Errors
-    /// The file is gone, or another user's.
+    /// # Errors The file does not exist, or belongs to another user.
     pub(crate) fn allow(&self, mode: u32) -> io::Result<()> {
         fs::set_permissions(&self.0, Permissions::from_mode(mode))
     }
@@ -78,7 +76,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It may be gone already; no one could do anything about another reason.
+        // It may be removed already, and other errors cannot be handled.
         let _ = fs::remove_file(&self.0);
     }
 }

@@ -85,7 +85,7 @@ impl Reserved {
         Err(io::Error::new(error.kind(), format!("no timer for max_execution_time: {error}; {way_out}")))
     }
 
-    /// Elsewhere PHP uses the one timer of the process.
+    /// On other systems PHP uses the process's only timer.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {})

@@ -1,6 +1,5 @@
-//! The work of a PHP thread, as the layers above define it. The loop of a thread is in C. Each of its questions is a
-//! call of [`Work`] or [`Scope`], and each answer is a plain value. C acts on the answer after Rust has returned (law
-//! 1).
+//! The work of a PHP thread, as the layers above define it. The loop of a thread is in C. It calls [`Work`] or
+//! [`Scope`], and each result is a plain value. C acts on the result after Rust has returned (law 1).
 
 use super::cutoff::Cutoff;
 use super::mode::Mode;
@@ -18,9 +17,9 @@ pub enum Next {
     Stop,
     /// Serve one HTTP request (classic threads).
     Request {
-        /// The request and where its answer goes.
+        /// The request and its response.
         exchange: Box<dyn Exchange>,
-        /// Which background workers the script sees.
+        /// The background workers that the script sees.
         scope: Arc<dyn Scope>,
     },
     /// Run a worker script from its start.
@@ -35,9 +34,9 @@ pub struct Run {
     pub argument: Option<CString>,
     /// `$_SERVER` entries.
     pub server_vars: Pairs,
-    /// HTTP worker: the entries that every request has in `$_SERVER` besides its own.
+    /// HTTP worker: the entries that every request gets in `$_SERVER` besides its own.
     pub request_vars: Pairs,
-    /// Which background workers the script sees.
+    /// The background workers that the script sees.
     pub scope: Arc<dyn Scope>,
 }
 
@@ -83,13 +82,13 @@ pub struct Ended {
     pub exit_status: i32,
     /// Whether it ended by a fatal error, an uncaught exception, a bailout or a kill.
     pub failed: bool,
-    /// HTTP worker: whether the script got as far as `frankenphp_handle_request()`.
+    /// HTTP worker: whether the script has called `frankenphp_handle_request()`.
     pub handled: bool,
     /// The last error that could have ended it.
     pub error: Option<ScriptError>,
 }
 
-/// Which class of exception a failure becomes in PHP.
+/// The class of exception that a failure becomes in PHP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// `RuntimeException`
@@ -121,7 +120,7 @@ impl Failure {
     }
 }
 
-/// Where in its life the calling script is.
+/// The phase of the calling script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// A classic request, or a background worker.
@@ -137,9 +136,9 @@ pub enum Phase {
 pub struct Wait<'a> {
     /// The longest wait.
     pub timeout: Duration,
-    /// Where the caller is in its life.
+    /// The phase of the caller.
     pub phase: Phase,
-    /// What ends the wait from outside.
+    /// Ends the wait from outside.
     pub cutoff: Cutoff<'a>,
 }
 
@@ -164,10 +163,10 @@ pub trait Scope: Send + Sync {
     /// The worker is not known in this scope.
     fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure>;
 
-    /// Returns why a known worker has nothing to read yet.
+    /// Why a known worker has published nothing yet.
     fn nothing_published(&self, name: &[u8]) -> Failure;
 
-    /// `frankenphp_require_background_worker()`. `caller` is the background worker that asks, if it is one.
+    /// `frankenphp_require_background_worker()`. `caller` is the calling background worker, if it is one.
     ///
     /// # Errors
     /// The worker is not declared, failed, gave up, or was not ready in time.
@@ -180,7 +179,7 @@ pub trait Scope: Send + Sync {
     fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure>;
 
     /// `new FrankenPHP\SentTaskHandle()`: starts the worker if need be, and waits until one of its threads has taken
-    /// the task, for `timeout` at most (`None`: without an end).
+    /// the task, at most for `timeout` (`None`: no limit).
     ///
     /// # Errors
     /// The worker cannot be started, or has not taken it.
@@ -207,10 +206,10 @@ pub trait Work: Send {
         None
     }
 
-    /// The job in hand is over.
+    /// The current job has ended.
     fn job_ended(&mut self) {}
 
-    /// The PHP request is over and everything of it is released.
+    /// The PHP request has ended, and everything it held is released.
     fn ended(&mut self, _ended: Ended) {}
 
     /// Background worker: the slot that `frankenphp_set_vars()` writes to.
@@ -223,26 +222,24 @@ pub trait Work: Send {
 
     /// Background worker: a new descriptor that becomes readable (end of file) when the script should end.
     ///
-    /// # Errors
-    /// The system has no descriptor left.
+    /// # Errors No descriptor is left.
     fn handle(&mut self) -> std::io::Result<OwnedFd> {
         Err(std::io::Error::other("only a background worker has a handle"))
     }
 
-    /// Whether the server wants the running script to end.
+    /// Whether the running script should end.
     fn should_end(&self) -> bool {
         false
     }
 
     /// Background worker: the script waits for tasks and for its end.
     ///
-    /// # Errors
-    /// The system has no descriptor left.
+    /// # Errors No descriptor is left.
     fn listen(&mut self) -> std::io::Result<()> {
         Err(std::io::Error::other("this script is no background worker"))
     }
 
-    /// Background worker: a new descriptor that is readable while there is something to hear.
+    /// Background worker: a new descriptor that is readable while there are tasks, or the script should end.
     ///
     /// # Errors
     /// As for [`listen`](Self::listen), which must have been called.
@@ -255,7 +252,7 @@ pub trait Work: Send {
         false
     }
 
-    /// Background worker: the oldest task that waits.
+    /// Background worker: the oldest waiting task.
     fn receive(&mut self) -> Option<Arc<Task>> {
         None
     }

@@ -1,4 +1,4 @@
-//! What a command is, and how its words are read.
+//! Commands, and how to read their words.
 
 use super::session::Session;
 use std::str::from_utf8;
@@ -20,8 +20,7 @@ pub(super) fn lower(word: &[u8]) -> String {
     String::from_utf8_lossy(word).to_ascii_lowercase()
 }
 
-/// # Errors
-/// The word is no integer.
+/// # Errors The word is not an integer.
 pub(super) fn integer(word: &[u8]) -> Result<i64, String> {
     let number = from_utf8(word).ok().and_then(|word| word.parse().ok());
     number.ok_or_else(|| "ERR value is not an integer or out of range".to_owned())

@@ -1,14 +1,14 @@
-//! Which command a request is, and those that are about the connection.
+//! Finds the command of a request; holds the commands about the connection.
 
 use super::command::{Command, integer, lower, syntax};
 use super::session::{Events, Kept, Session};
 use crate::limits::{RESP_CHANNELS_MAX, RESP_TRANSACTION_BYTES_MAX};
 use std::sync::PoisonError;
 
-/// The version of Redis that the commands are those of; clients choose what they use by it.
+/// The version of Redis that has these commands; clients choose their commands by it.
 pub(super) const REDIS_VERSION: &str = "7.0.0";
 
-/// Commands of the connection. A negative number of words is the least one.
+/// Commands of the connection. A negative number of words is a minimum.
 static CONNECTION: &[Command] = &[
     Command { name: "ping", words: -1, run: ping },
     Command { name: "echo", words: 2, run: echo },
@@ -47,7 +47,7 @@ const UNTRUSTED: [&str; 4] = ["auth", "hello", "quit", "reset"];
 const UNQUEUED: [&str; 7] = ["multi", "exec", "discard", "watch", "quit", "reset", "hello"];
 
 impl Session {
-    /// Carries a request out, or keeps it for the transaction that the client has begun.
+    /// Executes a request, or keeps it for the client's transaction.
     pub(super) fn execute(&mut self, words: &[&[u8]]) {
         let Some(name) = words.first() else { return };
         let checked = find(name).ok_or_else(|| unknown(name)).and_then(|command| check(command, words.len()));
@@ -141,7 +141,7 @@ fn trust(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Stri
     Err("WRONGPASS invalid username-password pair or user is disabled.".to_owned())
 }
 
-/// Takes as long for a wrong password as for the right one of its length.
+/// A wrong password takes as long as the right one of its length.
 fn is_same(expected: &[u8], given: &[u8]) -> bool {
     expected.len() == given.len()
         && expected.iter().zip(given).fold(0, |differs, (left, right)| differs | (left ^ right)) == 0
@@ -312,7 +312,7 @@ fn discard(session: &mut Session, _words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-/// No command of another client runs meanwhile. Scripts of PHP are not held up.
+/// No command of another client runs meanwhile. PHP scripts are not blocked.
 fn exec(session: &mut Session, _words: &[&[u8]]) -> Result<(), String> {
     let transaction = session.transaction.take().ok_or("ERR EXEC without MULTI")?;
     let watched = std::mem::take(&mut session.watched);

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Answers a client until it goes, or says something that is no request.
+/// Serves a client until it disconnects or sends something that is not a request.
 pub(super) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, served: Arc<Served>) -> io::Result<()> {
     let mut session = Session::new(served);
     let mut buffer = Vec::new();
@@ -39,7 +39,7 @@ pub(super) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, serve
     }
 }
 
-/// Answers the requests that the buffer holds, and takes them out of it. `false`: what is in it is none.
+/// Answers the requests in the buffer, and removes them. `false`: its content is not a request.
 async fn answer(
     session: &mut Session,
     buffer: &mut Vec<u8>,
@@ -66,7 +66,7 @@ async fn answer(
         }
     }
     buffer.drain(..at);
-    // One large request must not cost its memory for as long as the client stays.
+    // One large request must not keep its memory for the whole connection.
     if buffer.is_empty() && buffer.capacity() > RESP_REPLY_BYTES {
         *buffer = Vec::new();
     }

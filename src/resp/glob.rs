@@ -1,9 +1,9 @@
 //! The patterns of Redis: `*`, `?`, `[a-z]`, `[^x]`, and `\` before a sign that is meant.
 
-/// Whether a pattern fits all of a text. Takes steps in the product of their lengths at most.
+/// Whether a pattern matches a whole text. The number of steps is at most the product of their lengths.
 pub(super) fn fits(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut position) = (0, 0);
-    // Where the last star is, and how much of the text it takes.
+    // The place of the last star, and the length of text that it matches.
     let mut star: Option<(usize, usize)> = None;
     while position < text.len() {
         if pattern.get(at) == Some(&b'*') {
@@ -22,7 +22,7 @@ pub(super) fn fits(pattern: &[u8], text: &[u8]) -> bool {
     pattern[at..].iter().all(|sign| *sign == b'*')
 }
 
-/// Where the pattern continues when what is at `at` fits one byte.
+/// The rest of the pattern, if the part at `at` matches the byte.
 fn one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     match pattern.get(at)? {
         b'?' => Some(at + 1),

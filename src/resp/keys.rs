@@ -1,4 +1,4 @@
-//! Commands on keys, whatever their values are.
+//! Commands on keys, for values of any type.
 
 use super::command::{Command, integer, lower, syntax};
 use super::glob::fits;
@@ -91,7 +91,7 @@ fn keys(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-/// The cursor is the number of a shard: what is there from the start to the end of a scan is returned once.
+/// The cursor is the number of a shard: a key that exists during the whole scan is returned once.
 fn scan(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     let cursor =
         usize::try_from(integer(words[1]).map_err(|_| "ERR invalid cursor")?).map_err(|_| "ERR invalid cursor")?;

@@ -1,4 +1,4 @@
-//! The Redis port of a store: what `redis-cli` and clients of Redis speak, RESP2 and RESP3, on the elements of a store.
+//! The Redis port of a store: serves its elements to `redis-cli` and clients of Redis, by RESP2 and RESP3.
 
 mod command;
 mod commands;

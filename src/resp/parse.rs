@@ -1,5 +1,5 @@
-//! Reads requests: an array of strings, or a line of words. Written here for its bounds: nothing is allocated for bytes
-//! that a client has only announced.
+//! Reads requests: an array of strings, or a line of words. Our own parser because of its bounds: it allocates nothing
+//! for bytes that a client has only announced.
 
 use std::str::from_utf8;
 
@@ -10,16 +10,15 @@ pub(super) struct Bounds {
     pub(super) argument_bytes_max: usize,
 }
 
-/// A request and how many bytes it takes; `None`: it is not whole yet. An error is for the client.
+/// A request and how many bytes it takes; `None`: it is incomplete. An error is for the client.
 type Read<'b> = Result<Option<(Vec<&'b [u8]>, usize)>, &'static str>;
 
 /// The longest line: the head of an array or a string, or a request in words.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The first request of the buffer, and how many bytes it takes; `None`: it is not whole yet.
+/// The first request of the buffer, and how many bytes it takes; `None`: it is incomplete.
 ///
-/// # Errors
-/// It is no request; the text is for the client.
+/// # Errors It is not a request; the text is for the client.
 pub(super) fn request(buffer: &[u8], bounds: Bounds) -> Read<'_> {
     if buffer.first().is_none_or(|first| *first != b'*') {
         return words(buffer);
@@ -67,7 +66,7 @@ fn words(buffer: &[u8]) -> Read<'_> {
     Ok(Some((words, end + 1)))
 }
 
-/// A number up to the end of its line, and where the next line begins.
+/// A number up to the end of its line, and the start of the next line.
 fn number(buffer: &[u8], start: usize, error: &'static str) -> Result<Option<(i64, usize)>, &'static str> {
     /// Digits, a sign and the end of the line.
     const BYTES_MAX: usize = 24;

@@ -1,4 +1,4 @@
-//! The sockets of stores, and what a reload does to them.
+//! The sockets of stores, and their changes in a reload.
 
 use super::connection::serve;
 use super::session::Served;
@@ -24,14 +24,14 @@ pub struct PortError {
     error: io::Error,
 }
 
-/// A store with where it is declared: the label of its scope, or `None` for one of all scopes.
+/// A store with the label of its scope; `None`: it belongs to all scopes.
 #[derive(Clone)]
 struct Declared {
     scope: Option<String>,
     settings: StoreSettings,
 }
 
-/// A socket that is bound and accepts nothing yet.
+/// A bound socket that does not accept yet.
 pub(crate) struct BoundPort {
     declared: Declared,
     socket: Socket,
@@ -56,16 +56,15 @@ struct Port {
 }
 
 impl Ports {
-    /// Binds what a configuration declares and is not open yet.
+    /// Binds the declared ports that are not open yet.
     ///
-    /// # Errors
-    /// An address is taken, or is none of this machine.
+    /// # Errors An address is in use, or not this machine's.
     pub(crate) fn bind(&self, config: &Config) -> Result<Vec<BoundPort>, PortError> {
         let is_open = |new: &Declared| self.open.iter().any(|port| port.declared.is_at(new));
         declared(config).into_iter().filter(|new| !is_open(new)).map(bind).collect()
     }
 
-    /// Closes the ports that are not declared any more with their connections, and opens the new ones.
+    /// Closes the ports that are no longer declared, with their connections, and opens the new ones.
     pub(crate) fn open(&mut self, config: &Config, stores: &Stores, mut bound: Vec<BoundPort>) {
         let declared = declared(config);
         for port in std::mem::take(&mut self.open) {
@@ -73,7 +72,7 @@ impl Ports {
             match successor {
                 Some(store) if store.serves_as(&port.declared) => self.open.push(port),
                 Some(store) => {
-                    // The same address for another store or another password: its clients have to come again.
+                    // The address now has another store or password, so its clients must reconnect.
                     port.close();
                     match bind(store.clone()) {
                         Ok(again) => bound.push(again),
@@ -124,7 +123,7 @@ impl Declared {
         self.settings.listen == other.settings.listen
     }
 
-    /// Whether the clients of the one can stay with the other.
+    /// Whether clients can stay connected across the change.
     fn serves_as(&self, other: &Self) -> bool {
         self.scope == other.scope
             && self.settings.name == other.settings.name
@@ -168,7 +167,7 @@ impl BoundPort {
                 let socket = TcpListener::from_std(socket)?;
                 let task = tokio::spawn(accept_all(served, move |context| {
                     socket.poll_accept(context).map_ok(|(stream, _)| {
-                        // A reply waits for no other; without it they are slower, not wrong.
+                        // Replies are not delayed; without the option they are only slower.
                         let _ = stream.set_nodelay(true);
                         stream
                     })
@@ -184,7 +183,7 @@ impl BoundPort {
     }
 }
 
-/// Serves every client that `accept` returns, so many at a time. Does not return.
+/// Serves every client that `accept` returns, with a bound on concurrent ones. Does not return.
 async fn accept_all<S>(served: Arc<Served>, mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -207,7 +206,7 @@ where
     }
 }
 
-/// The system has no descriptor left, perhaps: it is asked again after a while.
+/// The system may have no descriptor left, so this tries again after a while.
 async fn refused(error: &io::Error) {
     tracing::warn!("accepting a client of a store: {error}");
     tokio::time::sleep(crate::limits::RESP_ACCEPT_PAUSE).await;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// The replies that are not sent yet.
+/// The unsent replies.
 #[derive(Default)]
 pub(super) struct Reply {
     pub(super) bytes: Vec<u8>,
@@ -19,7 +19,7 @@ impl Reply {
         self.head('+', text);
     }
 
-    /// `text` begins with a word in capitals, as `ERR`.
+    /// `text` starts with a word in capitals, such as `ERR`.
     pub(super) fn error(&mut self, text: &str) {
         self.head('-', text.replace(['\r', '\n'], " "));
     }
@@ -38,7 +38,7 @@ impl Reply {
         self.bytes.extend_from_slice(if self.is_resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
-    /// The reply to a transaction that did not take place.
+    /// The reply to an aborted transaction.
     pub(super) fn no_array(&mut self) {
         self.bytes.extend_from_slice(if self.is_resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }

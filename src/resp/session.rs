@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 /// A request with its arguments, kept for `EXEC`.
 pub(super) type Kept = Vec<Vec<u8>>;
 
-/// A store with its password, as all its clients see it.
+/// A store with its password, shared by its clients.
 pub(super) struct Served {
     pub(super) store: Arc<Store>,
     pub(super) password: Option<String>,
-    /// A transaction of a client has it alone; every other command shares it.
+    /// A transaction takes it exclusively; other commands share it.
     pub(super) turn: RwLock<()>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Session {
     pub(super) is_trusted: bool,
     pub(super) is_ending: bool,
     pub(super) name: Vec<u8>,
-    /// `MULTI` was said; `Err`: a request after it was wrong.
+    /// `MULTI` was said; `Err`: one of its requests was invalid.
     pub(super) transaction: Option<Result<Vec<Kept>, ()>>,
     /// What `WATCH` has seen.
     pub(super) watched: Vec<(Vec<u8>, Option<u64>)>,
@@ -36,13 +36,13 @@ pub(super) struct Session {
     pub(super) events: Option<Events>,
 }
 
-/// The changes that a client has subscribed to.
+/// The changes for a subscribed client.
 pub(super) struct Events {
     pub(super) receiver: mpsc::Receiver<(&'static str, Vec<u8>)>,
     ear: Arc<Ear>,
 }
 
-/// One that does not read fast enough is disconnected, as by Redis: writers never wait.
+/// As in Redis, a client that reads too slowly is disconnected, because writers never wait.
 struct Ear {
     sender: mpsc::Sender<(&'static str, Vec<u8>)>,
     is_lost: AtomicBool,

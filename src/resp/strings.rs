@@ -35,7 +35,7 @@ pub(super) fn refused(full: Full) -> String {
     }
 }
 
-/// What a client reads for a value.
+/// The text of a value for clients.
 fn shown(value: &Value) -> Vec<u8> {
     value.text().map_or_else(|| value.json().into_bytes(), <[u8]>::to_vec)
 }
@@ -75,7 +75,7 @@ fn put(
     Ok((stored.is_stored, stored.before))
 }
 
-/// The options behind `SET key value`.
+/// The options after `SET key value`.
 struct SetOptions {
     expiry: Expiry,
     condition: Condition,
@@ -108,7 +108,7 @@ fn expiry(number: i64, unit: &str, command: &str) -> Result<Expiry, String> {
     let number = u64::try_from(number).ok().filter(|number| *number > 0).ok_or_else(wrong)?;
     let time = if unit.starts_with("px") { Duration::from_millis(number) } else { Duration::from_secs(number) };
     if unit.ends_with("at") {
-        // A time that is over: it expires at once.
+        // The time has passed, so it expires at once.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         return Ok(Expiry::After(time.saturating_sub(now)));
     }
@@ -178,7 +178,7 @@ fn strlen(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes when nothing has written since it has read.
+/// Writes if the element has not changed since it was read.
 fn append(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     loop {
         let found = session.store().find(words[1]);
@@ -203,7 +203,8 @@ fn add(session: &Session, key: &[u8], by: Number) -> Result<Number, String> {
 
 fn increment(session: &mut Session, key: &[u8], by: Result<i64, String>) -> Result<(), String> {
     let by = by?;
-    // As in Redis, where it is no integer that is added to. Another client may make it one meanwhile, which then is a float.
+    // As in Redis, for a value that is not an integer. Another client may store an integer meanwhile; then the result
+    // is a float.
     if let Some(Number::Float(_)) = session.store().get(key).as_ref().and_then(Number::of) {
         return Err("ERR value is not an integer or out of range".to_owned());
     }

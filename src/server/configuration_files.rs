@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often the files are checked: often enough to save a file and reload the page, and cheap.
+/// How often the files are checked: often enough for a user who saves a file and reloads the page, and cheap.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Lets the process reload, as by `SIGHUP`, whenever one of the files has changed.
+/// Reloads, as by `SIGHUP`, whenever one of the files has changed.
 ///
 /// # Errors
 /// No thread could be started.

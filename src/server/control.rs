@@ -26,7 +26,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Takes the next request; `None` when no handle is left that could send one.
+    /// Takes the next request; `None` if no handle is left.
     pub(super) async fn next(&mut self) -> Option<Request> {
         match self.seen.take() {
             Some(request) => Some(request),
@@ -34,7 +34,7 @@ impl Requests {
         }
     }
 
-    /// Waits until there is one, and leaves it to [`next`](Self::next).
+    /// Waits for a request, and leaves it for [`next`](Self::next).
     pub(super) async fn arrived(&mut self) {
         if self.seen.is_none() {
             self.seen = self.receiver.recv().await;
@@ -48,7 +48,7 @@ impl Requests {
 /// The outcome of a reload that took effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reloaded {
-    /// What is allowed and probably not meant, and what takes effect at the next start only.
+    /// Warnings: probable mistakes, and settings that only take effect at the next start.
     pub(super) warnings: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Reloaded {
 pub(super) struct Restarted {
     /// How many workers restarted.
     pub(super) workers: usize,
-    /// The threads whose scripts could not be made to end.
+    /// The threads whose scripts could not be stopped.
     pub(super) stuck: Vec<threads::Stuck>,
 }
 
@@ -67,7 +67,7 @@ pub(super) enum ControlError {
     /// The server was started from the command line's flags.
     #[error("there is no configuration file to read again: the server was started by its command line's flags")]
     NoFile,
-    /// The configuration could not be read to its end.
+    /// The configuration could not be read completely.
     #[error("reading the configuration: {0}")]
     Reading(#[from] tokio::task::JoinError),
     /// The configuration is wrong.
@@ -79,7 +79,7 @@ pub(super) enum ControlError {
     /// A site cannot be encrypted as it is configured.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A new address cannot be listened on.
+    /// A new address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The Redis port of a store cannot listen.
@@ -106,7 +106,7 @@ fn lines(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// The way to the running server. Cheap to clone.
+/// A handle to the running server. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Control {
     requests: mpsc::Sender<Request>,

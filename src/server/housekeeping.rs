@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How long a zombie stays at most. Nothing waits for them, so a second is as good as none.
+/// The longest life of a zombie. Nothing waits for them, so a second does no harm.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs until it is dropped.
@@ -25,8 +25,8 @@ pub(super) async fn run() {
     }
 }
 
-/// The processes that the kernel has handed to process 1 because their parent has ended: the children of its main
-/// thread, which starts none itself.
+/// The processes that process 1 has adopted because their parent has ended: the children of its main thread, which
+/// starts none itself.
 fn orphans() -> Vec<i32> {
     let children = fs::read_to_string("/proc/self/task/1/children").unwrap_or_default();
     children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()

@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 /// The descriptor of the first one (`sd_listen_fds(3)`).
 const FIRST_DESCRIPTOR: usize = 3;
 
-/// The inherited sockets. They stay open, so that a reload may take one that an earlier configuration has given back.
+/// The inherited sockets. They stay open, so that a reload can use a socket again that an earlier configuration has
+/// released.
 #[derive(Debug)]
 pub(super) struct InheritedSockets(Vec<Inherited>);
 
@@ -22,8 +23,8 @@ struct Inherited {
 }
 
 impl InheritedSockets {
-    /// Takes what `LISTEN_FDS` counts, and removes the variable: it is not for children. Must be called before any thread
-    /// reads the environment.
+    /// Takes the sockets of `LISTEN_FDS`, and removes the variable, because children must not see it. Must be called
+    /// before any thread reads the environment.
     pub(super) fn take() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned);
@@ -37,8 +38,7 @@ impl InheritedSockets {
 
     /// Binds the sockets, or takes them from the inherited ones.
     ///
-    /// # Errors
-    /// When an address cannot be bound, or a socket was not inherited.
+    /// # Errors An address cannot be bound, or a socket was not inherited.
     pub(super) fn bind(
         &self,
         config: &Config,

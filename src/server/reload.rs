@@ -1,7 +1,7 @@
 //! Replaces the running configuration by another one (contract line B52).
 //!
 //! Everything that can fail comes first: reading and checking, binding new addresses, starting new threads, booting new
-//! HTTP workers. Until then the running configuration is not touched. The switch itself cannot fail: every listener
+//! HTTP workers. Until then the running configuration does not change. The switch itself cannot fail: every listener
 //! passes its next requests to the new handlers, and the scopes take over their new declarations. Removed parts end
 //! after their running requests.
 
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Server {
-    /// Reloads, unless `stop` is given first, or one of `newer` arrives while new workers boot: a script that never
-    /// gets there must not keep a corrected configuration out. [`Server::retired`] ends the parts that were started
+    /// Reloads, unless `stop` comes first, or a request of `newer` arrives while new workers boot: a script that never
+    /// becomes ready must not block a corrected configuration. [`Server::retired`] ends the parts that were started
     /// until then.
     pub(super) async fn reload(
         &mut self,
@@ -143,7 +143,7 @@ impl Server {
                 leaving.end_idle(grace);
             }
             for task in draining {
-                // A task that panicked has lost its listener, which closes it.
+                // A task that panicked has dropped its listener, which closes it.
                 let _ = task.await;
             }
             while is_in_hand() && Instant::now() < until {
@@ -158,8 +158,8 @@ impl Server {
         }));
     }
 
-    /// Waits until the parts that the last reload replaced have ended. Threads that could not be made to leave are
-    /// kept, to be asked again at the end: the engine must not be stopped under them.
+    /// Waits until the parts that the last reload replaced have ended. Threads that could not be stopped are kept for
+    /// another attempt at the end, because the engine must not be stopped under them.
     pub(super) async fn retired(&mut self) {
         let Some(retiring) = &mut self.retiring else { return };
         let (leaving, stuck) = retiring.await.unwrap_or_default();
@@ -179,25 +179,25 @@ impl Server {
         }
     }
 
-    /// The threads of earlier configurations that are still there.
+    /// The remaining threads of earlier configurations.
     pub(super) fn stuck(&self) -> Vec<Stuck> {
         self.left_behind.iter().flat_map(still_there).collect()
     }
 }
 
-/// Joins the threads that have ended by now, and returns the others.
+/// Joins the threads that have ended, and returns the others.
 fn still_there(leaving: &Leaving) -> Vec<Stuck> {
     leaving.leave(Instant::now(), Duration::ZERO)
 }
 
-/// Waits until the HTTP workers that `old` does not have serve; see [`Server::reload`].
+/// Waits until the HTTP workers that `old` does not have are ready; see [`Server::reload`].
 async fn booted(
     threads: &Arc<Threads>,
     old: &Arc<Live>,
     stop: &mut StopSignal,
     newer: &mut Requests,
 ) -> Result<(), ControlError> {
-    // Where nothing boots there is nothing that a newer reload could come too early for.
+    // If nothing boots, a newer reload need not end the wait.
     if !threads.boots_more_than(&old.threads) {
         return Ok(());
     }
@@ -222,7 +222,7 @@ async fn read(origin: PathBuf, text: Option<String>) -> Result<Config, ControlEr
     reading.await?.map_err(ControlError::Configuration)
 }
 
-/// What is allowed and probably not meant, and what takes effect at the next start only.
+/// Warnings: probable mistakes, and settings that only take effect at the next start.
 fn warnings(running: &Config, config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     let log = |config: &Config| (config.global.log.clone(), config.global.debug);

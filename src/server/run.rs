@@ -34,7 +34,7 @@ pub enum ServeError {
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// An address cannot be listened on.
+    /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A site cannot be encrypted as it is configured.
@@ -60,14 +60,13 @@ pub enum ServeError {
 }
 
 /// Serves the configuration until a signal ends it. `source` is the file it came from, which a reload reads again.
-/// Returns after everything has been taken down. If a PHP thread cannot be made to leave, the process ends here, with a
-/// log record that names it.
+/// Returns after everything has been stopped. If a PHP thread cannot be stopped, the process exits here, with a log
+/// record that names it.
 ///
-/// # Errors
-/// Says why the server did not start; nothing half-started stays behind.
+/// # Errors Why the server did not start; everything started is stopped again.
 pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     allow_descriptors();
-    // Addresses first: a port in use must not cost a start of PHP.
+    // Addresses first, because a port in use should fail before PHP starts.
     let challenges = Arc::new(Challenges::default());
     let encryption = Encryption::prepare(&config, &challenges)?;
     let inherited = InheritedSockets::take();
@@ -112,7 +111,7 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
 
 type Stuck = Vec<crate::threads::Stuck>;
 
-/// Ends the process under PHP threads that do not leave: stopping the engine would take the memory they run on.
+/// Exits the process while PHP threads still run: stopping the engine would free the memory that they use.
 fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
     for thread in stuck {
         let place = thread.place.as_deref().unwrap_or("unknown");
@@ -131,11 +130,11 @@ pub(super) struct Server {
     pub(super) source: Option<PathBuf>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) listeners: Vec<Listening>,
-    /// What the service manager has opened.
+    /// The sockets that the service manager has opened.
     pub(super) inherited: InheritedSockets,
-    /// What certificate authorities may ask for now.
+    /// The challenges that certificate authorities may request now.
     pub(super) challenges: Arc<Challenges>,
-    /// Keeps the certificates of the running configuration fresh.
+    /// Renews the certificates of the running configuration.
     pub(super) kept_fresh: Option<KeptFresh>,
     /// The admin interface, if one is configured.
     pub(super) admin: Option<RunningAdmin>,
@@ -143,9 +142,9 @@ pub(super) struct Server {
     pub(super) ports: Ports,
     /// The parts that the last reload has replaced, while they end.
     pub(super) retiring: Option<JoinHandle<(Leaving, Stuck)>>,
-    /// Ends with the server's first step down.
+    /// Dropped in the first step of a shutdown.
     opcache: Option<Coordinator>,
-    /// Of earlier configurations: threads that could not be made to leave when they were replaced.
+    /// Threads of earlier configurations that could not be stopped when they were replaced.
     pub(super) left_behind: Vec<Leaving>,
 }
 
@@ -185,7 +184,7 @@ struct Sockets {
 async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {
     let Sockets { bound, inherited, admin, ports, mut encryption, challenges } = sockets;
     let mut stop = StopSignal::new();
-    // Before any PHP thread runs: a signal must not end the process without its phases from then on.
+    // Before any PHP thread runs: from then on a signal must not end the process without the phases of a stop.
     let signals =
         Signals::catch().map_err(|error| (ServeError::System { doing: "listening for signals", error }, Vec::new()))?;
     let threads = Arc::new(start_threads(&config)?);
@@ -207,7 +206,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         opcache,
         left_behind: Vec::new(),
     };
-    // Before the workers have booted, so that one that does not can be looked at.
+    // Before the workers boot, so that a worker that does not boot can be examined.
     match admin.map(|admin| admin.serve(control.clone())).transpose() {
         Ok(admin) => server.admin = admin,
         Err(error) => return Err((error.into(), server.shut_down().await)),
@@ -233,7 +232,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
 
 fn start_threads(config: &Config) -> Result<Threads, (ServeError, Stuck)> {
     Threads::start(config).map_err(|(error, leaving)| {
-        // Waits on this thread, where nothing else runs yet: the system may have no thread left to wait on.
+        // Waits on this thread, where nothing else runs yet, because the system may have no other thread left.
         let until = Instant::now() + config.global.grace_period;
         let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
         (ServeError::System { doing: "starting PHP threads", error }, stuck)
@@ -318,7 +317,7 @@ impl Server {
         let mut stuck = shut_down(listeners, live).await;
         self.retired().await;
         stuck.extend(self.stuck());
-        // To the end, so that a stop that hangs can be looked into.
+        // It runs to the end, so that a stop that hangs can be examined.
         if let Some(admin) = self.admin.take() {
             admin.shut_down().await;
         }
@@ -339,7 +338,7 @@ fn allow_descriptors() {
     }
 }
 
-/// The signals that mean something to the server, which [`Signals`] takes.
+/// The signals that the server handles, by [`Signals`].
 const OWN_SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP];
 
 /// Where they arrive.
@@ -351,7 +350,7 @@ struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals from the system's own handling of them.
+    /// Installs the handlers of the signals.
     fn catch() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -361,7 +360,7 @@ impl Signals {
         })
     }
 
-    /// Passes them on, for as long as the process lives.
+    /// Forwards them until the process ends.
     async fn forward(mut self, control: Control) {
         loop {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! The async runtime. Tokio panics when it needs a thread for blocking work, has none, and cannot start one. So one is
+//! The async runtime. Tokio panics if it needs a thread for blocking work, has none, and cannot start one. So one is
 //! started before PHP takes its threads, and kept. If it is the only one, blocking work is done one after the other.
 
 use crate::limits::{BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS};
@@ -28,7 +28,7 @@ pub(super) fn start() -> io::Result<Runtime> {
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::WouldBlock, "the system has no thread left")))
 }
 
-/// Uses a thread for blocking work now and then, so that the last one is never idle for long enough to end.
+/// Uses a thread for blocking work regularly, so that the last one is never idle long enough to end.
 async fn keep_a_blocking_thread() {
     let mut again = tokio::time::interval(Duration::from_secs(BLOCKING_THREAD_USED_EVERY_SECONDS));
     loop {

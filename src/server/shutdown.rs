@@ -1,4 +1,4 @@
-//! Shuts the server down in phases. Each is logged when it begins, so the log shows where a stop hangs.
+//! Shuts the server down in phases. Each is logged when it starts, so the log shows where a stop hangs.
 
 use crate::assemble::Live;
 use crate::http::listener::RunningListener;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted. Returns the
-/// threads that could not be made to leave: the engine must not be stopped under them.
+/// threads that could not be stopped: the engine must not be stopped under them.
 pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) -> Vec<Stuck> {
     let grace = live.config.global.grace_period;
     let until = Instant::now() + grace;
@@ -35,15 +35,16 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     tracing::debug!("stopping: PHP threads leave");
     let leaving = live.threads.leaving();
     leaving.stop_serving(grace);
-    // All groups share one deadline, so they leave side by side. Waited for on this thread: the system may give no other.
+    // All groups share one deadline, so they end at the same time. The wait is on this thread, because the system may
+    // have no other left.
     tokio::task::block_in_place(|| leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX)))
 }
 
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Waits until these listeners have ended and nothing `is_in_hand`, but no longer than [`DRAIN_SETTLE_MS`]: what is not
-/// answered by then takes longer than others should wait for. Returns whether all has ended.
+/// Waits until these listeners have ended and no request `is_in_hand`, at most for [`DRAIN_SETTLE_MS`]: others should
+/// not wait longer for slow requests. Returns whether all has ended.
 pub(super) async fn settled<T>(draining: &[JoinHandle<T>], grace: Duration, is_in_hand: impl Fn() -> bool) -> bool {
     let until = Instant::now() + grace.min(Duration::from_millis(DRAIN_SETTLE_MS));
     loop {

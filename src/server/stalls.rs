@@ -1,4 +1,4 @@
-//! Warns when requests wait although every PHP thread of their group has been busy for long. Usually a page requests
+//! Warns if requests wait while every PHP thread of their group has been busy for long. Usually a page requests
 //! its own site, or pages wait for one another, and they hold all threads that could answer.
 
 use super::control::Control;
@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
-/// How many requests one record names.
+/// The number of requests that one record names.
 const NAMED_MAX: usize = 3;
 
-/// Looks from time to time, for as long as the server runs.
+/// Checks regularly until the server ends.
 pub(super) async fn watch(control: Control) {
     let mut look = tokio::time::interval(Duration::from_secs(STALL_LOOK_EVERY_SECONDS));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -8,7 +8,7 @@ pub(super) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// A reload begins. systemd wants to know when, to tell it from an earlier one.
+/// A reload starts. systemd needs the time, to distinguish it from an earlier one.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => send(&[NotifyState::Reloading, now]),
@@ -16,13 +16,13 @@ pub(super) fn reloading() {
     }
 }
 
-/// The server is on its way down.
+/// The server stops.
 pub(super) fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// Shows twice in the watchdog's interval that the async side is alive, for as long as the process lives; returns at once
-/// where no watchdog was asked for (`WatchdogSec=`).
+/// Reports twice per watchdog interval that the async side is alive, until the process ends; returns at once without a
+/// watchdog (`WatchdogSec=`).
 pub(super) async fn keep_alive() {
     let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| *interval > Duration::ZERO) else { return };
     let mut ticks = tokio::time::interval(interval / 2);

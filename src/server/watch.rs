@@ -1,6 +1,6 @@
-//! Restarts workers when files change that their blocks watch (contract line B51).
+//! Restarts workers when a watched file of their block changes (contract line B51).
 //!
-//! A burst of changes, as a deployment or an editor causes it, is one restart. The restart begins when nothing has
+//! A burst of changes, from a deployment or an editor, causes one restart. The restart begins when nothing has
 //! changed for [`WATCH_QUIET_MS`], or when the burst has lasted [`WATCH_BURST_MS_MAX`]. notify's own debouncers do not
 //! fit: they cannot separate a read of a file from a change, and PHP reads the watched files.
 
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-/// What the blocks of a configuration watch.
+/// The watched patterns of a configuration's blocks.
 type Watched = Vec<(ScopeLabel, Vec<WatchPattern>)>;
 
 /// Watches files for the running configuration.
@@ -65,7 +65,7 @@ impl Watcher {
         watcher
     }
 
-    /// Watches the files of the configuration that runs now.
+    /// Switches to the files of the running configuration.
     pub(super) fn follow(&mut self) {
         let watched = watched(&self.control.live().config);
         if watched == self.watched {
@@ -97,7 +97,7 @@ fn watched(config: &Config) -> Watched {
     all.filter(|(_, patterns)| !patterns.is_empty()).collect()
 }
 
-/// Notes the scopes whose files were made, changed, renamed or removed.
+/// Records the scopes with created, changed, renamed or removed files.
 fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
     match event {
         Ok(event) if event.need_rescan() => {
@@ -118,7 +118,7 @@ fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
     }
 }
 
-/// A directory that a pattern starts from counts when it `comes`: files that came before it was watched are not
+/// The first directory of a pattern counts when it `comes`, because files created before it was watched are not
 /// reported.
 fn note_path(changes: &Changes, watched: &Watched, path: &Path, comes: bool) {
     for (label, patterns) in watched {
@@ -138,7 +138,7 @@ struct Watches {
 }
 
 impl Watches {
-    /// Calls `noted` with everything that the system says of the watched directories.
+    /// Calls `noted` with every event of the watched directories.
     fn start(watched: &Watched, noted: impl Fn(notify::Result<Event>) + Send + 'static) -> notify::Result<Self> {
         let directories = watched.iter().flat_map(|(_, patterns)| patterns.iter().map(WatchPattern::directory));
         let directories: BTreeSet<PathBuf> = directories.map(Path::to_path_buf).collect();
@@ -149,7 +149,7 @@ impl Watches {
         Ok(watches)
     }
 
-    /// Watches the directories that have been made since the last look.
+    /// Watches directories created since the last check.
     fn look_again(&mut self) {
         let missing = std::mem::take(&mut self.missing);
         let (there, missing): (BTreeSet<PathBuf>, _) = missing.into_iter().partition(|directory| directory.is_dir());
@@ -158,7 +158,7 @@ impl Watches {
         self.wait_for_missing(&there);
     }
 
-    /// The directory above a missing file reports when the file comes. One below `watched` does so already.
+    /// The parent directory of a missing file reports its creation. A directory below `watched` is covered already.
     fn wait_for_missing(&mut self, watched: &BTreeSet<PathBuf>) {
         let above = self.missing.iter().filter_map(|missing| missing.ancestors().find(|above| above.is_dir()));
         let is_watched = |above: &&Path| watched.iter().any(|directory| above.starts_with(directory));

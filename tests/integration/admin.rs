@@ -1,4 +1,4 @@
-//! The admin interface: what it shows, what it does, and whom it refuses.
+//! The admin interface: its pages, its actions, and its refusals.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, script, site};
 use crate::common::{Igor, Request, Server, wait_for, wait_until};
@@ -8,7 +8,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-/// The value of a metric, by its name and labels as they are written.
+/// The value of the metric with this name and these labels.
 fn metric(server: &Server, name: &str) -> Option<f64> {
     let text = server.ask_admin(&Request::get("/metrics")).text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
@@ -95,7 +95,7 @@ fn metrics_of_an_http_worker_and_of_the_threads() {
     ] {
         assert_eq!(of(name), Some(value), "{name}");
     }
-    // A thread has answered a little before it has counted.
+    // A thread answers a moment before it counts.
     wait_until("the requests", || of("frankenphp_worker_request_count") == Some(3.0));
     wait_until("the threads", || of("frankenphp_busy_workers") == Some(0.0));
     assert!(of("frankenphp_worker_request_time").is_some_and(|seconds| seconds > 0.0));
@@ -106,7 +106,7 @@ fn metrics_of_an_http_worker_and_of_the_threads() {
     wait_until("the crash", || of("frankenphp_worker_crashes") == Some(1.0));
 }
 
-/// B54: why a worker does not come up, and who waits for it.
+/// B54: why a worker does not become ready, and which threads wait for it.
 #[test]
 fn a_worker_that_does_not_come_up_is_explained() {
     let server = block(&script("{$DIR}/w.php", "w", "max_consecutive_failures -1"))
@@ -193,7 +193,7 @@ fn threads_are_shown_with_their_requests() {
     });
 }
 
-/// B50: every worker restarts, and what was published is readable all the time.
+/// B50: every worker restarts, and its published arrays stay readable.
 #[test]
 fn a_restart_begins_every_worker_anew() {
     let workers = format!("worker {{$PHP_TESTS}}/worker.php 1\n{}", puppet("w", &format!("num 1\n{READY}")));
@@ -218,7 +218,7 @@ fn a_restart_begins_every_worker_anew() {
     assert_eq!(metric(&server, &told), Some(1.0));
 }
 
-/// B50: a worker that does not heed its handle is interrupted, and the interruption is counted.
+/// B50: a worker that ignores its handle is interrupted, and the interruption is counted.
 #[test]
 fn a_restart_interrupts_what_does_not_end() {
     let server = block(&script("{$DIR}/w.php", "w", "num 1"))
@@ -267,7 +267,8 @@ fn counts_go_on_through_reloads() {
     assert_eq!(restarts.map(|restarts| restarts + 1), counts["starts"].as_u64(), "{counts}");
 }
 
-/// B52: a wrong configuration changes nothing and is explained; a right one takes effect, from the body or from the file.
+/// B52: an invalid configuration changes nothing and gets an explanation; a valid one takes effect, from the body or
+/// from the file.
 #[test]
 fn a_configuration_is_loaded() {
     let server = block(&puppet("w", &format!("num 1\n{READY}"))).admin().start();
@@ -288,7 +289,7 @@ fn a_configuration_is_loaded() {
     wait_until("the file's declaration", || server.seen_worker("w")["counts"]["restarts"]["reload"] == 2);
 }
 
-/// What is asked for wrongly is refused, with the way out.
+/// An invalid request is refused, with a hint.
 #[test]
 fn wrong_requests_are_refused() {
     let server = block("").admin().start();
@@ -375,7 +376,7 @@ fn every_record_of_a_workers_life_has_the_same_fields() {
     record("stuck", "background worker stopped", 1);
 }
 
-/// The names in what we ship for Prometheus and Grafana are those that a server has.
+/// The names in our files for Prometheus and Grafana are those of a server.
 #[test]
 fn dashboards_and_alerts_use_metrics_that_exist() {
     let server = Igor::new()
@@ -398,13 +399,13 @@ fn dashboards_and_alerts_use_metrics_that_exist() {
     }
     let dashboard = fs::read_to_string(packaging.join("grafana/igor.json")).expect("the file is there");
     serde_json::from_str::<serde_json::Value>(&dashboard).expect("the dashboard is JSON");
-    // A help and a type for each, and no sample without them: what the format demands.
+    // As the format demands, each metric has a help and a type before its samples.
     for name in &exist {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
     }
 }
 
-/// What starts when it is first asked for is not waited for; what was asked for and is not ready is.
+/// Workers that start on first demand are not waited for; those that were demanded and are not ready are.
 #[test]
 fn the_probes() {
     let boot = "while (!file_exists($_SERVER['DIR'] . '/go')) usleep(1000); frankenphp_set_vars(['a' => 1]);";

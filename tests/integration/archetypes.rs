@@ -1,7 +1,7 @@
-//! Configurations of the shapes that people have, each with a small tree of files: which file or script answers.
+//! Typical configurations, each with a small tree of files: checks which file or script answers.
 //!
-//! The files in `tests/archetypes` are ours; their shapes are those of public ones. The variables are those with which the
-//! kit in question starts its server.
+//! The files in `tests/archetypes` are our own, in the shape of public ones. The variables are those with which the
+//! framework starts its server.
 
 use crate::common::{Igor, Request, Server};
 use std::fs;
@@ -17,7 +17,8 @@ while (frankenphp_handle_request(function () {
 })) {}
 ";
 
-/// A server with this configuration and these files. A script says its folder and name, and any other file its path.
+/// A server with this configuration and these files. A script prints its folder and name; any other file contains its
+/// path.
 fn server(name: &str, files: &[&str], variables: &[(&str, &str)]) -> Server {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/archetypes/{name}.Caddyfile"));
     let mut igor = Igor::new().caddyfile(&fs::read_to_string(path).expect("the configuration"));
@@ -37,7 +38,7 @@ fn server(name: &str, files: &[&str], variables: &[(&str, &str)]) -> Server {
     igor.start()
 }
 
-/// Asks for each target and compares the status and the text.
+/// Requests each target and compares status and text.
 fn check(server: &Server, table: &[(&str, &str)]) {
     let wrong: Vec<String> = table
         .iter()
@@ -287,7 +288,7 @@ fn shopware() {
         &server,
         &[
             ("/", "200 public/index.php"),
-            // The front controller is `index.php` without a slash, which only the rewrite makes.
+            // The front controller is `index.php` without a slash, which only the rewrite produces.
             ("/index.php", "404"),
             ("/checkout/cart", "200 public/index.php"),
             ("/detail/1?x=2", "200 public/index.php"),
@@ -381,7 +382,7 @@ fn several_front_controllers() {
             ("/api", "200 api/index.php"),
             ("/skin/a.css", "200 file src/skin/a.css"),
             ("/skin/none.css", "200 src/index.php"),
-            // As in Caddy, a `handle` that takes everything comes before `respond`.
+            // As in Caddy, a `handle` for every request comes before `respond`.
             ("/logs/today.log", "200 file src/logs/today.log"),
             ("/.git/config", "404"),
             ("/a/.hidden", "404"),

@@ -1,4 +1,4 @@
-//! Background workers: how they are declared, demanded and waited for.
+//! Background workers: declarations, demands and waits.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Outcome, Request, wait_until};
@@ -70,7 +70,8 @@ fn a_catch_all_serves_any_name_up_to_its_cap() {
     assert_eq!(read(&server, "zwei ü").value(), json!(["zwei ü", "zwei ü"]), "each name has its own life");
 }
 
-/// A list of names of which the catch-all may not start all starts none: else the first ones would take its places for good.
+/// If the catch-all may not start all names of a list, it starts none: otherwise the first ones would keep its places
+/// forever.
 #[test]
 fn a_list_beyond_the_cap_takes_no_place() {
     let server = block(
@@ -274,7 +275,8 @@ fn workers_that_wait_for_each_other_are_told() {
     a.start("touch(getenv('DIR') . '/a'); frankenphp_require_background_worker('b', 3600); return 'b is ready';");
     b.start("touch(getenv('DIR') . '/b'); frankenphp_require_background_worker('c', 3600); frankenphp_set_vars([]); return 'c is ready';");
     wait_until("both waits", || server.path("a").exists() && server.path("b").exists());
-    // The two files come right before the waits, so the last wait may have to be tried again until both are noted.
+    // The scripts create the two files right before their waits, so the last wait is repeated until both waits are
+    // registered.
     let circle = loop {
         match c.eval("frankenphp_ensure_background_worker('a', 0.01);").thrown("RuntimeException") {
             message if message.contains("circle") => break message,

@@ -1,8 +1,8 @@
-//! Everything that scripts, clients and operators do, side by side, for a stated time: each answer is checked, and memory,
-//! descriptors, threads, children and zombies are looked at meanwhile and at the end.
+//! Everything that scripts, clients and operators do, at the same time, for a given duration. Each answer is checked;
+//! memory, descriptors, threads, children and zombies are checked meanwhile and at the end.
 //!
-//! `CHAOS_SECONDS` is the time, `CHAOS_SEED` repeats the choice of deeds: its seed is printed. `make chaos` and `make soak`
-//! show the report. A run of ten minutes or more fails when memory grows in its second half.
+//! `CHAOS_SECONDS` is the duration, `CHAOS_SEED` repeats the choice of actions: the seed is printed. `make chaos` and
+//! `make soak` show the report. A run of ten minutes or more fails when memory grows in its second half.
 
 use crate::common::workers::{READY, puppet, site};
 use crate::common::{Connection, Igor, Outcome, Request, Server, wait_until};
@@ -16,13 +16,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const CLIENTS: u64 = 8;
-/// How many connections of scripts the peer holds at most; a thread keeps one for each port.
+/// The most script connections that the peer holds; a thread keeps one for each port.
 const PEERS_MAX: usize = 4096;
-/// From this time on a run must not grow in its second half: its last quarter needs no more than this above the third.
+/// A run of at least this duration must not grow in its second half: its last quarter may need at most this much more
+/// than the third.
 const SOAK: Duration = Duration::from_secs(600);
 const FLAT_PERCENT: usize = 10;
 
-/// What scripts do, and what they return: `{n}` is a number of the request's own, `{peer}` the port of a server.
+/// The scripts' actions and their results: `{n}` is a number of the request's own, `{peer}` the port of a server.
 const DEEDS: [(&str, &str); 19] = [
     ("plain", "return {n};"),
     ("read", "$seen = frankenphp_get_vars('w'); return isset($seen['pid']) ? {n} : $seen;"),
@@ -75,7 +76,7 @@ const DEEDS: [(&str, &str); 19] = [
     ("status", "return opcache_get_status(false) ? {n} : 'off';"),
 ];
 
-/// Deeds that end their script; what the client sees is their status.
+/// Actions that end their script, with the status that the client gets.
 const ENDS: [(&str, &str, u16); 4] = [
     ("exit", "exit(3);", 200),
     ("fatal error", "no_such_function();", 500),
@@ -83,7 +84,7 @@ const ENDS: [(&str, &str, u16); 4] = [
     ("own signal", "posix_kill(getmypid(), SIGTERM);", 500),
 ];
 
-/// What is done, and what came of it.
+/// An action and its result.
 #[derive(Default)]
 struct Report {
     requests: AtomicU64,
@@ -186,7 +187,7 @@ fn ask(
             report.check("upload", answer.text() == format!("{length} {sum}"), || answer.text());
         }
         2 => {
-            // A client that goes away in the middle.
+            // A client that disconnects in the middle.
             let mut gone = Connection::open(address);
             gone.write(&Request::post(target, "usleep(20000); return str_repeat('x', 300000);"));
         }
@@ -212,7 +213,7 @@ fn operate(random: &mut fastrand::Rng, server: &Server, round: &mut u32, report:
             let text = fs::read_to_string(&path).expect("the configuration");
             let next = text.replace(&format!("ROUND {round}\n"), &format!("ROUND {}\n", *round + 1));
             *round += 1;
-            // By a rename: a reload that is under way must not read half of it.
+            // By a rename: a concurrent reload must not read a partial file.
             fs::write(server.path("next"), next)
                 .and_then(|()| fs::rename(server.path("next"), &path))
                 .expect("a write");

@@ -1,4 +1,4 @@
-//! What documents and comments claim about the tree as a whole, where a reader would have to search to see whether it holds.
+//! Checks claims of documents and comments about the whole tree, which a reader could only verify by a search.
 
 use crate::common::sources;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,7 +122,7 @@ fn a_workers_states_have_the_same_words_everywhere() {
     assert!(row.contains(&words.join(", ")), "{row}");
 }
 
-/// A row that is in a table twice is a slip.
+/// No table has the same row twice.
 #[test]
 fn no_table_has_a_row_twice() {
     for file in documents() {

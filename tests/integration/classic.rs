@@ -1,10 +1,10 @@
-//! Classic mode: each HTTP request is a PHP request of its own.
+//! Classic mode: each HTTP request is a separate PHP request.
 
 use crate::common::{Connection, Igor, Request, Response, Server, wait_until};
 use serde_json::json;
 use std::fs;
 
-/// One thread, so that each request runs where the one before it ran.
+/// One thread, so that each request runs on the thread of the previous one.
 fn server() -> Server {
     igor().start()
 }
@@ -463,7 +463,7 @@ fn requests_of_several_threads_run_side_by_side() {
     }
 }
 
-/// B56: a request that no one has time for is refused instead of piling up.
+/// B56: a request that gets no thread in time is refused.
 #[test]
 fn a_request_that_waits_too_long_is_refused() {
     let server = Igor::new()

@@ -1,4 +1,4 @@
-//! The command line: what it prints, and with which status it ends, for good and for bad input.
+//! The command line: output and exit status, for valid and invalid input.
 
 use crate::common::{Igor, Request, Server, igor, php_tests};
 use std::fs;
@@ -39,7 +39,7 @@ fn version() {
     }
 }
 
-/// `igor … | head` is no failure, a full disk is one, and neither is a panic.
+/// `igor … | head` succeeds, a full disk is a failure, and neither panics.
 #[test]
 fn output_that_nobody_takes() {
     let dir = folder(":0 {\nphp_server\n}\n");
@@ -180,7 +180,7 @@ fn php_server_serves_a_folder_with_workers() {
     assert!(lazy.contains("has not been started"), "{lazy}");
 }
 
-/// However the file was named on the command line, and whatever leads to it.
+/// For any spelling of the file's path on the command line, links included.
 #[test]
 fn the_configuration_is_never_served() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
@@ -244,7 +244,7 @@ fn a_syntax_error_in_a_background_worker() {
     assert!(message.contains("syntax error") && message.contains("w.php:3"), "{message}");
 }
 
-/// B24: who publishes an object finds it in the log by its path.
+/// B24: if a worker publishes an object, the log has the object's path.
 #[test]
 fn a_worker_that_publishes_an_object() {
     let server = Igor::new()
@@ -260,7 +260,7 @@ fn a_worker_that_publishes_an_object() {
     }
 }
 
-/// A script that was there when the server started, and is no more.
+/// A script that was deleted after the server had started.
 #[test]
 fn a_worker_script_that_was_removed() {
     let server = Igor::new()
@@ -366,7 +366,7 @@ fn a_caddyfile_is_formatted_and_shown() {
     assert!(!shown.to_string().contains("aaaa"), "a hash is no one's business: {shown}");
 }
 
-/// The commands that kits made for Caddy call.
+/// The commands that frameworks for Caddy call.
 #[test]
 fn commands_of_caddy() {
     let (code, hash, _) = run(igor().args(["hash-password", "--plaintext", "secret", "--cost", "4"]));
@@ -386,12 +386,12 @@ fn commands_of_caddy() {
     let validate = |flags: &[&str]| run(igor().current_dir(dir.path()).arg("validate").args(flags));
     assert_eq!(validate(&["--adapter", "caddyfile"]).0, Some(0));
     assert_eq!(validate(&["--adapter", "json"]).0, Some(1));
-    // The value is a mistake that only who has read the file can see.
+    // Only code that has read the file can notice the invalid value.
     let (code, stdout, stderr) = validate(&["--envfile", "vars"]);
     assert_eq!(code, Some(1), "{stdout}{stderr}");
 }
 
-/// `run --watch` reloads, `--pidfile` names the process, and the file goes with it.
+/// `run --watch` reloads; `--pidfile` writes the process id, and the file is removed at the end.
 #[test]
 fn flags_of_run() {
     let dir = folder("{\nadmin off\n}\n:0 {\nrespond one\n}\n");

@@ -1,4 +1,4 @@
-//! Many readers, while one worker publishes as fast as it can and another crashes in a loop.
+//! Many readers, while one worker publishes continuously and another crashes in a loop.
 
 use crate::common::{Connection, Igor, Request, Server};
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn workers() -> String {
     format!("env DIR {{$DIR}}\n{}{}", worker("publisher"), worker("crasher"))
 }
 
-/// The version of a snapshot of which every part must name the same one.
+/// The version of a snapshot; all its parts must have the same one.
 fn version(vars: &Value) -> u64 {
     let version = vars["version"].as_u64().expect("a version");
     assert_eq!(vars["text"], format!("version {version}"));
@@ -28,7 +28,8 @@ fn version(vars: &Value) -> u64 {
     version
 }
 
-/// Asks until all connections together have asked often enough. Returns the first and the last version of `publisher`.
+/// Sends requests until all connections together have sent enough. Returns the first and the last version of
+/// `publisher`.
 fn ask(server: &Server, asked: &AtomicUsize) -> (u64, u64) {
     let mut connection = Connection::open(server.address());
     let (mut first, mut last, mut last_crash) = (None, 0, 0);

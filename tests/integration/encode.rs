@@ -1,11 +1,11 @@
-//! `encode`: what a client that takes compressed responses gets.
+//! `encode`: the responses for a client that accepts compression.
 
 use crate::common::{Igor, Request};
 use flate2::read::GzDecoder;
 use std::fs;
 use std::io::Read;
 
-/// What can be decoded of the beginning of a gzip stream.
+/// Decodes the start of a gzip stream as far as possible.
 fn decoded(bytes: &[u8]) -> String {
     let (mut plain, mut buffer) = (Vec::new(), [0; 4096]);
     let mut decoder = GzDecoder::new(bytes);

@@ -1,12 +1,11 @@
-//! The engine in the hands of a program that is not ours. There is one in a process, so what is done to it is done by the test
-//! program, started once more.
+//! The engine in another program. A process has only one engine, so these tests start the test program once more.
 
 use igor_php::php::{EXIT_STUCK, Engine, EngineOptions, ThreadOptions};
 use igor_php::worker::classic::{Classic, ClassicConfig};
 use std::process::Command;
 use std::sync::Arc;
 
-/// Marks the process of the test below, and not the one that looks at it.
+/// Marks the child process of the test below.
 const IS_PROCESS: &str = "IGOR_TEST_ENGINE";
 
 /// Stops the engine too early, as an early return or a panic would.

@@ -5,7 +5,7 @@ use crate::common::{Connection, Igor, Request, Server};
 use serde_json::json;
 use std::thread;
 
-/// Puts values that no other thread has, and looks at them in every way, again and again.
+/// Repeatedly sets values unique to the thread, and reads them in every way.
 const PUT_AND_LOOK: &str = "
 for ($n = 0; $n < 100; $n++) {
     $mine = \"$id-$n\";

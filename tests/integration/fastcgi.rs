@@ -1,4 +1,4 @@
-//! The FastCGI responder, frame by frame: what web servers in front send, and what they must never be able to do.
+//! The FastCGI responder, frame by frame: valid and invalid input from web servers.
 
 use super::common::{DEADLINE, Igor, Server, igor};
 use rustix::process::Signal;
@@ -190,7 +190,7 @@ fn large_bodies_arrive_whole_and_workers_answer_too() {
     }
 }
 
-/// A body that ends before its announced length ran the script as if it were whole.
+/// With an incomplete body the script used to run as if it were complete.
 #[test]
 fn a_body_that_is_cut_off_reaches_no_script() {
     let server = start();
@@ -212,7 +212,7 @@ fn what_is_no_script_is_refused_in_php_fpms_words() {
     let server = start();
     let mut front = Front::connect(&server);
     let (text, missing) = (at(&server, "text.txt"), at(&server, "missing.php"));
-    // A picture that a user has uploaded is no script, whatever is put behind its name.
+    // An uploaded picture never runs as a script, whatever follows its name in the path.
     let behind = format!("{text}/x.php");
     for (file, expected) in [
         (text.as_str(), "Status: 403 Forbidden\r\n"),
@@ -251,7 +251,7 @@ fn the_protocol_is_kept_and_its_abuse_costs_one_connection() {
     assert!(values.ends_with(b"FCGI_MPXS_CONNS0"), "{values:?}");
     let (answer, _) = front.ask(&usual, b"");
     assert!(answer.contains("x-method: GET"), "{answer}");
-    // What is no FastCGI, parameters that are cut off, and more of them than any web server sends.
+    // Bytes that are not FastCGI, truncated parameters, and too many parameters.
     let endless = [begin(1, true), record(PARAMS, 1, &[b'x'; 60_000]).repeat(6)].concat();
     let cut_off = [begin(1, true), record(PARAMS, 1, &[200, 1, 2, 3]), record(PARAMS, 1, b"")].concat();
     for abuse in [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), cut_off, endless] {

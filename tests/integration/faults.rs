@@ -1,6 +1,6 @@
 //! Faults on purpose (the feature `faults`, `make hard-cases`): a panic in each function that C calls, a bailout in each
-//! place of the shim where PHP may leave, and a failing allocation at each allocation of a publish. Each costs one
-//! request or one run at most; the process, its threads and what is published go on.
+//! place of the shim where PHP may leave, and a failing allocation at each allocation of a publish. Each fails at most
+//! one request or run; the process, its threads and its snapshots continue.
 
 use crate::common::workers::{script, site};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// A point at which a fault happens, and the PHP code of a request that comes by it. Points that stand between two
-/// requests, or in the next one, need no code.
+/// A fault point, and the PHP code of a request that passes it. Points between two requests, or in the next one, need
+/// no code.
 type Point = (&'static str, &'static str);
 
 /// Panics in classic requests.
@@ -197,7 +197,7 @@ const IN_STORES: &[&str] = &[
     "store computed",
 ];
 
-/// Does everything that can be done to a store.
+/// Calls every operation of a store.
 const STORE: &str = "$s = new FrankenPHP\\SharedArray(); $s->clear(); $s->set('a', 1); $s->get('a'); $s->increment('a');
     $s->cas('a', 2, 3); $s->merge(['b' => [1], 'c' => 'x']); $s->keys(); $s->snapshot(); $n = count($s);
     $s->compute('d', fn () => [1]); $s->pull('d'); unset($s['b']); $s->watch(); return [$s['a'], $s['c'], $n, count($s)];";
@@ -259,7 +259,7 @@ fn server(lines: &str) -> Server {
     server
 }
 
-/// A request that passes everything that a request can pass before its script runs.
+/// A request that passes every point before its script runs.
 fn rich(path: &str) -> Request {
     Request::form(&format!("{path}?raw&a[]=1"), "$b=2;echo 1;")
         .header("cookie", "c=3; d=4")
@@ -296,7 +296,7 @@ fn panics_in_classic_requests() {
     let server = server("");
     for (point, code) in PANICS {
         come_by(&server, "/eval.php", (point, code));
-        // The log is outside of what all the others have in common, because it is called without a thread too.
+        // The log function is not defined like the others, because it is also called without a thread.
         if *point != "host_log" {
             come_by(&server, "/eval.php", (&format!("{point} after"), code));
         }
@@ -317,13 +317,14 @@ fn bailouts_in_classic_requests() {
 fn faults_in_http_workers() {
     let server = server("vars {\nhardened on\nmode copy\n}");
     for (number, point) in IN_HTTP_WORKERS.iter().enumerate() {
-        // A version that the script has read already would come out of its thread's cache.
+        // A version that the script has already read would come from its thread's cache.
         server.puppet("w").eval(&format!("frankenphp_set_vars(value({}));", number + 1)).value();
         come_by(&server, "/worker.php", *point);
     }
 }
 
-/// N21, N29: a publisher that fails at any point leaves a whole snapshot, the one before or its own, and publishes again.
+/// N21, N29: a publisher that fails at any point leaves a complete snapshot, the previous one or its own, and publishes
+/// again.
 #[test]
 fn faults_in_background_workers() {
     let server = server("");
@@ -373,7 +374,7 @@ fn faults_in_tasks() {
     }
 }
 
-/// N29: a fault at any point leaves a store as whole as it was, and no computation that others would wait for.
+/// N29: a fault at any point leaves a store consistent, and no computation that others would wait for.
 #[test]
 fn faults_in_stores() {
     let server = server("store default");

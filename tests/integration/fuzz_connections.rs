@@ -1,9 +1,9 @@
-//! Whole connections of clients that send anything: bytes made from a corpus, in pieces, go into the socket of a server with PHP
-//! behind it. Whatever they are, every connection ends, scripts see only requests, and the server continues.
+//! Whole connections with arbitrary input: mutated bytes from a corpus are sent, in pieces, to the socket of a server
+//! with PHP. For any input, every connection ends, scripts only get requests, and the server continues.
 //!
-//! What makes the server answer in a way that none before has is kept for the run as a new start; `FUZZ_KEEP` writes it into the
-//! corpus (`make fuzz-connections`); few of those are worth a place there. Each client draws from a seed of its own, which a
-//! failure shows with the bytes.
+//! Input that causes a new kind of answer becomes a new starting point of the run; `FUZZ_KEEP` writes it into the
+//! corpus (`make fuzz-connections`); few of those are worth a place there. Each client has its own seed, which a
+//! failure prints with the bytes.
 
 mod http2;
 
@@ -17,14 +17,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long the test runs where `FUZZ_SECONDS` says nothing: a sample.
+/// The duration of the test without `FUZZ_SECONDS`: a sample.
 const SAMPLE_SECONDS: u64 = 3;
 
 /// How long a connection may last whose client has sent all: a script's time, and what the server waits for a client that has
 /// closed its side.
 const CONNECTION_MAX: Duration = Duration::from_secs(60);
 
-/// A connection has at most so many bytes, so that a run sees many of them.
+/// A connection has at most this many bytes, so that a run has many connections.
 const BYTES_MAX: usize = 4096;
 
 /// The longest connection that `FUZZ_KEEP` writes.
@@ -36,7 +36,7 @@ const PLACE_OF_SCRIPT: [u8; 200] = [b'@'; 200];
 /// The largest corpus in memory.
 const CORPUS_MAX: usize = 4000;
 
-/// Words that protocols have a meaning for.
+/// Words with a meaning in the protocols.
 const WORDS: &[&str] = &[
     "\r\n",
     "\n",
@@ -118,7 +118,7 @@ struct Found {
     seed: u64,
 }
 
-/// What is spoken on the connections.
+/// The protocol of the connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     Http1,
@@ -143,7 +143,7 @@ impl Protocol {
         }
     }
 
-    /// A place before `at` where a word has a meaning: the beginning of a line or a frame.
+    /// A place before `at` where a word has a meaning: the start of a line or a frame.
     fn place_of_word(self, bytes: &[u8], at: usize) -> usize {
         match self {
             Self::Http2 => {
@@ -160,7 +160,7 @@ struct Fuzz {
     corpus: Mutex<Vec<Vec<u8>>>,
     /// Each way in which the server has answered.
     ways: Mutex<BTreeSet<String>>,
-    /// What was sent last, for a failure that shows later.
+    /// The last input, for a failure that is noticed later.
     last: Mutex<VecDeque<Found>>,
     connections: AtomicUsize,
     until: Instant,
@@ -239,7 +239,7 @@ impl Fuzz {
         }
     }
 
-    /// Sends what the corpus holds as it is, then changes of it until the time is over.
+    /// Sends the corpus unchanged, then mutations of it until the time is over.
     fn run(&self, server: &Server) {
         let start = self.corpus.lock().expect("no client panicked").clone();
         start.iter().for_each(|bytes| self.connection(bytes, 0));
@@ -275,7 +275,7 @@ impl Fuzz {
         }
     }
 
-    /// Sends the bytes on a connection of their own, and notes how the server answers.
+    /// Sends the bytes on a new connection, and records how the server answers.
     fn connection(&self, bytes: &[u8], seed: u64) {
         {
             let mut last = self.last.lock().expect("no client panicked");
@@ -333,8 +333,8 @@ fn with_script(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
-/// One connection: the bytes go in up to three pieces; then the client closes its side, or goes away without a word. All that the
-/// server sends is the result.
+/// One connection: the bytes are sent in up to three pieces; then the client closes its sending side, or disconnects.
+/// Returns everything that the server sends.
 fn exchange(address: SocketAddr, bytes: &[u8], seed: u64) -> Vec<u8> {
     let bytes = &*with_script(bytes);
     let mut random = fastrand::Rng::with_seed(seed);

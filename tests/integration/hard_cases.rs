@@ -1,5 +1,5 @@
-//! Values and moments that break systems that share memory between threads (docs/hard-cases.md). What is long in it runs
-//! as a sample; with HARD_CASES=whole (`make hard-cases`) as a whole.
+//! Values and moments that break systems that share memory between threads (docs/hard-cases.md). Long tests run as a
+//! sample; completely with HARD_CASES=whole (`make hard-cases`).
 
 use crate::common::workers::{READY, ensure, puppet, read, script, site};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// How often something is done: in a sample, or as a whole.
+/// The number of repetitions: in a sample, or in a whole run.
 fn times(sample: usize, whole: usize) -> usize {
     if std::env::var_os("HARD_CASES").is_some_and(|value| value == "whole") { whole } else { sample }
 }
@@ -30,7 +30,7 @@ fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid().as_raw_nonzero())).expect("the server runs").count()
 }
 
-/// N13: two threads write to what they read in every way, a million times as a whole.
+/// N13: two threads write to their read values in every way, in a whole run a million times.
 #[test]
 fn two_threads_that_write_to_what_they_read() {
     let server = server("");
@@ -61,7 +61,7 @@ fn two_threads_that_write_to_what_they_read() {
 fn a_worker_script_that_keeps_an_old_version() {
     const SNAPSHOT_BYTES: usize = 200_000;
     const BUDGET_BYTES: usize = 4 << 20;
-    // What PHP, the allocator and the log's reader may take beside it: far less than all versions together.
+    // What PHP, the allocator and the log's reader may need in addition: far less than all versions together.
     const ELSE_BYTES: usize = 48 << 20;
     for kept in ["$v", "$v['text']", "$v['nested']['one']"] {
         let server = server("vars {\nhardened on\nthread_budget_bytes 4MiB\n}");
@@ -319,7 +319,7 @@ fn threads_that_end_while_they_hold_snapshots() {
     assert!(stopped.log.contains("interrupting a script"), "{}", stopped.log);
 }
 
-/// N26: threads that load added end when they have been idle; what they had read is gone with their requests.
+/// N26: threads that load has added end when they are idle; what they have read is freed with their requests.
 #[test]
 #[ignore = "a surplus thread stays idle for 30 seconds before it ends; `make hard-cases` runs it"]
 fn a_pool_that_shrinks() {

@@ -1,5 +1,5 @@
-//! HTTP/2 frame by frame (RFC 9113): what a browser sends, and what clients send that mean harm. The site speaks it without
-//! encryption, so that each byte is ours.
+//! HTTP/2 frame by frame (RFC 9113): frames of browsers and of attackers. The site uses it without encryption, so that
+//! the tests control each byte.
 
 use super::common::{DEADLINE, Igor, Server};
 use std::io::{ErrorKind, Read, Write};
@@ -17,7 +17,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// Memory that no attack of one connection may cost beyond it: some megabytes are buffers that the allocator keeps.
+/// The memory that an attack on one connection may leave behind: some megabytes are buffers that the allocator keeps.
 const GROWTH_BYTES_MAX: usize = 48 << 20;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -115,7 +115,7 @@ impl Client {
     }
 }
 
-/// The server lives, and has kept nothing of an attack.
+/// The server still runs, and an attack has left no memory behind.
 fn is_well(server: &Server, before: Option<usize>) {
     assert_eq!(Client::connect(server, b"").ask(1, "/hello.php"), "Hello HTTP/2.0");
     let grown = server.growth_since(before);
@@ -203,7 +203,7 @@ fn a_header_bomb_reaches_no_script() {
     is_well(&server, before);
 }
 
-/// Answers that the client never lets come: its windows are closed.
+/// Answers that the client blocks, because its windows are closed.
 #[test]
 fn closed_windows_hold_little_memory() {
     let server = start();

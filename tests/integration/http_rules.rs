@@ -1,4 +1,4 @@
-//! HTTP as php-fpm behind a web server speaks it, and as the RFCs want it.
+//! HTTP, compared with php-fpm behind a web server and with the RFCs.
 
 use crate::common::{Connection, Igor, Request, Server, wait_until};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn target(script: &str, code: &str) -> String {
     format!("/{script}?code={encoded}")
 }
 
-/// Sends bytes as they are, and reads until the server closes the connection.
+/// Sends raw bytes, and reads until the server closes the connection.
 fn raw(address: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the server accepts");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
@@ -89,7 +89,7 @@ fn header_names_are_canonical_in_both_directions() {
     assert_eq!(server.get(&target("run.php", &code)).text(), "\"text\\/html; charset=UTF-8\"");
 }
 
-/// W2: of an answer that ends before its announced length nothing was sent.
+/// W2: an answer shorter than announced used to be dropped completely.
 #[test]
 fn an_answer_that_is_shorter_than_announced_is_sent_as_far_as_it_goes() {
     let server = server();
@@ -126,7 +126,7 @@ fn an_answer_that_is_longer_than_announced_is_one_warning() {
     assert_eq!(server.log.count("wrote more than its Content-Length"), 1);
 }
 
-/// W6: it was a panic, and an empty 200.
+/// W6: this used to cause a panic and an empty 200.
 #[test]
 fn more_headers_than_can_be_sent_are_a_500() {
     let server = server();
@@ -218,7 +218,7 @@ fn the_variables_of_cgi_are_there_when_they_are_empty() {
     }
 }
 
-/// W15, D15: each line of the trace was a record, 37,700 in all.
+/// W15, D15: each line of the trace used to be a record, 37,700 in total.
 #[test]
 fn a_runaway_recursion_is_one_record() {
     let server = server();
@@ -238,7 +238,7 @@ fn a_runaway_recursion_is_one_record() {
     assert!(lines <= 3, "{lines} lines");
 }
 
-/// W16: they kept all others out for ten seconds.
+/// W16: they used to block all others for ten seconds.
 #[test]
 fn idle_connections_do_not_block_the_admin_interface() {
     let server = Igor::new().admin().site("respond ok").start();
@@ -328,7 +328,7 @@ fn the_access_log_holds_refused_requests_and_who_sent_them() {
     }
 }
 
-/// The page of a failure was a part of itself (206), or nothing at all (304, 412, 405), when the request asked for that.
+/// The page of a failure used to be partial (206) or empty (304, 412, 405) if the request's headers asked for that.
 #[test]
 fn the_page_of_a_failure_is_whole_whatever_the_request_says_of_parts_versions_and_its_method() {
     let server = Igor::new()

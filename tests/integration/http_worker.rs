@@ -20,7 +20,7 @@ fn run(server: &Server, code: &str) -> Response {
     server.send(&Request::post("/worker.php?raw", code))
 }
 
-/// How many requests the run of the script that answers has had.
+/// The number of requests of the answering script's run.
 fn requests(server: &Server) -> Value {
     server.eval_in_worker("return $state->requests;").value()
 }

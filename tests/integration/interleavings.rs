@@ -1,4 +1,4 @@
-//! Everything that can happen to background workers, in random order and side by side.
+//! Every event of background workers, in random order and concurrently.
 //!
 //! Each step does two to four things at once: scripts require workers from several threads and read them, workers publish,
 //! crash, end, hang and fail to boot, tasks are sent to them, a store counts, files change that restart them, and reloads change,
@@ -20,20 +20,20 @@ use std::time::Duration;
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const STEPS_PER_EPISODE: usize = 60;
 
-/// The facts about a worker between two steps.
+/// The state of a worker between two steps.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     declared: bool,
-    /// Someone has read it since it was declared, so it must stay readable.
+    /// It was read since its declaration, so it must stay readable.
     published: bool,
-    /// The number that was published last, for sure.
+    /// The last number that was certainly published.
     least: u64,
-    /// The number that was tried to be published last.
+    /// The last number that it tried to publish.
     most: u64,
     colour: u64,
 }
 
-/// One thing to do in a step.
+/// An action of a step.
 #[derive(Debug, Clone)]
 enum Deed {
     Require {
@@ -62,7 +62,7 @@ enum Deed {
         name: &'static str,
     },
     Touch,
-    /// What a script does to its process, which no worker and no other script may notice. Its code returns true.
+    /// Changes of a script to its process that no other script may notice. Its code returns true.
     /// In a classic request: one of a worker may be interrupted for a restart, with this grace period.
     Process {
         code: &'static str,
@@ -70,7 +70,7 @@ enum Deed {
     /// A signal to the whole process, which no script handles for long.
     Signal,
     Reload(Change),
-    /// Adds to one element of the store, a hundred times.
+    /// Increments an element of the store a hundred times.
     Count {
         in_worker: bool,
     },
@@ -104,14 +104,14 @@ enum Change {
 
 struct Episode {
     server: Server,
-    /// What scripts connect to for good. Its queue takes a few connections, and none is accepted.
+    /// A peer for connections that scripts keep. Its queue takes a few connections, and none is accepted.
     _peer: UnixListener,
     known: Mutex<Vec<Known>>,
     /// What was added to the store.
     counted: AtomicU64,
     /// How many tasks were sent; a task's number is one of these.
     sent: AtomicU64,
-    /// What the senders heard of their tasks.
+    /// The senders' results for their tasks.
     heard: Mutex<Vec<(u64, Heard)>>,
 }
 
@@ -268,7 +268,7 @@ impl Episode {
                     known.most += 1;
                     number = known.most;
                 });
-                // By a rename: a run that begins just now must not read an empty file.
+                // By a rename: a run that starts at this moment must not read an empty file.
                 let (new, path) = (self.server.path(&format!("n-{name}.new")), self.server.path(&format!("n-{name}")));
                 fs::write(&new, number.to_string())
                     .and_then(|()| fs::rename(&new, &path))
@@ -325,7 +325,7 @@ impl Episode {
         self.heard.lock().expect("no test thread has panicked").push((id, heard));
     }
 
-    /// No task was lost or done twice, and no addition was.
+    /// No task and no increment was lost or done twice.
     fn account(&self) {
         let stored = self.server.eval("return (new FrankenPHP\\SharedArray())->snapshot() ?: new stdClass();").value();
         let number = |key: &str| stored.get(key).and_then(Value::as_u64).unwrap_or(0);

@@ -4,10 +4,10 @@
 use crate::common::{Connection, Igor, Request, Response};
 use serde_json::Value;
 
-/// How many requests there are, where `LEAK_PROBE` says nothing: a sample.
+/// The number of requests without `LEAK_PROBE`: a sample.
 const SAMPLE: usize = 600;
 
-/// Every so many requests fetch a page and use much memory, which takes longer than all the rest.
+/// Only some requests fetch a page and use much memory, because that takes longer than all the rest.
 const COSTLY_EVERY: usize = 25;
 
 struct User {
@@ -17,7 +17,7 @@ struct User {
 }
 
 impl User {
-    /// Everything that a client can send holds the secret.
+    /// Every part that a client can send contains the secret.
     fn ask(&mut self, fetch: Option<&str>) -> Response {
         let (secret, number) = (self.secret, self.number.to_string());
         let part = |name: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"");

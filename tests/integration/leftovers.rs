@@ -1,5 +1,5 @@
-//! What one request of an HTTP worker leaves to the next: the rows of the table in docs/http-workers.md. Each is set by one
-//! client's request, and looked at by the next one.
+//! What one request of an HTTP worker leaves to the next: the rows of the table in docs/http-workers.md. One client's
+//! request sets each state, and the next request reads it.
 
 use crate::common::{Igor, Request, Response, Server};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn value(server: &Server, code: &str) -> Value {
     server.eval_in_worker(code).value()
 }
 
-/// Rows that are put back: what a request looks at, and what another one does.
+/// Rows that are restored: the code that reads the state, and the code that changes it.
 const PUT_BACK: &[(&str, &str, &str)] = &[
     ("libxml's error switch", "return libxml_use_internal_errors();", "libxml_use_internal_errors(true);"),
     (
@@ -164,7 +164,7 @@ const PUT_BACK: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Each row is looked at, set, and looked at again by the next request.
+/// Each row is read, changed, and read again by the next request.
 #[test]
 fn what_a_request_changes_is_put_back() {
     let server = worker("").start();
@@ -178,7 +178,7 @@ fn what_a_request_changes_is_put_back() {
     assert_eq!(server.log.count("restarting it"), 0, "all of that in one run");
 }
 
-/// What the script has set before its loop is what each of its requests begins with.
+/// Each request starts with the values that the script has set before its loop.
 #[test]
 fn what_the_boot_has_set_stays() {
     let boot = "libxml_use_internal_errors(true); mb_internal_encoding('SJIS'); date_default_timezone_set('Asia/Tokyo'); chdir('/');
@@ -313,8 +313,8 @@ fn session_settings_stay_for_the_run() {
     assert_eq!(server.stop().log.lines().filter(|line| line.contains("Warning")).count(), 0);
 }
 
-/// What PHP itself finds wrong with a request is nothing that the script's error handler sees: as in classic mode, where
-/// there is none yet. One that throws, prints or exits cannot end the run.
+/// PHP's own errors about a request do not reach the script's error handler, as in classic mode, where no handler is
+/// set yet. One that throws, prints or exits cannot end the run.
 #[test]
 fn the_error_handler_sees_nothing_of_a_requests_start() {
     let boot = "set_error_handler(function (int $type, string $message) { echo 'HANDLED'; throw new ErrorException($message); });";
@@ -351,7 +351,7 @@ fn the_error_handler_sees_nothing_of_a_requests_start() {
     assert_eq!(handled, "HANDLEDmine", "the handler is there again");
 }
 
-/// A client that hangs up while its answer is flushed ends the request, and nothing else.
+/// If a client disconnects while its answer is flushed, only the request ends.
 #[test]
 fn a_client_that_goes_while_the_script_flushes_ends_its_request_alone() {
     let server = worker("").admin().start();
@@ -387,8 +387,7 @@ fn the_environment_of_the_process_is_in_server() {
     assert_eq!(value(&server, look), json!(["mysql://db", "block", "", "mysql://db"]));
 }
 
-/// The boot looks like a request of the web, as in FrankenPHP: frameworks that ask there take themselves for a command line
-/// otherwise.
+/// The boot looks like a web request, as in FrankenPHP: otherwise frameworks that check there assume a command line.
 #[test]
 fn the_boot_looks_like_a_request() {
     let names = [

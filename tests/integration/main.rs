@@ -1,10 +1,9 @@
-//! Tests through the front door: the built program, a socket, the log. One module for each noun that users know.
+//! Tests through the front door: the built program, a socket, the log. One module for each topic that users know.
 //!
-//! Each test starts a server of its own on a free port, so that all of them may run at the same time. The doc comment
+//! Each test starts its own server on a free port, so all tests may run at the same time. The doc comment
 //! of a test names the lines of the behaviour contract that it proves (`B12`).
 
-// With a sanitized PHP this program needs the sanitizer's runtime too, as the first of its libraries; the library of ours
-// brings it.
+// With a sanitized PHP this program also needs the sanitizer's runtime as its first library; our library brings it.
 use igor_php as _;
 
 mod common;

@@ -1,8 +1,8 @@
 //! The manual knows every message that the functions of background workers throw, and what to do about it.
 //!
 //! Messages are taken from the sources, with wildcards where values are put in; the first column of the manual's tables holds
-//! them abbreviated by `…`. Both are wildcards to each other, so a row documents a message when enough of the text that is
-//! literal in both agrees.
+//! them abbreviated by `…`. Each matches the other's wildcards, so a row documents a message if enough of their common
+//! literal text agrees.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 /// As many letters must agree, or all that a short message has.
 const AGREEING_LETTERS: usize = 15;
 
-/// One sign of a message or of a row: itself, or anything (`None`).
+/// One character of a message or row, or a wildcard (`None`).
 type Pattern = Vec<Option<char>>;
 
 fn read(path: &str) -> String {

@@ -1,4 +1,4 @@
-//! What applications meet that move in from other servers.
+//! What applications notice when they move from other servers.
 
 use crate::common::workers::{assert_holds, block, puppet, script};
 use crate::common::{Igor, Request, Server, igor, output_of, wait_until};
@@ -34,7 +34,7 @@ fn names_that_begin_with_ht_are_never_served() {
     }
 }
 
-/// One directive hides what is often in a document root.
+/// One directive hides files that are often in a document root.
 #[test]
 fn sensitive_files_are_hidden_by_one_directive() {
     let secrets = [
@@ -70,7 +70,7 @@ fn sensitive_files_are_hidden_by_one_directive() {
     }
 }
 
-/// What docs/coming-from-apache.md writes in the place of a rule of `.htaccess`. The page's table and this list are one.
+/// The replacements of `.htaccess` rules in docs/coming-from-apache.md. The page's table and this list are equal.
 const FROM_APACHE: &[&str] = &[
     "@yml path *.yml",
     "env NAME value",
@@ -170,7 +170,7 @@ fn a_script_starts_another_by_php_binary() {
     assert_eq!(server.eval(code).value(), "42");
 }
 
-/// Workers that leave no thread for anything else are said to do so, with the numbers.
+/// If workers leave no thread for other scripts, a warning has the numbers.
 #[test]
 fn workers_that_take_all_threads_are_a_warning() {
     let server = Igor::new()
@@ -186,7 +186,7 @@ fn workers_that_take_all_threads_are_a_warning() {
     assert_eq!(roomy.stop().log.matches("num_threads").count(), 0);
 }
 
-/// A page that asks its own site while it holds the only thread waits for itself: the log says so, and for what.
+/// A page that sends a request to its own site while it holds the only thread waits for itself: the log has a record.
 #[test]
 fn a_page_that_waits_for_its_own_site_is_told_of() {
     let server = Igor::new().frankenphp("num_threads 1").site("root {$PHP_TESTS}\nphp_server").start();
@@ -306,7 +306,7 @@ fn frameworks_tell_the_web_from_a_command_line() {
     }
 }
 
-/// A consumer that publishes nothing may end well, again and again: to ask for the handle is enough.
+/// A consumer that publishes nothing may end normally any number of times, if it has asked for its handle.
 #[test]
 fn a_worker_that_publishes_nothing_ends_well_once_it_has_its_handle() {
     let consume = "<?php $handle = frankenphp_get_worker_handle(); file_put_contents(getenv('DIR') . '/runs', 'x', FILE_APPEND); exit(0);";
@@ -332,7 +332,7 @@ fn a_worker_with_its_handle_runs() {
     assert!(message.contains("frankenphp_set_vars()"), "{message}");
 }
 
-/// What a block says counts as ready.
+/// The `ready` of a block decides when a worker is ready.
 #[test]
 fn ready_is_what_the_block_says() {
     let plain = "<?php touch(getenv('DIR') . '/ran-' . $_SERVER['FRANKENPHP_WORKER_NAME']); sleep(3600);";

@@ -10,7 +10,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names with one of the prefixes. One that ends with `_` stands for a group of names, or is cut off by a wildcard.
+/// The names with one of the prefixes. A name that ends with `_` stands for a group, or precedes a wildcard.
 fn names(text: &str) -> BTreeSet<&str> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
         .filter(|word| {

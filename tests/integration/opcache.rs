@@ -50,7 +50,7 @@ fn restarts(server: &Server) -> u64 {
     status.value().as_u64().expect("a number")
 }
 
-/// Every kind of script continues after a restart, the workers too, and what was published stayed readable.
+/// After a restart scripts of every kind continue, workers included, and published arrays stay readable.
 fn assert_restarts(server: &Server, reset: impl Fn()) {
     ensure(server, "p");
     ensure(server, "literals");
@@ -117,7 +117,7 @@ fn workers_of_a_reload_that_is_under_way_end_for_a_restart() {
     assert_eq!(server.log.count("interrupting a script"), 0);
 }
 
-/// NASTY 23: what calls itself in a loop restarts opcache once a second at most, and all of it continues.
+/// NASTY 23: resets in a loop restart opcache at most once a second, and everything continues.
 #[test]
 fn resets_in_a_loop_under_load_harm_nobody() {
     let server = server().start();
@@ -231,9 +231,9 @@ fn a_reset_on_an_idle_server_is_done_by_the_next_request() {
     wait_until("both records", || server.log.count(RESTARTED) == 2);
 }
 
-/// The thread that begins first after all have left restarts opcache, and none begins before it has. A form that comes slowly
-/// is read after that, before its script begins, so it delays no request but its own. Without buffering, because a buffered form
-/// takes no thread before it is whole.
+/// The first thread that starts after all have left restarts opcache, and no other starts before that. A form that
+/// comes slowly is read after that, before its script begins, so it delays no request but its own. Without buffering,
+/// because a buffered form takes no thread before it is whole.
 #[test]
 fn a_slow_form_does_not_hold_up_a_restart() {
     let site = "root {$PHP_TESTS}\nphp_server {\nrequest_buffering off\n}";

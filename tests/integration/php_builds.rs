@@ -1,5 +1,5 @@
-//! How `scripts/php.sh` gets and builds PHP: from local origins that behave well and badly, with releases that are built in
-//! an instant. Nothing here reaches the network.
+//! How `scripts/php.sh` gets and builds PHP: from working and failing local origins, with releases that build in an
+//! instant. Nothing here reaches the network.
 
 mod machine;
 mod origin;
@@ -30,7 +30,7 @@ fn debians_index_comes_first() {
     assert_eq!(machine.origin.asked_for("/php/"), 0);
 }
 
-/// What was seen on a fresh machine: the index lists versions of which the archive has no files.
+/// Seen on a fresh machine: the index lists versions whose files the archive does not have.
 #[test]
 fn the_index_lists_what_the_archive_does_not_have() {
     let machine = Machine::new();

@@ -15,7 +15,7 @@ fn make_fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo can be started").success());
 }
 
-/// D7: the reload waited for a writer, and all later ones with it.
+/// D7: the reload used to wait for a writer, and blocked all later ones.
 #[test]
 fn a_fifo_in_the_place_of_the_configuration_holds_no_reload_up() {
     let server = Igor::new().site("root {$PHP_TESTS}\nphp_server").start();
@@ -67,7 +67,7 @@ fn a_byte_that_is_no_text_has_a_place() {
     assert!(text.contains("Caddyfile:2:13: ") && text.contains("0xe9 is not valid UTF-8"), "{text}");
 }
 
-/// D12: neither is an error; a change is noticed when they are there.
+/// D12: neither is an error; once they exist, changes are noticed.
 #[test]
 fn what_is_watched_need_not_be_there() {
     for (pattern, file) in [("later/deep/**/*.php", "later/deep/a.php"), (".env", ".env"), ("later", "later/b.txt")] {

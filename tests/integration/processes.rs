@@ -1,4 +1,4 @@
-//! What a script does to "its" process stays its own: descriptors, children, the file mode mask, persistent connections.
+//! A script's changes to "its" process do not affect others: descriptors, children, umask, persistent connections.
 
 use crate::common::workers::{READY, block, classic, ensure, puppet, read};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
@@ -42,7 +42,7 @@ fn a_program_inherits_no_descriptor_of_the_script() {
     }
 }
 
-/// What a script hands over arrives, under the number that it names.
+/// Descriptors that a script passes on arrive under the number that it names.
 #[test]
 fn a_program_gets_the_descriptors_that_the_script_hands_over() {
     let server = classic(1);
@@ -77,7 +77,7 @@ fn a_forked_child_holds_nothing_of_other_requests() {
     fs::write(server.path("done"), "").expect("files can be written");
 }
 
-/// While one script has a mask of its own, another sees the one of the process.
+/// While one script has its own umask, another sees the process's.
 #[test]
 fn the_file_mode_mask_is_the_threads_own() {
     let server = classic(2);
@@ -194,7 +194,7 @@ fn zombies(server: &Server) -> usize {
     children.map(|list| list.split_whitespace().filter(|pid| is_zombie(pid)).count()).sum()
 }
 
-/// What a script does not wait for, the server does, also when it ends after the script.
+/// The server waits for children that a script does not wait for, even if they outlive the script.
 #[test]
 fn children_that_no_script_waits_for_leave_no_zombie() {
     let server = classic(2);

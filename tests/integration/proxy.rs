@@ -1,4 +1,4 @@
-//! `reverse_proxy`, `forward_auth` and `intercept`, with upstreams that do well and that do not.
+//! `reverse_proxy`, `forward_auth` and `intercept`, with working and failing upstreams.
 
 use crate::common::{DEADLINE, Igor, Request};
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ fn serve_one<S: Read + Write>(mut stream: S, act: Act<S>) {
     act(&mut stream, &String::from_utf8_lossy(&head));
 }
 
-/// An upstream that lets `act` answer one request of each connection. It ends with the test.
+/// An upstream; `act` answers one request of each connection. It ends with the test.
 fn upstream(act: Act<TcpStream>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -35,7 +35,7 @@ fn upstream(act: Act<TcpStream>) -> SocketAddr {
 fn answer(stream: &mut impl Write, head: &str, body: &str) {
     let length = body.len();
     let text = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-    // A client that is gone is not the upstream's business.
+    // The upstream ignores errors of a disconnected client.
     let _ = stream.write_all(text.as_bytes());
 }
 

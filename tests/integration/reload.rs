@@ -1,4 +1,4 @@
-//! Another configuration while the server runs, and workers that restart.
+//! Reloads of the running server, and restarts of workers.
 
 use crate::common::workers::{HANGS, READY, assert_holds, block, ensure, puppet, read, script, site};
 use crate::common::{Igor, Outcome, Request, Server, igor, wait_until};
@@ -36,7 +36,7 @@ fn starts(server: &Server, worker: &str) -> usize {
     server.log.text().lines().filter(record).count()
 }
 
-/// B52: what is declared as before continues, what is declared otherwise restarts, and what was published stays readable.
+/// B52: unchanged workers continue, changed ones restart, and published arrays stay readable.
 #[test]
 fn unchanged_workers_go_on_and_changed_ones_restart() {
     let workers = puppet("same", READY) + &puppet("other", &format!("{READY}\nenv COLOUR red"));
@@ -68,7 +68,7 @@ fn a_changed_worker_stays_ready() {
     server.eval("frankenphp_require_background_worker('w', 0.001);").value();
 }
 
-/// B6: a wrong configuration changes nothing, and the log says what is wrong and where.
+/// B6: an invalid configuration changes nothing, and the log has its errors and their places.
 #[test]
 fn a_wrong_configuration_changes_nothing() {
     let server = block(&puppet("w", READY)).start();
@@ -83,8 +83,8 @@ fn a_wrong_configuration_changes_nothing() {
     assert_eq!(starts(&server, "w"), 1);
 }
 
-/// B52: a worker that is declared no more is not known any more, also where it was read before; its run ends. Declared again
-/// it starts from nothing.
+/// B52: a worker that is no longer declared is unknown, even to scripts that have read it before; its run ends.
+/// Declared again it starts from nothing.
 #[test]
 fn a_removed_worker_is_gone() {
     let workers = puppet("gone", READY) + &puppet("stays", READY) + "worker {$PHP_TESTS}/worker.php 1\n";
@@ -148,7 +148,7 @@ fn an_http_worker_that_does_not_boot_keeps_the_old_configuration() {
     assert_eq!(server.eval_in_worker("return 1;").value(), json!(1));
 }
 
-/// B52: addresses come and go; the connections of the others stay.
+/// B52: addresses are added and removed; connections to the others stay.
 #[test]
 fn addresses_come_and_go() {
     let server = Igor::new().site("respond first").start();
@@ -193,7 +193,8 @@ fn every_thread_can_be_replaced() {
     wait_until("the new run", || starts(&server, "w") == 2);
 }
 
-/// B52, B11: who waits for a worker that a reload replaces, waits on for its successor; for one that it removes, gets an exception.
+/// B52, B11: a wait for a worker that a reload replaces continues for its successor; a wait for a removed worker ends
+/// with an exception.
 #[test]
 fn waits_outlive_a_reload() {
     let workers = puppet("slow", "env COLOUR red") + &puppet("gone", "env COLOUR red");
@@ -371,7 +372,7 @@ fn write_aged(path: &Path, content: &str, minutes: u64) {
     file.set_modified(changed).expect("the time of a file can be set");
 }
 
-/// A release of an application: a page and a feed, which both tell the release.
+/// A release of an application: a page and a feed, which both show the release.
 fn release(folder: &Path, number: u32, minutes: u64) {
     fs::create_dir_all(folder).expect("folders can be made");
     let feed = format!(
@@ -467,7 +468,7 @@ fn a_newer_reload_ends_the_wait_for_a_boot() {
     }
     assert_eq!(server.log.count(NOT_RELOADED), 2);
     assert_eq!(server.eval("return 1;").value(), 1);
-    // Nor does it keep the server from its end.
+    // Nor does it delay the server's end.
     fs::write(&path, &hanging).expect("the Caddyfile can be written");
     server.signal(Signal::HUP);
     wait_until("the boot", || server.path("boots").exists());
@@ -524,7 +525,7 @@ fn a_restart_gets_every_worker_running_again() {
     server.wait_log(&["background worker ended for a restart", "worker=\"hangs\""]);
 }
 
-/// A server, and what its service manager hears.
+/// A server, and the messages to its service manager.
 fn notifying() -> (Server, impl Fn() -> String) {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let socket = UnixDatagram::bind(dir.path().join("notify")).expect("a socket can be made");
@@ -542,7 +543,7 @@ fn notifying() -> (Server, impl Fn() -> String) {
     (Server::spawn(command, dir).wait_listening(), message)
 }
 
-/// A service manager hears when the server serves, reloads and stops.
+/// A service manager is notified when the server serves, reloads and stops.
 #[test]
 fn the_service_manager_is_told() {
     let (mut server, message) = notifying();

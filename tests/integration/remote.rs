@@ -38,7 +38,7 @@ fn workers_shows_a_table() {
     assert_eq!(json["background"].as_array().map(Vec::len), Some(2));
 }
 
-/// The table is shown again and again until no one reads it.
+/// The table is repeated until its output has no reader.
 #[test]
 fn workers_watches() {
     use std::io::{BufRead, BufReader};
@@ -102,7 +102,7 @@ fn a_unix_socket_that_the_configuration_names() {
     assert!(server.ended().status.success());
 }
 
-/// A server that does not answer is named, with the way out.
+/// If a server does not answer, the message names it, with a hint.
 #[test]
 fn servers_that_cannot_be_asked() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");

@@ -1,4 +1,4 @@
-//! Bodies of requests that are slow, cut off, malformed or unwanted.
+//! Request bodies that are slow, incomplete, malformed or unwanted.
 
 use crate::common::{Igor, Request, Server, wait_for};
 use std::io::{Read, Write};
@@ -9,11 +9,11 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
 const JSON: &str = "Content-Type: application/json\r\n";
 
-/// Says what came in, and leaves a trace.
+/// Reports the received form, and leaves a file.
 const SHOW: &str =
     "touch(getenv('DIR') . '/ran'); echo json_encode([$_POST, $_FILES, strlen(file_get_contents('php://input'))]);";
 
-/// Says how far the body was read.
+/// Reports how far the body was read.
 const READS: &str = "ignore_user_abort(true); $body = @file_get_contents('php://input');
     file_put_contents(getenv('DIR') . '/read', json_encode([strlen($body), connection_aborted(), error_get_last()['message'] ?? null]));";
 
@@ -61,7 +61,7 @@ fn broken_bodies() -> Vec<String> {
     ]
 }
 
-/// S1: such a script worked with half a form, and with status 200.
+/// S1: such a script used to process half a form, with status 200.
 #[test]
 fn a_body_that_is_not_whole_reaches_no_script() {
     for buffering in ["", "request_buffering off"] {
@@ -82,7 +82,7 @@ fn a_body_that_is_not_whole_reaches_no_script() {
     }
 }
 
-/// S1: a script that reads a streamed body learns that it is not whole.
+/// S1: a script that reads a streamed body notices that it is incomplete.
 #[test]
 fn a_streamed_body_that_breaks_off_is_a_read_error() {
     let server = server("request_buffering off");
@@ -159,7 +159,7 @@ fn a_body_beyond_the_bound_is_refused() {
     assert_eq!(server.send(&Request::new("PUT", "/none.php").body(vec![b'x'; 10_000])).status, 200);
 }
 
-/// W5: PHP read what the script did not want, so the answer waited for it.
+/// W5: PHP used to read the rest of the body, which delayed the answer.
 #[test]
 fn the_answer_does_not_wait_for_a_streamed_body_that_the_script_ignores() {
     let server = server("request_buffering off");

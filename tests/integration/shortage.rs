@@ -1,4 +1,5 @@
-//! A system that has no more threads, timers, descriptors or space for logs: what asks for them fails and says so, and all else continues.
+//! A system without free threads, timers, descriptors or log space: operations that need them fail with a message, and
+//! everything else continues.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Request, Server, igor, wait_until};
@@ -7,7 +8,7 @@ use serde_json::json;
 use std::fs;
 use std::process::{Command, Output};
 
-/// PHP threads whose names begin so, as the kernel sees them.
+/// The PHP threads whose names start with this, from the kernel.
 fn threads(server: &Server, name: &str) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid().as_raw_nonzero())).expect("the server runs");
     // A thread may end while it is looked at.
@@ -41,7 +42,7 @@ fn a_pool_gets_the_threads_that_it_lacks() {
     server.allow_php_threads(100);
     ensure(&server, "w");
     assert_eq!(server.seen_worker("w")["threads"], 3);
-    // A thread that gave up comes back by a restart, although the others still run.
+    // A restart starts a thread again that had given up, although the others still run.
     server.puppet_thread("w", 0).doom("exit(3);");
     wait_until("the thread's end", || server.seen_worker("w")["threads"] == 2);
     let answer = server.ask_admin(&Request::post("/frankenphp/workers/restart", ""));

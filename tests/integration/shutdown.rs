@@ -1,4 +1,4 @@
-//! How the server stops: by which signals, what may end by itself, and what is interrupted.
+//! How the server stops: its signals, orderly ends, and interrupts.
 
 use crate::common::workers::HANGS;
 use crate::common::{Connection, Igor, Request, Server, igor as igor_command, wait_until};
@@ -231,7 +231,7 @@ fn a_shutdown_function_that_hangs_is_interrupted_too() {
     assert_interrupted(server, "shutdown function");
 }
 
-/// B49: what cannot be interrupted is named, and the process ends without it.
+/// B49: a script that cannot be interrupted is logged, and the process ends anyway.
 #[test]
 fn a_script_that_cannot_be_interrupted_does_not_hold_the_process() {
     let server = igor("worker {$DIR}/w.php 1 {\nbackground\nname w\n}")

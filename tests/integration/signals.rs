@@ -1,4 +1,4 @@
-//! What scripts do to the signals of the process, and the children that they fork, harm neither the server nor other scripts.
+//! Scripts' signal handlers and forked children do not affect the server or other scripts.
 
 use crate::common::workers::classic;
 use crate::common::{Igor, Outcome, Request, wait_until};
@@ -173,7 +173,7 @@ fn an_alarm_ends_with_its_script() {
     let server = classic(1);
     server.eval("pcntl_signal(SIGALRM, fn () => null); pcntl_alarm(1); return true;").value();
     assert_eq!(server.eval("usleep(1500000); return true;").value(), true);
-    // As long as the script runs, it is there.
+    // It exists as long as the script runs.
     let own =
         "$rang = false; pcntl_async_signals(true); pcntl_signal(SIGALRM, function () use (&$rang) { $rang = true; });
         pcntl_alarm(1); $until = time() + 20; while (!$rang && time() < $until) { usleep(1000); } return $rang;";

@@ -1,5 +1,5 @@
-//! Clients that send or take next to nothing: a wait for one ends when its script is interrupted, whatever for, and holds
-//! no other request for longer.
+//! Clients that send or read almost nothing: a wait for one ends with any interrupt of its script, and does not delay
+//! other requests any longer.
 
 use crate::common::workers::{READY, puppet, script, site};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
@@ -56,7 +56,7 @@ impl Drop for Trickle {
     }
 }
 
-/// A client that asks for an endless answer and takes none of it.
+/// A client that requests an endless answer and reads none of it.
 fn ask_and_take_nothing(server: &Server, script: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
     let code = "while (true) { echo str_repeat('x', 65536); touch(getenv('DIR') . '/writes'); }";
@@ -107,7 +107,7 @@ fn assert_reset_goes_through(server: &Server, what: &str) {
     assert_eq!(server.log.count("could not be interrupted"), 0, "{what}");
 }
 
-/// Loads the configuration with one text in the place of another.
+/// Loads the configuration with one text replaced.
 fn load(server: &Server, (from, to): (&str, &str)) {
     let text = fs::read_to_string(server.path("Caddyfile")).expect("the configuration can be read");
     let answer = server.ask_admin(&Request::post("/load", text.replace(from, to)));
@@ -238,7 +238,7 @@ fn a_worker_that_waits_for_another_one_is_interrupted() {
     server.wait_log(&["background worker started", "worker=\"waits\"", "run=2"]);
 }
 
-/// B49: a body that was cut off by the interruption is no script's to work with.
+/// B49: a script must not process a body that an interrupt has cut off.
 #[test]
 fn a_script_whose_upload_was_interrupted_does_not_run() {
     let server = Igor::new()

@@ -11,10 +11,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// What must not be taken for a request when it is part of a body.
+/// A request inside a body, which must not be read as a request.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a.test\r\nX: y\r\n\r\n";
 
-/// Heads without their end, and what follows it. The first two lines of each request are added.
+/// Heads without their end, and the bytes after it. The first two lines of each request are added.
 fn cases() -> Vec<(String, String)> {
     let hidden = HIDDEN.len();
     let chunk = format!("{hidden:x}\r\n{HIDDEN}\r\n0\r\n\r\n");

@@ -1,4 +1,5 @@
-//! System calls that a request makes, apart from those by which threads sleep and wake each other, repeat exactly.
+//! The number of system calls of a request repeats exactly, except for calls by which threads sleep and wake each
+//! other.
 
 use crate::common::igor;
 use std::process::{Command, Output};

@@ -19,7 +19,7 @@ fn server(timeouts: &str, site: &str) -> Server {
         .start()
 }
 
-/// A client that has sent this.
+/// A client that has sent these bytes.
 fn client(server: &Server, bytes: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
     stream.set_nodelay(true).expect("TCP_NODELAY can be set");
@@ -28,7 +28,7 @@ fn client(server: &Server, bytes: &str) -> TcpStream {
     stream
 }
 
-/// All that the server sends until it ends the connection.
+/// Everything that the server sends until it ends the connection.
 fn rest(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
@@ -108,7 +108,7 @@ fn a_response_that_takes_too_long_ends_with_its_connection_and_its_script() {
     let server = server("write 500ms", "");
     let answer = rest(client(&server, "GET /endless.php HTTP/1.1\r\nHost: a\r\n\r\n"));
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.ends_with("0\r\n\r\n"), "cut off: {answer}");
-    // The script learns that its client is gone.
+    // The script notices that its client has disconnected.
     let runs = server.path("runs");
     wait_until("the script ends", || {
         let _ = std::fs::remove_file(&runs);

@@ -8,7 +8,7 @@
 use crate::common::{Connection, Igor, Request, Server};
 use serde_json::Value;
 
-/// How often a snapshot is replaced and thereby retired.
+/// The number of times that a snapshot is replaced and so retired.
 #[cfg(not(feature = "teeth"))]
 const GENERATIONS: usize = 20;
 /// Requests after each of them.

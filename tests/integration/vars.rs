@@ -1,4 +1,4 @@
-//! What is published, and what readers get of it: in classic requests, HTTP workers and background workers.
+//! Published arrays and what readers get: in classic requests, HTTP workers and background workers.
 //!
 //! Snapshots are hardened here: a write to one, or a read after its end, is a crash.
 
@@ -129,7 +129,7 @@ fn nesting() {
     assert_eq!(server.eval(walk).value(), json!(["x"]));
 }
 
-/// B26, N6: what is a change, and what is none.
+/// B26, N6: which differences count as a change.
 #[test]
 fn changes_that_only_an_exact_comparison_sees() {
     let server = server();
@@ -159,7 +159,7 @@ fn changes_that_only_an_exact_comparison_sees() {
     }
 }
 
-/// B24: what is too large is refused, and the snapshot before it stays.
+/// B24: an array that is too large is refused, and the previous snapshot stays.
 #[test]
 fn a_snapshot_that_is_too_large_is_refused() {
     let server = server_with("vars {\nmax_bytes 1MiB\n}");
@@ -171,7 +171,7 @@ fn a_snapshot_that_is_too_large_is_refused() {
     puppet.eval("frankenphp_set_vars([str_repeat('x', 500000)]);").value();
 }
 
-/// B29: without memory for the copy the snapshot before it stays, and with memory publishing continues.
+/// B29: without memory for the copy the previous snapshot stays, and with memory publishing continues.
 #[test]
 fn a_publish_that_gets_no_memory_leaves_the_previous_snapshot() {
     // The text is larger than what the process may still get, which is enough for everything else.
@@ -270,7 +270,7 @@ fn readers_change_only_their_own_copy() {
     }
 }
 
-/// B35, N14: what a long-lived script keeps stays what it was, however many versions go by.
+/// B35, N14: values that a long-lived script keeps never change, however many versions follow.
 #[test]
 fn what_is_kept_stays() {
     for mode in ["auto", "zero_copy", "copy"] {
@@ -306,7 +306,7 @@ fn copies_of_many_versions_are_each_right() {
     let mut puppet = server.puppet("w");
     for n in 0..200 {
         puppet.eval(&format!("{load} frankenphp_set_vars(version_of({n}));")).value();
-        // What was read is kept as it is, and once more to be written to in the middle and at its end.
+        // The read value is kept unchanged, and a second time to be written to in the middle and at its end.
         let read = format!(
             "{load} $state->kept[{n}] = $state->written[{n}] = frankenphp_get_vars('w');
             array_walk_recursive($state->written[{n}], function (&$value) {{ $value = 'overwritten'; }}); $state->written[{n}][] = 1;

@@ -1,19 +1,18 @@
-//! Which requests the admin interface answers at all. Like Caddy's it has no passwords: everyone who reaches the
+//! Decides which requests the admin interface answers. Like Caddy's, it has no passwords: everyone who can reach the
 //! address may use it. A web page in a browser on the same machine must not.
 //!
-//! A page could use a host name of its own that resolves to this machine (DNS rebinding); then that name is in `Host`.
+//! A page could use its own host name that resolves to this machine (DNS rebinding); then that name is in `Host`.
 //! Or it could post to `localhost`; then the browser names the page in `Origin`.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 use std::net::{IpAddr, SocketAddr};
 
-/// Whether a request with these headers, which came in on `local` (`None`: a Unix socket), is answered.
+/// Whether to answer a request with these headers, received on `local` (`None`: a Unix socket).
 ///
-/// # Errors
-/// Says why not, and what to do.
+/// # Errors The reason of the refusal, and what to do.
 pub(super) fn check(headers: &HeaderMap, local: Option<SocketAddr>) -> Result<(), String> {
-    // Which of two would count is for each reader of the request another.
+    // Different readers would choose a different one of two.
     for name in [HOST, ORIGIN] {
         if headers.get_all(&name).iter().nth(1).is_some() {
             return Err(format!("the request has more than one `{name}`"));
@@ -45,7 +44,7 @@ fn host_is_ours(host: &str, listening: IpAddr) -> bool {
         return true;
     }
     let name = match host.rsplit_once(':') {
-        // Not the colon inside of an IPv6 address.
+        // Not a colon inside an IPv6 address.
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };

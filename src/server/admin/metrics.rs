@@ -1,8 +1,7 @@
-//! The metrics, in the text format of Prometheus. Names that begin with `frankenphp_` are FrankenPHP's, with its
-//! meanings, so that its dashboards work. All others begin with `igor_`.
+//! The metrics, in the text format of Prometheus. Names that start with `frankenphp_` are FrankenPHP's, with the same
+//! meaning, so that its dashboards work. All others begin with `igor_`.
 //!
-//! They are made on request from the views of the admin interface. Nothing is counted for them alone while a request is
-//! served.
+//! They are built on request from the views of the admin interface. Serving a request counts nothing only for them.
 
 use super::view::{BackgroundView, HttpView, RestartCounts, StoreView, TaskView, Threads, Workers};
 use crate::php::{Restarts, floor_above};
@@ -33,8 +32,7 @@ pub(super) struct Process {
 
 /// All metrics as text.
 ///
-/// # Errors
-/// A family has no name: a defect of this file.
+/// # Errors A family has no name: a bug in this file.
 pub(super) fn render(
     workers: &Workers,
     threads: &Threads,
@@ -49,14 +47,14 @@ pub(super) fn render(
     families.extend(of_http(&workers.http));
     families.extend(of_background(&workers.background));
     families.extend(of_stores(stores));
-    // A family of workers is empty where there are none, and the encoder refuses such.
+    // Without workers their families are empty, and the encoder refuses empty ones.
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The value of the label `worker`. The scope is in it because two scopes may use one name.
+/// The value of the label `worker`. It contains the scope, because two scopes may use the same name.
 fn label(scope: &str, name: &str) -> String {
     format!("m#{scope}:{name}")
 }
@@ -97,7 +95,7 @@ fn gauge(name: &str, help: &str, value: f64) -> MetricFamily {
 
 fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {
     let all = &threads.thread_debug_states;
-    // As in FrankenPHP, a thread that runs a worker's script is never free for anything else.
+    // As in FrankenPHP, a thread of a worker is always busy.
     let busy = all.iter().filter(|thread| thread.is_busy || thread.kind != "classic").count();
     let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for thread in all {
@@ -162,7 +160,7 @@ fn of_snapshots(stats: MemoryStats) -> Vec<MetricFamily> {
     ]
 }
 
-/// What FrankenPHP shows of every worker, here of both kinds.
+/// FrankenPHP's metrics of a worker, for both kinds.
 fn of_all_workers(workers: &Workers) -> Vec<MetricFamily> {
     type OfHttp = fn(&HttpView) -> f64;
     type OfBackground = fn(&BackgroundView) -> f64;

@@ -1,5 +1,5 @@
-//! The admin interface: a small HTTP server for operators and their tools. `routes` holds the paths, `guard` decides who
-//! may ask, `look` and `view` make the answers, `metrics` those for Prometheus.
+//! The admin interface: a small HTTP server for operators and their tools. `routes` holds the paths, `guard` checks
+//! requests, `look` and `view` build the answers, `metrics` those for Prometheus.
 //!
 //! It listens before PHP starts, so that an address in use is found early. It answers until the last PHP thread has
 //! left, so that a stop that hangs can be examined.
@@ -43,10 +43,10 @@ pub struct AdminError {
     error: io::Error,
 }
 
-/// How long answers that are on their way may take when the server ends: they are ready, and small.
+/// How long pending answers may take when the server ends: they are ready, and small.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// An address that was bound, and answers no one yet.
+/// A bound address that does not accept yet.
 pub(super) struct BoundAdmin {
     socket: Bound,
 }
@@ -56,11 +56,10 @@ enum Bound {
     Unix(std::os::unix::net::UnixListener, SocketFile, PathBuf),
 }
 
-/// Binds the address. `None`: the admin interface is off. Or no one asked for one and its usual address is taken,
-/// by another server most likely; the log says so.
+/// Binds the address. `None`: the admin interface is off. Or none is configured and the default address is in use,
+/// probably by another server; this is logged.
 ///
-/// # Errors
-/// The address that was asked for cannot be bound.
+/// # Errors The configured address cannot be bound.
 pub(super) fn bind(asked: Option<&Admin>) -> Result<Option<BoundAdmin>, AdminError> {
     let address = asked.cloned().unwrap_or_default();
     let bound = match &address {
@@ -129,9 +128,9 @@ impl BoundAdmin {
 }
 
 impl RunningAdmin {
-    /// Closes the socket and ends when the answers that are on their way have left.
+    /// Closes the socket, and returns when pending answers are sent.
     pub(super) async fn shut_down(mut self) {
-        // The other end is gone only when there is nothing left to stop.
+        // The other end only disappears when there is nothing left to stop.
         let _ = self.stop.send(());
         if tokio::time::timeout(LAST_ANSWERS, &mut self.accepting).await.is_err() {
             self.accepting.abort();
@@ -172,7 +171,7 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
             if places.available_permits() == 0 {
                 clients.let_one_go();
             }
-            // The semaphore is never closed, so there is always a place in the end.
+            // The semaphore is never closed, so this eventually gets a place.
             (stream, places.clone().acquire_owned().await)
         };
         let (stream, place) = tokio::select! {
@@ -222,13 +221,13 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
     graceful.shutdown().await;
 }
 
-/// The connected clients, oldest first. Clients that ask for nothing must not keep others out.
+/// The connected clients, oldest first. Idle clients must not block others.
 #[derive(Default)]
 struct Clients(VecDeque<Weak<Client>>);
 
 #[derive(Default)]
 struct Client {
-    /// A request of it is being answered.
+    /// One of its requests is being answered.
     asks: AtomicBool,
     /// Ends its connection.
     go: Notify,
@@ -242,7 +241,7 @@ impl Clients {
         client
     }
 
-    /// Ends the connection of the first that asks for nothing.
+    /// Ends the connection of the first idle client.
     fn let_one_go(&mut self) {
         let idle = |client: &Weak<Client>| client.upgrade().is_some_and(|client| !client.asks.load(Ordering::Relaxed));
         if let Some(client) = self.0.iter().position(idle).and_then(|index| self.0.remove(index)?.upgrade()) {

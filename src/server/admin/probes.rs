@@ -1,4 +1,4 @@
-//! The first questions of orchestrators and operators: is the server alive, may it get requests, and what is it?
+//! The probes of orchestrators and operators: liveness, readiness and versions.
 
 use super::look;
 use super::view::{NotReadyView, PhpView, ReadyView, StatusView, UnsafeView, Workers};
@@ -6,10 +6,10 @@ use crate::assemble;
 use crate::php::{floor_above, running_release};
 use std::time::SystemTime;
 
-/// States of a background worker in which those who `require` it would wait or fail.
+/// States of a background worker in which `require` would wait or fail.
 const NOT_READY: [&str; 3] = ["starting", "given up", "stopping"];
 
-/// Which workers are not ready, of all scopes or of one. A worker that starts when it is first asked for is not waited for.
+/// The workers that are not ready, of all scopes or of one. Workers that start on first demand are ignored.
 pub(super) fn ready(threads: &assemble::Threads, scope: Option<&str>) -> ReadyView {
     let not_ready = missing(look::workers(threads), scope);
     ReadyView { ready: not_ready.is_empty(), not_ready }

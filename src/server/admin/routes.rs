@@ -56,7 +56,7 @@ const PATHS: [(&str, Method, Action); 12] = [
     ("/config/apps/frankenphp", Method::PATCH, Action::ReloadApp),
 ];
 
-/// What every answer is made from.
+/// The sources of every answer.
 #[derive(Clone)]
 pub(super) struct Interface {
     /// The running server.
@@ -96,7 +96,7 @@ pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) ->
     }
 }
 
-/// What the request asks for, or the refusal.
+/// The result of the request, or a refusal.
 fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
     let path = request.uri().path();
     let here: Vec<_> = PATHS.iter().filter(|(known, ..)| *known == path).collect();
@@ -117,7 +117,7 @@ fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
     Err(Box::new(refusal))
 }
 
-/// Tools made for FrankenPHP restart the workers like this: they send the configuration back unchanged.
+/// Tools for FrankenPHP restart workers by sending the configuration back unchanged.
 async fn reload_app(control: &Control, request: Request<Incoming>) -> Answer {
     let sent = match body(request).await {
         Ok(sent) => sent,
@@ -132,7 +132,7 @@ async fn reload_app(control: &Control, request: Request<Incoming>) -> Answer {
     text(StatusCode::BAD_REQUEST, reason)
 }
 
-/// `?scope=LABEL` asks for the workers of one site.
+/// `?scope=LABEL` selects the workers of one site.
 fn ready(control: &Control, query: Option<&str>) -> Answer {
     let scope = query_pairs(query.unwrap_or_default()).find_map(|(name, value)| (name == "scope").then_some(value));
     let ready = probes::ready(&control.live().threads, scope.as_deref());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The answer of `GET /config/apps/frankenphp`, in the words of FrankenPHP's own configuration.
+/// The answer of `GET /config/apps/frankenphp`, in the format of FrankenPHP's own configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AppView {
     /// The number of the process.
@@ -47,7 +47,7 @@ pub struct StoreView {
     pub name: String,
     /// The label of the scope that sees it; `global`: all of them do.
     pub scope: String,
-    /// Elements, with those that have expired and were not met since.
+    /// The number of elements, including expired ones not removed yet.
     pub keys: usize,
     /// How many there may be.
     pub max_keys: usize,
@@ -63,11 +63,11 @@ pub struct StoreView {
     pub misses: u64,
     /// Elements that were removed to make room.
     pub evicted: u64,
-    /// Elements that were removed because their time was over.
+    /// Expired elements that were removed.
     pub expired: u64,
     /// Writes that found no room.
     pub refused: u64,
-    /// Streams and clients that get changes.
+    /// Streams and clients that watch for changes.
     pub watchers: usize,
 }
 
@@ -94,7 +94,7 @@ pub struct UnsafeView {
 /// The answer of `GET /readyz`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyView {
-    /// Whether all workers are ready that start by themselves.
+    /// Whether all eager workers are ready.
     pub ready: bool,
     /// The workers that are not ready.
     pub not_ready: Vec<NotReadyView>,
@@ -125,7 +125,7 @@ pub struct Workers {
 pub struct BackgroundView {
     /// The label of the scope that declares it.
     pub scope: String,
-    /// Its name; of a catch-all the name that was asked for.
+    /// Its name; for a catch-all, the requested name.
     pub name: String,
     /// Its script.
     pub file: PathBuf,
@@ -183,7 +183,7 @@ pub struct TaskView {
 /// The counts of a background worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackgroundCounts {
-    /// Runs of its script that have begun.
+    /// Started runs of its script.
     pub starts: u64,
     /// Runs that have become ready.
     pub ready: u64,
@@ -210,7 +210,7 @@ pub struct RestartCounts {
     pub exit: u64,
     /// It failed.
     pub failure: u64,
-    /// It was asked to, by this interface or because a watched file has changed.
+    /// This interface or a changed file has requested it.
     pub restart: u64,
     /// A reload has changed its declaration.
     pub reload: u64,
@@ -306,14 +306,14 @@ pub struct ThreadView {
     pub is_waiting: bool,
     /// Whether it serves a request.
     pub is_busy: bool,
-    /// How long it has been waiting for a request; 0 when it does not.
+    /// How long it has been waiting for a request; 0: it does not wait.
     pub waiting_since_milliseconds: u64,
-    /// Path and query of the request in hand.
+    /// Path and query of the current request.
     #[serde(rename = "CurrentURI")]
     pub current_uri: String,
-    /// The method of the request in hand.
+    /// The method of the current request.
     pub current_method: String,
-    /// When the request in hand began, in milliseconds since 1970; 0 when there is none.
+    /// The start of the current request, in milliseconds since 1970; 0: none.
     pub request_started_at: u64,
     /// Requests that it has begun.
     pub request_count: u64,
@@ -324,22 +324,22 @@ pub struct ThreadView {
 pub struct Restarted {
     /// How many workers restarted.
     pub workers: usize,
-    /// Threads whose scripts could not be made to end: their workers did not.
+    /// Threads whose scripts could not be stopped, so their workers did not restart.
     pub stuck: Vec<StuckView>,
 }
 
-/// A thread whose script could not be made to end.
+/// A thread whose script could not be stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StuckView {
     /// The thread's name.
     pub thread: String,
-    /// The script and line where it hangs, if that is known.
+    /// The script and line where it hangs, if known.
     pub place: Option<String>,
 }
 
 /// The answer of `POST /load`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What is allowed and probably not meant, and what takes effect at the next start only.
+    /// Warnings: probable mistakes, and settings that only take effect at the next start.
     pub warnings: Vec<String>,
 }

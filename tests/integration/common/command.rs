@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The `php` of the build that the program is linked to, which knows nothing of Igor. It reads no php.ini.
+/// The stock `php` of the build that the program is linked to. It reads no php.ini.
 pub(crate) fn stock_php() -> Command {
     let beside_config = || PathBuf::from(std::env::var_os("PHP_CONFIG")?).parent().map(|folder| folder.join("php"));
     let php = std::env::var_os("PHP").map(PathBuf::from).or_else(beside_config);

@@ -1,9 +1,9 @@
 /*
- * A system that is out of threads. Preloaded, it lets pthread_create() fail as such a system does, once as many PHP threads
- * have been made as the file $DIR/php-threads says. All other threads are made as usual, unless there is a file
- * $DIR/no-others: then none is made after the first PHP thread. A PHP thread is known by its stack.
+ * Simulates a system without free threads. Preloaded, it makes pthread_create() fail once the number of PHP threads in the
+ * file $DIR/php-threads was created. All other threads are created as usual, unless a file $DIR/no-others exists: then none
+ * is created after the first PHP thread. PHP threads are recognised by their stack size.
  *
- * While there is a file $DIR/no-answer, its file system does not answer to who reads a Caddyfile.
+ * While a file $DIR/no-answer exists, reads of a Caddyfile hang.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-//! A small blocking HTTP/1.1 client. It shows what is on the wire: nothing is followed, unpacked or retried.
+//! A small blocking HTTP/1.1 client. It shows the bytes on the wire: it follows, decodes and retries nothing.
 
 use super::DEADLINE;
 use serde_json::Value;
@@ -44,7 +44,7 @@ impl Request {
         self
     }
 
-    /// Sends the body in chunks, without saying its length first.
+    /// Sends the body in chunks, without a length.
     pub(crate) fn chunked(mut self) -> Self {
         self.chunked = true;
         self
@@ -175,8 +175,7 @@ impl Connection {
 
     /// Reads the body that belongs to a head.
     ///
-    /// # Errors
-    /// The body breaks off.
+    /// # Errors The body is incomplete.
     pub(crate) fn read_body(&mut self, head: &Response) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         if head.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
@@ -194,8 +193,7 @@ impl Connection {
 
     /// Reads one chunk of a chunked body; `None` at its end.
     ///
-    /// # Errors
-    /// The body breaks off.
+    /// # Errors The body is incomplete.
     pub(crate) fn read_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         let size = usize::from_str_radix(&self.read_line()?, 16).map_err(io::Error::other)?;
         let mut chunk = vec![0; size];

@@ -1,4 +1,4 @@
-//! The standard error of the program, read as it comes.
+//! Reads the program's standard error as it is written.
 
 use super::DEADLINE;
 use std::io::{BufRead, BufReader, Read};
@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// What must never be in a log: PHP's memory manager and sanitizers report here, and so do our own last resorts.
+/// What must never be in a log: PHP's memory manager and sanitizers report here, and so does our own fatal error
+/// handling.
 const DEFECTS: &[&str] = &[
     "Freeing 0x",
     "memory leaks detected",
@@ -18,14 +19,14 @@ const DEFECTS: &[&str] = &[
     "panicked at",
 ];
 
-/// The lines so far, and whether more can come.
+/// The lines so far, and whether more may follow.
 #[derive(Default)]
 struct Lines {
     lines: Vec<String>,
     ended: bool,
 }
 
-/// A log that a thread of its own collects.
+/// A log, collected by a dedicated thread.
 pub(crate) struct Log {
     shared: Arc<(Mutex<Lines>, Condvar)>,
     reader: Option<JoinHandle<()>>,
@@ -57,7 +58,7 @@ impl Log {
         locked(&self.shared.0).lines.iter().filter(|line| line.contains(text)).count()
     }
 
-    /// Waits until `pick` finds what it wants in the lines, or the log ends (`None`).
+    /// Waits until `pick` returns a result for the lines, or the log ends (`None`).
     ///
     /// # Panics
     /// After [`DEADLINE`], with `what` and the whole log.

@@ -1,4 +1,4 @@
-//! What all tests share: starting the program, talking HTTP to it, reading its log.
+//! Shared by all tests: start the program, send it HTTP requests, read its log.
 
 mod command;
 mod http;
@@ -17,11 +17,11 @@ pub(crate) use sources::sources;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that is expected to happen. Far more than is needed on a loaded machine with a debug
-/// build of PHP: reaching it is a failure.
+/// The timeout of every expected event. Far more than needed on a loaded machine with a debug build of PHP, so reaching
+/// it is a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How often a condition is looked at that nothing announces.
+/// The interval for polling a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Waits until `probe` returns something.

@@ -1,4 +1,4 @@
-//! Scripts that do what a test asks: `php-tests/puppet.php` is a background worker that takes PHP code over a
+//! Scripts that run the code of a test: `php-tests/puppet.php` is a background worker that takes PHP code over a
 //! socket, `php-tests/eval.php` and `php-tests/worker.php` take it in a request.
 
 use super::{DEADLINE, Response, wait_for};
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// What came of PHP code: what it returned, or what it threw.
+/// The outcome of PHP code: its return value or its exception.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
     Value(Value),
@@ -15,7 +15,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// What a script of ours answered.
+    /// The answer of a test script.
     pub(crate) fn of_response(response: &Response) -> Self {
         assert_eq!(response.status, 200, "{}", response.text());
         Self::of_json(response.json())
@@ -75,12 +75,12 @@ impl Puppet {
         serde_json::from_str(&line).ok().map(Outcome::of_json)
     }
 
-    /// Hands over PHP code without waiting for its outcome.
+    /// Sends PHP code without waiting for its outcome.
     pub(crate) fn start(&mut self, code: &str) {
         self.write(code, true);
     }
 
-    /// The outcome of the code that was handed over.
+    /// The outcome of the sent code.
     pub(crate) fn finish(&mut self) -> Outcome {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("the puppet answers");

@@ -1,4 +1,4 @@
-//! Starting the program, and proving at its end that it ended well.
+//! Starts the program, and checks at its end that it ended cleanly.
 
 use super::log::Log;
 use super::{Connection, DEADLINE, Outcome, Puppet, Request, Response, output_of, php_tests};
@@ -10,10 +10,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
 
-/// Where the stand-in for a system without threads reads how many it makes.
+/// The file with the number of threads for `few_threads.c`.
 const PHP_THREADS: &str = "php-threads";
 
-/// The built program, without the settings that the caller's environment may hold for it.
+/// The built program, without settings from the caller's environment.
 pub(crate) fn igor() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
     for name in ["IGOR_ADMIN", "IGOR_CONFIG", "IGOR_ROOT", "IGOR_LISTEN", "IGOR_LOG"] {
@@ -23,8 +23,8 @@ pub(crate) fn igor() -> Command {
     command
 }
 
-/// A server to be started: the parts of its Caddyfile, in which `{$PHP_TESTS}` is the folder of the test scripts and
-/// `{$DIR}` a folder of this server alone.
+/// A server before its start: the parts of its Caddyfile. `{$PHP_TESTS}` is the folder of the test scripts, `{$DIR}`
+/// this server's own folder.
 pub(crate) struct Igor {
     dir: TempDir,
     global: String,
@@ -63,7 +63,7 @@ impl Igor {
         self
     }
 
-    /// The test makes Rust panic: what the log says of that is no defect.
+    /// The test makes Rust panic, so panics in the log are not defects.
     #[cfg(feature = "faults")]
     pub(crate) fn injected_faults(mut self) -> Self {
         self.faults = true;
@@ -121,28 +121,28 @@ impl Igor {
         self.global("storage file_system {$DIR}/data").global("auto_https disable_redirects")
     }
 
-    /// Adds a site as it is written; it has one listener.
+    /// Adds a site from its text; it has one listener.
     pub(crate) fn raw_site(mut self, text: &str) -> Self {
         self.listeners += 1;
         self.sites += text;
         self
     }
 
-    /// Adds a site as it is written, which listens at no IP address.
+    /// Adds a site from its text that does not listen at an IP address.
     pub(crate) fn socket_site(mut self, text: &str) -> Self {
         self.sites += text;
         self
     }
 
-    /// Takes a whole Caddyfile, in place of all parts. It has one listener, and its relative paths start from the folder of
-    /// this server.
+    /// Uses a whole Caddyfile instead of all parts. It has one listener, and its relative paths start from the folder
+    /// of this server.
     pub(crate) fn caddyfile(mut self, text: &str) -> Self {
         self.listeners = 1;
         self.whole = Some(text.to_owned());
         self
     }
 
-    /// Puts a line in the place of another of the global options.
+    /// Replaces a line of the global options.
     pub(crate) fn replace_global(mut self, line: &str, by: &str) -> Self {
         self.global = self.global.replacen(line, by, 1);
         self
@@ -161,7 +161,7 @@ impl Igor {
         self
     }
 
-    /// Runs the server on a system that makes only so many PHP threads in all; [`Server::allow_php_threads`] changes it.
+    /// Runs the server on a simulated system with only this many PHP threads; [`Server::allow_php_threads`] changes it.
     pub(crate) fn php_threads_at_most(mut self, count: usize) -> Self {
         let library = self.dir.path().join("few_threads.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/common/few_threads.c");
@@ -185,14 +185,15 @@ impl Igor {
         server
     }
 
-    /// Starts a server that cannot start, and waits for its end.
+    /// Runs a server that fails to start, and waits for its end.
     pub(crate) fn start_fails(self) -> Stopped {
         self.launch().ended()
     }
 
     fn launch(self) -> Server {
         let Self { dir, global, mut frankenphp, sites, preload, variables, whole, faults, .. } = self;
-        // A stray write to a snapshot, or a late look at one, ends the process. A block of the test's own decides itself.
+        // A stray write to a snapshot, or a read after its end, crashes the process. If the test has its own block,
+        // that decides.
         if !frankenphp.contains("vars {") {
             frankenphp += "vars {\nhardened on\n}\n";
         }
@@ -205,7 +206,7 @@ impl Igor {
         fs::write(&caddyfile, whole.unwrap_or_else(parts)).expect("files can be written");
         command.arg("run").arg("--config").arg(caddyfile).envs(variables);
         if let Some(library) = preload {
-            // A sanitizer would insist on being the first library.
+            // A sanitizer must be the first library.
             let options = std::env::var("ASAN_OPTIONS").unwrap_or_default();
             command.env("LD_PRELOAD", library).env("ASAN_OPTIONS", format!("{options}:verify_asan_link_order=0"));
         }
@@ -228,7 +229,7 @@ fn address_after(line: &str, message: &str) -> Option<SocketAddr> {
     line.split_once(message)?.1.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
 }
 
-/// A running server. When the test is over it is stopped by SIGINT; it must end well, and its log must report no defect.
+/// A running server. At the end of the test SIGINT stops it; it must end cleanly, and its log must have no defects.
 pub(crate) struct Server {
     child: Option<Child>,
     pub(crate) log: Log,
@@ -237,7 +238,7 @@ pub(crate) struct Server {
     faults: bool,
 }
 
-/// What is left of a server.
+/// The remains of a server.
 pub(crate) struct Stopped {
     pub(crate) status: ExitStatus,
     pub(crate) log: String,
@@ -260,7 +261,7 @@ impl Server {
         self
     }
 
-    /// How many PHP threads the system makes in all from now on, see [`Igor::php_threads_at_most`].
+    /// Changes the number of PHP threads of the simulated system, see [`Igor::php_threads_at_most`].
     pub(crate) fn allow_php_threads(&self, count: usize) {
         // Renamed into place, so that the server never reads half of it.
         fs::write(self.path("php-threads.new"), count.to_string()).expect("files can be written");
@@ -293,7 +294,7 @@ impl Server {
         Connection::open(self.admin_address()).send(request)
     }
 
-    /// What `GET /frankenphp/workers` says of a background worker.
+    /// A background worker's entry in `GET /frankenphp/workers`.
     pub(crate) fn seen_worker(&self, name: &str) -> serde_json::Value {
         let workers = self.ask_admin(&Request::get("/frankenphp/workers")).json();
         let found = workers["background"].as_array().expect("a list").iter().find(|worker| worker["name"] == name);
@@ -305,8 +306,7 @@ impl Server {
         Pid::from_child(self.child.as_ref().expect("the server has not been stopped"))
     }
 
-    /// Its resident memory. `None` under a memory checker, which keeps what was freed, so that memory grows whatever
-    /// happens.
+    /// Its resident memory. `None` under a memory checker, which keeps freed memory, so that memory always grows.
     pub(crate) fn resident_bytes(&self) -> Option<usize> {
         if std::env::var_os("USE_ZEND_ALLOC").is_some_and(|value| value == "0") {
             return None;
@@ -317,7 +317,7 @@ impl Server {
         Some(1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number"))
     }
 
-    /// By how much memory has grown since it was `before`; 0 where that is unknown.
+    /// The growth of memory since `before`; 0 if unknown.
     pub(crate) fn growth_since(&self, before: Option<usize>) -> usize {
         self.resident_bytes().zip(before).map_or(0, |(now, before)| now.saturating_sub(before))
     }
@@ -327,12 +327,12 @@ impl Server {
         Connection::open(self.address())
     }
 
-    /// Asks on a connection of its own.
+    /// Sends a request on a new connection.
     pub(crate) fn send(&self, request: &Request) -> Response {
         self.connect().send(request)
     }
 
-    /// `GET` on a connection of its own.
+    /// `GET` on a new connection.
     pub(crate) fn get(&self, target: &str) -> Response {
         self.send(&Request::get(target))
     }
@@ -373,12 +373,12 @@ impl Server {
         kill_process(self.pid(), signal).expect("the server can be signalled");
     }
 
-    /// Stops the server by SIGINT, and proves that it ended well.
+    /// Stops the server by SIGINT, and checks that it ended cleanly.
     pub(crate) fn stop(mut self) -> Stopped {
         self.stop_by(Signal::INT)
     }
 
-    /// Stops the server by a signal, and proves that it ended well.
+    /// Stops the server by a signal, and checks that it ended cleanly.
     pub(crate) fn stop_by(&mut self, signal: Signal) -> Stopped {
         self.signal(signal);
         let stopped = self.reap();
@@ -425,7 +425,7 @@ impl Drop for Server {
             self.stop_by(Signal::INT);
             return;
         }
-        // The test has failed already: show what the server said, and leave nothing behind.
+        // The test has already failed: print the server's log, and clean up.
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();

@@ -1,4 +1,4 @@
-//! Declarations of background workers, and what nearly every test does with one.
+//! Declarations of background workers, and common steps of tests.
 
 use super::{Igor, Outcome, Server};
 
@@ -24,7 +24,7 @@ pub(crate) fn script(file: &str, name: &str, lines: &str) -> String {
 /// A puppet that is ready as soon as it runs.
 pub(crate) const READY: &str = "env BOOT \"frankenphp_set_vars(['pid' => getmypid(), 'run' => hrtime(true)]);\"";
 
-/// A server with so many classic threads, whose scripts find its folder as `DIR`.
+/// A server with this many classic threads; its scripts get its folder as `DIR`.
 pub(crate) fn classic(threads: usize) -> Server {
     Igor::new()
         .frankenphp(&format!("num_threads {threads}"))
@@ -46,7 +46,7 @@ pub(crate) fn assert_holds(message: &str, parts: &[&str]) {
     }
 }
 
-/// What a script may hang in. All of it must be interrupted.
+/// Calls in which a script may hang. All of it must be interrupted.
 pub(crate) const HANGS: &[(&str, &str)] = &[
     ("busy loop", "while (true);"),
     ("busy loop with calls", "while (true) { strlen(str_repeat('x', 10)); }"),

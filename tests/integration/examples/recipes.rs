@@ -1,4 +1,4 @@
-//! The workers of `docs/recipes.md`, each against the real thing that it follows.
+//! The workers of `docs/recipes.md`, each with the real service that it follows.
 
 use super::redis::Redis;
 use super::{copy_of, json_of, serve};
@@ -13,7 +13,7 @@ fn recipe(name: &str, environment: &[(&str, &str)]) -> Server {
     serve(copy_of(&format!("recipes/{name}")), environment)
 }
 
-/// Waits until the recipe's page holds what `holds` wants.
+/// Waits until `holds` accepts the recipe's page.
 fn wait_for_page(server: &Server, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     wait_for(what, || Some(json_of(&server.get("/"))).filter(&holds))
 }
@@ -101,8 +101,7 @@ fn inotify() {
     stop_in_good_order(server, 1);
 }
 
-/// Sends the lines of `events` from the one after the client's last id, and those that are added later; ends when the
-/// file `hang-up` is there.
+/// Sends the lines of `events` after the client's last id, and later ones; ends when the file `hang-up` exists.
 const EVENTS: &str = r#"<?php
     header('Content-Type: text/event-stream');
     $seen = (int) ($_SERVER['HTTP_LAST_EVENT_ID'] ?? 0);
@@ -166,7 +165,7 @@ fn symfony_console() {
     fs::write(server.path("data/rates.json"), r#"{"EUR": 1.09}"#).expect("files can be written");
     wait_for_page(&server, "the new rates", |page| page["feed:rates"] == json!({"EUR": 1.09}));
 
-    // What a command throws is a failed run of the worker, with the message and the place.
+    // An exception of a command is a failed run of the worker, with message and place.
     fs::write(server.path("data/flags.json"), "{").expect("files can be written");
     server.wait_log(&["background worker failed", "feed:flags", "JsonException: Syntax error", "FeedCommand.php"]);
     assert_eq!(json_of(&server.get("/"))["feed:flags"], json!({"new-checkout": true}));

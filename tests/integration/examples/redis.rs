@@ -101,7 +101,7 @@ impl Redis {
         Ok(text)
     }
 
-    /// Ends it by SIGKILL, as the kernel does when memory runs out: without any goodbye.
+    /// Kills it by SIGKILL, as the kernel does when memory runs out.
     pub(super) fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it has ended");

@@ -26,7 +26,7 @@ fn master_and_replica(folder: &Path) -> (Redis, Redis, Redis) {
     (master, replica, sentinel)
 }
 
-/// Takes away what the example does besides listening: the news of a failover must come from the subscription alone.
+/// Disables everything except listening: the example must learn of the failover from the subscription only.
 fn ask_never(example: &Path) {
     let file = example.join("lib/Sentinel.php");
     let code = std::fs::read_to_string(&file).expect("the example can be read");
@@ -40,7 +40,7 @@ fn ask_never(example: &Path) {
 fn no_request_fails_while_the_master_dies() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (mut master, replica, sentinel) = master_and_replica(folder.path());
-    // No one is at the first address: a Sentinel that is down must not hold the others up.
+    // Nothing listens at the first address: a Sentinel that is down must not delay the others.
     let sentinels = format!("127.0.0.1:1, {}", sentinel.address());
     let example = copy_of("redis-sentinel");
     ask_never(example.path());
@@ -116,7 +116,7 @@ fn without_any_sentinel_the_page_says_that_it_is_not_available() {
     server.wait_log(&["\"redis-master\"", "was not ready after 5"]);
 }
 
-/// Stops all when one of them fails, so that the failure is reported and not waited for.
+/// Stops all clients when one fails, so that the failure is reported at once.
 struct StopOnPanic<'a>(&'a AtomicBool);
 
 impl Drop for StopOnPanic<'_> {

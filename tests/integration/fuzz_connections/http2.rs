@@ -6,8 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How long the server says nothing until it counts as having answered all that it is going to: only then does the client close
-/// its side, which ends requests that are at work.
+/// The silence after which the server has presumably sent all answers: only then the client closes its side, which ends
+/// running requests.
 const QUIET: Duration = Duration::from_millis(40);
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -55,7 +55,7 @@ fn request(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     fields(&[&pseudo, more].concat())
 }
 
-/// A frame with a meaning, or nearly.
+/// A frame that is valid or nearly valid.
 pub(super) fn frame(random: &mut fastrand::Rng) -> Vec<u8> {
     let stream = *random.choice(&[0, 1, 1, 3, 3, 5, 2, 7, 0x8000_0001, 0x7fff_ffff]).expect("there are some");
     let flags =
@@ -134,7 +134,7 @@ pub(super) fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
     frames
 }
 
-/// Changes whole frames, or what their heads say.
+/// Changes whole frames, or their heads.
 pub(super) fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut fastrand::Rng) {
     let own = frames(bytes);
     let Some(chosen) = random.choice(&own).cloned() else {
@@ -183,8 +183,8 @@ fn read(stream: &mut TcpStream, answer: &mut Vec<u8>, quiet: Duration) -> bool {
     }
 }
 
-/// One connection: the bytes go in up to three pieces, and the client waits for what comes; then it closes its side, or goes away
-/// without a word. All that the server sends is the result.
+/// One connection: the bytes are sent in up to three pieces, and the client waits for answers; then it closes its
+/// sending side, or disconnects. Returns everything that the server sends.
 pub(super) fn exchange(address: SocketAddr, bytes: &[u8], seed: u64) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut stream = connect(address);

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 pub(super) const ARCHIVE: &str = "debian";
 pub(super) const SECURITY: &str = "debian-security";
 
-/// What one call of the script did.
+/// The result of one call of the script.
 pub(super) struct Ran {
     pub code: Option<i32>,
     pub stdout: String,

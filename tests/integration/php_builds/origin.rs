@@ -1,4 +1,4 @@
-//! A server on loopback that plays Debian's archives and PHP's own site, well or badly.
+//! A server on loopback that imitates Debian's archives and PHP's own site, with or without failures.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ pub(super) enum Answer {
     Whole(Vec<u8>),
     /// The length is that of the whole, and the connection ends at half of it.
     Half(Vec<u8>),
-    /// Takes the request and never answers.
+    /// Accepts the request and never answers.
     Hang,
 }
 
@@ -49,7 +49,7 @@ impl Origin {
         self.asked.lock().expect("no thread panics").clear();
     }
 
-    /// How often something was asked whose path holds `part`.
+    /// The number of requests whose path contains `part`.
     pub(super) fn asked_for(&self, part: &str) -> usize {
         self.asked.lock().expect("no thread panics").iter().filter(|path| path.contains(part)).count()
     }
@@ -65,7 +65,7 @@ fn serve(connection: TcpStream, answers: &Mutex<HashMap<String, Answer>>, asked:
     let mut writer = &connection;
     let mut send = |status: &str, length: usize, body: &[u8]| {
         let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-        // A client that has gone away is no concern of the server's.
+        // Errors of a disconnected client are ignored.
         let _ = writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(body));
     };
     match answer {
