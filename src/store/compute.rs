@@ -1,4 +1,4 @@
-//! Which thread computes which value. One thread computes a value. The others wait for it, or take the old one.
+//! Which thread computes which value. One thread computes a value. The others wait for it, or use the stale one.
 
 use super::shared::Store;
 use crate::tasks::Interruption;
@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-/// An element of a store, as computations know it: the store by its address.
+/// An element of a store, as a key of computations: the store is identified by its address.
 type Place = (usize, Arc<[u8]>);
 
-/// Who computes what, in all stores together: two scripts that wait for each other's values may use different stores.
+/// The running computations of all stores together, because two scripts that wait for each other's values may use
+/// different stores.
 #[derive(Default)]
 pub struct Claims {
     /// Never held while a value is computed, or during a call of a store.
@@ -33,14 +34,14 @@ pub enum Begun {
     Compute,
     /// The caller computes it already.
     Own,
-    /// Who computes it waits for the caller.
+    /// The computing script waits for the caller.
     Circle,
     /// The waiting script should end.
     Cut,
 }
 
 impl Claims {
-    /// Begins the computation of an element for a script, `owner`, or waits for the one that another has begun.
+    /// Starts the computation of an element for a script, `owner`, or waits for a running one.
     pub fn begin(
         self: &Arc<Self>,
         store: &Arc<Store>,
@@ -59,7 +60,7 @@ impl Claims {
                 None => {
                     state.owners.insert(place.clone(), owner);
                     drop(state);
-                    // Another one may have ended after the look above.
+                    // Another one may have ended after the check above.
                     let Some(found) = store.get(key) else { return Begun::Compute };
                     self.end(store, key, owner);
                     return Begun::Value(found);
@@ -105,7 +106,7 @@ impl Claims {
         is_cut.then_some(Begun::Cut)
     }
 
-    /// The computation has ended, with a value or without.
+    /// The computation has ended, with or without a value.
     pub fn end(&self, store: &Arc<Store>, key: &[u8], owner: u64) {
         let place = (Arc::as_ptr(store) as usize, Arc::from(key));
         let mut state = self.locked();
@@ -117,16 +118,16 @@ impl Claims {
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
-        // Every change under the lock is of one map, so a panic leaves nothing half-done.
+        // Every change under the lock is a single map operation, so a panic leaves a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Whether who computes `place` waits, over any number of others, for `owner`.
+    /// Whether the script that computes `place` waits, directly or through others, for `owner`.
     fn leads_to(&self, place: &Place, owner: u64) -> bool {
         let mut place = place;
-        // No circle is ever closed, so the way has an end.
+        // Cycles never form, so the path ends.
         while let Some(other) = self.owners.get(place) {
             if *other == owner {
                 return true;
@@ -138,12 +139,12 @@ impl State {
     }
 }
 
-/// Wakes who waits, so that it looks whether it still may.
+/// Wakes the waiter, so that it checks whether it may still wait.
 struct Bell(Arc<Claims>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // Under the lock no thread is between a look and the sleep after it.
+        // Under the lock no thread is between a check and the sleep after it.
         drop(self.0.locked());
         self.0.changed.notify_all();
     }

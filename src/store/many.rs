@@ -1,8 +1,8 @@
-//! What is done to many elements as one step: others see all of it, or nothing.
+//! Operations on many elements in one step: others see all of it, or nothing.
 //!
 //! A [`picture`](Store::picture) of a store shares the maps of its shards, and is taken while all locks are held, which are always
-//! taken in the order of the shards. Who writes to a shard of which a picture exists copies its map first. So the locks are
-//! held for some microseconds, however much is in the store.
+//! taken in the order of the shards. A write to a shard that is part of a picture copies its map first. So the locks
+//! are held for some microseconds, whatever the size of the store.
 
 use super::map::{Entry, Key, Known, Map, Room, Shard, Used};
 use super::shared::{Full, Store, locked};
@@ -15,7 +15,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
-/// An element on its way into the store.
+/// A new element for the store.
 struct New {
     shard: usize,
     key: Key,
@@ -24,7 +24,7 @@ struct New {
 }
 
 impl New {
-    /// The element as `shard` holds it from now on.
+    /// The element, converted for `shard`.
     fn entry(&self, store: &Store, clock: u64) -> Entry {
         Entry {
             value: self.value.clone(),
@@ -57,8 +57,8 @@ impl Store {
         self.elements(|key, entry| (key.bytes.clone(), entry.value.clone()))
     }
 
-    /// The keys of the shards from `cursor` on until there are as many as `wanted`, and the cursor to continue with; 0: all have been
-    /// looked at.
+    /// The keys of the shards from `cursor` on, until there are `wanted` keys, and the next cursor; 0: the scan is
+    /// complete.
     pub fn scan(&self, cursor: usize, wanted: usize) -> (usize, Vec<Arc<[u8]>>) {
         let now_ms = self.now_ms();
         let mut found = Vec::new();
@@ -116,10 +116,9 @@ impl Store {
         self.shards.iter().map(locked).collect()
     }
 
-    /// Writes elements, all or none; of a key that is there twice the last value counts. None of them expires.
+    /// Writes all elements or none; if a key occurs twice, the last value counts. None of them expires.
     ///
-    /// # Errors
-    /// There is no room for all of them, and too little may be evicted.
+    /// # Errors There is no room for all of them, and not enough may be evicted.
     pub fn merge(&self, elements: Vec<(Vec<u8>, Value)>) -> Result<(), Full> {
         let new = self.prepare(elements);
         let after = room_of(&new);
@@ -139,7 +138,7 @@ impl Store {
         }
     }
 
-    /// Returns what was replaced; or the room of what would be, and what is full.
+    /// Returns the replaced elements; or the room that they would free, and which bound is reached.
     fn try_merge(&self, new: &[New], after: Room) -> Result<Vec<Entry>, (Room, Full)> {
         let groups: Vec<&[New]> = new.chunk_by(|left, right| left.shard == right.shard).collect();
         let mut replaced = Vec::with_capacity(new.len());
@@ -161,7 +160,7 @@ impl Store {
         Ok(replaced)
     }
 
-    /// Makes these the elements of the store: all of them, or it stays as it is. None of them expires.
+    /// Replaces the content of the store by these elements, or leaves it unchanged. None of them expires.
     ///
     /// # Errors
     /// There is no room for all of them.
@@ -177,7 +176,7 @@ impl Store {
             self.make_room_or_fail(after, full)?;
         }
         self.tell_set(&new);
-        // Here are now the maps that were replaced.
+        // This now holds the replaced maps.
         self.tell_removed(&maps, &new);
         for map in maps {
             map.values().for_each(|entry| self.count_mortal(entry.expires_ms != 0, false));
@@ -188,7 +187,7 @@ impl Store {
 
     /// Exchanges the maps of all shards for these.
     fn try_replace(&self, maps: &mut [Arc<Map>], after: Room) -> Result<(), Full> {
-        // Counted before the locks are taken: what is written meanwhile is another map, because the picture holds this one.
+        // Counted before the locks are taken: concurrent writes go to copies, because the picture holds these maps.
         let picture = self.picture();
         let rooms: Vec<Room> = picture.iter().map(|map| room_in(map)).collect();
         let mut shards = self.lock_all();
@@ -234,7 +233,7 @@ impl Store {
         new
     }
 
-    /// What is larger than the store needs no look at what is in it.
+    /// Elements larger than the store are refused without checking its content.
     fn fits_alone(&self, after: Room) -> Result<(), Full> {
         let (bytes_max, keys_max) = (self.bytes_max.load(Ordering::Relaxed), self.keys_max.load(Ordering::Relaxed));
         let full = if after.bytes > bytes_max {
@@ -291,7 +290,7 @@ fn exchange(shards: &mut [MutexGuard<'_, Shard>], maps: &mut [Arc<Map>]) {
     }
 }
 
-/// Drops a map that is in no shard any more. A picture may still have it.
+/// Drops a map that no longer belongs to a shard. A picture may still hold it.
 fn release(map: Arc<Map>) {
     if let Ok(map) = Arc::try_unwrap(map) {
         map.into_values().for_each(|entry| entry.value.retire());

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What a store is declared with.
+/// The settings of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// Bytes of all keys and values with what they need beside.
+    /// Bytes of all keys and values, with their overhead.
     pub bytes_max: usize,
-    /// How many elements it holds at most.
+    /// The most elements.
     pub keys_max: usize,
     /// What happens when it is full.
     pub eviction: Eviction,
 }
 
-/// What makes room in a full store.
+/// How a full store makes room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Eviction {
     /// Nothing: writes are refused.
@@ -33,11 +33,11 @@ pub enum Eviction {
 pub enum Expiry {
     /// Never.
     Never,
-    /// When the one that is replaced would have expired.
+    /// The expiry of the replaced element.
     Kept,
     /// After this time.
     After(Duration),
-    /// After this time; for as long again a computation may use it while a new one is made.
+    /// After this time; for the same time again it may be served while a new one is computed.
     Stale(Duration),
 }
 
@@ -97,7 +97,8 @@ impl Hasher for Known {
     }
 }
 
-/// When an element was last used, by the clock of its shard. Reads write it, also where the map is shared. `Relaxed`: it guards nothing.
+/// When an element was last used, by the clock of its shard. Reads write it, even if the map is shared. `Relaxed`: it
+/// guards nothing.
 pub(super) struct Used(AtomicU64);
 
 impl Used {
@@ -120,7 +121,7 @@ impl Clone for Used {
     }
 }
 
-/// What elements take of the bounds of their store.
+/// The room that elements take from the bounds of their store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Room {
     pub(super) keys: usize,
@@ -128,7 +129,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The room of an element that may be there.
+    /// The room of an optional element.
     pub(super) fn of(entry: Option<&Entry>) -> Self {
         entry.map_or_else(Self::default, |entry| Self { keys: 1, bytes: entry.bytes })
     }
@@ -142,13 +143,13 @@ impl Room {
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) value: Value,
-    /// What it counts, with its key.
+    /// Its room, including the key.
     pub(super) bytes: usize,
-    /// Which change of the store has put it there.
+    /// The number of the change that wrote it.
     pub(super) revision: u64,
-    /// Milliseconds of the store's clock after which it is there no more; 0: never.
+    /// Expiry, in milliseconds of the store's clock; 0: never.
     pub(super) expires_ms: u64,
-    /// Until then a computation may use it; at least `expires_ms`.
+    /// Until then it may be served while a new one is computed; at least `expires_ms`.
     pub(super) stale_ms: u64,
     pub(super) used: Used,
 }
@@ -170,9 +171,9 @@ pub(super) type Map = IndexMap<Key, Entry, BuildHasherDefault<Known>>;
 pub(super) struct Shard {
     /// Shared with the pictures of the store.
     pub(super) map: Arc<Map>,
-    /// Counts uses; what is behind is older.
+    /// Counts uses; a lower number is older.
     pub(super) clock: u64,
-    /// The number of the element that is looked at next for its expiry.
+    /// The number of the next element that is checked for expiry.
     pub(super) cursor: usize,
 }
 
@@ -184,7 +185,7 @@ impl Shard {
         Some(entry)
     }
 
-    /// The same for who changes it.
+    /// The same, for a change.
     pub(super) fn get_mut(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&mut Entry> {
         self.clock += 1;
         let clock = self.clock;
@@ -193,13 +194,13 @@ impl Shard {
         Some(entry)
     }
 
-    /// The map for who changes it: a copy where a picture has the one that is there.
+    /// The map for a change: a copy if a picture shares it.
     pub(super) fn map_mut(&mut self) -> &mut Map {
         Arc::make_mut(&mut self.map)
     }
 
-    /// The number of what has been unused for the longest time, of some that are spread over all: neighbours were often put in, and
-    /// are used, together.
+    /// The number of the least recently used element among samples spread over all, because neighbours were often
+    /// written, and are used, together.
     pub(super) fn oldest_of(&self, start: usize, samples: usize) -> Option<usize> {
         let count = self.map.len();
         let samples = samples.min(count);
@@ -207,7 +208,7 @@ impl Shard {
         numbers.min_by_key(|number| self.map.get_index(*number).map_or(u64::MAX, |(_, entry)| entry.used.get()))
     }
 
-    /// Takes an element that has expired from among the next ones.
+    /// Removes an expired element among the next ones.
     pub(super) fn take_expired(&mut self, looks: usize, now_ms: u64) -> Option<(Key, Entry)> {
         for _ in 0..looks.min(self.map.len()) {
             self.cursor = if self.cursor + 1 < self.map.len() { self.cursor + 1 } else { 0 };

@@ -1,8 +1,8 @@
 //! Stores: maps that every thread of the process may write. The PHP class `FrankenPHP\SharedArray` is one way in.
 //!
-//! A [`Store`] is split into shards, each with a lock. Values are made before a lock is taken and dropped after it was
-//! released, so a lock is held for a look-up and a move of some words. No lock is held across a call into the engine. What is done to
-//! many elements takes their locks in the order of the shards; everything else holds no two of them at a time.
+//! A [`Store`] is split into shards, each with a lock. Values are created before a lock is taken and dropped after it
+//! is released, so a lock is held for a look-up and a move of some words. No lock is held across a call into the
+//! engine. Operations on many elements take the locks in the order of the shards; all others hold only one at a time.
 
 mod compute;
 mod many;

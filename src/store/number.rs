@@ -15,14 +15,14 @@ pub enum Number {
 /// Why a value was not changed by arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberError {
-    /// It is no number, and no string of one.
+    /// It is neither a number nor a numeric string.
     NotANumber,
     /// The result does not fit.
     Overflow,
 }
 
 impl Number {
-    /// The number of a value, if it is one. Strings of integers and floats count as those.
+    /// The value as a number, if it is one. Strings of integers and floats count as those.
     pub fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Int(int) => Some(Self::Int(*int)),
@@ -31,7 +31,7 @@ impl Number {
                 let text = from_utf8(value.text()?).ok()?;
                 match text.parse() {
                     Ok(int) => Some(Self::Int(int)),
-                    // Rust reads words such as `inf` too.
+                    // Rust also parses words such as `inf`.
                     Err(_) if text.ends_with(|last: char| last.is_ascii_digit()) => text.parse().ok().map(Self::Float),
                     Err(_) => None,
                 }
@@ -39,7 +39,7 @@ impl Number {
         }
     }
 
-    /// The sum. Two integers stay one, or do not fit.
+    /// The sum. The sum of two integers is an integer, or does not fit.
     pub(super) fn plus(self, other: Self) -> Result<Self, NumberError> {
         let sum = match (self, other) {
             (Self::Int(left), Self::Int(right)) => {

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// A store as a configuration declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredStore {
-    /// The label of the scope that alone sees it; `None`: all scopes do.
+    /// The label of the only scope that sees it; `None`: all scopes do.
     pub scope: Option<String>,
     /// Its name. Stores of different scopes may share one.
     pub name: String,
@@ -41,7 +41,7 @@ impl Stores {
         Arc::new(stores)
     }
 
-    /// Adds those that are not there yet: the first step of a reload, which [`replace`](Self::replace) can take back.
+    /// Adds the missing stores: the first step of a reload, which [`replace`](Self::replace) can undo.
     pub fn add(&self, declarations: &[DeclaredStore]) {
         let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
         for declaration in declarations {
@@ -53,8 +53,8 @@ impl Stores {
         }
     }
 
-    /// Makes the declarations those that count. What is in a store stays, also when it has become too small for it; one that is
-    /// not declared any more lives until the last script that has it ends.
+    /// Puts the declarations into effect. A store keeps its content, even if it has become too small. A store that is
+    /// no longer declared lives until the last script that uses it ends.
     pub fn replace(&self, declarations: &[DeclaredStore]) {
         self.add(declarations);
         let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
@@ -67,14 +67,14 @@ impl Stores {
         declared.retain(|_, named| !named.is_empty());
     }
 
-    /// The store of this name that the scripts of a scope see: its own, else the one of all scopes.
+    /// The store of this name for a scope's scripts: the scope's own, else the global one.
     pub fn find(&self, scope: Option<&str>, name: &[u8]) -> Option<Arc<Store>> {
         let name = std::str::from_utf8(name).ok()?;
         let declared = self.declared.read().unwrap_or_else(PoisonError::into_inner);
         seen(declared.get(name)?, scope).cloned()
     }
 
-    /// Those that the scripts of a scope see, by name.
+    /// The stores for a scope's scripts, by name.
     pub fn seen_by(&self, scope: Option<&str>) -> Vec<Arc<Store>> {
         let declared = self.declared.read().unwrap_or_else(PoisonError::into_inner);
         declared.values().filter_map(|named| seen(named, scope)).cloned().collect()
@@ -90,7 +90,7 @@ impl Stores {
         &self.claims
     }
 
-    /// A number for a PHP thread as one that computes.
+    /// The identity of a PHP thread for computations.
     pub fn new_owner(&self) -> u64 {
         self.last_owner.fetch_add(1, Ordering::Relaxed) + 1
     }

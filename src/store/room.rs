@@ -1,4 +1,4 @@
-//! The bounds of a store: what a write may take, and what makes room.
+//! The bounds of a store: reserves room for writes, and makes room.
 
 use super::map::{Entry, Eviction, Key, Room, Shard};
 use super::shared::{Full, Store, locked};
@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 impl Store {
-    /// Takes the room of elements, with that of those which they replace.
+    /// Reserves room for elements, including the room of those that they replace.
     pub(super) fn reserve(&self, before: Room, after: Room) -> Result<(), Full> {
         let (bytes_max, keys_max) = (self.bytes_max.load(Ordering::Relaxed), self.keys_max.load(Ordering::Relaxed));
         if after.bytes > bytes_max {
@@ -19,7 +19,7 @@ impl Store {
             self.keys.fetch_sub(more, Ordering::Relaxed);
             return Err(Full::Keys(keys_max));
         }
-        // In one step, so that a count is never lower than what is there.
+        // In one step, so that a count is never lower than the content.
         let all = self.bytes.fetch_add(after.bytes, Ordering::Relaxed) + after.bytes;
         if after.bytes > before.bytes && all - before.bytes.min(all) > bytes_max {
             self.bytes.fetch_sub(after.bytes, Ordering::Relaxed);
@@ -36,7 +36,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes as much as many elements need. `false`: what may go is not enough.
+    /// Makes room for many elements. `false`: not enough may be removed.
     pub(super) fn make_room_for(&self, more: Room, full: Full) -> bool {
         loop {
             if !self.make_room(full) {
@@ -50,7 +50,7 @@ impl Store {
         }
     }
 
-    /// Removes something. `false`: there is nothing that may go.
+    /// Removes something. `false`: nothing may be removed.
     pub(super) fn make_room(&self, full: Full) -> bool {
         if matches!(full, Full::TooLarge(..)) {
             return false;
@@ -66,7 +66,7 @@ impl Store {
         for _ in 0..self.shards.len() {
             let hand = self.hand.fetch_add(1, Ordering::Relaxed);
             let mut shard = locked(&self.shards[hand % self.shards.len()]);
-            // Where the samples begin changes with each round.
+            // The start of the samples changes with each round.
             let Some(number) = shard.oldest_of(hand / self.shards.len(), STORE_EVICTION_SAMPLES) else { continue };
             let Some((key, entry)) = shard.map_mut().swap_remove_index(number) else { continue };
             self.changed();
@@ -89,7 +89,7 @@ impl Store {
                 let mut shard = locked(shard);
                 let numbers: Vec<usize> =
                     (0..shard.map.len()).filter(|number| shard.map[*number].is_garbage(now_ms)).collect();
-                // From the end: what takes a place came from behind it.
+                // From the end, because a removal moves the last element into the gap.
                 numbers.into_iter().rev().filter_map(|number| shard.map_mut().swap_remove_index(number)).collect()
             };
             removed += taken.len();
@@ -105,7 +105,7 @@ impl Store {
         shard.take_expired(STORE_EXPIRY_LOOKS, now_ms)
     }
 
-    /// What has expired was taken out of its shard.
+    /// An expired element was removed from its shard.
     pub(super) fn bury(&self, expired: Option<(Key, Entry)>) {
         let Some((key, entry)) = expired else { return };
         self.forget(&entry);
@@ -115,7 +115,7 @@ impl Store {
         self.listeners.tell(Change { event: "expired", key: &key.bytes });
     }
 
-    /// Counts an element off that was taken out.
+    /// Subtracts a removed element.
     pub(super) fn forget(&self, entry: &Entry) {
         self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
         self.keys.fetch_sub(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! One store: its shards, their bounds, and what is done to an element.
+//! One store: its shards, their bounds, and the operations on an element.
 
 use super::map::{Entry, Expiry, Key, KeyRef, Room, Shard, StoreConfig, Used};
 use super::number::{Number, NumberError};
@@ -17,7 +17,7 @@ pub struct Store {
     name: String,
     scope: Option<String>,
     pub(super) config: Mutex<StoreConfig>,
-    /// The bounds of `config`, for who writes. `Relaxed`, as all counts here: numbers that guard no memory.
+    /// The bounds of `config`, for writers. `Relaxed`, as all counts here: numbers that guard no memory.
     pub(super) bytes_max: AtomicUsize,
     pub(super) keys_max: AtomicUsize,
     hasher: RandomState,
@@ -28,7 +28,7 @@ pub struct Store {
     pub(super) mortal: AtomicUsize,
     /// Counts the changes.
     version: AtomicU64,
-    /// Which shard is the next to lose an element.
+    /// The next shard to evict an element from.
     pub(super) hand: AtomicUsize,
     start: Instant,
     pub(super) listeners: Listeners,
@@ -47,7 +47,7 @@ pub(super) struct Counters {
 /// The state of a store at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// Elements, with those that have expired and were not met since.
+    /// The number of elements, including expired ones not removed yet.
     pub keys: usize,
     /// How many there may be.
     pub keys_max: usize,
@@ -63,18 +63,18 @@ pub struct StoreCounts {
     pub misses: u64,
     /// Elements that were removed to make room.
     pub evicted: u64,
-    /// Elements that were removed because their time was over.
+    /// Expired elements that were removed.
     pub expired: u64,
     /// Writes that found no room.
     pub refused: u64,
-    /// Streams and connections that get changes.
+    /// Streams and connections that watch for changes.
     pub watchers: usize,
 }
 
 /// A write found no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// The element alone is larger than the store: bytes of both.
+    /// The element itself is larger than the store: bytes of both.
     TooLarge(usize, usize),
     /// The bytes that the store may have.
     Bytes(usize),
@@ -87,11 +87,11 @@ pub enum Full {
 pub enum Condition {
     /// Always.
     Always,
-    /// When the key is not there.
+    /// If the key does not exist.
     Absent,
     /// When it is there.
     Present,
-    /// When it was not written since this change.
+    /// If it was not written after this change.
     Unchanged(u64),
 }
 
@@ -114,14 +114,14 @@ pub struct Found {
     pub left: Option<Duration>,
 }
 
-/// What a look at one shard comes to.
+/// The result of a look-up in one shard.
 enum Tried {
     Done(Stored),
     NoRoom(Value, Full),
 }
 
 impl Store {
-    /// An empty store; without a scope it is one of all scopes.
+    /// An empty store; without a scope it is global.
     pub fn new(name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
@@ -152,7 +152,7 @@ impl Store {
         self.scope.as_deref()
     }
 
-    /// Changes its bounds. What is in it stays; it shrinks with the next writes when it evicts.
+    /// Changes its bounds. The content stays; if the store evicts, the next writes shrink it.
     pub fn configure(&self, config: StoreConfig) {
         self.bytes_max.store(config.bytes_max, Ordering::Relaxed);
         self.keys_max.store(config.keys_max, Ordering::Relaxed);
@@ -210,7 +210,7 @@ impl Store {
         })
     }
 
-    /// The value that a computation may use while another is made.
+    /// The stale value that may be served while a new one is computed.
     pub(super) fn get_stale(&self, key: &[u8]) -> Option<Value> {
         let key = self.key(key);
         let now_ms = self.now_ms();
@@ -305,10 +305,9 @@ impl Store {
         Tried::Done(Stored { is_stored: true, before: None })
     }
 
-    /// Adds to a number; what is not there counts as 0. An element that is there keeps its time.
+    /// Adds to a number; a missing element counts as 0. An existing element keeps its expiry.
     ///
-    /// # Errors
-    /// The inner one: the element is no number, or the sum does not fit.
+    /// # Errors The inner one: the element is not a number, or the sum does not fit.
     pub fn increment(&self, key: &[u8], by: Number, expiry: Expiry) -> Result<Result<Number, NumberError>, Full> {
         loop {
             if let Some(result) = self.increment_there(key, by) {
@@ -321,7 +320,7 @@ impl Store {
         }
     }
 
-    /// The same for an element that is there.
+    /// The same for an existing element.
     fn increment_there(&self, bytes: &[u8], by: Number) -> Option<Result<Number, NumberError>> {
         let key = self.key(bytes);
         let mut shard = self.shard(key);
@@ -409,7 +408,7 @@ impl Store {
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        // From 1, for 0 is no time.
+        // From 1, because 0 means no time.
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
@@ -422,17 +421,17 @@ impl Store {
     }
 
     pub(super) fn shard_number(&self, hash: u64) -> usize {
-        // By other bits than those by which the map of the shard finds its places.
+        // By other bits than those that the shard's map uses.
         (hash >> 32) as usize % self.shards.len()
     }
 }
 
-/// A panic leaves an element as it was or as it shall be, so a poisoned lock is as good as another.
+/// A panic leaves an element in its old or its new state, so a poisoned lock is usable.
 pub(super) fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When an element expires, and until when it may be used as stale.
+/// The expiry of an element, and the end of its stale time.
 fn times(expiry: Expiry, now_ms: u64, before: Option<&Entry>) -> (u64, u64) {
     let after = |time: Duration| now_ms.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
     match expiry {

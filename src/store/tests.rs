@@ -30,7 +30,7 @@ fn wait_until(condition: impl Fn() -> bool) {
     }
 }
 
-/// A store of a scope hides the one of all scopes that has its name, and no other scope sees it.
+/// A scope's store hides the global one of the same name, and other scopes do not see it.
 #[test]
 fn a_scope_sees_its_own_stores_and_those_of_all() {
     let declared = |scope: Option<&str>, name: &str, keys_max: usize| DeclaredStore {
@@ -218,7 +218,7 @@ fn a_key_expires_only_once_its_time_is_over() {
     assert!(!store.expire(b"none", Expiry::Never));
 }
 
-/// Counts what it hears, and takes part or not.
+/// Counts its changes, and stays subscribed or not.
 struct Ear(AtomicUsize, Mutex<Vec<&'static str>>);
 
 impl Listener for Ear {

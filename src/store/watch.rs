@@ -12,7 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// A change of a store.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {
-    /// What has happened, in the words of Redis: `set`, `del`, `expired`, `evicted`, `incrby`, `expire`, `persist`, `flushdb`.
+    /// The kind of change, in the words of Redis: `set`, `del`, `expired`, `evicted`, `incrby`, `expire`, `persist`,
+    /// `flushdb`.
     pub event: &'static str,
     /// Which key; empty for `flushdb`.
     pub key: &'a [u8],
@@ -20,16 +21,16 @@ pub struct Change<'a> {
 
 /// Called with each change, on the thread that makes them and outside of every lock of an element.
 pub trait Listener: Send + Sync {
-    /// Must not wait. `false`: it wants to hear no more.
+    /// Must not wait. `false`: it wants no further changes.
     fn changed(&self, change: Change<'_>) -> bool;
-    /// Whether it is still there; asked when another wants its place.
+    /// Whether it still exists; checked if another listener needs its place.
     fn is_there(&self) -> bool;
 }
 
 /// Why a store cannot be watched.
 #[derive(Debug)]
 pub enum WatchError {
-    /// There are as many as are allowed.
+    /// The maximum is reached.
     TooMany,
     /// The process has no descriptor left.
     System(io::Error),
@@ -38,8 +39,8 @@ pub enum WatchError {
 /// The listeners of one store.
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// How many there are: a store without one takes no lock. `Relaxed` would do; a listener gets the changes that begin after it was
-    /// added.
+    /// The number of listeners: a store without one takes no lock. `Relaxed` would be enough; a listener gets the
+    /// changes that start after it was added.
     count: AtomicUsize,
     list: RwLock<Vec<Arc<dyn Listener>>>,
 }

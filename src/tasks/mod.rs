@@ -4,7 +4,7 @@
 //! sends updates, of which a bounded number wait, and completes the task. Payloads and updates are snapshots: the
 //! sender's thread writes the arena, and the receiver's thread reads that same arena. Nothing in here knows PHP.
 //!
-//! Locks: the lock of a queue is taken before the lock of a task, never the other way round. Neither is held while a
+//! Lock order: the lock of a queue is taken before the lock of a task. Neither is held while a
 //! thread waits or while memory of a snapshot is freed.
 
 mod queue;

@@ -1,9 +1,9 @@
 //! The tasks that wait for a thread of one worker: first in, first out, shared by the threads of a pool. When a reload
 //! changes the worker, its successor keeps the queue.
 //!
-//! Each thread that holds a worker handle has a stream that wakes it (`Ear`). The stream is readable as long as the
-//! last look of its thread left something to look at. `tick()` consumes the wake-up and raises it again while tasks
-//! wait, so a script that takes one task for each wake-up gets them all.
+//! Each thread that holds a worker handle has a stream that wakes it (`Ear`). The stream is readable while its thread's
+//! last check has left something. `tick()` consumes the wake-up and raises it again while tasks wait, so a script that
+//! takes one task for each wake-up gets them all.
 
 use super::signal::Signal;
 use super::task::{Taken, Task};
@@ -30,7 +30,7 @@ pub enum SendError {
         /// Whether it had to wait for a place in the queue.
         full: bool,
     },
-    /// The worker ended, or no longer takes tasks; why.
+    /// The reason: the worker has ended, or no longer takes tasks.
     Refused(String),
     /// The sending script should end.
     Cut,
@@ -47,9 +47,9 @@ pub struct TaskQueue {
 
 struct Inner {
     queued: VecDeque<Arc<Task>>,
-    /// How many tasks may be queued. Those behind wait for a place, in order.
+    /// How many tasks may be queued. Further senders wait for a place, in order.
     max: usize,
-    /// Why it takes no more tasks.
+    /// Why it accepts no more tasks.
     closed: Option<String>,
     ears: Vec<Ear>,
 }
@@ -58,7 +58,7 @@ struct Inner {
 struct Ear {
     key: ThreadKey,
     signal: Signal,
-    /// It has looked, and found nothing.
+    /// It has checked, and found nothing.
     is_parked: bool,
 }
 
@@ -67,7 +67,7 @@ struct Ear {
 pub struct TaskCounts {
     /// Tasks that wait for a thread.
     pub queued: usize,
-    /// For how long the oldest of them has been waiting.
+    /// The wait of the oldest of them.
     pub oldest: Option<Duration>,
     /// Tasks that threads have taken and not closed.
     pub running: usize,
@@ -84,7 +84,7 @@ pub struct TaskCounts {
 }
 
 impl TaskQueue {
-    /// The empty queue of a worker with so many threads. At most `max` tasks may wait.
+    /// The empty queue of a worker with this many threads. At most `max` tasks may wait.
     pub fn new(name: &str, threads: usize, max: usize) -> Arc<Self> {
         let inner = Inner { queued: VecDeque::new(), max, closed: None, ears: Vec::new() };
         Arc::new(Self { worker: TaskWorker::new(name, threads), inner: Mutex::new(inner) })
@@ -171,7 +171,7 @@ impl TaskQueue {
         }
         let mut inner = self.locked();
         let Some(position) = inner.queued.iter().position(|other| Arc::ptr_eq(other, task)) else {
-            // It was taken, or refused, between the end of the wait and this look.
+            // It was taken or refused between the end of the wait and this check.
             drop(inner);
             return match task.wait_taken(None, interruption) {
                 Taken::Aborted(reason) => Err(SendError::Refused(reason)),
@@ -207,7 +207,7 @@ impl TaskQueue {
         None
     }
 
-    /// The thread's script waits for tasks, and for its end, which has come already when `ended`.
+    /// The thread's script waits for tasks and for its end; with `ended` it should already end.
     ///
     /// # Errors
     /// The process has no descriptor left.
@@ -225,7 +225,7 @@ impl TaskQueue {
         Ok(())
     }
 
-    /// What the thread's script selects on.
+    /// The stream for the thread's script.
     ///
     /// # Errors
     /// The process has no descriptor left, or the script does not listen.
@@ -274,14 +274,14 @@ impl TaskQueue {
         }
     }
 
-    /// No thread takes any task any more.
+    /// No thread will take another task.
     pub fn close(&self, reason: &str) {
         self.locked().closed.get_or_insert_with(|| reason.to_owned());
         self.refuse(reason);
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
-        // Every change under the lock is a single step, so a panic leaves nothing half-done.
+        // Every change under the lock is a single step, so a panic leaves a consistent state.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -291,7 +291,7 @@ impl Inner {
         self.ears.iter_mut().find(|ear| ear.key == key)
     }
 
-    /// Wakes an idle thread. Without one, the next thread that looks finds the task.
+    /// Wakes an idle thread. Without a waiting one, the next thread that checks finds the task.
     fn wake(&mut self) {
         match self.ears.iter_mut().find(|ear| ear.is_parked && !ear.signal.is_hung_up()) {
             Some(ear) => ear.call(),

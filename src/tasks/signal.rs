@@ -1,5 +1,5 @@
-//! A stream that a script can select on: readable while there is something to look at, at its end when nothing more
-//! comes.
+//! A stream that a script can select on: readable while there is something to read, and at its end after the last
+//! event.
 //!
 //! The socket pair holds one byte at most. Code that changes the state holds the lock of the object that owns the
 //! signal.
@@ -23,7 +23,7 @@ impl Signal {
         Ok(Self { near: near.into(), far: far.into(), is_raised: false, is_hung_up: false })
     }
 
-    /// Another descriptor of the end that scripts wait on.
+    /// A new descriptor for the end that scripts wait on.
     pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
         self.far.try_clone()
     }
@@ -37,7 +37,7 @@ impl Signal {
         }
     }
 
-    /// Ends the readability. There is no byte to take when the script has read it itself.
+    /// Ends the readability. The byte is missing if the script has read it itself.
     pub(super) fn lower(&mut self) {
         if self.is_raised {
             let mut bytes = [0; 8];

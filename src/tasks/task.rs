@@ -1,4 +1,4 @@
-//! One task, as both of its ends see it.
+//! One task, with its two ends.
 //!
 //! Phases: *queued*, *running* (a thread has taken it), and three ends: *completed* and *aborted* by the receiver's
 //! side, *abandoned* by the sender's. The first end wins. The receiver closes its side in every case (`close`), which
@@ -16,12 +16,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// A task on its way, or under way.
+/// A queued or running task.
 pub struct Task {
     payload: Arc<Snapshot>,
     /// The worker that the task was sent to.
     worker: Arc<TaskWorker>,
-    /// The worker that has sent it, if one has.
+    /// The worker that has sent it, if a worker has.
     sender: Option<Arc<TaskWorker>>,
     graph: Arc<dyn WaitGraph>,
     sent_at: Instant,
@@ -56,7 +56,7 @@ pub enum Read {
     Update(Arc<Snapshot>),
     /// The task is complete, and all updates have been read.
     Complete,
-    /// The receiver's side ended without completing it; why.
+    /// The reason why the receiver's side ended without completing it.
     Aborted(String),
     /// The sender has abandoned it.
     Abandoned,
@@ -81,7 +81,7 @@ pub enum UpdateError {
     Circle(Vec<String>),
 }
 
-/// How the wait for a thread that takes the task ended.
+/// The result of the wait for a thread.
 pub(super) enum Taken {
     Yes,
     Aborted(String),
@@ -184,7 +184,7 @@ impl Task {
         }
     }
 
-    /// The sender wants nothing more of it. `false`: it is over already.
+    /// The sender abandons it. `false`: it is over already.
     pub fn abandon(&self) -> bool {
         let mut state = self.locked();
         if !matches!(state.phase, Phase::Queued | Phase::Running) {
@@ -230,10 +230,9 @@ impl Task {
         true
     }
 
-    /// Sends an update; waits while as many as may wait are unread.
+    /// Sends an update; waits while the maximum of unread updates is reached.
     ///
-    /// # Errors
-    /// It was not taken; why.
+    /// # Errors Why it was not taken.
     pub fn update(self: &Arc<Self>, update: Snapshot, interruption: &dyn Interruption) -> Result<(), UpdateError> {
         let mut update = Some(Arc::new(update));
         if let Some(result) = self.put(&mut self.locked(), &mut update) {
@@ -264,11 +263,10 @@ impl Task {
         Some(Ok(()))
     }
 
-    /// Completes it, with a last update after those that wait. Without an update, a completed task may be completed
+    /// Completes it, with a last update after the waiting ones. Without an update, a completed task may be completed
     /// again.
     ///
-    /// # Errors
-    /// It is over, so the result was not taken.
+    /// # Errors It has ended, so the result was not taken.
     pub fn complete(&self, result: Option<Snapshot>) -> Result<(), UpdateError> {
         let mut state = self.locked();
         if state.phase != Phase::Running {
@@ -330,7 +328,7 @@ impl Task {
         left.into_iter().for_each(retire);
     }
 
-    /// The receiver does no more for it.
+    /// The receiver has finished its part.
     fn close(&self) {
         let mut state = self.locked();
         let took = state.taken_at.filter(|_| !std::mem::replace(&mut state.is_closed, true)).map(|at| at.elapsed());
@@ -370,7 +368,7 @@ impl Task {
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
-        // Every change under the lock is a plain store, so a panic leaves nothing half-done.
+        // Every change under the lock is a plain store, so a panic leaves a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -399,7 +397,7 @@ struct Bell(Arc<Task>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // Under the lock no thread is between a look and the sleep after it.
+        // Under the lock no thread is between a check and the sleep after it.
         drop(self.0.locked());
         self.0.changed.notify_all();
     }

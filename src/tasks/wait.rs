@@ -5,17 +5,17 @@ use crate::exchange::Sleeper;
 use std::sync::Arc;
 use std::task::Waker;
 
-/// What ends the wait of a thread from outside.
+/// Ends a thread's wait from outside.
 pub trait Interruption {
-    /// Lets `waker` be woken when the wait may have to end; to be called before the first look.
+    /// Registers `waker` for events that may end the wait; call it before the first check.
     fn sleeper(&self, waker: Waker) -> Sleeper<'_>;
     /// Whether the wait should end.
     fn is_cut(&self) -> bool;
 }
 
-/// Which worker waits for which, so that a circle fails at once instead of running into a timeout.
+/// Records which worker waits for which, so that a cycle fails at once instead of timing out.
 pub trait WaitGraph: Send + Sync {
-    /// A thread of `from` begins to wait for `to`. `Err` with the names along the circle that this would close.
+    /// A thread of `from` starts to wait for `to`. `Err` with the names along the circle that this would close.
     ///
     /// # Errors
     /// The wait would never end.

@@ -1,13 +1,13 @@
-//! A worker from the view of its tasks: its name, how many threads it has, and its counters.
+//! A worker, for its tasks: its name, number of threads, and counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A worker that takes tasks, and sends some perhaps. Its address is its identity, which its successors share.
+/// A worker that takes tasks, and may send some. Its address is its identity, which its successors share.
 pub struct TaskWorker {
     name: String,
-    /// Threads that the worker is declared with. `Relaxed`: a number that guards no memory.
+    /// The declared number of threads. `Relaxed`: a number that guards no memory.
     threads: AtomicUsize,
     counters: TaskCounters,
 }
@@ -33,7 +33,7 @@ impl TaskWorker {
         &self.name
     }
 
-    /// How many threads the worker is declared with.
+    /// The declared number of threads.
     pub fn threads(&self) -> usize {
         self.threads.load(Ordering::Relaxed)
     }

@@ -5,10 +5,10 @@ use crate::limits::SHOWN_URI_BYTES_MAX;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a PHP thread can be busy with.
+/// The activities of a PHP thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadState {
-    /// It was started and has not asked for work yet.
+    /// It was started, and has not waited for work yet.
     Starting,
     /// It waits for a request.
     Idle,
@@ -33,7 +33,7 @@ impl ThreadState {
     }
 }
 
-/// Shared by a PHP thread, which writes it, and its readers. The lock is almost only taken by the writer.
+/// Shared by a PHP thread, which writes it, and its readers. The writer is almost the only user of the lock.
 #[derive(Default)]
 pub struct Activity {
     /// Protects the state of one moment; held for the copy of a short text at most.
@@ -57,7 +57,7 @@ impl Default for Now {
     }
 }
 
-/// What a thread does, at one moment.
+/// The activity of a thread at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivityStatus {
     /// What it does.
@@ -68,14 +68,14 @@ pub struct ActivityStatus {
     pub run: u64,
     /// Requests that it has begun.
     pub requests: u64,
-    /// The method of the request in hand; empty when there is none.
+    /// The method of the current request; empty if there is none.
     pub method: String,
-    /// Path and query of the request in hand, cut at [`SHOWN_URI_BYTES_MAX`]; empty when there is none.
+    /// Path and query of the current request, cut at [`SHOWN_URI_BYTES_MAX`]; empty when there is none.
     pub uri: String,
 }
 
 impl Activity {
-    /// The thread begins to wait for a request.
+    /// The thread starts to wait for a request.
     pub fn idle(&self) {
         self.change(ThreadState::Idle, |_| ());
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often a leaving group is checked. Short beside any grace period, long beside the cost of a check.
+/// How often a leaving group is checked. Short compared with any grace period, long compared with the cost of a check.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A group of PHP threads of one kind.
@@ -44,20 +44,20 @@ struct Joinable {
     handle: JoinHandle<()>,
 }
 
-/// One thread, as operators see it and as its scripts are ended.
+/// One thread, for operators and for ending its scripts.
 struct GroupThread {
     thread_group: Arc<Shared>,
     number: usize,
     name: String,
     activity: Arc<Activity>,
     interrupt: Arc<Interrupt>,
-    /// The run that was last interrupted; 0: none. A run is interrupted again and again, and counted once.
+    /// The run that was last interrupted; 0: none. A run is interrupted repeatedly, but counted once.
     killed: AtomicU64,
-    /// Until when the thread, which was idle when it was asked to end, is not interrupted. Protects the value alone.
+    /// A thread that was idle when asked to end is not interrupted before this time. Protects the value alone.
     spared: Mutex<Option<Instant>>,
 }
 
-/// A thread as an observer sees it.
+/// A thread's state for observers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadStatus {
     /// Its name, as debuggers show it.
@@ -100,18 +100,18 @@ impl GroupThread {
     }
 }
 
-/// A thread that could not be made to leave.
+/// A thread that could not be stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stuck {
     /// The thread's name, which names the worker.
     pub thread: String,
-    /// The script and line where it hangs, if that is known.
+    /// The script and line where it hangs, if known.
     pub place: Option<String>,
 }
 
-/// Waits until every thread of all groups has left, as they should: on their own until `grace`, interrupted
-/// again and again from then on, for `kill` at most. Those that [`ThreadGroup::spare_idle`] has spared are
-/// interrupted later. Returns the threads that are still there. Blocks.
+/// Waits until every thread of all groups has ended: on its own until `grace`, then interrupted repeatedly, at most for
+/// `kill`. Those that [`ThreadGroup::spare_idle`] has spared are interrupted later. Returns the remaining threads.
+/// Blocks.
 pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut deadline = Deadline::new(grace, kill);
     loop {
@@ -143,9 +143,8 @@ impl OneRun {
     }
 }
 
-/// Waits until these runs have ended, as their scripts should: on their own until `grace`, interrupted again and again
-/// from then on, for `kill` at most. What runs after them on the same threads is left alone. Returns the threads whose
-/// scripts go on all the same. Blocks.
+/// Waits until these runs have ended: on their own until `grace`, then interrupted repeatedly, at most for `kill`.
+/// Later runs on the same threads are not interrupted. Returns the threads whose scripts still run. Blocks.
 pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
     let mut runs = runs.0;
     let mut deadline = Deadline::new(grace, kill);
@@ -178,8 +177,7 @@ impl ThreadGroup {
         Self { options, shared: Arc::new(shared), numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
     }
 
-    /// Starts a thread. `make` gets the thread's number, counted from 0 and never used twice, and the place for its
-    /// activity.
+    /// Starts a thread. `make` gets the thread's number, counted from 0 and never reused, and its activity.
     ///
     /// # Errors
     /// The system could not start a thread.
@@ -201,7 +199,7 @@ impl ThreadGroup {
             spared: Mutex::default(),
         });
         let mut members = self.members();
-        // Threads that ended on their own are let go here, so the list stays as long as the group is large.
+        // Threads that ended on their own are removed here, so the list is not longer than the group.
         members.retain(|member| !member.handle.is_finished());
         members.push(Joinable { thread, handle });
         Ok(())
@@ -233,7 +231,7 @@ impl ThreadGroup {
         alive.map(|thread| ThreadStatus { name: thread.name.clone(), activity: thread.activity.status() }).collect()
     }
 
-    /// How many runs of scripts have been interrupted.
+    /// The number of interrupted runs.
     pub fn kills(&self) -> u64 {
         self.shared.kills.load(Ordering::Relaxed)
     }
@@ -244,8 +242,8 @@ impl ThreadGroup {
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
     }
 
-    /// Lets the scripts of threads that wait for a request take so long to end, however little of the grace period is
-    /// left. To be called before they are asked to.
+    /// Allows idle threads' scripts this much time to end, even if less of the grace period is left. Call it before
+    /// they are asked to end.
     pub fn spare_idle(&self, time: Duration) {
         let until = Instant::now() + time;
         for member in self.members().iter() {
@@ -257,7 +255,7 @@ impl ThreadGroup {
 
     /// Interrupts every running script that is not spared.
     pub fn interrupt(&self) {
-        // The list is released first, because waking a thread takes the lock of its wait.
+        // The list's lock is released first, because waking a thread takes the lock of its wait.
         let seats: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
         let now = Instant::now();
         for thread in seats.iter().filter(|thread| thread.spared().is_none_or(|until| until <= now)) {

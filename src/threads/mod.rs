@@ -1,4 +1,4 @@
-//! Groups of PHP threads, and the queue in front of a group. All three kinds of `worker` use them.
+//! Groups of PHP threads, and their queues. All three kinds of `worker` use them.
 
 mod activity;
 mod group;

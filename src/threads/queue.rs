@@ -14,7 +14,7 @@ struct Queued {
     scope: Arc<dyn Scope>,
 }
 
-/// A queue with a stop signal. Threads take from it; gates put into it.
+/// A queue with a stop signal. Threads take jobs from it; senders add them.
 pub struct JobQueue {
     sender: Sender<Queued>,
     receiver: Receiver<Queued>,
@@ -32,7 +32,7 @@ pub struct JobQueue {
 #[derive(Default)]
 pub(crate) struct Refused(#[expect(dead_code, reason = "held to be dropped")] Vec<Queued>);
 
-/// What a thread gets from the queue.
+/// The result of a thread's wait.
 pub(crate) enum Taken {
     Job(Box<dyn crate::exchange::Exchange>, Arc<dyn Scope>),
     Stop,
@@ -40,7 +40,7 @@ pub(crate) enum Taken {
 }
 
 impl JobQueue {
-    /// A queue in which this many jobs may wait.
+    /// A queue for this many waiting jobs.
     pub fn new(capacity: usize) -> Arc<Self> {
         let (sender, receiver) = bounded(capacity);
         let (stop, stopped) = bounded(0);
@@ -79,7 +79,7 @@ impl JobQueue {
         self.empty()
     }
 
-    /// Takes jobs again after `refuse`, unless the queue was closed.
+    /// Accepts jobs again after `refuse`, unless the queue was closed.
     pub fn reopen(&self) {
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         if stop.is_some() {
@@ -95,7 +95,7 @@ impl JobQueue {
         if !self.closed.load(Ordering::Acquire) {
             return Refused::default();
         }
-        // Under the lock, so that nothing is taken from threads that are there again.
+        // Under the lock, so that no job is taken from restarted threads.
         let _stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         if self.closed.load(Ordering::Acquire) { self.empty() } else { Refused::default() }
     }
@@ -179,7 +179,7 @@ mod tests {
     use crate::php::{Failure, Wait};
     use crate::vars::Slot;
 
-    /// Its end means that no thread will run it.
+    /// Its drop means that no thread will run it.
     struct Request(#[expect(dead_code, reason = "dropped as the sign")] Sender<Infallible>, RequestHead);
 
     impl Exchange for Request {

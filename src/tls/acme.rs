@@ -26,10 +26,10 @@ use crate::limits;
 /// Why a certificate was not obtained.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AcmeError {
-    /// What the authority or the way to it said.
+    /// An error of the authority or of the connection to it.
     #[error("{0}")]
     Protocol(#[from] instant_acme::Error),
-    /// The authority looked at the proof and was not convinced.
+    /// The authority checked the challenge and refused it.
     #[error("the authority did not accept the proof by {challenge}: {reason}")]
     Rejected {
         /// The kind of proof.
@@ -37,7 +37,7 @@ pub(super) enum AcmeError {
         /// The authority's words.
         reason: String,
     },
-    /// None of the ways of a proof is allowed, or the authority offers none of them.
+    /// No challenge type is allowed, or the authority offers none of the allowed ones.
     #[error("{0}")]
     NoChallenge(&'static str),
     /// It took too long.
@@ -46,16 +46,16 @@ pub(super) enum AcmeError {
     /// The storage.
     #[error("{0}")]
     Storage(#[from] StorageError),
-    /// What came is of no use.
+    /// The received certificate is unusable.
     #[error("{0}")]
     File(#[from] CertificateFileError),
-    /// The proof could not be made.
+    /// The challenge's response could not be created.
     #[error("{0}")]
     Proof(#[from] AuthorityError),
 }
 
 impl AcmeError {
-    /// Whether asking again soon is welcome: nothing reached the authority, or it had a defect.
+    /// Whether an early retry is acceptable: nothing reached the authority, or it had an error.
     fn is_transient(&self) -> bool {
         match self {
             Self::Protocol(instant_acme::Error::Api(problem)) => problem.status.is_some_and(|status| status >= 500),
@@ -123,7 +123,7 @@ impl AcmeIssuer {
         format!("certificates/{}/{name}/{name}.{extension}", self.folder())
     }
 
-    /// The certificate that the storage has.
+    /// The certificate in the storage.
     fn kept(&self, name: &str) -> Result<Option<LoadedCertificate>, AcmeError> {
         let (certificate, key) = (self.file(name, "crt"), self.file(name, "key"));
         let (Some(chain), Some(secret)) = (self.storage.read(&certificate)?, self.storage.read(&key)?) else {
@@ -133,7 +133,7 @@ impl AcmeIssuer {
         Ok(Some(parse(&chain, &secret, &files)?))
     }
 
-    /// The account, which the first process makes.
+    /// The account, created by the first process.
     async fn account(&self) -> Result<Account, AcmeError> {
         let builder = || match &self.settings.trusted_root {
             Some(root) => Account::builder_with_root(root),
@@ -164,7 +164,7 @@ impl AcmeIssuer {
         Ok(Some(ExternalAccountKey::new(external.key_id.clone(), &key)))
     }
 
-    /// Asks for a certificate and keeps it. `attempt` chooses among the ways of a proof.
+    /// Requests a certificate and stores it. `attempt` selects the challenge type.
     async fn obtain(&self, name: &str, challenges: &Challenges, attempt: u32) -> Result<LoadedCertificate, AcmeError> {
         let account = self.account().await?;
         let identifiers = [Identifier::Dns(name.to_owned())];
@@ -185,7 +185,7 @@ impl AcmeIssuer {
         Ok(loaded)
     }
 
-    /// Puts up the proofs of an order, and asks the authority to look at them.
+    /// Prepares the challenges of an order, and asks the authority to check them.
     async fn prove<'c>(
         &self,
         order: &mut Order,
@@ -232,7 +232,7 @@ impl AcmeIssuer {
         Ok(proofs)
     }
 
-    /// When the authority wants the certificate to be renewed (RFC 9773); `None` when it does not say.
+    /// The authority's suggested renewal time (RFC 9773); `None` if it suggests none.
     async fn suggested_renewal(&self, certificate: &CertificateDer<'_>) -> Option<i64> {
         let account = self.account().await.ok()?;
         let id = CertificateIdentifier::try_from(certificate).ok()?;
@@ -246,7 +246,7 @@ fn challenge_name(challenge: &ChallengeType) -> &'static str {
     if *challenge == ChallengeType::Http01 { "HTTP" } else { "TLS-ALPN" }
 }
 
-/// What an authority may look at now. Taken down when it is dropped, however the order ended.
+/// A challenge that an authority may check now. Its drop removes it, however the order ended.
 struct Proofs<'c> {
     challenges: &'c Challenges,
     challenge: &'static str,
@@ -312,14 +312,14 @@ impl Managed {
         &self.name
     }
 
-    /// Puts the certificate that the storage has into the store, so that a restart serves at once.
+    /// Loads the certificate from the storage into the store, so that a restart serves at once.
     pub(super) fn load_kept(&self) {
         if let Some((_, loaded)) = self.best_kept() {
             self.put(&loaded);
         }
     }
 
-    /// The kept certificate that is valid longest, and its issuer.
+    /// The stored certificate with the latest expiry, and its issuer.
     fn best_kept(&self) -> Option<(&AcmeIssuer, LoadedCertificate)> {
         let kept = self.issuers.iter().filter_map(|issuer| match issuer.kept(&self.name) {
             Ok(kept) => kept.map(|kept| (issuer, kept)),
@@ -335,7 +335,7 @@ impl Managed {
         self.store.put(std::slice::from_ref(&self.name), &loaded.certified);
     }
 
-    /// Obtains the certificate and renews it, for as long as the task lives.
+    /// Obtains and renews the certificate until the task is dropped.
     pub(super) async fn keep(self) {
         let mut failures = 0;
         loop {
@@ -356,7 +356,7 @@ impl Managed {
         }
     }
 
-    /// Returns when there is no certificate, or it is time to renew it.
+    /// Returns when a certificate is missing or due for renewal.
     async fn wait_until_due(&self) {
         let jitter = jitter();
         loop {

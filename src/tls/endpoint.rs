@@ -20,18 +20,18 @@ use super::store::CertificateStore;
 use crate::config::{ClientAuth, TlsSettings, TlsVersion, TlsVersionMax};
 use crate::limits;
 
-/// What client and server agreed to speak.
+/// The negotiated protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NegotiatedProtocol {
     /// HTTP/1.1, or the client named nothing.
     Http1,
     /// HTTP/2.
     Http2,
-    /// Nothing: the handshake itself was what an ACME authority wanted to see.
+    /// None: the handshake itself was an ACME challenge.
     AcmeChallenge,
 }
 
-/// Why a handshake came to nothing.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The connection broke, or the two sides have nothing in common.
@@ -58,19 +58,19 @@ pub struct Encrypted<S> {
 #[derive(Debug)]
 pub struct TlsEndpoint {
     configs: NameMap<Arc<ServerConfig>>,
-    /// For names that no site has.
+    /// For names without a site.
     fallback: Option<Arc<ServerConfig>>,
     binds: bool,
 }
 
 impl TlsEndpoint {
-    /// Whether a request must be for the host that its handshake named. So it is as soon as one site asks for
-    /// certificates of clients: another's handshake would lead past the check.
+    /// Whether a request must be for the host that its handshake named. This is so if any site requires client
+    /// certificates: another site's handshake would bypass that check.
     pub fn binds_requests_to_names(&self) -> bool {
         self.binds
     }
 
-    /// The settings for a name; a client that names none means the IP address that it connected to.
+    /// The settings for a name; without one, the IP address that the client connected to counts.
     fn config(&self, name: Option<&str>, local: IpAddr) -> Option<&Arc<ServerConfig>> {
         let found = match name {
             Some(name) => self.configs.find(&name.to_ascii_lowercase()),
@@ -81,8 +81,7 @@ impl TlsEndpoint {
 
     /// Makes the handshake. The caller limits how long it may take.
     ///
-    /// # Errors
-    /// When the client breaks off, speaks something else, or has nothing in common with the site that it names.
+    /// # Errors The client disconnects, uses another protocol, or shares no parameters with the named site.
     pub async fn accept<S>(&self, stream: S, local: IpAddr) -> Result<Encrypted<S>, HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -101,29 +100,28 @@ impl TlsEndpoint {
     }
 }
 
-/// Makes the settings of an encrypted socket, site by site.
+/// Builds the settings of an encrypted socket, site by site.
 #[derive(Debug)]
 pub(super) struct TlsEndpointBuilder {
     store: Arc<CertificateStore>,
     challenges: Arc<Challenges>,
-    /// What sites without `alpn` offer, in order of preference.
+    /// The protocols of sites without `alpn`, in order of preference.
     protocols: Vec<Vec<u8>>,
     endpoint: TlsEndpoint,
 }
 
 impl TlsEndpointBuilder {
-    /// A socket without sites, which speaks these of `h2` and `http/1.1`.
+    /// A socket without sites, with these protocols among `h2` and `http/1.1`.
     pub(super) fn new(store: Arc<CertificateStore>, challenges: Arc<Challenges>, protocols: &[&str]) -> Self {
         let protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let endpoint = TlsEndpoint { configs: NameMap::default(), fallback: None, binds: false };
         Self { store, challenges, protocols, endpoint }
     }
 
-    /// Adds a site by its names, or for every client that names no other. `default_name` is what its certificate is
-    /// found by in the store when the client's name finds none.
+    /// Adds a site by its names, or for every client that names no other. `default_name` selects its certificate in the
+    /// store if none matches the client's name.
     ///
-    /// # Errors
-    /// Says what of the settings cannot be used.
+    /// # Errors The unusable setting.
     pub(super) fn add(
         &mut self,
         names: &[String],
@@ -134,7 +132,7 @@ impl TlsEndpointBuilder {
         self.endpoint.binds |= settings.client_auth.is_some();
         let config = Arc::new(self.config(default_name, settings)?);
         for name in names {
-            // A client that means an IP names nothing, so the address that it connected to decides.
+            // A client that uses an IP sends no name, so the address that it connected to decides.
             let config = match name.parse::<IpAddr>() {
                 Ok(_) => Arc::new(self.config(Some(name.clone()), settings)?),
                 Err(_) => Arc::clone(&config),
@@ -153,7 +151,7 @@ impl TlsEndpointBuilder {
     /// When the library refuses its own defaults.
     pub(super) fn build(mut self) -> Result<TlsEndpoint, String> {
         if self.endpoint.fallback.is_none() {
-            // Has no certificate for any name, so the client gets an alert.
+            // It has no certificates, so the client gets an alert.
             self.store = Arc::default();
             self.endpoint.fallback = Some(Arc::new(self.config(None, &TlsSettings::default())?));
         }

@@ -17,8 +17,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::store::CertificateStore;
 use crate::config::{CertificateFiles, open_regular};
 
-/// Why a pair of files is no certificate and its key. The message names the file and the way out, and shows nothing of
-/// the files' contents.
+/// Why two files are not a certificate and its key. The message names the file and what to do, and shows none of its
+/// content.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateFileError {
     /// A file cannot be read.
@@ -29,7 +29,7 @@ pub enum CertificateFileError {
         /// Why.
         error: io::Error,
     },
-    /// A file is not what it is meant to be.
+    /// A file has the wrong content.
     #[error("{} {reason}", path.display())]
     Unusable {
         /// Which.
@@ -65,16 +65,16 @@ impl CertificateFileError {
     }
 }
 
-/// A certificate with its key, and what is to know of it.
+/// A certificate with its key and its facts.
 pub(super) struct LoadedCertificate {
     pub(super) certified: Arc<CertifiedKey>,
     pub(super) facts: CertificateFacts,
 }
 
-/// What a certificate says of itself.
+/// The facts in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CertificateFacts {
-    /// The host names and IP addresses that it is for, in lower case.
+    /// Its host names and IP addresses, in lower case.
     pub(super) names: Vec<String>,
     /// Seconds since 1970.
     pub(super) not_before: i64,
@@ -126,7 +126,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateFileError> {
     Ok(bytes)
 }
 
-/// Puts a chain and a key together. `files` are for the messages.
+/// Combines a chain and a key. `files` are for the messages.
 pub(super) fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'_>,
@@ -144,7 +144,7 @@ pub(super) fn certified(
         Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
             Err(CertificateFileError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone() })
         }
-        // Some keys cannot say what their public half is.
+        // Some keys do not provide their public half.
         Ok(()) | Err(rustls::Error::InconsistentKeys(_)) => {
             Ok(LoadedCertificate { certified: Arc::new(certified), facts })
         }
@@ -180,7 +180,7 @@ fn ip_text(bytes: &[u8]) -> Option<String> {
     <[u8; 16]>::try_from(bytes).ok().map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
 }
 
-/// What identifies a changed file, whatever way it was put there.
+/// Identifies a version of a file, however it was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -201,7 +201,7 @@ impl Stamp {
     }
 }
 
-/// Certificate files that are in a store, and looked at for changes.
+/// Certificate files that are loaded into a store and checked for changes.
 #[derive(Debug)]
 pub(super) struct FileWatch {
     store: Arc<CertificateStore>,
@@ -211,7 +211,7 @@ pub(super) struct FileWatch {
 #[derive(Debug)]
 struct Watched {
     files: CertificateFiles,
-    /// What else it is the certificate of, beside the names in it.
+    /// Further names for the certificate, besides its own.
     also: Vec<String>,
     stamps: [Option<Stamp>; 2],
 }
@@ -224,8 +224,7 @@ impl FileWatch {
 
     /// Loads a pair into the store, for the names in it and for `also`.
     ///
-    /// # Errors
-    /// When the files cannot be used. The store is as before then.
+    /// # Errors The files cannot be used. Then the store is unchanged.
     pub(super) fn add(&mut self, files: &CertificateFiles, also: &str) -> Result<(), CertificateFileError> {
         if let Some(known) = self.files.iter_mut().find(|watched| watched.files == *files) {
             known.also.push(also.to_owned());
@@ -237,8 +236,8 @@ impl FileWatch {
         put(&self.store, watched)
     }
 
-    /// Loads what has changed since the last look. A pair that cannot be used now is reported, and the store keeps the
-    /// one before: files are often replaced one after the other. Blocks.
+    /// Loads the files that have changed since the last check. An unusable pair is reported, and the store keeps the
+    /// previous one, because files are often replaced one after the other. Blocks.
     pub(super) fn look(&mut self) {
         for watched in &mut self.files {
             let stamps = stamps(&watched.files);
@@ -256,7 +255,7 @@ impl FileWatch {
         }
     }
 
-    /// Whether there is anything to look at.
+    /// Whether there are files to check.
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }

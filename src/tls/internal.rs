@@ -27,7 +27,7 @@ const KEY: &str = "pki/authorities/local/root.key";
 /// Why the internal authority cannot sign.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// Its files cannot be kept or read.
+    /// Its files cannot be written or read.
     #[error("the internal certificate authority: {0}")]
     Storage(#[from] StorageError),
     /// One of its files is damaged.
@@ -62,10 +62,9 @@ impl std::fmt::Debug for InternalAuthority {
 }
 
 impl InternalAuthority {
-    /// The authority in the storage; the first process makes it. Blocks.
+    /// The authority in the storage, created by the first process. Blocks.
     ///
-    /// # Errors
-    /// When the storage cannot be used, or what is in it is damaged.
+    /// # Errors The storage cannot be used, or its content is damaged.
     pub fn open(storage: &Storage) -> Result<Self, AuthorityError> {
         let _lock = storage.lock("internal-authority")?;
         let (root, key) = match (storage.read(ROOT)?, storage.read(KEY)?) {
@@ -116,7 +115,7 @@ impl InternalAuthority {
     }
 }
 
-/// Makes the root and keeps it.
+/// Creates and stores the root.
 fn make(storage: &Storage) -> Result<(Vec<u8>, Vec<u8>), AuthorityError> {
     let refused = |error: rcgen::Error| AuthorityError::Signing { name: "root".into(), reason: error.to_string() };
     let key = KeyPair::generate().map_err(refused)?;
@@ -127,7 +126,7 @@ fn make(storage: &Storage) -> Result<(Vec<u8>, Vec<u8>), AuthorityError> {
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     let root = params.self_signed(&key).map_err(refused)?;
-    // The key first: a root without a key would be shown to people as one to trust.
+    // The key first, because users would be asked to trust a root without a key.
     let (root, key) = (root.pem().into_bytes(), key.serialize_pem().into_bytes());
     storage.write(KEY, &key)?;
     storage.write(ROOT, &root)?;
@@ -150,7 +149,7 @@ pub fn is_local(name: &str) -> bool {
     LOCAL.iter().any(|suffix| name.strip_suffix(suffix).is_some_and(|front| front.is_empty() || front.ends_with('.')))
 }
 
-/// A certificate that proves to an ACME authority that the host is this server's (RFC 8737).
+/// A certificate that proves control of the host to an ACME authority (RFC 8737).
 pub(super) fn proof(host: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>, AuthorityError> {
     let refused =
         |error: &dyn std::fmt::Display| AuthorityError::Signing { name: host.into(), reason: error.to_string() };

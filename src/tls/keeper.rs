@@ -39,14 +39,14 @@ pub enum TlsError {
     },
 }
 
-/// One encrypted site, as it is on one socket.
+/// One encrypted site on one socket.
 #[derive(Debug, Clone)]
 pub struct TlsSite {
     /// The site in messages.
     pub label: String,
     /// Its host names and IP addresses, in lower case.
     pub names: Vec<String>,
-    /// Whether it is for every client that names no other site.
+    /// Whether it serves every client that does not name another site.
     pub is_for_all: bool,
     /// How it is encrypted.
     pub settings: TlsSettings,
@@ -62,9 +62,9 @@ pub struct Keeper {
     files: FileWatch,
     /// Opened when a site needs it.
     authority: Option<Arc<InternalAuthority>>,
-    /// What the internal authority has signed.
+    /// Certificates of the internal authority.
     internal: Vec<String>,
-    /// What comes from an ACME authority.
+    /// Certificates of ACME authorities.
     managed: Vec<Managed>,
 }
 
@@ -76,11 +76,10 @@ impl Keeper {
         Self { store, challenges, storage, settings, files, authority: None, internal: Vec::new(), managed: Vec::new() }
     }
 
-    /// Loads the certificate files of all sites. Comes before [`endpoint`](Self::endpoint), because no certificate is
-    /// obtained for a name that a file is for.
+    /// Loads the certificate files of all sites. Call it before [`endpoint`](Self::endpoint), because no certificate is
+    /// obtained for a name that a file covers.
     ///
-    /// # Errors
-    /// When files cannot be used.
+    /// # Errors Files cannot be used.
     pub fn load_files<'s>(&mut self, sites: impl Iterator<Item = &'s TlsSite>) -> Result<(), TlsError> {
         for site in sites {
             let CertificateSource::Files(pairs) = &site.settings.certificates else { continue };
@@ -95,8 +94,7 @@ impl Keeper {
 
     /// The settings of a socket with these sites, with their certificates. Blocks.
     ///
-    /// # Errors
-    /// When a site cannot be encrypted as it is configured. A certificate that must come over the network is no error.
+    /// # Errors A site cannot be encrypted as configured. A certificate that must still be obtained is not an error.
     pub fn endpoint(&mut self, sites: &[TlsSite], protocols: &[&str]) -> Result<TlsEndpoint, TlsError> {
         let mut builder = TlsEndpointBuilder::new(Arc::clone(&self.store), Arc::clone(&self.challenges), protocols);
         for site in sites {
@@ -108,7 +106,7 @@ impl Keeper {
         builder.build().map_err(|reason| TlsError::Settings { site: "unknown hosts".into(), reason })
     }
 
-    /// Sees to the certificates of a site, and returns the name of the one that it shows by default.
+    /// Prepares the certificates of a site, and returns the name of its default one.
     fn certificates(&mut self, site: &TlsSite) -> Result<Option<String>, TlsError> {
         match &site.settings.certificates {
             CertificateSource::Files(_) => return Ok(Some(file_name(site))),
@@ -158,7 +156,7 @@ impl Keeper {
         self.managed.push(managed);
     }
 
-    /// Keeps the certificates fresh until the returned handle is dropped. Must be called on a tokio runtime.
+    /// Renews the certificates until the returned handle is dropped. Must be called on a tokio runtime.
     pub fn start(self) -> KeptFresh {
         let mut tasks: Vec<JoinHandle<()>> =
             self.managed.into_iter().map(|managed| tokio::spawn(managed.keep())).collect();
@@ -172,7 +170,7 @@ impl Keeper {
     }
 }
 
-/// What the default certificate of a site with files is found by: no client can ask for it.
+/// The key of a file site's default certificate; no client can send it.
 fn file_name(site: &TlsSite) -> String {
     format!("file of {}", site.label)
 }
@@ -194,7 +192,7 @@ async fn look_at_files(files: FileWatch) {
     loop {
         tokio::time::sleep(Duration::from_secs(limits::CERTIFICATE_LOOK_SECONDS)).await;
         let files = Arc::clone(&files);
-        // The lock is never contended: one look ends before the next begins.
+        // The lock is never contended: one check ends before the next starts.
         let look = move || files.lock().unwrap_or_else(PoisonError::into_inner).look();
         if tokio::task::spawn_blocking(look).await.is_err() {
             tracing::error!("looking at certificate files panicked; this is a defect of igor");

@@ -1,10 +1,11 @@
-//! Encryption by rustls: certificates and where they come from, and the handshake.
+//! Encryption by rustls: certificates, their sources, and the handshake.
 //!
 //! A configuration makes one `CertificateStore`, and one [`TlsEndpoint`] for each of its encrypted sockets. Only the store
 //! changes while the configuration runs: files are replaced, certificates are renewed. A handshake reads the store once and
 //! takes the whole certificate, so a change breaks no connection.
 //!
-//! Private keys are in files of mode 0600 and in the memory of rustls. No type here that holds one shows it by `Debug`.
+//! Private keys are in files of mode 0600 and in the memory of rustls. The `Debug` output of the types here never shows
+//! one.
 //!
 //! In the order in which a connection meets them: `endpoint`, `resolver`, `store`. What fills the store: `files`,
 //! `internal`, `acme`, put together by `keeper`, with `storage` below them.

@@ -8,11 +8,11 @@ use rustls::sign::CertifiedKey;
 
 use super::store::CertificateStore;
 
-/// The application protocol by which an ACME authority asks for a proof (RFC 8737).
+/// The application protocol of ACME challenges inside TLS (RFC 8737).
 pub(super) const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
 
-/// The proofs that an ACME authority may ask for now. One for the whole process: it outlives configurations, and both the
-/// plain and the encrypted sockets answer from it.
+/// The challenges that ACME authorities may request now. One for the whole process: it outlives configurations, and
+/// both the plain and the encrypted sockets answer from it.
 #[derive(Default)]
 pub struct Challenges {
     /// By host. Protects the map only.
@@ -22,7 +22,7 @@ pub struct Challenges {
 }
 
 impl Challenges {
-    /// What to answer to `GET /.well-known/acme-challenge/TOKEN` (RFC 8555, 8.3).
+    /// The answer to `GET /.well-known/acme-challenge/TOKEN` (RFC 8555, 8.3).
     pub fn response(&self, token: &str) -> Option<String> {
         self.responses.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Challenges {
 pub(super) struct Resolver {
     pub(super) store: Arc<CertificateStore>,
     pub(super) challenges: Arc<Challenges>,
-    /// The name that a client means which names none, or one that no certificate is for.
+    /// The name to use if the client sends none, or one without a certificate.
     pub(super) default_name: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FlockOperation;
 
-/// Why something could not be kept, or not be read again. The message names the file.
+/// Why a file could not be written or read. The message names the file.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing} {}: {error}; `storage file_system DIRECTORY` names another folder", path.display())]
 pub struct StorageError {
@@ -24,7 +24,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The storage in this folder, which is made when something is kept.
+    /// The storage in this folder, which is created at the first write.
     pub fn new(root: PathBuf) -> Self {
         Self { root }
     }
@@ -43,8 +43,7 @@ impl Storage {
 
     /// The content of a file; `None` when there is none.
     ///
-    /// # Errors
-    /// When it is there and cannot be read.
+    /// # Errors It exists but cannot be read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let path = self.path(name);
         match fs::read(&path) {
@@ -54,10 +53,9 @@ impl Storage {
         }
     }
 
-    /// Puts a file in the place of what was there. Readers see the old one or the new one whole.
+    /// Replaces a file. Readers see the complete old or new file.
     ///
-    /// # Errors
-    /// When the folder or the file cannot be written.
+    /// # Errors The folder or the file cannot be written.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), StorageError> {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let path = self.path(name);
@@ -79,8 +77,7 @@ impl Storage {
     /// Waits until no other process and no other thread holds the lock of this name, and holds it until the guard is
     /// dropped. Blocks.
     ///
-    /// # Errors
-    /// When the lock's file cannot be made.
+    /// # Errors The lock's file cannot be created.
     pub fn lock(&self, name: &str) -> Result<StorageLock, StorageError> {
         self.lock_file(name, FlockOperation::LockExclusive)
             .map(|file| StorageLock { _file: file })
@@ -89,8 +86,7 @@ impl Storage {
 
     /// Like [`lock`](Self::lock), but returns `None` when another holds it.
     ///
-    /// # Errors
-    /// When the lock's file cannot be made.
+    /// # Errors The lock's file cannot be created.
     pub fn try_lock(&self, name: &str) -> Result<Option<StorageLock>, StorageError> {
         match self.lock_file(name, FlockOperation::NonBlockingLockExclusive) {
             Ok(file) => Ok(Some(StorageLock { _file: file })),
@@ -116,7 +112,7 @@ impl Storage {
     }
 }
 
-/// A lock of the storage, until it is dropped. The kernel opens it when the process ends.
+/// A lock of the storage, until it is dropped. The kernel releases it when the process ends.
 #[derive(Debug)]
 pub struct StorageLock {
     _file: File,

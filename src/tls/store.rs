@@ -1,4 +1,4 @@
-//! The certificates of a configuration, by the names that they are for.
+//! The certificates of a configuration, by their names.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,7 +14,7 @@ pub(super) struct CertificateStore {
 }
 
 impl CertificateStore {
-    /// Puts a certificate in the place of what was there for these names.
+    /// Sets the certificate for these names.
     pub(super) fn put(&self, names: &[String], certificate: &Arc<CertifiedKey>) {
         let mut certificates = self.certificates.write().unwrap_or_else(PoisonError::into_inner);
         for name in names {

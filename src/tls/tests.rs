@@ -1,4 +1,4 @@
-//! Unit tests of what needs no socket.
+//! Unit tests that need no socket.
 
 use super::names::NameMap;
 

@@ -19,9 +19,10 @@ use std::ptr;
 const IMMUTABLE_ARRAY: u32 = IS_ARRAY as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE;
 /// `GC_STRING` with the flags of an interned string.
 const INTERNED_STRING: u32 = IS_STRING as u32 | GC_NOT_COLLECTABLE | GC_IMMUTABLE | TEETH;
-/// A defect on purpose, in no normal build: with permanent strings the test of two requests on one thread has to crash.
+/// A deliberate defect, never in a normal build: with permanent strings the test of two requests on one thread must
+/// crash.
 pub(super) const TEETH: u32 = if cfg!(feature = "teeth") { STR_PERMANENT } else { 0 };
-/// The reference count of everything that the engine never counts.
+/// The reference count of values that the engine never counts.
 const UNCOUNTED: u32 = 2;
 
 struct Writer<'a> {
@@ -29,11 +30,11 @@ struct Writer<'a> {
     arrays: &'a [ArrayPlan],
     /// Source array => the offset of its copy, for those that may recur and have been written.
     written_arrays: PointerMap,
-    /// Which strings that may recur have been written.
+    /// The written strings that may recur.
     string_offsets: &'a PointerMap,
     written_strings: PointerMap,
     next_array: usize,
-    /// The plan reserved in the order of the walk; the position of the walk.
+    /// The position of the walk, in the order in which the plan reserved places.
     cursor: usize,
     objects: &'a dyn Objects,
 }

@@ -51,8 +51,8 @@ impl Comparison<'_> {
                 return false;
             }
         }
-        // Without memory to remember the pair, shared pairs could take for ever; so it counts as a change, and the copy
-        // finds out whether there is memory for that.
+        // Without memory to remember the pair, shared pairs could take forever. So it counts as a change, and the copy
+        // will notice whether memory is left.
         !may_recur(gc) || self.known.insert((source as usize, published as usize)).is_ok()
     }
 

@@ -1,12 +1,12 @@
-//! The budget of all worker scripts together for the replaced versions that they pin. Also remembers which of its
-//! effects were logged already.
+//! The budget of all worker scripts together for the replaced versions that they pin. It also remembers which of its
+//! warnings were logged.
 
 use super::sync::{AtomicUsize, Ordering};
 use crate::limits::BUDGET_WARNINGS_MAX;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Which of the two budgets was used up.
+/// The budget that was used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budget {
     /// The budget of one worker script.
@@ -34,12 +34,12 @@ impl CopyBudget {
 
     /// Returns true the first time for this script, worker and budget: log the warning then.
     pub fn tell_once(&self, script: &[u8], worker: &[u8], budget: Budget) -> bool {
-        // An insertion that panicked half way leaves a set that forgot at most one entry.
+        // A panicked insertion loses at most one entry of the set.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.len() < BUDGET_WARNINGS_MAX && told.insert((script.to_vec(), worker.to_vec(), budget))
     }
 
-    /// Takes `bytes` from a budget of `budget` bytes; `false`: they are not there, and nothing was taken. Look and use
+    /// Takes `bytes` from a budget of `budget` bytes; `false`: there are fewer, and nothing was taken. Check and use
     /// are one step, so any number of scripts together stay within the budget. `Relaxed` is enough: the number guards
     /// no other memory.
     pub(super) fn reserve(&self, bytes: usize, budget: usize) -> bool {

@@ -1,4 +1,4 @@
-//! Arrays of an arena as JSON, for those who do not read the engine's layout.
+//! Arrays of an arena as JSON, for code that does not know the engine's layout.
 
 use super::layout::*;
 use super::source::{Elements, Key};

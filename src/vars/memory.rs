@@ -1,5 +1,5 @@
-//! The one allocation of a snapshot. In hardened mode it is a mapping of its own: read-only once it is published, and made
-//! inaccessible instead of freed. So a stray write or a late read crashes at the line that is wrong.
+//! The one allocation of a snapshot. In hardened mode it has its own mapping: read-only once published, and made
+//! inaccessible instead of freed. So a stray write or a late read crashes at the faulty line.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
@@ -10,7 +10,7 @@ const ALIGNMENT: usize = 8;
 
 static HARDENED: AtomicBool = AtomicBool::new(false);
 
-/// Turns hardened mode on or off for the snapshots that are made from now on.
+/// Turns hardened mode on or off for later snapshots.
 pub fn set_hardened(on: bool) {
     HARDENED.store(on, Ordering::Relaxed);
 }
@@ -33,7 +33,7 @@ pub(super) fn may_allocate() -> Result<(), NoMemory> {
     Ok(())
 }
 
-/// Adds an element. Unlike `Vec::push()` it does not end the process when the system has no memory.
+/// Adds an element. Unlike `Vec::push()` it does not abort the process if the system has no memory.
 pub(super) fn push<T>(vec: &mut Vec<T>, element: T) -> Result<(), NoMemory> {
     if vec.len() == vec.capacity() {
         may_allocate()?;
@@ -98,7 +98,7 @@ impl Memory {
         self.base.as_ptr()
     }
 
-    /// Ends the writing: from now on the memory is only read.
+    /// Ends writing: from now on the memory is read-only.
     ///
     /// # Errors
     /// The system cannot split the mapping off: a process may have so many (`vm.max_map_count`).

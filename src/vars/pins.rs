@@ -3,9 +3,9 @@
 //! A script may keep a zero-copy value until `php_request_shutdown()` has returned, and nothing counts such references.
 //! So everything that was exposed is pinned until then. In a classic request that is one HTTP request. A worker script
 //! is one PHP request for its whole life, so there the bytes of *replaced* versions that it pins are bounded. Small
-//! snapshots are copied into the request heap. Large ones are exposed until a budget is used up, and copied from then
-//! on (see [`Policy`]). A version counts against the budget once the script has read a newer one of the same slot. So
-//! besides the budget a script may hold the version of each worker that it read last, which usually is the newest one.
+//! snapshots are copied into the request heap. Large ones are exposed until a budget is used up, and copied after that
+//! (see [`Policy`]). A version counts against the budget once the script has read a newer one of the same slot. So
+//! besides the budget a script may hold the last read version of each worker, usually the newest one.
 
 use super::copy_budget::{Budget, CopyBudget};
 use super::slot::{Published, Slot};
@@ -55,19 +55,19 @@ impl Default for Policy {
 pub enum Serve {
     /// The script sees the arena.
     Exposed,
-    /// The script gets a copy; its pin goes when the copy is done.
+    /// The script gets a copy; the pin is released when the copy is done.
     Copied,
     /// The same, because this budget is used up.
     CopiedForBudget(Budget),
 }
 
-/// One version that the script may still look at.
+/// A version that the script may still read.
 struct Pin {
     slot: *const Slot,
     snapshot: Arc<Snapshot>,
 }
 
-/// The pins of one PHP thread for the PHP request in hand.
+/// The pins of a PHP thread for its current PHP request.
 pub struct Pins {
     long_lived: bool,
     policy: Policy,
@@ -171,8 +171,8 @@ impl Pins {
         }
     }
 
-    /// Pins a snapshot outside of every slot, and decides how it is served. Nothing follows on it, so
-    /// in a bounded script an exposed one counts at once, as a replaced version does.
+    /// Pins a snapshot outside of every slot, and decides how it is served. It has no newer version, so in a bounded
+    /// script an exposed one counts at once, like a replaced version.
     pub fn take(&mut self, snapshot: &Arc<Snapshot>) -> Serve {
         let serve = self.decide_alone(snapshot);
         if serve != Serve::Exposed {

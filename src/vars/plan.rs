@@ -11,7 +11,7 @@ use super::refusal::{Reason, Refusal};
 use super::source::{Elements, Key, Objects, may_recur, plain};
 use std::mem::size_of;
 
-/// The levels of nested arrays that a snapshot may have at most; the walkers recurse that deep.
+/// The most levels of nested arrays in a snapshot; the walkers recurse that deep.
 pub const MAX_DEPTH: usize = crate::limits::config::VARS_DEPTH_MAX;
 
 /// The bounds of one snapshot.
@@ -145,7 +145,7 @@ impl Planner<'_> {
             leads_to_enum |= below.map_err(|refusal| at_key(refusal, key))?;
         }
         self.plan.arrays[number].leads_to_enum = leads_to_enum;
-        // Only now: an array cannot hold itself without a reference, which is refused.
+        // Only now: an array can only contain itself through a reference, which is refused.
         if may_recur(gc) {
             self.plan.array_numbers.insert(source as usize, number).map_err(|error| self.no_memory(error))?;
         }

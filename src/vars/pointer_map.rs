@@ -25,7 +25,7 @@ impl PointerMap {
         self.more.get(&address).copied()
     }
 
-    /// An empty map with room for as many entries as `other` has: to insert them cannot fail.
+    /// An empty map with room for all entries of `other`, so that inserting them cannot fail.
     pub(super) fn with_room_of(other: &Self) -> Result<Self, NoMemory> {
         let mut map = Self::default();
         if !other.more.is_empty() {
@@ -35,7 +35,7 @@ impl PointerMap {
         Ok(map)
     }
 
-    /// Adds an address that is not there yet.
+    /// Adds a new address.
     pub(super) fn insert(&mut self, address: usize, number: usize) -> Result<(), NoMemory> {
         if self.used < IN_LINE {
             self.line[self.used] = (address, number);

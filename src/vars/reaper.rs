@@ -17,11 +17,11 @@ static REAPER: Lazy<Option<Sender<Arc<Snapshot>>>> = Lazy::new(|| {
             drop(snapshot);
         }
     });
-    // Without the thread everything is freed on the spot: slower, but right.
+    // Without the thread everything is freed at once: slower, but correct.
     started.ok().map(|_| sender)
 });
 
-/// Drops one hold on a snapshot. The last hold frees it, here or on the reaper's thread.
+/// Drops one reference to a snapshot. The last reference frees it, here or on the reaper's thread.
 pub fn retire(snapshot: Arc<Snapshot>) {
     if snapshot.bytes() < REAPED_SNAPSHOT_BYTES_MIN || Arc::strong_count(&snapshot) > 1 {
         return;

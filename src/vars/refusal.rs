@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Refusal {
     /// The start of the path, as PHP would write it.
     root: &'static str,
-    /// The way to the value, innermost key last.
+    /// The path to the value, innermost key last.
     path: Vec<PathKey>,
     reason: Reason,
 }
@@ -16,7 +16,7 @@ pub struct Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathKey {
     Index(i64),
-    /// The beginning of the key, and whether there is more of it.
+    /// The start of the key, and whether it is longer.
     Name(Vec<u8>, bool),
 }
 
@@ -45,7 +45,7 @@ impl Refusal {
     }
 
     /// Adds the key that leads to the offending value, while the walk unwinds: innermost first. The path is not
-    /// gathered when memory is missing.
+    /// recorded if memory is missing.
     pub(super) fn at_index(mut self, index: i64) -> Self {
         if !self.is_value_error() {
             return self;
@@ -63,8 +63,8 @@ impl Refusal {
         self
     }
 
-    /// The way starts from one value instead of a published array. `is_alone`: the value was copied in an array of its
-    /// own.
+    /// The path starts from a single value instead of a published array. `is_alone`: the value was copied in its own
+    /// array.
     pub(super) fn of_value(mut self, is_alone: bool) -> Self {
         self.root = "$value";
         if is_alone && !self.path.is_empty() {
@@ -100,7 +100,7 @@ impl Refusal {
                 PathKey::Name(name, is_cut) => {
                     let mut name = String::from_utf8_lossy(name).replace('\\', "\\\\").replace('\'', "\\'");
                     if *is_cut {
-                        // A character may have been cut, too.
+                        // A character may also have been cut.
                         name.truncate(name.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
                         name.push('…');
                     }

@@ -1,4 +1,4 @@
-//! Where the snapshots of one worker are published and read.
+//! The place where the snapshots of a worker are published and read.
 //!
 //! C reads the head of a slot on every read (`igor_slot` in `c/shim.h`): the version, and the name for the reading
 //! cache. States of the version: 0 before the first publish, then one more with each; it never falls, also across
@@ -37,15 +37,15 @@ pub struct Slot {
     counters: SlotCounters,
 }
 
-/// What happened to a slot, for the metrics. `Relaxed` everywhere: numbers that nothing synchronises by, and therefore
-/// no part of the models either.
+/// The counters of a slot, for the metrics. `Relaxed` everywhere: nothing synchronises by these numbers, so they are
+/// not part of the models.
 #[derive(Default)]
 pub struct SlotCounters {
     /// Publishes that changed something.
     pub publishes: atomic::AtomicU64,
     /// Publishes that changed nothing.
     pub unchanged: atomic::AtomicU64,
-    /// Reads that missed the reading cache. Those that were no copies saw the arena itself.
+    /// Reads that missed the reading cache. Reads without a copy saw the arena itself.
     pub reads: atomic::AtomicU64,
 }
 
@@ -125,7 +125,7 @@ impl Slot {
         (version, replaced)
     }
 
-    /// The worker is declared no more: every script that reads by this slot must look its name up again. The published
+    /// The worker is no longer declared: every script that reads this slot must look up its name again. The published
     /// snapshot stays in memory as long as the slot.
     pub fn withdraw(&self) {
         let _current = self.locked();
@@ -141,7 +141,7 @@ impl Slot {
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {
-        // A panic cannot leave the pair half-written, so a poisoned lock is as good as another.
+        // A panic cannot leave the pair half-written, so a poisoned lock is usable.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

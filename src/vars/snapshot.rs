@@ -18,7 +18,7 @@ pub struct Snapshot {
     bytes: usize,
     shared: bool,
     enums: bool,
-    /// Whether a newer version has taken its place. Only the metrics look at it, so it is no part of the models.
+    /// Whether a newer version has replaced it. Only the metrics read it, so it is not part of the models.
     replaced: AtomicBool,
 }
 
@@ -81,13 +81,13 @@ impl Snapshot {
         self.enums
     }
 
-    /// A newer version has taken its place: from now on it lives only as long as it is pinned.
+    /// A newer version has replaced it: from now on it only lives while it is pinned.
     pub(super) fn note_replaced(&self) {
         self.replaced.store(true, Ordering::Relaxed);
         stats::replaced(self.bytes);
     }
 
-    /// The addresses of the arena, for the walker.
+    /// The address range of the arena, for `verify`.
     fn range(&self) -> std::ops::Range<usize> {
         let base = self.memory.base() as usize;
         base..base + self.bytes

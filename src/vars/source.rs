@@ -3,7 +3,7 @@
 
 use super::layout::*;
 
-/// What only the engine can tell of an object.
+/// Facts about an object that only the engine knows.
 pub trait Objects {
     /// The class and case name when the object is an enum case; the strings live as long as the object.
     fn enum_case(&self, object: *const std::ffi::c_void) -> Option<(*const ZString, *const ZString)>;
@@ -74,7 +74,7 @@ unsafe fn direct(value: *const Zval) -> *const Zval {
     unsafe { if (*value).kind() == IS_INDIRECT { (*value).value.indirect } else { value } }
 }
 
-/// Looks through a reference that no one else holds. `None`: it is shared with a variable that may change.
+/// Follows a reference that has no other holder. `None`: it is shared with a variable that may change.
 ///
 /// # Safety
 /// `value` must be a live value.
@@ -89,7 +89,7 @@ pub(super) unsafe fn plain(value: *const Zval) -> Option<*const Zval> {
     }
 }
 
-/// Whether a string or array can be met a second time during one walk: only then is it worth remembering.
+/// Whether a walk can meet a string or array twice: only then it is worth remembering.
 pub(super) fn may_recur(gc: Refcounted) -> bool {
     gc.refcount > 1 || gc.type_info & GC_IMMUTABLE != 0
 }

@@ -11,15 +11,15 @@ static PINNED: Amount = Amount::none();
 static COPIES: AtomicU64 = AtomicU64::new(0);
 static COPIES_FORCED: AtomicU64 = AtomicU64::new(0);
 
-/// The snapshots of the process at one moment. The numbers are read one by one: while others publish they may be a few
-/// apart.
+/// The snapshots of the process at one moment. The numbers are read one by one, so they may be slightly inconsistent
+/// while others publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryStats {
     /// Snapshots that exist: the newest of each worker, and the replaced ones that are still pinned.
     pub live_snapshots: usize,
     /// Bytes of their arenas.
     pub live_bytes: usize,
-    /// Replaced versions that some script may still look at (or that wait to be freed).
+    /// Replaced versions that a script may still read, or that wait to be freed.
     pub pinned_snapshots: usize,
     /// Bytes of their arenas.
     pub pinned_bytes: usize,

@@ -20,7 +20,7 @@ pub enum Value {
     Int(i64),
     /// A floating-point number.
     Float(f64),
-    /// A string that each reader copies.
+    /// A short string, copied by each reader.
     Text(std::sync::Arc<[u8]>),
     /// An array.
     Array(Arc<Snapshot>),
@@ -31,8 +31,7 @@ pub enum Value {
 impl Value {
     /// Copies a value of PHP. Allocates nothing in the request heap and runs no user code.
     ///
-    /// # Errors
-    /// A [`Refusal`] that names the value inside of it which cannot be shared.
+    /// # Errors A [`Refusal`] that names the inner value that cannot be shared.
     ///
     /// # Safety
     /// `source` and everything that it holds must live, unwritten, during the call.
@@ -124,7 +123,7 @@ impl Value {
         }
     }
 
-    /// Its bytes outside of the map.
+    /// Its bytes outside the map.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
@@ -134,7 +133,7 @@ impl Value {
         }
     }
 
-    /// Drops it where that delays no request.
+    /// Drops it without delaying a request.
     pub fn retire(self) {
         if let Self::Array(snapshot) | Self::Element(snapshot) = self {
             super::reaper::retire(snapshot);

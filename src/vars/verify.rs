@@ -1,5 +1,5 @@
 //! Checks every rule of the arena's form (see [`arena`](super::arena)) after a publish, in debug builds and in hardened
-//! mode. A broken rule is a defect of ours that would damage readers, so the publish stops at once.
+//! mode. A broken rule is a bug that would damage readers, so the publish stops at once.
 
 use super::arena::TEETH;
 use super::layout::*;
@@ -16,11 +16,9 @@ struct Walker {
 
 /// Walks a whole snapshot.
 ///
-/// # Errors
-/// There is no memory to remember what has been looked at.
+/// # Errors There is no memory to remember the visited values.
 ///
-/// # Panics
-/// When a rule is broken; the message names it.
+/// # Panics A rule is broken; the message names it.
 ///
 /// # Safety
 /// `root` is the root of a sealed snapshot in `arena`, which outlives the call.
@@ -32,7 +30,7 @@ pub(super) unsafe fn check(arena: Range<usize>, root: *const ZArray) -> Result<(
 }
 
 impl Walker {
-    /// Whether this address is visited for the first time. Without memory nothing is, so that the walk comes to its end.
+    /// Whether this address is visited for the first time. Without memory nothing is, so that the walk ends.
     fn is_new(&mut self, address: usize) -> bool {
         if self.seen.len() == self.seen.capacity() && (may_allocate().is_err() || self.seen.try_reserve(1).is_err()) {
             self.no_memory = true;

@@ -13,13 +13,13 @@ pub struct WorkerCounters {
     pub failures: u64,
     /// How often it was given up.
     pub give_ups: u64,
-    /// Runs that had to be interrupted.
+    /// Interrupted runs.
     pub kills: u64,
-    /// How often its script was restarted, by what ended the run before.
+    /// The restarts of its script, by the cause.
     pub restarts: Restarts,
 }
 
-/// How often a background worker's script was restarted, by what ended the run before.
+/// The restarts of a background worker's script, by the cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restarts {
     /// It ended by itself, with status 0.
@@ -33,7 +33,7 @@ pub struct Restarts {
 }
 
 /// When a script last called `frankenphp_set_vars()`. Without a lock, because an unchanged publish takes none.
-/// `Relaxed`: a number to look at.
+/// `Relaxed`: the number is only displayed.
 pub(super) struct LastPublish {
     /// By the [`coarse`] clock; 0: never.
     at_ms: AtomicU64,
@@ -55,8 +55,8 @@ impl LastPublish {
     }
 }
 
-/// The monotonic clock of the kernel's ticks, a few milliseconds apart. To read it costs a quarter of what [`Instant`]
-/// does, which would be a quarter of an unchanged publish.
+/// The monotonic clock of the kernel's ticks, a few milliseconds apart. Reading it costs a quarter of [`Instant`],
+/// which would be a quarter of an unchanged publish.
 ///
 /// [`Instant`]: std::time::Instant
 mod coarse {
@@ -76,7 +76,7 @@ mod coarse {
     }
 }
 
-/// What an HTTP worker's threads count. `Relaxed` everywhere: numbers that nothing synchronises by.
+/// The counters of an HTTP worker's threads. `Relaxed` everywhere: numbers that nothing synchronises by.
 #[derive(Debug, Default)]
 pub(super) struct HttpCounters {
     requests: AtomicU64,

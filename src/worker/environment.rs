@@ -5,8 +5,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The variables of one run of a worker script: the script's path, the declared environment, and what says which worker
-/// it is. C puts the process's environment before them.
+/// The variables of one run of a worker script: the script's path, the declared environment, and the worker's name. C
+/// puts the process's environment before them.
 pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();
     let script = file.as_os_str().as_bytes();
@@ -18,9 +18,9 @@ pub(super) fn server_vars(file: &Path, name: &str, worker: &str, env: &[(String,
     vars
 }
 
-/// The variables while an HTTP worker boots: those of a request without a client, as in FrankenPHP. Frameworks see by
-/// them that they are not on a command line. Empty is what only a client could say; absent are `PATH_TRANSLATED` and
-/// `REMOTE_USER`, which a request without a path info and without a login has not either.
+/// The variables while an HTTP worker boots: those of a request without a client, as in FrankenPHP. By them frameworks
+/// recognise that they are not on a command line. Variables that come from a client are empty. `PATH_TRANSLATED` and
+/// `REMOTE_USER` are absent, as in a request without path info and login.
 pub(super) fn boot_vars(file: &Path, name: &str, env: &[(String, String)]) -> Pairs {
     let mut vars = Pairs::default();
     let script = file.as_os_str().as_bytes();
@@ -38,7 +38,7 @@ pub(super) fn boot_vars(file: &Path, name: &str, env: &[(String, String)]) -> Pa
     vars
 }
 
-/// What of them is the same in every boot.
+/// The part that is the same in every boot.
 const BOOT_VARS: &[(&str, &str)] = &[
     ("AUTH_TYPE", ""),
     ("CONTENT_LENGTH", ""),
@@ -77,7 +77,7 @@ fn add_own(vars: &mut Pairs, name: &str, worker: &str, env: &[(String, String)])
     vars.set(b"FRANKENPHP_WORKER_NAME", name.as_bytes());
 }
 
-/// A path as PHP takes it. Paths with a NUL cannot come out of the configuration.
+/// A path for PHP. Paths with a NUL cannot come out of the configuration.
 pub(super) fn script_path(file: &Path) -> CString {
     CString::new(file.as_os_str().as_bytes()).unwrap_or_default()
 }

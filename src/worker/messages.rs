@@ -11,7 +11,7 @@ pub(super) struct LastFailure {
     pub(super) error: Option<ScriptError>,
 }
 
-/// What all messages about one worker name.
+/// The facts that every message about a worker names.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
@@ -134,7 +134,7 @@ pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
     ))
 }
 
-/// A system that starts no thread.
+/// A system that cannot start threads.
 pub(super) fn no_thread(name: &str, error: &std::io::Error) -> Failure {
     Failure::runtime(format!("background worker \"{name}\" cannot be started: the system has no thread left: {error}"))
 }
@@ -187,7 +187,7 @@ mod tests {
         LastFailure { exit_status: 255, error: Some(error) }
     }
 
-    /// B10, B16 to B21, B31: every message with all that it must name.
+    /// B10, B16 to B21, B31: every message with all its facts.
     #[test]
     fn messages() {
         let last = failure();

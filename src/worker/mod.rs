@@ -1,9 +1,9 @@
 //! The three kinds of PHP threads: `classic` runs a script for each request, `http` passes requests to a script that
 //! loops, `background` runs scripts beside them.
 //!
-//! Each kind has the same files. `mod` is what all its threads share, with the verbs `new`, `start`, `status`,
-//! `restart` (workers only), `stop` and `thread_group`, whose threads the caller awaits with `threads::leave`. `config`
-//! holds the declaration of the configuration. `work` is what one thread does.
+//! Each kind has the same files. `mod` is shared by its threads. It has the verbs `new`, `start`, `status`, `restart`
+//! (workers only), `stop` and `thread_group`; the caller awaits the group's threads with `threads::leave`. `config`
+//! holds its settings. `work` is the work of one thread.
 //!
 //! Beside them: `scope` holds the background workers that a script sees. `supervise` decides how a worker continues
 //! after a run, `run_end` applies and logs it for both kinds of workers, and `counters` counts.

@@ -1,19 +1,19 @@
-//! The end of a run of a worker's script, for both kinds of workers: [`RunEnd::decide`] says what follows, the worker notes
-//! it, and [`RunEnd::record`] writes it to the log.
+//! The end of a run of a worker's script, for both kinds of workers: [`RunEnd::decide`] chooses what follows, the
+//! worker stores that, and [`RunEnd::record`] logs it.
 
 use super::messages::{self, LastFailure};
 use super::supervise::{Failures, Finish, Next};
 use crate::php::Ended;
 use std::time::Duration;
 
-/// Which kind of worker the run belongs to.
+/// The kind of worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Background,
     Http,
 }
 
-/// What had been asked of the script when its run ended. Its end is no failure then.
+/// The pending request to the script when its run ended. Then its end is not a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Nothing,
@@ -38,7 +38,7 @@ pub(super) struct RunEnd<'a> {
     pub(super) failures_max: Option<u32>,
 }
 
-/// What follows on the end of a run.
+/// What follows the end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Follows {
     /// Nothing: the worker stops.
@@ -104,7 +104,7 @@ impl RunEnd<'_> {
         match follows {
             Follows::Stop => record!(info, self, exit_status, "{script} stopped"),
             Follows::Restart => record!(info, self, exit_status, "{script} ended for a restart"),
-            // An HTTP worker may end after so many requests, which is nothing to report.
+            // An HTTP worker may end after a number of requests; that is not worth a record.
             Follows::NextRun if self.kind == Kind::Http => {
                 record!(debug, self, exit_status, "{script} ended, restarting it");
             }

@@ -65,7 +65,7 @@ impl ScopeWorkers {
     }
 
     /// Adds the names that are not declared yet, and the catch-all if there is none. The first step of a reload: it
-    /// disturbs no one, and [`replace`](Self::replace) can take it back.
+    /// affects no script, and [`replace`](Self::replace) can undo it.
     pub fn add(&self, declarations: &ScopeConfig) {
         let mut inner = self.write();
         let Inner { shared, names, catch_all, workers } = &mut *inner;
@@ -80,7 +80,7 @@ impl ScopeWorkers {
         }
     }
 
-    /// Makes the declarations those of the scope. Workers with an unchanged declaration continue, unless `shared` has
+    /// Puts the declarations into effect. Workers with an unchanged declaration continue, unless `shared` has
     /// other options for their threads. The others are replaced under the same slot, so their snapshots stay.
     pub fn replace(&self, declarations: ScopeConfig, shared: Shared) -> Replaced {
         let ScopeConfig { named, catch_all } = declarations;
@@ -121,7 +121,7 @@ impl ScopeWorkers {
         replaced
     }
 
-    /// Takes every worker out: the scope is declared no more.
+    /// Removes every worker: the scope is no longer declared.
     pub fn clear(&self) -> Vec<Arc<Background>> {
         let shared = self.read().shared.clone();
         self.replace(ScopeConfig::default(), shared).retired
@@ -184,7 +184,8 @@ impl ScopeWorkers {
         self.read().not_declared(name, &self.label)
     }
 
-    /// Why a request of an HTTP worker finds no worker of this name: the catch-all has not started it, or no one would.
+    /// Why a request of an HTTP worker finds no worker of this name: the catch-all has not started it, or there is no
+    /// catch-all.
     fn not_running(&self, name: &[u8]) -> Failure {
         let inner = self.read();
         match &inner.catch_all {
@@ -202,7 +203,7 @@ impl ScopeWorkers {
             let inner = self.read();
             match names.iter().find(|name| !inner.workers.contains_key(**name)) {
                 None => return Ok(names.iter().map(|name| inner.workers[*name].clone()).collect()),
-                // Readers are not held up by it: a script may ask for a wrong name again and again.
+                // It does not delay readers: a script may request a wrong name repeatedly.
                 Some(name) if inner.catch_all.is_none() => return Err(inner.not_declared(name, &self.label)),
                 Some(_) => {}
             }
@@ -250,7 +251,7 @@ impl Inner {
 /// A scope as a script sees it.
 pub struct ScopeView {
     own: Arc<ScopeWorkers>,
-    /// What counts when the own scope declares nothing.
+    /// The scope to use if its own declares nothing.
     global: Option<Arc<ScopeWorkers>>,
 }
 
@@ -260,7 +261,7 @@ impl ScopeView {
         Arc::new(Self { own: own.clone(), global: Some(global.clone()) })
     }
 
-    /// The scope that counts now; a reload may change it.
+    /// The scope in effect; a reload may change it.
     fn declared(&self) -> &Arc<ScopeWorkers> {
         match &self.global {
             Some(global) if self.own.is_empty() => global,
@@ -272,12 +273,12 @@ impl ScopeView {
         caller.and_then(|name| self.declared().find(name))
     }
 
-    /// Starts the worker where the phase allows it.
+    /// Starts the worker if the phase allows it.
     fn begin(&self, worker: &Arc<Background>, phase: Phase) -> Result<(), Failure> {
         if phase == Phase::Callback {
             return Ok(());
         }
-        // A worker that was ready stays ready, also after it was given up; it is started again, and no one waits for
+        // A worker that was ready stays ready even after it was given up; it restarts, and callers do not wait for
         // that.
         worker.start(&self.declared().view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
     }

@@ -1,4 +1,4 @@
-//! Decides what follows on the end of a run: a pure decision (contract lines B46 to B48).
+//! Decides what follows the end of a run: a pure decision (contract lines B46 to B48).
 
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_STEP_MS, RECOVERED_SECONDS, RESTART_INTERVAL_MS_MIN};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub enum Next {
         /// The pause before it.
         pause: Duration,
     },
-    /// The run failed, and is tried again.
+    /// The run failed; another follows.
     Retry {
         /// The pause before it.
         pause: Duration,
@@ -31,7 +31,7 @@ pub enum Next {
     GiveUp,
 }
 
-/// The count of failures in a row. The other side of the decision.
+/// The count of failures in a row. The state behind the decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Failures {
     count: u32,
@@ -43,7 +43,7 @@ impl Failures {
         self.count
     }
 
-    /// Decides what follows on a run. `cap` is how many failures in a row are too many; `None`: never.
+    /// Decides what follows a run. `cap` is the number of failures in a row that is too many; `None`: never.
     pub fn decide(&mut self, end: Finish, cap: Option<u32>) -> Next {
         if end.success && end.ready_for.is_some() {
             self.count = 0;

@@ -1,5 +1,5 @@
-//! The graph of which worker waits for which. A background worker that would wait for itself, directly or through
-//! others, fails at once instead of running into its timeout (contract line B16).
+//! The graph of workers that wait for each other. A background worker that would wait for itself, directly or through
+//! others, fails at once instead of timing out (contract line B16).
 
 use crate::tasks::{TaskWorker, WaitGraph};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ struct Edge {
 }
 
 impl Waits {
-    /// Notes that `from` waits for `to`. `Err` with the names along the cycle when that would never end.
+    /// Records that `from` waits for `to`. `Err` with the names along the cycle if the wait would never end.
     pub(super) fn add(&self, from: (Node, &str), to: (Node, &str)) -> Result<(), Vec<String>> {
         self.add_one_of(1, from, to)
     }
@@ -44,7 +44,7 @@ impl Waits {
         Ok(())
     }
 
-    /// The wait is over, well or not.
+    /// The wait has ended, successfully or not.
     pub(super) fn remove(&self, from: Node, to: Node) {
         let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(list) = edges.get_mut(&from) {
@@ -75,7 +75,7 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// The calling thread begins to wait. The ticket ends it.
+    /// The calling thread starts to wait. The ticket ends it.
     pub(super) fn enter(&mut self) -> u64 {
         self.tickets += 1;
         let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
@@ -116,7 +116,7 @@ fn blocked(edges: &HashMap<Node, Vec<Edge>>, node: Node) -> &[Edge] {
     if waits.len() >= threads { waits } else { &[] }
 }
 
-/// The names from `start` to `goal`, both included, if there is a way.
+/// The names from `start` to `goal`, both included, if there is a path.
 fn path(edges: &HashMap<Node, Vec<Edge>>, start: (Node, &str), goal: Node) -> Option<Vec<String>> {
     if start.0 == goal {
         return Some(vec![start.1.to_owned()]);

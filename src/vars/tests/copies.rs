@@ -65,7 +65,7 @@ fn thirty_levels_of_pairs_stay_small() {
     assert!(unsafe { snapshot.equals(array, &TestObjects) });
 }
 
-/// Sharing that differs between source and published copy does not make the comparison explode.
+/// The comparison stays fast even if source and published copy share differently.
 #[test]
 fn differently_shared_pairs_are_compared_quickly() {
     let mut heap = Heap::default();

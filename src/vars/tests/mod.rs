@@ -1,4 +1,4 @@
-//! The snapshot code against source arrays that are built here in the engine's layout, without an engine.
+//! Tests the snapshot code with source arrays built in the engine's layout, without an engine.
 
 #[cfg_attr(loom, allow(dead_code, reason = "the models need few kinds of values"))]
 mod source;

@@ -1,7 +1,7 @@
-//! Models that loom runs in every order of their threads' steps (`make model`): what readers get of a slot that is being
-//! published to, versions of several publishers, and the budget that worker scripts share.
+//! Models that loom runs in every interleaving (`make model`): readers of a slot during publishes, versions of several
+//! publishers, and the shared budget of worker scripts.
 //!
-//! Snapshots are hardened here: a look at one that has been freed ends the process.
+//! Snapshots are hardened here, so a read of a freed one crashes the process.
 
 use super::super::copy_budget::{Budget, CopyBudget};
 use super::super::layout::{ZArray, Zval};
@@ -14,7 +14,7 @@ use super::super::sync::Arc;
 use super::source::*;
 use loom::thread;
 
-/// A snapshot that says which one it is.
+/// A snapshot that contains its own number.
 fn numbered(number: u64) -> Snapshot {
     let mut heap = Heap::default();
     let array = heap.array(&Data::List(vec![Data::Int(number as i64)]));
@@ -22,7 +22,7 @@ fn numbered(number: u64) -> Snapshot {
     unsafe { Snapshot::copy_of(array, &TestObjects, Limits::default()) }.expect("a number can be published")
 }
 
-/// What a script reads of such a snapshot: memory, with nothing but a pin to keep it.
+/// A script's read of such a snapshot: memory that only a pin keeps.
 fn number(root: *const ZArray) -> u64 {
     // SAFETY: the caller's pins hold the snapshot, which is a packed array with one integer.
     unsafe { (*(*root).data.cast::<Zval>()).value.long as u64 }

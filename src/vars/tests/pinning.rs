@@ -1,4 +1,4 @@
-//! Slots and pins: versions, budgets, and who frees what.
+//! Slots and pins: versions, budgets, and the freeing of snapshots.
 
 use super::super::copy_budget::{Budget, CopyBudget};
 use super::super::pins::{Mode, Pins, Policy, Serve};
@@ -104,7 +104,7 @@ fn a_version_is_pinned_once() {
     assert_eq!(slot.current().map(|current| Arc::strong_count(&current.snapshot)), Some(3));
 }
 
-/// A pin for a copy goes when the copy is done.
+/// A pin for a copy is released when the copy is done.
 #[test]
 fn copies_are_unpinned() {
     let slot = Slot::new(b"name");

@@ -49,7 +49,7 @@ trait ShuffleMap: Strategy<Value = Data> + Sized {
 
 impl<S: Strategy<Value = Data>> ShuffleMap for S {}
 
-/// What `read` makes of a value: a map whose keys are 0, 1, 2, … is a list.
+/// Converts a value like `read`: a map with the keys 0, 1, 2, … is a list.
 fn normal(value: &Data) -> Data {
     match value {
         Data::List(items) => Data::List(items.iter().map(normal).collect()),

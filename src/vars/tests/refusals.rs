@@ -1,4 +1,4 @@
-//! What is refused, with its place (B24).
+//! Refused values, with their places (B24).
 
 use super::super::layout::*;
 use super::super::plan::{Limits, MAX_DEPTH};

@@ -1,4 +1,4 @@
-//! What a `worker` block with `background` declares.
+//! The settings of a `worker` block with `background`.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub enum ReadyWhen {
 pub struct BackgroundConfig {
     /// The script: absolute.
     pub file: PathBuf,
-    /// The same without symbolic links: another one is another config.
+    /// The same without symbolic links: a different target makes it a different worker.
     pub resolved: PathBuf,
     /// When it counts as ready.
     pub ready: ReadyWhen,

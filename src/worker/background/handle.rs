@@ -1,15 +1,15 @@
 //! The handle of a run: a connected pair of sockets. The script reads one end, and the server shuts the other down when
 //! the script should end.
 //!
-//! A pipe would not do: it reaches its end of file only when the last copy of its writing end is closed, and every
-//! forked process holds a copy. A shutdown ends the connection itself, however many processes hold descriptors of it.
+//! A pipe is not enough: it reaches end of file only when the last copy of its writing end is closed, and every forked
+//! process holds a copy. A shutdown ends the connection itself, however many processes hold descriptors of it.
 
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-/// The server's end. Dropping it brings the script's end to its end of file.
+/// The server's end. Its drop causes end of file at the script's end.
 pub(super) struct HandleEnd(UnixStream);
 
 /// A new handle: the script's end, and the server's.

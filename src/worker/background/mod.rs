@@ -26,14 +26,14 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 use work::BackgroundWork;
 
-/// What the workers of a process share.
+/// Shared by the workers of a process.
 #[derive(Clone)]
 pub struct Shared {
     /// How their threads are made.
     pub options: ThreadOptions,
     /// Which worker waits for which.
     pub waits: Arc<Waits>,
-    /// Set when the server stops: no worker starts any more, also none that a catch-all would make.
+    /// Set when the server stops: no worker starts any more, not even one of a catch-all.
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -54,18 +54,19 @@ pub struct Background {
 
 #[derive(Default)]
 struct State {
-    /// Threads that have been started and have not left their loop.
+    /// Threads that were started and are still in their loop.
     live: usize,
-    /// Live threads that are in a run of the script, and not between two.
+    /// Threads in a run of the script, not between two.
     running: usize,
-    /// Not all threads could be started, and the log says so.
+    /// Not all threads could be started; this was logged.
     is_short: bool,
     life: Lifecycle,
     /// Threads whose script is up: it has asked for its handle, or is ready.
     up: usize,
-    /// Why: a reload took it out of the configuration.
+    /// The reason: a reload has removed it from the configuration.
     retired: bool,
-    /// How often a restart was asked for. A run that began before the newest one should end, and its end is no failure.
+    /// How often a restart was asked for. A run that started before the newest one should end, and its end is not a
+    /// failure.
     restarts: u64,
     /// The worker of this name before a reload changed its configuration. No script starts before its threads have
     /// left.
@@ -77,7 +78,7 @@ struct State {
     /// How often it has been given up: the same.
     give_ups: u64,
     last_failure: Option<LastFailure>,
-    /// Exit status of the last run that ended, well or not.
+    /// Exit status of the last run that ended.
     last_exit: Option<i32>,
     runs: u64,
     counters: WorkerCounters,
@@ -135,7 +136,7 @@ impl Background {
         Self::with(name, scope, config, shared, published, State::default(), None)
     }
 
-    /// The same worker under another config. Its snapshot stays readable, and it stays ready if it was. Its
+    /// The same worker with another config. Its snapshot stays readable, and it stays ready if it was. Its
     /// script starts when the last script of `predecessor`, which the caller stops, has ended.
     pub fn succeed(predecessor: &Arc<Self>, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let Self { name, scope, slot, last_publish, .. } = &**predecessor;

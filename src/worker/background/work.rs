@@ -194,7 +194,7 @@ impl BackgroundWork {
         }
     }
 
-    /// The thread leaves its loop because of a failure that was noted. The worker is given up with the last thread of a pool;
+    /// The thread leaves its loop because of a recorded failure. The worker is given up with the last thread of a pool;
     /// before that the others may still publish.
     fn give_up(&mut self) {
         self.standing = Standing::Left;
@@ -218,7 +218,7 @@ impl BackgroundWork {
         (self.worker.identity(), self.number)
     }
 
-    /// Notes what follows on the end of the run.
+    /// Records what follows the end of the run.
     fn note(&self, follows: &Follows) {
         let mut state = self.worker.locked();
         match follows {

@@ -1,6 +1,6 @@
-//! What the global options declare of the classic threads.
+//! The settings of the classic threads in the global options.
 
-/// How many classic threads there are.
+/// The number of classic threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassicConfig {
     /// Threads from the start.

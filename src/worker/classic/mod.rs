@@ -1,4 +1,4 @@
-//! The classic threads: each request is a PHP request of its own. One group serves every block of the process; the scope
+//! The classic threads: each request is a separate PHP request. One group serves every block of the process; the scope
 //! comes with the job.
 
 mod config;
@@ -29,7 +29,7 @@ pub struct Classic {
 pub struct Status {
     /// Threads that have not ended.
     pub threads: usize,
-    /// How many more threads there may be under load.
+    /// How many more threads may start under load.
     pub reserve: usize,
     /// Threads that wait for a request.
     pub idle: usize,
@@ -66,7 +66,7 @@ impl Classic {
         self.config
     }
 
-    /// Where one block sends its requests.
+    /// The sender for the requests of one block.
     pub fn sender(self: &Arc<Self>, scope: Arc<dyn Scope>) -> Arc<dyn JobSender> {
         let may_grow = self.config.threads_max > self.config.threads;
         let grow: Option<Arc<dyn Fn() + Send + Sync>> = may_grow.then(|| {
@@ -119,7 +119,7 @@ impl Classic {
         }
     }
 
-    /// Whether a surplus thread may end; takes it off the count.
+    /// Whether a surplus thread may end; if so, subtracts it from the count.
     fn shrink(&self) -> bool {
         let step = |threads| scale::shrink(threads, self.config.threads).then(|| threads - 1);
         self.threads.fetch_update(Ordering::AcqRel, Ordering::Acquire, step).is_ok()

@@ -1,4 +1,4 @@
-//! What a `worker` block without `background` declares.
+//! The settings of a `worker` block without `background`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ pub struct HttpConfig {
     pub name: String,
     /// The script: absolute.
     pub file: PathBuf,
-    /// The same without symbolic links: another one is another config.
+    /// The same without symbolic links: a different target makes it a different worker.
     pub resolved: PathBuf,
     /// Threads.
     pub threads: usize,

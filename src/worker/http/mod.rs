@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use work::HttpWork;
 
-/// How often the log says that a boot is waited for.
+/// The interval of log records about a boot that is waited for.
 const BOOT_SAID_EVERY: Duration = Duration::from_secs(BOOT_SAID_EVERY_SECONDS);
 
 /// An HTTP worker.
@@ -34,11 +34,11 @@ pub struct HttpWorker {
     /// Protects what `wait_booted` looks at.
     boot: Mutex<Boot>,
     changed: Condvar,
-    /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone. Their scripts end then, and run
-    /// again only for requests that still come, until the queue is closed.
+    /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone. Then their scripts end,
+    /// and run again only for late requests, until the queue is closed.
     stop: Mutex<Option<Sender<Infallible>>>,
     stopped: Receiver<Infallible>,
-    /// Ends the runs that began under it; a restart puts a new one in its place. Protects the pair alone.
+    /// Ends the runs that started under it; a restart replaces it. Protects the pair alone.
     restart: Mutex<RestartSignal>,
 }
 
@@ -130,7 +130,7 @@ impl HttpWorker {
         }
     }
 
-    /// Restarts the script of every thread after the request in hand; requests wait in the queue meanwhile.
+    /// Restarts the script of every thread after its current request; requests wait in the queue meanwhile.
     /// Threads that were given up are started again. The caller interrupts scripts that do not end, see
     /// [`end_runs`](crate::threads::end_runs).
     ///
@@ -146,7 +146,8 @@ impl HttpWorker {
         started
     }
 
-    /// Ends the runs that began until now after the request in hand, and starts no thread. A run follows, unless the worker stops.
+    /// Ends the current runs after their current requests, and starts no thread. A run follows, unless the worker
+    /// stops.
     pub fn end_runs(&self) {
         *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
     }
@@ -179,11 +180,10 @@ impl HttpWorker {
         self.queue.sender(self.scope.clone(), None)
     }
 
-    /// Waits until every thread has asked for its first job or given up, and says from time to time that it does.
+    /// Waits until every thread has asked for its first job or given up, and logs the wait regularly.
     /// Blocks.
     ///
-    /// # Errors
-    /// No thread is left, or the worker is asked to stop; says why.
+    /// # Errors No thread is left, or the worker is asked to stop; with the reason.
     pub fn wait_booted(&self) -> Result<(), String> {
         let started = Instant::now();
         let mut said = started;
@@ -219,8 +219,8 @@ impl HttpWorker {
         }
     }
 
-    /// Asks the scripts without a request to end, and the others when they have none any more. Those that are idle now
-    /// always get `idle_time` for it. A request that still comes is served: a script runs once more for it.
+    /// Asks the idle scripts to end, and the others after their current request. Those that are idle now
+    /// always get `idle_time` for it. A late request is still served: a script runs once more for it.
     pub fn end_idle(&self, idle_time: Duration) {
         self.thread_group.spare_idle(idle_time);
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -229,7 +229,7 @@ impl HttpWorker {
     /// Asks the scripts to end after their request, and refuses new requests. Scripts without a request always get
     /// `idle_time` for it.
     pub fn stop(&self, idle_time: Duration) {
-        // First what keeps an ended script from being started again, then what ends it. Queued jobs are still taken.
+        // First prevent a restart of the script, then end it. Queued jobs are still taken.
         self.end_idle(idle_time);
         self.queue.close();
         self.locked().stopping = true;

@@ -1,4 +1,4 @@
-//! One PHP thread of an HTTP worker: what it runs next, and what follows on the end of a run.
+//! One PHP thread of an HTTP worker: its next run, and the consequences of its end.
 
 use super::{HttpConfig, HttpWorker};
 use crate::exchange::Exchange;
@@ -33,7 +33,7 @@ pub(super) struct HttpWork {
     given_up: bool,
     /// The request for which the script runs once more although the worker stops.
     late: Option<Box<dyn Exchange>>,
-    /// The script was asked to end when it had no request.
+    /// The script was idle when it was asked to end.
     ended_idle: bool,
 }
 
@@ -57,7 +57,7 @@ impl HttpWork {
         }
     }
 
-    /// Waits until the script may start; `false` when the worker stops and no request comes any more.
+    /// Waits until the script may start; `false` if the worker stops and no further request arrives.
     fn pause(&mut self) -> bool {
         let pause = crossbeam_channel::after(self.pause);
         select_biased! {
@@ -67,7 +67,7 @@ impl HttpWork {
         }
     }
 
-    /// Waits for a request that comes although the worker stops; `false` when none will.
+    /// Waits for a late request while the worker stops; `false` when none will.
     fn wait_late(&mut self) -> bool {
         let never = crossbeam_channel::never();
         if let Taken::Job(exchange, _) = self.worker.queue.take(None, [&never, &never]) {
@@ -142,7 +142,7 @@ impl Work for HttpWork {
 
     fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
         self.note_serving();
-        // Looked at first: under load the queue never runs empty.
+        // Checked first, because under load the queue never becomes empty.
         if self.late.is_none() && self.is_to_restart() {
             return None;
         }
@@ -177,7 +177,7 @@ impl Work for HttpWork {
             false if self.ended_idle => Asked::Stop,
             false => Asked::Nothing,
         };
-        // Its request is answered as one that no thread takes.
+        // Its request gets the answer of one without a thread.
         self.late = None;
         let end = RunEnd {
             kind: Kind::Http,
