@@ -278,7 +278,9 @@ fn no_script_takes_the_exit_status_of_another() {
     other.write(&Request::post("/eval.php", starts));
     wait_until("the other script", || server.path("ready").exists());
     assert_eq!(server.eval("return pcntl_wait($status);").value(), -1);
-    assert_eq!(server.eval("return pcntl_waitid(P_ALL, 0, $info, WEXITED | WNOHANG) ? 1 : 0;").value(), 0);
+    // PHP 8.2 and 8.3 do not have it.
+    let by_id = "return function_exists('pcntl_waitid') && pcntl_waitid(P_ALL, 0, $info, WEXITED | WNOHANG);";
+    assert_eq!(server.eval(by_id).value(), false);
     fs::write(server.path("done"), "").expect("files can be written");
     assert_eq!(Outcome::of_response(&other.read(false)).value(), 7);
 }
