@@ -210,6 +210,11 @@ void igor_reset_begin(igor_thread *self);
 void igor_reset(igor_thread *self);
 void igor_reset_end(igor_thread *self);
 
+/* session.c */
+void igor_session_end(void);
+void igor_session_start(void);
+void igor_session_limit_progress(void);
+
 /* signals.c */
 void igor_signals_install(void);
 void igor_signals_end(igor_thread *self);

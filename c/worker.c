@@ -8,13 +8,7 @@
 #include <php_variables.h>
 #include <ext/standard/basic_functions.h>
 #include <ext/standard/php_filestat.h>
-#include <ext/session/php_session.h>
 #include <ext/spl/spl_exceptions.h>
-
-/* The extension session may be absent, or a shared object that is not loaded. */
-#pragma weak ps_globals_id
-
-#define IGOR_SESSION_HANDLERS (sizeof(PS(mod_user_names)) / sizeof(zval))
 
 static void igor_free_value(zval *value)
 {
@@ -103,53 +97,6 @@ static void igor_boot_ini_restore(igor_thread *self)
 		}
 	} ZEND_HASH_FOREACH_END();
 	zend_hash_destroy(&changed);
-}
-
-/* Calls the module's own request shutdown, but keeps the script's handlers and session settings, which belong to the run.
- * Frameworks set them once, with the first session. */
-static void igor_session_shutdown(zend_module_entry *session)
-{
-	zval kept[IGOR_SESSION_HANDLERS], *handlers = (zval *) &PS(mod_user_names);
-	zend_string *class_name = PS(mod_user_class_name);
-	bool uses_methods = IGOR_SESSION_METHODS_GET();
-	size_t i;
-
-	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
-		ZVAL_COPY(&kept[i], &handlers[i]);
-	}
-	if (class_name != NULL) {
-		zend_string_addref(class_name);
-	}
-	session->request_shutdown_func(session->type, session->module_number);
-	for (i = 0; i < IGOR_SESSION_HANDLERS; i++) {
-		ZVAL_COPY_VALUE(&handlers[i], &kept[i]);
-	}
-	PS(mod_user_class_name) = class_name;
-	IGOR_SESSION_METHODS_SET(uses_methods);
-}
-
-/* Ends the current session, of a request or of the script between two requests. */
-static void igor_session_end(void)
-{
-	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
-
-	if (session != NULL) {
-		igor_session_shutdown(session);
-		/* The module leaves the variable to the end of the script; the next request must not see this one's data. */
-		zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
-	}
-}
-
-/* Prepares the next session. With session.auto_start the module opens it now, by the cookie that it finds: so this comes
- * after the request's superglobals, and never before there is a request. */
-static void igor_session_start(void)
-{
-	zend_module_entry *session = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("session"));
-
-	if (session != NULL) {
-		igor_session_end();
-		session->request_startup_func(session->type, session->module_number);
-	}
 }
 
 static void igor_boot_save(igor_thread *self)
@@ -304,13 +251,32 @@ static void igor_request_startup(igor_thread *self)
 	if (PG(expose_php)) {
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
+	igor_session_limit_progress();
 	igor_superglobals_renew();
 	igor_module_start("zlib");
 	igor_session_start();
 }
 
-static void igor_job_open(igor_thread *self)
+/* Code of the script can run in PHP's work at the start: the handler of a session that starts by itself, the classes of what
+ * it holds. If that throws, the request ends with a 500, and the run continues. */
+static bool igor_start_failed(void)
 {
+	if (EG(exception) == NULL) {
+		return false;
+	}
+	if (zend_is_unwind_exit(EG(exception))) {
+		zend_clear_exception();
+	} else {
+		zend_exception_error(EG(exception), E_WARNING);
+		SG(sapi_headers).http_response_code = 500;
+	}
+	return true;
+}
+
+/* False: the script's code must not see this request. */
+static bool igor_job_open(igor_thread *self)
+{
+	bool failed;
 	int handlers;
 
 	self->has_job = true;
@@ -321,9 +287,12 @@ static void igor_job_open(igor_thread *self)
 	igor_output_renew();
 	handlers = igor_error_handler_hide();
 	igor_request_startup(self);
+	failed = igor_start_failed();
 	igor_error_handler_show(handlers);
 	IGOR_FAULT("job_open done");
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);
+	/* A script must not process an incomplete form. */
+	return !failed && !self->body_aborted;
 }
 
 /* Ends output, session, body and SAPI of the current job. If a part bails out, the next parts still run; the caller sees
@@ -450,9 +419,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		self->stopping = true;
 		RETURN_FALSE;
 	}
-	igor_job_open(self);
-	/* A script must not process an incomplete form. */
-	if (self->body_aborted) {
+	if (!igor_job_open(self)) {
 		igor_job_close(self);
 		if (EG(exception) != NULL) {
 			RETURN_THROWS();

@@ -351,6 +351,48 @@ fn the_error_handler_sees_nothing_of_a_requests_start() {
     assert_eq!(handled, "HANDLEDmine", "the handler is there again");
 }
 
+/// A form with the progress of an upload started the session before the request's code: what the script's handler printed was
+/// in the answer, and what it threw ended the run.
+#[test]
+fn the_session_handler_sees_nothing_of_a_requests_start() {
+    let boot = "class Down extends SessionHandler { function open(string $path, string $name): bool {
+        if (isset($GLOBALS['down'])) { echo 'OPENED'; throw new Exception('down'); } return parent::open($path, $name); } }
+        session_set_save_handler(new Down());";
+    let server = worker(&format!("env BOOT `{boot}`")).frankenphp("php_ini session.save_path {$DIR}").start();
+    assert_eq!(value(&server, "session_start(); session_write_close(); $GLOBALS['down'] = true; return 1;"), 1);
+    let form = "--x\r\nContent-Disposition: form-data; name=\"PHP_SESSION_UPLOAD_PROGRESS\"\r\n\r\nkey\r\n--x\r\n\
+        Content-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n1\r\n--x--\r\n";
+    let upload = Request::post("/worker.php", form)
+        .header("Cookie", "PHPSESSID=abcdefabcdefabcdefabcdefab")
+        .header("Content-Type", "multipart/form-data; boundary=x");
+    let answer = server.send(&upload);
+    assert!(!answer.text().contains("OPENED"), "{}", answer.text());
+    assert_eq!(
+        value(&server, "return [$state->requests, ini_get('session.upload_progress.enabled')];"),
+        json!([3, "0"])
+    );
+}
+
+/// What code of the script throws while a session starts by itself ends its request alone.
+#[test]
+fn what_a_session_throws_at_a_requests_start_ends_its_request_alone() {
+    let boot = "class Wakes { function __wakeup() { throw new Exception('wakes up'); } }";
+    let server = worker(&format!("env BOOT `{boot}`"))
+        .frankenphp("php_ini session.auto_start 1\nphp_ini session.save_path {$DIR}")
+        .start();
+    let in_session = |code: &str| {
+        server.send(&Request::post("/worker.php", code).header("Cookie", "PHPSESSID=fedcbafedcbafedcbafedcba"))
+    };
+    assert_eq!(in_session("$_SESSION['of'] = new Wakes; return 1;").status, 200);
+    assert_eq!(in_session("return 2;").status, 500);
+    server.wait_log(&["Uncaught Exception: wakes up"]);
+    assert_eq!(
+        value(&server, "return $state->requests;"),
+        2,
+        "the run goes on, and the code of that request did not run"
+    );
+}
+
 /// If a client disconnects while its answer is flushed, only the request ends.
 #[test]
 fn a_client_that_goes_while_the_script_flushes_ends_its_request_alone() {
