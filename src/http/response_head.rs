@@ -27,10 +27,16 @@ impl Head {
     }
 }
 
-/// The script has set more than [`limits::RESPONSE_HEADERS_MAX`] headers.
+/// The script has set more headers than are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the script set more than {max} headers", max = limits::RESPONSE_HEADERS_MAX)]
-pub(super) struct TooManyHeaders;
+pub(super) enum HeadTooLarge {
+    /// More than [`limits::RESPONSE_HEADERS_MAX`].
+    #[error("the script set more than {max} headers", max = limits::RESPONSE_HEADERS_MAX)]
+    Count,
+    /// More than [`limits::RESPONSE_HEAD_BYTES_MAX`].
+    #[error("the script set headers of more than {max} bytes", max = limits::RESPONSE_HEAD_BYTES_MAX)]
+    Bytes,
+}
 
 /// Translates PHP's head. Fields that cannot be sent are dropped with a log record, because a response without one
 /// header is better than none. These are names and values with invalid bytes, an unreadable `Content-Length`, and the
@@ -38,13 +44,17 @@ pub(super) struct TooManyHeaders;
 /// either: CGI scripts set their status by it (RFC 3875, 6.3.3), and PHP passes a status line in it.
 ///
 /// # Errors
-/// There are too many headers.
-pub(super) fn from_php(head: &ResponseHead) -> Result<Head, TooManyHeaders> {
+/// There are too many headers, or they are too long.
+pub(super) fn from_php(head: &ResponseHead) -> Result<Head, HeadTooLarge> {
     let mut response = Response::new(());
     *response.status_mut() = status(head.status);
-    let (mut content_length, mut said) = (None, None);
+    let (mut content_length, mut said, mut bytes) = (None, None, 0);
     let headers = response.headers_mut();
     for (name, value) in head.headers() {
+        bytes += name.len() + value.len();
+        if bytes > limits::RESPONSE_HEAD_BYTES_MAX {
+            return Err(HeadTooLarge::Bytes);
+        }
         let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else {
             tracing::warn!(
                 header = %name.escape_ascii(),
@@ -61,7 +71,7 @@ pub(super) fn from_php(head: &ResponseHead) -> Result<Head, TooManyHeaders> {
             _ if is_connection_field(&name) => {
                 tracing::debug!(header = %name, "sending the response: dropped a header that is the server's to set");
             }
-            _ if headers.len() >= limits::RESPONSE_HEADERS_MAX => return Err(TooManyHeaders),
+            _ if headers.len() >= limits::RESPONSE_HEADERS_MAX => return Err(HeadTooLarge::Count),
             _ => {
                 headers.append(name, value);
             }
@@ -69,6 +79,10 @@ pub(super) fn from_php(head: &ResponseHead) -> Result<Head, TooManyHeaders> {
     }
     if let Some(said) = said {
         set_status(&mut response, said.as_bytes());
+    }
+    // hyper writes `<none>` for a status without usual words.
+    if response.status().canonical_reason().is_none() && response.extensions().get::<ReasonPhrase>().is_none() {
+        response.extensions_mut().insert(ReasonPhrase::from_static(b""));
     }
     Ok(Head { response, content_length })
 }
@@ -229,7 +243,20 @@ mod tests {
         }
         assert!(from_php(&head).is_ok());
         head.push_line(b"X-0: 2");
-        assert!(from_php(&head).is_err());
+        assert_eq!(from_php(&head).err(), Some(HeadTooLarge::Count));
+    }
+
+    #[test]
+    fn headers_that_are_too_long_are_no_answer() {
+        let head = |bytes: usize| {
+            let mut head = ResponseHead::new(200);
+            for _ in 0..2 {
+                head.push_line(&[b"X: ", vec![b'x'; bytes].as_slice()].concat());
+            }
+            from_php(&head).err()
+        };
+        let half = limits::RESPONSE_HEAD_BYTES_MAX / 2 - 1;
+        assert_eq!([head(half), head(half + 1)], [None, Some(HeadTooLarge::Bytes)]);
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub const RESPONSE_WRITE_IDLE_SECONDS_MAX: u64 = 60;
 /// ends at about 24,000.
 pub const RESPONSE_HEADERS_MAX: usize = 4096;
 
+/// The names and values of the header fields of one response. Clients refuse less (curl at 300 KiB, browsers at 256 KiB), and
+/// over HTTP/2 all of it is coded at once.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 1024 * 1024;
+
 /// Parts of a file in one response; a client that asks for more gets the whole file. Document viewers, which ask for
 /// the most, send a dozen.
 pub const RANGES_MAX: usize = 64;

@@ -131,6 +131,9 @@ fn an_answer_that_is_longer_than_announced_is_one_warning() {
 fn more_headers_than_can_be_sent_are_a_500() {
     let server = server();
     for script in SCRIPTS {
+        let long = "header('X: ' . str_repeat('x', 2 << 20)); echo 'text';";
+        assert_eq!(server.get(&target(script, long)).status, 500, "{script}");
+        server.wait_log(&["headers of more than 1048576 bytes"]);
         let code = "for ($i = 0; $i < 25000; $i++) header(\"X-$i: 1\"); echo 'text';";
         assert_eq!(server.get(&target(script, code)).status, 500, "{script}");
         let few = "for ($i = 0; $i < 90; $i++) header(\"X-$i: 1\"); echo 'text';";
@@ -188,6 +191,7 @@ fn the_status_is_what_the_script_says_in_any_way() {
         ("header('Status: 404'); echo 'text';", "HTTP/1.1 404 Not Found\r\n", "text"),
         ("header('HTTP/1.1 404 Nothing Here'); echo 'text';", "HTTP/1.1 404 Nothing Here\r\n", "text"),
         ("header('HTTP/1.0 299 Odd'); echo 'text';", "HTTP/1.1 299 Odd\r\n", "text"),
+        ("http_response_code(600); echo 'text';", "HTTP/1.1 600 \r\n", "text"),
         ("header('HTTP/1.1 404 Gone'); http_response_code(410); echo 'text';", "HTTP/1.1 410 Gone\r\n", "text"),
         ("http_response_code(205); echo 'text';", "HTTP/1.1 205 Reset Content\r\n", "\r\n\r\n"),
         ("header('Content-Type:'); echo 'text';", "HTTP/1.1 200 OK\r\n", "text"),
@@ -331,6 +335,43 @@ fn the_access_log_holds_refused_requests_and_who_sent_them() {
             assert_eq!(sent["headers"]["User-Agent"], json!(["probe/1"]), "{record}");
             assert_eq!(sent["headers"]["Referer"], json!(["http://b.test/?token=REDACTED"]), "{record}");
         }
+    }
+}
+
+/// S4: controls of C1, and the marks of Unicode that end a line or turn its direction, came into each log as they were.
+#[test]
+fn what_a_client_sends_is_escaped_in_every_log() {
+    let marks: String = ['\u{85}', '\u{9b}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}', '\u{feff}']
+        .into_iter()
+        .collect();
+    let log = |name: &str, lines: &str| (name.to_owned(), format!("log {{\n{lines}\n}}\nroot {{$DIR}}\nphp_server"));
+    let sites = [
+        log("text.test", "output file {$DIR}/text.log\nformat console"),
+        log("json.test", "output file {$DIR}/json.log\nformat json"),
+        log("main.test", "output stderr"),
+    ];
+    let hosts: Vec<(&str, &str)> = sites.iter().map(|(host, lines)| (host.as_str(), lines.as_str())).collect();
+    let server =
+        Igor::new().file("log.php", "<?php error_log('said ' . $_SERVER['HTTP_USER_AGENT']);").hosts(&hosts).start();
+    for (host, _) in hosts {
+        let answer = raw(
+            server.address(),
+            &format!(
+                "GET /log.php/x{marks}y?x{marks}y HTTP/1.1\r\nHost: {host}\r\nUser-Agent: x{marks}y\r\n\
+                 Referer: http://a.test/x{marks}y\r\nConnection: close\r\n\r\n"
+            ),
+        );
+        assert_eq!(status(&answer), "200", "{host}: {answer:?}");
+    }
+    let file = |name: &str| std::fs::read_to_string(server.path(name)).unwrap_or_default();
+    wait_until("the records", || {
+        let log = server.log.text();
+        let records = [file("text.log"), file("json.log")].iter().all(|text| text.contains("log.php"));
+        records && log.contains("log.php") && log.matches("said x").count() == 3
+    });
+    for text in [file("text.log"), file("json.log"), server.log.text()] {
+        assert!(!text.contains(|letter| marks.contains(letter)), "{}", text.escape_unicode());
+        assert!(text.contains("2028"), "what was sent is seen: {text}");
     }
 }
 
