@@ -1,6 +1,8 @@
 //! HTTP/2 frame by frame (RFC 9113): frames of browsers and of attackers. The site uses it without encryption, so that
 //! the tests control each byte.
 
+mod rules;
+
 use super::common::{DEADLINE, Igor, Server};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -59,6 +61,10 @@ impl Client {
         assert_eq!(client.next().map(|(kind, ..)| kind), Some(SETTINGS));
         client.0.write_all(&frame(SETTINGS, ACK, 0, b"")).expect("it is taken");
         client
+    }
+
+    fn write(&mut self, frames: &[u8]) {
+        self.0.write_all(frames).expect("it is taken");
     }
 
     /// The next frame: kind, flags, stream, payload. `None`: the connection has ended.
