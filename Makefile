@@ -246,10 +246,10 @@ interleavings: php ## 10,000 random interleavings of everything that can happen 
 # The corpus grows by what made the server answer in a new way; look at it before it is committed. With PHP_BUILD=asan the
 # sanitizer watches.
 .PHONY: fuzz-connections
-fuzz-connections: php ## Clients that send anything, for SECONDS (60) each over HTTP/1, HTTP/2 and FastCGI
+fuzz-connections: php ## Clients that send anything, for SECONDS (60) over HTTP/1, HTTP/2 and FastCGI side by side
 	$(WITH_PHP) $(if $(filter asan,$(PHP_BUILD)),ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests && $(ASAN_ENV)) \
 		FUZZ_KEEP=$(or $(KEEP),1) FUZZ_SECONDS=$(or $(SECONDS),60) \
-		$(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --no-capture,cargo test) \
+		$(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --test-threads 3 --success-output final,cargo test) \
 		--test integration $(if $(NEXTEST),,--) fuzz_connections::
 
 .PHONY: leak-probe
