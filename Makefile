@@ -204,6 +204,13 @@ fastcgi-peers: php ## nginx in front of the FastCGI responder
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) scripts/fastcgi-peers.sh $(TARGET)/debug/igor $(TARGET)/fastcgi-peers
 
+# Half a minute. With SAMPLE=1 it is skipped where Caddy is not installed and cannot be had.
+.PHONY: caddy-compare
+caddy-compare: php ## The same Caddyfile under Caddy with php-fpm, and the same requests (CASES=: some of the cases)
+	@scripts/php.sh install-packages caddy-compare || [ -n "$(SAMPLE)" ]
+	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) SAMPLE=$(SAMPLE) CASES="$(CASES)" scripts/caddy-compare.sh $(TARGET)/debug/igor $(TARGET)/caddy-compare
+
 # The sample takes a minute and a half on two free cores.
 .PHONY: applications
 applications: php ## Debian's WordPress, MediaWiki and others under igor, in a browser and beside php-fpm (SAMPLE=1, APPLICATIONS=: some)

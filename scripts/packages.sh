@@ -101,11 +101,14 @@ packages_of() {
         acme)
             printf '%s\n' curl openssl pebble
             ;;
+        caddy-compare)
+            printf '%s\n' caddy php-fpm
+            ;;
         fastcgi-peers)
             printf '%s\n' curl nginx
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, component-suites and fastcgi-peers"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, caddy-compare, component-suites and fastcgi-peers"
             ;;
     esac
 }

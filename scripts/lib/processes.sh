@@ -13,11 +13,11 @@ stop_all() {
 }
 trap stop_all EXIT
 
-# free_port: a port of the loopback interface that nothing listens on.
+# free_port: a port of the loopback interface that nothing listens on, below those that the system takes for connections.
 free_port() {
     local port
     while :; do
-        port=$((20000 + RANDOM % 20000))
+        port=$((20000 + RANDOM % 12000))
         if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             printf '%s\n' "$port"
             return

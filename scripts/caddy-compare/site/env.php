@@ -1,0 +1,2 @@
+<?php
+var_dump($_SERVER['APP_ENV'] ?? null, $_SERVER['FIXED'] ?? null, getenv('FIXED'));
