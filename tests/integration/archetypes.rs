@@ -40,10 +40,15 @@ fn server(name: &str, files: &[&str], variables: &[(&str, &str)]) -> Server {
 
 /// Requests each target and compares status and text.
 fn check(server: &Server, table: &[(&str, &str)]) {
+    check_with(server, "*/*", table);
+}
+
+/// The same for a client that accepts these types.
+fn check_with(server: &Server, accept: &str, table: &[(&str, &str)]) {
     let wrong: Vec<String> = table
         .iter()
         .filter_map(|(target, expected)| {
-            let answer = server.send(&Request::get(target));
+            let answer = server.send(&Request::get(target).header("Accept", accept));
             let found = match answer.header("location") {
                 Some(location) => format!("{} {location}", answer.status),
                 None => format!("{} {}", answer.status, answer.text().trim()),
@@ -392,4 +397,99 @@ fn several_front_controllers() {
     );
     let setup = server.send(&Request::get("/setup/step").header("Authorization", "Basic YWRtaW46c2VjcmV0"));
     assert_eq!((setup.status, setup.text().as_str()), (200, "setup/index.php"));
+}
+
+/// A server behind the proxy of a test: it says its name and what it was asked.
+fn behind(name: &str) -> Server {
+    Igor::new()
+        .site(&format!("respond \"{name} {{uri}} {{header.X-Forwarded-Host}} {{header.X-Forwarded-Proto}}\""))
+        .start()
+}
+
+#[test]
+fn api_platform() {
+    let pwa = behind("pwa");
+    let server = server(
+        "api_platform",
+        &[
+            "public/index.php",
+            "public/bundles/a.js",
+            "public/favicon.ico",
+            "public/docs/index.html",
+            "public/robots.txt",
+        ],
+        &[("APP_ROOT", "DIR"), ("PWA_UPSTREAM", &pwa.address().to_string())],
+    );
+    check_with(
+        &server,
+        "application/ld+json",
+        &[
+            ("/", "200 public/index.php"),
+            ("/books", "200 public/index.php"),
+            ("/books?page=2", "200 public/index.php"),
+            ("/docs.jsonld", "200 public/index.php"),
+            ("/bundles/a.js", "200 file public/bundles/a.js"),
+            ("/robots.txt", "200 file public/robots.txt"),
+            ("/favicon.ico", "200 pwa /favicon.ico 127.0.0.1 http"),
+            ("/_app/chunk.js", "200 pwa /_app/chunk.js 127.0.0.1 http"),
+        ],
+    );
+    check_with(
+        &server,
+        "text/html,application/xhtml+xml",
+        &[
+            ("/", "200 pwa / 127.0.0.1 http"),
+            ("/books/1?tab=reviews", "200 pwa /books/1?tab=reviews 127.0.0.1 http"),
+            ("/docs", "308 /docs/"),
+            ("/docs/", "200 public/index.php"),
+            ("/books.json", "200 public/index.php"),
+            ("/bundles/a.js", "200 file public/bundles/a.js"),
+            ("/admin-api/x", "200 public/index.php"),
+            ("/robots.txt", "200 pwa /robots.txt 127.0.0.1 http"),
+        ],
+    );
+    assert_eq!(server.get("/books").header("link"), Some("</api.jsonld>; rel=\"describedby\""));
+}
+
+#[test]
+fn nextcloud() {
+    let (office, push, only, cloud) = (behind("office"), behind("push"), behind("only"), behind("cloud"));
+    let server = server(
+        "nextcloud",
+        &[],
+        &[
+            ("PROTOCOL", "http"),
+            ("NC_DOMAIN", "127.0.0.1"),
+            ("APACHE_PORT", "0"),
+            ("DATA", "DIR/data"),
+            ("LOG_LEVEL", "INFO"),
+            ("OFFICE", &office.address().to_string()),
+            ("PUSH", &push.address().to_string()),
+            ("ONLYOFFICE", &only.address().to_string()),
+            ("CLOUD", &cloud.address().to_string()),
+        ],
+    );
+    check(
+        &server,
+        &[
+            ("/", "200 cloud / 127.0.0.1 http"),
+            ("/index.php/login", "200 cloud /index.php/login 127.0.0.1 http"),
+            ("/remote.php/dav/files", "200 cloud /remote.php/dav/files 127.0.0.1 http"),
+            ("/status.php?x=1", "200 cloud /status.php?x=1 127.0.0.1 http"),
+            ("/browser/", "200 office /browser/ 127.0.0.1 http"),
+            ("/browser/dist/a.js?v=1", "200 office /browser/dist/a.js?v=1 127.0.0.1 http"),
+            ("/hosting/discovery", "200 office /hosting/discovery 127.0.0.1 http"),
+            ("/browser", "200 cloud /browser 127.0.0.1 http"),
+            ("/push/ws", "200 push /ws 127.0.0.1 http"),
+            ("/push/test/cookie?a=b", "200 push /test/cookie?a=b 127.0.0.1 http"),
+            ("/onlyoffice/web-apps/x.js", "200 only /web-apps/x.js 127.0.0.1/onlyoffice https"),
+            ("/onlyoffice/", "200 only / 127.0.0.1/onlyoffice https"),
+            ("/.well-known/carddav", "301 /remote.php/dav/"),
+            ("/.well-known/caldav", "301 /remote.php/dav/"),
+            ("/.well-known/webfinger", "200 cloud /.well-known/webfinger 127.0.0.1 http"),
+        ],
+    );
+    assert_eq!(server.get("/").header("strict-transport-security"), Some("max-age=31536000;"));
+    drop(push);
+    assert_eq!(server.get("/push/ws").status, 502);
 }
