@@ -197,7 +197,7 @@ impl<'c> Assembly<'c> {
             config::Handler::Error(rule) => Handler::Error(rule.clone()),
             config::Handler::Abort => Handler::Abort,
             config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth.clone()),
-            config::Handler::RequestBody(bytes_max) => Handler::RequestBody(*bytes_max),
+            config::Handler::RequestBody(limits) => Handler::RequestBody(*limits),
             config::Handler::ReverseProxy(proxy) => Handler::Proxy(Arc::new(self.proxy(proxy))),
             config::Handler::Intercept(replies) => Handler::Intercept(self.replies(replies).into()),
             config::Handler::CopyResponse(status) => Handler::CopyResponse(status.clone()),

@@ -109,7 +109,7 @@ fn directive(handler: &Handler) -> (&'static str, String) {
         Handler::Redir(redir) => ("redir", format!("{redir:?}")),
         Handler::Error(rule) => ("error", format!("{rule:?}")),
         Handler::BasicAuth(auth) => ("basic_auth", format!("{auth:?}")),
-        Handler::RequestBody(bytes_max) => ("request_body", bytes_max.to_string()),
+        Handler::RequestBody(limits) => ("request_body", format!("{limits:?}")),
         Handler::Abort => ("abort", String::new()),
         // Header fields for an upstream may contain this server's credentials.
         Handler::ReverseProxy(proxy) => ("reverse_proxy", format!("{:?}", proxy.settings)),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::basic_auth::BasicAuth;
 use super::diagnostic::Position;
@@ -62,8 +63,8 @@ pub enum Handler {
     Error(ErrorRule),
     /// `basic_auth`: lets a request continue only with a name and a password.
     BasicAuth(BasicAuth),
-    /// `request_body`: the largest body of the request, in bytes.
-    RequestBody(u64),
+    /// `request_body`: bounds the body of the request.
+    RequestBody(BodyLimits),
     /// `abort`: closes the connection without an answer.
     Abort,
     /// `reverse_proxy` and `forward_auth`: another server answers.
@@ -115,6 +116,15 @@ pub struct ReverseProxy {
     pub trusted: Vec<IpRange>,
     /// The treatment of certain responses; the first match counts.
     pub replies: Vec<Reply>,
+}
+
+/// The bounds that `request_body` sets to the body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BodyLimits {
+    /// The largest body, in bytes.
+    pub bytes_max: Option<u64>,
+    /// How long the body may take altogether.
+    pub read_max: Option<Duration>,
 }
 
 /// The treatment of certain responses of a handler: `handle_response` and `replace_status`.

@@ -54,8 +54,8 @@ pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use format::format;
 pub use handlers::{
-    Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine, PhpServer,
-    PhpSettings, QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
+    BodyLimits, Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine,
+    PhpServer, PhpSettings, QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
 };
 pub use listener::{Bind, Listener};
 pub use matcher::{

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
@@ -15,25 +16,20 @@ use http_body::Body;
 use super::access_log::{HandledBy, LogNotes};
 use super::basic_auth::{self, Access};
 use super::body::ResponseBody;
-use super::cgi::CgiRequest;
 use super::connection::ConnectionInfo;
 use super::encode::Encoding;
-use super::exchange::{HttpExchange, Opened};
 use super::failure::Failure;
 use super::header_rules::HeaderChanges;
-use super::interim::{InterimSender, InterimSlot};
-use super::pace::Pace;
+use super::interim::InterimSlot;
 use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https};
-use super::queue::Refusal;
 use super::request::{RequestState, absolute_root};
-use super::request_body::{self, RequestBody};
-use super::routing::{self, Disk, Script, Target};
+use super::request_body::{self, BodyFailure};
+use super::routing::{self, Disk, Target};
 use super::settings::{Handler, PhpMode, PhpRoute, ReplyRoutes};
 use super::site::SiteSettings;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
 use crate::config::{BasicAuth, FileServer, HeaderRule, Layer, Redir, RequestView, Respond, Root, Status};
-use crate::limits;
 
 /// The outcome of a handler.
 pub(super) enum Outcome {
@@ -75,13 +71,37 @@ pub(super) struct Run<'s, B> {
     challenge: Option<HeaderValue>,
     /// The largest body that `request_body` allows, in bytes.
     pub(super) body_bytes_max: u64,
+    /// How long the body may take; `None`: as long as the client keeps its pace.
+    pub(super) body_read_max: Option<Duration>,
+    /// Why there is no whole body, if that is the failure.
+    body_failure: Option<BodyFailure>,
 }
 
 impl<'s, B> Run<'s, B> {
-    fn new(request: RequestState<'s>, body: B) -> Self {
+    pub(super) fn new(request: RequestState<'s>, body: B, body_read_max: Option<Duration>) -> Self {
         let (intercepts, replied, changes, encoding, challenge) = Default::default();
-        let body = Some(body);
-        Self { request, body, intercepts, replied, changes, encoding, challenge, body_bytes_max: u64::MAX }
+        let (body, body_bytes_max, body_failure) = (Some(body), u64::MAX, None);
+        Self {
+            request,
+            body,
+            intercepts,
+            replied,
+            changes,
+            encoding,
+            challenge,
+            body_bytes_max,
+            body_read_max,
+            body_failure,
+        }
+    }
+}
+
+impl<B> Run<'_, B> {
+    /// Ends the request because its body cannot be read. The connection ends, too.
+    pub(super) fn fail_by_body(&mut self, failure: BodyFailure) -> Outcome {
+        let failed = Failure { status: failure.status(), message: failure.to_string() };
+        self.body_failure = Some(failure);
+        Outcome::Failed(failed)
     }
 }
 
@@ -138,21 +158,24 @@ impl<'s> RequestContext<'s> {
         let mut request = RequestState::new(parts, self.host, self.connection, Path::new(""))
             .map_err(|_| (StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n"))?;
         request.trust(&self.site.trusted_proxies);
-        Ok(Run::new(request, body))
+        Ok(Run::new(request, body, self.site.body_read_max))
     }
 
     /// The response to a request that has failed.
-    async fn failed<B>(&mut self, failure: Failure, run: &mut Run<'s, B>) -> Response<ResponseBody>
+    pub(super) async fn failed<B>(&mut self, failure: Failure, run: &mut Run<'s, B>) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         if !self.site.error_routes.is_empty() {
             run.request.fail(&failure);
-            if let Outcome::Answered(response) = self.walk(&self.site.error_routes, run).await {
+            if let Outcome::Answered(mut response) = self.walk(&self.site.error_routes, run).await {
+                if run.body_failure.is_some() {
+                    request_body::end_connection(&mut response);
+                }
                 return response;
             }
         }
-        plain(failure.status, "")
+        run.body_failure.as_ref().map_or_else(|| plain(failure.status, ""), BodyFailure::response)
     }
 
     /// Takes the request from handler to handler until one answers.
@@ -216,8 +239,9 @@ impl<'s> RequestContext<'s> {
                 Outcome::Answered(aborted())
             }
             Handler::BasicAuth(auth) => Box::pin(self.authenticate(auth, run)).await,
-            Handler::RequestBody(bytes_max) => {
-                run.body_bytes_max = run.body_bytes_max.min(*bytes_max);
+            Handler::RequestBody(limits) => {
+                run.body_bytes_max = run.body_bytes_max.min(limits.bytes_max.unwrap_or(u64::MAX));
+                run.body_read_max = limits.read_max.into_iter().chain(run.body_read_max).min();
                 match announced_length(&run.request.parts) {
                     Some(length) if length > run.body_bytes_max => {
                         self.handled_by = HandledBy::Directive("request_body");
@@ -270,7 +294,7 @@ impl<'s> RequestContext<'s> {
             (target, php.settings.root.fixed().is_none().then(|| root.into_owned()))
         };
         match (target, &php.settings.file_server) {
-            (Target::Script(script), _) => Outcome::Answered(self.run(php, script, changed_root, run).await),
+            (Target::Script(script), _) => self.run(php, script, changed_root, run).await,
             (Target::File(file), Some(files)) => {
                 let root = changed_root.as_deref().or_else(|| php.settings.root.fixed()).unwrap_or(Path::new("/"));
                 Box::pin(self.serve_file(files, root, &file, &run.request)).await
@@ -319,97 +343,6 @@ impl<'s> RequestContext<'s> {
             _ => Outcome::Answered(response),
         }
     }
-
-    /// Runs a script that a web server in front has named.
-    pub(super) async fn named_script<B>(
-        &mut self,
-        php: &'s Arc<PhpRoute>,
-        script: Script,
-        parts: request::Parts,
-        body: B,
-    ) -> Response<ResponseBody>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-    {
-        let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
-            return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
-        };
-        let mut run = Run::new(request, body);
-        self.run(php, script, None, &mut run).await
-    }
-
-    /// Sends the request through the queue of its worker, or of the classic threads.
-    async fn run<B>(
-        &mut self,
-        php: &'s Arc<PhpRoute>,
-        script: Script,
-        changed_root: Option<PathBuf>,
-        run: &mut Run<'s, B>,
-    ) -> Response<ResponseBody>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-    {
-        // A proxy that let the request go on has taken the body.
-        let body = run.body.take();
-        let queue = match script.worker.map(|index| &php.workers[index]) {
-            Some(worker) => {
-                self.handled_by = HandledBy::Worker(&worker.name);
-                &worker.queue
-            }
-            None => {
-                self.handled_by = HandledBy::Classic;
-                &php.classic
-            }
-        };
-        let original_uri = run.request.take_original().map(|original| original.1);
-        // An `intercept` shows the request to other routes.
-        let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
-        let announced = announced_length(&parts);
-        let body = body.filter(|body| !body.is_end_stream());
-        let pace = Pace::within(self.site.body_read_max);
-        let (body, body_length) = match (body, php.settings.request_buffering_bytes_max) {
-            (None, _) => (RequestBody::None, Some(0)),
-            (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max, pace), announced),
-            // Boxed, so that requests without a body do not carry the room for it.
-            (Some(body), Some(bytes_max)) => {
-                let bytes_max = bytes_max.min(run.body_bytes_max);
-                match Box::pin(request_body::gather(body, announced, bytes_max, pace)).await {
-                    Ok(gathered) => {
-                        let length = gathered.length();
-                        (RequestBody::Gathered(gathered), Some(length))
-                    }
-                    Err(failure) => {
-                        failure.log();
-                        return failure.response();
-                    }
-                }
-            }
-        };
-        let open = || {
-            let request = CgiRequest {
-                body_length,
-                parts,
-                original_uri,
-                changed_root,
-                connection: *self.connection,
-                host: self.host.to_owned(),
-                script,
-                php: Arc::clone(php),
-            };
-            let interim = self.interim.map(InterimSender::new);
-            let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);
-            let on_withdrawn = move || {
-                if let Some(body) = body {
-                    body.discard();
-                }
-            };
-            (exchange, reply, on_withdrawn)
-        };
-        match queue.run(open, self.interim.map(|slot| &**slot)).await {
-            Ok(reply) => reply.map(ResponseBody::new),
-            Err(refusal) => refused(refusal),
-        }
-    }
 }
 
 /// The request for a file that is the page of a status: what the request says of parts, and of versions that the client
@@ -433,7 +366,7 @@ fn whole_page(parts: &request::Parts, is_failed: bool) -> request::Parts {
 }
 
 /// The length that the client announces. hyper has checked that it is a number.
-fn announced_length(parts: &request::Parts) -> Option<u64> {
+pub(super) fn announced_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -477,12 +410,6 @@ fn fixed_answer(respond: &Respond, request: &RequestState<'_>) -> Response<Respo
     if respond.close {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
-}
-
-fn refused(_: Refusal) -> Response<ResponseBody> {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "the server is busy, try again soon\n");
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
     response
 }
 

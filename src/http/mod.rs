@@ -6,7 +6,7 @@
 //!
 //! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`,
 //! `head_limit`, `write_limit`, `stall`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
-//! `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
+//! `script`, `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
 //! `replies`, `body`, `access_log`.
 
 pub mod access_log;
@@ -54,6 +54,7 @@ mod replies;
 mod request;
 mod request_body;
 mod response_head;
+mod script;
 mod stall;
 mod static_files;
 mod stream;

@@ -44,7 +44,7 @@ impl<'s> RequestContext<'s> {
                 client_ip: run.request.client_ip(),
                 is_trusted: self.is_trusted(route),
                 body_bytes_max: run.body_bytes_max,
-                body_read_max: self.site.body_read_max,
+                body_read_max: run.body_read_max,
             };
             let request = &mut run.request;
             let prepare = |parts: &mut request::Parts, upstream: &crate::config::UpstreamAddress| {

@@ -45,8 +45,7 @@ pub(super) enum BodyFailure {
 }
 
 impl BodyFailure {
-    /// The answer to the request. The connection ends with it: what follows on it cannot be distinguished from the
-    /// missing rest.
+    /// The answer to the request.
     pub(super) fn response(&self) -> Response<ResponseBody> {
         let text = match self {
             Self::Broken => "the body of this request is not whole\n",
@@ -56,14 +55,15 @@ impl BodyFailure {
             Self::File(_) => "",
         };
         let mut response = plain(self.status(), text);
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        end_connection(&mut response);
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
         }
         response
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of the failure.
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Broken => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -80,6 +80,11 @@ impl BodyFailure {
             _ => tracing::info!("reading the request body: {self}"),
         }
     }
+}
+
+/// The connection ends with this response: what follows on it cannot be distinguished from the missing rest of a body.
+pub(super) fn end_connection(response: &mut Response<ResponseBody>) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Bytes that all requests together hold in one kind of place.

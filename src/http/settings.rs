@@ -7,8 +7,8 @@ use super::proxy::Proxy;
 use super::queue::RequestQueue;
 use super::tree::Routes;
 use crate::config::{
-    BasicAuth, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, PhpSettings, Redir, Respond,
-    ResponseMatcher, Status, Text,
+    BasicAuth, BodyLimits, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, PhpSettings, Redir,
+    Respond, ResponseMatcher, Status, Text,
 };
 
 /// The action of a route. A new kind needs a variant here, and an arm in `http::answer`.
@@ -30,8 +30,8 @@ pub enum Handler {
     Abort,
     /// `basic_auth`: asks for a name and a password.
     BasicAuth(BasicAuth),
-    /// `request_body`: the largest body of the request, in bytes.
-    RequestBody(u64),
+    /// `request_body`: bounds the body of the request.
+    RequestBody(BodyLimits),
     /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.
     Php(Arc<PhpRoute>),
     /// `file_server`.

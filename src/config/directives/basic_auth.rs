@@ -2,7 +2,7 @@
 
 use super::super::basic_auth::{BasicAuth, PasswordHash};
 use super::super::context::Context;
-use super::super::handlers::Handler;
+use super::super::handlers::{BodyLimits, Handler};
 use super::super::limits;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
@@ -53,30 +53,39 @@ fn account(node: &Node, context: &mut Context<'_>) -> Option<(String, PasswordHa
 }
 
 /// The directives of a `request_body` block.
-pub(super) static REQUEST_BODY: Table<Option<u64>> = Table {
+pub(super) static REQUEST_BODY: Table<BodyLimits> = Table {
     block: "a `request_body` block",
     origin: "Caddy",
-    directives: &[Directive {
-        name: "max_size",
-        usage: "max_size SIZE",
-        doc: "The largest body; a request with more gets the status 413.",
-        times: Times::Once,
-        apply: |bytes_max, node, context| {
-            *bytes_max =
-                context.one(node).and_then(|word| values::size(word, context)).map(|bytes| bytes as u64).or(*bytes_max);
+    directives: &[
+        Directive {
+            name: "max_size",
+            usage: "max_size SIZE",
+            doc: "The largest body; a request with more gets the status 413.",
+            times: Times::Once,
+            apply: |limits, node, context| {
+                let size = context.one(node).and_then(|word| values::size(word, context));
+                limits.bytes_max = size.map(|bytes| bytes as u64);
+            },
         },
-    }],
-    ignored: &[
-        ("read_timeout", "igor has a time limit of its own for bodies, see docs/operations.md"),
-        ("write_timeout", "igor has a time limit of its own for responses, see docs/operations.md"),
+        Directive {
+            name: "read_timeout",
+            usage: "read_timeout DURATION",
+            doc: "How long the body may take altogether; a request that takes longer gets the status 408.",
+            times: Times::Once,
+            apply: |limits, node, context| {
+                let time = context.one(node).and_then(|word| values::duration(word, context));
+                limits.read_max = time.filter(|time| !time.is_zero());
+            },
+        },
     ],
+    ignored: &[("write_timeout", "the global option `servers` has `timeouts { write }` for all responses")],
     unsupported: &[("set", "remove it; a body is passed on as the client has sent it")],
 };
 
-/// `request_body { max_size SIZE }`. `args` is what follows the matcher.
+/// `request_body { max_size SIZE, read_timeout DURATION }`. `args` is what follows the matcher.
 pub(super) fn request_body(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {
     context.count_args(node, args, 0, 0)?;
-    let mut bytes_max = None;
-    REQUEST_BODY.apply(&mut bytes_max, node.children(), context);
-    bytes_max.map(Handler::RequestBody)
+    let mut limits = BodyLimits::default();
+    REQUEST_BODY.apply(&mut limits, node.children(), context);
+    Some(Handler::RequestBody(limits))
 }

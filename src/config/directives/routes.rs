@@ -160,12 +160,7 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             "An older name of `basic_auth`.",
             basic_auth
         ),
-        handler!(
-            "request_body",
-            "request_body [MATCHER] { max_size SIZE }",
-            "Bounds the body of the request.",
-            request_body
-        ),
+        handler!("request_body", "request_body [MATCHER] { … }", "Bounds the body of the request.", request_body),
         handler!("invoke", "invoke [MATCHER] NAME", "Takes the routes of the block `&(NAME) { … }`.", invoke),
         handler!("abort", "abort [MATCHER]", "Closes the connection without an answer.", abort),
         handler!(

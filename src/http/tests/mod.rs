@@ -143,7 +143,7 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
             config::Handler::Error(rule) => Handler::Error(rule),
             config::Handler::Abort => Handler::Abort,
             config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth),
-            config::Handler::RequestBody(bytes_max) => Handler::RequestBody(bytes_max),
+            config::Handler::RequestBody(limits) => Handler::RequestBody(limits),
             config::Handler::CopyResponse(status) => Handler::CopyResponse(status),
             config::Handler::ReverseProxy(_) | config::Handler::Intercept(_) => {
                 panic!("these tests have no routes in a reverse_proxy or an intercept")

@@ -1,0 +1,126 @@
+//! Sends a request to the PHP threads: gathers its body, and waits for the response.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header, request};
+use http_body::Body;
+
+use super::access_log::HandledBy;
+use super::answer::{Outcome, RequestContext, Run, announced_length};
+use super::body::ResponseBody;
+use super::cgi::CgiRequest;
+use super::exchange::{HttpExchange, Opened};
+use super::interim::InterimSender;
+use super::pace::Pace;
+use super::plain::plain;
+use super::queue::Refusal;
+use super::request::RequestState;
+use super::request_body::{self, RequestBody};
+use super::routing::Script;
+use super::settings::PhpRoute;
+use crate::limits;
+
+impl<'s> RequestContext<'s> {
+    /// Runs a script that a web server in front has named.
+    pub(super) async fn named_script<B>(
+        &mut self,
+        php: &'s Arc<PhpRoute>,
+        script: Script,
+        parts: request::Parts,
+        body: B,
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let Ok(request) = RequestState::new(parts, self.host, self.connection, Path::new("")) else {
+            return plain(StatusCode::BAD_REQUEST, "the path of this request cannot be decoded\n");
+        };
+        let mut run = Run::new(request, body, self.site.body_read_max);
+        match self.run(php, script, None, &mut run).await {
+            Outcome::Answered(response) => response,
+            Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
+            Outcome::Failed(failure) => Box::pin(self.failed(failure, &mut run)).await,
+        }
+    }
+
+    /// Sends the request through the queue of its worker, or of the classic threads.
+    pub(super) async fn run<B>(
+        &mut self,
+        php: &'s Arc<PhpRoute>,
+        script: Script,
+        changed_root: Option<PathBuf>,
+        run: &mut Run<'s, B>,
+    ) -> Outcome
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        // A proxy that let the request go on has taken the body.
+        let body = run.body.take();
+        let queue = match script.worker.map(|index| &php.workers[index]) {
+            Some(worker) => {
+                self.handled_by = HandledBy::Worker(&worker.name);
+                &worker.queue
+            }
+            None => {
+                self.handled_by = HandledBy::Classic;
+                &php.classic
+            }
+        };
+        let announced = announced_length(&run.request.parts);
+        let body = body.filter(|body| !body.is_end_stream());
+        let pace = Pace::within(run.body_read_max);
+        let (body, body_length) = match (body, php.settings.request_buffering_bytes_max) {
+            (None, _) => (RequestBody::None, Some(0)),
+            (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max, pace), announced),
+            // Boxed, so that requests without a body do not carry the room for it.
+            (Some(body), Some(bytes_max)) => {
+                let bytes_max = bytes_max.min(run.body_bytes_max);
+                match Box::pin(request_body::gather(body, announced, bytes_max, pace)).await {
+                    Ok(gathered) => {
+                        let length = gathered.length();
+                        (RequestBody::Gathered(gathered), Some(length))
+                    }
+                    Err(failure) => {
+                        failure.log();
+                        return run.fail_by_body(failure);
+                    }
+                }
+            }
+        };
+        let original_uri = run.request.take_original().map(|original| original.1);
+        // An `intercept` shows the request to other routes.
+        let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
+        let open = || {
+            let request = CgiRequest {
+                body_length,
+                parts,
+                original_uri,
+                changed_root,
+                connection: *self.connection,
+                host: self.host.to_owned(),
+                script,
+                php: Arc::clone(php),
+            };
+            let interim = self.interim.map(InterimSender::new);
+            let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);
+            let on_withdrawn = move || {
+                if let Some(body) = body {
+                    body.discard();
+                }
+            };
+            (exchange, reply, on_withdrawn)
+        };
+        Outcome::Answered(match queue.run(open, self.interim.map(|slot| &**slot)).await {
+            Ok(reply) => reply.map(ResponseBody::new),
+            Err(refusal) => refused(refusal),
+        })
+    }
+}
+
+fn refused(_: Refusal) -> Response<ResponseBody> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "the server is busy, try again soon\n");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
+    response
+}
