@@ -94,7 +94,7 @@ fn routes(list: &[Route]) -> Vec<Value> {
 /// The directive of a handler, and its settings. Variables of scripts are left out, because they hold passwords.
 fn directive(handler: &Handler) -> (&'static str, String) {
     let without_variables = |server: &PhpServer| {
-        let settings = PhpSettings { env: Vec::new(), ..server.settings.clone() };
+        let settings = PhpSettings { env: Vec::new(), env_of_request: Vec::new(), ..server.settings.clone() };
         format!("{:?}", PhpServer { settings, workers: Vec::new(), ..server.clone() })
     };
     match handler {

@@ -289,6 +289,8 @@ pub struct PhpSettings {
     pub split_path: Vec<String>,
     /// Appended to `$_SERVER` and the environment, in order; an existing key is replaced.
     pub env: Vec<(String, String)>,
+    /// The same for values with placeholders, which only the scripts of requests get.
+    pub env_of_request: Vec<(String, Text)>,
     /// Whether symbolic links in `root` are resolved before PHP sees the path.
     pub resolve_root_symlink: bool,
     /// How `php_server` serves existing files that are not scripts; `None`: not at all. A root of the file server
@@ -313,6 +315,7 @@ impl PhpSettings {
             index: vec!["index.php".to_owned()],
             split_path: vec![".php".to_owned()],
             env: Vec::new(),
+            env_of_request: Vec::new(),
             resolve_root_symlink: true,
             file_server: Some(FileServer::new(Root::OfRequest)),
             leaves_files: false,

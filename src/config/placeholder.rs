@@ -289,7 +289,8 @@ fn write_header(request: &dyn RequestView, name: &str, out: &mut String) {
     let mut first = true;
     request.any_header(name, &mut |value| {
         if !std::mem::take(&mut first) {
-            out.push_str(", ");
+            // Without a space, as in Caddy.
+            out.push(',');
         }
         out.push_str(value);
         false

@@ -300,7 +300,9 @@ impl<'s> RequestContext<'s> {
                 Box::pin(self.serve_file(files, root, &file, &run.request)).await
             }
             (Target::AddSlash, _) => {
-                Outcome::Answered(redirect_to_directory(&run.request.parts, run.request.file_path()))
+                let path = run.request.sent_path();
+                let path = path.as_deref().unwrap_or(run.request.file_path());
+                Outcome::Answered(redirect_to_directory(&run.request.parts, path))
             }
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
             // As in Caddy, a `php_server` without `file_server` passes a request that it does not answer to the
@@ -326,6 +328,16 @@ impl<'s> RequestContext<'s> {
         } else {
             static_files::serve(files, root, &request.parts, path, &Disk).await
         };
+        if let Some(sent) = request.sent_path().filter(|_| !is_failed) {
+            match rewritten_directory(&sent, path, response.status()) {
+                Slash::AsServed => {}
+                Slash::Missing => return Outcome::Answered(redirect_to_directory(&request.parts, &sent)),
+                Slash::NotNeeded => {
+                    let path = [path, b"/"].concat();
+                    response = static_files::serve(files, root, &request.parts, &path, &Disk).await;
+                }
+            }
+        }
         match (response.status(), request.failure) {
             (StatusCode::NOT_FOUND, _) if files.pass_thru => Outcome::GoOn,
             (StatusCode::OK, _) if files.status != Status::Usual => {
@@ -342,6 +354,31 @@ impl<'s> RequestContext<'s> {
             }
             _ => Outcome::Answered(response),
         }
+    }
+}
+
+/// What the slash at the end of a directory's path asks for.
+enum Slash {
+    /// The response is right.
+    AsServed,
+    /// The client should ask again, with a slash: relative links of an index file need it.
+    Missing,
+    /// The directory is served without a slash.
+    NotNeeded,
+}
+
+/// As in Caddy, the slash counts that the client sent, unless a rewrite has changed the last part of the path.
+fn rewritten_directory(sent: &[u8], path: &[u8], status: StatusCode) -> Slash {
+    let trimmed = |path: &[u8]| path.strip_suffix(b"/").unwrap_or(path).to_vec();
+    let last = |path: &[u8]| trimmed(path).rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
+    let is_index = path.ends_with(b"/") && status.is_success();
+    if status != StatusCode::PERMANENT_REDIRECT && !is_index {
+        return Slash::AsServed;
+    }
+    match last(sent) == last(path) {
+        true if !sent.ends_with(b"/") => Slash::Missing,
+        false if !is_index => Slash::NotNeeded,
+        _ => Slash::AsServed,
     }
 }
 
@@ -406,11 +443,21 @@ fn redirection(redir: &Redir, request: &RequestState<'_>) -> Response<ResponseBo
 
 fn fixed_answer(respond: &Respond, request: &RequestState<'_>) -> Response<ResponseBody> {
     let status = status(&respond.status, StatusCode::OK, request);
-    let mut response = plain(status, &respond.body.rendered(request));
+    let body = respond.body.rendered(request);
+    let mut response = plain(status, &body);
+    // As in Caddy.
+    if is_json(&body) {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     if respond.close {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Whether the text is an object or an array in JSON.
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Runs a handler; a panic in it costs this request only. The caller holds the future: this one would hold it twice.

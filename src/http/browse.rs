@@ -1,6 +1,7 @@
 //! `file_server browse`: the list of a directory, as a page for people or as JSON for programs.
 
 use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -19,6 +20,7 @@ struct Entry {
     size: u64,
     url: String,
     mod_time: String,
+    mode: u32,
     is_dir: bool,
     is_symlink: bool,
     #[serde(skip)]
@@ -71,9 +73,16 @@ fn read(directory: &Path, is_visible: &dyn Fn(&Path) -> bool) -> std::io::Result
             url.push('/');
         }
         let is_symlink = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        Some(Entry { name, size: metadata.len(), url, mod_time: time_of(modified), is_dir, is_symlink, modified })
+        let mode = mode_in_json(&metadata);
+        Some(Entry { name, size: metadata.len(), url, mod_time: time_of(modified), mode, is_dir, is_symlink, modified })
     };
     Ok(visible.filter_map(entry).take(limits::LISTED_FILES_MAX).collect())
+}
+
+/// The permissions, with the bit by which Go marks a directory.
+fn mode_in_json(metadata: &std::fs::Metadata) -> u32 {
+    const DIRECTORY: u32 = 1 << 31;
+    metadata.permissions().mode() & 0o777 | if metadata.is_dir() { DIRECTORY } else { 0 }
 }
 
 fn time_of(time: SystemTime) -> String {

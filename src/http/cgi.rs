@@ -30,6 +30,8 @@ pub(super) struct CgiRequest {
     /// The length of the body in bytes; `None` if it is streamed and the client sent no length.
     pub(super) body_length: Option<u64>,
     pub(super) script: Script,
+    /// The variables of the block whose values depend on the request.
+    pub(super) own_env: Vec<(String, String)>,
     pub(super) php: Arc<PhpRoute>,
 }
 
@@ -80,12 +82,12 @@ const OWN_VARS: usize = 27;
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
 fn server_vars(request: &CgiRequest) -> Pairs {
     let CgiRequest { parts, php, .. } = request;
-    let count = OWN_VARS + parts.headers.keys_len() + php.settings.env.len();
+    let count = OWN_VARS + parts.headers.keys_len() + php.settings.env.len() + request.own_env.len();
     let mut vars = Pairs::with_capacity(count, SERVER_VARS_BYTES);
     push_headers(&mut vars, &parts.headers);
     push_cgi(&mut vars, request);
     push_for_php(&mut vars, request);
-    for (name, value) in &php.settings.env {
+    for (name, value) in php.settings.env.iter().chain(&request.own_env) {
         vars.set(until_nul(name.as_bytes()), value.as_bytes());
     }
     vars

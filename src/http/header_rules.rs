@@ -81,7 +81,8 @@ impl Change {
             HeaderOp::Remove { field } => return settable(field).map(Self::Remove),
         };
         let name = settable(field)?;
-        let Ok(value) = HeaderValue::try_from(value.render(request)) else {
+        // As in Caddy, a line break in a value is a space.
+        let Ok(value) = HeaderValue::try_from(value.render(request).replace(['\r', '\n'], " ")) else {
             tracing::debug!(header = field, "changing a response: the value holds bytes that HTTP does not allow");
             return None;
         };

@@ -89,6 +89,11 @@ impl<'r> RequestState<'r> {
         self.original.take()
     }
 
+    /// The normalized path that the client sent, if it was changed.
+    pub(super) fn sent_path(&self) -> Option<Vec<u8>> {
+        paths::normalize(self.original.as_deref()?.1.path()).ok()
+    }
+
     /// Takes the head, for a handler that forwards it; the request is not used after that.
     pub(super) fn take_parts(&mut self) -> request::Parts {
         std::mem::replace(&mut self.parts, http::Request::new(()).into_parts().0)

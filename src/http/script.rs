@@ -89,6 +89,8 @@ impl<'s> RequestContext<'s> {
                 }
             }
         };
+        let own_env = php.settings.env_of_request.iter();
+        let own_env = own_env.map(|(name, text)| (name.clone(), text.render(&run.request))).collect();
         let original_uri = run.request.take_original().map(|original| original.1);
         // An `intercept` shows the request to other routes.
         let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
@@ -101,6 +103,7 @@ impl<'s> RequestContext<'s> {
                 connection: *self.connection,
                 host: self.host.to_owned(),
                 script,
+                own_env,
                 php: Arc::clone(php),
             };
             let interim = self.interim.map(InterimSender::new);

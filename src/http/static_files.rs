@@ -306,7 +306,8 @@ fn failed(file: &Path, error: &io::Error) -> Response<ResponseBody> {
 /// Text without a charset is read as Latin-1 by some clients; files on disk are UTF-8 today.
 fn name_charset(headers: &mut HeaderMap) {
     let Some(value) = headers.get_mut(header::CONTENT_TYPE) else { return };
-    let bytes = value.as_bytes();
+    // The registered type, which browsers want for modules (RFC 9239).
+    let bytes = if value.as_bytes() == b"application/javascript" { b"text/javascript" } else { value.as_bytes() };
     if bytes.starts_with(b"text/") && !bytes.contains(&b';') {
         let with_charset = Bytes::from([bytes, b"; charset=utf-8"].concat());
         if let Ok(with_charset) = HeaderValue::from_maybe_shared(with_charset) {

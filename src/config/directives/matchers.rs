@@ -290,7 +290,8 @@ pub(super) fn path_pattern(word: &Token, context: &mut Context<'_>) -> Option<Pa
         context.error_with_hint(&word.position, message, "only `*` is a wildcard in paths");
         return None;
     }
-    Some(PathPattern::new(text))
+    // Paths are compared decoded, so what the pattern escapes is decoded, too.
+    Some(PathPattern::new(&percent_encoding::percent_decode_str(text).decode_utf8_lossy()))
 }
 
 fn method(word: &Token, context: &mut Context<'_>) -> Option<String> {

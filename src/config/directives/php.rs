@@ -8,7 +8,7 @@ use super::super::model::ScopeLabel;
 use super::super::settings::StoreSettings;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
-use super::super::text::word_in_braces;
+use super::super::text::{Text, word_in_braces};
 use super::super::values;
 use super::document_root::root;
 use super::file_server::{FILE_SERVER, sensitive};
@@ -82,7 +82,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             usage: "env NAME VALUE",
             doc: "Sets an environment variable of the scripts and workers of the block.",
             times: Times::Many,
-            apply: |php, node, context| set_variable(&mut php.settings.env, node, context),
+            apply: environment,
         },
         Directive {
             name: "resolve_root_symlink",
@@ -249,6 +249,22 @@ pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>
         }
     }
     draft.finish(context)
+}
+
+/// `env NAME VALUE`. A word in braces that is no placeholder is text, as in FrankenPHP.
+fn environment(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
+    let PhpSettings { env, env_of_request, .. } = &mut php.settings;
+    if let [name, value] = node.args() {
+        env_of_request.retain(|(known, _)| *known != name.text);
+        if let Some(text) = Text::parse(&value.text, &[]).ok().filter(|text| text.as_literal().is_none()) {
+            if let Some((name, _)) = values::variable(node, context) {
+                env.retain(|(known, _)| *known != name);
+                env_of_request.push((name, text));
+            }
+            return;
+        }
+    }
+    set_variable(env, node, context);
 }
 
 fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {

@@ -108,7 +108,7 @@ fn query_change(words: &[Token], context: &mut Context<'_>) -> Option<QueryChang
 }
 
 /// `try_files FILE… [{ policy POLICY }]`: as in Caddy, a matcher `file` with a rewrite to what it finds. A file with a
-/// query ends a list, because each query belongs to one target.
+/// query is a list of its own, because the query belongs to this target alone.
 pub(super) fn try_files(routes: &mut RoutesDraft, node: &Node, context: &mut Context<'_>) {
     let Some(words) = context.count_args(node, node.args(), 1, usize::MAX) else { return };
     let mut policy = TryPolicy::default();
@@ -124,13 +124,15 @@ pub(super) fn try_files(routes: &mut RoutesDraft, node: &Node, context: &mut Con
         let (path, query) =
             word.text.split_once('?').map_or((word.text.as_str(), None), |(path, query)| (path, Some(query)));
         let Some(file) = values::text(&Token { text: path.to_owned(), ..word.clone() }, context) else { return };
-        files.push(file);
-        if let Some(query) = query {
-            let Some(query) = values::text(&Token { text: format!("?{query}"), ..word.clone() }, context) else {
-                return;
-            };
-            inner.push(tried(std::mem::take(&mut files), policy, Some(&query), node));
+        let Some(query) = query else {
+            files.push(file);
+            continue;
+        };
+        let Some(query) = values::text(&Token { text: format!("?{query}"), ..word.clone() }, context) else { return };
+        if !files.is_empty() {
+            inner.push(tried(std::mem::take(&mut files), policy, None, node));
         }
+        inner.push(tried(vec![file], policy, Some(&query), node));
     }
     if !files.is_empty() {
         inner.push(tried(files, policy, None, node));

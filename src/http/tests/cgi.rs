@@ -52,6 +52,7 @@ impl Fixture {
             host: "example.com".to_owned(),
             body_length: self.body_length,
             script,
+            own_env: Vec::new(),
             php: Arc::new(php),
         })
     }
