@@ -111,6 +111,11 @@ function parts(string $answer, int $port): array
         $parts[$name] = in_array($name, OPAQUE, true) ? 'present' : implode(' | ', $values);
     }
     $body = str_replace(["\r\n", ":$port", (string) $port], ["\n", ':PORT', 'PORT'], (string) $body);
+    if (in_array($parts['STATUS'], ['301', '302', '303', '307', '308'], true)) {
+        // Go adds a page to a redirect, which no client shows.
+        unset($parts['content-type']);
+        return $parts;
+    }
     $described = str_starts_with($body, '{"REQUEST_METHOD"') ? json_decode($body, true) : null;
     foreach ($described ?? ['BODY' => $body] as $name => $value) {
         $parts[$described === null ? $name : "\$_SERVER $name"] = $value;

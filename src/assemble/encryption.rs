@@ -13,6 +13,7 @@ pub(crate) struct Encryption {
     keeper: Option<Keeper>,
     proxy_protocol: Option<Arc<ProxyProtocol>>,
     timeouts: Timeouts,
+    head_bytes_max: Option<usize>,
     h2c: bool,
 }
 
@@ -43,6 +44,7 @@ impl Encryption {
             keeper: Some(keeper),
             proxy_protocol,
             timeouts: config.global.timeouts,
+            head_bytes_max: config.global.head_bytes_max,
             h2c: protocols.h2c,
         })
     }
@@ -52,7 +54,8 @@ impl Encryption {
         let endpoint = self.endpoints.iter().find(|(known, _)| known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
         let (fastcgi, proxy_protocol) = (self.fastcgi.contains(listener), self.proxy_protocol.clone());
-        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts: self.timeouts, h2c: self.h2c }
+        let Self { timeouts, head_bytes_max, h2c, .. } = *self;
+        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts, head_bytes_max, h2c }
     }
 
     /// Obtains missing certificates and renews old ones, until the returned handle is dropped.

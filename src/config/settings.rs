@@ -34,6 +34,8 @@ pub struct Global {
     pub trusted_proxies: TrustedProxies,
     /// How long clients may take.
     pub timeouts: Timeouts,
+    /// `servers`: the most bytes of a request's head; at most [`REQUEST_HEAD_BYTES_MAX`](crate::limits::REQUEST_HEAD_BYTES_MAX).
+    pub head_bytes_max: Option<usize>,
     /// `servers`: the versions of HTTP.
     pub protocols: Protocols,
     /// `debug`: the log level is `debug` unless `log` names another.
@@ -52,6 +54,7 @@ impl Default for Global {
             https: HttpsSettings::default(),
             trusted_proxies: TrustedProxies::default(),
             timeouts: Timeouts::default(),
+            head_bytes_max: None,
             protocols: Protocols::default(),
             debug: false,
         }

@@ -18,6 +18,8 @@ pub struct ListenerSettings {
     pub proxy_protocol: Option<Arc<ProxyProtocol>>,
     /// The configured time limits for clients, in addition to the bounds of every listener.
     pub timeouts: Timeouts,
+    /// The most bytes of a request's head; `None`: the bound of every listener.
+    pub head_bytes_max: Option<usize>,
 }
 
 /// The phases of a listener, in order; there is no way back.

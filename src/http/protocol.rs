@@ -100,7 +100,9 @@ where
         if settings.fastcgi {
             return Ok(fastcgi::serve(stream, services, phases).await?);
         }
-        let served = Served { services, phases, write_idle, timeouts: settings.timeouts, bound_name: None };
+        let head_bytes_max = settings.head_bytes_max.unwrap_or(limits::REQUEST_HEAD_BYTES_MAX);
+        let timeouts = settings.timeouts;
+        let served = Served { services, phases, write_idle, timeouts, head_bytes_max, bound_name: None };
         let Some(tls) = &settings.tls else {
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
             served.run(stream, info, is_http2).await;
@@ -159,6 +161,7 @@ struct Served {
     phases: watch::Receiver<Phase>,
     write_idle: Duration,
     timeouts: Timeouts,
+    head_bytes_max: usize,
     /// The host that all requests must be for.
     bound_name: Option<Arc<str>>,
 }
@@ -211,7 +214,7 @@ impl Served {
             .timer(TokioTimer::new())
             .title_case_headers(true)
             .header_read_timeout(None)
-            .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
+            .max_header_size(self.head_bytes_max)
             .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
             .serve_connection(stream, handler)
             .with_upgrades();
@@ -249,7 +252,7 @@ impl Served {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits::HTTP2_STREAMS_MAX)
-            .max_header_list_size(u32::try_from(limits::REQUEST_HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(self.head_bytes_max).unwrap_or(u32::MAX))
             .max_pending_accept_reset_streams(limits::HTTP2_RESETS_PENDING_MAX)
             .max_local_error_reset_streams(limits::HTTP2_ERRORS_MAX)
             .initial_stream_window_size(limits::HTTP2_STREAM_WINDOW_BYTES)

@@ -9,6 +9,10 @@ use super::super::syntax::{Node, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::values;
 use super::matchers::{field_name, ip_ranges};
+use crate::limits::REQUEST_HEAD_BYTES_MAX;
+
+/// A request line with a host and a cookie needs as much.
+const HEAD_BYTES_MIN: usize = 1024;
 
 const OWN_LIMITS: &str = "igor's HTTP server has limits of its own, see docs/operations.md";
 
@@ -75,6 +79,13 @@ pub(super) static SERVERS: Table<Global> = Table {
             },
         },
         Directive {
+            name: "max_header_size",
+            usage: "max_header_size SIZE",
+            doc: "The largest head of a request.",
+            times: Times::Last,
+            apply: |global, node, context| global.head_bytes_max = head_bytes_max(node, context),
+        },
+        Directive {
             name: "protocols",
             usage: "protocols h1|h2|h2c|h3…",
             doc: "The versions of HTTP; HTTP/1.1 is always spoken.",
@@ -94,7 +105,6 @@ pub(super) static SERVERS: Table<Global> = Table {
     ignored: &[
         ("keepalive_interval", OWN_LIMITS),
         ("keepalive_idle", OWN_LIMITS),
-        ("max_header_size", OWN_LIMITS),
         ("enable_full_duplex", "a request and its response always pass at the same time"),
         ("log_credentials", "the access log masks what authorizes a client"),
         ("metrics", "the admin interface always serves `/metrics`"),
@@ -121,6 +131,17 @@ fn protocols(node: &Node, context: &mut Context<'_>) -> Protocols {
         context.warning(&node.position, "HTTP/1.1 is spoken besides: every client knows it");
     }
     protocols
+}
+
+fn head_bytes_max(node: &Node, context: &mut Context<'_>) -> Option<usize> {
+    let word = context.one(node)?;
+    let bytes = values::size(word, context)?;
+    if bytes < HEAD_BYTES_MIN {
+        context.usage_error(&word.position, format_args!("a head of {bytes} bytes is too small for any request"));
+    } else if bytes > REQUEST_HEAD_BYTES_MAX {
+        context.warning(&word.position, "the head of a request has at most 64KiB here");
+    }
+    Some(bytes.min(REQUEST_HEAD_BYTES_MAX))
 }
 
 /// The directives of a `timeouts` block.

@@ -103,6 +103,15 @@ fn a_body_is_bounded() {
 }
 
 #[test]
+fn a_body_has_its_time() {
+    let server = server(
+        "request_body {\nread_timeout 50ms\n}\nphp_server\nhandle_errors {\nrespond \"failed: {err.status_code}\"\n}",
+    );
+    let late = ask(&server, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nsome of it");
+    assert_eq!((late.status, late.text(), late.header("connection")), (408, "failed: 408", Some("close")));
+}
+
+#[test]
 fn a_directory_is_listed() {
     let server = server("file_server browse {\nhide *.sql\n}");
     let page = get(&server, "/list/", "");

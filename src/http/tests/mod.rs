@@ -129,6 +129,7 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
                 php(with_settings(root, queue, |settings| {
                     settings.index = own.index;
                     settings.try_files = own.try_files;
+                    settings.env_of_request = own.env_of_request;
                     settings.request_buffering_bytes_max = own.request_buffering_bytes_max;
                     settings.leaves_files = own.leaves_files;
                     settings.file_server = own.file_server.map(|files| FileServer { root: own.root, ..files });

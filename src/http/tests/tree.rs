@@ -216,3 +216,62 @@ fn handle_errors_inside_a_block_is_the_site_s() {
         &[("/x", 410, "410 no"), ("/y", 404, "")],
     );
 }
+
+/// What Caddy does in these cases; `make caddy-compare` found that igor did not.
+#[test]
+fn as_caddy_answers() {
+    check(
+        "try_files {path} {path}.html /app.php?p={path}\nphp_server",
+        &[
+            ("/page.html?x=1", 200, "page"),
+            ("/page?x=1", 200, "page"),
+            ("/none?x=1", 200, "GET|/app.php||p=%2Fnone|/none?x=1"),
+            ("/app.php?x=1", 200, "GET|/app.php||x=1|/app.php?x=1"),
+        ],
+    );
+    check(
+        "@m path /with%20space /b*\nrespond @m {path}\nrespond none",
+        &[("/with%20space", 200, "/with space"), ("/with", 200, "none"), ("/b%20c", 200, "/b c")],
+    );
+    check(
+        "php_server {\nenv QUERY_STRING \"{method} {cookie.c} {no such}\"\n}",
+        &[("/app.php", 200, "GET|/app.php||GET biscuit {no such}|/app.php")],
+    );
+}
+
+#[test]
+fn the_redirect_of_a_directory_leads_to_where_the_client_asked() {
+    let server = server(
+        "rewrite /slash /docs/\nrewrite /alias /docs\nhandle_path /php/* {\nphp_server\n}\n\
+         handle_path /files/* {\nfile_server {\nindex guide.txt\n}\n}\n\
+         handle {\ntry_files {path} {path}/\nfile_server {\nindex guide.txt\n}\n}",
+    );
+    for (path, location, text) in [
+        ("/php/docs?x=1", Some("/php/docs/?x=1"), ""),
+        ("/files/docs", Some("/files/docs/"), ""),
+        ("/files/docs/", None, "guide"),
+        ("/docs", Some("/docs/"), ""),
+        ("/docs/", None, "guide"),
+        ("/alias", None, "guide"),
+        ("/slash", None, "guide"),
+    ] {
+        let mut client = server.client();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!((answer.header("location"), answer.text()), (location, text), "{path}");
+    }
+}
+
+#[test]
+fn what_headers_and_answers_hold() {
+    let server = server("header X-Path {path}\nheader X-Two {header.X-Two}\nrespond /json `[1, {\"a\": 2}]`\nrespond `{no json}`");
+    let ask = |path: &str| {
+        let mut client = server.client();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Two: a\r\nX-Two: b\r\n\r\n"));
+        client.answer()
+    };
+    let json = ask("/json");
+    assert_eq!((json.header("content-type"), json.header("x-two")), (Some("application/json"), Some("a,b")));
+    let text = ask("/a%0d%0ab");
+    assert_eq!((text.header("content-type"), text.header("x-path")), (Some("text/plain; charset=utf-8"), Some("/a  b")));
+}
