@@ -410,3 +410,10 @@ fn the_page_of_a_failure_is_whole_whatever_the_request_says_of_parts_versions_an
     let part = server.send(&Request::get("/page.html").header("Range", "bytes=0-1"));
     assert_eq!((part.status, part.text().as_str()), (206, "01"), "a file that was asked for");
 }
+
+#[test]
+fn a_head_has_its_largest_size() {
+    let server = Igor::new().global("servers {\nmax_header_size 2KiB\n}").site("respond ok").start();
+    let with = |bytes: usize| server.send(&Request::get("/").header("X-Long", &"x".repeat(bytes))).status;
+    assert_eq!((with(1000), with(3000)), (200, 431));
+}

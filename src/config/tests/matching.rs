@@ -269,7 +269,7 @@ fn placeholders_are_filled_in() {
         ("https://{host}{uri}", "https://www.example.com/api/users?page=2"),
         ("{scheme}://{hostport}{path}?{query}", "http://www.example.com:8080/api/users?page=2"),
         ("{method} {port} {remote_host}", "GET 8080 192.0.2.7"),
-        ("{header.Accept}|{header.None}", "text/html, image/png|"),
+        ("{header.Accept}|{header.None}", "text/html,image/png|"),
         (r#"{"a": {"b": 1}}"#, r#"{"a": {"b": 1}}"#),
         (r"\{host\} \x", r"{host} \x"),
         ("{} { host} {", "{} { host} {"),

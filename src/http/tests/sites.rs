@@ -25,7 +25,7 @@ fn directives_are_tried_in_their_order() {
     let server = server(|root, queue| vec![configured(directives, root, queue)]);
     let mut client = server.client();
     client.send("GET /said/x?y HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
-    assert_eq!(client.answer().text(), "said /said/x localhost 1, 2");
+    assert_eq!(client.answer().text(), "said /said/x localhost 1,2");
     assert_eq!(server.get("/said/more/x").text(), "more");
     let answer = server.get("/said/moved?a=b");
     assert_eq!((answer.status, answer.header("location")), (302, Some("http://new.test/said/moved?a=b")));

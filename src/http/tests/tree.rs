@@ -264,7 +264,9 @@ fn the_redirect_of_a_directory_leads_to_where_the_client_asked() {
 
 #[test]
 fn what_headers_and_answers_hold() {
-    let server = server("header X-Path {path}\nheader X-Two {header.X-Two}\nrespond /json `[1, {\"a\": 2}]`\nrespond `{no json}`");
+    let server = server(
+        "header X-Path {path}\nheader X-Two {header.X-Two}\nrespond /json `[1, {\"a\": 2}]`\nrespond `{no json}`",
+    );
     let ask = |path: &str| {
         let mut client = server.client();
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Two: a\r\nX-Two: b\r\n\r\n"));
@@ -273,5 +275,8 @@ fn what_headers_and_answers_hold() {
     let json = ask("/json");
     assert_eq!((json.header("content-type"), json.header("x-two")), (Some("application/json"), Some("a,b")));
     let text = ask("/a%0d%0ab");
-    assert_eq!((text.header("content-type"), text.header("x-path")), (Some("text/plain; charset=utf-8"), Some("/a  b")));
+    assert_eq!(
+        (text.header("content-type"), text.header("x-path")),
+        (Some("text/plain; charset=utf-8"), Some("/a  b"))
+    );
 }
