@@ -204,7 +204,7 @@ fastcgi-peers: php ## nginx in front of the FastCGI responder
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) scripts/fastcgi-peers.sh $(TARGET)/debug/igor $(TARGET)/fastcgi-peers
 
-# A few seconds. With SAMPLE=1 it is skipped where Caddy is not installed and cannot be had.
+# A few seconds. With SAMPLE=1 it is skipped where Caddy is missing.
 .PHONY: caddy-compare
 caddy-compare: php ## The same Caddyfile under Caddy with php-fpm, and the same requests (CASES=: some of the cases)
 	@scripts/php.sh install-packages caddy-compare || [ -n "$(SAMPLE)" ]
