@@ -443,7 +443,7 @@ fn api_platform() {
         &[
             ("/", "200 pwa / 127.0.0.1 http"),
             ("/books/1?tab=reviews", "200 pwa /books/1?tab=reviews 127.0.0.1 http"),
-            ("/docs", "308 /docs/"),
+            ("/docs", "200 public/index.php"),
             ("/docs/", "200 public/index.php"),
             ("/books.json", "200 public/index.php"),
             ("/bundles/a.js", "200 file public/bundles/a.js"),
