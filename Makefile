@@ -140,7 +140,7 @@ asan-tests: php test-packages
 VALGRIND_SAMPLE = vars/enums vars/enums_autoload vars/keys vars/late_readers vars/objects_refused vars/references \
 	vars/strings vars/uses vars/writes workers/basic workers/crashing workers/handle workers/restart
 VALGRIND_TESTS = $(if $(SAMPLE),$(VALGRIND_SAMPLE:%=phpt/%.phpt))
-# A forked child leaves without freeing the engine, so what it leaves behind is not looked at.
+# A forked child exits without freeing the engine, so its leaks are not checked.
 VALGRIND_MEMCHECK = --suppressions=$(CURDIR)/tests/valgrind.supp --num-callers=40 --leak-check=full \
 	--show-leak-kinds=definite --errors-for-leak-kinds=definite --child-silent-after-fork=yes
 .PHONY: valgrind

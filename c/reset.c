@@ -68,7 +68,7 @@ static void igor_touch(const zend_execute_data *execute_data, igor_state state)
 		|| (ZEND_NUM_ARGS() == 0 && state != IGOR_STATE_seed && state != IGOR_STATE_context)) {
 		return;
 	}
-	/* First, for a state's getter may be the same function. */
+	/* First, because a state's getter may be the same function. */
 	self->touched |= 1u << state;
 	ZVAL_UNDEF(&self->before[state]);
 	igor_states[state].keep(&self->before[state]);
@@ -208,7 +208,7 @@ void igor_reset(igor_thread *self)
 	igor_error_handler_show(depth);
 }
 
-/* The script ends: PHP puts back the rest itself. */
+/* The script ends: PHP restores the rest itself. */
 void igor_reset_end(igor_thread *self)
 {
 	uint32_t state;

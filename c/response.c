@@ -1,4 +1,4 @@
-/* The functions for the request in hand and its response. */
+/* The functions for the current request and its response. */
 #include "internal.h"
 
 #include <ext/standard/head.h>

@@ -22,7 +22,7 @@ typedef enum {
 	IGOR_CLASSIC = 0,     /* one PHP request per job */
 	IGOR_HTTP_WORKER = 1, /* one PHP request per script run, many jobs in it */
 	IGOR_BACKGROUND = 2,  /* one PHP request per script run, no jobs */
-	IGOR_HOSTED = 3       /* of the program that has loaded the module: its requests are none of ours */
+	IGOR_HOSTED = 3       /* of the program that has loaded the module: its requests are not ours */
 } igor_mode;
 
 /* What a PHP thread does next. */
@@ -38,7 +38,7 @@ typedef enum {
 /* The outcome of a restart of opcache at the start of a PHP request. */
 typedef enum {
 	IGOR_RESTART_NONE = 0,    /* none was pending */
-	IGOR_RESTART_REFUSED = 1, /* one is pending, and other threads run PHP code */
+	IGOR_RESTART_REFUSED = 1, /* a restart is pending, and other threads run PHP code */
 	IGOR_RESTART_DONE = 2
 } igor_restart;
 
@@ -51,7 +51,7 @@ typedef enum {
 	IGOR_CLIENT_GONE = 4
 } igor_verdict;
 
-/* Where in its life a script is when it calls a function whose meaning depends on it (require). */
+/* The phase of a script, for functions whose meaning depends on it (require). */
 typedef enum {
 	IGOR_PHASE_REQUEST = 0,  /* a classic request, or a background worker */
 	IGOR_PHASE_BOOT = 1,     /* an HTTP worker before its first frankenphp_handle_request() */
@@ -116,7 +116,7 @@ typedef struct {
 	bool enums;            /* holds enum cases: copy the arrays that lead to them, and resolve them */
 } igor_reading;
 
-/* What kind of value a store has for a key. */
+/* The kind of a store's value. */
 typedef enum {
 	IGOR_STORED_ABSENT = 0, /* none */
 	IGOR_STORED_NULL = 1,
@@ -140,7 +140,7 @@ typedef struct {
 
 /* The state of a store at one moment. */
 typedef struct {
-	uint64_t keys; /* with those that have expired and were not met since, unless it was asked for exactly */
+	uint64_t keys; /* including expired elements not removed yet, unless an exact count was requested */
 	uint64_t keys_max;
 	uint64_t bytes;
 	uint64_t bytes_max;
@@ -163,7 +163,7 @@ struct _zval_struct;
 
 /* ---- C that Rust calls ------------------------------------------------------------------------------------- */
 
-/* What the engine says of itself once it is up. The strings live as long as the engine. */
+/* Facts about the running engine. The strings live as long as the engine. */
 typedef struct {
 	const char *php_version;
 	const char *loaded_ini;    /* NULL: none */
@@ -175,13 +175,13 @@ typedef struct {
 	bool jit_enabled;
 } igor_engine_info;
 
-/* Starts the engine for `sapi_module`, a sapi_module_struct that the caller keeps until shim_engine_stop(). `threads`
- * is how many PHP threads will run at most. 0 on success. Must be called once, and stopped by the same thread. */
+/* Starts the engine for `sapi_module`, a sapi_module_struct that the caller keeps until shim_engine_stop(). `threads` is
+ * the most PHP threads that will run. 0 on success. Must be called once, and stopped by the same thread. */
 int shim_engine_start(void *sapi_module, int threads, igor_engine_info *info);
 /* Stops the engine. Every PHP thread must have returned from shim_thread_run(). */
 void shim_engine_stop(void);
 
-/* Runs one PHP thread until host_next() says stop. Returns after the thread's PHP memory is gone. Catches every jump. */
+/* Runs one PHP thread until host_next() says stop. Returns after the thread's PHP memory was freed. Catches every jump. */
 void shim_thread_run(void *host, igor_mode mode);
 
 /* Adopts the calling thread, which runs PHP already: until shim_thread_release(), on the same thread, its scripts may call
@@ -205,7 +205,7 @@ uint32_t shim_thread_place(void *thread, char *file, size_t size);
 /* The process is the server's alone: its descriptors are closed for programs that scripts start, and a signal that no
  * script handles ends nothing. Must be called once, after the engine has started. */
 void shim_process_own(void);
-/* Whether this program has taken the place of libc's timers, so that a PHP thread needs none of the system (time_limit.c).
+/* Whether this program replaces libc's timers, so that a PHP thread needs no system timer (time_limit.c).
  * Must be called before PHP's start. Then shim_time_limits_watch() must run on a thread of its own, started after PHP,
  * which ends some time after shim_time_limits_stop(). */
 bool shim_time_limits_probe(void);
@@ -226,14 +226,14 @@ size_t shim_reap(void);
 #define IGOR_LISTENING_MAX 4096
 /* How long the shutdown functions and destructors of a forked child of a request may take before it is ended. */
 #define IGOR_CHILD_SHUTDOWN_SECONDS_MAX 60
-/* Time limits that are longer than this wake no one when they are set: the thread that looks at all of them looks so often.
+/* The interval of the thread that checks all time limits: setting a longer limit need not wake it.
  */
 #define IGOR_TIME_LIMITS_LOOK_SECONDS 10
 
 /* The module, a zend_module_entry, as a PHP that loads it sees it. */
 const void *shim_extension_entry(void);
 
-/* The names of an enum case; false when the object is none. Both live as long as the object. */
+/* The names of an enum case; false: the object is not one. Both live as long as the object. */
 bool shim_enum_case(const void *object, const void **class_name, const void **case_name);
 /* The object's class name, a zend_string. */
 const void *shim_class_name(const void *object);
@@ -261,21 +261,21 @@ unsigned int shim_sapi_input_filter(int arg, const char *name, char **value, siz
 igor_next host_next(void *host, igor_request *request);
 /* In an HTTP worker: blocks for the next job. IGOR_STOP: the script should end. */
 igor_next host_next_job(void *host, igor_request *request);
-/* The job in hand is over: its answer is completed and the exchange dropped. */
+/* The current job has ended: its response is completed and the exchange dropped. */
 void host_job_end(void *host, bool failed);
-/* Blocks while PHP threads are brought to a halt; then the PHP request may start. */
+/* Blocks while PHP threads are stopped; then the PHP request may start. */
 igor_admission host_enter(void *host);
 /* php_request_startup() has returned. */
 void host_entered(void *host, igor_restart restart);
-/* opcache_reset() was called at this place. False: no one can bring the threads to a halt. */
+/* opcache_reset() was called at this place. False: the threads cannot be stopped. */
 bool host_opcache_reset(void *host, const char *file, size_t len, uint32_t line);
 /* opcache wants a restart. The reason is opcache's own number: 0 memory, 1 hash table, 2 a script. */
 void host_opcache_full(void *host, int reason);
-/* The PHP request is over, after php_request_shutdown() has returned: pins, slots and the exchange are released. */
+/* The PHP request has ended, and php_request_shutdown() has returned: releases pins, slots and the exchange. */
 void host_end(void *host, const igor_outcome *outcome);
 /* Publishes (thread != NULL) or clears the thread that shim_thread_interrupt() may be given. */
 void host_interruptible(void *host, void *thread);
-/* Whether the server wants the running script to end. Takes a lock: must not be called from a signal handler. */
+/* Whether the running script should end. Takes a lock: must not be called from a signal handler. */
 bool host_should_end(void *host);
 /* Asked by the interrupt handler: should the running script end now? The message says why. */
 bool host_kill_requested(void *host);
@@ -286,7 +286,8 @@ void host_header(void *host, const char *line, size_t len);
 igor_verdict host_head(void *host, int status);
 igor_verdict host_inform(void *host, int status);
 void host_finish(void *host);
-/* Fills the buffer unless the body ends before. `aborted`: it is not whole, and the client gets no answer of the script. */
+/* Fills the buffer unless the body ends before. `aborted`: it is incomplete, and the client gets no response of the script.
+ * */
 size_t host_read_body(void *host, char *into, size_t len, bool *aborted);
 /* The index-th request header; false when there is none. */
 bool host_request_header(void *host, size_t index, igor_pair *pair);
@@ -315,7 +316,7 @@ igor_verdict host_publish(void *host, const void *array);
 igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *reading);
 /* The same for a slot of an earlier reading in this PHP request, without looking for its name. */
 igor_verdict host_read_slot(void *host, const igor_slot *slot, igor_reading *reading);
-/* The copy of the reading with this root has ended, well or not: the pin that guarded it may go. */
+/* The copy of the reading with this root has ended, successfully or not: its pin is released. */
 void host_read_done(void *host, const void *root);
 
 /* FrankenPHP\WorkerHandle. Opened once or more in a run; the others come after it. */
@@ -323,10 +324,10 @@ igor_verdict host_handle_open(void *host);
 igor_verdict host_handle_stream(void *host, int *fd);
 /* Consumes a wake-up. False: the script should end. */
 bool host_tick(void *host);
-/* Takes the oldest task that waits, and returns its number in this PHP request; 0: none waits. */
+/* Takes the oldest waiting task, and returns its number in this PHP request; 0: none waits. */
 uint64_t host_receive(void *host);
 
-/* Tasks, of both sides. A negative timeout is none. Numbers of tasks that are gone are refused. */
+/* Tasks, of both sides. A negative timeout: no limit. Numbers of freed tasks are refused. */
 igor_verdict host_task_send(void *host, const char *name, size_t len, const void *payload, double timeout_s,
 	uint64_t *id);
 igor_verdict host_task_payload(void *host, uint64_t id, igor_reading *reading);
@@ -335,7 +336,7 @@ igor_verdict host_task_read(void *host, uint64_t id, double timeout_s, igor_read
 igor_verdict host_task_update(void *host, uint64_t id, const void *array);
 igor_verdict host_task_complete(void *host, uint64_t id, const void *array);
 void host_task_abandon(void *host, uint64_t id);
-/* The script has let go of the handle; with the exception that is in flight. */
+/* The script has released the handle; with the pending exception. */
 void host_task_drop(void *host, uint64_t id, const char *class_name, size_t class_name_len, const char *message,
 	size_t message_len);
 igor_verdict host_task_stream(void *host, uint64_t id, int *fd);
@@ -343,9 +344,9 @@ igor_verdict host_task_stream(void *host, uint64_t id, int *fd);
 /* Stores. A store has a number in this PHP request; keys are bytes. `value` is a zval of the calling thread, of no
  * reference. Times to live are seconds; negative: for ever. */
 igor_verdict host_store_open(void *host, const char *name, size_t len, uint64_t *id);
-/* Without `is_read` only the kind of the value is of interest: nothing is pinned. */
+/* Without `is_read` only the kind of the value is returned: nothing is pinned. */
 igor_verdict host_store_get(void *host, uint64_t id, const char *key, size_t len, bool is_read, igor_stored *stored);
-/* `absent`: only when the key is not there. `done` is false when it was. */
+/* `absent`: only if the key does not exist. `done` is false if it does. */
 igor_verdict host_store_set(void *host, uint64_t id, const char *key, size_t len, const void *value, double ttl_s,
 	bool absent, bool *done);
 igor_verdict host_store_increment(void *host, uint64_t id, const char *key, size_t len, const igor_number *by,
@@ -361,7 +362,7 @@ igor_verdict host_store_merge(void *host, uint64_t id, const void *array, bool r
 igor_verdict host_store_numbers(void *host, uint64_t id, bool exact, igor_store_counts *counts);
 /* A list of the elements as they are now, by a number, until host_store_list_end(). */
 igor_verdict host_store_list(void *host, uint64_t id, bool with_values, uint64_t *list);
-/* The index-th element; false behind the last. The key lives as long as the list. */
+/* The index-th element; false after the last. The key lives as long as the list. */
 bool host_store_listed(void *host, uint64_t list, size_t index, const char **key, size_t *len, igor_stored *stored);
 void host_store_list_end(void *host, uint64_t list);
 /* Waits while another thread computes the element. IGOR_STORED_ABSENT: the caller computes it, and then calls
@@ -380,19 +381,19 @@ bool host_fault_arm(const char *point, size_t len, uint64_t nth);
 /* Benchmarks only (bench.c): the bytes of the newest snapshot of a worker; 0 when there is none. */
 size_t host_bench_snapshot_bytes(void *host, const char *name, size_t len);
 #endif
-/* The loadable module (extension.c). `extension` is the result of host_extension_load(), used on the main thread alone; it is
- * NULL only after a defect of ours. */
+/* The loadable module (extension.c). `extension` is the result of host_extension_load(), used on the main thread only; it
+ * is NULL only after a bug of Igor's. */
 void *host_extension_load(const char *path);
 void host_extension_free(void *extension);
 /* What went wrong in the load or the last start; NULL: nothing. Valid until the next call. */
 const char *host_extension_error(void *extension);
 /* Starts the background workers and adopts the calling thread. False: none runs. */
 bool host_extension_start(void *extension);
-/* Ends the background workers within their grace period. False: a thread could not be made to leave. */
+/* Ends the background workers within their grace period. False: a thread could not be stopped. */
 bool host_extension_stop(void *extension);
 /* The script has ended: releases the snapshots that it had read, and the thread. */
 void host_extension_end(void *extension);
-/* The index-th thing to say of the configuration, for phpinfo(); false when there is none. */
+/* The index-th row about the configuration, for phpinfo(); false after the last. */
 bool host_extension_describe(void *extension, size_t index, igor_pair *pair);
 
 #ifdef IGOR_LAUNDER

@@ -1,14 +1,14 @@
 /* Signals. A handler, an alarm and the default action of a signal belong to the process, and a script of the server has no
  * process of its own. So each thread keeps the settings of its script:
  *
- * - pcntl_signal() notes the handler here (igor_sigaction()). The process has one handler for every such signal,
+ * - pcntl_signal() stores the handler here (igor_sigaction()). The process has one handler for every such signal,
  *   igor_deliver(), which calls those of the threads that have one.
  * - pcntl_alarm() is a timer of the thread (alarm.c).
  * - posix_kill() of the own process reaches the calling script, and ends that script where it has no handler.
  * - SIGINT, SIGTERM, SIGQUIT and SIGHUP of the process stay the server's. A script that installs a handler for SIGTERM or
  *   SIGINT has it called, on its own thread, when the server wants the script to end.
  *
- * A signal that would end the process by default and that no script handles is noted, and the server logs it. */
+ * A signal that would end the process by default and that no script handles is recorded, and the server logs it. */
 #include "internal.h"
 #include "states.h"
 
@@ -30,7 +30,7 @@ static struct {
 	uint64_t handled; /* atomic: the signals with a handler */
 } igor_listening[IGOR_LISTENING_MAX];
 static uint32_t igor_listening_end; /* atomic: no entry at or after it was ever used */
-static uint64_t igor_ignored;       /* atomic: signals that reached no script since the last look */
+static uint64_t igor_ignored;       /* atomic: signals that reached no script since the last check */
 static uint64_t igor_taken;         /* atomic: signals of which igor_deliver() is the handler */
 
 static zif_handler igor_original_signal, igor_original_mask, igor_original_kill, igor_original_exec;
@@ -157,7 +157,7 @@ uint64_t shim_signals_ignored(void)
 	return __atomic_exchange_n(&igor_ignored, 0, __ATOMIC_RELAXED);
 }
 
-/* ---- What scripts ask for ------------------------------------------------------------------------------------ */
+/* ---- Calls of scripts ------------------------------------------------------------------------------------ */
 
 /* Enters the thread into the list. False: the list is full. */
 static bool igor_listen(igor_thread *self)
@@ -217,7 +217,7 @@ void shim_thread_should_end(void *thread)
 	igor_thread *self = thread;
 	uint64_t asked = IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT);
 
-	/* Without a handler the signal would only cut a sleep short. One that is installed from now on asks host_should_end(). */
+	/* Without a handler the signal would only shorten a sleep. One that is installed from now on asks host_should_end(). */
 	if ((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) & asked) == 0) {
 		return;
 	}
@@ -300,7 +300,7 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 	if (igor_is_reserved((int) signal)) {
 		char message[256];
 
-		/* No PHP error: frameworks make exceptions of those, and the script does nothing wrong. */
+		/* Not a PHP error: frameworks turn errors into exceptions, and the script does nothing wrong. */
 		snprintf(message, sizeof(message), "pcntl_signal(): signal " ZEND_LONG_FMT " is the server's, so this handler is "
 			"never called%s", signal, signal == SIGPIPE ? "; writing to a closed pipe is an error of the write alone" : "");
 		php_log_err_with_severity(message, LOG_NOTICE);
@@ -316,7 +316,7 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 	}
 }
 
-/* What interrupts scripts stays open. */
+/* The signals that interrupt scripts stay unblocked. */
 static ZEND_NAMED_FUNCTION(igor_pcntl_sigprocmask)
 {
 	sigset_t open;
@@ -343,7 +343,7 @@ static bool igor_stops(int signo)
 	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 }
 
-/* Replaces libc's kill(). A script that sends a signal to its process means itself. */
+/* Replaces libc's kill(). A script that sends a signal to its process targets itself. */
 int igor_kill(pid_t pid, int signo)
 {
 	igor_thread *self = igor_self;
@@ -411,13 +411,13 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_exec)
 
 /* ---- The ends of a script and of a process ------------------------------------------------------------------- */
 
-/* The script is over, and no handler of its own may run any more; the PHP request's shutdown takes them back. */
+/* The script has ended, so its handlers must not run any more; the PHP request's shutdown removes them. */
 void igor_signals_end(igor_thread *self)
 {
 	self->in_pcntl = self->used_signals;
 }
 
-/* And so is its PHP request. The next script must not inherit the blocked signals. */
+/* Its PHP request has ended, too. The next script must not inherit the blocked signals. */
 void igor_signals_restore(igor_thread *self)
 {
 	self->in_pcntl = false;
@@ -434,8 +434,8 @@ void igor_signals_restore(igor_thread *self)
 		self->listens = false;
 	}
 	pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
-	/* A script that ends inside of a handler leaves pcntl in the midst of its queue, and PHP's startup of a request does not
-	 * look at that: the next script's handlers would never be called. */
+	/* A script that ends inside a handler leaves pcntl's queue in use, and PHP's request startup does not reset that: the
+	 * next script's handlers would never be called. */
 	igor_module_renew("pcntl");
 }
 

@@ -61,7 +61,7 @@ void *igor_module_globals(const char *name)
 		? ts_resource(*module->globals_id_ptr) : NULL;
 }
 
-/* Makes a module's globals on this thread what they were before the thread's first script. */
+/* Resets a module's globals on this thread to their state before the thread's first script. */
 void igor_module_renew(const char *name)
 {
 	zend_module_entry *module = zend_hash_str_find_ptr(&module_registry, name, strlen(name));
@@ -86,7 +86,7 @@ int igor_error_handler_hide(void)
 	return depth;
 }
 
-/* Puts it back, also where user code has set others and left them. */
+/* Restores it, even if user code has set others and left them. */
 void igor_error_handler_show(int depth)
 {
 	while (EG(user_error_handlers).top > depth) {
@@ -102,7 +102,7 @@ void igor_error_handler_show(int depth)
 	}
 }
 
-/* ---- What is kept of each state, and how it is put back ---------------------------------------------------------- */
+/* ---- What is saved of each state, and how it is restored ---------------------------------------------------------- */
 
 /* A state that PHP's functions can read and write. */
 #define IGOR_BY_FUNCTIONS(state, getter, setter) \
@@ -211,7 +211,8 @@ static bool igor_is_in(HashTable *wrappers, const void *wrapper)
 	return false;
 }
 
-/* A copy of the table; its classes' registrations are held, for unregistering one frees it. NULL: PHP's own wrappers. */
+/* A copy of the table; its classes' registrations are held, because unregistering one frees it. NULL: PHP's own wrappers.
+ * */
 void igor_keep_wrappers(zval *before)
 {
 	int type = zend_fetch_list_dtor_id("stream factory");
@@ -240,7 +241,7 @@ void igor_put_back_wrappers(zval *before)
 	zend_resource *registration;
 
 	FG(stream_wrappers) = then;
-	/* Each that is registered has one reference for that, beside those of its open streams. */
+	/* Each registered one has one reference for that, in addition to those of its open streams. */
 	ZEND_HASH_FOREACH_PTR(&EG(regular_list), registration) {
 		if (registration->type == type && igor_is_in(now, registration->ptr)) {
 			zend_list_delete(registration);

@@ -1,5 +1,5 @@
 <?php
-// Four threads count until the test says so, and then wait to be ended.
+// Four threads count until the test stops them, and then wait for their end.
 $store = new FrankenPHP\SharedArray();
 while (($goal = $store->get('goal')) === null) {
     usleep(1000);

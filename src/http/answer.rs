@@ -35,7 +35,7 @@ use crate::config::{BasicAuth, FileServer, HeaderRule, Layer, Redir, RequestView
 pub(super) enum Outcome {
     /// There is a response.
     Answered(Response<ResponseBody>),
-    /// The request goes to the handlers behind.
+    /// The request continues to the next handlers.
     GoOn,
     /// The request has failed; `handle_errors` may answer it.
     Failed(Failure),
@@ -305,8 +305,8 @@ impl<'s> RequestContext<'s> {
                 Outcome::Answered(redirect_to_directory(&run.request.parts, path))
             }
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
-            // As in Caddy, a `php_server` without `file_server` passes a request that it does not answer to the
-            // handlers behind it.
+            // As in Caddy, a `php_server` without `file_server` passes a request that it does not answer to the next
+            // handlers.
             (Target::NotFound | Target::File(_), None) if php.mode == PhpMode::Server => Outcome::GoOn,
             (Target::NotFound | Target::File(_), _) => Outcome::Failed(Failure::new(StatusCode::NOT_FOUND)),
         }
@@ -425,7 +425,7 @@ pub(super) fn status(named: &Status, usual: StatusCode, request: &RequestState<'
     }
 }
 
-/// A final status; 500 for a number that is none.
+/// A final status; 500 for any other number.
 fn known_status(code: u16) -> StatusCode {
     StatusCode::from_u16(code)
         .ok()

@@ -16,7 +16,7 @@ pub(super) struct HeaderChanges {
     preset: HeaderMap,
     /// Added before the handler: kept in addition to the script's fields.
     added: HeaderMap,
-    /// Made when the response begins. In reverse order, like Caddy: the first directive wins.
+    /// Applied when the response starts. In reverse order, like Caddy: the first directive wins.
     deferred: Vec<Change>,
 }
 

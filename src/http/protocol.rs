@@ -45,7 +45,7 @@ pub(super) struct Connection<S> {
     pub(super) write_idle: Duration,
 }
 
-/// How a client of HTTP/2 begins (RFC 9113, 3.4).
+/// The first bytes of an HTTP/2 client (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The response to plain HTTP on a socket for TLS.
@@ -82,7 +82,7 @@ where
         let mut phases = self.phases.clone();
         let outcome = tokio::select! {
             outcome = self.begin() => outcome,
-            // Dropping the connection informs PHP that the client is gone.
+            // Dropping the connection informs PHP that the client has disconnected.
             _ = phases.wait_for(|phase| *phase == Phase::Closed) => Err(Refused::Closed),
         };
         if let Err(error) = outcome {

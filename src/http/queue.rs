@@ -31,7 +31,7 @@ pub(super) enum Refusal {
     /// The client closed its sending side and no PHP thread has taken the job since.
     #[error("the client has closed its side of the connection")]
     HungUp,
-    /// The PHP threads behind the sender are gone, or going.
+    /// The PHP threads of the sender have ended, or are ending.
     #[error("the threads are stopping")]
     Stopped,
 }
@@ -198,7 +198,7 @@ struct Place {
     deadline: Option<Instant>,
 }
 
-/// A job in the queue, seen from its waiter. Dropped with the waiter, it takes the job back.
+/// A job in the queue, as its waiter sees it. Dropped with the waiter, it takes the job back.
 struct Waiting<F: FnOnce()> {
     claim: Claim,
     on_withdrawn: Option<F>,

@@ -447,7 +447,7 @@ extern "C" fn host_fault(point: *const c_char, len: usize) -> bool {
     std::str::from_utf8(unsafe { bytes(point, len) }).is_ok_and(crate::faults::hit)
 }
 
-/// Arms a fault on the calling thread; returns whether the one before has happened.
+/// Arms a fault on the calling thread; returns whether no fault was pending.
 #[cfg(feature = "faults")]
 #[unsafe(no_mangle)]
 extern "C" fn host_fault_arm(point: *const c_char, len: usize, nth: u64) -> bool {

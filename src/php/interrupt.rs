@@ -53,7 +53,7 @@ impl Interrupt {
         }
     }
 
-    /// The script's memory is gone. Its response may still be in transit to the client.
+    /// The script's memory was freed. Its response may still be in transit to the client.
     pub(super) fn clear(&self) {
         self.running().thread = None;
     }

@@ -41,7 +41,7 @@ impl Laundry {
         Some(reading(slot, &published, serve))
     }
 
-    /// The PHP request is over: the pins have let go of every snapshot, and so do the slots.
+    /// The PHP request has ended: the pins have released every snapshot, and so do the slots.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -40,7 +40,7 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     tokio::task::block_in_place(|| leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX)))
 }
 
-/// How often that is looked at.
+/// The interval of these checks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Waits until these listeners have ended and no request `is_in_hand`, at most for [`DRAIN_SETTLE_MS`]: others should

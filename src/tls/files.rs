@@ -152,7 +152,7 @@ pub(super) fn certified(
     }
 }
 
-/// What the certificate says; `None` when it is none.
+/// What the certificate says; `None` if it is not one.
 pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let mut names = Vec::new();

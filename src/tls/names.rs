@@ -15,7 +15,7 @@ impl<T> Default for NameMap<T> {
 }
 
 impl<T> NameMap<T> {
-    /// Sets the value of a name, and returns the one before it.
+    /// Sets the value of a name, and returns the previous one.
     pub(super) fn insert(&mut self, name: &str, value: T) -> Option<T> {
         self.values.insert(name.to_ascii_lowercase(), value)
     }

@@ -1,5 +1,5 @@
 //! Decides whether a publish would change anything, as PHP's `===` does. Only floats are compared bit for bit: -0.0
-//! after 0.0 is a change, and the same NAN again is none. Compares the live source with the published arena, without a
+//! after 0.0 is a change, and the same NAN again is not. Compares the live source with the published arena, without a
 //! copy.
 
 use super::layout::*;

@@ -100,8 +100,7 @@ impl Memory {
 
     /// Ends writing: from now on the memory is read-only.
     ///
-    /// # Errors
-    /// The system cannot split the mapping off: a process may have so many (`vm.max_map_count`).
+    /// # Errors The system cannot split the mapping, because the process has the maximum number (`vm.max_map_count`).
     pub(super) fn seal(&self) -> Result<(), NoMemory> {
         if self.mapped {
             may_allocate()?;

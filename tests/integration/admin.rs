@@ -235,8 +235,8 @@ fn a_restart_interrupts_what_does_not_end() {
     assert_eq!((&seen["counts"]["kills"], &seen["counts"]["failures"]), (&json!(1), &json!(0)));
 }
 
-/// B52, B53: what a reload has to interrupt is counted, though the declaration under which it ran is gone by then; and what
-/// is between two runs when it comes has been counted as what ended the last one.
+/// B52, B53: a run that a reload interrupts is counted, although its declaration no longer exists; and a thread between
+/// two runs was counted when its last run ended.
 #[test]
 fn counts_go_on_through_reloads() {
     let server = block(&script("{$DIR}/w.php", "w", "num 1\nenv STEP {$STEP:1}\nmax_consecutive_failures -1"))

@@ -421,7 +421,7 @@ fn allocations_that_fail() {
     assert_eq!(server.eval(WHOLE).value(), true);
 }
 
-/// N21, N29: the question whether a script is to end panics; the script is ended all the same.
+/// N21, N29: the leaf that checks whether a script should end panics; the script still ends.
 #[test]
 fn a_panic_while_a_script_is_being_ended() {
     let mut server = Igor::new()
@@ -440,7 +440,7 @@ fn a_panic_while_a_script_is_being_ended() {
     assert!(stopped.log.contains("injected fault at host_kill_requested"), "{}", stopped.log);
 }
 
-/// N29: the question whether the server wants the script to end panics; the handler is installed all the same.
+/// N29: the leaf that checks whether the script should end panics; the handler is still installed.
 #[test]
 fn a_panic_while_a_handler_is_installed() {
     let server = Igor::new().injected_faults().site("root {$PHP_TESTS}\nphp_server").start();

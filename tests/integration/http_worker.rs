@@ -171,7 +171,7 @@ fn sessions() {
     );
 }
 
-/// B56: session.auto_start opens the session of the request that comes, never once more that of the one before.
+/// B56: session.auto_start opens the session of the new request, never that of the previous one.
 #[test]
 fn sessions_that_start_by_themselves() {
     let server = worker("").frankenphp("php_ini session.save_path {$DIR}\nphp_ini session.auto_start 1").start();

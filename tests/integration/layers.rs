@@ -325,7 +325,8 @@ fn a_circle_is_found() {
     assert_eq!(circles(&graph), [["b", "c"]]);
 }
 
-/// Law 1: to make an `Outside` is to claim that no leaf is below. These files start or end PHP code from the outside.
+/// Law 1: creating an `Outside` claims that no leaf is on the stack. These files start or end PHP code from the
+/// outside.
 #[test]
 fn only_the_outside_of_php_starts_it() {
     let claims = |file: &&PathBuf| code_of(&read(file)).contains("Outside::new()");

@@ -231,9 +231,9 @@ fn a_reset_on_an_idle_server_is_done_by_the_next_request() {
     wait_until("both records", || server.log.count(RESTARTED) == 2);
 }
 
-/// The first thread that starts after all have left restarts opcache, and no other starts before that. A form that
-/// comes slowly is read after that, before its script begins, so it delays no request but its own. Without buffering,
-/// because a buffered form takes no thread before it is whole.
+/// The first thread that starts after all have left restarts opcache, and no other starts before that. A slow form is
+/// read after that, before its script starts, so it only delays its own request. Without buffering, because a buffered
+/// form takes no thread before it is whole.
 #[test]
 fn a_slow_form_does_not_hold_up_a_restart() {
     let site = "root {$PHP_TESTS}\nphp_server {\nrequest_buffering off\n}";

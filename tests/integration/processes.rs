@@ -52,8 +52,8 @@ fn a_program_gets_the_descriptors_that_the_script_hands_over() {
     assert_eq!(server.eval(code).value(), "handed over");
 }
 
-/// D6: not for as long as a child of one script lives does a lock stay taken that another has let go by fclose(), nor a
-/// connection or a pipe open that another has closed. What the script itself has open stays open in its child.
+/// D6: a child of one script does not keep a lock that another has released by fclose(), nor a connection or a pipe
+/// that another has closed. What the script itself has open stays open in its child.
 #[test]
 fn a_forked_child_holds_nothing_of_other_requests() {
     let server = classic(2);

@@ -240,7 +240,7 @@ fn a_thread_that_left_late_does_not_spoil_the_stop() {
     let server = Igor::new().global("grace_period 100ms").file("w.php", hangs).site(&site(&worker)).start();
     wait_until("the wait for the child", || server.path("hangs").exists());
     ensure(&server, "w");
-    // The second reload waits until what the first one has replaced is gone or given up.
+    // The second reload waits until the parts that the first one replaced have ended or were given up.
     for _ in 0..2 {
         assert_holds(&reload(&server, |text| text.replace("name w\n", "name other\n")), &[RELOADED]);
     }
@@ -390,8 +390,8 @@ fn release(folder: &Path, number: u32, minutes: u64) {
     write_aged(&folder.join("page.php"), &page, minutes);
 }
 
-/// B50, B51: what restarts is what the files say now. opcache looks at a file every two seconds at most, and PHP remembers
-/// for two minutes where a symbolic link led; a deployment changes either, and restarts the workers once.
+/// B50, B51: after a restart the current files run. opcache looks at a file every two seconds at most, and PHP
+/// remembers for two minutes where a symbolic link led; a deployment changes either, and restarts the workers once.
 #[test]
 fn a_restart_runs_the_code_that_is_there() {
     let releases = tempfile::tempdir().expect("a temporary folder can be made");

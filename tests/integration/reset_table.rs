@@ -227,7 +227,7 @@ fn the_system_log_is_closed() {
     assert!(!second.contains("left") && !second.contains("mine"), "{second}");
 }
 
-/// The pattern and the text of a search in hand.
+/// The pattern and the text of a running search.
 #[test]
 fn a_search_in_hand_is_forgotten() {
     let server = server();

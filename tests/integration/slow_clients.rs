@@ -168,7 +168,7 @@ fn slow_clients_do_not_hold_up_a_reload() {
     wait_slow(&server, what);
     let _taking_nothing = ask_and_take_nothing(&server, "/worker.php");
     wait_blocked(&server);
-    // Every thread is replaced: one reload waits until what the one before has replaced is gone.
+    // Every thread is replaced: a reload waits until the parts that the previous one replaced have ended.
     for bytes in [1000, 2000] {
         load(&server, ("hardened on", &format!("hardened on\nmax_bytes {bytes}KiB")));
     }
@@ -193,7 +193,7 @@ fn slow_clients_do_not_hold_up_a_stop() {
     }
 }
 
-/// B10, B49: what a request waits for is held up by the restart of opcache, which waits for the request.
+/// B10, B49: a request waits for a worker that the restart of opcache delays, and that restart waits for the request.
 #[test]
 fn a_wait_for_a_worker_that_is_held_up_ends_at_once() {
     let server = Igor::new()
@@ -251,7 +251,7 @@ fn a_script_whose_upload_was_interrupted_does_not_run() {
         .site("root {$DIR}\nphp_server {\nrequest_buffering off\n}")
         .start();
     assert_eq!(server.get("/reset.php").text(), r#"{"value":true}"#);
-    // A request that begins when all others have ended carries the restart out.
+    // A request that starts when all others have ended carries out the restart.
     wait_until("the first restart", || {
         assert_eq!(server.get("/next.php").status, 200);
         server.log.count("opcache restarted") == 1

@@ -1,5 +1,5 @@
-//! Two requests, one thread: whatever the engine keeps of a request's texts must not be a text of a snapshot, since that
-//! is gone when the next request comes.
+//! Two requests, one thread: the engine must not keep a snapshot's text beyond a request, because the text may be freed
+//! before the next one.
 //!
 //! Snapshots are hardened, so a look at a retired one ends the process. That this proves something is proved by the
 //! feature `teeth`: it marks the texts of snapshots as permanent, which PHP's extensions take as leave to keep them, and
@@ -70,8 +70,8 @@ fn a_worker_thread_keeps_nothing_of_a_snapshot_when_its_script_has_ended() {
     serve_the_same_names_for_generations(&server, "/worker.php");
 }
 
-/// The twin: with permanent texts the same requests read what is gone. The process must die by a signal, and at one of
-/// the requests that came after the first snapshot's end.
+/// The counterpart: with permanent texts the same requests read freed memory. The process must die by a signal, and at
+/// one of the requests that came after the first snapshot's end.
 #[cfg(feature = "teeth")]
 #[test]
 fn with_permanent_texts_the_same_requests_crash() {

@@ -1,4 +1,4 @@
-//! The header fields that a proxy adds and takes away (pure).
+//! The header fields that a proxy adds and removes (pure).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request;

@@ -33,7 +33,7 @@ fn budget(bytes: usize) -> Policy {
 }
 
 /// A reader that has seen version n gets the snapshot of n or a newer one, never an older one than before, and what it
-/// got stays until it lets go, however often it is replaced.
+/// got stays until it is released, however often it is replaced.
 #[test]
 fn a_reader_and_a_publisher() {
     set_hardened(true);
@@ -65,8 +65,8 @@ fn a_reader_and_a_publisher() {
     });
 }
 
-/// Every publish has a version of its own, one more than the one before, from every publisher; and each replaced snapshot is
-/// given back once.
+/// Every publish has its own version, one more than the previous one, from every publisher; and each replaced snapshot
+/// is returned once.
 #[test]
 fn two_publishers() {
     set_hardened(true);
@@ -91,9 +91,9 @@ fn two_publishers() {
     });
 }
 
-/// Two worker scripts that read the version after the one they have, with a budget for one of them: the budget is looked
-/// at and used in one step, so exactly one gets it, whatever the order; and when the scripts have ended it is all there
-/// again.
+/// Two worker scripts that read the version after the one they have, with a budget for one of them: the budget is
+/// checked and used in one step, so exactly one gets it in every order; and after the scripts have ended all of it is
+/// free again.
 #[test]
 fn two_scripts_and_one_budget() {
     set_hardened(true);

@@ -31,7 +31,7 @@ pub(super) struct BackgroundWork {
     /// The pause before the next run.
     pause: Duration,
     run: u64,
-    /// How many restarts had been asked for when the run began.
+    /// The number of requested restarts when the run started.
     restarts: u64,
     started: Instant,
     /// When this run was up: it had asked for its handle, or was ready. From then on it may end well.

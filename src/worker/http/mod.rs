@@ -31,7 +31,7 @@ pub struct HttpWorker {
     queue: Arc<JobQueue>,
     thread_group: ThreadGroup,
     counters: HttpCounters,
-    /// Protects what `wait_booted` looks at.
+    /// Protects the state that `wait_booted` checks.
     boot: Mutex<Boot>,
     changed: Condvar,
     /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone. Then their scripts end,

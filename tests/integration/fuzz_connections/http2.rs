@@ -208,7 +208,7 @@ pub(super) fn exchange(address: SocketAddr, bytes: &[u8], seed: u64) -> Vec<u8> 
 
 /// The kinds of the frames, the first byte of a head (the status, where it is a usual one), and the code of an error.
 pub(super) fn way(answer: &[u8]) -> String {
-    // What does not begin as HTTP/2 is taken for the older version.
+    // Input that does not start as HTTP/2 is read as HTTP/1.
     if answer.starts_with(b"HTTP/1.") {
         return super::way_of_http(answer);
     }
