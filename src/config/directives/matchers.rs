@@ -8,6 +8,7 @@ use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::text::Text;
+use super::super::uri::decoded;
 use super::super::values;
 use super::document_root::root_text;
 use super::expression::expression;
@@ -291,7 +292,7 @@ pub(super) fn path_pattern(word: &Token, context: &mut Context<'_>) -> Option<Pa
         return None;
     }
     // Paths are compared decoded, so what the pattern escapes is decoded, too.
-    Some(PathPattern::new(&percent_encoding::percent_decode_str(text).decode_utf8_lossy()))
+    Some(PathPattern::new(&decoded(text)))
 }
 
 fn method(word: &Token, context: &mut Context<'_>) -> Option<String> {
