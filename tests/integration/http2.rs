@@ -254,3 +254,18 @@ fn pings_and_settings_whose_answers_are_not_read() {
     }
     is_well(&server, before);
 }
+
+/// In dev builds of h2 an assertion failed here: the response is complete and waits for the window, the rest of the request is no
+/// longer wanted, and the client goes. The stream is still counted then.
+#[test]
+fn a_client_that_goes_before_its_response_is_no_panic() {
+    let server = Igor::new().global("servers {\nprotocols h1 h2c\n}").site("respond hello").start();
+    for stream in [1, 3] {
+        // SETTINGS_INITIAL_WINDOW_SIZE is 2.
+        let mut client = Client::connect(&server, &[0, 4, 0, 0, 0, 2]);
+        client.write(&frame(HEADERS, END_HEADERS, stream, &get("/")));
+        let data = std::iter::from_fn(|| client.next()).find(|(kind, ..)| *kind == DATA).expect("an answer");
+        assert_eq!((data.1, data.3.as_slice()), (0, b"he".as_slice()), "the rest waits");
+    }
+    assert_eq!(server.get("/").text(), "hello");
+}
