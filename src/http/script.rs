@@ -15,7 +15,7 @@ use super::exchange::{HttpExchange, Opened};
 use super::interim::InterimSender;
 use super::pace::Pace;
 use super::plain::plain;
-use super::queue::Refusal;
+use super::queue::{Refusal, RequestQueue};
 use super::request::RequestState;
 use super::request_body::{self, RequestBody};
 use super::routing::Script;
@@ -45,7 +45,7 @@ impl<'s> RequestContext<'s> {
         }
     }
 
-    /// Sends the request through the queue of its worker, or of the classic threads.
+    /// Sends the request to the queue of its worker or of the classic threads.
     pub(super) async fn run<B>(
         &mut self,
         php: &'s Arc<PhpRoute>,
@@ -56,25 +56,16 @@ impl<'s> RequestContext<'s> {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        // A proxy that let the request go on has taken the body.
+        // A proxy that let the request continue has consumed the body.
         let body = run.body.take();
-        let queue = match script.worker.map(|index| &php.workers[index]) {
-            Some(worker) => {
-                self.handled_by = HandledBy::Worker(&worker.name);
-                &worker.queue
-            }
-            None => {
-                self.handled_by = HandledBy::Classic;
-                &php.classic
-            }
-        };
+        let queue = self.queue_of(php, &script);
         let announced = announced_length(&run.request.parts);
         let body = body.filter(|body| !body.is_end_stream());
         let pace = Pace::within(run.body_read_max);
         let (body, body_length) = match (body, php.settings.request_buffering_bytes_max) {
             (None, _) => (RequestBody::None, Some(0)),
             (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max, pace), announced),
-            // Boxed, so that requests without a body do not carry the room for it.
+            // Boxed, so that requests without a body do not reserve space for it.
             (Some(body), Some(bytes_max)) => {
                 let bytes_max = bytes_max.min(run.body_bytes_max);
                 match Box::pin(request_body::gather(body, announced, bytes_max, pace)).await {
@@ -92,7 +83,7 @@ impl<'s> RequestContext<'s> {
         let own_env = php.settings.env_of_request.iter();
         let own_env = own_env.map(|(name, text)| (name.clone(), text.render(&run.request))).collect();
         let original_uri = run.request.take_original().map(|original| original.1);
-        // An `intercept` shows the request to other routes.
+        // An `intercept` passes the request to other routes.
         let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
         let open = || {
             let request = CgiRequest {
@@ -119,6 +110,20 @@ impl<'s> RequestContext<'s> {
             Ok(reply) => reply.map(ResponseBody::new),
             Err(refusal) => refused(refusal),
         })
+    }
+
+    /// The queue of the script's worker, or of the classic threads; noted for the access log.
+    fn queue_of(&mut self, php: &'s PhpRoute, script: &Script) -> &'s RequestQueue {
+        match script.worker.map(|index| &php.workers[index]) {
+            Some(worker) => {
+                self.handled_by = HandledBy::Worker(&worker.name);
+                &worker.queue
+            }
+            None => {
+                self.handled_by = HandledBy::Classic;
+                &php.classic
+            }
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Listeners {
             return;
         }
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
-        // All get it, also after one that has ended.
+        // All get it, even if an earlier one has ended.
         let all_stay = list.iter().fold(true, |all_stay, listener| listener.changed(change) & all_stay);
         drop(list);
         if !all_stay {
@@ -77,8 +77,8 @@ impl Listeners {
     }
 }
 
-/// The near end of a stream that becomes readable with each change. A script that does not read loses nothing but the count of
-/// changes: the socket holds what fits, and what is in it already says that something has changed.
+/// The near end of a stream that becomes readable with each change. A script that does not read only loses the number
+/// of changes: the bytes that fit into the socket already show that something has changed.
 pub(super) struct WatchStream {
     near: OwnedFd,
 }

@@ -97,7 +97,7 @@ impl RunEnd<'_> {
         }
     }
 
-    /// Writes what follows to the log. `attempt` counts the failures in a row, `exit_status` is that of the run.
+    /// Logs what follows. `attempt` counts the failures in a row, `exit_status` is that of the run.
     pub(super) fn record(&self, follows: &Follows, attempt: u32, exit_status: i32, pause: Duration) {
         let pause_ms = pause.as_millis() as u64;
         let script = self.script();

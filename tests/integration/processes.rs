@@ -153,7 +153,7 @@ fn a_living_child_delays_no_restart() {
     }
 }
 
-/// A descriptor of a process, as the system names it.
+/// A descriptor of a process, by its name in `/proc`.
 fn open_in(pid: i64) -> Vec<String> {
     let names = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
     names.filter_map(|name| Some(fs::read_link(name.ok()?.path()).ok()?.to_string_lossy().into_owned())).collect()

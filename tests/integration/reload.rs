@@ -84,7 +84,7 @@ fn a_wrong_configuration_changes_nothing() {
 }
 
 /// B52: a worker that is no longer declared is unknown, even to scripts that have read it before; its run ends.
-/// Declared again it starts from nothing.
+/// Declared again, it starts without a snapshot.
 #[test]
 fn a_removed_worker_is_gone() {
     let workers = puppet("gone", READY) + &puppet("stays", READY) + "worker {$PHP_TESTS}/worker.php 1\n";

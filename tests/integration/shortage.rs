@@ -82,7 +82,7 @@ fn a_reload_without_enough_threads_leaves_none_behind() {
     assert_eq!(server.eval("return 1;").value(), 1);
 }
 
-/// What the server itself does on threads, it does on the one that it has kept, when PHP's have taken all that there were.
+/// When PHP's threads have used up all others, the server does its own work on the thread that it has kept.
 #[test]
 fn a_server_without_other_threads_serves_restarts_and_reloads() {
     let worker = "worker {$PHP_TESTS}/worker.php 1\n";

@@ -38,7 +38,7 @@ pub(super) enum Life {
 pub(super) enum Event {
     /// The first of its threads was spawned.
     Started,
-    /// The first of its scripts came up.
+    /// The first of its scripts is up.
     Up,
     /// The last script that was up ended.
     Down,
