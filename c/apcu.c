@@ -1,5 +1,5 @@
-/* The functions and the class of the extension apcu on a store, for code that is written for it: `frankenphp { apcu STORE }`. What
- * a store does not take (objects, references, very deep arrays) is stored as serialize() has it. */
+/* The functions and the class of the extension apcu on a store, for code that is written for it: `frankenphp { apcu STORE
+ * }`. Values that a store refuses (objects, references, very deep arrays) are stored in the form of serialize(). */
 #include "internal.h"
 #include "apcu.h"
 
@@ -60,7 +60,7 @@ static bool igor_apcu_serialize(zval *value, zval *into)
 	return true;
 }
 
-/* What was read, as the script has stored it. False: an exception was thrown. */
+/* The read value, in the form that the script stored. False: an exception was thrown. */
 bool igor_apcu_value(const igor_stored *stored, zval *into)
 {
 	php_unserialize_data_t data;

@@ -50,7 +50,7 @@ static bool igor_apcu_is_wanted(zend_string *key, zend_string *pattern, HashTabl
 	return Z_TYPE(matched) == IS_LONG && Z_LVAL(matched) > 0;
 }
 
-/* What an iterator returns for one element. False: an exception was thrown. */
+/* The value of an iterator for one element. False: an exception was thrown. */
 static bool igor_apcu_listed(zend_string *key, const igor_stored *stored, zend_long format, zval *into)
 {
 	zval value;
@@ -207,7 +207,7 @@ PHP_FUNCTION(apcu_delete)
 	}
 }
 
-/* What apcu_cache_info() and apcu_sma_info() have in common: the counts of the store. False: there is none. */
+/* The counts of the store, for apcu_cache_info() and apcu_sma_info(). False: there is none. */
 static bool igor_apcu_counts(igor_store_counts *counts)
 {
 	uint64_t id;

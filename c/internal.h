@@ -100,7 +100,7 @@ typedef struct igor_thread {
 	/* time_limit.c */
 	struct igor_thread *limited_after; /* the next thread in the list of watched ones; under its lock */
 	uint64_t limit_ns;             /* atomic: when the script should end, on CLOCK_BOOTTIME; 0: never */
-	void *limit_value;             /* what PHP expects with the signal */
+	void *limit_value;             /* the value that PHP expects with the signal */
 	zend_atomic_bool *timed_out;
 	pid_t pid;
 

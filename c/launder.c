@@ -89,8 +89,8 @@ static const char *igor_launder_function(zend_ast *ast)
 	return igor_is_named_constant(ast) ? "igor_launder_constant" : NULL;
 }
 
-/* A place that accepts any expression and only reads its value. What takes a name (of a function, class, variable or
- * property), a constant expression or something to write to is none. */
+/* A place that accepts any expression and only reads its value. A place that takes a name (of a function, class, variable
+ * or property), a constant expression or a target of a write is not one. */
 static bool igor_is_value_position(const zend_ast *parent, uint32_t child)
 {
 	switch (parent->kind) {

@@ -42,7 +42,7 @@ typedef enum {
 	IGOR_RESTART_DONE = 2
 } igor_restart;
 
-/* What C does after a host_* call. For the errors host_message() holds the text. */
+/* The verdict of a host_* call, which C acts on. For the errors host_message() holds the text. */
 typedef enum {
 	IGOR_OK = 0,
 	IGOR_RUNTIME_EXCEPTION = 1,
@@ -198,7 +198,7 @@ void shim_thread_interrupt(void *thread);
 /* Asks a script that it should end: a handler that it has for SIGTERM or SIGINT is called on its thread. As for
  * shim_thread_interrupt(), the slot's lock must be held. */
 void shim_thread_should_end(void *thread);
-/* Where the script of an interrupted thread was: the line, and its file as a C string; 0 when it is not known. The
+/* The place of an interrupted thread's script: returns the line, and its file as a C string; 0: not known. The
  * slot's lock must be held, as for shim_thread_interrupt(). */
 uint32_t shim_thread_place(void *thread, char *file, size_t size);
 
@@ -385,7 +385,7 @@ size_t host_bench_snapshot_bytes(void *host, const char *name, size_t len);
  * is NULL only after a bug of Igor's. */
 void *host_extension_load(const char *path);
 void host_extension_free(void *extension);
-/* What went wrong in the load or the last start; NULL: nothing. Valid until the next call. */
+/* The error of the load or the last start; NULL: nothing. Valid until the next call. */
 const char *host_extension_error(void *extension);
 /* Starts the background workers and adopts the calling thread. False: none runs. */
 bool host_extension_start(void *extension);

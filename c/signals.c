@@ -217,7 +217,8 @@ void shim_thread_should_end(void *thread)
 	igor_thread *self = thread;
 	uint64_t asked = IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT);
 
-	/* Without a handler the signal would only shorten a sleep. One that is installed from now on asks host_should_end(). */
+	/* Without a handler the signal would only shorten a sleep. A handler that is installed later calls host_should_end().
+	 * */
 	if ((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) & asked) == 0) {
 		return;
 	}

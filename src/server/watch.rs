@@ -1,8 +1,8 @@
 //! Restarts workers when a watched file of their block changes (contract line B51).
 //!
-//! A burst of changes, from a deployment or an editor, causes one restart. The restart begins when nothing has
-//! changed for [`WATCH_QUIET_MS`], or when the burst has lasted [`WATCH_BURST_MS_MAX`]. notify's own debouncers do not
-//! fit: they cannot separate a read of a file from a change, and PHP reads the watched files.
+//! A burst of changes, from a deployment or an editor, causes one restart. The restart starts when nothing has changed
+//! for [`WATCH_QUIET_MS`], or when the burst has lasted [`WATCH_BURST_MS_MAX`]. notify's own debouncers do not fit:
+//! they cannot separate a read of a file from a change, and PHP reads the watched files.
 
 use super::control::Control;
 use crate::config::{Config, ScopeLabel, WatchPattern};
