@@ -14,11 +14,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const STEPS_PER_EPISODE: usize = 60;
+const FRANKENPHP: &str = "num_threads 8\nstore default\nphp_ini display_errors 1";
+/// What the answer of a request says that a restart has interrupted.
+const INTERRUPTED: &str = "The server stopped this script because it did not end within the grace period";
 
 /// The state of a worker between two steps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,10 +65,10 @@ enum Deed {
         name: &'static str,
     },
     Touch,
-    /// Changes of a script to its process that no other script may notice. Its code returns true.
-    /// In a classic request: one of a worker may be interrupted for a restart, with this grace period.
+    /// Changes of a script to its process that no worker and no other script may notice. Its code returns true.
     Process {
         code: &'static str,
+        in_worker: bool,
     },
     /// A signal to the whole process, which no script handles for long.
     Signal,
@@ -107,8 +110,13 @@ struct Episode {
     /// A peer for connections that scripts keep. Its queue takes a few connections, and none is accepted.
     _peer: UnixListener,
     known: Mutex<Vec<Known>>,
-    /// What was added to the store.
+    /// What was added to the store, and what interrupted requests may have added.
     counted: AtomicU64,
+    counted_perhaps: AtomicU64,
+    /// A restart was asked for. From now on it may interrupt requests of the HTTP worker, and no others.
+    touched: AtomicBool,
+    /// How many it has interrupted. The log has a record of each.
+    interrupted: AtomicUsize,
     /// How many tasks were sent; a task's number is one of these.
     sent: AtomicU64,
     /// The senders' results for their tasks.
@@ -120,6 +128,8 @@ enum Heard {
     Completed,
     NotTaken,
     Failed,
+    /// A restart has interrupted the sender.
+    Nothing,
 }
 
 fn index(name: &str) -> usize {
@@ -180,7 +190,7 @@ impl Episode {
         let mut igor = Igor::new()
             .site(&site(&workers))
             .global("grace_period 30ms")
-            .frankenphp("num_threads 8\nstore default")
+            .frankenphp(FRANKENPHP)
             .file("worker.php", WORKER)
             .file("touched", "");
         for name in NAMES {
@@ -192,6 +202,9 @@ impl Episode {
             _peer: peer,
             known: Mutex::new(known),
             counted: AtomicU64::new(0),
+            counted_perhaps: AtomicU64::new(0),
+            touched: AtomicBool::new(false),
+            interrupted: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             heard: Mutex::default(),
         }
@@ -216,8 +229,23 @@ impl Episode {
         BufReader::new(stream).read_line(&mut answer).is_ok() && answer == "done\n"
     }
 
-    fn run(&self, code: &str, in_worker: bool) -> Outcome {
-        if in_worker { self.server.eval_in_worker(code) } else { self.server.eval(code) }
+    /// `None`: a restart has interrupted the request, which only one of the HTTP worker may meet.
+    fn run(&self, code: &str, in_worker: bool) -> Option<Outcome> {
+        if !in_worker {
+            return Some(self.server.eval(code));
+        }
+        let response = self.server.send(&Request::post("/worker.php", code));
+        // Between the lines of the script there is no error to show.
+        if !response.text().contains(INTERRUPTED) && !(response.status == 500 && response.text().is_empty()) {
+            return Some(Outcome::of_response(&response));
+        }
+        assert!(self.touched.load(Ordering::Relaxed), "interrupted without a restart: {code}");
+        let count = self.interrupted.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_record =
+            |line: &&String| line.contains("interrupting a script") && line.contains("php-tests/worker.php");
+        let records = |lines: &[String]| lines.iter().filter(is_record).count();
+        self.server.log.wait("the record of each interruption", |lines| (records(lines) >= count).then_some(()));
+        None
     }
 
     /// Does one thing. `before` is what was known before the step; `reloads` are the names that the step's reload touches.
@@ -227,12 +255,12 @@ impl Episode {
                 let function = if *ensure { "ensure" } else { "require" };
                 let code = format!("frankenphp_{function}_background_worker('{name}', {timeout_ms} / 1000);");
                 match self.run(&code, *in_worker) {
-                    Outcome::Value(_) if reloads != Some(name) => {
+                    Some(Outcome::Value(_)) if reloads != Some(name) => {
                         assert!(self.known(name).declared, "{name} is not declared, and was there");
                         self.note(name, |known| known.published = true);
                     }
-                    Outcome::Value(_) => {}
-                    Outcome::Thrown { class, message } => {
+                    Some(Outcome::Value(_)) | None => {}
+                    Some(Outcome::Thrown { class, message }) => {
                         assert_eq!(class, "RuntimeException", "{message}");
                         let reasons =
                             ["timed out", "after", "given up", "not declared", "removed", "not running", "failed"];
@@ -244,7 +272,8 @@ impl Episode {
                 let code = format!("return frankenphp_get_vars('{name}');");
                 let before = self.known(name);
                 match self.run(&code, *in_worker) {
-                    Outcome::Value(value) => {
+                    None => {}
+                    Some(Outcome::Value(value)) => {
                         let most = self.known(name).most;
                         let number = value["n"].as_u64().expect("a number");
                         assert!(
@@ -255,7 +284,7 @@ impl Episode {
                         assert_eq!(value["name"], json!(name));
                         assert!(before.declared || reloads == Some(name), "{name} is not declared, and was read");
                     }
-                    Outcome::Thrown { class, message } => {
+                    Some(Outcome::Thrown { class, message }) => {
                         assert_eq!(class, "RuntimeException", "{message}");
                         let may_be_missing = !before.declared || !before.published || reloads == Some(name);
                         assert!(may_be_missing, "{name} was readable, and is not: {message}");
@@ -286,17 +315,20 @@ impl Episode {
             Deed::Mend { name } => {
                 let _ = fs::remove_file(self.server.path(&format!("broken-{name}")));
             }
-            Deed::Touch => fs::write(self.server.path("touched"), "again").expect("files can be written"),
-            Deed::Process { code } => {
-                assert_eq!(self.run(code, false), Outcome::Value(json!(true)), "{code}");
+            Deed::Touch => self.touch("again"),
+            Deed::Process { code, in_worker } => {
+                if let Some(outcome) = self.run(code, *in_worker) {
+                    assert_eq!(outcome, Outcome::Value(json!(true)), "{code}");
+                }
             }
             Deed::Signal => self.server.signal(Signal::USR1),
             Deed::Reload(change) => self.reload(change),
             Deed::Count { in_worker } => {
                 let add =
                     "$s = new FrankenPHP\\SharedArray(); for ($i = 0; $i < 100; $i++) { $s->increment('count'); }";
-                self.run(add, *in_worker).value();
-                self.counted.fetch_add(100, Ordering::Relaxed);
+                let added = self.run(add, *in_worker).map(Outcome::value).is_some();
+                let sum = if added { &self.counted } else { &self.counted_perhaps };
+                sum.fetch_add(100, Ordering::Relaxed);
             }
             Deed::Send { name, code, timeout_ms, in_worker } => self.send(name, code, *timeout_ms, *in_worker),
         }
@@ -311,12 +343,13 @@ impl Episode {
             return $all;"
         );
         let heard = match self.run(&send, in_worker) {
-            Outcome::Value(value) => {
+            None => Heard::Nothing,
+            Some(Outcome::Value(value)) => {
                 assert_eq!(value, json!([{"id": id, "step": 1}, {"id": id, "step": 2}]), "task {id}");
                 assert!(!code.contains("exit") && !code.contains("throw"), "task {id} was to fail");
                 Heard::Completed
             }
-            Outcome::Thrown { class, message } => {
+            Some(Outcome::Thrown { class, message }) => {
                 assert_eq!(class, "RuntimeException", "{message}");
                 assert!(message.contains(&format!("\"{name}\"")), "{message}");
                 if message.contains("has not taken the task") { Heard::NotTaken } else { Heard::Failed }
@@ -329,16 +362,22 @@ impl Episode {
     fn account(&self) {
         let stored = self.server.eval("return (new FrankenPHP\\SharedArray())->snapshot() ?: new stdClass();").value();
         let number = |key: &str| stored.get(key).and_then(Value::as_u64).unwrap_or(0);
-        assert_eq!(number("count"), self.counted.load(Ordering::Relaxed));
+        let (counted, perhaps) = (self.counted.load(Ordering::Relaxed), self.counted_perhaps.load(Ordering::Relaxed));
+        assert!((counted..=counted + perhaps).contains(&number("count")), "{} of {counted}", number("count"));
         for (id, heard) in self.heard.lock().expect("no test thread has panicked").iter() {
             let taken = number(&format!("taken-{id}"));
             let allowed = match heard {
                 Heard::Completed => 1..=1,
                 Heard::NotTaken => 0..=0,
-                Heard::Failed => 0..=1,
+                Heard::Failed | Heard::Nothing => 0..=1,
             };
             assert!(allowed.contains(&taken), "task {id} was taken {taken} times, and its sender heard {heard:?}");
         }
+    }
+
+    fn touch(&self, text: &str) {
+        self.touched.store(true, Ordering::Relaxed);
+        fs::write(self.server.path("touched"), text).expect("files can be written");
     }
 
     fn reload(&self, change: &Change) {
@@ -351,7 +390,7 @@ impl Episode {
         let workers = caddyfile_workers(&next) + "worker {$PHP_TESTS}/worker.php 2\n";
         let mistake = if matches!(change, Change::Mistake) { "\nno_such_directive\n" } else { "" };
         let text = format!(
-            "{{\nadmin off\ngrace_period 30ms\nfrankenphp {{\nnum_threads 8\nstore default\n}}\n}}\nhttp://127.0.0.1:0 {{\n{}{mistake}\n}}\n",
+            "{{\nadmin off\ngrace_period 30ms\nfrankenphp {{\n{FRANKENPHP}\n}}\n}}\nhttp://127.0.0.1:0 {{\n{}{mistake}\n}}\n",
             site(&workers)
         );
         fs::write(self.server.path("Caddyfile"), text).expect("files can be written");
@@ -384,7 +423,7 @@ impl Episode {
                 matches!(self.server.eval(&code), Outcome::Value(_))
             });
             // Runs that hang end by a restart; the one after it publishes what the file says.
-            fs::write(self.server.path("touched"), "settle").expect("files can be written");
+            self.touch("settle");
             let most = self.known(name).most;
             wait_until("the newest number", || {
                 self.server.eval(&format!("frankenphp_ensure_background_worker('{name}', 10);")).value();
@@ -472,7 +511,7 @@ fn choose(random: &mut fastrand::Rng) -> Vec<Deed> {
                 timeout_ms: [1, 50, 500][random.usize(..3)],
                 in_worker: random.bool(),
             },
-            25..=27 => Deed::Process { code: OF_PROCESS[random.usize(..OF_PROCESS.len())] },
+            25..=27 => Deed::Process { code: OF_PROCESS[random.usize(..OF_PROCESS.len())], in_worker: random.bool() },
             28 => Deed::Signal,
             _ => continue,
         });
