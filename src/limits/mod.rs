@@ -421,6 +421,14 @@ pub const ADMIN_REQUEST_SECONDS_MAX: u64 = 10;
 /// Request line and headers of a request to the admin interface.
 pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+// --- Memory -------------------------------------------------------------------------------------------------------
+
+/// How often the server looks for freed memory that the C library keeps. A look goes through all free pieces.
+pub const MEMORY_LOOK_EVERY_SECONDS: u64 = 15;
+
+/// So much of it goes back to the system: some requests' worth. Less is not worth the faults of the pages that are needed again.
+pub const MEMORY_RETURNED_BYTES_MIN: u64 = 16 << 20;
+
 // --- Snapshots ----------------------------------------------------------------------------------------------------
 
 /// From this size on the reaper's thread frees a snapshot, because freeing would delay its last reader.

@@ -1,4 +1,4 @@
-//! The parts of the process that scripts share: its signals, its descriptors, and the children of scripts.
+//! The parts of the process that scripts share: its signals, its descriptors, its memory, and the children of scripts.
 
 use crate::ffi;
 
@@ -32,6 +32,28 @@ pub fn ignored_signals() -> Vec<i32> {
     // SAFETY: exchanges one number.
     let set = unsafe { ffi::shim_signals_ignored() };
     (1..=64).filter(|signal| set & (1 << (signal - 1)) != 0).collect()
+}
+
+/// The bytes that the C library keeps for the next use. `None`: another one than glibc, which does not say it.
+pub fn free_memory() -> Option<u64> {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: only reads, under the library's own locks.
+        let info = unsafe { libc::mallinfo2() };
+        Some(info.fordblks as u64)
+    }
+    #[cfg(not(target_env = "gnu"))]
+    None
+}
+
+/// Returns to the system what the C library keeps of freed memory, page by page. It locks each of the library's arenas for as
+/// long as it goes through its free pieces: some milliseconds.
+pub fn return_memory() {
+    // SAFETY: frees nothing that is in use, and needs no other state of the program.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// Waits, without blocking, for this process if it is a child.

@@ -1,5 +1,8 @@
-//! Housekeeping of the process: it reaps children that nothing else waits for, and logs signals that reached no script.
+//! Housekeeping of the process: it reaps children that nothing else waits for, logs signals that reached no script, and returns
+//! memory that was freed.
 
+use super::memory::Least;
+use crate::limits::MEMORY_LOOK_EVERY_SECONDS;
 use crate::php::process;
 use std::fs;
 use std::time::Duration;
@@ -25,8 +28,25 @@ pub(super) async fn run() {
     }
 }
 
-/// The processes that process 1 has adopted because their parent has ended: the children of its main thread, which
-/// starts none itself.
+/// Returns freed memory to the system, when there is much of it. Runs until it is dropped.
+pub(super) async fn return_memory() {
+    let mut looks = interval(Duration::from_secs(MEMORY_LOOK_EVERY_SECONDS));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut least = Least::now();
+    loop {
+        looks.tick().await;
+        let look = tokio::task::spawn_blocking(move || {
+            least.look();
+            least
+        });
+        // It fails only when the runtime ends.
+        let Ok(looked) = look.await else { return };
+        least = looked;
+    }
+}
+
+/// The processes that the kernel has handed to process 1 because their parent has ended: the children of its main
+/// thread, which starts none itself.
 fn orphans() -> Vec<i32> {
     let children = fs::read_to_string("/proc/self/task/1/children").unwrap_or_default();
     children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()

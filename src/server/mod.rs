@@ -6,6 +6,7 @@ mod configuration_files;
 mod control;
 mod housekeeping;
 mod inherited;
+mod memory;
 mod reload;
 mod run;
 mod runtime;

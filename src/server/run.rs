@@ -224,6 +224,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
     server.kept_fresh = encryption.keep_fresh();
     tokio::spawn(systemd::keep_alive());
     tokio::spawn(housekeeping::run());
+    tokio::spawn(housekeeping::return_memory());
     tokio::spawn(stalls::watch(control.clone()));
     systemd::ready();
     let reason = server.reload_until(&mut stop, &mut requests, &mut watcher).await;

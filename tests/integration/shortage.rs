@@ -1,5 +1,5 @@
-//! A system without free threads, timers, descriptors or log space: operations that need them fail with a message, and
-//! everything else continues.
+//! A system that has no more threads, timers, descriptors or space for logs: what asks for them fails and says so, and all else
+//! continues. Memory goes back to the system when it is no longer needed.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Request, Server, igor, wait_until};
@@ -155,4 +155,36 @@ fn a_worker_without_a_descriptor_is_tried_again() {
     prlimit(Some(server.pid()), Resource::Nofile, inherited).expect("the limit can be set");
     wait_until("the new run", || read(&server, "w").value() != before);
     assert_eq!(server.log.count("given up"), 0);
+}
+
+fn resident_bytes(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the server runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// D10: between what is still in use there are free pieces, which the C library would keep for the life of the process.
+#[test]
+fn freed_memory_goes_back_to_the_system() {
+    let server = Igor::new()
+        .frankenphp("num_threads 4\nstore default {\nmax_bytes 256MiB\n}")
+        .site("root {$PHP_TESTS}\nphp_server")
+        .start();
+    let before = resident_bytes(&server);
+    let fill = |part: usize| {
+        format!(
+            "$s = new FrankenPHP\\SharedArray();
+            for ($i = 0; $i < 2500; $i++) {{ $s['{part}-' . $i] = str_repeat('x', 8000); }} return true;"
+        )
+    };
+    for part in 0..4 {
+        assert_eq!(server.eval(&fill(part)).value(), true);
+    }
+    let most = resident_bytes(&server);
+    let grown = most - before;
+    assert!(grown > 64 << 20, "10,000 elements of 8,000 bytes take {grown} bytes");
+    let remove = "$s = new FrankenPHP\\SharedArray();
+        foreach ($s->keys() as $i => $key) { if ($i % 100 > 0) { unset($s[$key]); } } return count($s);";
+    assert_eq!(server.eval(remove).value(), 100);
+    wait_until("most of it to be returned", || resident_bytes(&server) < before + grown / 2);
 }
