@@ -271,6 +271,7 @@ struct rusage;
 void igor_child_started(pid_t pid);
 void igor_children_leave(void);
 void igor_children_abandon(igor_thread *self);
+void igor_children_signal(const igor_thread *self, int signo);
 void igor_children_of_job_abandon(igor_thread *self);
 void igor_child_kept(pid_t pid);
 pid_t igor_fork(void);

@@ -1,9 +1,9 @@
 /* Waits for the programs and children that scripts start.
  *
- * A child that has ended is a zombie until its process waits for it, and a script that ends without waiting leaves that to
- * the process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
- * remove them from the list. When the script ends, shim_reap() waits for the rest. A wait for "any child" is a wait for the
- * children of the calling thread alone: others belong to other scripts. */
+ * The children of a process become zombies until it waits for them, and a script that ends without waiting leaves that to
+ * its process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
+ * remove them from the list. When the script ends, shim_reap() waits for the rest. A wait for "any child", or any of a process
+ * group, is a wait for the children of the calling thread alone: others belong to other scripts. */
 #include "internal.h"
 
 #include <ext/standard/proc_open.h>
@@ -109,7 +109,7 @@ pid_t igor_wait4(pid_t pid, int *status, int options, struct rusage *usage)
 	int ended = 0;
 	pid_t found;
 
-	if (pid == -1 && igor_watches()) {
+	if (pid <= 0 && igor_watches()) {
 		options |= __WNOTHREAD;
 	}
 	found = (pid_t) syscall(SYS_wait4, pid, &ended, options, usage);
@@ -129,7 +129,7 @@ int igor_waitid(int type, id_t id, siginfo_t *info, int options)
 	siginfo_t own = {0};
 	int result;
 
-	if (type == P_ALL && igor_watches()) {
+	if (type != P_PID && igor_watches()) {
 		options |= __WNOTHREAD;
 	}
 	result = (int) syscall(SYS_waitid, type, id, info != NULL ? info : &own, options, NULL);
@@ -141,6 +141,26 @@ int igor_waitid(int type, id_t id, siginfo_t *info, int options)
 		igor_child_ended(igor_self, info->si_pid);
 	}
 	return result;
+}
+
+static void igor_pids_signal(const igor_pids *pids, pid_t group, int signo)
+{
+	size_t i;
+
+	for (i = 0; i < pids->count; i++) {
+		if (getpgid(pids->list[i]) == group) {
+			(void) syscall(SYS_kill, pids->list[i], signo);
+		}
+	}
+}
+
+/* The script means its process group: those of its children that are in the server's. */
+void igor_children_signal(const igor_thread *self, int signo)
+{
+	pid_t group = getpgrp();
+
+	igor_pids_signal(&self->children, group, signo);
+	igor_pids_signal(&self->of_jobs, group, signo);
 }
 
 static void igor_abandon(pid_t pid)

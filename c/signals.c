@@ -344,12 +344,37 @@ static bool igor_stops(int signo)
 	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 }
 
-/* Replaces libc's kill(). A script that sends a signal to its process targets itself. */
+static bool igor_is_own_group(pid_t pid)
+{
+	return pid == 0 || pid == -getpgrp();
+}
+
+/* For the system the number of any thread means the process. */
+static bool igor_is_own_process(pid_t pid)
+{
+	return pid == getpid() || (pid > 0 && syscall(SYS_tgkill, getpid(), pid, 0) == 0);
+}
+
+/* In the forked child of a script: its parent is the server, and so is its process group as long as it makes none of its
+ * own. A signal to the group is for the child alone, and none stops the server. */
+static int igor_kill_in_child(pid_t server, pid_t pid, int signo)
+{
+	if (pid == server && (igor_is_of_server(signo) || signo == SIGKILL || igor_stops(signo))) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int) syscall(SYS_kill, igor_is_own_group(pid) && getpgid(server) == getpgrp() ? getpid() : pid, signo);
+}
+
+/* Replaces libc's kill(). A script that sends a signal to its process means itself. */
 int igor_kill(pid_t pid, int signo)
 {
 	igor_thread *self = igor_self;
 
-	if (!igor_is_script_of_server() || signo == 0 || (pid != getpid() && pid != 0 && pid != -getpgrp())) {
+	if (igor_in_forked_server()) {
+		return igor_kill_in_child(self->pid, pid, signo);
+	}
+	if (!igor_is_script_of_server() || signo == 0 || (!igor_is_own_group(pid) && !igor_is_own_process(pid))) {
 		return (int) syscall(SYS_kill, pid, signo);
 	}
 	if (signo < 0 || signo > 64) {
@@ -359,6 +384,9 @@ int igor_kill(pid_t pid, int signo)
 	if (igor_stops(signo)) {
 		errno = EPERM;
 		return -1;
+	}
+	if (igor_is_own_group(pid)) {
+		igor_children_signal(self, signo);
 	}
 	if ((self->signals_handled & IGOR_BIT(signo)) != 0) {
 		siginfo_t info = {0};
@@ -423,8 +451,8 @@ void igor_signals_restore(igor_thread *self)
 {
 	self->in_pcntl = false;
 	self->should_end = false;
-	self->fatal_signal = 0;
 	if (!self->used_signals) {
+		self->fatal_signal = 0;
 		return;
 	}
 	self->used_signals = false;
@@ -435,8 +463,10 @@ void igor_signals_restore(igor_thread *self)
 		self->listens = false;
 	}
 	pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
-	/* A script that ends inside a handler leaves pcntl's queue in use, and PHP's request startup does not reset that: the
-	 * next script's handlers would never be called. */
+	/* After that: an alarm that the script has blocked comes now. */
+	self->fatal_signal = 0;
+	/* A script that ends inside of a handler leaves pcntl in the midst of its queue, and PHP's startup of a request does not
+	 * look at that: the next script's handlers would never be called. */
 	igor_module_renew("pcntl");
 }
 

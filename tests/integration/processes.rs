@@ -285,17 +285,94 @@ fn no_script_takes_the_exit_status_of_another() {
     assert_eq!(Outcome::of_response(&other.read(false)).value(), 7);
 }
 
+/// The same for the children of a process group: all are in the server's.
+#[test]
+fn a_wait_for_a_process_group_takes_no_exit_status_of_another_script() {
+    let server = classic(2);
+    let mut other = server.connect();
+    let starts = "$program = proc_open('exit 7', [], $pipes); touch(getenv('DIR') . '/ready');
+        while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); } return proc_close($program);";
+    other.write(&Request::post("/eval.php", starts));
+    wait_until("the other script", || server.path("ready").exists());
+    for group in ["0", "-posix_getpgrp()"] {
+        assert_eq!(server.eval(&format!("return pcntl_waitpid({group}, $status);")).value(), -1, "{group}");
+    }
+    let by_id = "return pcntl_waitid(P_PGID, posix_getpgrp(), $info, WEXITED | WNOHANG) ? 1 : 0;";
+    assert_eq!(server.eval(by_id).value(), 0);
+    fs::write(server.path("done"), "").expect("files can be written");
+    assert_eq!(Outcome::of_response(&other.read(false)).value(), 7);
+}
+
+/// A double fork with a session of its own, as daemons start: it outlives the script, a reload and the server, holds
+/// neither the address nor anything of other requests, and is no zombie when it ends.
+#[test]
+fn a_daemon_of_a_script_outlives_the_server() {
+    let server = Igor::new().admin().site("root {$PHP_TESTS}\nphp_server").start();
+    let (address, dir) = (server.address(), server.path("daemon"));
+    let start = "$child = pcntl_fork();
+        if ($child === 0) {
+            posix_setsid();
+            if (pcntl_fork() > 0) { exit; }
+            $file = getenv('DIR') . '/daemon';
+            file_put_contents(\"$file.new\", getmypid()); rename(\"$file.new\", $file);
+            for ($i = 0; $i < 3000 && !file_exists(getenv('DIR') . '/done'); $i++) { usleep(10000); clearstatcache(); }
+            exit;
+        }
+        pcntl_waitpid($child, $status); return pcntl_wexitstatus($status);";
+    assert_eq!(server.eval(start).value(), 0);
+    let daemon: i64 = crate::common::wait_for("the daemon", || fs::read_to_string(&dir).ok()?.parse().ok());
+    server.signal(Signal::HUP);
+    server.wait_log(&["the configuration was reloaded"]);
+    assert_eq!(zombies(&server), 0);
+    server.signal(Signal::INT);
+    let ended = format!("/proc/{}/stat", server.pid().as_raw_nonzero());
+    wait_until("the end of the server", || fs::read_to_string(&ended).is_ok_and(|stat| stat.contains(") Z ")));
+    assert!(!open_in(daemon).iter().any(|name| name.starts_with("socket:")), "{:?}", open_in(daemon));
+    TcpListener::bind(address).expect("the address is free while the daemon lives");
+    fs::write(server.path("done"), "").expect("files can be written");
+    wait_until("the end of the daemon", || !fs::exists(format!("/proc/{daemon}")).unwrap_or(true));
+    assert!(server.ended().status.success());
+}
+
+/// What writes to a pipe that no one reads any more ends by SIGPIPE, as programs do, although the server ignores it.
+#[test]
+fn a_child_that_writes_to_a_closed_pipe_ends() {
+    let server = classic(1);
+    let program = "$program = proc_open('exec yes', [1 => ['pipe', 'w']], $pipes); fgets($pipes[1]); fclose($pipes[1]);
+        while (($status = proc_get_status($program))['running']) { usleep(1000); }
+        return [$status['signaled'], $status['termsig']];";
+    let forked = "$pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); $child = pcntl_fork();
+        if ($child === 0) { fclose($pair[0]); while (@fwrite($pair[1], 'x')); exit(9); }
+        fclose($pair[1]); fgetc($pair[0]); fclose($pair[0]); pcntl_waitpid($child, $status);
+        return pcntl_wifexited($status) && pcntl_wexitstatus($status) === 9;";
+    assert_eq!(server.eval(program).value(), serde_json::json!([true, 13]));
+    assert_eq!(
+        server.eval("$program = popen('exec yes', 'r'); fgets($program); return pclose($program) & 127;").value(),
+        13
+    );
+    assert_eq!(server.eval(forked).value(), true);
+    // Its log is its standard error, which no one reads: the answer comes all the same.
+    let left =
+        "for ($i = 0; $i < 20; $i++) { $kept = proc_open('exec yes', [1 => ['pipe', 'w']], $pipes); } return true;";
+    assert_eq!(server.eval(left).value(), true);
+    wait_until("the last zombie", || zombies(&server) == 0);
+}
+
 /// Children are forked while other threads hold the locks that a child could need. `IGOR_TEST_FORKS` sets how many.
 #[test]
 fn forks_under_load_do_not_hang() {
     let forks: usize = std::env::var("IGOR_TEST_FORKS").map_or(300, |text| text.parse().expect("a number"));
     let server = classic(3);
     let mut busy = server.connect();
-    busy.write(&Request::post("/eval.php", "while (!file_exists(getenv('DIR') . '/done')) { for ($i = 0; $i < 1000; $i++) { getenv('PATH'); getenv(); } clearstatcache(); } return true;"));
-    let some =
-        "for ($i = 0; $i < 100; $i++) { $child = pcntl_fork(); if ($child === 0) { getenv('PATH'); getenv(); exit(0); }
-        pcntl_waitpid($child, $status); if ($status !== 0) { return $status; } } return 'all';";
-    for _ in 0..forks.div_ceil(100) {
+    busy.write(&Request::post("/eval.php", "set_time_limit(0); while (!file_exists(getenv('DIR') . '/done')) { for ($i = 0; $i < 1000; $i++) { getenv('PATH'); getenv(); } clearstatcache(); } return true;"));
+    let some = "set_time_limit(0); for ($i = 0; $i < 20; $i++) {
+            $child = pcntl_fork(); if ($child === 0) { getenv('PATH'); getenv(); exit(0); }
+            $until = time() + 20;
+            while (($ended = pcntl_waitpid($child, $status, WNOHANG)) === 0 && time() < $until) { usleep(100); }
+            if ($ended === 0) { return 'it hangs in ' . file_get_contents(\"/proc/$child/syscall\"); }
+            if ($status !== 0) { return $status; }
+        } return 'all';";
+    for _ in 0..forks.div_ceil(20) {
         assert_eq!(server.eval(some).value(), "all");
     }
     fs::write(server.path("done"), "").expect("files can be written");

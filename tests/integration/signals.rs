@@ -188,6 +188,78 @@ fn what_a_script_blocks_the_next_one_does_not() {
     assert_eq!(blocked, serde_json::json!([]));
 }
 
+/// An alarm that its script has blocked comes when the next script's signals are open again.
+#[test]
+fn a_blocked_alarm_ends_no_later_script() {
+    let server = classic(1);
+    for _ in 0..3 {
+        let code = "pcntl_sigprocmask(SIG_BLOCK, [SIGALRM]); pcntl_alarm(1); usleep(1200000); return true;";
+        assert_eq!(server.eval(code).value(), true);
+        assert_eq!(server.eval("usleep(1000); return true;").value(), true);
+    }
+}
+
+/// The process group of a script is the server's, and so is its process, by the number of any of its threads.
+#[test]
+fn a_signal_to_the_group_or_a_thread_is_the_scripts() {
+    let server = classic(3);
+    for to in ["0", "-posix_getpgrp()", "(int) basename(glob('/proc/self/task/*')[2])"] {
+        let own = format!(
+            "$count = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$count) {{ $count++; }});
+            posix_kill({to}, SIGUSR1); return $count;"
+        );
+        assert_eq!(server.eval(&own).value(), 1, "{to}");
+        let end = format!("posix_kill({to}, SIGKILL); return true;");
+        assert_eq!(server.send(&Request::post("/eval.php", end)).status, 500, "{to}");
+        server.wait_log(&["(KILL) ended this script"]);
+    }
+    // Its own children are of the group, but for those with a group of their own; those of other scripts are not.
+    let mut other = server.connect();
+    let starts = "$program = proc_open('exec sleep 30', [], $pipes); touch(getenv('DIR') . '/ready');
+        while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); }
+        $runs = proc_get_status($program)['running']; proc_terminate($program); return $runs;";
+    other.write(&Request::post("/eval.php", starts));
+    wait_until("the other script", || server.path("ready").exists());
+    let children = "pcntl_signal(SIGTERM, fn () => null); $children = [];
+        foreach ([false, true] as $apart) {
+            $child = $children[] = pcntl_fork();
+            if ($child === 0) { sleep(30); exit(5); }
+            if ($apart) { posix_setpgid($child, $child); }
+        }
+        foreach ($children as $child) { pcntl_signal(SIGTERM, fn () => null); }
+        $program = proc_open('exec sleep 30', [], $pipes);
+        posix_kill(0, SIGTERM);
+        do { usleep(1000); $status = proc_get_status($program); } while ($status['running']);
+        $apart = pcntl_waitpid($children[1], $ended, WNOHANG) === 0;
+        foreach ($children as $child) { posix_kill($child, SIGKILL); pcntl_waitpid($child, $ended); }
+        return [$status['termsig'], $apart];";
+    assert_eq!(server.eval(children).value(), serde_json::json!([15, true]));
+    fs::write(server.path("done"), "").expect("files can be written");
+    assert_eq!(Outcome::of_response(&other.read(false)).value(), true);
+}
+
+/// The parent of a forked child is the server.
+#[test]
+fn a_child_does_not_stop_the_server() {
+    let server = classic(1);
+    for signal in ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL", "SIGSTOP"] {
+        let parent = format!(
+            "$child = pcntl_fork(); if ($child === 0) {{ exit(posix_kill(posix_getppid(), {signal}) ? 1 : posix_get_last_error()); }}
+            pcntl_waitpid($child, $status); return pcntl_wexitstatus($status);"
+        );
+        assert_eq!(server.eval(&parent).value(), 1, "EPERM for {signal}");
+    }
+    let group = "$child = pcntl_fork(); if ($child === 0) { posix_kill(0, SIGTERM); sleep(30); exit(5); }
+        pcntl_waitpid($child, $status); return pcntl_wtermsig($status);";
+    assert_eq!(server.eval(group).value(), 15);
+    let told =
+        "$told = false; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$told) { $told = true; });
+        $child = pcntl_fork(); if ($child === 0) { posix_kill(posix_getppid(), SIGUSR1); exit; }
+        pcntl_waitpid($child, $status); for ($i = 0; $i < 3000 && !$told; $i++) { usleep(10000); } return $told;";
+    assert_eq!(server.eval(told).value(), true);
+    assert!(!server.log.text().contains("stopping"), "{}", server.log.text());
+}
+
 /// A child of a request leaves the connection, the rest of the body and the log's locks to its parent.
 #[test]
 fn a_child_of_a_request_ends_by_itself() {
