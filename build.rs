@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 38] = [
+    const SOURCES: [&str; 40] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -39,7 +39,9 @@ mod php {
         "c/handle.c",
         "c/interpose.c",
         "c/interrupt.c",
+        "c/kill.c",
         "c/layout.c",
+        "c/masks.c",
         "c/module.c",
         "c/opcache.c",
         "c/reap.c",
@@ -63,7 +65,7 @@ mod php {
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 31] = [
+    const EXPORTED: [&str; 33] = [
         "accept",
         "alarm",
         "close",
@@ -85,6 +87,8 @@ mod php {
         "posix_spawnp",
         "sigaction",
         "sigprocmask",
+        "sigtimedwait",
+        "sigwaitinfo",
         "socket",
         "socketpair",
         "timer_create",

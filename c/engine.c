@@ -98,6 +98,8 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	igor_opcache_install();
 	igor_environment_install();
 	igor_signals_install();
+	igor_masks_install();
+	igor_kill_install();
 	igor_reset_install();
 	igor_children_install();
 

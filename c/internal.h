@@ -91,6 +91,8 @@ typedef struct igor_thread {
 	uint32_t listening_at;
 	uint64_t signals_handled;
 	uint64_t signals_ignored; /* by SIG_IGN */
+	uint64_t signals_blocked; /* by the script */
+	uint64_t signals_held;    /* atomic: of these, what has come and waits (masks.c) */
 	void (*signal_handlers[64])(int signo, siginfo_t *info, void *context);
 	volatile sig_atomic_t should_end;   /* the script should end, and a handler must be called */
 	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
@@ -216,7 +218,13 @@ void igor_session_start(void);
 void igor_session_limit_progress(void);
 
 /* signals.c */
+#define IGOR_BIT(signo) (UINT64_C(1) << ((signo) - 1))
 void igor_signals_install(void);
+void igor_signals_block(igor_thread *self, uint64_t blocked);
+void igor_signal_raise(igor_thread *self, int signo);
+void igor_info_of_own(siginfo_t *info, int signo);
+bool igor_info_restore(siginfo_t *info);
+bool igor_is_of_server(int signo);
 void igor_signals_end(igor_thread *self);
 void igor_signals_restore(igor_thread *self);
 void igor_signals_wake(igor_thread *self);
@@ -228,10 +236,17 @@ void igor_signal_take(int signo);
 /* Whether the calling thread runs a script of a server, which shares the process with others. */
 bool igor_is_script_of_server(void);
 
+/* kill.c */
+void igor_kill_install(void);
+int igor_kill(pid_t pid, int signo);
+
+/* masks.c */
+void igor_masks_install(void);
+int igor_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
+
 /* alarm.c */
 unsigned int igor_alarm(unsigned int seconds);
 void igor_alarm_cancel(igor_thread *self);
-int igor_kill(pid_t pid, int signo);
 
 int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 

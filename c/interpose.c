@@ -10,7 +10,9 @@
  *   close, fclose
  *   fork, wait, wait3, wait4,         reap.c         children that no script waits for are reaped
  *   waitpid, waitid
- *   sigaction, alarm, kill            signals.c      handlers, alarms and signals to itself are the thread's own
+ *   sigaction, alarm, kill            signals.c,     handlers, alarms and signals to itself are the thread's own
+ *                                     alarm.c, kill.c
+ *   sigtimedwait, sigwaitinfo         masks.c        and so are the signals that it waits for
  *   timer_create, timer_settime,      time_limit.c   max_execution_time without timers of the system, and requests without
  *   timer_delete, sigprocmask, getpid                the system calls that PHP makes for them
  */
@@ -160,6 +162,16 @@ IGOR_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 IGOR_EXPORT int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
 	return igor_limit_sigaction(signo, action, old) ? 0 : igor_sigaction(signo, action, old);
+}
+
+IGOR_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	return igor_sigtimedwait(set, info, timeout);
+}
+
+IGOR_EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+	return igor_sigtimedwait(set, info, NULL);
 }
 
 IGOR_EXPORT unsigned int alarm(unsigned int seconds)

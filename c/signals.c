@@ -21,8 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IGOR_BIT(signo) (UINT64_C(1) << ((signo) - 1))
-
 /* The threads with handlers, for the handler of the process, which may run on any of them. An entry is its thread's own
  * while `tid` is not 0. A signal for a thread that has just left reaches no one. */
 static struct {
@@ -33,14 +31,14 @@ static uint32_t igor_listening_end; /* atomic: no entry at or after it was ever 
 static uint64_t igor_ignored;       /* atomic: signals that reached no script since the last check */
 static uint64_t igor_taken;         /* atomic: signals of which igor_deliver() is the handler */
 
-static zif_handler igor_original_signal, igor_original_mask, igor_original_kill, igor_original_exec;
+static zif_handler igor_original_signal, igor_original_exec;
 
 bool igor_is_script_of_server(void)
 {
 	return igor_self != NULL && !igor_self->request.own_process && !igor_forked;
 }
 
-static bool igor_is_of_server(int signo)
+bool igor_is_of_server(int signo)
 {
 	return signo == SIGINT || signo == SIGTERM || signo == SIGQUIT || signo == SIGHUP;
 }
@@ -70,6 +68,21 @@ static void igor_end_script(igor_thread *self, int signo)
 	zend_atomic_bool_store_ex(self->vm_interrupt, true);
 }
 
+/* In `si_errno` of a signal that is passed on, with what its code was. The receiver must not pass it on again, and the kernel
+ * lets no thread but the receiver send another code than this one. */
+#define IGOR_PASSED_ON 0x49670000
+
+/* Whether the signal was passed on; its code is what it was. */
+bool igor_info_restore(siginfo_t *info)
+{
+	if (info->si_code != SI_QUEUE || (info->si_errno & ~0xff) != IGOR_PASSED_ON) {
+		return false;
+	}
+	info->si_code = (signed char) (info->si_errno & 0xff);
+	info->si_errno = 0;
+	return true;
+}
+
 /* Passes a signal that came for the process on to each thread that handles it. False: none does. */
 static bool igor_pass_on(int signo, const siginfo_t *info, pid_t except)
 {
@@ -77,9 +90,8 @@ static bool igor_pass_on(int signo, const siginfo_t *info, pid_t except)
 	siginfo_t directed = *info;
 	bool found = false;
 
-	/* The receiver must not pass it on again. The kernel lets no thread but the first send SI_TKILL with a siginfo. */
 	directed.si_code = SI_QUEUE;
-	directed.si_value.sival_ptr = igor_listening;
+	directed.si_errno = IGOR_PASSED_ON | (info->si_code & 0xff);
 	for (i = 0; i < end; i++) {
 		pid_t tid = __atomic_load_n(&igor_listening[i].tid, __ATOMIC_ACQUIRE);
 
@@ -94,8 +106,7 @@ static bool igor_pass_on(int signo, const siginfo_t *info, pid_t except)
 static void igor_deliver(int signo, siginfo_t *info, void *context)
 {
 	igor_thread *self = igor_self;
-	bool directed = info->si_code == SI_TKILL || info->si_code == SI_TIMER
-		|| (info->si_code == SI_QUEUE && info->si_value.sival_ptr == igor_listening);
+	bool directed = info->si_code == SI_TKILL || info->si_code == SI_TIMER || igor_info_restore(info);
 	bool handled = self != NULL && (self->signals_handled & IGOR_BIT(signo)) != 0;
 	int error = errno;
 
@@ -185,21 +196,46 @@ static bool igor_listen(igor_thread *self)
 	return true;
 }
 
+void igor_info_of_own(siginfo_t *info, int signo)
+{
+	memset(info, 0, sizeof(*info));
+	info->si_signo = signo;
+	info->si_code = SI_USER;
+	info->si_pid = getpid();
+	info->si_uid = getuid();
+}
+
+/* Keeps a signal that the script blocks until it opens or takes it. Also on its own thread in a signal handler. */
+static bool igor_hold(igor_thread *self, int signo)
+{
+	bool blocks = (self->signals_blocked & IGOR_BIT(signo)) != 0;
+
+	if (blocks) {
+		__atomic_fetch_or(&self->signals_held, IGOR_BIT(signo), __ATOMIC_RELAXED);
+	}
+	return blocks;
+}
+
+/* False: the script has no handler. */
+static bool igor_call_handler(igor_thread *self, int signo)
+{
+	siginfo_t info;
+
+	if ((self->signals_handled & IGOR_BIT(signo)) == 0) {
+		return false;
+	}
+	igor_info_of_own(&info, signo);
+	self->signal_handlers[signo - 1](signo, &info, NULL);
+	return true;
+}
+
 static void igor_call_end_handler(igor_thread *self)
 {
 	static const int asked[] = {SIGTERM, SIGINT, SIGQUIT};
-	siginfo_t info = {0};
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
-		if ((self->signals_handled & IGOR_BIT(asked[i])) != 0) {
-			info.si_signo = asked[i];
-			info.si_code = SI_USER;
-			info.si_pid = getpid();
-			info.si_uid = getuid();
-			self->signal_handlers[asked[i] - 1](asked[i], &info, NULL);
-			return;
-		}
+	while (i < sizeof(asked) / sizeof(*asked) && !igor_hold(self, asked[i]) && !igor_call_handler(self, asked[i])) {
+		i++;
 	}
 }
 
@@ -217,13 +253,40 @@ void shim_thread_should_end(void *thread)
 	igor_thread *self = thread;
 	uint64_t asked = IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT);
 
-	/* Without a handler the signal would only shorten a sleep. A handler that is installed later calls host_should_end().
-	 * */
-	if ((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) & asked) == 0) {
+	/* Without a handler the signal would only cut a sleep short. One that is installed from now on asks host_should_end(). */
+	if (((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) | __atomic_load_n(&self->signals_blocked, __ATOMIC_ACQUIRE))
+			& asked) == 0) {
 		return;
 	}
 	self->should_end = true;
 	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+}
+
+/* What the script handles or blocks is passed on to its thread. */
+static void igor_listen_to_all(const igor_thread *self)
+{
+	if (self->listens) {
+		__atomic_store_n(&igor_listening[self->listening_at].handled, self->signals_handled | self->signals_blocked, __ATOMIC_RELEASE);
+	}
+}
+
+/* The script blocks these and no others. If the list is full, those of the process are lost to it. */
+void igor_signals_block(igor_thread *self, uint64_t blocked)
+{
+	/* The system drops these at once where no one handles them. */
+	static const int dropped[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH};
+	size_t i;
+
+	for (i = 0; i < sizeof(dropped) / sizeof(*dropped); i++) {
+		if ((blocked & IGOR_BIT(dropped[i])) != 0) {
+			igor_signal_take(dropped[i]);
+		}
+	}
+	if (blocked != 0) {
+		(void) igor_listen(self);
+	}
+	__atomic_store_n(&self->signals_blocked, blocked, __ATOMIC_RELEASE);
+	igor_listen_to_all(self);
 }
 
 /* A handler of the thread. For the process only one thing changes: it now handles the signal. */
@@ -246,9 +309,7 @@ static int igor_handle(igor_thread *self, int signo, const struct sigaction *act
 	self->signal_handlers[signo - 1] = handles ? action->sa_sigaction : NULL;
 	__atomic_store_n(&self->signals_handled, handles ? self->signals_handled | bit : self->signals_handled & ~bit, __ATOMIC_RELEASE);
 	self->signals_ignored = action->sa_handler == SIG_IGN ? self->signals_ignored | bit : self->signals_ignored & ~bit;
-	if (self->listens) {
-		__atomic_store_n(&igor_listening[self->listening_at].handled, self->signals_handled, __ATOMIC_RELEASE);
-	}
+	igor_listen_to_all(self);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return 0;
 }
@@ -317,21 +378,6 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 	}
 }
 
-/* The signals that interrupt scripts stay unblocked. */
-static ZEND_NAMED_FUNCTION(igor_pcntl_sigprocmask)
-{
-	sigset_t open;
-
-	igor_original_mask(INTERNAL_FUNCTION_PARAM_PASSTHRU);
-	if (igor_is_script_of_server()) {
-		igor_self->used_signals = true;
-		sigemptyset(&open);
-		sigaddset(&open, IGOR_WAKE_SIGNAL);
-		sigaddset(&open, SIGRTMIN);
-		pthread_sigmask(SIG_UNBLOCK, &open, NULL);
-	}
-}
-
 /* Whether the default action of a signal leaves the process as it is. */
 static bool igor_is_harmless(int signo)
 {
@@ -339,67 +385,13 @@ static bool igor_is_harmless(int signo)
 		|| signo == SIGRTMIN || signo == SIGPIPE;
 }
 
-static bool igor_stops(int signo)
+/* A signal of the script to itself. */
+void igor_signal_raise(igor_thread *self, int signo)
 {
-	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
-}
-
-static bool igor_is_own_group(pid_t pid)
-{
-	return pid == 0 || pid == -getpgrp();
-}
-
-/* For the system the number of any thread means the process. */
-static bool igor_is_own_process(pid_t pid)
-{
-	return pid == getpid() || (pid > 0 && syscall(SYS_tgkill, getpid(), pid, 0) == 0);
-}
-
-/* In the forked child of a script: its parent is the server, and so is its process group as long as it makes none of its
- * own. A signal to the group is for the child alone, and none stops the server. */
-static int igor_kill_in_child(pid_t server, pid_t pid, int signo)
-{
-	if (pid == server && (igor_is_of_server(signo) || signo == SIGKILL || igor_stops(signo))) {
-		errno = EPERM;
-		return -1;
-	}
-	return (int) syscall(SYS_kill, igor_is_own_group(pid) && getpgid(server) == getpgrp() ? getpid() : pid, signo);
-}
-
-/* Replaces libc's kill(). A script that sends a signal to its process means itself. */
-int igor_kill(pid_t pid, int signo)
-{
-	igor_thread *self = igor_self;
-
-	if (igor_in_forked_server()) {
-		return igor_kill_in_child(self->pid, pid, signo);
-	}
-	if (!igor_is_script_of_server() || signo == 0 || (!igor_is_own_group(pid) && !igor_is_own_process(pid))) {
-		return (int) syscall(SYS_kill, pid, signo);
-	}
-	if (signo < 0 || signo > 64) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (igor_stops(signo)) {
-		errno = EPERM;
-		return -1;
-	}
-	if (igor_is_own_group(pid)) {
-		igor_children_signal(self, signo);
-	}
-	if ((self->signals_handled & IGOR_BIT(signo)) != 0) {
-		siginfo_t info = {0};
-
-		info.si_signo = signo;
-		info.si_code = SI_USER;
-		info.si_pid = getpid();
-		info.si_uid = getuid();
-		self->signal_handlers[signo - 1](signo, &info, NULL);
-	} else if (!igor_is_harmless(signo) && (self->signals_ignored & IGOR_BIT(signo)) == 0) {
+	if (!igor_hold(self, signo) && !igor_call_handler(self, signo) && !igor_is_harmless(signo)
+		&& (self->signals_ignored & IGOR_BIT(signo)) == 0) {
 		igor_end_script(self, signo);
 	}
-	return 0;
 }
 
 static const char *igor_signal_name(int signo)
@@ -417,14 +409,6 @@ void igor_signals_fail(igor_thread *self)
 		self->fatal_signal = 0;
 		zend_error_noreturn(E_ERROR, "Signal %d (%s) ended this script, which has no handler for it; the server continues",
 			signo, igor_signal_name(signo));
-	}
-}
-
-static ZEND_NAMED_FUNCTION(igor_posix_kill)
-{
-	igor_original_kill(INTERNAL_FUNCTION_PARAM_PASSTHRU);
-	if (igor_self != NULL) {
-		igor_signals_fail(igor_self);
 	}
 }
 
@@ -457,6 +441,7 @@ void igor_signals_restore(igor_thread *self)
 	}
 	self->used_signals = false;
 	self->signals_handled = self->signals_ignored = 0;
+	self->signals_blocked = self->signals_held = 0;
 	if (self->listens) {
 		__atomic_store_n(&igor_listening[self->listening_at].handled, 0, __ATOMIC_RELEASE);
 		__atomic_store_n(&igor_listening[self->listening_at].tid, 0, __ATOMIC_RELEASE);
@@ -498,7 +483,5 @@ void igor_signals_leave(void)
 void igor_signals_install(void)
 {
 	igor_original_signal = igor_replace_function("pcntl_signal", igor_pcntl_signal);
-	igor_original_mask = igor_replace_function("pcntl_sigprocmask", igor_pcntl_sigprocmask);
-	igor_original_kill = igor_replace_function("posix_kill", igor_posix_kill);
 	igor_original_exec = igor_replace_function("pcntl_exec", igor_pcntl_exec);
 }

@@ -199,6 +199,57 @@ fn a_blocked_alarm_ends_no_later_script() {
     }
 }
 
+/// As in a process of its own: signals of the script, and from outside, wait until it opens them.
+#[test]
+fn what_a_script_blocks_waits_for_it() {
+    let server = classic(3);
+    let held = "$count = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$count) { $count++; });
+        pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1, SIGUSR2]); posix_kill(getmypid(), SIGUSR1); posix_kill(getmypid(), SIGUSR2);
+        $before = $count; pcntl_sigprocmask(SIG_UNBLOCK, [SIGUSR1], $blocked); return [$before, $count, $blocked];";
+    assert_eq!(server.eval(held).value(), serde_json::json!([0, 1, [10, 12]]));
+    let outside =
+        "$count = 0; pcntl_async_signals(true); pcntl_signal(SIGUSR1, function () use (&$count) { $count++; });
+        pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1]); exec('kill -USR1 ' . getmypid()); usleep(50000); $before = $count;
+        pcntl_sigprocmask(SIG_UNBLOCK, [SIGUSR1]); $until = time() + 20;
+        while ($count === 0 && time() < $until) { usleep(1000); } return [$before, $count];";
+    assert_eq!(server.eval(outside).value(), serde_json::json!([0, 1]));
+    let opens = "pcntl_sigprocmask(SIG_BLOCK, [SIGUSR2]); posix_kill(getmypid(), SIGUSR2);
+        pcntl_sigprocmask(SIG_UNBLOCK, [SIGUSR2]); return true;";
+    assert_eq!(server.send(&Request::post("/eval.php", opens)).status, 500);
+    server.wait_log(&["(USR2) ended this script"]);
+}
+
+/// A script takes the signals that it waits for: its own, those of its children with their exit status, and from outside.
+#[test]
+fn a_script_waits_for_signals() {
+    let server = classic(3);
+    let own = "pcntl_sigprocmask(SIG_BLOCK, [SIGUSR1]); posix_kill(getmypid(), SIGUSR1);
+        return pcntl_sigwaitinfo([SIGUSR1, SIGUSR2], $info);";
+    assert_eq!(server.eval(own).value(), 10);
+    let child = "pcntl_sigprocmask(SIG_BLOCK, [SIGCHLD]); $child = pcntl_fork(); if ($child === 0) { exit(3); }
+        $signal = pcntl_sigtimedwait([SIGCHLD], $info, 20); pcntl_waitpid($child, $status);
+        return [$signal, $info['pid'] === $child, $info['status']];";
+    assert_eq!(server.eval(child).value(), serde_json::json!([17, true, 3]));
+    let outside = "pcntl_sigprocmask(SIG_BLOCK, [SIGUSR2]); exec('kill -USR2 ' . getmypid());
+        return pcntl_sigtimedwait([SIGUSR2], $info, 20);";
+    assert_eq!(server.eval(outside).value(), 12);
+    assert_eq!(server.eval("return @pcntl_sigtimedwait([SIGUSR1], $info, 0, 1000) > 0;").value(), false);
+}
+
+/// A command that waits for the signal of its supervisor.
+#[test]
+fn a_background_worker_ends_when_it_waits_for_sigterm() {
+    let script = "<?php frankenphp_set_vars(['up' => true]); pcntl_sigprocmask(SIG_BLOCK, [SIGTERM]);
+        $signal = pcntl_sigwaitinfo([SIGTERM], $info); error_log(\"ended in order by $signal\");";
+    let server = Igor::new()
+        .file("consume.php", script)
+        .site("root {$DIR}\nphp_server {\nworker {$DIR}/consume.php {\nbackground\nname consume\nnum 1\n}\n}")
+        .start();
+    server.wait_log(&["background worker ready"]);
+    let log = server.stop().log;
+    assert!(log.contains("ended in order by 15") && !log.contains("interrupting"), "{log}");
+}
+
 /// The process group of a script is the server's, and so is its process, by the number of any of its threads.
 #[test]
 fn a_signal_to_the_group_or_a_thread_is_the_scripts() {
