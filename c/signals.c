@@ -49,6 +49,13 @@ static bool igor_is_reserved(int signo)
 	return signo == IGOR_WAKE_SIGNAL || signo == SIGRTMIN || signo == SIGPIPE;
 }
 
+/* Whether the default action of a signal leaves the process as it is. */
+static bool igor_is_harmless(int signo)
+{
+	return signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH || signo == IGOR_WAKE_SIGNAL
+		|| signo == SIGRTMIN || signo == SIGPIPE;
+}
+
 int igor_libc_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
 	static int (*call)(int, const struct sigaction *, struct sigaction *);
@@ -117,7 +124,7 @@ static void igor_deliver(int signo, siginfo_t *info, void *context)
 		igor_end_script(self, signo);
 		pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
 	}
-	if (!directed && !igor_pass_on(signo, info, handled ? self->tid : 0) && !handled) {
+	if (!directed && !igor_pass_on(signo, info, handled ? self->tid : 0) && !handled && !igor_is_harmless(signo)) {
 		__atomic_fetch_or(&igor_ignored, IGOR_BIT(signo), __ATOMIC_RELAXED);
 	}
 	errno = error;
@@ -376,13 +383,6 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 	if ((signal == SIGTERM || signal == SIGINT) && !EG(exception) && host_should_end(igor_self->host)) {
 		igor_call_end_handler(igor_self);
 	}
-}
-
-/* Whether the default action of a signal leaves the process as it is. */
-static bool igor_is_harmless(int signo)
-{
-	return signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH || signo == IGOR_WAKE_SIGNAL
-		|| signo == SIGRTMIN || signo == SIGPIPE;
 }
 
 /* A signal of the script to itself. */

@@ -70,6 +70,19 @@ fn a_signal_without_a_handler_is_logged_and_ends_nothing() {
     assert_eq!(server.eval("return 'serves';").value(), "serves");
 }
 
+/// A handler for the ends of children goes with its script. From then on they mean nothing, as before it.
+#[test]
+fn the_end_of_a_child_is_no_ignored_signal() {
+    let server = classic(1);
+    server.eval("pcntl_signal(SIGCHLD, fn () => null); return true;").value();
+    server
+        .eval("$child = pcntl_fork(); if ($child === 0) { exit; } pcntl_waitpid($child, $status); return true;")
+        .value();
+    server.signal(Signal::USR1);
+    server.wait_log(&["a signal was ignored", "signal=10"]);
+    assert_eq!(server.log.count("signal=17"), 0, "{}", server.log.text());
+}
+
 /// What a script sends to its process it gets itself, at once; where it has no handler it ends, and nothing else does.
 #[test]
 fn a_signal_to_the_own_process_is_the_scripts() {
