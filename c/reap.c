@@ -1,7 +1,7 @@
 /* Waits for the programs and children that scripts start.
  *
- * The children of a process become zombies until it waits for them, and a script that ends without waiting leaves that to
- * its process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
+ * A child that has ended is a zombie until its process waits for it, and a script that ends without waiting leaves that to
+ * the process. So each PHP thread keeps the numbers of the children that its script has started. The script's own waits
  * remove them from the list. When the script ends, shim_reap() waits for the rest. A wait for "any child", or any of a process
  * group, is a wait for the children of the calling thread alone: others belong to other scripts. */
 #include "internal.h"

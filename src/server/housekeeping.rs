@@ -45,8 +45,8 @@ pub(super) async fn return_memory() {
     }
 }
 
-/// The processes that the kernel has handed to process 1 because their parent has ended: the children of its main
-/// thread, which starts none itself.
+/// The processes that process 1 has adopted because their parent has ended: the children of its main thread, which
+/// starts none itself.
 fn orphans() -> Vec<i32> {
     let children = fs::read_to_string("/proc/self/task/1/children").unwrap_or_default();
     children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()

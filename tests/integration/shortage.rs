@@ -1,5 +1,5 @@
-//! A system that has no more threads, timers, descriptors or space for logs: what asks for them fails and says so, and all else
-//! continues. Memory goes back to the system when it is no longer needed.
+//! A system without free threads, timers, descriptors or log space: operations that need them fail with a message, and
+//! everything else continues. Memory goes back to the system when it is no longer needed.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, site};
 use crate::common::{Igor, Request, Server, igor, wait_until};
