@@ -35,7 +35,7 @@ static int igor_kill_in_child(pid_t server, pid_t pid, int signo)
 	return (int) syscall(SYS_kill, igor_is_own_group(pid) && getpgid(server) == getpgrp() ? getpid() : pid, signo);
 }
 
-/* Replaces libc's kill(). A script that sends a signal to its process means itself. */
+/* Replaces libc's kill(). A script that sends a signal to its process targets itself. */
 int igor_kill(pid_t pid, int signo)
 {
 	igor_thread *self = igor_self;

@@ -44,7 +44,7 @@ static void igor_release(igor_thread *self)
 	}
 }
 
-/* What interrupts scripts stays open. */
+/* The signals that interrupt scripts stay unblocked. */
 static ZEND_NAMED_FUNCTION(igor_pcntl_sigprocmask)
 {
 	sigset_t open;

@@ -260,7 +260,7 @@ void shim_thread_should_end(void *thread)
 	igor_thread *self = thread;
 	uint64_t asked = IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT);
 
-	/* Without a handler the signal would only cut a sleep short. One that is installed from now on asks host_should_end(). */
+	/* Without a handler the signal would only shorten a sleep. One that is installed from now on asks host_should_end(). */
 	if (((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) | __atomic_load_n(&self->signals_blocked, __ATOMIC_ACQUIRE))
 			& asked) == 0) {
 		return;
@@ -450,8 +450,8 @@ void igor_signals_restore(igor_thread *self)
 	pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
 	/* After that: an alarm that the script has blocked comes now. */
 	self->fatal_signal = 0;
-	/* A script that ends inside of a handler leaves pcntl in the midst of its queue, and PHP's startup of a request does not
-	 * look at that: the next script's handlers would never be called. */
+	/* A script that ends inside a handler leaves pcntl's queue in use, and PHP's request startup does not reset that: the
+	 * next script's handlers would never be called. */
 	igor_module_renew("pcntl");
 }
 
