@@ -183,8 +183,11 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 		cargo +nightly miri test --no-default-features --lib vars::
 
 .PHONY: fuzz
-fuzz: php ## CASES (100,000) random configurations each for the parser, the formatter and the walk through routes
-	$(WITH_PHP) PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --lib -- config::tests::properties http::tests::walk
+fuzz: php ## Random configurations for the parser, the formatter and the walk through routes, for FUZZ_SECONDS (600)
+	$(WITH_PHP) end=$$(($$(date +%s) + $(or $(FUZZ_SECONDS),600))); \
+		while [ "$$(date +%s)" -lt "$$end" ]; do \
+			PROPTEST_CASES=$(or $(CASES),5000) cargo test --quiet --lib -- config::tests::properties http::tests::walk || exit 1; \
+		done
 
 .PHONY: licences
 licences: ## Licences and origins of the crates that are linked in, by cargo-deny
