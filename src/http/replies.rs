@@ -23,8 +23,19 @@ use super::plain::plain;
 use super::proxy::headers::Sender;
 use super::request::RequestState;
 use super::settings::{ProxyRoute, ReplyRoutes};
-use crate::config::{HeaderRule, RequestView, Status};
+use crate::config::{HeaderRule, RequestView, Status, UpstreamAddress};
 use crate::limits;
+
+/// Stores the upstream that is asked, for placeholders.
+fn name_upstream(request: &mut RequestState<'_>, upstream: &UpstreamAddress) {
+    let (host, port) = match upstream {
+        UpstreamAddress::Tcp { host, port } => (host.clone(), port.to_string()),
+        UpstreamAddress::Unix(path) => (path.display().to_string(), String::new()),
+    };
+    request.store("http.reverse_proxy.upstream.hostport", upstream.to_string());
+    request.store("http.reverse_proxy.upstream.host", host);
+    request.store("http.reverse_proxy.upstream.port", port);
+}
 
 /// The boxed future of handlers that contain others: the type would otherwise contain itself.
 type Boxed<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -47,8 +58,8 @@ impl<'s> RequestContext<'s> {
                 body_read_max: run.body_read_max,
             };
             let request = &mut run.request;
-            let prepare = |parts: &mut request::Parts, upstream: &crate::config::UpstreamAddress| {
-                request.store("http.reverse_proxy.upstream.hostport", upstream.to_string());
+            let prepare = |parts: &mut request::Parts, upstream: &UpstreamAddress| {
+                name_upstream(request, upstream);
                 changes::change_headers(&route.request_headers, &mut parts.headers, request);
             };
             let sent = match run.body.take_if(|_| takes_body) {

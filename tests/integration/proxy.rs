@@ -54,6 +54,7 @@ fn the_request_reaches_the_upstream_with_its_origin() {
     let server = Igor::new()
         .site(&format!(
             "reverse_proxy /a/* {address} {{\nheader_up X-Up \"{{method}} {{upstream_hostport}}\"\nheader_up -X-Secret\n\
+             header_up X-Own \"{{http.reverse_proxy.upstream.host}} {{http.reverse_proxy.upstream.port}}\"\n\
              header_down -X-Internal\nheader_down X-Down {{uri}}\n}}\n\
              reverse_proxy {address} {{\nmethod GET\nrewrite /other{{uri}}\ntrusted_proxies 127.0.0.1\n}}"
         ))
@@ -74,6 +75,7 @@ fn the_request_reaches_the_upstream_with_its_origin() {
         "x-forwarded-host: a.test",
         "x-forwarded-proto: http",
         &format!("x-up: post {address}"),
+        &format!("x-own: {} {}", address.ip(), address.port()),
         "content-length: 4",
     ] {
         assert!(head.contains(&format!("\r\n{line}\r\n")), "{line} in {head}");
