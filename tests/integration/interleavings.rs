@@ -236,7 +236,7 @@ impl Episode {
         }
         let response = self.server.send(&Request::post("/worker.php", code));
         // Between the lines of the script there is no error to show.
-        if !response.text().contains(INTERRUPTED) && !(response.status == 500 && response.text().is_empty()) {
+        if !(response.text().contains(INTERRUPTED) || response.status == 500 && response.text().is_empty()) {
             return Some(Outcome::of_response(&response));
         }
         assert!(self.touched.load(Ordering::Relaxed), "interrupted without a restart: {code}");
