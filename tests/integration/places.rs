@@ -80,7 +80,7 @@ fn what_is_watched_need_not_be_there() {
         fs::write(&file, "1").expect("files can be written");
         wait_until(pattern, || read(&server, "w").value() != before);
         server.wait_log(&["workers restarted"]);
-        // Now it is there, its changes count as well.
+        // Now it exists, so its changes are noticed, too.
         let again = read(&server, "w").value();
         fs::write(&file, "22").expect("files can be written");
         wait_until(pattern, || read(&server, "w").value() != again);

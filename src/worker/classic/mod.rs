@@ -52,7 +52,7 @@ impl Classic {
     /// Starts the threads; called once.
     ///
     /// # Errors
-    /// The system could not start a thread. Those that it started run, and the caller must stop them.
+    /// The system could not start a thread. The started threads run, and the caller must stop them.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         for _ in 0..self.config.threads {
             self.spawn()?;

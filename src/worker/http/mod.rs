@@ -111,7 +111,7 @@ impl HttpWorker {
     /// Starts the missing threads, which boot on their own.
     ///
     /// # Errors
-    /// The system could not start a thread. Those that it started run, and the caller must stop them.
+    /// The system could not start a thread. The started threads run, and the caller must stop them.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         loop {
             {

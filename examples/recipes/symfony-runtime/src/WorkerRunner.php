@@ -28,7 +28,7 @@ final class WorkerRunner implements RunnerInterface
                 $response->send();
                 $ended = [$request, $response];
             });
-            // The client has its answer by now.
+            // The client has already received its response.
             if ($ended !== null && $this->kernel instanceof TerminableInterface) {
                 $this->kernel->terminate(...$ended);
             }
