@@ -49,6 +49,19 @@ typedef struct {
 	bool copied;  /* the value is a whole copy: nothing in it points into an arena */
 } igor_cache_entry;
 
+#define IGOR_ELEMENTS_SIZE 32 /* elements of stores that one script reads often; a power of two */
+
+/* One element of a store, with the result of its last read. Only for interned keys, as constants of a script are: the same
+ * address with the same hash is the same key, and there is no reference to release. */
+typedef struct {
+	_Alignas(64) const zend_string *key; /* NULL: empty */
+	zend_ulong hash;
+	uint64_t store; /* its number in this PHP request */
+	const uint64_t *version_at;
+	uint64_t version;
+	zval value;
+} igor_known_element;
+
 /* Numbers of processes. */
 typedef struct {
 	pid_t *list;
@@ -124,6 +137,12 @@ typedef struct igor_thread {
 
 	igor_cache_entry cache[IGOR_CACHE_SIZE];
 	uint32_t cached;
+	igor_known_element elements[IGOR_ELEMENTS_SIZE];
+	uint32_t elements_held;
+
+	/* Those of PHP's sockets, with a close of ours; and theirs (tasks.c). PHP exports neither. */
+	php_stream_ops task_stream_ops;
+	int (*close_socket)(php_stream *stream, int close_handle);
 } igor_thread;
 
 /* self.c. The thread that runs this code; NULL on threads that are not our PHP threads. One load in a program; the same
@@ -347,6 +366,10 @@ bool igor_store_get(igor_object *handle, const igor_key *key, bool is_read, igor
 bool igor_store_set(igor_object *handle, const igor_key *key, zval *value, double ttl, bool absent, bool *done);
 bool igor_store_value(const igor_stored *stored, zval *into);
 void igor_store_skip(const igor_stored *stored);
+bool igor_element_read(zend_object *object, const zval *key, zval *into);
+void igor_element_keep(const igor_object *handle, const zend_string *key, const igor_stored *stored, zval *value);
+void igor_elements_clear(igor_thread *self);
+void igor_elements_forget(igor_thread *self);
 bool igor_ttl(double *ttl, bool is_null, uint32_t argument);
 bool igor_store_remove(igor_object *handle, const igor_key *key, bool is_read, igor_stored *stored);
 bool igor_store_numbers(zend_object *object, bool exact, igor_store_counts *counts);

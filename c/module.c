@@ -169,6 +169,7 @@ PHP_RSHUTDOWN_FUNCTION(igor)
 		igor_self->shut_down = true;
 		IGOR_FAULT("request_shutdown");
 		igor_cache_clear(igor_self);
+		igor_elements_clear(igor_self);
 	}
 	return SUCCESS;
 }

@@ -136,6 +136,10 @@ typedef struct {
 	const char *text;
 	size_t len;
 	igor_reading reading;
+	/* As long as `*version_at` is `version`, a read of the same key has the same result. NULL: it is not known for how long.
+	 * The address is valid until the end of this PHP request. */
+	const uint64_t *version_at;
+	uint64_t version;
 } igor_stored;
 
 /* The state of a store at one moment. */
@@ -340,6 +344,8 @@ void host_task_abandon(void *host, uint64_t id);
 void host_task_drop(void *host, uint64_t id, const char *class_name, size_t class_name_len, const char *message,
 	size_t message_len);
 igor_verdict host_task_stream(void *host, uint64_t id, int *fd);
+/* The script has closed the stream of a task: its sender abandons it, its receiver completes it. */
+void host_task_stream_closed(void *host, uint64_t id);
 
 /* Stores. A store has a number in this PHP request; keys are bytes. `value` is a zval of the calling thread, of no
  * reference. Times to live are seconds; negative: for ever. */

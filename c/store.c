@@ -156,9 +156,95 @@ bool igor_ttl(double *ttl, bool is_null, uint32_t argument)
 	return true;
 }
 
+/* ---- The reading cache --------------------------------------------------------------------------------------- */
+
+static zend_always_inline igor_known_element *igor_element_at(igor_thread *self, uint64_t store, zend_ulong hash)
+{
+	return &self->elements[(hash + store) & (IGOR_ELEMENTS_SIZE - 1)];
+}
+
+/* The repeated read of an element that has not changed. False: Rust must be asked. */
+static zend_always_inline bool igor_element_read_fast(zend_object *object, const zval *key, zval *into)
+{
+	igor_thread *self = igor_self;
+
+	if (EXPECTED(Z_TYPE_P(key) == IS_STRING) && EXPECTED(self != NULL)) {
+		const zend_string *name = Z_STR_P(key);
+		uint64_t store = igor_handle_of(object)->id;
+		const igor_known_element *element = igor_element_at(self, store, ZSTR_H(name));
+
+		if (EXPECTED(element->key == name) && EXPECTED(element->hash == ZSTR_H(name)) && EXPECTED(element->store == store)
+			&& EXPECTED(__atomic_load_n(element->version_at, __ATOMIC_ACQUIRE) == element->version)
+			&& EXPECTED(!igor_forked)) {
+			ZVAL_COPY(into, &element->value);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool igor_element_read(zend_object *object, const zval *key, zval *into)
+{
+	return igor_element_read_fast(object, key, into);
+}
+
+static void igor_element_remove(igor_thread *self, igor_known_element *element)
+{
+	zval value = element->value;
+
+	element->key = NULL;
+	self->elements_held--;
+	zval_ptr_dtor(&value);
+}
+
+/* Keeps what was read of an element, if it is known for how long it is right. */
+void igor_element_keep(const igor_object *handle, const zend_string *key, const igor_stored *stored, zval *value)
+{
+	igor_thread *self = igor_self;
+	igor_known_element *element;
+
+	if (stored->version_at == NULL || !ZSTR_IS_INTERNED(key) || self->shut_down) {
+		return;
+	}
+	element = igor_element_at(self, handle->id, ZSTR_H(key));
+	if (element->key != NULL) {
+		igor_element_remove(self, element);
+	}
+	element->key = key;
+	element->hash = ZSTR_H(key);
+	element->store = handle->id;
+	element->version_at = stored->version_at;
+	element->version = stored->version;
+	ZVAL_COPY(&element->value, value);
+	self->elements_held++;
+}
+
+void igor_elements_clear(igor_thread *self)
+{
+	size_t i;
+
+	for (i = 0; i < IGOR_ELEMENTS_SIZE && self->elements_held > 0; i++) {
+		if (self->elements[i].key != NULL) {
+			igor_element_remove(self, &self->elements[i]);
+		}
+	}
+}
+
+/* The request heap is gone with the values, so nothing is released. */
+void igor_elements_forget(igor_thread *self)
+{
+	size_t i;
+
+	for (i = 0; i < IGOR_ELEMENTS_SIZE && self->elements_held > 0; i++) {
+		self->elements[i].key = NULL;
+	}
+	self->elements_held = 0;
+}
+
 /* ---- As an array --------------------------------------------------------------------------------------------- */
 
-zval *igor_shared_array_read(zend_object *object, zval *offset, int type, zval *rv)
+/* Everything but the repeated read of an element that has not changed. */
+static zend_never_inline zval *igor_shared_array_find(zend_object *object, zval *offset, int type, zval *rv)
 {
 	igor_object *handle = igor_store_of(object);
 	igor_stored stored;
@@ -182,7 +268,21 @@ zval *igor_shared_array_read(zend_object *object, zval *offset, int type, zval *
 		ZVAL_NULL(rv);
 		return rv;
 	}
-	return igor_store_value(&stored, rv) ? rv : NULL;
+	if (!igor_store_value(&stored, rv)) {
+		return NULL;
+	}
+	if (Z_TYPE_P(offset) == IS_STRING) {
+		igor_element_keep(handle, Z_STR_P(offset), &stored, rv);
+	}
+	return rv;
+}
+
+zval *igor_shared_array_read(zend_object *object, zval *offset, int type, zval *rv)
+{
+	if (EXPECTED(offset != NULL) && igor_element_read_fast(object, offset, rv)) {
+		return rv;
+	}
+	return igor_shared_array_find(object, offset, type, rv);
 }
 
 void igor_shared_array_write(zend_object *object, zval *offset, zval *value)

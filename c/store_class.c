@@ -74,10 +74,19 @@ static void igor_store_read(INTERNAL_FUNCTION_PARAMETERS,
 	if (!igor_store_value(&stored, return_value)) {
 		RETURN_THROWS();
 	}
+	if (name != NULL) {
+		igor_element_keep(handle, name, &stored, return_value);
+	}
 }
 
 ZEND_METHOD(FrankenPHP_SharedArray, get)
 {
+	uint32_t count = ZEND_NUM_ARGS();
+
+	if ((count == 1 || count == 2)
+		&& igor_element_read(Z_OBJ_P(ZEND_THIS), ZEND_CALL_ARG(execute_data, 1), return_value)) {
+		return;
+	}
 	igor_store_read(INTERNAL_FUNCTION_PARAM_PASSTHRU, igor_store_get);
 }
 

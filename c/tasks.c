@@ -80,6 +80,29 @@ static igor_verdict igor_task_stream(const igor_object *handle, int *fd)
 	return host_task_stream(igor_self->host, handle->id, fd);
 }
 
+/* The script closes the stream. When the script ends, or is being left by exit(), the end of the run decides about the task. */
+static int igor_task_stream_close(php_stream *stream, int close_handle)
+{
+	zend_object *thrown = EG(exception);
+
+	if ((EG(flags) & EG_FLAGS_IN_SHUTDOWN) == 0 && !igor_in_forked_server()
+		&& !(thrown != NULL && zend_is_unwind_exit(thrown))) {
+		host_task_stream_closed(igor_self->host, (uint64_t) (uintptr_t) stream->wrapperthis);
+	}
+	return igor_self->close_socket(stream, close_handle);
+}
+
+static void igor_task_stream_watch(php_stream *stream, uint64_t id)
+{
+	if (igor_self->close_socket == NULL) {
+		igor_self->task_stream_ops = *stream->ops;
+		igor_self->close_socket = stream->ops->close;
+		igor_self->task_stream_ops.close = igor_task_stream_close;
+	}
+	stream->wrapperthis = (void *) (uintptr_t) id;
+	stream->ops = &igor_self->task_stream_ops;
+}
+
 static void igor_get_stream(INTERNAL_FUNCTION_PARAMETERS)
 {
 	igor_object *handle;
@@ -89,7 +112,14 @@ static void igor_get_stream(INTERNAL_FUNCTION_PARAMETERS)
 	if (handle == NULL) {
 		RETURN_THROWS();
 	}
+	if (Z_TYPE(handle->stream) == IS_RESOURCE) {
+		/* Also when the script has closed it: with it the task was over. */
+		RETURN_COPY(&handle->stream);
+	}
 	igor_handle_stream(handle, igor_task_stream, return_value);
+	if (Z_TYPE_P(return_value) == IS_RESOURCE) {
+		igor_task_stream_watch(Z_RES_P(return_value)->ptr, handle->id);
+	}
 }
 
 /* ---- The sender's side --------------------------------------------------------------------------------------- */

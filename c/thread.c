@@ -247,6 +247,7 @@ static void igor_serve_end(igor_thread *self)
 	}
 	igor_environment_release(self);
 	igor_cache_forget(self);
+	igor_elements_forget(self);
 	/* They were in the request heap, which was freed even if their release was interrupted. */
 	self->boot_ini = NULL;
 	self->boot_shutdown = NULL;

@@ -26,6 +26,14 @@ while ($handle->tick()) {
                 })(),
                 'crash' => no_such_function(),
                 'exit' => exit(3),
+                'close' => (function () use ($task) {
+                    $task->update(['then close']);
+                    fclose($task->getStream());
+                })(),
+                'exit with a stream' => (function () use ($task) {
+                    $stream = $task->getStream();
+                    exit(4);
+                })(),
                 'drop' => null,
                 'throw' => throw new DomainException('not today'),
                 'relay' => $task->complete((new FrankenPHP\SentTaskHandle($payload['to'], $payload['with'], 5))->read()),

@@ -28,11 +28,28 @@ while ($tasks !== []) {
 ksort($steps);
 print_r($steps);
 
-// A closed stream is replaced, and its task goes on.
-$task = new SentTaskHandle('echo', ['n' => 1]);
+// A stream that is closed abandons the task, or completes it, and stays closed.
+$task = new SentTaskHandle('echo', ['do' => 'wait for the sender']);
+var_dump($task->read());
 fclose($task->getStream());
+var_dump(get_resource_type($task->getStream()));
+try {
+    $task->read();
+} catch (RuntimeException $error) {
+    echo $error->getMessage(), "\n";
+}
+$task = new SentTaskHandle('echo', ['do' => 'close']);
+var_dump($task->read(), $task->read());
+$task = new SentTaskHandle('echo', ['n' => 1]);
 $read = [$task->getStream()];
 var_dump(stream_select($read, $none, $none, 10), feof($task->getStream()), $task->read()['got'], $task->read(), feof($task->getStream()));
+// A run that exits with a stream open aborts its task.
+$task = new SentTaskHandle('echo', ['do' => 'exit with a stream']);
+try {
+    $task->read();
+} catch (RuntimeException $error) {
+    echo $error->getMessage(), "\n";
+}
 ?>
 --EXPECT--
 Array
@@ -41,6 +58,17 @@ Array
     [one_by_one] => 5
     [pool] => 5
 )
+array(1) {
+  [0]=>
+  string(5) "taken"
+}
+string(7) "Unknown"
+the task is over: it was abandoned
+array(1) {
+  [0]=>
+  string(10) "then close"
+}
+NULL
 int(1)
 bool(false)
 array(1) {
@@ -49,3 +77,4 @@ array(1) {
 }
 NULL
 bool(true)
+background worker "echo" ended without completing the task: exit status 4

@@ -80,8 +80,11 @@ impl Context {
     }
 
     fn store_get(&mut self, id: u64, key: &[u8], is_read: bool) -> Result<igor_stored, Failure> {
-        let value = self.store_of(id, key)?.get(key);
-        Ok(self.show(value, is_read))
+        let (value, mark) = self.store_of(id, key)?.get_marked(key);
+        let stored = self.show(value, is_read);
+        // The store is open until the end of the PHP request, and so is what the mark points to.
+        let (version_at, version) = mark.map_or((std::ptr::null(), 0), |mark| (mark.version_at.cast(), mark.version));
+        Ok(igor_stored { version_at, version, ..stored })
     }
 
     fn store_set(

@@ -125,6 +125,17 @@ impl Context {
         stream.map_err(|error| Failure::runtime(format!("making the stream of a task: {error}")))
     }
 
+    /// The script has closed the stream of a task.
+    fn task_stream_closed(&mut self, id: u64) {
+        let Some(open) = self.tasks.open.get(&id) else { return };
+        if open.side == Side::Received {
+            // Without a result it cannot fail, whatever has happened to the task.
+            let _ = open.task.complete(None);
+        } else {
+            open.task.abandon();
+        }
+    }
+
     /// The script has released its handle.
     fn task_drop(&mut self, id: u64, reason: &str) {
         let Some(open) = self.tasks.open.remove(&id) else { return };
@@ -303,6 +314,11 @@ leaf! {
         let name = context.tasks.get(id).map(|task| task.worker().name().to_owned()).unwrap_or_default();
         context.task_drop(id, &format!("background worker \"{name}\" has not completed the task: {why}"));
     }
+}
+
+leaf! {
+    for Context;
+    fn host_task_stream_closed(context, id: u64) -> (), on_panic (), { context.task_stream_closed(id) }
 }
 
 leaf! {

@@ -285,8 +285,7 @@ fn room_in(map: &Map) -> Room {
 
 fn exchange(shards: &mut [MutexGuard<'_, Shard>], maps: &mut [Arc<Map>]) {
     for (shard, map) in shards.iter_mut().zip(maps) {
-        shard.cursor = 0;
-        std::mem::swap(&mut shard.map, map);
+        shard.exchange(map);
     }
 }
 

@@ -166,11 +166,23 @@ impl Entry {
 
 pub(super) type Map = IndexMap<Key, Entry, BuildHasherDefault<Known>>;
 
+/// How long a value that was read stays the value of its key: as long as the number at the address is `version`. The address is valid as
+/// long as the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Where the number is.
+    pub version_at: *const AtomicU64,
+    /// What it was at the read.
+    pub version: u64,
+}
+
 /// The elements of one shard.
 #[derive(Default)]
 pub(super) struct Shard {
     /// Shared with the pictures of the store.
     pub(super) map: Arc<Map>,
+    /// Counts what may have changed the map, before it does. At an address of its own, where readers look without the lock.
+    version: Box<AtomicU64>,
     /// Counts uses; a lower number is older.
     pub(super) clock: u64,
     /// The number of the next element that is checked for expiry.
@@ -196,7 +208,25 @@ impl Shard {
 
     /// The map for a change: a copy if a picture shares it.
     pub(super) fn map_mut(&mut self) -> &mut Map {
+        self.outdate();
         Arc::make_mut(&mut self.map)
+    }
+
+    /// Puts another map into the place of the one that is there.
+    pub(super) fn exchange(&mut self, map: &mut Arc<Map>) {
+        self.outdate();
+        self.cursor = 0;
+        std::mem::swap(&mut self.map, map);
+    }
+
+    /// As long as this holds, no element has another value.
+    pub(super) fn mark(&self) -> Mark {
+        // Read under the lock, as it is written.
+        Mark { version_at: &raw const *self.version, version: self.version.load(Ordering::Relaxed) }
+    }
+
+    fn outdate(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// The number of the least recently used element among samples spread over all, because neighbours were often

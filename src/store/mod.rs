@@ -17,7 +17,7 @@ mod watch;
 mod tests;
 
 pub use compute::{Begun, Claims};
-pub use map::{Eviction, Expiry, StoreConfig};
+pub use map::{Eviction, Expiry, Mark, StoreConfig};
 pub use number::{Number, NumberError};
 pub use registry::{DeclaredStore, Stores};
 pub use shared::{Condition, Found, Full, Store, StoreCounts, Stored};

@@ -1,6 +1,6 @@
 //! One store: its shards, their bounds, and the operations on an element.
 
-use super::map::{Entry, Expiry, Key, KeyRef, Room, Shard, StoreConfig, Used};
+use super::map::{Entry, Eviction, Expiry, Key, KeyRef, Mark, Room, Shard, StoreConfig, Used};
 use super::number::{Number, NumberError};
 use super::watch::{Change, Listener, Listeners, WatchError, WatchStream};
 use crate::limits::{STORE_ELEMENT_BYTES, STORE_SHARDS};
@@ -8,7 +8,7 @@ use crate::vars::Value;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ pub struct Store {
     /// The bounds of `config`, for writers. `Relaxed`, as all counts here: numbers that guard no memory.
     pub(super) bytes_max: AtomicUsize,
     pub(super) keys_max: AtomicUsize,
+    /// Reads count as uses of an element.
+    counts_uses: AtomicBool,
     hasher: RandomState,
     pub(super) shards: Box<[Mutex<Shard>]>,
     pub(super) bytes: AtomicUsize,
@@ -128,6 +130,7 @@ impl Store {
             scope: scope.map(str::to_owned),
             bytes_max: AtomicUsize::new(config.bytes_max),
             keys_max: AtomicUsize::new(config.keys_max),
+            counts_uses: AtomicBool::new(config.eviction == Eviction::Lru),
             config: Mutex::new(config),
             hasher: RandomState::new(),
             shards: (0..STORE_SHARDS).map(|_| Mutex::default()).collect(),
@@ -156,6 +159,7 @@ impl Store {
     pub fn configure(&self, config: StoreConfig) {
         self.bytes_max.store(config.bytes_max, Ordering::Relaxed);
         self.keys_max.store(config.keys_max, Ordering::Relaxed);
+        self.counts_uses.store(config.eviction == Eviction::Lru, Ordering::Relaxed);
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
@@ -186,11 +190,20 @@ impl Store {
 
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Option<Value> {
+        self.get_marked(key).0
+    }
+
+    /// The same, and how long it stays the value; `None`: it can expire, or reads must count as uses.
+    pub fn get_marked(&self, key: &[u8]) -> (Option<Value>, Option<Mark>) {
         let key = self.key(key);
-        let value = self.shard(key).get(key, || self.now_ms()).map(|entry| entry.value.clone());
-        let counter = if value.is_some() { &self.counters.hits } else { &self.counters.misses };
+        let mut shard = self.shard(key);
+        let found = shard.get(key, || self.now_ms()).map(|entry| (entry.value.clone(), entry.expires_ms == 0));
+        let lasts = matches!(found, Some((_, true))) && !self.counts_uses.load(Ordering::Relaxed);
+        let mark = lasts.then(|| shard.mark());
+        drop(shard);
+        let counter = if found.is_some() { &self.counters.hits } else { &self.counters.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        value
+        (found.map(|(value, _)| value), mark)
     }
 
     pub(super) fn count_reads(&self, values: &[Option<Value>]) {

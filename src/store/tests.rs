@@ -128,6 +128,38 @@ fn a_full_store_refuses_and_keeps_what_it_has() {
 }
 
 #[test]
+fn a_mark_holds_until_its_element_changes() {
+    let (one, other) = (store(1 << 20, 100, Eviction::None), store(1 << 20, 100, Eviction::None));
+    let set_one = || set(&one, "k", Value::Int(1)).map(|_| ());
+    let changes: [&dyn Fn(); 7] = [
+        &|| _ = one.increment(b"k", Number::Int(1), Expiry::Never),
+        &|| _ = set(&one, "k", Value::Int(1)),
+        &|| _ = one.expire(b"k", Expiry::After(Duration::from_secs(100))),
+        &|| _ = one.remove(b"k"),
+        &|| _ = one.merge(vec![(b"k".to_vec(), Value::Int(3))]),
+        &|| _ = one.replace(vec![(b"k".to_vec(), Value::Int(4))]),
+        &|| one.clear(),
+    ];
+    for change in changes {
+        assert_eq!(set_one(), Ok(()));
+        let mark = one.get_marked(b"k").1.expect("it does not expire");
+        assert_eq!(set(&other, "k", Value::Null), Ok(true));
+        assert_eq!(one.get_marked(b"k").1, Some(mark), "reads and other stores change nothing");
+        change();
+        // A missing element has no mark, so the test writes it again.
+        assert_eq!(set_one(), Ok(()));
+        let again = one.get_marked(b"k").1.expect("it does not expire");
+        assert!(again.version > mark.version + 1, "a change of the element, and the one that looks for it");
+    }
+    assert!(one.get_marked(b"none").1.is_none());
+    one.set(b"k", Value::Null, Expiry::After(Duration::from_secs(100)), Condition::Always).expect("there is room");
+    assert!(one.get_marked(b"k").1.is_none(), "it expires");
+    let evicts = store(1 << 20, 100, Eviction::Lru);
+    assert_eq!(set(&evicts, "k", Value::Null), Ok(true));
+    assert!(evicts.get_marked(b"k").1.is_none(), "reads count as uses");
+}
+
+#[test]
 fn a_full_store_refuses_more_keys() {
     let store = store(1 << 20, 2, Eviction::None);
     assert_eq!((set(&store, "a", Value::Null), set(&store, "b", Value::Null)), (Ok(true), Ok(true)));

@@ -59,7 +59,7 @@ fn a_store_of_a_block_is_seen_by_its_scripts_alone() {
     ));
     let server = Igor::new()
         .admin()
-        .frankenphp("num_threads 2\nstore both\nstore all")
+        .frankenphp("num_threads 2\nstore both\nstore all\napcu both")
         .hosts(&[("one.test", &one), ("two.test", &site(""))])
         .start();
     let add = |store: &str| format!("return (new FrankenPHP\\SharedArray('{store}'))->increment('n');");
@@ -71,6 +71,9 @@ fn a_store_of_a_block_is_seen_by_its_scripts_alone() {
         assert_eq!(server.eval_at("one.test", &add("all")).value(), 2 * n - 1);
         assert_eq!(server.eval_at("two.test", &add("all")).value(), 2 * n);
     }
+    let cached = server.eval_at("one.test", "return [apcu_store('a', 'one'), apcu_fetch('a')];").value();
+    assert_eq!(cached, json!([true, "one"]), "its cache is the store of the block that has the name");
+    assert_eq!(server.eval_at("two.test", "return apcu_fetch('a');").value(), false);
     let unknown = server.eval_at("two.test", &add("own")).thrown("RuntimeException");
     assert_holds(&unknown, &["\"own\" is not declared (declared are \"all\", \"both\")"]);
     assert_eq!(redis(&server, &["GET", "n"]), "10", "the port belongs to the store of the block");
