@@ -443,6 +443,8 @@ pub struct FileServer {
     pub status: Status,
     /// Whether requests for missing files continue to the next handlers.
     pub pass_thru: bool,
+    /// Whether the path of a directory needs a slash at the end; without it the client is redirected.
+    pub canonical_uris: bool,
     /// Files that are never served, not even through a symbolic link: absolute paths, each as named and with its links
     /// resolved. No directive sets them; the server adds its own files.
     pub secret: Arc<[PathBuf]>,
@@ -460,6 +462,7 @@ impl FileServer {
             precompressed: Vec::new(),
             status: Status::Usual,
             pass_thru: false,
+            canonical_uris: true,
             secret: Arc::default(),
         }
     }

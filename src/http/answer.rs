@@ -328,7 +328,7 @@ impl<'s> RequestContext<'s> {
         } else {
             static_files::serve(files, root, &request.parts, path, &Disk).await
         };
-        if let Some(sent) = request.sent_path().filter(|_| !is_failed) {
+        if let Some(sent) = request.sent_path().filter(|_| files.canonical_uris && !is_failed) {
             match rewritten_directory(&sent, path, response.status()) {
                 Slash::AsServed => {}
                 Slash::Missing => return Outcome::Answered(redirect_to_directory(&request.parts, &sent)),

@@ -65,7 +65,7 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
                 .map(|name| file.join(name))
                 .find(|index| visible(index) && files.kind(index) == Some(FileKind::File) && allowed(index));
             match index {
-                Some(_) if !path.ends_with(b"/") => Found::AddSlash,
+                Some(_) if settings.canonical_uris && !path.ends_with(b"/") => Found::AddSlash,
                 Some(index) => Found::File(index),
                 None if !settings.browse || !visible(&file) => Found::Nothing,
                 None if path.ends_with(b"/") => Found::Directory(file),

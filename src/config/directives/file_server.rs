@@ -138,11 +138,18 @@ pub(super) static FILE_SERVER: Table<FileServer> = Table {
                 server.pass_thru = true;
             },
         },
+        Directive {
+            name: "disable_canonical_uris",
+            usage: "disable_canonical_uris",
+            doc: "Serves the index file of a directory also where the slash at the end of the path is missing.",
+            times: Times::Once,
+            apply: |server, node, context| {
+                context.args(node, 0, 0);
+                server.canonical_uris = false;
+            },
+        },
     ],
-    ignored: &[
-        ("disable_canonical_uris", "relative links of an index file need the slash at the end"),
-        ("etag_file_extensions", "igor makes the tags of files itself"),
-    ],
+    ignored: &[("etag_file_extensions", "igor makes the tags of files itself")],
     unsupported: &[("fs", "remove it; files are read from the disk")],
 };
 
