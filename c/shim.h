@@ -193,7 +193,7 @@ void shim_thread_run(void *host, igor_mode mode);
 void *shim_thread_adopt(void *host);
 void shim_thread_release(void *thread);
 
-/* The signal that wakes a thread is this one after SIGRTMIN, which belongs to PHP's own timers. */
+/* A thread is woken by the signal SIGRTMIN + 3. SIGRTMIN itself belongs to PHP's timers. */
 #define IGOR_WAKE_SIGNAL_AFTER_MIN 3
 
 /* Asks a running script to end: sets its interrupt flag and wakes it from a blocking call. `thread` is what

@@ -21,7 +21,8 @@ static bool igor_is_background(const char *what)
 	return false;
 }
 
-/* Scripts written for the object expect the worker's name, those written for the functions expect true. */
+/* FRANKENPHP_WORKER_BACKGROUND in $_SERVER: scripts written for the object expect the worker's name, those written for the
+ * functions expect true. */
 static void igor_follow_convention(void)
 {
 	zval *server = zend_hash_str_find(&EG(symbol_table), ZEND_STRL("_SERVER"));

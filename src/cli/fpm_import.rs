@@ -130,6 +130,9 @@ fn site(pool: &Pool<'_>, left: &mut Vec<String>) -> Result<Site, ImportError> {
             left.push(kept(*setting, reason(setting.name)));
         }
     }
+    if !pool.settings.iter().any(|setting| setting.name == "clear_env") {
+        left.push(format!("clear_env = yes (the default, pool `{}`): {}", pool.name, reason("clear_env")));
+    }
     if site.address.is_empty() {
         let line = pool.settings.first().map_or(1, |setting| setting.line);
         return Err(ImportError { line, message: format!("the pool `{}` has no `listen`", pool.name) });
@@ -210,7 +213,7 @@ fn reason(name: &str) -> &'static str {
     match name {
         "user" | "group" => "the user of the process: `User=` in the unit, see packaging/igor.service",
         "listen.owner" | "listen.group" => "the socket belongs to the user and the group of the process",
-        "listen.backlog" => "igor has 1,024",
+        "listen.backlog" => "igor lets 4,096 connections wait",
         "listen.allowed_clients" => "listen on an address that only the web server reaches",
         "pm.min_spare_servers" | "pm.max_spare_servers" | "pm.process_idle_timeout" | "pm.max_spawn_rate" => {
             "igor starts a thread when requests wait, and ends it when it has been idle"
@@ -225,7 +228,9 @@ fn reason(name: &str) -> &'static str {
         }
         "request_terminate_timeout_track_finished" => "a script that has ended its response runs on",
         "catch_workers_output" | "decorate_workers_output" => "what scripts print on the standard error is in the log",
-        "clear_env" => "scripts see the environment of the server",
+        "clear_env" => {
+            "scripts see the environment of the server; start it with what they may see (`env -i NAME=VALUE … igor`)"
+        }
         "chroot" => "igor has none: a container or `RootDirectory=` in the unit",
         "chdir" => "the working directory of a script is its folder",
         "rlimit_files" | "rlimit_core" => "`LimitNOFILE=` and `LimitCORE=` in the unit",
@@ -307,7 +312,8 @@ mod tests {
              # Not taken over:\n# error_log = /var/log/fpm.log (line 3): of the whole php-fpm; see the global options in \
              docs/configuration.md\n# user = www-data (line 5): the user of the process: `User=` in the unit, see \
              packaging/igor.service\n# pm.max_requests = 500 (line 11): not needed: a classic request starts with fresh \
-             memory\n# new.setting = 1 (line 20): igor does not know it\n"
+             memory\n# new.setting = 1 (line 20): igor does not know it\n# clear_env = yes (the default, pool `www`): scripts \
+             see the environment of the server; start it with what they may see (`env -i NAME=VALUE … igor`)\n"
         );
         let config = crate::config::parse(&text, Path::new("/srv/Caddyfile"), &|_| Some("here".to_owned()));
         config.expect("the Caddyfile is valid");

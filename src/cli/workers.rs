@@ -95,7 +95,10 @@ fn background_notes(worker: &BackgroundView) -> Vec<String> {
         });
     }
     if worker.state == "starting" && worker.attempts == 0 {
-        notes.push("it runs, but has not called frankenphp_set_vars() yet".to_owned());
+        notes.push("it runs, but has not asked for its handle or called frankenphp_set_vars() yet".to_owned());
+    }
+    if worker.state == "running" {
+        notes.push("it runs and has its handle, but has not called frankenphp_set_vars() yet".to_owned());
     }
     if worker.state == "given up" {
         notes.push("given up: frankenphp_ensure_background_worker() or `igor restart` starts it again".to_owned());

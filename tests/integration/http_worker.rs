@@ -443,7 +443,7 @@ fn require_in_a_request_starts_nothing() {
     assert_eq!(server.log.count("background worker started"), 1);
 }
 
-/// B2, B10 (b): so it is for a name that only the catch-all would serve. What is missing is not its declaration.
+/// B2, B10 (b): the same for a name that only the catch-all would serve. The message must not say that the name is undeclared.
 #[test]
 fn require_in_a_request_does_not_let_the_catch_all_start_a_name() {
     let server = Igor::new()

@@ -6,7 +6,8 @@ use crate::assemble;
 use crate::php::{floor_above, running_release};
 use std::time::SystemTime;
 
-/// States of a background worker in which `require` would wait or fail.
+/// States of a background worker that is not up. One that is `running` has its handle and may never publish, like a consumer
+/// of a queue, so it counts as up; `require` waits for its first snapshot all the same.
 const NOT_READY: [&str; 3] = ["starting", "given up", "stopping"];
 
 /// The workers that are not ready, of all scopes or of one. Workers that start on first demand are ignored.
