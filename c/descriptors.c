@@ -135,8 +135,8 @@ static bool igor_is_of_another(int fd)
 	return igor_of_server[fd] || (opener != 0 && opener != igor_self->tid);
 }
 
-/* In the forked child of a request: what belongs to the server, its clients and other scripts, such as a file that one of
- * them has locked: the lock would be held for as long as the child lives. The server keeps its sockets at and above
+/* Closes, in the forked child of a request, the descriptors of the server, its clients and other scripts. An inherited lock
+ * of a file would otherwise last as long as the child. The server keeps its sockets at and above
  * IGOR_SERVER_DESCRIPTORS_MIN where the limits of the process allow it, and leaves the lower ones to scripts. */
 void igor_descriptors_leave(void)
 {

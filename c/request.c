@@ -283,8 +283,8 @@ void shim_sapi_log(const char *message, int level)
 	igor_log(level, message, strlen(message));
 }
 
-/* The errors of PHP's own SAPI layer, such as header() after the first output, are errors of the script like any other:
- * they reach its error handler. */
+/* Errors of PHP's SAPI layer, such as header() after output has started, are ordinary script errors. They reach the
+ * script's error handler. */
 void shim_sapi_error(int type, const char *format, ...)
 {
 	char message[1024];

@@ -82,7 +82,7 @@ measure() {
         exit 2
     fi
     requests=$(awk '/requests in/ { print $1 }' "$folder/wrk")
-    # strace omits the column of errors if there are none.
+    # strace omits the errors column when there are none.
     awk -v name="$name" -v requests="$requests" -v bound="$bound" -v target="$target" '
         NR > 2 && $NF != "total" && $4 ~ /^[0-9]+$/ {
             all += $4

@@ -55,8 +55,8 @@ impl Outside {
     /// The claim itself.
     ///
     /// # Safety
-    /// No frame of the calling thread below this one was called by C code of PHP or of the shim, except for the ones
-    /// with which a program that has loaded the module starts and ends its script.
+    /// No C frame of PHP or the shim is below this one on the calling thread. The exception are the frames by which a
+    /// program that has loaded the module starts and ends its script.
     pub unsafe fn new() -> Self {
         Self(PhantomData)
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The settings of the engine, before it starts.
+/// Builds the options of the engine, which must be complete before PHP starts.
 pub(crate) fn engine_options(config: &Config) -> EngineOptions {
     let background: usize =
         config.scopes().flat_map(|scope| scope.workers).map(|worker| worker.boot_threads(processors())).sum();

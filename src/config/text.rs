@@ -99,7 +99,7 @@ impl Text {
         Self { pieces: vec![Piece::Placeholder(Placeholder::Fact(Fact::Path))] }
     }
 
-    /// The target of a rewrite to the file that a matcher has found, with a query.
+    /// The target of a rewrite: the file that the matcher found, and an optional query.
     pub(super) fn found_file(query: Option<&Self>) -> Self {
         let file = Piece::Placeholder(Placeholder::Stored("http.matchers.file.relative".to_owned()));
         let query = query.map(|query| query.pieces.clone()).unwrap_or_default();

@@ -382,8 +382,8 @@ fn rewritten_directory(sent: &[u8], path: &[u8], status: StatusCode) -> Slash {
     }
 }
 
-/// The request for a file that is the page of a status: what the request says of parts, and of versions that the client
-/// has, is meant for something else; so is the method of a request that has failed.
+/// Builds the request for the page of a status. `Range` and conditional fields refer to the original resource, so they
+/// are dropped; so is the method of a request that has failed.
 fn whole_page(parts: &request::Parts, is_failed: bool) -> request::Parts {
     let mut parts = parts.clone();
     if is_failed && parts.method != Method::HEAD {

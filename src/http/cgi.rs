@@ -114,7 +114,7 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"REQUEST_METHOD", parts.method.as_str().as_bytes());
     // The encoded text after the `?`; present even if empty.
     vars.push(b"QUERY_STRING", parts.uri.query().unwrap_or_default().as_bytes());
-    // The client's address on the connection.
+    // The address of the connection's peer.
     let remote_address = connection.remote.ip().to_canonical().to_string();
     vars.push(b"REMOTE_ADDR", remote_address.as_bytes());
     // The client's name. Names are not looked up, so it is the address, as RFC 3875 allows.

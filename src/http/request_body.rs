@@ -293,8 +293,8 @@ impl Gathering {
     }
 }
 
-/// A streamed body that its two possible owners share: the PHP thread that runs the job, or the waiter that withdrew it
-/// and lets hyper have the connection back. The job's claim decides who it is, so the lock is never contended.
+/// A streamed body with two possible owners: the PHP thread that runs the job, and the waiter that withdraws the job and
+/// returns the connection to hyper. The job's claim decides who it is, so the lock is never contended.
 pub(super) struct BodySlot<B>(Mutex<Option<B>>);
 
 impl<B> BodySlot<B> {

@@ -83,7 +83,7 @@ impl Context {
         self.admission
     }
 
-    /// The PHP request has started.
+    /// Reports to the safepoint that the PHP request has started.
     pub(super) fn entered(&mut self, started: Started) {
         safepoint().entered(&self.member, self.admission, started);
         self.admission = Admission::Beside;

@@ -12,7 +12,7 @@ pub struct TaskWorker {
     counters: TaskCounters,
 }
 
-/// The counts of a worker's tasks. `Relaxed` everywhere: numbers that order no memory.
+/// The counts of a worker's tasks. All accesses are `Relaxed`: no other memory depends on these counters.
 #[derive(Default)]
 pub(super) struct TaskCounters {
     pub(super) running: AtomicUsize,

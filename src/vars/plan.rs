@@ -65,7 +65,7 @@ pub(super) struct Plan {
     pub(super) bytes: usize,
     /// Whether an array is in more than one place.
     pub(super) shared: bool,
-    /// Whether there is an enum case.
+    /// Whether the array contains an enum case.
     pub(super) enums: bool,
 }
 

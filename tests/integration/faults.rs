@@ -225,8 +225,8 @@ const SEND: &str = "$t = new FrankenPHP\\SentTaskHandle('t', ['fault' => $fault]
     while (null !== $u = $t->read()) { $last = $u; }
     $t->abandon(); unset($t); return $last;";
 
-/// A point that a test of its own comes by, callbacks that PHP replaces by its own when it starts, and what opcache calls
-/// when it is full, which no single request can bring about.
+/// Points that no single request reaches: one has its own test, some are callbacks that PHP replaces at its start, and
+/// some run only when opcache is full.
 const ELSEWHERE: &[&str] = &[
     "host_kill_requested",
     "host_should_end",

@@ -17,7 +17,7 @@ struct User {
 }
 
 impl User {
-    /// Every part that a client can send contains the secret.
+    /// Sends a request in which every part that a client controls contains the secret.
     fn ask(&mut self, fetch: Option<&str>) -> Response {
         let (secret, number) = (self.secret, self.number.to_string());
         let part = |name: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"");

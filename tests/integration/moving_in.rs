@@ -355,7 +355,7 @@ fn ready_is_what_the_block_says() {
     assert!(!ended.stop().log.contains("background worker failed"));
 }
 
-/// A deployment that switches a symbolic link makes a worker's script another file: a reload restarts its workers, and
+/// When a deployment switches a symbolic link, a worker's path leads to another file. A reload restarts that worker and
 /// leaves the others alone.
 #[test]
 fn a_switched_link_makes_another_worker() {

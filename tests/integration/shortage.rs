@@ -42,7 +42,7 @@ fn a_pool_gets_the_threads_that_it_lacks() {
     server.allow_php_threads(100);
     ensure(&server, "w");
     assert_eq!(server.seen_worker("w")["threads"], 3);
-    // A restart starts a thread again that had given up, although the others still run.
+    // A restart also starts a thread that had given up while the others kept running.
     server.puppet_thread("w", 0).doom("exit(3);");
     wait_until("the thread's end", || server.seen_worker("w")["threads"] == 2);
     let answer = server.ask_admin(&Request::post("/frankenphp/workers/restart", ""));

@@ -291,7 +291,8 @@ fn a_signal_to_the_group_or_a_thread_is_the_scripts() {
             if ($apart) { posix_setpgid($child, $child); }
         }
         foreach ($children as $child) { pcntl_signal(SIGTERM, fn () => null); }
-        $program = proc_open('exec sleep 30', [], $pipes);
+        $program = proc_open('echo started; exec sleep 30', [1 => ['pipe', 'w']], $pipes);
+        fgets($pipes[1]); // before PHP 8.3 the signal could reach the fork, which still has the script's handler
         posix_kill(0, SIGTERM);
         do { usleep(1000); $status = proc_get_status($program); } while ($status['running']);
         $apart = pcntl_waitpid($children[1], $ended, WNOHANG) === 0;
