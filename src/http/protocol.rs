@@ -109,7 +109,10 @@ where
             return Ok(());
         };
         info.tls = true;
-        within("the first byte", stream.read_ahead(TLS_BYTES_AHEAD)).await?;
+        // They may have come with the PROXY header, and the client then sends no more before it is answered.
+        if stream.ahead().is_empty() {
+            within("the first byte", stream.read_ahead(TLS_BYTES_AHEAD)).await?;
+        }
         if stream.ahead().first().is_some_and(u8::is_ascii_uppercase) {
             let _ = within("an error", stream.write_all(PLAIN_ON_TLS)).await;
             return Err(Refused::Plain);

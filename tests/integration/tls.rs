@@ -1,6 +1,8 @@
 //! Encryption, as real clients see it: curl, and OpenSSL's own.
 
 use super::common::{Connection, Igor, Request, Server, output_of, wait_until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
@@ -77,6 +79,21 @@ fn a_proxy_in_front_of_an_encrypted_site() {
         assert_eq!(output.status.code(), code, "{allowed}: {output:?}");
         assert_eq!(seen(&output).1, code == Some(0));
     }
+}
+
+/// The first bytes of the client may be in one segment with the header.
+#[test]
+fn what_follows_a_proxy_header_at_once_is_read() {
+    let server = with_files("DNS:a.example")
+        .global("servers {\nlistener_wrappers {\nproxy_protocol {\nallow 127.0.0.0/8\n}\ntls\n}\n}")
+        .https(&[("a.example", SITE)])
+        .start();
+    let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+    let together = b"PROXY TCP4 192.0.2.7 192.0.2.1 7 443\r\nGET / HTTP/1.1\r\n\r\n";
+    stream.write_all(together).expect("the server reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the server answers");
+    assert!(answer.contains("This port speaks HTTPS"), "{answer:?}");
 }
 
 #[test]
