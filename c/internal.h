@@ -78,7 +78,7 @@ typedef struct igor_thread {
 	zend_atomic_bool *vm_interrupt;
 
 	igor_request request; /* the current job or run */
-	bool has_job;         /* `request` is a job whose response is not finished */
+	bool has_job;         /* `request` is a job, and its response is not finished */
 	bool handled;         /* this script run has called frankenphp_handle_request() */
 	bool in_callback;
 	bool leavable;        /* the request's code runs, and may be ended without ending the script */
@@ -139,10 +139,6 @@ typedef struct igor_thread {
 	uint32_t cached;
 	igor_known_element elements[IGOR_ELEMENTS_SIZE];
 	uint32_t elements_held;
-
-	/* Those of PHP's sockets, with a close of ours; and theirs (tasks.c). PHP exports neither. */
-	php_stream_ops task_stream_ops;
-	int (*close_socket)(php_stream *stream, int close_handle);
 } igor_thread;
 
 /* self.c. The thread that runs this code; NULL on threads that are not our PHP threads. One load in a program; the same

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Points SG(request_info) at the current request. Must be done before php_request_startup(), whose sapi_activate()
- * reads the body and the cookies. */
+/* Points SG(request_info) at the current request. Must be done before php_request_startup(), which reads the
+ * body and the cookies. */
 void igor_request_info_fill(const igor_request *request)
 {
 	/* PHP declares some of these as writable but never writes to them. */

@@ -51,7 +51,7 @@ typedef enum {
 	IGOR_CLIENT_GONE = 4
 } igor_verdict;
 
-/* The phase of a script, for functions whose meaning depends on it (require). */
+/* The phase of a script. Some functions depend on it (require). */
 typedef enum {
 	IGOR_PHASE_REQUEST = 0,  /* a classic request, or a background worker */
 	IGOR_PHASE_BOOT = 1,     /* an HTTP worker before its first frankenphp_handle_request() */

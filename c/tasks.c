@@ -80,27 +80,32 @@ static igor_verdict igor_task_stream(const igor_object *handle, int *fd)
 	return host_task_stream(igor_self->host, handle->id, fd);
 }
 
+/* Those of PHP's sockets, with a close of ours; and theirs. PHP exports neither. Not part of igor_thread: a module releases
+ * it when the script ends, and PHP closes the streams that are left after that. */
+static __thread php_stream_ops igor_task_stream_ops;
+static __thread int (*igor_close_socket)(php_stream *stream, int close_handle);
+
 /* The script closes the stream. When the script ends, or is being left by exit(), the end of the run decides about the task. */
 static int igor_task_stream_close(php_stream *stream, int close_handle)
 {
 	zend_object *thrown = EG(exception);
 
-	if ((EG(flags) & EG_FLAGS_IN_SHUTDOWN) == 0 && !igor_in_forked_server()
+	if (igor_self != NULL && (EG(flags) & EG_FLAGS_IN_SHUTDOWN) == 0 && !igor_in_forked_server()
 		&& !(thrown != NULL && zend_is_unwind_exit(thrown))) {
 		host_task_stream_closed(igor_self->host, (uint64_t) (uintptr_t) stream->wrapperthis);
 	}
-	return igor_self->close_socket(stream, close_handle);
+	return igor_close_socket(stream, close_handle);
 }
 
 static void igor_task_stream_watch(php_stream *stream, uint64_t id)
 {
-	if (igor_self->close_socket == NULL) {
-		igor_self->task_stream_ops = *stream->ops;
-		igor_self->close_socket = stream->ops->close;
-		igor_self->task_stream_ops.close = igor_task_stream_close;
+	if (igor_close_socket == NULL) {
+		igor_task_stream_ops = *stream->ops;
+		igor_close_socket = stream->ops->close;
+		igor_task_stream_ops.close = igor_task_stream_close;
 	}
 	stream->wrapperthis = (void *) (uintptr_t) id;
-	stream->ops = &igor_self->task_stream_ops;
+	stream->ops = &igor_task_stream_ops;
 }
 
 static void igor_get_stream(INTERNAL_FUNCTION_PARAMETERS)

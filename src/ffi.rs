@@ -6,6 +6,7 @@
 //!
 //! ```compile_fail
 //! unsafe fn leaf(host: *mut std::ffi::c_void) {
+//!     // SAFETY: never called; it must not compile.
 //!     unsafe { igor_php::ffi::shim_thread_run(host, igor_php::ffi::igor_mode::IGOR_CLASSIC) };
 //! }
 //! ```
@@ -14,6 +15,7 @@
 //!
 //! ```no_run
 //! unsafe fn leaf(object: *const std::ffi::c_void) {
+//!     // SAFETY: never called; a caller would pass a live object.
 //!     unsafe { igor_php::ffi::shim_class_name(object) };
 //! }
 //! ```
@@ -22,7 +24,9 @@
 //!
 //! ```no_run
 //! unsafe fn thread(host: *mut std::ffi::c_void) {
+//!     // SAFETY: never called; no C frame would be below.
 //!     let outside = unsafe { igor_php::ffi::Outside::new() };
+//!     // SAFETY: never called; `host` would live as long as the thread.
 //!     unsafe { outside.thread_run(host, igor_php::ffi::igor_mode::IGOR_CLASSIC) };
 //! }
 //! ```
