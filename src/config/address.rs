@@ -55,17 +55,18 @@ pub(super) fn address(word: &Token, settings: &HttpsSettings, context: &mut Cont
         context.error_with_hint(&word.position, message, "remove the scheme or the port");
         return None;
     }
+    let undecided = parts.scheme.is_none() && !https && port != Some(settings.http_port);
     let port = port.unwrap_or(if fastcgi { limits::FASTCGI_PORT_DEFAULT } else { usual });
     let position = word.position.clone();
     if parts.host.is_empty() {
-        return Some(Address { host: None, ip: None, port, https, fastcgi, position });
+        return Some(Address { host: None, ip: None, port, https, undecided, fastcgi, position });
     }
     let own_ip = ip(parts.host).or_else(|| fastcgi.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     if let Some(ip) = own_ip {
-        return Some(Address { host: None, ip: Some(ip), port, https, fastcgi, position });
+        return Some(Address { host: None, ip: Some(ip), port, https, undecided, fastcgi, position });
     }
     match host(parts.host) {
-        Ok(host) => Some(Address { host: Some(host), ip: None, port, https, fastcgi, position }),
+        Ok(host) => Some(Address { host: Some(host), ip: None, port, https, undecided, fastcgi, position }),
         Err((reason, hint)) => {
             context.error_with_hint(&word.position, format_args!("`{}` {reason}", excerpt(text)), hint);
             None

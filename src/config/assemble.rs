@@ -6,6 +6,7 @@ use super::address::{address, overlap};
 use super::context::Context;
 use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope, check_stores};
+use super::encryption;
 use super::handlers::Route;
 use super::limits;
 use super::listener::Listener;
@@ -28,10 +29,11 @@ pub(super) fn assemble(sections: Sections, start: &Position, context: &mut Conte
 
 /// Checks the rules that concern more than one site, and assigns each scope a unique label.
 pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
+    encryption::decide(&mut config.sites, &config.global.https);
     share_sockets(&mut config.sites);
     check_addresses(&config.sites, context);
     check_listeners(config, context);
-    check_encryption(&config.sites, context);
+    encryption::check(&config.sites, context);
     check_fastcgi(&config.sites, context);
     for site in &mut config.sites {
         fix_roots(&mut site.routes, context.working_dir);
@@ -173,34 +175,6 @@ fn check_threads(config: &Config, context: &mut Context<'_>) {
     }
 }
 
-/// One socket speaks one protocol. Encryption settings without any HTTPS address are a mistake, too.
-fn check_encryption(sites: &[Site], context: &mut Context<'_>) {
-    let mut known: HashMap<Listener, (&Address, bool)> = HashMap::new();
-    for site in sites {
-        for address in &site.addresses {
-            for listener in site.listeners_of(address) {
-                let (first, https) = *known.entry(listener.clone()).or_insert((address, address.https));
-                if https != address.https {
-                    let (message, hint) = (
-                        format!(
-                            "`{address}` is served by {}, and another site takes the same port for {}",
-                            scheme(address),
-                            scheme(first)
-                        ),
-                        format!("the other one is at {}; use another port", first.position),
-                    );
-                    context.error_with_hint(&address.position, message, hint);
-                }
-            }
-        }
-        if let Some(position) = &site.tls_position
-            && site.addresses.iter().all(|address| !address.https)
-        {
-            context.warning(position, "`tls` has no effect: no address of the site is served by HTTPS");
-        }
-    }
-}
-
 /// A client of a FastCGI socket can run any PHP file, so the socket must not be open to all.
 fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
     for site in sites {
@@ -223,10 +197,6 @@ fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
             }
         }
     }
-}
-
-fn scheme(address: &Address) -> &'static str {
-    if address.https { "HTTPS" } else { "plain HTTP" }
 }
 
 /// Appends a number to a label that another scope already has.

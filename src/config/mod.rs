@@ -15,6 +15,7 @@ mod context;
 mod diagnostic;
 mod directives;
 mod encode;
+mod encryption;
 mod findings;
 mod format;
 mod handlers;

@@ -146,6 +146,8 @@ pub struct Address {
     pub port: u16,
     /// Whether it uses HTTPS.
     pub https: bool,
+    /// Neither the scheme nor the port nor the host says whether it uses HTTPS: the `tls` of its site does.
+    pub undecided: bool,
     /// Whether it speaks FastCGI, to a web server in front.
     pub fastcgi: bool,
     /// Where the address is.

@@ -23,6 +23,16 @@ pub struct TlsSettings {
     pub client_auth: Option<ClientAuth>,
 }
 
+impl TlsSettings {
+    /// Whether they say how connections are encrypted, not only who signs the certificates. Caddy then encrypts even an
+    /// address without a host.
+    pub(super) fn concern_connections(&self) -> bool {
+        let certificates = CertificateSource::Automatic(Vec::new());
+        matches!(self.certificates, CertificateSource::Files(_))
+            || Self { certificates: certificates.clone(), ..self.clone() } != Self { certificates, ..Self::default() }
+    }
+}
+
 /// Where the certificates of a site come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {

@@ -302,6 +302,39 @@ fn certificates_come_from_where_the_site_or_the_process_says() {
     assert_eq!((&files[0].certificate, &files[0].key), (&fixture.path("a.crt"), &fixture.path("a.key")));
 }
 
+/// What Caddy 2.6 adapts the same lines to.
+#[test]
+fn tls_decides_where_the_address_does_not() {
+    let fixture = Fixture::new();
+    fixture.write("a.crt", "");
+    fixture.write("a.key", "");
+    let addresses = |text: &str| {
+        let config = fixture.config(text);
+        let addresses = config.sites.iter().flat_map(|site| &site.addresses);
+        addresses.map(|address| format!("{address} {}", address.https)).collect::<Vec<_>>().join(", ")
+    };
+    let off = "{\n\tauto_https off\n}\n";
+    for (text, expected) in [
+        (":8443 {\ntls a.crt a.key\n}\n", ":8443 true"),
+        (":8443 {\ntls {\nprotocols tls1.3\n}\n}\n", ":8443 true"),
+        (":8443, :8080 {\ntls a.crt a.key\n}\n", ":8443 true, :8080 true"),
+        (":8443 {\ntls internal\n}\n", ":8443 false"),
+        (":8443 {\ntls me@example.com\n}\n", ":8443 false"),
+        (":8443 {\n}\ny.test:8443 {\n}\n", ":8443 true, y.test:8443 true"),
+        (":8443, y.test:8443 {\ntls internal\n}\n", ":8443 true, y.test:8443 true"),
+        ("http://x.test, https://x.test {\ntls a.crt a.key\n}\n", "x.test:80 false, x.test:443 true"),
+        (&format!("{off}x.test {{\ntls a.crt a.key\n}}\n"), "x.test:443 true"),
+        (&format!("{off}x.test:8443 {{\ntls internal\n}}\n"), "x.test:8443 true"),
+        (&format!("{off}x.test {{\n}}\n"), "x.test:80 false"),
+    ] {
+        assert_eq!(addresses(text), expected, "{text}");
+    }
+    for text in [":80", "http://:8443", "http://x.test", "x.test:80"] {
+        let shown = fixture.errors(&format!("{text} {{\ntls a.crt a.key\n}}\n"));
+        assert!(shown.contains("the site has `tls`, and its address means plain HTTP"), "{text}: {shown}");
+    }
+}
+
 #[test]
 fn the_usual_caddyfile_of_an_image_works() {
     let fixture = Fixture::new();
