@@ -78,7 +78,8 @@ fn check_use(site: &Site, context: &mut Context<'_>) {
         let message = "the site has `tls`, and its address means plain HTTP";
         context.error_with_hint(position, message, "write `https://` in the address, or remove `tls`");
     } else {
-        let message = "`tls` has no effect, and the site is served by plain HTTP: no certificate can be made without a host";
+        let message =
+            "`tls` has no effect, and the site is served by plain HTTP: no certificate can be made without a host";
         context.warning_with_hint(position, message, "write the host in the address of the site");
     }
 }

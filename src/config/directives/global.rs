@@ -174,7 +174,6 @@ pub(super) static GLOBAL: Table<Global> = Table {
     ],
     ignored: &[
         ("cache", "igor has no HTTP cache of responses"),
-        ("rate_limit", "igor limits no rates; let a proxy in front do it"),
         ("events", "igor announces no events to modules"),
         ("mercure", "igor runs no Mercure hub yet"),
         ("metrics", "the admin interface always serves `/metrics`"),
@@ -196,6 +195,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("layer4", "remove it; igor serves HTTP only"),
         ("on_demand_tls", "remove it; name the hosts in the addresses of sites"),
         ("pki", "remove it; the internal authority has no settings"),
+        ("rate_limit", super::routes::NO_RATES),
         ("preferred_chains", "remove it; the authority's first chain is used"),
         ("renew_interval", "remove it; certificates are renewed in time"),
     ],

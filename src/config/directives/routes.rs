@@ -241,18 +241,25 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ("tracing", "igor sends no traces"),
         ("vulcain", "igor preloads nothing; send 103 Early Hints with `headers_send(103)`"),
         ("metrics", "the admin interface always serves `/metrics`"),
-        ("rate_limit", "igor limits no rates; let a proxy in front do it"),
-        ("coraza_waf", "igor filters no requests; let a proxy in front do it"),
         ("log_name", "igor's access log names the site"),
         // Directives of other modules: they have no effect, and the requests are served without them.
         ("cache", "igor has no HTTP cache of responses"),
     ],
     unsupported: &[
         ("acme_server", "remove it; igor issues no certificates"),
+        // A protection that the file asks for must not be missing behind a warning.
+        ("rate_limit", NO_RATES),
+        (
+            "coraza_waf",
+            "igor filters no requests; let a proxy in front do it (nginx with ModSecurity), and remove it here",
+        ),
         ("copy_response_headers", "set the fields with `header FIELD {rp.header.FIELD}`"),
         ("fs", "remove it; files are read from the disk"),
     ],
 };
+
+pub(super) const NO_RATES: &str =
+    "igor limits no rates; let a proxy in front do it (`limit_req` of nginx), and remove it here";
 
 /// Reads a block that holds routes and nothing else.
 pub(super) fn read_block(

@@ -298,3 +298,13 @@ b\"
         ],
     );
 }
+
+/// Accepted with a warning, the protection would silently be missing.
+#[test]
+fn a_protection_that_is_not_there_is_an_error() {
+    let fixture = Fixture::new();
+    for (directive, way_out) in [("rate_limit", "limit_req"), ("coraza_waf", "ModSecurity")] {
+        let shown = fixture.errors(&format!(":80 {{\n{directive} {{\nanything\n}}\nrespond ok\n}}\n"));
+        assert!(shown.contains(&format!("`{directive}`")) && shown.contains(way_out), "{shown}");
+    }
+}
