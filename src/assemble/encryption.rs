@@ -30,19 +30,15 @@ impl Encryption {
         // Files first: no certificate is obtained for a name that a file covers.
         keeper.load_files(sites.iter().flat_map(|(_, sites)| sites))?;
         let protocols = config.global.protocols;
-        let versions: &[&str] = if protocols.h2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
         let mut endpoints = Vec::new();
         for (listener, sites) in &sites {
-            endpoints.push((listener.clone(), Arc::new(keeper.endpoint(sites, versions)?)));
+            endpoints.push((listener.clone(), Arc::new(keeper.endpoint(sites, offered_versions(protocols.h2))?)));
         }
-        let fastcgi =
-            config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, listener)).collect();
-        let proxy_protocol = config.global.trusted_proxies.protocol.clone().map(Arc::new);
         Ok(Self {
-            fastcgi,
+            fastcgi: fastcgi_listeners(config),
             endpoints,
             keeper: Some(keeper),
-            proxy_protocol,
+            proxy_protocol: config.global.trusted_proxies.protocol.clone().map(Arc::new),
             timeouts: config.global.timeouts,
             head_bytes_max: config.global.head_bytes_max,
             h2c: protocols.h2c,
@@ -62,6 +58,16 @@ impl Encryption {
     pub(crate) fn keep_fresh(&mut self) -> Option<KeptFresh> {
         self.keeper.take().map(Keeper::start)
     }
+}
+
+/// The versions of HTTP that a TLS handshake offers (ALPN), the preferred one first.
+fn offered_versions(h2: bool) -> &'static [&'static str] {
+    if h2 { &["h2", "http/1.1"] } else { &["http/1.1"] }
+}
+
+/// The sockets on which a web server in front speaks FastCGI.
+fn fastcgi_listeners(config: &Config) -> Vec<Listener> {
+    config.sites.iter().flat_map(Site::listeners).filter(|listener| is_fastcgi(config, listener)).collect()
 }
 
 fn encrypted_listeners(config: &Config) -> Vec<Listener> {

@@ -19,7 +19,7 @@ pub(crate) use plan::{declared_scopes, declared_stores, engine_options, thread_o
 pub(crate) use threads::Threads;
 
 use crate::config::Config;
-use crate::php::{Engine, floor_above};
+use crate::php::{Engine, Floor, floor_above};
 use std::sync::Arc;
 
 /// The running configuration and its threads.
@@ -39,14 +39,7 @@ pub(crate) fn log_engine(engine: &Engine) {
         "PHP started"
     );
     if let Some(floor) = floor_above(&info.php_version) {
-        tracing::warn!(
-            php = info.php_version,
-            floor = floor.version,
-            since = floor.since,
-            reason = floor.reason,
-            "this PHP is unsafe: its flaws are public and fixed in a newer release of its series; install one and start igor \
-             again (where igor was built with make: make php PHP_UPDATE=1)"
-        );
+        warn_of_unsafe_php(&info.php_version, &floor);
     }
     if info.opcache_enabled && !info.opcache_guarded {
         tracing::warn!(
@@ -55,11 +48,26 @@ pub(crate) fn log_engine(engine: &Engine) {
         );
     }
     if !info.opcache_enabled {
-        let why = if info.opcache_loaded {
-            "it is loaded but off: set opcache.enable=1 in php.ini"
-        } else {
-            "it is not loaded: add zend_extension=opcache to php.ini"
-        };
-        tracing::warn!("opcache does not run, so every request compiles its scripts again; {why}");
+        warn_of_missing_opcache(info.opcache_loaded);
     }
+}
+
+fn warn_of_unsafe_php(version: &str, floor: &Floor) {
+    tracing::warn!(
+        php = version,
+        floor = floor.version,
+        since = floor.since,
+        reason = floor.reason,
+        "this PHP is unsafe: its flaws are public and fixed in a newer release of its series; install one and start igor \
+         again (where igor was built with make: make php PHP_UPDATE=1)"
+    );
+}
+
+fn warn_of_missing_opcache(loaded: bool) {
+    let why = if loaded {
+        "it is loaded but off: set opcache.enable=1 in php.ini"
+    } else {
+        "it is not loaded: add zend_extension=opcache to php.ini"
+    };
+    tracing::warn!("opcache does not run, so every request compiles its scripts again; {why}");
 }

@@ -61,12 +61,15 @@ fn drain(request: &RestartRequest, live: &Live) {
         return;
     }
     for (thread, place) in &stuck {
-        let place = place.as_deref().unwrap_or("unknown");
-        tracing::error!(
-            thread,
-            place,
-            "opcache was not restarted, because a script could not be interrupted; it is tried again when the script has ended"
-        );
+        log_stuck(thread, place.as_deref().unwrap_or("unknown"));
     }
     safepoint().give_up();
+}
+
+fn log_stuck(thread: &str, place: &str) {
+    tracing::error!(
+        thread,
+        place,
+        "opcache was not restarted, because a script could not be interrupted; it is tried again when the script has ended"
+    );
 }

@@ -17,11 +17,7 @@ pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
     let is_plain = |listener: &Listener| listener.tcp().is_some_and(|(_, port)| port == https.http_port);
     let mut plain: Vec<Listener> = config.sites.iter().flat_map(Site::listeners).filter(is_plain).collect();
     let mut redirects: Vec<(Listener, SiteSettings)> = Vec::new();
-    // Addresses without an IP first: a socket for all interfaces replaces the others.
-    let mut addresses: Vec<(&Site, &Address)> =
-        config.sites.iter().flat_map(|site| site.addresses.iter().map(move |address| (site, address))).collect();
-    addresses.sort_by_key(|(_, address)| address.ip.is_some());
-    for (site, address) in addresses {
+    for (site, address) in addresses(config) {
         let Some(name) = name(address).filter(|_| address.https && address.port != https.http_port) else { continue };
         // Only a web server connects to a Unix socket, and it has its own redirects.
         for (ip, _) in site.listeners_of(address).iter().filter_map(Listener::tcp) {
@@ -38,6 +34,14 @@ pub(super) fn redirects(config: &Config) -> Vec<(Listener, SiteSettings)> {
         }
     }
     redirects
+}
+
+/// All addresses, those without an IP first: a socket for all interfaces replaces the others.
+fn addresses(config: &Config) -> Vec<(&Site, &Address)> {
+    let pairs = config.sites.iter().flat_map(|site| site.addresses.iter().map(move |address| (site, address)));
+    let mut addresses: Vec<(&Site, &Address)> = pairs.collect();
+    addresses.sort_by_key(|(_, address)| address.ip.is_some());
+    addresses
 }
 
 /// Whether a site answers the name by plain HTTP, by its own decision.

@@ -31,21 +31,23 @@ pub(crate) fn listeners(config: &Config, threads: &Threads) -> Vec<(Listener, Ht
         for listener in site.listeners() {
             let addresses = site.addresses.iter().filter(|address| is_on(site, address, &listener));
             let settings = settings(site, addresses, &routes, access_log.clone());
-            match sites.iter_mut().find(|(known, _)| *known == listener) {
-                Some((_, list)) => list.push(settings),
-                None => sites.push((listener, vec![settings])),
-            }
+            add(&mut sites, listener, settings);
         }
     }
     sites.retain(|(listener, _)| !is_fastcgi(config, listener));
     for (listener, settings) in redirects(config) {
-        match sites.iter_mut().find(|(known, _)| *known == listener) {
-            Some((_, list)) => list.push(settings),
-            None => sites.push((listener, vec![settings])),
-        }
+        add(&mut sites, listener, settings);
     }
     let http = sites.into_iter().map(|(listener, list)| (listener, HttpService::new(list)));
     http.chain(assembly.fastcgi(config)).collect()
+}
+
+/// Adds a site to its socket. The list stays in the order of the configuration, because its first site that matches answers.
+fn add(sites: &mut Vec<(Listener, Vec<SiteSettings>)>, listener: Listener, settings: SiteSettings) {
+    match sites.iter_mut().find(|(known, _)| *known == listener) {
+        Some((_, list)) => list.push(settings),
+        None => sites.push((listener, vec![settings])),
+    }
 }
 
 /// One handler for all sites, whatever they listen on: the host alone decides between them.

@@ -14,6 +14,7 @@ use crate::threads::Runs;
 use crate::worker::background::{Background, Shared};
 use crate::worker::classic::Classic;
 use crate::worker::http::HttpWorker;
+use crate::worker::scope::ScopeConfig;
 use crate::worker::{ScopeView, ScopeWorkers, Waits};
 use std::collections::HashMap;
 use std::io;
@@ -94,13 +95,9 @@ impl Threads {
         let shared = Shared { options, waits: old.waits.clone(), stopping: old.stopping.clone() };
         let mut background = HashMap::new();
         for scope in config.scopes() {
-            let declarations = declarations(scope.workers);
             let declared = match old.background.get(scope.label) {
-                Some(declared) => {
-                    declared.add(&declarations);
-                    declared.clone()
-                }
-                None => ScopeWorkers::new(scope.label.as_str(), declarations, shared.clone()),
+                Some(declared) => with_added(declared, &declarations(scope.workers)),
+                None => ScopeWorkers::new(scope.label.as_str(), declarations(scope.workers), shared.clone()),
             };
             background.insert(scope.label.clone(), declared);
         }
@@ -154,12 +151,18 @@ impl Threads {
             }
             let worker = HttpWorker::new(declaration, label.as_str(), self.scope(label), &self.options);
             let queue = RequestQueue::new(worker.sender(), config.global.frankenphp.max_wait_time);
-            // Registered before it starts, so that the caller can stop the running threads if a spawn fails.
-            self.register(&worker);
-            self.http.push(HttpGroup { scope: label.clone(), worker: worker.clone(), queue, paths });
-            worker.start()?;
+            self.start_group(HttpGroup { scope: label.clone(), worker, queue, paths })?;
         }
         Ok(())
+    }
+
+    /// Starts the threads of a new HTTP worker.
+    fn start_group(&mut self, group: HttpGroup) -> io::Result<()> {
+        let worker = group.worker.clone();
+        // Registered before it starts, so that the caller can stop the running threads if a spawn fails.
+        self.register(&worker);
+        self.http.push(group);
+        worker.start()
     }
 
     /// Whether there are HTTP workers that `old` does not have.
@@ -271,14 +274,7 @@ impl Threads {
             }
         }
         for (_, declared) in self.background.iter().filter(|(label, _)| scopes(label)) {
-            let view = declared.view();
-            for worker in declared.workers() {
-                worker.thread_group().runs(&mut runs);
-                match worker.restart(&view) {
-                    Ok(runs) => restarted += usize::from(runs),
-                    Err(failure) => tracing::error!(worker = worker.name(), "restarting: {}", failure.message),
-                }
-            }
+            restarted += restart_scope(declared, &mut runs);
         }
         (restarted, runs)
     }
@@ -312,6 +308,25 @@ impl Threads {
             background: self.background.values().flat_map(|declared| declared.workers()).collect(),
         }
     }
+}
+
+/// The workers of a scope that continues, and those that the new configuration adds to it.
+fn with_added(declared: &Arc<ScopeWorkers>, added: &ScopeConfig) -> Arc<ScopeWorkers> {
+    declared.add(added);
+    declared.clone()
+}
+
+/// Restarts the background workers of a scope. Returns how many have a script that runs.
+fn restart_scope(declared: &Arc<ScopeWorkers>, runs: &mut Runs) -> usize {
+    let (view, mut restarted) = (declared.view(), 0);
+    for worker in declared.workers() {
+        worker.thread_group().runs(runs);
+        match worker.restart(&view) {
+            Ok(runs) => restarted += usize::from(runs),
+            Err(failure) => tracing::error!(worker = worker.name(), "restarting: {}", failure.message),
+        }
+    }
+    restarted
 }
 
 fn retire(workers: &[Arc<Background>], leaving: &mut Leaving) {

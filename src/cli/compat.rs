@@ -4,6 +4,7 @@ use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
 use super::output::{complain, print};
 use crate::config;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
@@ -56,18 +57,7 @@ pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), Str
     if !matches!(arguments.algorithm.as_str(), "bcrypt" | "argon2id") {
         return Err(format!("`{}` is no algorithm that igor knows; use bcrypt or argon2id", arguments.algorithm));
     }
-    let password = match &arguments.plaintext {
-        Some(password) => password.clone(),
-        None => {
-            if io::stdin().is_terminal() {
-                // A terminal echoes what is typed; a pipe does not.
-                let _ = write!(io::stderr(), "Password: ");
-            }
-            let mut line = String::new();
-            io::stdin().lock().read_line(&mut line).map_err(|error| format!("reading the password: {error}"))?;
-            line.trim_end_matches(['\r', '\n']).to_owned()
-        }
-    };
+    let password = arguments.plaintext.clone().map_or_else(read_password, Ok)?;
     if password.is_empty() {
         return Err("the password is empty".to_owned());
     }
@@ -76,6 +66,17 @@ pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), Str
         _ => bcrypt::hash(password, arguments.cost).map_err(|error| format!("hashing the password: {error}"))?,
     };
     print(&format!("{hash}\n")).map(drop)
+}
+
+/// The first line of the standard input, without its end.
+fn read_password() -> Result<String, String> {
+    if io::stdin().is_terminal() {
+        // A terminal echoes what is typed; a pipe does not.
+        let _ = write!(io::stderr(), "Password: ");
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|error| format!("reading the password: {error}"))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Hashes a password at the costs that OWASP advises: 46 MiB, one pass, one lane.
@@ -145,25 +146,32 @@ pub(super) fn read_envfiles(files: &[PathBuf]) -> Option<String> {
     if files.is_empty() || std::env::var_os(ENVFILE_READ).is_some() {
         return None;
     }
-    let mut variables = Vec::new();
-    for file in files {
-        match fs::read_to_string(file) {
-            Ok(text) => match variables_of(&text) {
-                Ok(found) => variables.extend(found),
-                Err(line) => return Some(format!("{}:{line}: a line is `NAME=VALUE`", file.display())),
-            },
-            Err(error) => return Some(format!("reading the file of variables {}: {error}", file.display())),
-        }
-    }
+    let (mut variables, program) = match variables_of_files(files).and_then(|found| Ok((found, own_program()?))) {
+        Ok(found) => found,
+        Err(error) => return Some(error),
+    };
     // As in Caddy, variables that are already set win.
     variables.retain(|(name, _)| std::env::var_os(name).is_none());
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return Some(format!("finding the program: {error}")),
-    };
     let mut again = Command::new(program);
     again.args(std::env::args_os().skip(1)).envs(variables).env(ENVFILE_READ, "1");
     Some(format!("starting with the variables of --envfile: {}", again.exec()))
+}
+
+/// The path of the running program.
+fn own_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("finding the program: {error}"))
+}
+
+/// The variables of all files, in the order of the files: of two with the same name, the last one counts.
+fn variables_of_files(files: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
+    let mut variables = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file)
+            .map_err(|error| format!("reading the file of variables {}: {error}", file.display()))?;
+        let found = variables_of(&text).map_err(|line| format!("{}:{line}: a line is `NAME=VALUE`", file.display()))?;
+        variables.extend(found);
+    }
+    Ok(variables)
 }
 
 /// The variables of an environment file: `NAME=VALUE` lines, `#` comments, quotes around values.
@@ -177,27 +185,34 @@ fn variables_of(text: &str) -> Result<Vec<(String, String)>, usize> {
             continue;
         }
         let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or(number + 1)?;
-        let (name, value) = (name.trim(), value.trim());
+        let name = name.trim();
         if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(number + 1);
         }
-        let quotes = [('"', '"'), ('\'', '\''), ('`', '`')];
-        let inner = quotes.iter().find_map(|(open, close)| value.strip_prefix(*open)?.strip_suffix(*close));
-        let plain = value.split_once(" #").map_or(value, |(value, _)| value.trim_end());
-        variables.push((name.to_owned(), inner.unwrap_or(plain).to_owned()));
+        variables.push((name.to_owned(), unquoted(value.trim()).to_owned()));
     }
     Ok(variables)
 }
 
-/// `igor start`: `run` in the background. Returns when the server answers.
-pub(super) fn start(arguments: &RunArguments) -> Result<(), String> {
-    let program = std::env::current_exe().map_err(|error| format!("finding the program: {error}"))?;
+/// A value without its quotes, or, if it has none, without the comment after it.
+fn unquoted(value: &str) -> &str {
+    let inner = ['"', '\'', '`'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    inner.unwrap_or_else(|| value.split_once(" #").map_or(value, |(value, _)| value.trim_end()))
+}
+
+/// The arguments of this process, for `run` instead of `start`.
+fn flags_for_run() -> Vec<OsString> {
     let mut flags: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some(command) = flags.iter_mut().find(|flag| *flag == "start") {
         *command = "run".into();
     }
-    let mut server = Command::new(program)
-        .args(flags)
+    flags
+}
+
+/// `igor start`: `run` in the background. Returns when the server answers.
+pub(super) fn start(arguments: &RunArguments) -> Result<(), String> {
+    let mut server = Command::new(own_program()?)
+        .args(flags_for_run())
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()

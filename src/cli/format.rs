@@ -1,6 +1,5 @@
 //! `igor fmt` and `igor adapt`: format a Caddyfile, and show what igor has read from it.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,18 +7,14 @@ use serde_json::{Value, json};
 
 use super::arguments::FormatArguments;
 use super::output::{complain, print};
-use crate::config::{self, Config, Handler, Layer, PhpServer, PhpSettings, Route};
+use crate::config::{self, Config, Handler, Layer, PhpServer, PhpSettings, Route, ScopeLabel, Site, WorkerConfig};
 
 /// `igor fmt`
 pub(super) fn format(arguments: &FormatArguments) -> Result<ExitCode, String> {
     let is_input = arguments.file == Path::new("-");
     let named = if is_input { "the standard input".to_owned() } else { arguments.file.display().to_string() };
-    let text = if is_input {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(&arguments.file)
-    };
+    let text =
+        if is_input { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(&arguments.file) };
     let text = text.map_err(|error| format!("reading {named}: {error}"))?;
     let formatted =
         config::format(&text).map_err(|error| format!("{named}:{}:{}: {}", error.line, error.column, error.message))?;
@@ -47,31 +42,33 @@ pub(super) fn adapt(config: &Config, is_pretty: bool) -> Result<(), String> {
 
 /// The configuration in igor's own format: the handlers, their order, and their places in the file.
 fn shown(config: &Config) -> Value {
-    let workers = config.scopes().flat_map(|scope| {
-        scope.workers.iter().map(move |worker| {
-            json!({
-                "scope": scope.label.to_string(),
-                "name": worker.name,
-                "file": worker.file,
-                "background": worker.is_background(),
-                "num": worker.num,
-            })
-        })
-    });
-    let sites = config.sites.iter().map(|site| {
-        json!({
-            "addresses": site.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "listeners": site.listeners().iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "at": site.position.to_string(),
-            "routes": routes(&site.routes),
-            "error_routes": routes(&site.error_routes),
-        })
-    });
+    let workers =
+        config.scopes().flat_map(|scope| scope.workers.iter().map(move |worker| worker_of(scope.label, worker)));
     json!({
         "about": "what igor has read, in a form of its own: it is not Caddy's JSON, and igor reads Caddyfiles only",
         "sources": config.sources,
         "workers": workers.collect::<Vec<_>>(),
-        "sites": sites.collect::<Vec<_>>(),
+        "sites": config.sites.iter().map(site).collect::<Vec<_>>(),
+    })
+}
+
+fn worker_of(scope: &ScopeLabel, worker: &WorkerConfig) -> Value {
+    json!({
+        "scope": scope.to_string(),
+        "name": worker.name,
+        "file": worker.file,
+        "background": worker.is_background(),
+        "num": worker.num,
+    })
+}
+
+fn site(site: &Site) -> Value {
+    json!({
+        "addresses": site.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "listeners": site.listeners().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "at": site.position.to_string(),
+        "routes": routes(&site.routes),
+        "error_routes": routes(&site.error_routes),
     })
 }
 
@@ -93,10 +90,6 @@ fn routes(list: &[Route]) -> Vec<Value> {
 
 /// The directive of a handler, and its settings. Variables of scripts are left out, because they hold passwords.
 fn directive(handler: &Handler) -> (&'static str, String) {
-    let without_variables = |server: &PhpServer| {
-        let settings = PhpSettings { env: Vec::new(), env_of_request: Vec::new(), ..server.settings.clone() };
-        format!("{:?}", PhpServer { settings, workers: Vec::new(), ..server.clone() })
-    };
     match handler {
         Handler::Change(change) => ("change", format!("{change:?}")),
         Handler::Layer(Layer::Header(rule)) => ("header", format!("{rule:?}")),
@@ -116,4 +109,9 @@ fn directive(handler: &Handler) -> (&'static str, String) {
         Handler::Intercept(replies) => ("intercept", format!("{} replies", replies.len())),
         Handler::CopyResponse(status) => ("copy_response", format!("{status:?}")),
     }
+}
+
+fn without_variables(server: &PhpServer) -> String {
+    let settings = PhpSettings { env: Vec::new(), env_of_request: Vec::new(), ..server.settings.clone() };
+    format!("{:?}", PhpServer { settings, workers: Vec::new(), ..server.clone() })
 }

@@ -15,7 +15,10 @@ mod workers;
 use crate::assemble;
 use crate::config::{self, Config, Diagnostic, LogSettings};
 use crate::server::{self, ServeError};
-use arguments::{Arguments, Command, FpmArguments, PhpServerArguments, RunArguments};
+use arguments::{
+    AdaptArguments, Arguments, Command, EnvironArguments, FileServerArguments, FpmArguments, PhpServerArguments,
+    RemoteArguments, RunArguments, ValidateArguments,
+};
 use clap::Parser;
 use output::{complain, print};
 use std::path::{Path, PathBuf};
@@ -53,36 +56,20 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Run(run) => compat::prepare(&run).and_then(|()| run_config(run)),
         Command::Start(run) => compat::start(&run),
         Command::PhpServer(quick) => php_server(quick),
-        Command::FileServer(files) => {
-            let listen = files.domain.as_deref().unwrap_or(&files.listen);
-            serve_text(&compat::file_server(&files.root, listen, files.access_log))
-        }
+        Command::FileServer(files) => file_server(&files),
         Command::Respond(respond) => serve_text(&compat::respond(&respond)),
-        Command::Validate(validate) => {
-            compat::check_adapter(validate.adapter.as_deref())?;
-            if let Some(error) = compat::read_envfiles(&validate.envfile) {
-                return Err(error);
-            }
-            return check(&validate.config);
-        }
+        Command::Validate(arguments) => return validate(&arguments),
         Command::Fmt(arguments) => return format::format(&arguments),
-        Command::Adapt(arguments) => compat::check_adapter(arguments.adapter.as_deref())
-            .and_then(|()| config::load(&arguments.config).map_err(|diagnostics| diagnosed(&diagnostics)))
-            .and_then(|config| format::adapt(&config, arguments.pretty)),
+        Command::Adapt(arguments) => adapt(&arguments),
         Command::HashPassword(arguments) => compat::hash_password(&arguments),
-        Command::Environ(arguments) => match compat::read_envfiles(&arguments.envfile) {
-            Some(error) => Err(error),
-            None => compat::environ(),
-        },
+        Command::Environ(arguments) => environ(&arguments),
         Command::BuildInfo => compat::build_info(),
         Command::ListModules => compat::list_modules(),
         Command::Fpm(FpmArguments { import: Some(pool), .. }) => import(&pool),
         Command::Fpm(fpm) => serve(config::quick(fpm.into()), None),
         Command::Workers(arguments) => workers::show(&arguments),
         Command::Restart(remote) => remote::restart(&remote),
-        Command::Reload(remote) => {
-            compat::check_adapter(remote.adapter.as_deref()).and_then(|()| remote::reload(&remote))
-        }
+        Command::Reload(arguments) => reload(&arguments),
         Command::Stop(remote) => remote::stop(&remote),
         Command::Trust(arguments) => trust::trust(&arguments),
         Command::Untrust => trust::untrust(),
@@ -90,6 +77,33 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::PhpCli(_) => Err(php_cli::replace_process()),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn file_server(arguments: &FileServerArguments) -> Result<(), String> {
+    let listen = arguments.domain.as_deref().unwrap_or(&arguments.listen);
+    serve_text(&compat::file_server(&arguments.root, listen, arguments.access_log))
+}
+
+fn validate(arguments: &ValidateArguments) -> Result<ExitCode, String> {
+    compat::check_adapter(arguments.adapter.as_deref())?;
+    compat::read_envfiles(&arguments.envfile).map_or(Ok(()), Err)?;
+    check(&arguments.config)
+}
+
+fn adapt(arguments: &AdaptArguments) -> Result<(), String> {
+    compat::check_adapter(arguments.adapter.as_deref())?;
+    let config = config::load(&arguments.config).map_err(|diagnostics| diagnosed(&diagnostics))?;
+    format::adapt(&config, arguments.pretty)
+}
+
+fn environ(arguments: &EnvironArguments) -> Result<(), String> {
+    compat::read_envfiles(&arguments.envfile).map_or(Ok(()), Err)?;
+    compat::environ()
+}
+
+fn reload(arguments: &RemoteArguments) -> Result<(), String> {
+    compat::check_adapter(arguments.adapter.as_deref())?;
+    remote::reload(arguments)
 }
 
 /// Serves `--config`, else `./Caddyfile`, else `--root` as for `php-server`.

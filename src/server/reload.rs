@@ -44,12 +44,7 @@ impl Server {
             config = reading => config?,
             _ = stop.wait() => return Err(ControlError::Stopping),
         };
-        if config.global.frankenphp.php_ini != old.config.global.frankenphp.php_ini {
-            return Err(ControlError::NeedsRestart("php_ini"));
-        }
-        if config.global.frankenphp.apcu != old.config.global.frankenphp.apcu {
-            return Err(ControlError::NeedsRestart("apcu"));
-        }
+        check_engine(&old.config, &config)?;
         crate::assemble::logging::check_access_logs(&config).map_err(ControlError::Log)?;
         let warnings = warnings(&old.config, &config);
         let challenges = Arc::clone(&self.challenges);
@@ -96,9 +91,7 @@ impl Server {
                 if let ListenAddress::Unix { mode, .. } = sites::listen_address(&config, &listener) {
                     listening.running.allow(mode);
                 }
-                listening.running.replace_settings(settings);
-                listening.running.replace_service(service.clone());
-                replaced.push(std::mem::replace(&mut listening.service, service));
+                replaced.push(listening.replace(settings, service));
                 kept.push(listening);
             } else if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
                 let (_, socket) = bound.swap_remove(position);
@@ -150,11 +143,7 @@ impl Server {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             leaving.stop_serving(grace);
-            let leave = move || {
-                let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
-                (leaving, stuck)
-            };
-            tokio::task::spawn_blocking(leave).await.unwrap_or_default()
+            tokio::task::spawn_blocking(move || leave(leaving, until)).await.unwrap_or_default()
         }));
     }
 
@@ -185,9 +174,24 @@ impl Server {
     }
 }
 
+/// The settings that PHP reads only when it starts must not have changed.
+fn check_engine(running: &Config, config: &Config) -> Result<(), ControlError> {
+    let (running, wanted) = (&running.global.frankenphp, &config.global.frankenphp);
+    if wanted.php_ini != running.php_ini {
+        return Err(ControlError::NeedsRestart("php_ini"));
+    }
+    if wanted.apcu != running.apcu { Err(ControlError::NeedsRestart("apcu")) } else { Ok(()) }
+}
+
 /// Joins the threads that have ended, and returns the others.
 fn still_there(leaving: &Leaving) -> Vec<Stuck> {
     leaving.leave(Instant::now(), Duration::ZERO)
+}
+
+/// Waits for the threads until `until`, and then interrupts their scripts. Blocks. Returns those that could not be stopped.
+fn leave(leaving: Leaving, until: Instant) -> (Leaving, Vec<Stuck>) {
+    let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
+    (leaving, stuck)
 }
 
 /// Waits until the HTTP workers that `old` does not have are ready; see [`Server::reload`].

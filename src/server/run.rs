@@ -99,13 +99,11 @@ pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     match result {
         Ok(stuck) if !stuck.is_empty() => leave_without(&engine, &stuck),
         Ok(_) => Ok(()),
-        Err((error, stuck)) => {
-            if !stuck.is_empty() {
-                tracing::error!("{error}");
-                leave_without(&engine, &stuck);
-            }
-            Err(error)
+        Err((error, stuck)) if !stuck.is_empty() => {
+            tracing::error!("{error}");
+            leave_without(&engine, &stuck)
         }
+        Err((error, _)) => Err(error),
     }
 }
 
@@ -156,6 +154,13 @@ pub(super) struct Listening {
 }
 
 impl Listening {
+    /// Connections that are accepted from here on get the new settings and service. Returns the old service.
+    pub(super) fn replace(&mut self, settings: ListenerSettings, service: HttpService) -> HttpService {
+        self.running.replace_settings(settings);
+        self.running.replace_service(service.clone());
+        std::mem::replace(&mut self.service, service)
+    }
+
     /// Starts to accept.
     pub(super) fn start(
         listener: Listener,
@@ -179,6 +184,14 @@ struct Sockets {
     ports: Vec<BoundPort>,
     encryption: Encryption,
     challenges: Arc<Challenges>,
+}
+
+/// Starts the tasks that run as long as the server does.
+fn spawn_housekeeping(control: &Control) {
+    tokio::spawn(systemd::keep_alive());
+    tokio::spawn(housekeeping::run());
+    tokio::spawn(housekeeping::return_memory());
+    tokio::spawn(stalls::watch(control.clone()));
 }
 
 async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {
@@ -222,10 +235,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
     }
     server.open_ports(ports);
     server.kept_fresh = encryption.keep_fresh();
-    tokio::spawn(systemd::keep_alive());
-    tokio::spawn(housekeeping::run());
-    tokio::spawn(housekeeping::return_memory());
-    tokio::spawn(stalls::watch(control.clone()));
+    spawn_housekeeping(&control);
     systemd::ready();
     let reason = server.reload_until(&mut stop, &mut requests, &mut watcher).await;
     Ok(server.stop(reason).await)

@@ -24,13 +24,7 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
         tracing::debug!("stopping: idle HTTP workers end");
         live.threads.leaving().end_idle(grace);
     }
-    let mut cut_off = 0;
-    for task in draining {
-        cut_off += task.await.unwrap_or(0);
-    }
-    if cut_off > 0 {
-        tracing::warn!(cut_off, "connections were cut off because their requests outlasted the grace period");
-    }
+    log_cut_off(draining).await;
 
     tracing::debug!("stopping: PHP threads leave");
     let leaving = live.threads.leaving();
@@ -38,6 +32,17 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     // All groups share one deadline, so they end at the same time. The wait is on this thread, because the system may
     // have no other left.
     tokio::task::block_in_place(|| leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX)))
+}
+
+/// Waits for the listeners, each of which returns how many connections it has cut off.
+async fn log_cut_off(draining: Vec<JoinHandle<usize>>) {
+    let mut cut_off = 0;
+    for task in draining {
+        cut_off += task.await.unwrap_or(0);
+    }
+    if cut_off > 0 {
+        tracing::warn!(cut_off, "connections were cut off because their requests outlasted the grace period");
+    }
 }
 
 /// The interval of these checks.

@@ -99,10 +99,9 @@ fn level(status: u16) -> &'static str {
 
 /// The record in the format of Caddy's access logs, so that their tools can read it, with Igor's own fields added.
 fn describe(record: &AccessRecord, style: LogStyle, credentials: bool) -> Map<String, Value> {
-    let level = level(record.status);
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    put("level", if style.upper_level { level.to_ascii_uppercase().into() } else { level.into() });
+    put("level", level_field(record.status, style.upper_level));
     put("ts", moment(record, style.time));
     put("logger", "http.log.access".into());
     put("msg", "handled request".into());
@@ -186,18 +185,20 @@ fn duration(duration: Duration, format: LogDuration) -> Value {
     }
 }
 
+fn level_field(status: u16, upper: bool) -> Value {
+    let level = level(status);
+    if upper { level.to_ascii_uppercase().into() } else { level.into() }
+}
+
 /// A line of text in tracing's format, from the fields that the filters have left.
 fn text(record: &AccessRecord, fields: &Map<String, Value>) -> String {
     let level = level(record.status).to_ascii_uppercase();
     let mut line = format!("{} {level:>5} {}:", time::iso(record.time, 6), access_log::TARGET);
     let request = fields.get("request").and_then(Value::as_object);
-    let mut put = |name: &str, value: Option<&Value>| match value {
-        Some(Value::String(text)) if name == "method" || name == "protocol" || name == "remote" => {
-            line.push_str(&format!(" {name}={}", text.escape_debug()));
+    let mut put = |name: &str, value: Option<&Value>| {
+        if let Some(value) = value {
+            line.push_str(&field_text(name, value));
         }
-        Some(Value::String(text)) => line.push_str(&format!(" {name}={text:?}")),
-        Some(other) => line.push_str(&format!(" {name}={other}")),
-        None => {}
     };
     let of_request = |name: &str| request.and_then(|request| request.get(name));
     put("site", fields.get("site"));
@@ -218,6 +219,17 @@ fn text(record: &AccessRecord, fields: &Map<String, Value>) -> String {
         put(name, fields.get(name));
     }
     line
+}
+
+/// ` NAME=VALUE`. As in tracing's format, texts are quoted, except the three that cannot contain a space.
+fn field_text(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if matches!(name, "method" | "protocol" | "remote") => {
+            format!(" {name}={}", text.escape_debug())
+        }
+        Value::String(text) => format!(" {name}={text:?}"),
+        other => format!(" {name}={other}"),
+    }
 }
 
 fn remote(ip: &str, port: Option<&Value>) -> String {

@@ -36,11 +36,7 @@ impl Filters {
 impl Filter {
     fn apply(&self, record: &mut Map<String, Value>) {
         let Some((last, way)) = self.path.split_last() else { return };
-        let mut parent = record;
-        for name in way {
-            let Some(Value::Object(inner)) = key(parent, name).and_then(|key| parent.get_mut(&key)) else { return };
-            parent = inner;
-        }
+        let Some(parent) = object_at(record, way) else { return };
         let Some(key) = key(parent, last) else { return };
         match &self.op {
             Op::Delete => drop(parent.shift_remove(&key)),
@@ -64,6 +60,14 @@ fn key(object: &Map<String, Value>, name: &str) -> Option<String> {
         return Some(name.to_owned());
     }
     object.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned()
+}
+
+/// The object that a path of fields leads to.
+fn object_at<'a>(record: &'a mut Map<String, Value>, path: &[String]) -> Option<&'a mut Map<String, Value>> {
+    path.iter().try_fold(record, |parent, name| {
+        let key = key(parent, name)?;
+        parent.get_mut(&key)?.as_object_mut()
+    })
 }
 
 /// A field of a header is a list of texts. Another value is taken as JSON writes it.

@@ -53,17 +53,8 @@ impl RollingFile {
         }
         let (path, untidied) = (self.path.clone(), Arc::clone(&self.untidied));
         // Compressing takes a second, so a separate thread does it: records come from every thread.
-        let tidying = std::thread::Builder::new().name("log-roll".to_owned()).spawn(move || {
-            loop {
-                let seen = untidied.load(Ordering::Acquire);
-                if let Err(error) = tidy(&path, roll) {
-                    tracing::warn!(file = %path.display(), "putting a log file aside: {error}");
-                }
-                if untidied.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                    return;
-                }
-            }
-        });
+        let tidying = std::thread::Builder::new().name("log-roll".to_owned());
+        let tidying = tidying.spawn(move || tidy_until_done(&path, roll, &untidied));
         tidying.map(drop).inspect_err(|_| self.untidied.store(0, Ordering::Release))
     }
 
@@ -78,6 +69,19 @@ impl RollingFile {
                 return aside;
             }
             at += Duration::from_millis(1);
+        }
+    }
+}
+
+/// Tidies again while files were put aside meanwhile. `untidied` is 0 at the end: the next file starts a thread again.
+fn tidy_until_done(path: &Path, roll: LogRoll, untidied: &AtomicUsize) {
+    loop {
+        let seen = untidied.load(Ordering::Acquire);
+        if let Err(error) = tidy(path, roll) {
+            tracing::warn!(file = %path.display(), "putting a log file aside: {error}");
+        }
+        if untidied.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return;
         }
     }
 }

@@ -18,20 +18,11 @@ struct Moment {
 impl Moment {
     fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (days, of_day) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        // The calendar repeats every 400 years; if the year starts in March, the leap day is its last day.
-        let days = days + 719_468;
-        let era = days / 146_097;
-        let of_era = days % 146_097;
-        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let from_march = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * from_march + 2) / 5 + 1;
-        let month = (from_march + 2) % 12;
-        let year = (year_of_era + era * 400) as i64 + i64::from(month < 2);
+        let of_day = since.as_secs() % 86_400;
+        let (year, month, day) = date(since.as_secs() / 86_400);
         Self {
             year,
-            month: month as usize,
+            month,
             day,
             hour: of_day / 3600,
             minute: of_day / 60 % 60,
@@ -50,6 +41,20 @@ impl Moment {
             count => format!(".{}", &format!("{:09}", self.nanoseconds)[..usize::from(count.min(9))]),
         }
     }
+}
+
+/// The year, the month (0 is January) and the day of the month, from the days since 1970-01-01.
+fn date(days: u64) -> (i64, usize, u64) {
+    // The calendar repeats every 400 years; if the year starts in March, the leap day is its last day.
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let of_era = days % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = (from_march + 2) % 12;
+    let year = (year_of_era + era * 400) as i64 + i64::from(month < 2);
+    (year, month as usize, of_year - (153 * from_march + 2) / 5 + 1)
 }
 
 /// `2026-11-28T10:43:29.123Z`.

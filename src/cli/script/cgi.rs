@@ -194,13 +194,17 @@ fn self_only() -> Pairs {
     vars
 }
 
-fn request(located: Located, environment: &Environment) -> Result<RequestHead, String> {
+fn server_vars(changed: &[(&str, OsString)], own_name: &[u8]) -> Pairs {
     let mut server_vars = Pairs::default();
-    for (name, value) in &located.changed {
+    for (name, value) in changed {
         server_vars.push(name.as_bytes(), value.as_bytes());
     }
+    server_vars.push(b"PHP_SELF", own_name);
+    server_vars
+}
+
+fn request(located: Located, environment: &Environment) -> Result<RequestHead, String> {
     let own_name = [located.name.as_bytes(), located.path_info.as_bytes()].concat();
-    server_vars.push(b"PHP_SELF", &own_name);
     Ok(RequestHead {
         script: c_string(&located.script)?,
         method: c_string(environment.text("REQUEST_METHOD"))?,
@@ -211,7 +215,7 @@ fn request(located: Located, environment: &Environment) -> Result<RequestHead, S
         content_length: leading_number(environment.text("CONTENT_LENGTH").as_bytes()),
         cookie: environment.get("HTTP_COOKIE").map(c_string).transpose()?,
         authorization: environment.get("HTTP_AUTHORIZATION").map(c_string).transpose()?,
-        server_vars,
+        server_vars: server_vars(&located.changed, &own_name),
         ..RequestHead::default()
     })
 }

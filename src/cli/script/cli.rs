@@ -38,6 +38,16 @@ pub(super) const SETTINGS: [(&str, &str); 8] = [
 /// The values of `$argv[0]` and `$_SERVER['SCRIPT_NAME']` for code that is not in a file; PHP's own words.
 pub(super) const NO_FILE: &str = "Standard input code";
 
+/// `$_SERVER` as PHP's own command fills it: the same name four times, and no folder of documents.
+fn server_vars(name: &OsStr) -> Pairs {
+    let mut server_vars = Pairs::default();
+    for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
+        server_vars.push(key.as_bytes(), name.as_bytes());
+    }
+    server_vars.push(b"DOCUMENT_ROOT", b"");
+    server_vars
+}
+
 /// The script as a request. Its `$_SERVER` equals that of PHP's command line.
 ///
 /// # Errors
@@ -51,17 +61,12 @@ pub(super) fn head(invocation: &Invocation) -> Result<RequestHead, String> {
         Source::Code(code) => (OsStr::new(NO_FILE), PathBuf::new(), Some(code)),
         Source::StandardInput => (OsStr::new(NO_FILE), PathBuf::new(), None),
     };
-    let mut server_vars = Pairs::default();
-    for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
-        server_vars.push(key.as_bytes(), name.as_bytes());
-    }
-    server_vars.push(b"DOCUMENT_ROOT", b"");
     let arguments = std::iter::once(name).chain(invocation.arguments.iter().map(|argument| argument.as_os_str()));
     Ok(RequestHead {
         script: c_string(file)?,
         method: c"GET".to_owned(),
         protocol: 1000,
-        server_vars,
+        server_vars: server_vars(name),
         command: Some(CommandLine {
             arguments: arguments.map(c_string).collect::<Result<_, _>>()?,
             code: code.map(c_string).transpose()?,

@@ -128,16 +128,11 @@ impl Invocation {
         }
     }
 
+    /// One argument of letters after `-`. The value of a letter that takes one is the rest of the argument, else the next one.
     fn options(&mut self, letters: &[u8], rest: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
         for (position, letter) in letters.iter().enumerate() {
             if b"cdfr".contains(letter) {
-                let attached = &letters[position + 1..];
-                let value = if attached.is_empty() {
-                    rest.next().ok_or_else(|| format!("the option -{} needs a value", char::from(*letter)))?
-                } else {
-                    OsString::from_vec(attached.to_vec())
-                };
-                self.option(*letter, value);
+                self.option(*letter, value_of(*letter, &letters[position + 1..], rest)?);
                 return Ok(());
             }
             match letter {
@@ -212,6 +207,14 @@ fn threads(value: &OsStr) -> Option<usize> {
 
 fn wrong_threads(place: &str, value: &OsStr) -> String {
     format!("{place}: {} is no number of threads from 1 to {SCRIPT_THREADS_MAX}", value.display())
+}
+
+/// The value of an option of one letter: what is `attached` to it, else the next argument.
+fn value_of(letter: u8, attached: &[u8], rest: &mut impl Iterator<Item = OsString>) -> Result<OsString, String> {
+    if attached.is_empty() {
+        return rest.next().ok_or_else(|| format!("the option -{} needs a value", char::from(letter)));
+    }
+    Ok(OsString::from_vec(attached.to_vec()))
 }
 
 #[cfg(test)]

@@ -13,10 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 /// # Errors The reason of the refusal, and what to do.
 pub(super) fn check(headers: &HeaderMap, local: Option<SocketAddr>) -> Result<(), String> {
     // Different readers would choose a different one of two.
-    for name in [HOST, ORIGIN] {
-        if headers.get_all(&name).iter().nth(1).is_some() {
-            return Err(format!("the request has more than one `{name}`"));
-        }
+    if let Some(name) = [HOST, ORIGIN].iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        return Err(format!("the request has more than one `{name}`"));
     }
     let host = headers.get(HOST).map_or(Ok(""), HeaderValue::to_str).unwrap_or_default();
     if let Some(address) = local
@@ -30,11 +28,13 @@ pub(super) fn check(headers: &HeaderMap, local: Option<SocketAddr>) -> Result<()
     match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
         None => Ok(()),
         Some(origin) if local.is_some() && origin.strip_prefix(b"http://") == Some(host.as_bytes()) => Ok(()),
-        Some(origin) => Err(format!(
-            "a page of `{}` may not use this interface: ask without a browser",
-            String::from_utf8_lossy(origin)
-        )),
+        Some(origin) => Err(refused_page(origin)),
     }
+}
+
+fn refused_page(origin: &[u8]) -> String {
+    let origin = String::from_utf8_lossy(origin);
+    format!("a page of `{origin}` may not use this interface: ask without a browser")
 }
 
 /// An interface that is open to every host may be called by any name. The port does not matter: it may be

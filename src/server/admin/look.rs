@@ -10,9 +10,10 @@ use crate::php::ScriptError;
 use crate::store::Store;
 use crate::tasks::TaskCounts;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
-use crate::worker::Restarts;
+use crate::vars::SlotCounters;
 use crate::worker::background::Background;
 use crate::worker::http::HttpWorker;
+use crate::worker::{Restarts, Waiter, WorkerCounters};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -41,26 +42,26 @@ pub(super) fn threads(threads: &assemble::Threads) -> Threads {
 
 /// Every store, by name.
 pub(super) fn stores(threads: &assemble::Threads) -> Vec<StoreView> {
-    let stores = threads.stores().all();
-    let view = |store: &Arc<Store>| {
-        let counts = store.counts();
-        StoreView {
-            name: store.name().to_owned(),
-            scope: store.scope().unwrap_or(ScopeLabel::GLOBAL).to_owned(),
-            keys: counts.keys,
-            max_keys: counts.keys_max,
-            bytes: counts.bytes,
-            max_bytes: counts.bytes_max,
-            version: counts.version,
-            hits: counts.hits,
-            misses: counts.misses,
-            evicted: counts.evicted,
-            expired: counts.expired,
-            refused: counts.refused,
-            watchers: counts.watchers,
-        }
-    };
-    stores.iter().map(view).collect()
+    threads.stores().all().iter().map(|store| store_view(store)).collect()
+}
+
+fn store_view(store: &Store) -> StoreView {
+    let counts = store.counts();
+    StoreView {
+        name: store.name().to_owned(),
+        scope: store.scope().unwrap_or(ScopeLabel::GLOBAL).to_owned(),
+        keys: counts.keys,
+        max_keys: counts.keys_max,
+        bytes: counts.bytes,
+        max_bytes: counts.bytes_max,
+        version: counts.version,
+        hits: counts.hits,
+        misses: counts.misses,
+        evicted: counts.evicted,
+        expired: counts.expired,
+        refused: counts.refused,
+        watchers: counts.watchers,
+    }
 }
 
 fn all_background(threads: &assemble::Threads) -> Vec<Arc<Background>> {
@@ -70,9 +71,7 @@ fn all_background(threads: &assemble::Threads) -> Vec<Arc<Background>> {
 fn background_view(worker: &Background) -> BackgroundView {
     let status = worker.status();
     let (slot, declaration) = (worker.slot(), worker.config());
-    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let published = slot.current();
-    let Restarts { exit, failure, restart, reload } = status.counters.restarts;
     BackgroundView {
         scope: worker.scope().to_owned(),
         name: worker.name().to_owned(),
@@ -88,23 +87,29 @@ fn background_view(worker: &Background) -> BackgroundView {
         bytes: published.as_ref().map(|published| published.snapshot.bytes()),
         last_publish_seconds: status.published.map(|published| published.as_secs_f64()),
         age_seconds: slot.age().map(|age| age.as_secs_f64()),
-        waiters: status
-            .waiters
-            .into_iter()
-            .map(|waiter| WaiterView { thread: waiter.thread, seconds: waiter.since.as_secs_f64() })
-            .collect(),
-        counts: BackgroundCounts {
-            starts: status.runs,
-            ready: status.counters.ready,
-            failures: status.counters.failures,
-            give_ups: status.counters.give_ups,
-            kills: status.counters.kills,
-            restarts: RestartCounts { exit, failure, restart, reload },
-            publishes: read(&slot.counters().publishes),
-            skipped_publishes: read(&slot.counters().unchanged),
-            reads: read(&slot.counters().reads),
-        },
+        waiters: status.waiters.into_iter().map(waiter_view).collect(),
+        counts: background_counts(status.runs, &status.counters, slot.counters()),
         tasks: task_view(&status.tasks),
+    }
+}
+
+fn waiter_view(waiter: Waiter) -> WaiterView {
+    WaiterView { thread: waiter.thread, seconds: waiter.since.as_secs_f64() }
+}
+
+/// `runs` counts every start of the script; the slot counts what the script published and what others read.
+fn background_counts(runs: u64, counters: &WorkerCounters, slot: &SlotCounters) -> BackgroundCounts {
+    let Restarts { exit, failure, restart, reload } = counters.restarts;
+    BackgroundCounts {
+        starts: runs,
+        ready: counters.ready,
+        failures: counters.failures,
+        give_ups: counters.give_ups,
+        kills: counters.kills,
+        restarts: RestartCounts { exit, failure, restart, reload },
+        publishes: slot.publishes.load(Ordering::Relaxed),
+        skipped_publishes: slot.unchanged.load(Ordering::Relaxed),
+        reads: slot.reads.load(Ordering::Relaxed),
     }
 }
 
@@ -122,17 +127,20 @@ fn task_view(counts: &TaskCounts) -> TaskView {
     }
 }
 
+fn busy_threads(worker: &HttpWorker) -> usize {
+    let threads = worker.thread_group().threads();
+    threads.iter().filter(|thread| thread.activity.state == ThreadState::Busy).count()
+}
+
 fn http_view(scope: &str, worker: &HttpWorker) -> HttpView {
     let (status, declaration) = (worker.status(), worker.config());
-    let busy =
-        worker.thread_group().threads().iter().filter(|thread| thread.activity.state == ThreadState::Busy).count();
     HttpView {
         scope: scope.to_owned(),
         name: declaration.name.clone(),
         file: declaration.file.clone(),
         threads: status.threads,
         ready: status.ready,
-        busy,
+        busy: busy_threads(worker),
         idle: status.idle,
         queue: status.waiting,
         requests: status.counters.requests,
@@ -154,11 +162,14 @@ fn add(all: &mut Vec<ThreadView>, kind: &str, thread_group: &ThreadGroup) {
     }
 }
 
+fn milliseconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds)
+}
+
 fn thread_view(index: usize, kind: &str, thread_group: &ThreadGroup, thread: ThreadStatus) -> ThreadView {
     let ThreadStatus { name, activity: seen } = thread;
     let (identity, since) = (thread_group.identity(), milliseconds(seen.since));
     let (is_waiting, is_busy) = (seen.state == ThreadState::Idle, seen.state == ThreadState::Busy);
-    let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds).saturating_sub(since);
     ThreadView {
         index,
         name,
@@ -174,7 +185,7 @@ fn thread_view(index: usize, kind: &str, thread_group: &ThreadGroup, thread: Thr
         waiting_since_milliseconds: if is_waiting { since } else { 0 },
         current_uri: seen.uri,
         current_method: seen.method,
-        request_started_at: if is_busy { began } else { 0 },
+        request_started_at: if is_busy { milliseconds_since_1970().saturating_sub(since) } else { 0 },
         request_count: seen.requests,
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! They are built on request from the views of the admin interface. Serving a request counts nothing only for them.
 
-use super::view::{BackgroundView, HttpView, RestartCounts, StoreView, TaskView, Threads, Workers};
+use super::view::{BackgroundView, HttpView, RestartCounts, StoreView, TaskView, ThreadView, Threads, Workers};
 use crate::php::{Restarts, floor_above};
 use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -59,16 +59,18 @@ fn label(scope: &str, name: &str) -> String {
     format!("m#{scope}:{name}")
 }
 
+/// The value of each combination of labels (names and values).
 type Samples = Vec<(Vec<(&'static str, String)>, f64)>;
+
+fn pair((name, value): (&str, String)) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value);
+    pair
+}
 
 fn family(name: &str, help: &str, kind: MetricType, samples: Samples) -> MetricFamily {
     let metrics = samples.into_iter().map(|(labels, value)| {
-        let pair = |(name, value): (&str, String)| {
-            let mut pair = LabelPair::default();
-            pair.set_name(name.to_owned());
-            pair.set_value(value);
-            pair
-        };
         let mut metric = Metric::from_label(labels.into_iter().map(pair).collect());
         if kind == MetricType::COUNTER {
             let mut counter = Counter::default();
@@ -97,20 +99,13 @@ fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {
     let all = &threads.thread_debug_states;
     // As in FrankenPHP, a thread of a worker is always busy.
     let busy = all.iter().filter(|thread| thread.is_busy || thread.kind != "classic").count();
-    let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for thread in all {
-        *states.entry((&thread.kind, &thread.state)).or_default() += 1;
-    }
-    let by_state = states
-        .into_iter()
-        .map(|((kind, state), count)| (vec![("kind", kind.to_owned()), ("state", state.to_owned())], count as f64));
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("php", process.php.to_owned())];
     let php_unsafe = f64::from(u8::from(floor_above(process.php).is_some()));
     vec![
         gauge("frankenphp_total_threads", "PHP threads.", all.len() as f64),
         gauge("frankenphp_busy_threads", "PHP threads that serve a request, and all threads of workers.", busy as f64),
         gauge("frankenphp_queue_depth", "Requests that wait for a classic thread.", process.classic_queue as f64),
-        family("igor_threads", "PHP threads by kind and state.", MetricType::GAUGE, by_state.collect()),
+        family("igor_threads", "PHP threads by kind and state.", MetricType::GAUGE, by_state(all)),
         family(
             "igor_build_info",
             "The versions of igor and of PHP; always 1.",
@@ -132,6 +127,15 @@ fn of_opcache(restarts: Restarts) -> MetricFamily {
 fn of_log(lost_records: u64) -> MetricFamily {
     let help = "Log records that could not be written, to a full disk for example.";
     family("igor_log_records_lost_total", help, MetricType::COUNTER, vec![(Vec::new(), lost_records as f64)])
+}
+
+fn by_state(threads: &[ThreadView]) -> Samples {
+    let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for thread in threads {
+        *states.entry((&thread.kind, &thread.state)).or_default() += 1;
+    }
+    let labels = |kind: &str, state: &str| vec![("kind", kind.to_owned()), ("state", state.to_owned())];
+    states.into_iter().map(|((kind, state), count)| (labels(kind, state), count as f64)).collect()
 }
 
 fn of_snapshots(stats: MemoryStats) -> Vec<MetricFamily> {
@@ -198,12 +202,14 @@ fn of_all_workers(workers: &Workers) -> Vec<MetricFamily> {
             "Restarts of a worker's script that count as no failure.",
             MetricType::COUNTER,
             |http| http.restarts as f64,
-            |background| {
-                let RestartCounts { exit, failure: _, restart, reload } = background.counts.restarts;
-                (exit + restart + reload) as f64
-            },
+            |background| harmless_restarts(background.counts.restarts) as f64,
         ),
     ]
+}
+
+/// As in FrankenPHP, a run that failed counts as a crash and not as a restart.
+fn harmless_restarts(RestartCounts { exit, failure: _, restart, reload }: RestartCounts) -> u64 {
+    exit + restart + reload
 }
 
 fn of_http(workers: &[HttpView]) -> Vec<MetricFamily> {

@@ -160,6 +160,14 @@ impl Listener {
     }
 }
 
+fn log_outcome(outcome: Result<(), hyper::Error>) {
+    if let Err(error) = outcome {
+        tracing::debug!("a connection to the admin interface: {error}");
+    }
+}
+
+/// Answers clients until `stopped`, or its sender is dropped. At most [`limits::ADMIN_CONNECTIONS_MAX`] are connected at
+/// once; one more waits, and the oldest client that asks nothing is disconnected for it.
 async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::Receiver<()>) {
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
     let mut clients = Clients::default();
@@ -207,11 +215,7 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
-                outcome = connection => {
-                    if let Err(error) = outcome {
-                        tracing::debug!("a connection to the admin interface: {error}");
-                    }
-                }
+                outcome = connection => log_outcome(outcome),
                 () = client.go.notified() => {}
             }
             drop(place);
