@@ -242,13 +242,7 @@ impl<'s> RequestContext<'s> {
             Handler::RequestBody(limits) => {
                 run.body_bytes_max = run.body_bytes_max.min(limits.bytes_max.unwrap_or(u64::MAX));
                 run.body_read_max = limits.read_max.into_iter().chain(run.body_read_max).min();
-                match announced_length(&run.request.parts) {
-                    Some(length) if length > run.body_bytes_max => {
-                        self.handled_by = HandledBy::Directive("request_body");
-                        Outcome::Failed(Failure::new(StatusCode::PAYLOAD_TOO_LARGE))
-                    }
-                    _ => Outcome::GoOn,
-                }
+                self.unless_too_large(announced_length(&run.request.parts), run.body_bytes_max)
             }
             Handler::Proxy(route) => Box::pin(self.proxy(route, run)).await,
             Handler::Intercept(replies) => {
@@ -299,17 +293,22 @@ impl<'s> RequestContext<'s> {
                 let root = changed_root.as_deref().or_else(|| php.settings.root.fixed()).unwrap_or(Path::new("/"));
                 Box::pin(self.serve_file(files, root, &file, &run.request)).await
             }
-            (Target::AddSlash, _) => {
-                let path = run.request.sent_path();
-                let path = path.as_deref().unwrap_or(run.request.file_path());
-                Outcome::Answered(redirect_to_directory(&run.request.parts, path))
-            }
+            (Target::AddSlash, _) => Outcome::Answered(with_slash(&run.request)),
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),
             // As in Caddy, a `php_server` without `file_server` passes a request that it does not answer to the next
             // handlers.
             (Target::NotFound | Target::File(_), None) if php.mode == PhpMode::Server => Outcome::GoOn,
             (Target::NotFound | Target::File(_), _) => Outcome::Failed(Failure::new(StatusCode::NOT_FOUND)),
         }
+    }
+
+    /// Refuses a body that is announced to be longer than allowed. One without an announced length is counted as it comes.
+    fn unless_too_large(&mut self, announced: Option<u64>, bytes_max: u64) -> Outcome {
+        if announced.is_none_or(|length| length <= bytes_max) {
+            return Outcome::GoOn;
+        }
+        self.handled_by = HandledBy::Directive("request_body");
+        Outcome::Failed(Failure::new(StatusCode::PAYLOAD_TOO_LARGE))
     }
 
     /// Serves the file at a path. A file that cannot be served is a failure, like a missing one.
@@ -405,6 +404,11 @@ fn whole_page(parts: &request::Parts, is_failed: bool) -> request::Parts {
 /// The length that the client announces. hyper has checked that it is a number.
 pub(super) fn announced_length(parts: &request::Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn with_slash(request: &RequestState<'_>) -> Response<ResponseBody> {
+    let path = request.sent_path();
+    redirect_to_directory(&request.parts, path.as_deref().unwrap_or(request.file_path()))
 }
 
 /// The document root of a handler for this request.

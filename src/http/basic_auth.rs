@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{BasicAuth, PasswordAlgorithm, PasswordHash};
 use crate::limits;
@@ -46,14 +46,7 @@ pub(super) async fn check<'a>(auth: &'a BasicAuth, headers: &HeaderMap) -> Acces
         // Its drop lets the next check start. It moves into the work, which cannot be cancelled.
         let Ok(place) = places().acquire().await else { return Access::Busy };
         let (hash, is_account) = (hash.clone(), account.is_some());
-        let work = tokio::task::spawn_blocking(move || {
-            let is_right = verify(&hash, &password);
-            drop(place);
-            if is_right && is_account {
-                remember(&hash, &password);
-            }
-            is_right
-        });
+        let work = tokio::task::spawn_blocking(move || verify_in_place(&hash, &password, is_account, place));
         work.await.unwrap_or(false)
     };
     match account {
@@ -81,6 +74,16 @@ fn verify(hash: &PasswordHash, password: &[u8]) -> bool {
             Argon2Hash::new(hash.as_str()).is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
         }
     }
+}
+
+/// Computes the hash, and frees the place before anything else, because it bounds only the computing.
+fn verify_in_place(hash: &PasswordHash, password: &[u8], is_account: bool, place: SemaphorePermit<'_>) -> bool {
+    let is_right = verify(hash, password);
+    drop(place);
+    if is_right && is_account {
+        remember(hash, password);
+    }
+    is_right
 }
 
 /// The number of concurrent checks: half of the processors, so that the others serve requests.

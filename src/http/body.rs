@@ -170,11 +170,7 @@ impl Body for ResponseBody {
             return Poll::Pending;
         }
         if let Some(record) = &mut this.record {
-            match &next {
-                Some(Ok(frame)) => record.add_bytes(frame.data_ref().map_or(0, Bytes::len)),
-                Some(Err(_)) => {}
-                None => record.mark_ended(),
-            }
+            note(record, next.as_ref());
         }
         Poll::Ready(next)
     }
@@ -196,5 +192,14 @@ impl Body for ResponseBody {
             Source::File(body) => body.size_hint(),
             Source::Boxed(body) => body.size_hint(),
         }
+    }
+}
+
+/// Counts a frame for the access log, or its end.
+fn note(record: &mut AccessRecord, frame: Option<&Result<Frame<Bytes>, ResponseBodyError>>) {
+    match frame {
+        Some(Ok(frame)) => record.add_bytes(frame.data_ref().map_or(0, Bytes::len)),
+        Some(Err(_)) => {}
+        None => record.mark_ended(),
     }
 }

@@ -27,6 +27,12 @@ struct Entry {
     modified: SystemTime,
 }
 
+fn method_not_allowed() -> Response<ResponseBody> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
 /// The list of the directory at the normalized `path`. `is_visible` decides which files clients may see.
 pub(super) fn list(
     directory: &Path,
@@ -35,9 +41,7 @@ pub(super) fn list(
     is_visible: &dyn Fn(&Path) -> bool,
 ) -> Response<ResponseBody> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return method_not_allowed();
     }
     let mut entries = match read(directory, is_visible) {
         Ok(entries) => entries,

@@ -129,10 +129,14 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     }
     // The media type of the body; empty if the client sent none.
     vars.push(b"CONTENT_TYPE", parts.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes));
-    // The length of the body; empty if there is no body, or if it is streamed and the client sent no length.
-    match (parts.headers.get(header::CONTENT_LENGTH), request.body_length) {
+    push_content_length(vars, &parts.headers, request.body_length);
+}
+
+/// The length of the body; empty if there is no body, or if it is streamed and the client sent no length.
+fn push_content_length(vars: &mut Pairs, headers: &HeaderMap, body_length: Option<u64>) {
+    match (headers.get(header::CONTENT_LENGTH), body_length) {
         (Some(value), _) => vars.push(b"CONTENT_LENGTH", value.as_bytes()),
-        (None, Some(length)) if parts.headers.contains_key(header::TRANSFER_ENCODING) => {
+        (None, Some(length)) if headers.contains_key(header::TRANSFER_ENCODING) => {
             vars.push(b"CONTENT_LENGTH", length.to_string().as_bytes());
         }
         _ => vars.push(b"CONTENT_LENGTH", b""),

@@ -14,29 +14,10 @@ use crate::config::{
 /// Makes one change.
 pub(super) fn apply<'r>(change: &'r Change, request: &mut RequestState<'r>) {
     match change {
-        Change::Root(text) => {
-            let root = match text.as_literal() {
-                Some(path) => Cow::Borrowed(Path::new(path)),
-                None => Cow::Owned(absolute_root(&text.render(request))),
-            };
-            request.set_root(root);
-        }
-        Change::Vars(variables) => {
-            for (name, value) in variables {
-                let value = value.render(request);
-                if name == "root" {
-                    request.set_root(Cow::Owned(absolute_root(&value)));
-                }
-                request.store(&format!("http.vars.{name}"), value);
-            }
-        }
+        Change::Root(text) => request.set_root(changed_root(text, request)),
+        Change::Vars(variables) => variables.iter().for_each(|(name, value)| set_variable(name, value, request)),
         Change::Map(map) => apply_map(map, request),
-        Change::Method(method) => {
-            let method = method.render(request).to_ascii_uppercase();
-            if let Ok(method) = Method::from_bytes(method.as_bytes()) {
-                request.set_method(method);
-            }
-        }
+        Change::Method(method) => change_method(method, request),
         Change::Rewrite(to) => rewrite(to, request),
         Change::Uri(change) => change_uri(change, request),
         Change::RequestHeader(rule) => {
@@ -50,6 +31,30 @@ pub(super) fn apply<'r>(change: &'r Change, request: &mut RequestState<'r>) {
             let value = value.render(request);
             request.log_notes.appended.push((name.clone(), value));
         }
+    }
+}
+
+fn changed_root<'r>(root: &'r Text, request: &RequestState<'_>) -> Cow<'r, Path> {
+    match root.as_literal() {
+        Some(path) => Cow::Borrowed(Path::new(path)),
+        None => Cow::Owned(absolute_root(&root.render(request))),
+    }
+}
+
+/// As in Caddy, the variable `root` is the root of the site.
+fn set_variable(name: &str, value: &Text, request: &mut RequestState<'_>) {
+    let value = value.render(request);
+    if name == "root" {
+        request.set_root(Cow::Owned(absolute_root(&value)));
+    }
+    request.store(&format!("http.vars.{name}"), value);
+}
+
+/// A text that is no method of HTTP changes nothing.
+fn change_method(method: &Text, request: &mut RequestState<'_>) {
+    let method = method.render(request).to_ascii_uppercase();
+    if let Ok(method) = Method::from_bytes(method.as_bytes()) {
+        request.set_method(method);
     }
 }
 
@@ -68,9 +73,7 @@ fn apply_map(map: &Map, request: &mut RequestState<'_>) {
         let Some(text) = output.or_else(|| map.defaults.get(number)) else { continue };
         let mut value = text.render(request);
         if let (Some(captures), Some(_)) = (&captures, output) {
-            let mut expanded = String::new();
-            captures.expand(&value, &mut expanded);
-            value = expanded;
+            value = expanded(&value, captures);
         }
         request.store(destination, value);
     }
@@ -81,6 +84,20 @@ fn apply_map(map: &Map, request: &mut RequestState<'_>) {
 fn rewrite(to: &Text, request: &mut RequestState<'_>) {
     let (path, query) = target(to, request);
     request.set_target(&path, query.as_deref());
+}
+
+/// The text with the groups that the pattern has captured in place of `$1` and `$name`.
+fn expanded(text: &str, captures: &regex::Captures<'_>) -> String {
+    let mut expanded = String::new();
+    captures.expand(text, &mut expanded);
+    expanded
+}
+
+/// The value of a placeholder in this request.
+fn value_of(placeholder: &Placeholder, request: &RequestState<'_>) -> String {
+    let mut value = String::new();
+    placeholder.write(request, &mut value);
+    value
 }
 
 /// The decoded path and the query that result from a `rewrite`.
@@ -97,8 +114,7 @@ pub(super) fn target(to: &Text, request: &RequestState<'_>) -> (String, Option<S
                 None => path.push_str(text),
             },
             (Piece::Placeholder(placeholder), Some(query)) => {
-                let mut value = String::new();
-                placeholder.write(request, &mut value);
+                let value = value_of(placeholder, request);
                 if is_query(placeholder) {
                     query.push_str(&value)
                 } else {
@@ -106,8 +122,7 @@ pub(super) fn target(to: &Text, request: &RequestState<'_>) -> (String, Option<S
                 }
             }
             (Piece::Placeholder(placeholder), None) => {
-                let mut value = String::new();
-                placeholder.write(request, &mut value);
+                let value = value_of(placeholder, request);
                 match value.split_once('?').filter(|_| brings_query(placeholder)) {
                     Some((before, after)) => {
                         path.push_str(before);
@@ -143,23 +158,8 @@ fn brings_query(placeholder: &Placeholder) -> bool {
 
 fn change_uri(change: &UriChange, request: &mut RequestState<'_>) {
     match change {
-        UriChange::StripPrefix(prefix) => {
-            let prefix = prefix.render(request);
-            let prefix = if prefix.starts_with('/') { prefix } else { format!("/{prefix}") };
-            let path = request.path();
-            let start = path.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(&prefix));
-            if start.is_some() {
-                let rest = path[prefix.len()..].to_owned();
-                request.set_target(if rest.is_empty() { "/" } else { &rest }, None);
-            }
-        }
-        UriChange::StripSuffix(suffix) => {
-            let suffix = suffix.render(request);
-            if let Some(rest) = request.path().strip_suffix(suffix.as_str()) {
-                let rest = rest.to_owned();
-                request.set_target(&rest, None);
-            }
-        }
+        UriChange::StripPrefix(prefix) => strip_prefix(&prefix.render(request), request),
+        UriChange::StripSuffix(suffix) => strip_suffix(&suffix.render(request), request),
         UriChange::Replace(from, to, limit) => {
             let (from, to) = (from.render(request), to.render(request));
             if from.is_empty() {
@@ -183,6 +183,24 @@ fn change_uri(change: &UriChange, request: &mut RequestState<'_>) {
             let path = request.path().to_owned();
             request.set_target(&path, Some(&query));
         }
+    }
+}
+
+/// The prefix is compared without regard to upper and lower case, and with a slash in front.
+fn strip_prefix(prefix: &str, request: &mut RequestState<'_>) {
+    let prefix = if prefix.starts_with('/') { Cow::Borrowed(prefix) } else { Cow::Owned(format!("/{prefix}")) };
+    let path = request.path();
+    let start = path.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(&prefix));
+    if start.is_some() {
+        let rest = path[prefix.len()..].to_owned();
+        request.set_target(if rest.is_empty() { "/" } else { &rest }, None);
+    }
+}
+
+fn strip_suffix(suffix: &str, request: &mut RequestState<'_>) {
+    if let Some(rest) = request.path().strip_suffix(suffix) {
+        let rest = rest.to_owned();
+        request.set_target(&rest, None);
     }
 }
 
@@ -211,9 +229,27 @@ fn changed(query: &str, change: &QueryChange, request: &RequestState<'_>) -> Str
             }
         }
     }
+    written_query(&pairs)
+}
+
+fn written_query(pairs: &[(String, String)]) -> String {
     let written =
         pairs.iter().map(|(name, value)| format!("{}={}", encoded_query_value(name), encoded_query_value(value)));
     written.collect::<Vec<_>>().join("&")
+}
+
+fn remove_matching(headers: &mut HeaderMap, pattern: &ValuePattern) {
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| pattern.matches(name.as_str())).cloned().collect();
+    doomed.iter().for_each(|name| drop(headers.remove(name)));
+}
+
+/// Replaces in the first value of a field, which becomes its only one. A result that HTTP does not allow changes nothing.
+fn replace_first(headers: &mut HeaderMap, name: &HeaderName, pattern: &regex::Regex, replacement: &str) {
+    let Some(old) = headers.get(name) else { return };
+    let text = String::from_utf8_lossy(old.as_bytes()).into_owned();
+    if let Ok(new) = HeaderValue::try_from(&*pattern.replace_all(&text, replacement)) {
+        headers.insert(name, new);
+    }
 }
 
 /// Changes the header fields of a request.
@@ -230,20 +266,12 @@ pub(super) fn change_headers(rule: &HeaderRule, headers: &mut HeaderMap, request
         if let HeaderOp::Remove { .. } = op
             && field.contains('*')
         {
-            let pattern = ValuePattern::new(field);
-            let doomed: Vec<HeaderName> =
-                headers.keys().filter(|name| pattern.matches(name.as_str())).cloned().collect();
-            doomed.iter().for_each(|name| drop(headers.remove(name)));
+            remove_matching(headers, &ValuePattern::new(field));
             continue;
         }
         let Ok(name) = HeaderName::try_from(field) else { continue };
         if let HeaderOp::Replace { pattern, .. } = op {
-            for old in headers.get_all(&name).iter().cloned().collect::<Vec<_>>().iter().take(1) {
-                let text = String::from_utf8_lossy(old.as_bytes()).into_owned();
-                if let Ok(new) = HeaderValue::try_from(&*pattern.regex().replace_all(&text, value.as_str())) {
-                    headers.insert(&name, new);
-                }
-            }
+            replace_first(headers, &name, pattern.regex(), &value);
             continue;
         }
         let Ok(value) = HeaderValue::try_from(value) else { continue };

@@ -175,12 +175,7 @@ impl<B> HttpExchange<B> {
                 // The client must notice the missing bytes, so the length stays and the body is aborted.
                 warn_of_length(promised, buffer.len() as u64);
                 head.set_content_length(promised);
-                let (chunks, receiver) = mpsc::channel(1);
-                let truncated = Arc::new(AtomicBool::new(true));
-                if !buffer.is_empty() {
-                    let _ = chunks.try_send(Bytes::from(buffer));
-                }
-                Source::Stream(Chunks { receiver, truncated })
+                truncated_body(buffer)
             }
             promised => {
                 if let Some(promised) = promised.filter(|&promised| promised < buffer.len() as u64) {
@@ -284,11 +279,7 @@ impl Streaming {
     fn send(&mut self, mut bytes: Bytes) -> Flow {
         if let Some(remaining) = &mut self.remaining {
             if *remaining < bytes.len() as u64 {
-                if !std::mem::replace(&mut self.warned, true) {
-                    tracing::warn!(
-                        "sending the response: the script wrote more than its Content-Length, the rest is dropped"
-                    );
-                }
+                warn_of_rest(&mut self.warned);
                 bytes.truncate(*remaining as usize);
             }
             *remaining -= bytes.len() as u64;
@@ -321,6 +312,22 @@ impl Streaming {
     /// Whether the receiver left early. After the announced length it leaves because the response is complete.
     fn is_abandoned(&self) -> bool {
         self.chunks.is_closed() && self.remaining != Some(0)
+    }
+}
+
+/// What the script wrote, and then the abortion of the body.
+fn truncated_body(written: Vec<u8>) -> Source {
+    let (chunks, receiver) = mpsc::channel(1);
+    if !written.is_empty() {
+        let _ = chunks.try_send(Bytes::from(written));
+    }
+    Source::Stream(Chunks { receiver, truncated: Arc::new(AtomicBool::new(true)) })
+}
+
+/// One warning a response.
+fn warn_of_rest(warned: &mut bool) {
+    if !std::mem::replace(warned, true) {
+        tracing::warn!("sending the response: the script wrote more than its Content-Length, the rest is dropped");
     }
 }
 

@@ -93,6 +93,7 @@ impl Change {
         })
     }
 
+    /// Makes the change, but never to a field that the server sets itself, as far as patterns choose the field.
     fn make(&self, headers: &mut HeaderMap) {
         match self {
             Self::Set(name, value) => {
@@ -105,14 +106,9 @@ impl Change {
                 headers.entry(name.clone()).or_insert_with(|| value.clone());
             }
             Self::Replace(field, pattern, value) => {
-                for (name, old) in headers.iter_mut() {
-                    if field.as_ref().is_some_and(|field| field != name) || is_servers_own(name) {
-                        continue;
-                    }
-                    let text = String::from_utf8_lossy(old.as_bytes());
-                    if let Ok(new) = HeaderValue::try_from(&*pattern.regex().replace_all(&text, value.as_str())) {
-                        *old = new;
-                    }
+                let is_meant = |name: &HeaderName| field.as_ref().is_none_or(|field| field == name);
+                for (_, old) in headers.iter_mut().filter(|(name, _)| is_meant(name) && !is_servers_own(name)) {
+                    replace(old, pattern.regex(), value);
                 }
             }
             Self::Remove(name) => {
@@ -131,6 +127,15 @@ fn settable(field: &str) -> Option<HeaderName> {
     HeaderName::try_from(field).ok().filter(|name| !is_servers_own(name))
 }
 
+/// A result that HTTP does not allow changes nothing.
+fn replace(value: &mut HeaderValue, pattern: &regex::Regex, replacement: &str) {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    if let Ok(new) = HeaderValue::try_from(&*pattern.replace_all(&text, replacement)) {
+        *value = new;
+    }
+}
+
+/// The fields that frame a message; see [`Change::new`].
 fn is_servers_own(name: &HeaderName) -> bool {
     *name == header::CONTENT_LENGTH || *name == header::CONNECTION || is_connection_field(name)
 }

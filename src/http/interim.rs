@@ -132,6 +132,17 @@ impl InterimSlot {
 }
 
 impl InterimSlot {
+    /// `count` more of the waiting bytes are on the stream.
+    fn note_written(&self, count: usize) {
+        let mut pending = self.lock();
+        pending.written += count;
+        if pending.written == pending.bytes.len() {
+            pending.bytes.clear();
+            pending.written = 0;
+            self.any.store(false, Ordering::Release);
+        }
+    }
+
     /// Wakes the waker after hyper's next complete flush.
     pub(super) fn await_flush(&self, waker: &Waker) {
         self.lock().flushed = Some(waker.clone());
@@ -224,13 +235,7 @@ impl<S: Write + Unpin> InterimIo<S> {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let mut pending = self.slot.lock();
-            pending.written += count;
-            if pending.written == pending.bytes.len() {
-                pending.bytes.clear();
-                pending.written = 0;
-                self.slot.any.store(false, Ordering::Release);
-            }
+            self.slot.note_written(count);
         }
         Poll::Ready(Ok(()))
     }

@@ -47,6 +47,14 @@ impl BindError {
     }
 }
 
+fn log_failed_accept(backoff_ms: u64, error: &io::Error) {
+    tracing::error!(
+        backoff_ms,
+        "accepting connections: {error}; if descriptors ran out, raise the limit (`ulimit -n`)"
+    );
+}
+
+/// What the operator can do, as the end of the error's message.
 fn way_out(address: &ListenAddress, kind: io::ErrorKind) -> String {
     match (address, kind) {
         (ListenAddress::Tcp(address), io::ErrorKind::AddrInUse) => {
@@ -284,10 +292,7 @@ impl Acceptor {
                     tracing::debug!("accepting a connection: {error}");
                 }
                 Err(error) => {
-                    tracing::error!(
-                        backoff_ms,
-                        "accepting connections: {error}; if descriptors ran out, raise the limit (`ulimit -n`)"
-                    );
+                    log_failed_accept(backoff_ms, &error);
                     tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
                     backoff_ms = (backoff_ms * 2).min(limits::ACCEPT_BACKOFF_MS_MAX);
                 }

@@ -125,6 +125,8 @@ impl RequestQueue {
         }
     }
 
+    /// Queues the job, and waits for its answer. A job that no thread has taken is withdrawn when its time in the queue is
+    /// over, and when its client hangs up.
     async fn offer(
         &self,
         place: Place,

@@ -20,6 +20,7 @@ use super::failure::Failure;
 use super::header_rules::HeaderChanges;
 use super::interim::InterimSlot;
 use super::plain::plain;
+use super::proxy::ProxyError;
 use super::proxy::headers::Sender;
 use super::request::RequestState;
 use super::settings::{ProxyRoute, ReplyRoutes};
@@ -72,9 +73,7 @@ impl<'s> RequestContext<'s> {
             let Some(sent) = sent else { return Outcome::Failed(Failure::new(StatusCode::GATEWAY_TIMEOUT)) };
             let response = match sent {
                 Ok(response) => response,
-                Err(error) => {
-                    return Outcome::Failed(Failure { status: error.status(), message: error.to_string() });
-                }
+                Err(error) => return failed_by(&error),
             };
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Outcome::Answered(response);
@@ -187,6 +186,10 @@ enum Replied {
     AsItIs(Response<ResponseBody>),
     /// The request went through other routes.
     Routes(Outcome),
+}
+
+fn failed_by(error: &ProxyError) -> Outcome {
+    Outcome::Failed(Failure { status: error.status(), message: error.to_string() })
 }
 
 /// The head of the request for the upstream, and whether its body is sent too.

@@ -56,10 +56,7 @@ pub(super) fn from_php(head: &ResponseHead) -> Result<Head, HeadTooLarge> {
             return Err(HeadTooLarge::Bytes);
         }
         let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else {
-            tracing::warn!(
-                header = %name.escape_ascii(),
-                "sending the response: dropped a header with bytes that HTTP does not allow"
-            );
+            warn_of_dropped(name);
             continue;
         };
         match name {
@@ -80,11 +77,22 @@ pub(super) fn from_php(head: &ResponseHead) -> Result<Head, HeadTooLarge> {
     if let Some(said) = said {
         set_status(&mut response, said.as_bytes());
     }
-    // hyper writes `<none>` for a status without usual words.
+    leave_reason_empty(&mut response);
+    Ok(Head { response, content_length })
+}
+
+fn warn_of_dropped(name: &[u8]) {
+    tracing::warn!(
+        header = %name.escape_ascii(),
+        "sending the response: dropped a header with bytes that HTTP does not allow"
+    );
+}
+
+/// hyper writes `<none>` for a status without usual words.
+fn leave_reason_empty(response: &mut Response<()>) {
     if response.status().canonical_reason().is_none() && response.extensions().get::<ReasonPhrase>().is_none() {
         response.extensions_mut().insert(ReasonPhrase::from_static(b""));
     }
-    Ok(Head { response, content_length })
 }
 
 /// Takes the status, and its words where they are not the usual ones, of a line like `404 Not Found`.

@@ -159,14 +159,7 @@ impl Router<'_> {
         {
             return self.index_of_directory(index);
         }
-        let mut path = vec![b'/'];
-        for (number, literal) in pattern.split("{path}").enumerate() {
-            if number > 0 {
-                path.extend_from_slice(own_path);
-            }
-            path.extend_from_slice(literal.as_bytes());
-        }
-        let path = paths::clean(&path);
+        let path = paths::clean(&filled(pattern, own_path));
         if !pattern.ends_with('/') {
             return self.existing(&path);
         }
@@ -241,6 +234,18 @@ impl Router<'_> {
     fn as_file(&self) -> Target {
         Target::File(self.path.to_vec())
     }
+}
+
+/// `/` and the pattern of `try_files`, with the path in place of each `{path}`.
+fn filled(pattern: &str, path: &[u8]) -> Vec<u8> {
+    let mut filled = vec![b'/'];
+    for (number, literal) in pattern.split("{path}").enumerate() {
+        if number > 0 {
+            filled.extend_from_slice(path);
+        }
+        filled.extend_from_slice(literal.as_bytes());
+    }
+    filled
 }
 
 /// The file at a normalized path below `root`.

@@ -17,7 +17,7 @@ use super::pace::Pace;
 use super::plain::plain;
 use super::queue::{Refusal, RequestQueue};
 use super::request::RequestState;
-use super::request_body::{self, RequestBody};
+use super::request_body::{self, BodySlot, RequestBody};
 use super::routing::Script;
 use super::settings::PhpRoute;
 use crate::limits;
@@ -45,7 +45,8 @@ impl<'s> RequestContext<'s> {
         }
     }
 
-    /// Sends the request to the queue of its worker or of the classic threads.
+    /// Sends the request to the queue of its worker or of the classic threads, and waits for the response. Its body is read
+    /// first if the configuration wants it whole (`request_buffering`).
     pub(super) async fn run<B>(
         &mut self,
         php: &'s Arc<PhpRoute>,
@@ -99,12 +100,7 @@ impl<'s> RequestContext<'s> {
             };
             let interim = self.interim.map(InterimSender::new);
             let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);
-            let on_withdrawn = move || {
-                if let Some(body) = body {
-                    body.discard();
-                }
-            };
-            (exchange, reply, on_withdrawn)
+            (exchange, reply, move || discard(body))
         };
         Outcome::Answered(match queue.run(open, self.interim.map(|slot| &**slot)).await {
             Ok(reply) => reply.map(ResponseBody::new),
@@ -124,6 +120,13 @@ impl<'s> RequestContext<'s> {
                 &php.classic
             }
         }
+    }
+}
+
+/// Drops the body of a request that no thread has taken; see [`BodySlot::discard`].
+fn discard<B>(body: Option<Arc<BodySlot<B>>>) {
+    if let Some(body) = body {
+        body.discard();
     }
 }
 

@@ -59,12 +59,9 @@ fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem)
         // The check for secret files uses the opened file.
         Some(FileKind::File) if !path.ends_with(b"/") && visible(&file) => Found::File(file),
         Some(FileKind::Directory) => {
-            let index = settings
-                .index
-                .iter()
-                .map(|name| file.join(name))
-                .find(|index| visible(index) && files.kind(index) == Some(FileKind::File) && allowed(index));
-            match index {
+            let mut names = settings.index.iter().map(|name| file.join(name));
+            let is_file = |file: &Path| files.kind(file) == Some(FileKind::File);
+            match names.find(|index| visible(index) && is_file(index) && allowed(index)) {
                 Some(_) if settings.canonical_uris && !path.ends_with(b"/") => Found::AddSlash,
                 Some(index) => Found::File(index),
                 None if !settings.browse || !visible(&file) => Found::Nothing,
@@ -223,6 +220,14 @@ fn unsatisfiable(length: u64) -> Response<ResponseBody> {
     response
 }
 
+/// Opens one part after the other. A file that has another tag by then has changed, and its part is not sent.
+fn part_opener(opener: Opener, tag: HeaderValue) -> OpenPart {
+    Box::new(move |part| {
+        let (opener, tag) = (opener.clone(), tag.clone());
+        Box::pin(async move { opener.open_part(&part, &tag).await })
+    })
+}
+
 fn several_parts(
     opener: &Opener,
     head: Served,
@@ -233,12 +238,13 @@ fn several_parts(
     let (mut head, _) = as_response(head).into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = random_uuid();
-    let opener = opener.clone();
-    let open: OpenPart = Box::new(move |part| {
-        let (opener, tag) = (opener.clone(), tag.clone());
-        Box::pin(async move { opener.open_part(&part, &tag).await })
-    });
-    let body = Multipart::new(open, parts, length, content_type.unwrap_or("application/octet-stream"), &boundary);
+    let body = Multipart::new(
+        part_opener(opener.clone(), tag),
+        parts,
+        length,
+        content_type.unwrap_or("application/octet-stream"),
+        &boundary,
+    );
     head.status = StatusCode::PARTIAL_CONTENT;
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.bytes_left()));
     if let Ok(content_type) = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}")) {

@@ -32,6 +32,25 @@ enum Step<H> {
     Handle(H),
 }
 
+impl<H> Step<H> {
+    /// Names the step that follows if a test fails. The other steps have none.
+    fn set_miss(&mut self, step: usize) {
+        if let Self::Unless { miss, .. } | Self::If { miss, .. } = self {
+            *miss = step;
+        }
+    }
+}
+
+/// The bit of a kind of exclusive routes on a level of nesting.
+fn mark(level: u32, kind: Exclusive) -> u128 {
+    let kind = match kind {
+        Exclusive::Handle => 0,
+        Exclusive::Rewrite => 1,
+        Exclusive::Root => 2,
+    };
+    1_u128.checked_shl(level * KINDS + kind).unwrap_or_default()
+}
+
 /// The position of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Walk {
@@ -61,14 +80,7 @@ impl<H> Routes<H> {
     fn add_block(&mut self, routes: &[Route], level: u32, make: &dyn Fn(&config::Handler) -> Option<H>) {
         // The configuration bounds the depth, so there are always enough marks for a level.
         debug_assert!((level as usize) < config::limits::ROUTE_DEPTH_MAX);
-        let mark = |kind: Exclusive| {
-            let kind = match kind {
-                Exclusive::Handle => 0,
-                Exclusive::Rewrite => 1,
-                Exclusive::Root => 2,
-            };
-            1_u128.checked_shl(level * KINDS + kind).unwrap_or_default()
-        };
+        let mark = |kind: Exclusive| mark(level, kind);
         if level > 0 && routes.iter().any(|route| route.exclusive.is_some()) {
             let marks = mark(Exclusive::Handle) | mark(Exclusive::Rewrite) | mark(Exclusive::Root);
             self.steps.push(Step::Enter { marks });
@@ -90,11 +102,7 @@ impl<H> Routes<H> {
                 handler => self.steps.extend(make(handler).map(Step::Handle)),
             }
             let end = self.steps.len();
-            for step in &mut self.steps[start..behind_tests] {
-                if let Step::Unless { miss, .. } | Step::If { miss, .. } = step {
-                    *miss = end;
-                }
-            }
+            self.steps[start..behind_tests].iter_mut().for_each(|step| step.set_miss(end));
         }
     }
 

@@ -60,6 +60,14 @@ fn is_secret_parameter(name: &str) -> bool {
     parts.any(|part| SECRET_PARAMETERS.contains(&part))
 }
 
+/// A piece of a query, and the separator at its end, which the last piece does not have.
+fn without_separator(piece: &str) -> (&str, &str) {
+    match piece.char_indices().next_back() {
+        Some((last, character)) if SEPARATORS.contains(&character) => piece.split_at(last),
+        _ => (piece, ""),
+    }
+}
+
 /// The address with the values of secret parameters masked, in its query and in its fragment.
 pub fn redact_uri(uri: &str) -> Cow<'_, str> {
     let Some(at) = uri.find(['?', '#']) else { return Cow::Borrowed(uri) };
@@ -70,10 +78,7 @@ pub fn redact_uri(uri: &str) -> Cow<'_, str> {
     }
     let mut redacted = before.to_owned();
     for piece in query.split_inclusive(SEPARATORS) {
-        let (pair, separator) = match piece.char_indices().next_back() {
-            Some((last, character)) if SEPARATORS.contains(&character) => piece.split_at(last),
-            _ => (piece, ""),
-        };
+        let (pair, separator) = without_separator(piece);
         match pair.split_once('=') {
             Some((name, _)) if is_secret_parameter(name) => {
                 redacted.push_str(name);
