@@ -42,17 +42,11 @@ pub(super) fn address(word: &Token, settings: &HttpsSettings, context: &mut Cont
         }
     };
     let fastcgi = parts.scheme == Some("fastcgi");
-    if fastcgi && parts.host != "localhost" && !parts.host.is_empty() && ip(parts.host).is_none() {
-        let message = format!("`{}`: a FastCGI address has an IP or `localhost`", excerpt(text));
-        context.error_with_hint(&word.position, message, "write for example `fastcgi://127.0.0.1:9000`");
-        return None;
-    }
     let https = is_https(&parts, port, settings);
     let usual = if https { settings.https_port } else { settings.http_port };
     let opposite = if https { settings.http_port } else { settings.https_port };
-    if parts.scheme.is_some() && !fastcgi && port == Some(opposite) && opposite != usual {
-        let message = format!("`{}` has the scheme of one protocol and the port of the other", excerpt(text));
-        context.error_with_hint(&word.position, message, "remove the scheme or the port");
+    if let Some((reason, hint)) = contradiction(&parts, port.filter(|port| *port == opposite && opposite != usual)) {
+        context.error_with_hint(&word.position, format_args!("`{}`{reason}", excerpt(text)), hint);
         return None;
     }
     let undecided = parts.scheme.is_none() && !https && port != Some(settings.http_port);
@@ -84,6 +78,19 @@ type Refusal = (&'static str, &'static str);
 
 const NOT_AN_ADDRESS: &str = "write for example `example.com`, `:8080` or `http://example.com:8080`";
 
+/// Why the parts of an address exclude each other. `opposite` is its port, if that is the port of the other protocol.
+fn contradiction(parts: &Parts<'_>, opposite: Option<u16>) -> Option<Refusal> {
+    match parts.scheme {
+        Some("fastcgi") if parts.host != "localhost" && !parts.host.is_empty() && ip(parts.host).is_none() => {
+            Some((": a FastCGI address has an IP or `localhost`", "write for example `fastcgi://127.0.0.1:9000`"))
+        }
+        Some("http" | "https") if opposite.is_some() => {
+            Some((" has the scheme of one protocol and the port of the other", "remove the scheme or the port"))
+        }
+        _ => None,
+    }
+}
+
 fn cut(text: &str) -> Result<Parts<'_>, Refusal> {
     if text.contains('{') || text.contains('}') {
         return Err(("has a placeholder, and addresses are fixed", "only `{$NAME:default}` can stand in an address"));
@@ -100,26 +107,30 @@ fn cut(text: &str) -> Result<Parts<'_>, Refusal> {
             return Err(("has a path, which is not supported in addresses", hint));
         }
     };
-    let (host, port) = if let Some(end) = authority.strip_prefix('[').and_then(|inner| inner.find(']')) {
-        let (host, behind) = authority.split_at(end + 2);
-        match (behind, behind.strip_prefix(':')) {
-            ("", _) => (host, None),
-            (_, Some(port)) => (host, Some(port)),
-            _ => return Err(("is not an address", NOT_AN_ADDRESS)),
-        }
-    } else {
-        match authority.rsplit_once(':') {
-            Some((host, _)) if host.contains(':') => {
-                return Err(("has more than one colon", "write an IPv6 address in brackets: `http://[::1]:8080`"));
-            }
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        }
-    };
+    let (host, port) = host_and_port(authority)?;
     if scheme.is_none() && host.is_empty() && port.is_none() {
         return Err(("is not an address", NOT_AN_ADDRESS));
     }
     Ok(Parts { scheme, host, port })
+}
+
+/// The host, with the brackets of an IPv6 address, and the text of the port if there is one.
+fn host_and_port(authority: &str) -> Result<(&str, Option<&str>), Refusal> {
+    if let Some(end) = authority.strip_prefix('[').and_then(|inner| inner.find(']')) {
+        let (host, behind) = authority.split_at(end + 2);
+        return match (behind, behind.strip_prefix(':')) {
+            ("", _) => Ok((host, None)),
+            (_, Some(port)) => Ok((host, Some(port))),
+            _ => Err(("is not an address", NOT_AN_ADDRESS)),
+        };
+    }
+    match authority.rsplit_once(':') {
+        Some((host, _)) if host.contains(':') => {
+            Err(("has more than one colon", "write an IPv6 address in brackets: `http://[::1]:8080`"))
+        }
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((authority, None)),
+    }
 }
 
 /// Whether the address is served by HTTPS: by its scheme, or by its port. An address with a host or an IP can have a

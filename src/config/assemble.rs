@@ -104,17 +104,21 @@ fn check_addresses(sites: &[Site], context: &mut Context<'_>) {
     }
 }
 
+/// The socket of the admin interface, if it has one.
+fn admin_listener(admin: Admin) -> Option<Listener> {
+    match admin {
+        Admin::Off => None,
+        Admin::Addr(address) => Some(Listener::Tcp { ip: Some(address.ip()), port: address.port() }),
+        Admin::Unix(path) => Some(Listener::Unix(path)),
+    }
+}
+
 /// Refuses sockets that exclude each other.
 fn check_listeners(config: &Config, context: &mut Context<'_>) {
-    let mut known: Vec<(Listener, String)> = Vec::new();
+    let admin = admin_listener(config.global.admin.clone().unwrap_or_default());
+    let mut known: Vec<(Listener, String)> =
+        admin.into_iter().map(|listener| (listener, THE_ADMIN_INTERFACE.to_owned())).collect();
     let mut reported: HashSet<Listener> = HashSet::new();
-    match config.global.admin.clone().unwrap_or_default() {
-        Admin::Off => {}
-        Admin::Addr(admin) => {
-            known.push((Listener::Tcp { ip: Some(admin.ip()), port: admin.port() }, THE_ADMIN_INTERFACE.to_owned()));
-        }
-        Admin::Unix(path) => known.push((Listener::Unix(path), THE_ADMIN_INTERFACE.to_owned())),
-    }
     for site in &config.sites {
         for listener in site.listeners() {
             let clash = known.iter().find(|(other, owner)| clash(&listener, other, owner == THE_ADMIN_INTERFACE));
@@ -175,6 +179,11 @@ fn check_threads(config: &Config, context: &mut Context<'_>) {
     }
 }
 
+/// Whether other machines may reach the socket.
+fn is_open(listener: &Listener) -> bool {
+    listener.tcp().is_some_and(|(ip, _)| !ip.is_some_and(|ip| ip.is_loopback()))
+}
+
 /// A client of a FastCGI socket can run any PHP file, so the socket must not be open to all.
 fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
     for site in sites {
@@ -187,8 +196,6 @@ fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
                 let message = format!("the FastCGI address `{address}` must be the only one of its site");
                 context.error_with_hint(&address.position, message, "make a site of its own for it");
             }
-            let is_open =
-                |listener: &Listener| listener.tcp().is_some_and(|(ip, _)| !ip.is_some_and(|ip| ip.is_loopback()));
             if site.listeners_of(address).iter().any(is_open) {
                 let message = format!(
                     "whoever reaches the FastCGI address `{address}` can run any PHP file as the user of the server"

@@ -157,12 +157,7 @@ impl Context<'_> {
             self.usage_error(&node.position, format_args!("`{}` needs {}", node.name(), plural(min)));
             None
         } else if let Some(extra) = args.get(max) {
-            let message = format!(
-                "`{}` takes {}",
-                node.name(),
-                if max == 0 { "no argument".to_owned() } else { format!("at most {}", plural(max)) }
-            );
-            self.usage_error(&extra.position, message);
+            self.usage_error(&extra.position, format_args!("`{}` takes {}", node.name(), at_most(max)));
             None
         } else {
             Some(args)
@@ -175,6 +170,10 @@ impl Context<'_> {
             self.usage_error(&node.position, format_args!("`{}` takes no block", node.name()));
         }
     }
+}
+
+fn at_most(arguments: usize) -> String {
+    if arguments == 0 { "no argument".to_owned() } else { format!("at most {}", plural(arguments)) }
 }
 
 fn plural(count: usize) -> String {

@@ -43,11 +43,32 @@ struct Formatter {
 /// One line of the output: the words as they were, and the separators.
 #[derive(Default)]
 struct Line {
+    /// Its words with one space between them.
     text: String,
+    /// Its first word: a `}` there closes a block.
     first: String,
+    /// Its last word that is no comment: a `{` there opens a block.
     last: String,
     /// Whether it ends with a backslash, so that the next line belongs to it.
     continues: bool,
+}
+
+impl Line {
+    /// Adds a word or a comment. `is_apart`: there was a space in front of it.
+    fn push(&mut self, word: String, is_comment: bool, is_apart: bool) {
+        if is_apart && !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        if is_comment {
+            self.text.push_str(word.trim_end());
+            return;
+        }
+        self.text.push_str(&word);
+        if self.first.is_empty() {
+            self.first.clone_from(&word);
+        }
+        self.last = word;
+    }
 }
 
 impl Formatter {
@@ -114,18 +135,8 @@ impl Formatter {
             } else {
                 self.word()
             }
-            let word: String = self.text[start..self.at].iter().collect();
-            if is_apart && !line.text.is_empty() {
-                line.text.push(' ');
-            }
+            line.push(self.text[start..self.at].iter().collect(), is_comment, is_apart);
             is_apart = false;
-            line.text.push_str(if is_comment { word.trim_end() } else { &word });
-            if !is_comment {
-                if line.first.is_empty() {
-                    line.first.clone_from(&word);
-                }
-                line.last = word;
-            }
         }
         line
     }

@@ -59,6 +59,13 @@ pub fn quick(options: QuickOptions) -> Result<Config, Vec<Diagnostic>> {
     Ok(config)
 }
 
+fn checked_threads(num: usize, position: &Position, context: &mut Context<'_>) -> usize {
+    if num > limits::THREADS_MAX {
+        context.error(position, format!("{num} threads are more than {}", limits::THREADS_MAX));
+    }
+    num
+}
+
 fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<'_>) -> Site {
     let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
     let is_for_sockets_alone = options.listen.is_empty();
@@ -93,11 +100,7 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         worker.file = Some(word(file.to_string_lossy().into_owned()));
         worker.background = name.is_some();
         worker.name = name.and_then(|name| worker_name(&word(name), context));
-        if let Some(too_many) = num.filter(|num| *num > limits::THREADS_MAX) {
-            let message = format!("{too_many} threads are more than {}", limits::THREADS_MAX);
-            context.error(position, message);
-        }
-        worker.num = num.map(|num| (num, position.clone()));
+        worker.num = num.map(|num| (checked_threads(num, position, context), position.clone()));
         php.workers.push(worker);
     }
     php.settings.root = Root::Fixed(root);

@@ -15,6 +15,13 @@ pub(super) fn fix_error_roots(routes: &mut [Route]) {
     follow(routes, None);
 }
 
+/// A `root` directive sets another root. It is known only if every request passes the directive.
+fn meet(root: &mut Option<PathBuf>, fixed: Option<&PathBuf>, certain: bool) {
+    if root.as_ref() != fixed {
+        *root = fixed.filter(|_| certain).cloned();
+    }
+}
+
 /// Goes through the routes in their order. `root` is the root of the requests that reach them; `None`: it differs.
 /// Returns the root behind them.
 fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
@@ -30,11 +37,7 @@ fn follow(routes: &mut [Route], mut root: Option<PathBuf>) -> Option<PathBuf> {
                 root_is_taken = always;
                 let certain = always && !root_may_be_taken;
                 root_may_be_taken = true;
-                for root in [&mut root, &mut untaken] {
-                    if *root != fixed {
-                        *root = fixed.clone().filter(|_| certain);
-                    }
-                }
+                [&mut root, &mut untaken].into_iter().for_each(|root| meet(root, fixed.as_ref(), certain));
             }
             Handler::Change(Change::Vars(variables)) if variables.iter().any(|(name, _)| name == "root") => {
                 (root, untaken) = (None, None);

@@ -69,12 +69,11 @@ pub(super) fn redir(node: &Node, args: &[Token], context: &mut Context<'_>) -> O
         return None;
     }
     let to = values::text(&args[0], context)?;
-    let status = match args.get(1) {
-        None => Some(302),
-        Some(word) if word.text == "temporary" => Some(302),
-        Some(word) if word.text == "permanent" => Some(301),
-        Some(word) if word.text == "html" => None,
-        Some(word) => Some(redirect_status(word, context)?),
+    let status = match args.get(1).map(|word| (word.text.as_str(), word)) {
+        None | Some(("temporary", _)) => Some(302),
+        Some(("permanent", _)) => Some(301),
+        Some(("html", _)) => None,
+        Some((_, word)) => Some(redirect_status(word, context)?),
     };
     Some(Redir { to, status })
 }

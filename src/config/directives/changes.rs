@@ -67,13 +67,18 @@ pub(super) fn map(node: &Node, args: &[Token], context: &mut Context<'_>) -> Opt
             context.usage_error(&child.position, format_args!("a line of `map` has {count} values behind its input"));
             continue;
         }
-        if input.is_bare("default") {
-            map.defaults = outputs.iter().filter_map(|word| values::text(word, context)).collect();
-        } else {
-            map.lines.extend(map_line(input, outputs, context));
-        }
+        add_line(&mut map, input, outputs, context);
     }
     Some(Change::Map(map))
+}
+
+/// `default OUTPUT…`, or the outputs for one input.
+fn add_line(map: &mut Map, input: &Token, outputs: &[Token], context: &mut Context<'_>) {
+    if input.is_bare("default") {
+        map.defaults = outputs.iter().filter_map(|word| values::text(word, context)).collect();
+    } else {
+        map.lines.extend(map_line(input, outputs, context));
+    }
 }
 
 /// The name of a placeholder that `map` defines, without its braces.

@@ -125,20 +125,19 @@ fn zstd_level(word: &Token, context: &mut Context<'_>) -> Option<i32> {
     }
 }
 
+fn status_pattern(word: &Token, context: &mut Context<'_>) -> Option<StatusPattern> {
+    let pattern = StatusPattern::parse(&word.text);
+    if pattern.is_none() {
+        let message = format!("`{}` is no status; write `404` or `4xx`", excerpt(&word.text));
+        context.error(&word.position, message);
+    }
+    pattern
+}
+
 /// `status STATUS…` or `header [!]FIELD [VALUE]`.
 pub(super) fn condition(matcher: &mut ResponseMatcher, kind: &Token, args: &[Token], context: &mut Context<'_>) {
     match (kind.text.as_str(), args) {
-        ("status", [_, ..]) => {
-            for word in args {
-                match StatusPattern::parse(&word.text) {
-                    Some(pattern) => matcher.statuses.push(pattern),
-                    None => {
-                        let message = format!("`{}` is no status; write `404` or `4xx`", excerpt(&word.text));
-                        context.error(&word.position, message);
-                    }
-                }
-            }
-        }
+        ("status", [_, ..]) => matcher.statuses.extend(args.iter().filter_map(|word| status_pattern(word, context))),
         ("header", [field]) if field.text.starts_with('!') => {
             matcher.fields.push(FieldCondition::Absent { field: field.text[1..].to_ascii_lowercase() });
         }

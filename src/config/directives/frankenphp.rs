@@ -107,6 +107,16 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
     unsupported: &[],
 };
 
+/// The store of APCu's functions may be declared behind the line that names it.
+fn check_apcu(settings: &FrankenPhp, position: Option<&Position>, context: &mut Context<'_>) {
+    if let (Some(name), Some(position)) = (&settings.apcu, position)
+        && !settings.stores.iter().any(|store| store.name == *name)
+    {
+        let message = format!("`apcu` names the store `{name}`, which is not declared");
+        context.error_with_hint(position, message, format!("add `store {name}` to the block"));
+    }
+}
+
 /// `frankenphp { … }`.
 pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
     context.count_args(node, node.args(), 0, 0);
@@ -120,12 +130,7 @@ pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
         let message = format!("`num_threads` is {num}, but `max_threads` is {max}");
         context.error_with_hint(position, message, "raise `max_threads`, or lower `num_threads`");
     }
-    if let (Some(name), Some(position)) = (&settings.apcu, &apcu_position)
-        && !settings.stores.iter().any(|store| store.name == *name)
-    {
-        let message = format!("`apcu` names the store `{name}`, which is not declared");
-        context.error_with_hint(position, message, format!("add `store {name}` to the block"));
-    }
+    check_apcu(&settings, apcu_position.as_ref(), context);
     settings.position = num_threads_position;
     let scope = WorkerScope { own_root: None, env: &[], is_global: true };
     settings.workers = workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();

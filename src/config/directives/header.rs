@@ -3,6 +3,7 @@
 use super::super::context::Context;
 use super::super::handlers::{HeaderOp, HeaderRule};
 use super::super::syntax::{Node, Token};
+use super::super::text::Text;
 use super::super::values;
 use super::matchers::field_name;
 
@@ -42,14 +43,25 @@ pub(super) fn request_header(node: &Node, args: &[Token], context: &mut Context<
     header(node, args, context)
 }
 
+/// The sign in front of a field, and the field. Caddyfiles also write `Field:`.
+fn sign_and_field(text: &str) -> (Option<char>, &str) {
+    let sign = text.chars().next().filter(|sign| matches!(sign, '+' | '-' | '?' | '>'));
+    let field = if sign.is_some() { &text[1..] } else { text };
+    (sign, field.trim_end_matches(':'))
+}
+
+fn with_value(sign: Option<char>, field: String, value: Text) -> HeaderOp {
+    match sign {
+        Some('+') => HeaderOp::Add { field, value },
+        Some('?') => HeaderOp::SetDefault { field, value },
+        _ => HeaderOp::Set { field, value },
+    }
+}
+
 fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
     let [name, values @ ..] = words else { return };
-    let (sign, field) = match name.text.chars().next() {
-        Some(sign @ ('+' | '-' | '?' | '>')) => (Some(sign), &name.text[1..]),
-        _ => (None, name.text.as_str()),
-    };
-    // Caddyfiles also write `Field:`.
-    let Some(field) = field_name(name, field.trim_end_matches(':'), context) else { return };
+    let (sign, field) = sign_and_field(&name.text);
+    let Some(field) = field_name(name, field, context) else { return };
     if FRAMING.contains(&field.as_str()) {
         let message = format!("the header field `{field}` is the server's own: this change has no effect");
         context.warning(&name.position, message);
@@ -81,11 +93,7 @@ fn change(rule: &mut HeaderRule, words: &[Token], context: &mut Context<'_>) {
                 return;
             }
             let Some(value) = values::text(value, context) else { return };
-            match sign {
-                Some('+') => HeaderOp::Add { field, value },
-                Some('?') => HeaderOp::SetDefault { field, value },
-                _ => HeaderOp::Set { field, value },
-            }
+            with_value(sign, field, value)
         }
     };
     // As in Caddy, changes that depend on the response's own headers wait for them.

@@ -271,16 +271,20 @@ pub(super) fn split_matcher<'n>(
         let pattern = path_pattern(first, context);
         (pattern.map(|pattern| Matcher::paths(vec![pattern])).unwrap_or_default(), rest)
     } else if first.text.starts_with('@') {
-        let matcher = named.0.get(&first.text).cloned();
-        if matcher.is_none() {
-            let mut known: Vec<&str> = named.0.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            unknown(first, "matcher", &known, context);
-        }
-        (matcher.unwrap_or_default(), rest)
+        (named_matcher(first, named, context).unwrap_or_default(), rest)
     } else {
         (Matcher::any(), args)
     }
+}
+
+fn named_matcher(name: &Token, named: &NamedMatchers, context: &mut Context<'_>) -> Option<Matcher> {
+    let matcher = named.0.get(&name.text).cloned();
+    if matcher.is_none() {
+        let mut known: Vec<&str> = named.0.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        unknown(name, "matcher", &known, context);
+    }
+    matcher
 }
 
 /// A pattern of paths. A pattern that starts with neither `/` nor `*` matches paths that a `rewrite` has produced.
@@ -303,6 +307,19 @@ fn method(word: &Token, context: &mut Context<'_>) -> Option<String> {
     Some(word.text.to_ascii_uppercase())
 }
 
+/// Several values of one field are alternatives; different fields must all match.
+fn add_header(matcher: &mut Matcher, field: String, pattern: ValuePattern) {
+    for condition in &mut matcher.conditions {
+        if let Condition::Header { field: known, values } = condition
+            && *known == field
+        {
+            values.push(pattern);
+            return;
+        }
+    }
+    matcher.conditions.push(Condition::Header { field, values: vec![pattern] });
+}
+
 fn header(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
     let Some(args) = context.args(node, 1, 2) else { return };
     let (absent, name) = match args[0].text.strip_prefix('!') {
@@ -312,18 +329,7 @@ fn header(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
     let Some(field) = field_name(&args[0], name, context) else { return };
     match (absent, args.get(1)) {
         (true, None) => matcher.conditions.push(Condition::NoHeader { field }),
-        (false, Some(value)) => {
-            let pattern = ValuePattern::new(&value.text);
-            for condition in &mut matcher.conditions {
-                if let Condition::Header { field: known, values } = condition
-                    && *known == field
-                {
-                    values.push(pattern);
-                    return;
-                }
-            }
-            matcher.conditions.push(Condition::Header { field, values: vec![pattern] });
-        }
+        (false, Some(value)) => add_header(matcher, field, ValuePattern::new(&value.text)),
         (true, Some(value)) => context.usage_error(&value.position, "the absence of a header field has no value"),
         (false, None) => context.usage_error(&node.position, "the header field needs a value; `*` is any"),
     }

@@ -228,14 +228,18 @@ static PHP_FASTCGI: Table<PhpDraft> = Table {
     unsupported: &[],
 };
 
+fn warn_of_address(address: &Token, context: &mut Context<'_>) {
+    let message = format!(
+        "`php_fastcgi` runs the scripts in this process, as `php_server` does; `{}` is not asked",
+        excerpt(&address.text)
+    );
+    context.warning(&address.position, message);
+}
+
 /// `php_fastcgi [ADDRESS…] [{ … }]`, which runs PHP here.
 pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>) -> PhpServer {
     if let Some(address) = args.first() {
-        let message = format!(
-            "`php_fastcgi` runs the scripts in this process, as `php_server` does; `{}` is not asked",
-            excerpt(&address.text)
-        );
-        context.warning(&address.position, message);
+        warn_of_address(address, context);
     }
     let mut draft = PhpDraft::new(node.position.clone());
     (draft.settings.file_server, draft.settings.leaves_files) = (None, true);
@@ -295,15 +299,16 @@ fn request_buffering(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>)
     }
     let Some(bytes) = values::size(word, context) else { return };
     if bytes as u64 > limits::REQUEST_BODY_BYTES_MAX {
-        let message = format!("`{}` is more than 16GiB, the space for the bodies of all requests", excerpt(&word.text));
-        context.error_with_hint(
-            &word.position,
-            message,
-            "`request_buffering off` streams bodies of any size to the script",
-        );
+        refuse_buffer(word, context);
         return;
     }
     php.settings.request_buffering_bytes_max = Some(bytes as u64);
+}
+
+fn refuse_buffer(word: &Token, context: &mut Context<'_>) {
+    let message = format!("`{}` is more than 16GiB, the space for the bodies of all requests", excerpt(&word.text));
+    let hint = "`request_buffering off` streams bodies of any size to the script";
+    context.error_with_hint(&word.position, message, hint);
 }
 
 /// A file to try, in which `{path}` stands for the path of the request, or the status that ends it (`=404`).

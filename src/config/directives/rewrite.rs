@@ -34,11 +34,9 @@ pub(super) fn uri(node: &Node, args: &[Token], context: &mut Context<'_>) -> Opt
     let change = match (kind.text.as_str(), args) {
         ("strip_prefix", [_]) => UriChange::StripPrefix(texts(args)?.remove(0)),
         ("strip_suffix", [_]) => UriChange::StripSuffix(texts(args)?.remove(0)),
-        ("replace", [from, to, limit @ ..]) if limit.len() < 2 => {
-            let limit = match limit {
-                [limit] => Some(values::count(limit, 0, usize::MAX, context)?).filter(|limit| *limit > 0),
-                _ => None,
-            };
+        ("replace", [from, to]) => UriChange::Replace(values::text(from, context)?, values::text(to, context)?, None),
+        ("replace", [from, to, limit]) => {
+            let limit = Some(values::count(limit, 0, usize::MAX, context)?).filter(|limit| *limit > 0);
             UriChange::Replace(values::text(from, context)?, values::text(to, context)?, limit)
         }
         ("path_regexp", [pattern, to]) => {

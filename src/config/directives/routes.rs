@@ -278,15 +278,20 @@ pub(super) fn read_block(
             context.error_routes.push(route);
             context.usage = outer;
         } else if !ROUTES.apply_known(&mut draft, node, &mut seen, context) {
-            if (context.is_site_directive)(node.name()) {
-                let message = format!("`{}` can stand in a site only, not in a block of routes", excerpt(node.name()));
-                context.error_with_hint(&node.position, message, "move it out of the block, into its site");
-            } else {
-                ROUTES.report_unknown(node, &[], context);
-            }
+            report_foreign(node, context);
         }
     }
     draft.finish(sorting)
+}
+
+/// A directive that a block of routes cannot hold.
+fn report_foreign(node: &Node, context: &mut Context<'_>) {
+    if (context.is_site_directive)(node.name()) {
+        let message = format!("`{}` can stand in a site only, not in a block of routes", excerpt(node.name()));
+        context.error_with_hint(&node.position, message, "move it out of the block, into its site");
+    } else {
+        ROUTES.report_unknown(node, &[], context);
+    }
 }
 
 fn invoke(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {

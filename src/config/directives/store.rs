@@ -1,6 +1,7 @@
 //! The `store` block: a map that scripts share.
 
 use super::super::context::Context;
+use super::super::diagnostic::Position;
 use super::super::limits;
 use super::super::settings::{Admin, Password, StoreSettings};
 use super::super::syntax::Node;
@@ -85,6 +86,19 @@ pub(super) static STORE: Table<StoreSettings> = Table {
     unsupported: &[],
 };
 
+/// A store without a block.
+fn usual_store(name: &str, position: &Position) -> StoreSettings {
+    StoreSettings {
+        name: name.to_owned(),
+        max_bytes: limits::STORE_MAX_BYTES_DEFAULT,
+        max_keys: limits::STORE_MAX_KEYS_DEFAULT,
+        evicts: false,
+        listen: None,
+        password: None,
+        position: position.clone(),
+    }
+}
+
 /// `store NAME { … }`.
 pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut Context<'_>) {
     let Some([word]) = context.count_args(node, node.args(), 1, 1) else { return };
@@ -99,15 +113,7 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
         context.error_with_hint(&word.position, message, "give one of them another name");
         return;
     }
-    let mut store = StoreSettings {
-        name: name.to_owned(),
-        max_bytes: limits::STORE_MAX_BYTES_DEFAULT,
-        max_keys: limits::STORE_MAX_KEYS_DEFAULT,
-        evicts: false,
-        listen: None,
-        password: None,
-        position: node.position.clone(),
-    };
+    let mut store = usual_store(name, &node.position);
     STORE.apply(&mut store, node.children(), context);
     check_port(&store, context);
     stores.push(store);

@@ -220,10 +220,7 @@ impl WorkerDraft {
         self.check_numbers(context);
         let file = script(self.file.as_ref()?, scope, context)?;
         let kind = if self.background { WorkerKind::Background } else { WorkerKind::Http { match_: self.match_ } };
-        let mut env = scope.env.to_vec();
-        for (name, value) in self.env {
-            set(&mut env, name, value);
-        }
+        let env = merged(scope.env, self.env);
         let watch = watch_patterns(&self.watch, &file, context);
         Some(WorkerConfig {
             resolved: file.canonicalize().unwrap_or_else(|_| file.clone()),
@@ -259,13 +256,16 @@ impl WorkerDraft {
             let message = format!("`num` is {num}, but `max_threads` is {max}");
             context.error_with_hint(position, message, "raise `max_threads`, or lower `num`");
         }
-        if !self.background {
-            if let Some((_, position)) = &self.max_tasks {
-                let message = "`max_tasks` on an HTTP worker: only background workers take tasks";
-                context.error_with_hint(position, message, "remove `max_tasks`, or add `background`");
-            }
-            return;
+        if self.background {
+            self.check_background_numbers(context);
+        } else if let Some((_, position)) = &self.max_tasks {
+            let message = "`max_tasks` on an HTTP worker: only background workers take tasks";
+            context.error_with_hint(position, message, "remove `max_tasks`, or add `background`");
         }
+    }
+
+    /// A worker with a name has a number of threads; a catch-all has a number of names.
+    fn check_background_numbers(&self, context: &mut Context<'_>) {
         match (&self.name, &self.num, &self.max_threads) {
             (None, Some((1.., position)), _) => {
                 let message =
@@ -451,6 +451,13 @@ pub(super) fn set_variable(env: &mut Vec<(String, String)>, node: &Node, context
     if let Some((name, value)) = values::variable(node, context) {
         set(env, name, value);
     }
+}
+
+/// The variables of the scope, and those of the worker, which replace variables of the same name.
+fn merged(of_scope: &[(String, String)], own: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut env = of_scope.to_vec();
+    own.into_iter().for_each(|(name, value)| set(&mut env, name, value));
+    env
 }
 
 fn set(env: &mut Vec<(String, String)>, name: String, value: String) {

@@ -36,6 +36,18 @@ pub enum TryPolicy {
     MostRecentlyModified,
 }
 
+impl TryPolicy {
+    /// Whether `found` replaces `best`, which comes before it in the list.
+    fn prefers(self, found: &Entry, best: &Entry) -> bool {
+        match self {
+            Self::SmallestSize => found.size < best.size,
+            Self::LargestSize => found.size > best.size,
+            Self::MostRecentlyModified => found.modified > best.modified,
+            Self::FirstExist | Self::FirstExistFallback => false,
+        }
+    }
+}
+
 /// A file that was found.
 struct Found {
     /// Relative to the root, with a leading slash.
@@ -75,13 +87,7 @@ impl FileMatch {
             let candidate = self.candidate(&root, &pattern, wants_directory, request);
             let falls_back = is_last && self.policy == TryPolicy::FirstExistFallback;
             let Some(found) = candidate.found.or_else(|| falls_back.then_some(candidate.missing)) else { continue };
-            let better = |best: &Found| match self.policy {
-                TryPolicy::SmallestSize => found.entry.size < best.entry.size,
-                TryPolicy::LargestSize => found.entry.size > best.entry.size,
-                TryPolicy::MostRecentlyModified => found.entry.modified > best.entry.modified,
-                TryPolicy::FirstExist | TryPolicy::FirstExistFallback => false,
-            };
-            if best.as_ref().is_none_or(better) {
+            if best.as_ref().is_none_or(|best| self.policy.prefers(&found.entry, &best.entry)) {
                 best = Some(found);
             }
             if matches!(self.policy, TryPolicy::FirstExist | TryPolicy::FirstExistFallback) {

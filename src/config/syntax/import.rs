@@ -197,6 +197,16 @@ impl Importer<'_, '_> {
         node.block.iter_mut().flatten().for_each(|child| self.fill_environment(child));
     }
 
+    fn take_named_route(&mut self, name: &str, node: &Node, position: &Position) {
+        let block = node.block.clone().unwrap_or_default();
+        if name.is_empty() || node.block.is_none() {
+            self.error(position, "a named route needs a name and a block", "write `&(name) {`");
+        } else if self.named_routes.insert(name.to_owned(), block).is_some() {
+            let message = format!("the named route `&({})` is defined twice", excerpt(name));
+            self.error(position, &message, "rename one of them");
+        }
+    }
+
     /// Whether `node` is a snippet or named route, which are not part of the tree.
     fn take_snippet(&mut self, node: &Node) -> bool {
         let [word] = node.words.as_slice() else { return false };
@@ -204,13 +214,7 @@ impl Importer<'_, '_> {
             return false;
         }
         if let Some(name) = word.text.strip_prefix("&(").and_then(|rest| rest.strip_suffix(')')) {
-            let block = node.block.clone().unwrap_or_default();
-            if name.is_empty() || node.block.is_none() {
-                self.error(&word.position, "a named route needs a name and a block", "write `&(name) {`");
-            } else if self.named_routes.insert(name.to_owned(), block).is_some() {
-                let message = format!("the named route `&({})` is defined twice", excerpt(name));
-                self.error(&word.position, &message, "rename one of them");
-            }
+            self.take_named_route(name, node, &word.position);
             return true;
         }
         let Some(name) = word.text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else { return false };
@@ -324,6 +328,16 @@ impl Importer<'_, '_> {
         }
     }
 
+    /// What an import could have named instead of this file.
+    fn known_imports(&self, path: &Path) -> String {
+        let mut known: Vec<&str> = self.snippets.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        if known.is_empty() {
+            return format!("there is no file `{}`, and no snippet is defined", path.display());
+        }
+        format!("there is no file `{}`; the snippets are: {}", path.display(), known.join(", "))
+    }
+
     /// The files that an import names, searched beside the file with the import.
     fn files(&mut self, target: &Token) -> Vec<PathBuf> {
         let directory = target.position.file.parent().unwrap_or(Path::new(""));
@@ -332,13 +346,7 @@ impl Importer<'_, '_> {
             if !target.text.is_empty() && path.exists() {
                 return vec![path];
             }
-            let mut known: Vec<&str> = self.snippets.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            let hint = if known.is_empty() {
-                format!("there is no file `{}`, and no snippet is defined", path.display())
-            } else {
-                format!("there is no file `{}`; the snippets are: {}", path.display(), known.join(", "))
-            };
+            let hint = self.known_imports(&path);
             self.error(&target.position, &format!("nothing to import is named `{}`", excerpt(&target.text)), &hint);
             return Vec::new();
         }
@@ -366,12 +374,8 @@ impl Importer<'_, '_> {
                 continue;
             }
             if let Some(range) = whole_range(&word, arguments.len()) {
-                for argument in &arguments[range] {
-                    if !self.budget.spend(&argument.text) {
-                        break;
-                    }
-                    filled.push(Token { position: word.position.clone(), ..argument.clone() });
-                }
+                let affordable = arguments[range].iter().take_while(|argument| self.budget.spend(&argument.text));
+                filled.extend(affordable.map(|argument| Token { position: word.position.clone(), ..argument.clone() }));
                 continue;
             }
             let mut missing = None;

@@ -211,23 +211,31 @@ fn regexp(word: &Token, context: &mut Context<'_>) -> Option<()> {
     }
 }
 
+/// The bits of an address.
+const IPV4_BITS: u8 = 32;
+
+/// The bits of an address.
+const IPV6_BITS: u8 = 128;
+
+/// How many bits of an address stay. A wrong number is reported, and leaves the whole address.
+fn bits(word: &Token, max: u8, context: &mut Context<'_>) -> u8 {
+    values::count(word, 0, usize::from(max), context).map_or(max, |bits| bits as u8)
+}
+
 /// `ip_mask [IPV4 [IPV6]]`, or with a block that names the two.
 fn ip_mask(args: &[Token], node: &Node, context: &mut Context<'_>) -> Option<LogFilterOp> {
-    let (mut ipv4, mut ipv6) = (32, 128);
-    let mut put = |word: &Token, is_ipv4: bool, context: &mut Context<'_>| {
-        let max = if is_ipv4 { 32 } else { 128 };
-        if let Some(bits) = values::count(word, 0, max, context) {
-            *(if is_ipv4 { &mut ipv4 } else { &mut ipv6 }) = bits as u8;
+    let (mut ipv4, mut ipv6) = (IPV4_BITS, IPV6_BITS);
+    match context.count_args(node, args, 0, 2)? {
+        [] => {}
+        [first, others @ ..] => {
+            ipv4 = bits(first, IPV4_BITS, context);
+            ipv6 = others.first().map_or(ipv6, |word| bits(word, IPV6_BITS, context));
         }
-    };
-    let args = context.count_args(node, args, 0, 2)?;
-    for (word, is_ipv4) in args.iter().zip([true, false]) {
-        put(word, is_ipv4, context);
     }
     for child in node.children() {
         match (child.name(), child.args()) {
-            ("ipv4", [bits]) => put(bits, true, context),
-            ("ipv6", [bits]) => put(bits, false, context),
+            ("ipv4", [word]) => ipv4 = bits(word, IPV4_BITS, context),
+            ("ipv6", [word]) => ipv6 = bits(word, IPV6_BITS, context),
             _ => context.error_with_hint(
                 &child.position,
                 "only `ipv4 BITS` and `ipv6 BITS` can be in an `ip_mask` block",

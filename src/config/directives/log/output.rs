@@ -3,7 +3,7 @@
 use super::super::super::context::Context;
 use super::super::super::limits;
 use super::super::super::settings::{LogOutput, LogRoll, LogSettings};
-use super::super::super::syntax::Node;
+use super::super::super::syntax::{Node, Token};
 use super::super::super::table::{Directive, Table, Times, unknown};
 use super::super::super::values;
 
@@ -82,6 +82,13 @@ pub(super) static FILE: Table<Option<LogRoll>> = Table {
 
 const OUTPUTS: [&str; 4] = ["stderr", "stdout", "discard", "file"];
 
+/// `file PATH { … }`, with the rolling that is usual if the block does not change it.
+fn file(path: &str, word: &Token, node: &Node, context: &mut Context<'_>) -> LogOutput {
+    let mut roll = Some(LogRoll::default());
+    FILE.apply(&mut roll, node.children(), context);
+    LogOutput::File { path: context.path_of_new_file(path, &word.position), roll }
+}
+
 pub(super) fn output(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
     let Some(args) = context.count_args(node, node.args(), 1, 2) else { return };
     if args[0].text != "file" {
@@ -93,9 +100,7 @@ pub(super) fn output(log: &mut LogSettings, node: &Node, context: &mut Context<'
         [word] if word.text == "discard" => log.output = LogOutput::Discard,
         [word, path] if word.text == "file" => {
             if let Some(path) = values::filled(path, "the path of the log file", context) {
-                let mut roll = Some(LogRoll::default());
-                FILE.apply(&mut roll, node.children(), context);
-                log.output = LogOutput::File { path: context.path_of_new_file(path, &word.position), roll };
+                log.output = file(path, word, node, context);
             }
         }
         [word, ..] if OUTPUTS.contains(&word.text.as_str()) => {

@@ -187,22 +187,21 @@ impl Parser<'_> {
         while self.take("!") {
             negations += 1;
         }
-        let operand = if self.take("-") {
-            match self.lexemes.get(self.at) {
-                Some(Lexeme::Number(number)) => {
-                    self.at += 1;
-                    Node::Value(Value::Number(-number))
-                }
-                _ => return Err("a number is expected behind `-`".to_owned()),
-            }
-        } else {
-            self.member()?
-        };
+        let operand = if self.take("-") { self.negative()? } else { self.member()? };
         Ok(match negations {
             0 => operand,
             count if count % 2 == 1 => Node::Not(operand.into()),
             _ => Node::Not(Box::new(Node::Not(operand.into()))),
         })
+    }
+
+    /// The number behind a `-`.
+    fn negative(&mut self) -> Result<Node, String> {
+        let Some(Lexeme::Number(number)) = self.lexemes.get(self.at) else {
+            return Err("a number is expected behind `-`".to_owned());
+        };
+        self.at += 1;
+        Ok(Node::Value(Value::Number(-number)))
     }
 
     fn member(&mut self) -> Result<Node, String> {
@@ -227,18 +226,17 @@ impl Parser<'_> {
             self.need(")")?;
             return Ok(Node::Regexp(of.into(), Pattern::new(self.name, &source)?));
         }
-        let (method, has_argument) = match name {
-            "startsWith" => (Method::StartsWith, true),
-            "endsWith" => (Method::EndsWith, true),
-            "contains" => (Method::Contains, true),
-            "size" => (Method::Size, false),
-            "lowerAscii" => (Method::LowerAscii, false),
-            "upperAscii" => (Method::UpperAscii, false),
-            other => return Err(format!("there is no method `{other}`")),
-        };
+        let (method, has_argument) = method_of(name).ok_or_else(|| format!("there is no method `{name}`"))?;
         let argument = if has_argument { Some(Box::new(self.choice()?)) } else { None };
         self.need(")")?;
         Ok(Node::Method(method, of.into(), argument))
+    }
+
+    /// The expression up to the `)` of a `(` that was read already.
+    fn until_closed(&mut self) -> Result<Node, String> {
+        let inner = self.choice()?;
+        self.need(")")?;
+        Ok(inner)
     }
 
     fn primary(&mut self) -> Result<Node, String> {
@@ -256,17 +254,11 @@ impl Parser<'_> {
                 "false" => Ok(Node::Value(Value::Boolean(false))),
                 "int" | "string" => {
                     self.need("(")?;
-                    let inner = self.choice()?;
-                    self.need(")")?;
-                    Ok(inner)
+                    self.until_closed()
                 }
                 _ => self.call(name),
             },
-            Lexeme::Sign("(") => {
-                let inner = self.choice()?;
-                self.need(")")?;
-                Ok(inner)
-            }
+            Lexeme::Sign("(") => self.until_closed(),
             Lexeme::Sign("[") => self.list(),
             other => Err(format!("{} is not expected there", shown(&other))),
         }
@@ -340,4 +332,17 @@ impl Parser<'_> {
         self.at += 1;
         Ok(word)
     }
+}
+
+/// The method of this name, and whether it has an argument.
+fn method_of(name: &str) -> Option<(Method, bool)> {
+    Some(match name {
+        "startsWith" => (Method::StartsWith, true),
+        "endsWith" => (Method::EndsWith, true),
+        "contains" => (Method::Contains, true),
+        "size" => (Method::Size, false),
+        "lowerAscii" => (Method::LowerAscii, false),
+        "upperAscii" => (Method::UpperAscii, false),
+        _ => return None,
+    })
 }
