@@ -34,6 +34,7 @@ pub enum Flow {
 /// length), so C can read it in place.
 #[derive(Clone, Default)]
 pub struct Pairs {
+    /// All names and values, each followed by a NUL.
     bytes: Vec<u8>,
     /// The places of each name and its value in `bytes`.
     entries: Vec<(Range<usize>, Range<usize>)>,
@@ -89,10 +90,12 @@ impl Pairs {
         self.entries.is_empty()
     }
 
+    /// The ranges are from `append`, so they are inside of `bytes`.
     fn pair(&self, (name, value): &(Range<usize>, Range<usize>)) -> (&[u8], &[u8]) {
         (&self.bytes[name.clone()], &self.bytes[value.clone()])
     }
 
+    /// Returns the place of what `build` has added. The NUL after it is not part of that place.
     fn append(&mut self, build: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let start = self.bytes.len();
         build(&mut self.bytes);
@@ -180,6 +183,7 @@ pub enum Interface {
 pub struct ResponseHead {
     /// The status code, 100 to 599.
     pub status: u16,
+    /// In the order in which the script sent them; the same name may occur several times.
     headers: Pairs,
 }
 
@@ -250,8 +254,11 @@ pub trait Exchange: Send {
     fn ended(&mut self, failed: bool);
 }
 
+/// No thread has the job yet, and its waiter still waits. The other two states are final.
 const QUEUED: u8 = 0;
+/// A PHP thread has the job: from here on only the script's own time limit ends it.
 const TAKEN: u8 = 1;
+/// The waiter has left. The thread that finds the job drops it.
 const WITHDRAWN: u8 = 2;
 
 /// The owner of a queued job: the queue, the PHP thread that took it, or the waiter that gave up. One compare-and-swap
@@ -270,6 +277,7 @@ impl Claim {
         self.0.load(Ordering::Acquire) == TAKEN
     }
 
+    /// Whether the caller gets the job. Of a thread and a waiter that try at the same moment, exactly one succeeds.
     fn take(&self) -> bool {
         self.0.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -278,6 +286,7 @@ impl Claim {
 /// One exchange on its way to a PHP thread.
 pub struct Job {
     exchange: Box<dyn Exchange>,
+    /// Shared with the waiter, which may withdraw the job.
     claim: Claim,
     /// Called when a PHP thread takes the job, and dropped uncalled otherwise: it frees the place in the queue.
     on_taken: Option<Box<dyn FnOnce() + Send>>,

@@ -10,6 +10,7 @@ use std::path::Path;
 
 /// The value behind the pointer that C holds from the module's start to its end.
 struct Loaded {
+    /// `None` before the start and after the end, and if the configuration could not be loaded.
     module: Option<Module>,
     /// The last error, NUL-terminated; empty: none.
     error: Vec<u8>,
@@ -18,6 +19,7 @@ struct Loaded {
 }
 
 impl Loaded {
+    /// Keeps the message for PHP, which reads it as a C string: a NUL in it is written as `\0`.
     fn fail(&mut self, error: &ModuleError) {
         self.error = error.to_string().replace('\0', "\\0").into_bytes();
         self.error.push(0);

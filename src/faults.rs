@@ -9,11 +9,14 @@
 use std::cell::RefCell;
 
 struct Armed {
+    /// The name of the point, as `panic_at` and `hit` get it.
     point: String,
+    /// How many more times the point passes before it fails.
     left: u64,
 }
 
 thread_local! {
+    /// Per thread, so that a fault fails in the thread of the test that armed it.
     static ARMED: RefCell<Option<Armed>> = const { RefCell::new(None) };
 }
 

@@ -8,12 +8,18 @@ use std::sync::Arc;
 
 /// How the sockets of one configuration are encrypted. [`Self::keep_fresh`] starts the renewal of its certificates.
 pub(crate) struct Encryption {
+    /// Sockets on which a web server in front speaks FastCGI.
     fastcgi: Vec<Listener>,
+    /// What accepts TLS, by socket. A socket without one speaks plain HTTP.
     endpoints: Vec<(Listener, Arc<TlsEndpoint>)>,
+    /// Taken by [`Self::keep_fresh`].
     keeper: Option<Keeper>,
+    /// The load balancers that may send a PROXY header; `None`: none is read.
     proxy_protocol: Option<Arc<ProxyProtocol>>,
     timeouts: Timeouts,
+    /// The largest head of a request; `None`: the usual one.
     head_bytes_max: Option<usize>,
+    /// Whether plain sockets also speak HTTP/2.
     h2c: bool,
 }
 

@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 /// Groups of threads that should end.
 #[derive(Default)]
 pub(crate) struct Leaving {
+    /// `None`: the classic threads continue.
     pub(super) classic: Option<Arc<Classic>>,
+    /// The HTTP workers that end.
     pub(super) http: Vec<Arc<HttpWorker>>,
+    /// The background workers that end.
     pub(super) background: Vec<Arc<Background>>,
 }
 

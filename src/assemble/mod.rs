@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 /// The running configuration and its threads.
 pub(crate) struct Live {
+    /// What the admin interface shows, and what the next reload is compared with.
     pub(crate) config: Config,
     pub(crate) threads: Arc<Threads>,
 }

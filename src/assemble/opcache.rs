@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 /// The thread that carries out restarts.
 pub(crate) struct Coordinator {
+    /// Taken by the drop, which waits for its end.
     thread: Option<JoinHandle<()>>,
 }
 

@@ -123,9 +123,13 @@ fn settings<'a>(
 
 /// The routes of a site, which all its listeners share.
 struct SiteRoutes {
+    /// The routes for requests.
     usual: Arc<Routes<Handler>>,
+    /// The routes of `handle_errors`.
     of_errors: Arc<Routes<Handler>>,
+    /// Those that may report the client's address.
     trusted_proxies: Arc<TrustedProxies>,
+    /// How long a client may send a body; `None`: as long as it keeps its pace.
     body_read_max: Option<Duration>,
 }
 

@@ -24,14 +24,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// All PHP threads of a configuration. A reload builds the next value from this one: both share the unchanged thread
 /// groups and the scopes that still exist.
 pub(crate) struct Threads {
+    /// The threads that run one script a request.
     pub(crate) classic: Arc<Classic>,
     /// The queue of the classic threads. Every block has its own sender to them; all share the queue's places.
     pub(crate) classic_queue: Arc<RequestQueue>,
+    /// The HTTP workers of all scopes.
     pub(crate) http: Vec<HttpGroup>,
+    /// The background workers of each scope, also of scopes that declare none.
     pub(crate) background: HashMap<ScopeLabel, Arc<ScopeWorkers>>,
+    /// The scope of the `frankenphp` block, which blocks without own workers see.
     global: Arc<ScopeWorkers>,
+    /// Of every PHP thread; a reload that changes them replaces all threads.
     options: ThreadOptions,
+    /// The graph in which a circle of waiting workers is found.
     waits: Arc<Waits>,
+    /// Set when the server stops, so that no script starts a worker any more.
     stopping: Arc<AtomicBool>,
     /// The HTTP workers of this configuration, of earlier ones, and of one that is about to replace it.
     all_http: Arc<AllHttp>,
@@ -43,6 +50,7 @@ type AllHttp = Mutex<Vec<Weak<HttpWorker>>>;
 /// The threads of one HTTP worker.
 #[derive(Clone)]
 pub(crate) struct HttpGroup {
+    /// The block that has declared it.
     pub(crate) scope: ScopeLabel,
     pub(crate) worker: Arc<HttpWorker>,
     /// One queue, however many blocks reach the worker.

@@ -57,6 +57,7 @@ impl Cancellation {
 /// A wait that can be ended.
 #[derive(Debug)]
 pub struct Sleeper<'a> {
+    /// The wake-up that it stores there is removed when this is dropped.
     of: &'a Cancellation,
 }
 

@@ -43,10 +43,13 @@ pub(super) enum Outcome {
 
 /// Everything but the request itself that an answer depends on.
 pub(super) struct RequestContext<'s> {
+    /// The site of the host.
     pub(super) site: &'s SiteSettings,
+    /// Where the request came from.
     pub(super) connection: &'s ConnectionInfo,
     /// The host that the client asked for, without port.
     pub(super) host: &'s str,
+    /// The connection's slot for responses of 1xx; `None`: this connection cannot send them.
     pub(super) interim: Option<&'s Arc<InterimSlot>>,
     /// Set by the handler, for the access log.
     pub(super) handled_by: HandledBy<'s>,
@@ -56,6 +59,7 @@ pub(super) struct RequestContext<'s> {
 
 /// A request on its way through the handlers, with the changes of the earlier ones.
 pub(super) struct Run<'s, B> {
+    /// The request, as the earlier handlers have left it.
     pub(super) request: RequestState<'s>,
     /// Taken by the handler that reads it.
     pub(super) body: Option<B>,

@@ -51,6 +51,7 @@ pub(super) type Reply = Response<Source>;
 
 /// The receiving end of a streamed response.
 pub(super) struct Chunks {
+    /// Bounded, so that a script cannot run ahead of its client.
     pub(super) receiver: mpsc::Receiver<Bytes>,
     /// Set by the writer before it closes an incomplete response.
     pub(super) truncated: Arc<AtomicBool>,
@@ -58,9 +59,11 @@ pub(super) struct Chunks {
 
 /// The body of every response of [`super::service::HttpService`].
 pub struct ResponseBody {
+    /// Where the bytes come from.
     source: Source,
     /// The connection, for a source that may end before it is complete.
     connection: Option<Arc<InterimSlot>>,
+    /// Why the body ends early, if it does.
     ending: Ending,
     /// Logged when this body is dropped; absent when access logging is off.
     record: Option<Box<AccessRecord>>,

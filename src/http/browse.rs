@@ -16,13 +16,19 @@ use crate::limits;
 /// One entry of a list. The names of its fields in JSON are Caddy's.
 #[derive(Debug, Serialize)]
 struct Entry {
+    /// With a slash behind the name of a directory.
     name: String,
+    /// In bytes.
     size: u64,
+    /// Relative to the directory, and encoded.
     url: String,
+    /// By RFC 3339, in UTC.
     mod_time: String,
+    /// The permissions, as numbers of the system.
     mode: u32,
     is_dir: bool,
     is_symlink: bool,
+    /// For the order by time.
     #[serde(skip)]
     modified: SystemTime,
 }

@@ -24,14 +24,17 @@ pub(super) struct CgiRequest {
     pub(super) original_uri: Option<Uri>,
     /// The document root, if it differs between requests of the block.
     pub(super) changed_root: Option<PathBuf>,
+    /// For the addresses, the ports and the scheme.
     pub(super) connection: ConnectionInfo,
     /// The requested host, without port; empty if there is none.
     pub(super) host: String,
     /// The length of the body in bytes; `None` if it is streamed and the client sent no length.
     pub(super) body_length: Option<u64>,
+    /// The file that runs, and its place in the URL.
     pub(super) script: Script,
     /// The variables of the block whose values depend on the request.
     pub(super) own_env: Vec<(String, String)>,
+    /// The settings of the block.
     pub(super) php: Arc<PhpRoute>,
 }
 

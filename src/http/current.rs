@@ -7,6 +7,7 @@ use super::service::{HttpService, Leased};
 /// The service of a connection's next request: the newest. Checking for a newer one costs two atomic operations.
 pub(super) struct CurrentService {
     services: watch::Receiver<HttpService>,
+    /// The one that the last request used.
     service: HttpService,
 }
 

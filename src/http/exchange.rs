@@ -44,11 +44,14 @@ enum Answer {
     Gone,
 }
 
+/// The response from its first chunk on.
 struct Streaming {
+    /// To the connection's task. When it is full, the PHP thread waits for the client.
     chunks: mpsc::Sender<Bytes>,
     buffer: Vec<u8>,
     /// The missing bytes of the announced length; `None` when nothing was promised.
     remaining: Option<u64>,
+    /// Set before the channel is closed early, so that the client notices it.
     truncated: Arc<AtomicBool>,
     /// The warning about bytes beyond the announced length was logged.
     warned: bool,
@@ -68,6 +71,7 @@ pub struct HttpExchange<B> {
     answer: Answer,
     /// A response to HEAD has no body; its bytes are only counted.
     is_head_request: bool,
+    /// The bytes that the script has written for a response without a body.
     counted: u64,
     /// Sends informational responses; absent if this connection cannot send them.
     interim: Option<InterimSender>,
@@ -78,7 +82,9 @@ pub struct HttpExchange<B> {
 /// An exchange, and its ends on the async side.
 pub(super) struct Opened<B> {
     pub(super) exchange: HttpExchange<B>,
+    /// Resolves when the head of the response is there.
     pub(super) reply: oneshot::Receiver<Reply>,
+    /// To drop the body of a request that no thread takes; `None`: nothing is read from the connection.
     pub(super) body: Option<Arc<BodySlot<B>>>,
 }
 
@@ -324,7 +330,6 @@ fn truncated_body(written: Vec<u8>) -> Source {
     Source::Stream(Chunks { receiver, truncated: Arc::new(AtomicBool::new(true)) })
 }
 
-/// One warning a response.
 fn warn_of_rest(warned: &mut bool) {
     if !std::mem::replace(warned, true) {
         tracing::warn!("sending the response: the script wrote more than its Content-Length, the rest is dropped");

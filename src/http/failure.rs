@@ -4,6 +4,7 @@ use http::StatusCode;
 
 /// Why a request has failed, for `handle_errors`.
 pub(super) struct Failure {
+    /// Of the response, unless `handle_errors` chooses another one.
     pub(super) status: StatusCode,
     /// `{err.message}`.
     pub(super) message: String,

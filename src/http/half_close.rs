@@ -67,6 +67,7 @@ where
 /// A connection's stream that hides its end while a request is being served.
 pub(super) struct HoldEnd<S> {
     stream: S,
+    /// Knows whether a request is being served.
     slot: Arc<InterimSlot>,
 }
 

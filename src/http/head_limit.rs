@@ -21,7 +21,9 @@ use crate::limits;
 /// The time limits of the waits for a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadTimes {
+    /// From the first byte of a head to its end.
     head: Duration,
+    /// From the end of a response to the first byte of the next head.
     idle: Duration,
 }
 
@@ -47,8 +49,10 @@ enum Wait {
 /// A connection's stream whose reads fail when a head takes too long.
 pub(super) struct HeadLimit<S> {
     stream: S,
+    /// Knows whether a head is expected.
     slot: Arc<InterimSlot>,
     times: HeadTimes,
+    /// What the timer counts for.
     wait: Wait,
     /// Whether bytes of the next head have arrived.
     has_bytes: bool,

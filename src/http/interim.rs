@@ -26,6 +26,7 @@ use crate::limits;
 struct Pending {
     /// Whole informational responses, except that `written` bytes of the first have left.
     bytes: Vec<u8>,
+    /// Bytes of `bytes` that are on the stream already.
     written: usize,
     /// All of hyper's bytes are written, and no response is open.
     at_rest: bool,
@@ -212,6 +213,7 @@ fn serialize(head: &ResponseHead) -> Option<Vec<u8>> {
 /// A connection's stream with a queue for informational responses.
 pub(super) struct InterimIo<S> {
     stream: S,
+    /// Filled by the PHP thread, emptied by the connection's task.
     slot: Arc<InterimSlot>,
 }
 

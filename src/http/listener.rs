@@ -30,6 +30,7 @@ use crate::sockets::{self, SocketFile};
 pub struct BindError {
     /// The requested address.
     pub address: ListenAddress,
+    /// The system's reason, and what the operator can do.
     reason: String,
     #[source]
     source: io::Error,
@@ -111,7 +112,9 @@ impl fmt::Display for ListenAddress {
 #[derive(Debug)]
 pub struct BoundListener {
     socket: Bound,
+    /// The socket's file, if it is a Unix socket; removed by its drop.
     file: Option<SocketFile>,
+    /// As configured, for messages.
     address: ListenAddress,
 }
 
@@ -207,10 +210,15 @@ pub struct RunningListener {
     address: ListenAddress,
     /// Removed when the listener ends.
     file: Option<SocketFile>,
+    /// Of connections that are accepted from now on.
     settings: watch::Sender<ListenerSettings>,
+    /// Of requests that begin from now on.
     service: watch::Sender<HttpService>,
+    /// Stops the acceptor, and ends every connection after its current requests.
     phase: watch::Sender<Phase>,
+    /// One for each open connection; shared with the acceptor.
     places: Arc<Semaphore>,
+    /// The task that accepts.
     accepting: JoinHandle<()>,
 }
 
@@ -267,8 +275,10 @@ enum Accepting {
     Unix(UnixListener),
 }
 
+/// The task of a listener.
 struct Acceptor {
     listener: Accepting,
+    /// Taken before a connection is served: without a free one, the others wait in the queue of the system.
     places: Arc<Semaphore>,
     settings: watch::Receiver<ListenerSettings>,
     services: watch::Receiver<HttpService>,

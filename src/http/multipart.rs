@@ -19,16 +19,20 @@ type Opening = Pin<Box<dyn Future<Output = std::io::Result<Response<ServeFileSys
 
 /// The parts one after the other, each with its own head. Only one is open at a time.
 pub(super) struct Multipart {
+    /// Opens the file once more for each part.
     open: OpenPart,
     parts: std::vec::IntoIter<Part>,
     /// The text after the last part, until it is sent.
     end: Option<Bytes>,
     state: State,
+    /// Of the whole body, for `Content-Length`.
     bytes_left: u64,
 }
 
 struct Part {
+    /// The boundary and the fields of the part.
     head: Bytes,
+    /// The bytes of the file.
     range: RangeInclusive<u64>,
 }
 

@@ -8,7 +8,9 @@ use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_READ_IDLE_SECONDS_MAX, BODY_
 /// itself takes between two reads does not count.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pace {
+    /// In bytes.
     received: u64,
+    /// Of the server for the client.
     waited: Duration,
     /// The limit of all waits together; `None`: as long as the client keeps its pace.
     limit: Option<Duration>,

@@ -100,6 +100,7 @@ impl fs::Metadata for FileMetadata {
 
 /// An open file.
 pub(super) struct CachedFile {
+    /// Where the next bytes are read.
     source: Source,
     /// The file's length by the last metadata, so that reads clear no more memory than needed. `u64::MAX`: not known.
     length: AtomicU64,

@@ -9,6 +9,7 @@ use crate::config::EncodeFormat;
 
 /// The compressed copies of a file, in the formats that the client accepts.
 pub(super) struct Siblings {
+    /// The preferred one first.
     formats: Vec<EncodeFormat>,
 }
 

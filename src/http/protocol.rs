@@ -37,9 +37,12 @@ use crate::tls::{HandshakeError, NegotiatedProtocol};
 /// A connection that was accepted, before anything was read of it.
 pub(super) struct Connection<S> {
     pub(super) stream: S,
+    /// The addresses, corrected by a PROXY header if there is one.
     pub(super) info: ConnectionInfo,
+    /// As they were when the connection was accepted.
     pub(super) settings: ListenerSettings,
     pub(super) services: watch::Receiver<HttpService>,
+    /// Changes when the listener stops.
     pub(super) phases: watch::Receiver<Phase>,
     /// How long the client may take no bytes.
     pub(super) write_idle: Duration,
@@ -163,7 +166,9 @@ struct Served {
     services: watch::Receiver<HttpService>,
     phases: watch::Receiver<Phase>,
     write_idle: Duration,
+    /// For heads, bodies and idle connections.
     timeouts: Timeouts,
+    /// The largest head of a request.
     head_bytes_max: usize,
     /// The host that all requests must be for.
     bound_name: Option<Arc<str>>,

@@ -39,9 +39,13 @@ pub(super) enum Refusal {
 /// A [`JobSender`] with its waiting room. There is one for each sender, shared by all requests that it sends.
 pub struct RequestQueue {
     sender: Arc<dyn JobSender>,
+    /// As many as the queue holds. A request has one from its arrival until a thread takes it.
     places: Arc<Semaphore>,
+    /// For the metrics: the semaphore only knows the free places.
     capacity: usize,
+    /// How long a request waits for a thread in all; see [`Self::new`] for `None`.
     max_wait: Option<Duration>,
+    /// For the metrics.
     refused: AtomicU64,
 }
 
@@ -169,7 +173,9 @@ impl RequestQueue {
 
 /// The events that the waiter of a job waits for.
 struct Answer<'c> {
+    /// Resolves when the script's response begins.
     reply: oneshot::Receiver<Reply>,
+    /// Knows whether the client has closed its side; `None`: that cannot be seen.
     connection: Option<&'c InterimSlot>,
 }
 
@@ -196,13 +202,17 @@ impl Answer<'_> {
 
 /// A place in the queue.
 struct Place {
+    /// Released when a thread takes the job.
     permit: OwnedSemaphorePermit,
+    /// The end of the time in the queue, which includes the wait for the place.
     deadline: Option<Instant>,
 }
 
 /// A job in the queue, as its waiter sees it. Dropped with the waiter, it takes the job back.
 struct Waiting<F: FnOnce()> {
+    /// Decides between the waiter and a thread.
     claim: Claim,
+    /// Called once, if the job was taken back.
     on_withdrawn: Option<F>,
 }
 

@@ -27,14 +27,19 @@ pub(super) struct RequestState<'r> {
     lossy: Option<String>,
     /// Whether a rewrite has produced a path without a leading slash. As in Caddy, matchers see that form.
     is_bare: bool,
+    /// That the client asked for, without port.
     host: &'r str,
+    /// Where the request came from.
     connection: &'r ConnectionInfo,
     /// The method and URI that the client sent, once one of them was changed.
     original: Option<Box<(Method, Uri)>>,
+    /// The document root, which `root` and `vars` change.
     root: Cow<'r, Path>,
+    /// Made when a placeholder first asks for it.
     uuid: OnceLock<String>,
     /// The client, if a trusted proxy reports one other than the peer.
     client_ip: Option<IpAddr>,
+    /// The placeholders that directives have set, by their long names.
     stored: Vec<(String, String)>,
     /// The failure of the request, while `handle_errors` answers it.
     pub(super) failure: Option<u16>,

@@ -89,6 +89,7 @@ pub(super) fn end_connection(response: &mut Response<ResponseBody>) {
 
 /// Bytes that all requests together hold in one kind of place.
 struct Budget {
+    /// `Relaxed`: the number guards no other memory.
     used: AtomicU64,
     bytes_max: u64,
 }
@@ -110,6 +111,7 @@ static FILES: Budget = Budget::new(limits::REQUEST_BODIES_FILE_BYTES_MAX);
 /// What one request has taken of a budget; returned by the drop.
 struct Reserved {
     budget: &'static Budget,
+    /// Grows with the body.
     bytes: u64,
 }
 
@@ -139,9 +141,13 @@ impl Drop for Reserved {
 
 /// A whole request body.
 pub(super) struct Gathered {
+    /// In memory or in a file.
     content: Content,
+    /// In bytes.
     length: u64,
+    /// Of the next byte for PHP.
     position: u64,
+    /// Of the memory and of the files; released with the body.
     _reserved: [Reserved; 2],
 }
 
@@ -195,15 +201,21 @@ where
     Gathering::new(bytes_max).read(body, pace).await
 }
 
+/// A body that is being read.
 struct Gathering {
+    /// A longer body is refused.
     bytes_max: u64,
     /// A body that came in one piece, as small forms do: not copied.
     whole: Bytes,
     /// The bytes that are not in the file yet.
     memory: Vec<u8>,
+    /// Without a name, so it disappears with the process.
     file: Option<File>,
+    /// So far.
     length: u64,
+    /// What the body has taken of the memory for all bodies.
     in_memory: Reserved,
+    /// What it has taken of the space for all bodies.
     in_file: Reserved,
 }
 
@@ -358,11 +370,15 @@ impl<B: Body<Data = Bytes> + Send + Unpin> RequestBody<B> {
     }
 }
 
+/// A body that the script reads while the client sends it.
 pub(super) struct Streamed<B> {
+    /// Shared with the waiter of the job, which may drop the body.
     slot: Arc<BodySlot<B>>,
     /// The rest of the last frame, for PHP's next read.
     unread: Bytes,
+    /// Ends the body of a client that sends too slowly.
     pace: Pace,
+    /// The end was read.
     ended: bool,
     /// How many more bytes are allowed.
     bytes_left: u64,

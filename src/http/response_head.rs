@@ -9,6 +9,7 @@ use crate::limits;
 
 /// A response head and the length that the script promised.
 pub(super) struct Head {
+    /// The status and the header fields.
     pub(super) response: Response<()>,
     /// The script's `Content-Length`. The header itself is removed: the code that knows the real length decides.
     pub(super) content_length: Option<u64>,

@@ -115,9 +115,13 @@ pub(super) fn route(php: &PhpRoute, root: &Path, path: &[u8], files: &dyn FileSy
 
 /// The input of the decision about one request.
 struct Router<'r> {
+    /// The settings of the block.
     php: &'r PhpRoute,
+    /// The document root.
     root: &'r Path,
+    /// Normalized.
     path: &'r [u8],
+    /// The disk; in tests a list of names.
     files: &'r dyn FileSystem,
 }
 

@@ -28,6 +28,7 @@ use crate::tls::Challenges;
 /// The handler for a list of sites. Cloning is cheap; clones share everything.
 #[derive(Clone)]
 pub struct HttpService {
+    /// In the order of the configuration.
     sites: Arc<[SiteSettings]>,
     /// The requests that listeners have passed to this service and that have no response yet.
     in_hand: Arc<AtomicUsize>,

@@ -25,6 +25,7 @@ use crate::limits;
 pub(super) struct Streams {
     /// Requests whose response has not ended.
     open: AtomicUsize,
+    /// Protects what a request changes at its start and end; held for a few instructions only.
     state: Mutex<State>,
 }
 
@@ -73,6 +74,7 @@ struct State {
     running: Vec<(u64, Instant)>,
     /// The responses that wait for their client: number and start of the wait.
     waiting: Vec<(u64, Instant)>,
+    /// The number of the next request.
     next: u64,
 }
 
@@ -127,6 +129,7 @@ impl Streams {
 /// One request of a connection.
 #[derive(Debug)]
 pub(super) struct OpenStream {
+    /// Of the request on its connection.
     number: u64,
     streams: Arc<Streams>,
 }
@@ -154,9 +157,11 @@ impl Drop for OpenStream {
 /// The body of a response on a connection that may be watched.
 pub(super) struct WatchedBody {
     body: ResponseBody,
+    /// Ends with the body; `None`: the connection is not watched.
     stream: Option<OpenStream>,
     /// The delay of an error, so that earlier bytes leave first; `None`: not at all.
     delay: Option<Duration>,
+    /// An error that waits for its delay.
     broken: Option<(ResponseBodyError, Pin<Box<Sleep>>)>,
 }
 

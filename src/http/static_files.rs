@@ -170,7 +170,9 @@ type Served = Response<ServeFileSystemResponseBody>;
 /// A file that may be served, unless it is one of the secret ones.
 #[derive(Clone)]
 struct Opener {
+    /// The path; each use opens it again.
     file: Arc<Path>,
+    /// The files of the configuration.
     secret: Arc<[PathBuf]>,
 }
 

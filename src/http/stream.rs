@@ -14,6 +14,7 @@ pub(super) struct Ahead<S> {
     stream: S,
     /// Bytes that were read ahead; freed when the protocol has taken them.
     ahead: Vec<u8>,
+    /// How many of them the protocol has taken.
     taken: usize,
 }
 

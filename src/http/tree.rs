@@ -9,6 +9,7 @@ use crate::config::{self, Exclusive, Matcher, RequestView, Route};
 /// The routes of a site or of a block, compiled.
 #[derive(Clone)]
 pub struct Routes<H> {
+    /// In the order in which a request walks through them.
     steps: Vec<Step<H>>,
 }
 
@@ -54,6 +55,7 @@ fn mark(level: u32, kind: Exclusive) -> u128 {
 /// The position of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Walk {
+    /// The next step.
     at: usize,
     /// One bit for each kind of exclusive routes on each level.
     taken: u128,

@@ -13,7 +13,9 @@ use std::sync::Arc;
 /// The adoption of the calling thread. Must not be dropped before `php_request_shutdown()` has freed everything that
 /// the script may have read, because the drop releases its snapshots.
 pub struct Adopted {
+    /// The C side of the thread, from `shim_thread_adopt()`; the drop releases it.
     thread: *mut c_void,
+    /// Made by `Box::into_raw`; C keeps the address until the thread is released, and only then it is freed.
     context: *mut Context,
     /// Stays on its thread.
     _not_send: PhantomData<*const ()>,

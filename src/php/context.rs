@@ -18,29 +18,45 @@ use std::time::Duration;
 
 /// The state behind the `host` pointer of one PHP thread. Boxed, so that its address never changes.
 pub(super) struct Context {
+    /// What this thread does: classic requests, the jobs of an HTTP worker, or the runs of a background worker.
     pub(super) work: Box<dyn Work>,
+    /// Shared with the threads that may have to end this thread's script.
     pub(super) interrupt: Arc<Interrupt>,
+    /// Of a snapshot: the bytes and the depth of what a script publishes or stores.
     pub(super) limits: crate::vars::Limits,
+    /// This thread's entry in the safepoint, from its creation to its drop.
     pub(super) member: Arc<Member>,
+    /// How the safepoint let this thread into its current PHP request.
     admission: Admission,
+    /// The snapshots that the current PHP request may still read; released at its end.
     pub(super) pins: Pins,
+    /// The tasks that the current PHP request has sent or taken.
     pub(super) tasks: super::open_tasks::OpenTasks,
+    /// The stores that the current PHP request has opened.
     pub(super) stores: super::open_stores::OpenStores,
     /// The settings of the thread's requests as C reads them; points into the value after it.
     settings: Vec<igor_pair>,
+    /// Only held, because `settings` points into it.
     _settings: Arc<Pairs>,
+    /// The request that is being answered. A worker has none between two jobs, and a background worker never has one.
     exchange: Option<Box<dyn Exchange>>,
+    /// The run of a worker's script; `None` on a classic thread.
     run: Option<Run>,
+    /// The workers that the current script sees; `None`: it runs outside of every scope.
     pub(super) scope: Option<Arc<dyn Scope>>,
     /// `$_SERVER` as C reads it; points into the exchange's head or the run.
     server_vars: Vec<igor_pair>,
     /// `argv` as C reads it; points there too.
     argv: Vec<*const c_char>,
+    /// The header lines so far, until C sends them with the status.
     head: ResponseHead,
+    /// The fatal error or uncaught exception of the current PHP request, for the log and the worker's state.
     error: Option<ScriptError>,
+    /// The names for the next `ensure()`, which C adds one by one.
     names: Vec<Vec<u8>>,
     /// The text that C may still read after a host call has returned.
     text: Vec<u8>,
+    /// The constants of scripts that this thread has laundered.
     #[cfg(feature = "launder")]
     laundry: super::launder::Laundry,
 }
@@ -101,6 +117,7 @@ impl Context {
         request
     }
 
+    /// Describes a request to C. The pointers are valid until the exchange is closed or the next description is made.
     fn describe(&mut self, head: &RequestHead) -> igor_request {
         fill(&mut self.server_vars, &head.server_vars);
         if let Some(run) = &self.run {
@@ -211,6 +228,7 @@ impl Context {
         self.work.ended(ended);
     }
 
+    /// A later error replaces it: the last one is what ended the script.
     pub(super) fn script_error(&mut self, error: ScriptError) {
         self.error = Some(error);
     }
@@ -221,6 +239,7 @@ impl Context {
 
     // ---- Responses ----
 
+    /// Output without a request, as of a worker's boot, goes to the log.
     pub(super) fn write(&mut self, bytes: &[u8]) -> igor_verdict {
         match self.exchange.as_mut() {
             Some(exchange) => verdict(exchange.write(bytes)),
@@ -231,16 +250,19 @@ impl Context {
         }
     }
 
+    /// One line, `Name: value`, before the head is sent.
     pub(super) fn header(&mut self, line: &[u8]) {
         self.head.push_line(line);
     }
 
+    /// Sends the head with the lines so far. Without a request the lines are dropped.
     pub(super) fn send_head(&mut self, status: u16) -> igor_verdict {
         let mut head = std::mem::take(&mut self.head);
         head.status = status;
         self.exchange.as_mut().map_or(igor_verdict::IGOR_OK, |exchange| verdict(exchange.respond(head)))
     }
 
+    /// Sends a response with a status of 1xx before the final one.
     pub(super) fn inform(&mut self, status: u16) -> igor_verdict {
         let mut head = std::mem::take(&mut self.head);
         head.status = status;
@@ -249,6 +271,7 @@ impl Context {
 
     // ---- Text that C reads after the call ----
 
+    /// Keeps the message for C, which throws it as an exception of the failure's kind.
     pub(super) fn fail(&mut self, failure: Failure) -> igor_verdict {
         // PHP takes the message as a C string; names in it may contain any byte.
         self.text = failure.message.replace('\0', "\\0").into_bytes();
@@ -264,6 +287,7 @@ impl Context {
         self.text = format!("a defect of igor was met in {call}(); its log has more").into_bytes();
     }
 
+    /// Valid until the next call that fails or describes something.
     pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
@@ -281,14 +305,17 @@ impl Context {
 
     // ---- Background workers ----
 
+    /// Before the first of a call's names.
     pub(super) fn clear_names(&mut self) {
         self.names.clear();
     }
 
+    /// Copied, because C may free the name after the call.
     pub(super) fn add_name(&mut self, name: &[u8]) {
         self.names.push(name.to_vec());
     }
 
+    /// Waits until the worker of this name has published something.
     pub(super) fn require(&mut self, name: &[u8], (timeout, phase): (Duration, Phase)) -> igor_verdict {
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
         let caller = self.work.slot();
@@ -297,6 +324,7 @@ impl Context {
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
+    /// Starts the workers of the added names, and waits until all of them are ready.
     pub(super) fn ensure(&mut self, (timeout, phase): (Duration, Phase)) -> igor_verdict {
         let names = std::mem::take(&mut self.names);
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
@@ -306,6 +334,7 @@ impl Context {
         result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
     }
 
+    /// Compares first: publishing what is there already copies nothing, and the version stays.
     pub(super) fn publish(&mut self, array: *const crate::vars::layout::ZArray) -> igor_verdict {
         let Some(slot) = self.work.slot() else {
             return self.fail(Failure::runtime("frankenphp_set_vars() can only be called in a background worker"));
@@ -336,6 +365,7 @@ impl Context {
         }
     }
 
+    /// Pins the newest snapshot of a worker for the rest of the PHP request.
     pub(super) fn read(&mut self, name: &[u8]) -> Result<ffi::igor_reading, Failure> {
         let slot = self.scope.as_ref().ok_or_else(no_scope)?.slot(name)?;
         self.read_from(&slot)
@@ -349,6 +379,7 @@ impl Context {
         if slot.is_withdrawn() { self.read(slot.name()) } else { self.read_from(&slot) }
     }
 
+    /// Warns if a budget forces this read to copy.
     fn read_from(&mut self, slot: &Arc<Slot>) -> Result<ffi::igor_reading, Failure> {
         let name = slot.name();
         let Some((published, serve)) = self.pins.read(slot) else {
@@ -376,6 +407,7 @@ impl Context {
         slot.and_then(|slot| slot.current()).map_or(0, |published| published.snapshot.bytes())
     }
 
+    /// See [`super::launder`].
     #[cfg(feature = "launder")]
     pub(super) fn launder(
         &mut self,
@@ -386,6 +418,7 @@ impl Context {
         unsafe { self.laundry.launder(site, array, self.limits, &mut self.pins) }
     }
 
+    /// The copy of this root is complete, so its snapshot need not be held any longer.
     pub(super) fn read_done(&mut self, root: *const crate::vars::layout::ZArray) {
         self.pins.copied(root);
     }
@@ -397,6 +430,7 @@ impl Drop for Context {
     }
 }
 
+/// As C gets it.
 fn verdict(flow: Flow) -> igor_verdict {
     match flow {
         Flow::Continue => igor_verdict::IGOR_OK,
@@ -404,10 +438,12 @@ fn verdict(flow: Flow) -> igor_verdict {
     }
 }
 
+/// The failure of scripts that run without a configuration, as by `igor-php`.
 pub(super) fn no_scope() -> Failure {
     Failure::runtime("background workers cannot be used here: this script runs outside of every scope")
 }
 
+/// The warning that names the budget and the setting that raises it.
 fn over_budget(worker: &[u8], script: &[u8], budget: Budget, policy: &Policy) -> String {
     let (whose, setting, bytes) = match budget {
         Budget::Thread => ("this script", "thread_budget_bytes", policy.thread_budget_bytes),
@@ -422,15 +458,18 @@ fn over_budget(worker: &[u8], script: &[u8], budget: Budget, policy: &Policy) ->
     )
 }
 
+/// As C reads it; null: none.
 fn optional(string: Option<&CString>) -> *const c_char {
     string.map_or(ptr::null(), |string| string.as_ptr())
 }
 
+/// Replaces what was there, and keeps its memory for the next request.
 fn fill(into: &mut Vec<igor_pair>, vars: &Pairs) {
     into.clear();
     extend(into, vars);
 }
 
+/// As C reads them: the pointers are valid as long as `vars` lives and does not change.
 fn extend(into: &mut Vec<igor_pair>, vars: &Pairs) {
     into.extend(vars.iter().map(|(name, value)| pair(name, value)));
 }

@@ -18,6 +18,7 @@ pub enum Cut {
 pub struct Cutoff<'a>(&'a Member);
 
 impl<'a> Cutoff<'a> {
+    /// The cutoff of the thread's current PHP request.
     pub(super) fn of(member: &'a Member) -> Self {
         Self(member)
     }

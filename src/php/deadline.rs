@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 /// The end of a wait for scripts that should end.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
+    /// Until then the scripts may end on their own.
     grace: Instant,
+    /// From then on nothing is tried any more.
     over: Instant,
+    /// When the scripts were last interrupted; `None`: not yet.
     interrupted: Option<Instant>,
 }
 
@@ -34,6 +37,7 @@ impl Deadline {
         self.step_at(Instant::now())
     }
 
+    /// [`step`](Self::step) at a moment that a test chooses.
     fn step_at(&mut self, now: Instant) -> Step {
         let every = Duration::from_millis(INTERRUPT_EVERY_MS);
         if now >= self.over {

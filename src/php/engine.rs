@@ -70,6 +70,7 @@ pub enum EngineError {
     Nul(#[from] NulError),
 }
 
+/// Never reset: PHP cannot be started a second time in a process.
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// Whether PHP threads may be started.
 static RUNS: AtomicBool = AtomicBool::new(false);
@@ -119,18 +120,24 @@ impl Drop for Live {
 /// joined by then. If one has not, after a panic for example, the process ends at once with [`EXIT_STUCK`]: stopping
 /// the engine would free the memory of that thread.
 pub struct Engine {
+    /// Read once, right after the start.
     info: EngineInfo,
     /// PHP keeps pointers into these.
     _kept: Box<Kept>,
     /// Ends scripts at their deadlines; absent while the engine starts.
     time_limits: Option<TimeLimits>,
+    /// Stopping the engine must happen on the thread that has started it.
     _not_send: PhantomData<*const ()>,
 }
 
+/// What the engine reads until it has stopped. Boxed, because PHP keeps the addresses.
 struct Kept {
     sapi: sapi_module_struct,
+    /// The lines for php.ini, to which `sapi.ini_entries` points.
     _ini: CString,
+    /// The path of php.ini, to which `sapi.php_ini_path_override` points.
     _ini_path: Option<CString>,
+    /// The path of the program, to which `sapi.executable_location` points.
     _executable: Option<CString>,
 }
 
@@ -221,6 +228,7 @@ impl From<&ffi::igor_engine_info> for EngineInfo {
     }
 }
 
+/// A copy of a C string that the engine may change later; `None`: null.
 fn text(string: *const c_char) -> Option<String> {
     // SAFETY: the engine's strings are NUL-terminated and live as long as the engine, which has just started.
     (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned())

@@ -22,13 +22,18 @@ pub struct Interrupt {
     waits: Arc<Cancellation>,
 }
 
+/// The run of the thread's current PHP request.
 #[derive(Default)]
 struct Running {
+    /// Counts the runs; a kill names the run that it means.
     generation: u64,
+    /// From the start of the run to the end of its response.
     goes_on: bool,
+    /// The C thread while its script can be interrupted; `None` outside of that.
     thread: Option<Thread>,
 }
 
+/// The address of the C side of the thread; only passed back to C.
 struct Thread(*mut c_void);
 
 // SAFETY: the address is only used under the lock, while the PHP thread has published it.
@@ -126,6 +131,7 @@ impl Interrupt {
         (line > 0).then(|| format!("{file}:{line}"))
     }
 
+    /// A panic under the lock leaves nothing half-done, so the lock's poison is ignored.
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

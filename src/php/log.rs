@@ -5,6 +5,7 @@ use crate::limits::{LOG_LINE_BYTES_MAX, LOG_RECORDS_OF_MESSAGE_MAX};
 /// Splits a stream of bytes into lines.
 #[derive(Default)]
 pub struct LineLog {
+    /// What has come since the last line break.
     rest: Vec<u8>,
 }
 
@@ -94,8 +95,10 @@ const LINES_AT_START: usize = 10;
 const LINES_AT_END: usize = 5;
 /// The logged part of each of these lines, so that the record stays within its bound.
 const SHORT_LINE_BYTES_MAX: usize = 500;
+/// A shortened message must fit into a line of the log, with the words about what was left out.
 const _: () = assert!((LINES_AT_START + LINES_AT_END) * (SHORT_LINE_BYTES_MAX + 3) + 64 <= LOG_LINE_BYTES_MAX);
 
+/// The start of a line that is too long for the log. It ends at the boundary of a character.
 fn short(line: &str) -> &str {
     let mut end = line.len().min(SHORT_LINE_BYTES_MAX);
     while !line.is_char_boundary(end) {

@@ -16,6 +16,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The same value for C.
     pub(super) fn to_ffi(self) -> ffi::igor_mode {
         match self {
             Self::Classic => ffi::igor_mode::IGOR_CLASSIC,

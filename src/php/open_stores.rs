@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 /// The open stores of the scripts of one PHP thread.
 pub(super) struct OpenStores {
+    /// All stores of the configuration.
     pub(super) declared: Arc<Stores>,
     /// The thread's identity for `compute()`.
     pub(super) owner: u64,
@@ -16,8 +17,11 @@ pub(super) struct OpenStores {
     open: Vec<Arc<Store>>,
     /// The value that C reads, until the next call.
     pub(super) read: Option<Value>,
+    /// The number of the newest list; the first is 1.
     last_list: u64,
+    /// The lists that C walks through, by their numbers.
     pub(super) lists: HashMap<u64, Vec<Element>>,
+    /// The elements that this script computes now. Others that want one of them wait for its end.
     pub(super) computing: Vec<(Arc<Store>, Vec<u8>)>,
 }
 
@@ -49,6 +53,7 @@ impl OpenStores {
         Ok(position as u64 + 1)
     }
 
+    /// The store of this number. A number of an earlier PHP request is refused.
     pub(super) fn get(&self, id: u64) -> Result<Arc<Store>, Failure> {
         let position = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
         position
@@ -56,12 +61,14 @@ impl OpenStores {
             .ok_or_else(|| Failure::runtime("the store was opened by a script that has ended"))
     }
 
+    /// Keeps the elements while C walks through them; returns the number of the list.
     pub(super) fn list(&mut self, elements: Vec<Element>) -> u64 {
         self.last_list += 1;
         self.lists.insert(self.last_list, elements);
         self.last_list
     }
 
+    /// Ends a computation of this script. Those that wait for it read the element, or compute it themselves.
     pub(super) fn computed(&mut self, store: &Arc<Store>, key: &[u8]) {
         let own = |(computed, place): &(Arc<Store>, Vec<u8>)| Arc::ptr_eq(computed, store) && place == key;
         if let Some(position) = self.computing.iter().rposition(own) {
@@ -81,6 +88,7 @@ impl OpenStores {
     }
 }
 
+/// Names the stores that the script could have meant.
 fn not_declared(name: &[u8], scope: Option<&str>, declared: &Stores) -> Failure {
     let name = String::from_utf8_lossy(name);
     let names: Vec<String> = declared.seen_by(scope).iter().map(|store| format!("\"{}\"", store.name())).collect();

@@ -9,15 +9,20 @@ use std::sync::Arc;
 /// The tasks that a PHP request has sent or taken, and not released.
 #[derive(Default)]
 pub(super) struct OpenTasks {
+    /// The number of the newest task; the first is 1. Numbers are not used again, so an old handle finds nothing.
     last: u64,
+    /// By the number that C knows.
     pub(super) open: HashMap<u64, Open>,
 }
 
+/// A task that the script holds a handle of.
 pub(super) struct Open {
     pub(super) task: Arc<Task>,
+    /// Decides what the release of the handle does to the task.
     pub(super) side: Side,
 }
 
+/// What the script has to do with a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     /// Sent, in an HTTP request (the script may serve many).
@@ -29,12 +34,14 @@ pub(super) enum Side {
 }
 
 impl OpenTasks {
+    /// Returns the number by which C names the task.
     pub(super) fn add(&mut self, task: Arc<Task>, side: Side) -> u64 {
         self.last += 1;
         self.open.insert(self.last, Open { task, side });
         self.last
     }
 
+    /// The task of this number; a released one is over for its script.
     pub(super) fn get(&self, id: u64) -> Result<Arc<Task>, Failure> {
         self.open.get(&id).map(|open| open.task.clone()).ok_or_else(over)
     }
@@ -72,6 +79,7 @@ impl OpenTasks {
     }
 }
 
+/// The failure of a handle that no longer has a task.
 pub(super) fn over() -> Failure {
     Failure::runtime("the task is over")
 }

@@ -37,6 +37,7 @@ pub(super) fn set_running_release(version: &str) {
     RUNNING.get_or_init(|| version.to_owned());
 }
 
+/// The lines `floor SERIES VERSION SINCE REASON` of the table.
 fn floors() -> impl Iterator<Item = Floor> {
     RELEASES.lines().filter_map(|line| {
         let mut words = line.strip_prefix("floor ")?.splitn(4, ' ');
@@ -54,6 +55,7 @@ fn numbers(version: &str) -> [u32; 3] {
     [(); 3].map(|()| parts.next().unwrap_or(0))
 }
 
+/// The first two numbers of a version: flaws are fixed in each series on its own.
 fn series(version: &str) -> [u32; 2] {
     let [major, minor, _] = numbers(version);
     [major, minor]

@@ -27,10 +27,15 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Every thread enters.
 const OPEN: u8 = 0;
+/// The same; a restart is wanted, and the coordinator has not begun it.
 const WANTED: u8 = 1;
+/// Runs of workers end, and none starts. Classic requests still enter.
 const ENDING_RUNS: u8 = 2;
+/// No thread enters, until one may enter alone.
 const ENDING_ALL: u8 = 3;
+/// Every thread enters, because a script did not end. The drain starts again when it has.
 const GIVEN_UP: u8 = 4;
 
 /// Stops the PHP threads of the process between two PHP requests.
@@ -48,16 +53,21 @@ pub struct Safepoint {
     changed: Condvar,
 }
 
+/// The part of the safepoint that is under the lock.
 struct State {
+    /// Every PHP thread, running or not.
     members: Vec<Arc<Member>>,
     /// A coordinator carries drains out. Without one the gate stays open.
     coordinated: bool,
+    /// The server stops: no restart happens any more.
     stopped: bool,
+    /// The wanted restart; `None`: opcache need not be restarted.
     request: Option<RestartRequest>,
     /// A thread has entered alone and has not started yet.
     alone: bool,
     /// Why the current drain failed: the threads that must leave before the next one.
     stuck: Vec<Arc<Member>>,
+    /// The earliest time of the next restart; `None`: opcache was not restarted yet.
     not_before: Option<Instant>,
     restarts: Restarts,
 }
@@ -65,6 +75,7 @@ struct State {
 /// One PHP thread, as the safepoint sees it.
 pub(super) struct Member {
     name: String,
+    /// Runs of workers are ended first, because they may take long.
     mode: Mode,
     interrupt: Arc<Interrupt>,
     /// Between its `enter` and its `leave`. Written by its thread only; `SeqCst`, see the head of this file.
@@ -180,6 +191,7 @@ impl Safepoint {
 
     // ---- A PHP thread's side ----
 
+    /// Adds the calling thread. It starts outside.
     pub(super) fn join(&self, mode: Mode, interrupt: &Arc<Interrupt>) -> Arc<Member> {
         let name = std::thread::current().name().unwrap_or_default().to_owned();
         let member = Arc::new(Member { name, mode, interrupt: interrupt.clone(), inside: AtomicBool::new(false) });
@@ -187,6 +199,7 @@ impl Safepoint {
         member
     }
 
+    /// Removes a thread that ends. It may have been the last one that others waited for.
     pub(super) fn resign(&self, member: &Arc<Member>) {
         self.leave(member);
         self.locked().members.retain(|other| !Arc::ptr_eq(other, member));
@@ -275,6 +288,7 @@ impl Safepoint {
         }
     }
 
+    /// Notes a restart that is wanted, or counts it if one is wanted already.
     fn want(&self, state: &mut State, reason: Reason, by: impl FnOnce() -> String) {
         let reset = reason == Reason::Reset;
         match &mut state.request {
@@ -401,12 +415,14 @@ impl Safepoint {
         }
     }
 
+    /// Every change under the lock is complete before anything can panic, so the lock's poison is ignored.
     fn locked(&self) -> MutexGuard<'_, State> {
         // Every change under the lock is a plain store, so a panic leaves a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Whether a thread of this kind enters in this phase beside others.
 fn admits(phase: u8, mode: Mode) -> bool {
     match phase {
         ENDING_RUNS => mode == Mode::Classic,
@@ -443,6 +459,7 @@ impl State {
         }
     }
 
+    /// The threads that this step of the drain waits for. Reads with `SeqCst`, see the head of this file.
     fn inside(&self, which: DrainStep) -> impl Iterator<Item = &Arc<Member>> {
         let concerns = move |member: &&Arc<Member>| which == DrainStep::All || member.mode != Mode::Classic;
         self.members.iter().filter(concerns).filter(|member| member.inside.load(Ordering::SeqCst))
@@ -465,6 +482,7 @@ impl RestartRequest {
     }
 }
 
+/// What the restart was for, how long it took, and that it failed if it did.
 fn log_restarted(request: &RestartRequest, started: Started) {
     let (reason, by, asked) = (request.reason(), &request.by, request.asked);
     let duration_ms = request.since.elapsed().as_millis() as u64;

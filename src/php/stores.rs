@@ -17,6 +17,7 @@ use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Says which bound was reached, and the setting that raises it.
 fn full(store: &Store, full: Full) -> Failure {
     let name = store.name();
     Failure::runtime(match full {
@@ -32,6 +33,7 @@ fn full(store: &Store, full: Full) -> Failure {
     })
 }
 
+/// Names the element, because a script may increment several in one line.
 fn not_a_number(store: &Store, key: &[u8], error: NumberError) -> Failure {
     let (name, key) = (store.name(), String::from_utf8_lossy(key));
     Failure::runtime(match error {
@@ -45,17 +47,20 @@ fn expiry(ttl_s: f64) -> Expiry {
     if ttl_s < 0.0 { Expiry::Never } else { Expiry::After(time(ttl_s)) }
 }
 
+/// A number that is too large, or none, means forever.
 fn time(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 impl Context {
+    /// Copies a value of PHP. A value that cannot be stored is refused with its place in the array.
     fn value_of(&self, source: *const c_void) -> Result<Value, Failure> {
         // SAFETY: the value is an argument of the running call on this thread: it lives, and no code writes to it.
         let copied = unsafe { Value::copy_of(source.cast(), &EngineObjects, self.limits) };
         copied.map_err(refused)
     }
 
+    /// Refuses a key that is too long before anything is done with it.
     fn store_of(&self, id: u64, key: &[u8]) -> Result<Arc<Store>, Failure> {
         if key.len() > STORE_KEY_BYTES_MAX {
             return Err(Failure::value(format!(
@@ -79,6 +84,7 @@ impl Context {
         stored
     }
 
+    /// `is_read` decides whether C may show the value itself or copies it.
     fn store_get(&mut self, id: u64, key: &[u8], is_read: bool) -> Result<igor_stored, Failure> {
         let (value, mark) = self.store_of(id, key)?.get_marked(key);
         let stored = self.show(value, is_read);
@@ -87,6 +93,7 @@ impl Context {
         Ok(igor_stored { version_at, version, ..stored })
     }
 
+    /// Returns whether the element was stored: with `absent` only if there was none.
     fn store_set(
         &mut self,
         id: u64,
@@ -103,6 +110,7 @@ impl Context {
         Ok(stored.is_stored)
     }
 
+    /// Returns the sum. A missing element counts as 0.
     fn store_increment(&mut self, id: u64, key: &[u8], by: Number, ttl_s: f64) -> Result<Number, Failure> {
         let store = self.store_of(id, key)?;
         let sum = store.increment(key, by, expiry(ttl_s)).map_err(|error| full(&store, error))?;
@@ -135,6 +143,7 @@ impl Context {
         }
     }
 
+    /// Copies all elements before the first is stored, so a value that is refused changes nothing.
     fn store_merge(&mut self, id: u64, array: *const ZArray, replaces: bool) -> Result<(), Failure> {
         let store = self.stores.get(id)?;
         // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
@@ -143,6 +152,7 @@ impl Context {
         stored.map_err(|error| full(&store, error))
     }
 
+    /// Takes the elements at one moment; C reads them one by one from the list of this number.
     fn store_list(&mut self, id: u64, with_values: bool) -> Result<u64, Failure> {
         let store = self.stores.get(id)?;
         let elements = if with_values {
@@ -185,6 +195,8 @@ impl Context {
         }
     }
 
+    /// Stores what the script has computed; without a value the computation has failed. Both let the waiting scripts
+    /// continue.
     fn store_computed(&mut self, id: u64, key: &[u8], source: *const c_void, ttl_s: f64) -> Result<(), Failure> {
         let store = self.store_of(id, key)?;
         let stored = if source.is_null() {
@@ -202,6 +214,7 @@ impl Context {
     }
 }
 
+/// The failure of a value that cannot be stored.
 fn refused(refusal: crate::vars::Refusal) -> Failure {
     let message = format!("FrankenPHP\\SharedArray: {refusal}");
     if refusal.is_value_error() { Failure::value(message) } else { Failure::runtime(message) }
@@ -228,6 +241,7 @@ unsafe fn copied(array: *const ZArray, limits: Limits) -> Result<Vec<(Vec<u8>, V
     Ok(copies)
 }
 
+/// Which member of the C structure is set.
 fn kind(value: Option<&Value>) -> igor_stored_kind {
     match value {
         None => igor_stored_kind::IGOR_STORED_ABSENT,
@@ -258,6 +272,7 @@ fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
     stored
 }
 
+/// `exact` counts the elements one by one, without those that have expired.
 fn counts_of(store: &Store, exact: bool) -> igor_store_counts {
     let counts = store.counts();
     igor_store_counts {
@@ -273,10 +288,12 @@ fn counts_of(store: &Store, exact: bool) -> igor_store_counts {
     }
 }
 
+/// As the store takes it.
 fn number(by: &igor_number) -> Number {
     if by.is_float { Number::Float(by.real) } else { Number::Int(by.integer) }
 }
 
+/// As C gets it.
 fn igor_number_of(number: Number) -> igor_number {
     match number {
         Number::Int(integer) => igor_number { is_float: false, integer, real: 0.0 },

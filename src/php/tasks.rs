@@ -36,15 +36,18 @@ fn cut_off(cutoff: Cutoff<'_>) -> Failure {
     })
 }
 
+/// Names the workers in the order in which they wait.
 fn circle(names: &[String]) -> Failure {
     let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     Failure::runtime(format!("background workers wait for each other's tasks in a circle: {}", names.join(" -> ")))
 }
 
+/// The failure of a sender that reads on after it has given its task up.
 fn abandoned() -> Failure {
     Failure::runtime("the task is over: it was abandoned")
 }
 
+/// Why an update did not reach its sender.
 fn update_failed(error: UpdateError, cutoff: Cutoff<'_>) -> Failure {
     match error {
         UpdateError::Over => over(),
@@ -55,6 +58,7 @@ fn update_failed(error: UpdateError, cutoff: Cutoff<'_>) -> Failure {
 }
 
 impl Context {
+    /// Copies an array of PHP. `call` names the function in the message of a refusal.
     fn snapshot_of(&self, call: &str, array: *const ZArray) -> Result<Snapshot, Failure> {
         // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
         let copied = unsafe { Snapshot::copy_of(array, &super::objects::EngineObjects, self.limits) };
@@ -64,6 +68,7 @@ impl Context {
         })
     }
 
+    /// Waits for a place in the worker's queue, for `timeout` at most. Returns the number of the task.
     fn send(&mut self, name: &[u8], payload: *const ZArray, timeout: Option<Duration>) -> Result<u64, Failure> {
         let scope = self.scope.clone().ok_or_else(no_scope)?;
         let caller = self.work.slot().map(|slot| slot.name().to_vec());
@@ -77,6 +82,7 @@ impl Context {
         Ok(self.tasks.add(task, side))
     }
 
+    /// Waits for the next update. `None`: the task is complete, and all its updates were read.
     fn task_read(&mut self, id: u64, timeout: Option<Duration>) -> Result<Option<igor_reading>, Failure> {
         let task = self.tasks.get(id).map_err(|_| abandoned())?;
         let cutoff = Cutoff::of(&self.member);
@@ -98,6 +104,7 @@ impl Context {
         }
     }
 
+    /// Waits if the sender has not read the updates before.
     fn task_update(&mut self, id: u64, array: *const ZArray) -> Result<(), Failure> {
         let task = self.tasks.get(id)?;
         let update = self.snapshot_of("FrankenPHP\\ReceivedTaskHandle::update()", array)?;
@@ -105,6 +112,7 @@ impl Context {
         task.update(update, &cutoff).map_err(|error| update_failed(error, cutoff))
     }
 
+    /// Without a result it cannot fail: the task may be over already.
     fn task_complete(&mut self, id: u64, array: *const ZArray) -> Result<(), Failure> {
         let result = if array.is_null() {
             None
@@ -119,6 +127,7 @@ impl Context {
         task.complete(result).map_err(|error| update_failed(error, cutoff))
     }
 
+    /// A duplicate for the script. It becomes readable when there is something new.
     fn task_stream(&mut self, id: u64) -> Result<OwnedFd, Failure> {
         let open = self.tasks.open.get(&id).ok_or_else(over)?;
         let stream = if open.side == Side::Received { open.task.receiver_stream() } else { open.task.sender_stream() };
@@ -147,6 +156,7 @@ impl Context {
     }
 }
 
+/// Why a task was not sent, and what helps.
 fn send_failed(name: &[u8], timeout: Option<Duration>, error: SendError, cutoff: Cutoff<'_>) -> Failure {
     let name = String::from_utf8_lossy(name);
     match error {
@@ -172,6 +182,7 @@ fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
+/// A failure is kept for C to throw.
 fn verdict(context: &mut Context, result: Result<(), Failure>) -> igor_verdict {
     result.map_or_else(|failure| context.fail(failure), |()| igor_verdict::IGOR_OK)
 }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 /// Whether PHP's calls for timers come to the shim.
 static OURS: OnceCell<bool> = OnceCell::new();
 
+/// Asked once, because the answer cannot change.
 fn ours() -> bool {
     *OURS.get_or_init(|| {
         // SAFETY: asks the dynamic linker, and needs no PHP.
@@ -54,6 +55,7 @@ impl Drop for TimeLimits {
 
 /// A timer of the system, kept for the PHP thread that is about to make its own; nothing where PHP needs none.
 pub(super) struct Reserved {
+    /// Deleted by the drop; `None`: PHP makes no timers, because the shim replaces them.
     #[cfg(target_os = "linux")]
     timer: Option<libc::timer_t>,
 }

@@ -20,6 +20,7 @@ pub(super) enum Request {
 
 /// The requests of the server's loop, in order.
 pub(super) struct Requests {
+    /// From every [`Control`].
     receiver: mpsc::Receiver<Request>,
     /// A request that [`arrived`](Self::arrived) has received, for the next call of [`next`](Self::next).
     seen: Option<Request>,
@@ -109,19 +110,25 @@ fn lines(diagnostics: &[Diagnostic]) -> String {
 /// A handle to the running server. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Control {
+    /// The loop carries them out one after the other.
     requests: mpsc::Sender<Request>,
+    /// The running configuration; a reload replaces it.
     live: watch::Receiver<Arc<Live>>,
+    /// The reason of the stop, once it is decided.
     stop: Arc<watch::Sender<Option<&'static str>>>,
 }
 
 /// The server's end of a [`Control`].
 pub(super) struct Controlled {
+    /// For the loop.
     pub(super) requests: Requests,
+    /// Set by a reload.
     pub(super) live: watch::Sender<Arc<Live>>,
 }
 
 /// The signal that ends the server, with its reason. It can be awaited any number of times.
 pub(super) struct StopSignal {
+    /// Kept, so that the signal is never disconnected.
     sender: Arc<watch::Sender<Option<&'static str>>>,
     receiver: watch::Receiver<Option<&'static str>>,
 }

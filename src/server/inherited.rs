@@ -19,6 +19,7 @@ pub(super) struct InheritedSockets(Vec<Inherited>);
 struct Inherited {
     /// Its name in `LISTEN_FDNAMES`.
     name: Option<String>,
+    /// Or why this descriptor cannot be used.
     socket: io::Result<OwnedFd>,
 }
 

@@ -126,7 +126,9 @@ fn leave_without(_engine: &Engine, stuck: &Stuck) -> ! {
 pub(super) struct Server {
     /// The configuration file: absolute.
     pub(super) source: Option<PathBuf>,
+    /// What the admin interface and the coordinators see.
     pub(super) live: watch::Sender<Arc<Live>>,
+    /// One for each socket.
     pub(super) listeners: Vec<Listening>,
     /// The sockets that the service manager has opened.
     pub(super) inherited: InheritedSockets,
@@ -148,8 +150,11 @@ pub(super) struct Server {
 
 /// A listener and the handler of its next requests.
 pub(super) struct Listening {
+    /// The address in the configuration.
     pub(super) listener: Listener,
+    /// Ends when it is dropped.
     pub(super) running: RunningListener,
+    /// Held here too, so that a reload can wait until its requests have ended.
     pub(super) service: HttpService,
 }
 
@@ -178,9 +183,11 @@ impl Listening {
 
 /// The sockets, which are ready before PHP starts.
 struct Sockets {
+    /// The sockets of the sites.
     bound: Vec<(Listener, BoundListener)>,
     inherited: InheritedSockets,
     admin: Option<BoundAdmin>,
+    /// Of the stores.
     ports: Vec<BoundPort>,
     encryption: Encryption,
     challenges: Arc<Challenges>,
@@ -354,9 +361,12 @@ const OWN_SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc:
 
 /// Where they arrive.
 struct Signals {
+    /// SIGINT, as from Ctrl-C: stop.
     interrupt: Signal,
+    /// SIGTERM: stop.
     terminate: Signal,
     quit: Signal,
+    /// SIGHUP: reload.
     hangup: Signal,
 }
 

@@ -34,8 +34,11 @@ pub(super) async fn watch(control: Control) {
 struct Stall {
     /// The worker's name; empty for the classic threads.
     name: String,
+    /// Requests in the queue.
     waiting: usize,
+    /// How many serve it.
     threads: usize,
+    /// What the threads do, for the log.
     requests: Vec<String>,
 }
 

@@ -22,13 +22,17 @@ type Watched = Vec<(ScopeLabel, Vec<WatchPattern>)>;
 
 /// Watches files for the running configuration.
 pub(super) struct Watcher {
+    /// Restarts the workers.
     control: Control,
+    /// The patterns of each scope.
     watched: Watched,
+    /// `None`: no worker has a pattern.
     watching: Option<Watching>,
 }
 
 /// Ends with the value.
 struct Watching {
+    /// The task that waits for changes.
     restarting: JoinHandle<()>,
 }
 
@@ -43,6 +47,7 @@ impl Drop for Watching {
 struct Changes {
     /// Protects the set alone.
     scopes: Mutex<HashSet<ScopeLabel>>,
+    /// Wakes the task.
     added: Notify,
 }
 
@@ -132,6 +137,7 @@ fn note_path(changes: &Changes, watched: &Watched, path: &Path, comes: bool) {
 
 /// The system's watches of the directories of patterns.
 struct Watches {
+    /// The watcher of the operating system (inotify).
     system: RecommendedWatcher,
     /// Directories that did not exist at the last check.
     missing: BTreeSet<PathBuf>,

@@ -40,13 +40,18 @@ pub struct Activity {
     now: Mutex<Now>,
 }
 
+/// What a thread does now; its lock protects it.
 struct Now {
     state: ThreadState,
+    /// When the state began.
     since: Instant,
+    /// The number of the run of a worker's script; 0: there is none.
     run: u64,
+    /// How many requests the thread has served since it started.
     requests: u64,
     /// Kept between requests, so that a request allocates nothing for it.
     method: Vec<u8>,
+    /// Kept in the same way, and cut to `SHOWN_URI_BYTES_MAX`.
     uri: Vec<u8>,
 }
 
@@ -114,6 +119,7 @@ impl Activity {
         }
     }
 
+    /// Sets the state and what belongs to it. Returns how long the one before has lasted.
     fn change(&self, state: ThreadState, change: impl FnOnce(&mut Now)) -> Duration {
         let at = Instant::now();
         let mut now = self.now();
@@ -126,6 +132,7 @@ impl Activity {
         before
     }
 
+    /// Held for a few stores only, because every request takes it.
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,8 +14,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A group of PHP threads of one kind.
 pub struct ThreadGroup {
+    /// Of every thread; the name is completed by a number.
     options: ThreadOptions,
     shared: Arc<Shared>,
+    /// The number of the next thread. Numbers are not reused, so that a log names one thread only.
     numbers: AtomicUsize,
     /// Protects the list; threads are joined after it is released.
     members: Mutex<Vec<Joinable>>,
@@ -24,7 +26,9 @@ pub struct ThreadGroup {
 /// Shared by a group and each of its threads.
 #[derive(Default)]
 struct Shared {
+    /// What the threads run, for the log and the admin interface.
     identity: Identity,
+    /// Interrupted runs, counted once each. A group that succeeds another shares its counter.
     kills: Arc<AtomicU64>,
 }
 
@@ -39,6 +43,7 @@ pub struct Identity {
     pub script: Option<PathBuf>,
 }
 
+/// A thread and the handle that waits for its end.
 struct Joinable {
     thread: Arc<GroupThread>,
     handle: JoinHandle<()>,
@@ -46,10 +51,15 @@ struct Joinable {
 
 /// One thread, for operators and for ending its scripts.
 struct GroupThread {
+    /// For the identity and the counter.
     thread_group: Arc<Shared>,
+    /// Unique in the group.
     number: usize,
+    /// The group's name and the number, as debuggers show it.
     name: String,
+    /// Written by the thread, read by observers.
     activity: Arc<Activity>,
+    /// Ends the thread's script.
     interrupt: Arc<Interrupt>,
     /// The run that was last interrupted; 0: none. A run is interrupted repeatedly, but counted once.
     killed: AtomicU64,
@@ -75,6 +85,7 @@ impl GroupThread {
         }
     }
 
+    /// Until when it is not interrupted.
     fn spared(&self) -> Option<Instant> {
         *self.spared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,6 +106,7 @@ impl GroupThread {
         );
     }
 
+    /// The thread and the place of its script, for a log.
     fn stuck(&self) -> Stuck {
         Stuck { thread: self.name.clone(), place: self.interrupt.place() }
     }
@@ -132,12 +144,15 @@ pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> 
 #[derive(Default)]
 pub struct Runs(Vec<OneRun>);
 
+/// A thread, and the run that it was in.
 struct OneRun {
     thread: Arc<GroupThread>,
+    /// Of the interrupt: another number means that the run has ended.
     generation: u64,
 }
 
 impl OneRun {
+    /// Whether the same run is still there.
     fn goes_on(&self) -> bool {
         self.thread.interrupt.generation() == Some(self.generation)
     }
@@ -173,6 +188,7 @@ impl ThreadGroup {
         Self::with(options, Shared { identity, kills: self.shared.kills.clone() })
     }
 
+    /// The group has no thread yet.
     fn with(options: ThreadOptions, shared: Shared) -> Self {
         Self { options, shared: Arc::new(shared), numbers: AtomicUsize::new(0), members: Mutex::new(Vec::new()) }
     }
@@ -265,12 +281,14 @@ impl ThreadGroup {
         }
     }
 
+    /// The threads that have not ended, with the places of their scripts.
     fn stuck(&self) -> Vec<Stuck> {
         let members = self.members();
         let alive = members.iter().filter(|member| !member.handle.is_finished());
         alive.map(|member| member.thread.stuck()).collect()
     }
 
+    /// Waits for every thread. One that panicked is logged, because it is a defect.
     fn join(&self) {
         let members = std::mem::take(&mut *self.members());
         for member in members {
@@ -280,6 +298,7 @@ impl ThreadGroup {
         }
     }
 
+    /// No code under this lock can panic half-way.
     fn members(&self) -> std::sync::MutexGuard<'_, Vec<Joinable>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,13 +16,18 @@ struct Queued {
 
 /// A queue with a stop signal. Threads take jobs from it; senders add them.
 pub struct JobQueue {
+    /// Kept here too, so that the queue is never disconnected by it.
     sender: Sender<Queued>,
     receiver: Receiver<Queued>,
+    /// The most jobs that wait; one more is refused.
     capacity: usize,
     /// Dropping the sender is the signal; protects the `Option` alone.
     stop: Mutex<Option<Sender<Infallible>>>,
+    /// Disconnected when `stop` is dropped.
     stopped: Receiver<Infallible>,
+    /// New jobs are refused: for good after `close`, or until `reopen` after `refuse`.
     closed: AtomicBool,
+    /// Only displayed, so it is `Relaxed`.
     waiting_threads: AtomicUsize,
 }
 
@@ -34,8 +39,11 @@ pub(crate) struct Refused(#[expect(dead_code, reason = "held to be dropped")] Ve
 
 /// The result of a thread's wait.
 pub(crate) enum Taken {
+    /// A job that was not withdrawn, and the scope of its block.
     Job(Box<dyn crate::exchange::Exchange>, Arc<dyn Scope>),
+    /// The queue was closed, or another signal said so.
     Stop,
+    /// The thread was idle for as long as it may be.
     Idle,
 }
 
@@ -100,6 +108,7 @@ impl JobQueue {
         if self.closed.load(Ordering::Acquire) { self.empty() } else { Refused::default() }
     }
 
+    /// Takes all waiting jobs out.
     fn empty(&self) -> Refused {
         fence(Ordering::SeqCst);
         Refused(self.receiver.try_iter().collect())
@@ -125,6 +134,7 @@ impl JobQueue {
         }
     }
 
+    /// Jobs come first: a queue that is closed is still emptied.
     fn wait(&self, idle: Option<Duration>, also_stop: [&Receiver<Infallible>; 2]) -> Result<Queued, RecvTimeoutError> {
         let timeout = idle.map_or_else(never, crossbeam_channel::after);
         select_biased! {
@@ -147,9 +157,12 @@ impl JobQueue {
     }
 }
 
+/// The end of the queue for one block.
 struct QueueSender {
     queue: Arc<JobQueue>,
+    /// Travels with each job, so that its script sees the workers of the block.
     scope: Arc<dyn Scope>,
+    /// Called after each queued job.
     on_offer: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 

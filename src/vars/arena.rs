@@ -25,17 +25,23 @@ pub(super) const TEETH: u32 = if cfg!(feature = "teeth") { STR_PERMANENT } else 
 /// The reference count of values that the engine never counts.
 const UNCOUNTED: u32 = 2;
 
+/// Writes the copy in one walk, in the order of the plan.
 struct Writer<'a> {
+    /// Where the arena starts.
     base: *mut u8,
+    /// The plans of the arrays, in the order of the walk.
     arrays: &'a [ArrayPlan],
     /// Source array => the offset of its copy, for those that may recur and have been written.
     written_arrays: PointerMap,
     /// The written strings that may recur.
     string_offsets: &'a PointerMap,
+    /// Source string => the offset of its copy.
     written_strings: PointerMap,
+    /// The index of the next plan.
     next_array: usize,
     /// The position of the walk, in the order in which the plan reserved places.
     cursor: usize,
+    /// Knows the class and the case of an enum object.
     objects: &'a dyn Objects,
 }
 
@@ -63,6 +69,7 @@ pub(super) unsafe fn write(source: *const ZArray, plan: &Plan, objects: &dyn Obj
 }
 
 impl Writer<'_> {
+    /// The next bytes of the arena. The plan has counted the same bytes, so they are there.
     fn take(&mut self, bytes: usize) -> *mut u8 {
         let offset = self.cursor;
         self.cursor += bytes;
@@ -223,6 +230,7 @@ fn remember(map: &mut PointerMap, address: usize, offset: usize) {
     debug_assert_eq!(inserted, Ok(()), "pass 2 met something that pass 1 had not");
 }
 
+/// The hash flags as the engine sets them for an immutable array.
 fn flags(plan: ArrayPlan) -> u32 {
     let form = if plan.used == 0 {
         HASH_UNINITIALIZED

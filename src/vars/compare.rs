@@ -21,7 +21,9 @@ pub(super) unsafe fn same(
     unsafe { comparison.arrays(source, published, depth) }
 }
 
+/// Walks the source and the snapshot side by side.
 struct Comparison<'a> {
+    /// Knows the class and the case of an enum object of the source.
     objects: &'a dyn Objects,
     /// Arrays that were found to equal each other, so that a shared pair is compared once.
     known: PairSet,

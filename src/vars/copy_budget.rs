@@ -18,6 +18,7 @@ pub enum Budget {
 /// What all threads' pins share.
 #[derive(Default)]
 pub struct CopyBudget {
+    /// Of all threads together. Exceeds the budget only by what was charged, not reserved.
     replaced_bytes: AtomicUsize,
     /// Protects the set of reported scripts.
     told: Mutex<HashSet<Told>>,

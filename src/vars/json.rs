@@ -22,17 +22,20 @@ pub(super) unsafe fn value(value: *const Zval) -> String {
     into
 }
 
+/// As short as the number allows: it reads back as the same number.
 pub(super) fn float(float: f64) -> String {
     // JSON has no form for infinite numbers and NAN.
     if float.is_finite() { format!("{float:?}") } else { "null".to_owned() }
 }
 
+/// A text of JSON with its quotes.
 pub(super) fn text(bytes: &[u8]) -> String {
     let mut into = String::new();
     write_text(&mut into, bytes);
     into
 }
 
+/// Bytes that are not UTF-8 become replacement characters, because JSON is text.
 fn write_text(into: &mut String, bytes: &[u8]) {
     into.push('"');
     for sign in String::from_utf8_lossy(bytes).chars() {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Alignment of every arena: that of the engine's own allocator, which its strings and arrays rely on.
 const ALIGNMENT: usize = 8;
 
+/// Read at each allocation; a block remembers in which mode it was made.
 static HARDENED: AtomicBool = AtomicBool::new(false);
 
 /// Turns hardened mode on or off for later snapshots.
@@ -46,7 +47,9 @@ pub(super) fn push<T>(vec: &mut Vec<T>, element: T) -> Result<(), NoMemory> {
 /// A block of memory that other threads may read once it is sealed.
 pub(super) struct Memory {
     base: NonNull<u8>,
+    /// As asked for; the block is at least [`ALIGNMENT`] long.
     bytes: usize,
+    /// Whether it is a mapping that can be made read-only, and not memory of the allocator.
     mapped: bool,
 }
 
@@ -62,6 +65,7 @@ impl Memory {
         if hardened() { Self::map(bytes) } else { Self::from_heap(bytes) }
     }
 
+    /// The usual way: fast, and shared with everything else.
     fn from_heap(bytes: usize) -> Option<Self> {
         let layout = Layout::from_size_align(bytes.max(ALIGNMENT), ALIGNMENT).ok()?;
         // SAFETY: the layout's size is not zero.

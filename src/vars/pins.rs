@@ -63,22 +63,27 @@ pub enum Serve {
 
 /// A version that the script may still read.
 struct Pin {
+    /// Only compared, never read.
     slot: *const Slot,
     snapshot: Arc<Snapshot>,
 }
 
 /// The pins of a PHP thread for its current PHP request.
 pub struct Pins {
+    /// Whether its PHP requests may last for days, as those of workers do.
     long_lived: bool,
     policy: Policy,
+    /// Shared by all threads.
     copy_budget: Arc<CopyBudget>,
     /// Slots that the C side's cache may point to.
     slots: Vec<Arc<Slot>>,
+    /// The versions that scripts read in place, older ones of a slot before newer ones.
     exposed: Vec<Pin>,
     /// Snapshots that are being copied; a copy may run user code that reads again, so there can be several.
     copying: Vec<Arc<Snapshot>>,
     /// The exposed arenas that belong to no slot, by the address of their root.
     alone: HashMap<usize, Arc<Snapshot>>,
+    /// What this PHP request has taken from the budgets.
     replaced_bytes: usize,
 }
 
@@ -160,6 +165,7 @@ impl Pins {
         Serve::Exposed
     }
 
+    /// The last one in the list.
     fn newest_exposed(&self, slot: &Arc<Slot>) -> Option<&Pin> {
         self.exposed.iter().rev().find(|pin| std::ptr::eq(pin.slot, Arc::as_ptr(slot)))
     }
@@ -184,6 +190,7 @@ impl Pins {
         serve
     }
 
+    /// Decides about a snapshot that belongs to no slot, such as an element of a store.
     fn decide_alone(&mut self, snapshot: &Arc<Snapshot>) -> Serve {
         let bounded = self.long_lived && self.policy.mode == Mode::Auto;
         let bytes = snapshot.bytes();

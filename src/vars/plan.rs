@@ -34,10 +34,13 @@ impl Default for Limits {
 pub(super) struct ArrayPlan {
     /// Offset of the `zend_array`; its hash part and elements follow it.
     pub(super) offset: usize,
+    /// Elements for which the engine reserves room; a power of two.
     pub(super) table_size: u32,
     /// Elements to write: for a packed array with the holes, else without.
     pub(super) used: u32,
+    /// Whether the keys are 0, 1, 2 …, so that no hash part is needed.
     pub(super) packed: bool,
+    /// Whether an enum case is in it or below it: then a read makes the case's object first.
     pub(super) leads_to_enum: bool,
 }
 
@@ -47,6 +50,7 @@ impl ArrayPlan {
         if self.packed || self.used == 0 { 2 } else { self.table_size as usize * 2 }
     }
 
+    /// Of the header, the hash part and the elements.
     fn bytes(&self) -> usize {
         let element = if self.packed { size_of::<Zval>() } else { size_of::<Bucket>() };
         size_of::<ZArray>() + self.hash_entries() * size_of::<u32>() + self.used as usize * element
@@ -74,9 +78,11 @@ pub(super) fn string_bytes(len: usize) -> usize {
     (size_of::<ZString>() + len + 1).next_multiple_of(8)
 }
 
+/// Walks the source, and reserves a place for everything in it.
 struct Planner<'a> {
     plan: Plan,
     objects: &'a dyn Objects,
+    /// What the configuration allows.
     limits: Limits,
 }
 
@@ -103,6 +109,7 @@ pub(super) unsafe fn plan(source: *const ZArray, objects: &dyn Objects, limits: 
 }
 
 impl Planner<'_> {
+    /// Returns the offset of the next `bytes`.
     fn reserve(&mut self, bytes: usize) -> Result<usize, Refusal> {
         let offset = self.plan.bytes;
         match offset.checked_add(bytes) {
@@ -114,6 +121,7 @@ impl Planner<'_> {
         }
     }
 
+    /// The bytes that were planned so far say how large the array is at least.
     fn no_memory(&self, _: NoMemory) -> Refusal {
         Refusal::new(Reason::OutOfMemory(self.plan.bytes))
     }
@@ -226,6 +234,7 @@ impl ArrayPlan {
     }
 }
 
+/// Adds the key to the path of a refusal, on the way out of the walk.
 fn at_key(refusal: Refusal, key: Key) -> Refusal {
     match key {
         Key::Index(index) => refusal.at_index(index),

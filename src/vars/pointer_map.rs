@@ -9,10 +9,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// Entries without hashing: up to this number, comparing each one is faster.
 const IN_LINE: usize = 12;
 
+/// A map from addresses to numbers. Most arrays share little, so the first entries need no allocation.
 #[derive(Default)]
 pub(super) struct PointerMap {
+    /// The first entries, searched one by one.
     line: [(usize, usize); IN_LINE],
+    /// Entries of `line`.
     used: usize,
+    /// The entries that `line` has no room for.
     more: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
 }
 
@@ -55,11 +59,13 @@ impl PointerMap {
 #[derive(Default)]
 pub(super) struct PairSet {
     line: [(usize, usize); IN_LINE],
+    /// Entries of `line`.
     used: usize,
     more: HashSet<(usize, usize), BuildHasherDefault<AddressHasher>>,
 }
 
 impl PairSet {
+    /// The order in the pair counts: the source comes first.
     pub(super) fn contains(&self, pair: (usize, usize)) -> bool {
         self.line[..self.used].contains(&pair) || (!self.more.is_empty() && self.more.contains(&pair))
     }
@@ -79,6 +85,7 @@ impl PairSet {
     }
 }
 
+/// Addresses need no defence against chosen collisions, and are spread by one multiplication.
 #[derive(Default)]
 struct AddressHasher(u64);
 

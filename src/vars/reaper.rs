@@ -8,6 +8,7 @@ use crate::signals::SignalMask;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use once_cell::sync::Lazy;
 
+/// Started with the first snapshot that it frees.
 static REAPER: Lazy<Option<Sender<Arc<Snapshot>>>> = Lazy::new(|| {
     let (sender, receiver) = bounded::<Arc<Snapshot>>(REAPER_QUEUE_MAX);
     let started = std::thread::Builder::new().name("igor-reaper".into()).spawn(move || {

@@ -10,9 +10,11 @@ pub struct Refusal {
     root: &'static str,
     /// The path to the value, innermost key last.
     path: Vec<PathKey>,
+    /// What is wrong at that place.
     reason: Reason,
 }
 
+/// A key on the way to the refused value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathKey {
     Index(i64),
@@ -54,6 +56,7 @@ impl Refusal {
         self
     }
 
+    /// Called on the way out of the walk, so the outermost key comes last and is put first.
     pub(super) fn at_name(mut self, name: &[u8]) -> Self {
         if !self.is_value_error() {
             return self;

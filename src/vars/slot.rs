@@ -25,14 +25,18 @@ pub struct Published {
 /// The place of one worker's snapshots.
 #[repr(C)]
 pub struct Slot {
+    /// The first field, because C reads it with every repeated read.
     version: AtomicU64,
+    /// As PHP hashes the name; C compares it before the name.
     name_hash: u64,
+    /// Not terminated by a NUL.
     name_start: *const u8,
     name_len: usize,
     /// Owns the bytes that `name_start` points to.
     name: Box<[u8]>,
     /// Protects the newest snapshot and the time of its publish.
     current: Mutex<Option<(Published, Instant)>>,
+    /// A reload has removed or replaced the worker: readers look the name up again.
     withdrawn: atomic::AtomicBool,
     counters: SlotCounters,
 }
@@ -140,6 +144,7 @@ impl Slot {
         self.withdrawn.load(Ordering::Relaxed)
     }
 
+    /// Every change under the lock is one assignment, so the lock's poison is ignored.
     fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {
         // A panic cannot leave the pair half-written, so a poisoned lock is usable.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)

@@ -15,8 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// An immutable deep copy of an array, in the engine's own form.
 pub struct Snapshot {
     memory: Memory,
+    /// Of the arena.
     bytes: usize,
+    /// Whether something in it occurs more than once: a copy must then remember what it has copied.
     shared: bool,
+    /// Whether an enum case is in it.
     enums: bool,
     /// Whether a newer version has replaced it. Only the metrics read it, so it is not part of the models.
     replaced: AtomicBool,

@@ -22,7 +22,9 @@ pub(super) enum Key {
 
 /// The elements of an array in order, holes left out. The values are as the engine keeps them (see [`plain`]).
 pub(super) struct Elements {
+    /// Must live, unwritten, as long as this iterator.
     array: *const ZArray,
+    /// The next place, holes included.
     position: u32,
 }
 

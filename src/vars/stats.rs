@@ -6,9 +6,13 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+/// All snapshots that exist.
 static LIVE: Amount = Amount::none();
+/// Those that a newer version has replaced.
 static PINNED: Amount = Amount::none();
+/// Reads that got a copy.
 static COPIES: AtomicU64 = AtomicU64::new(0);
+/// Those of them that a used-up budget forced.
 static COPIES_FORCED: AtomicU64 = AtomicU64::new(0);
 
 /// The snapshots of the process at one moment. The numbers are read one by one, so they may be slightly inconsistent
@@ -43,11 +47,13 @@ pub fn stats() -> MemoryStats {
 
 /// A number of snapshots and their bytes.
 struct Amount {
+    /// How many there are.
     count: AtomicUsize,
     bytes: AtomicUsize,
 }
 
 impl Amount {
+    /// A constant, because the numbers are statics.
     const fn none() -> Self {
         Self { count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
     }
@@ -63,14 +69,17 @@ impl Amount {
     }
 }
 
+/// A snapshot exists from now on.
 pub(super) fn made(bytes: usize) {
     LIVE.add(bytes);
 }
 
+/// A newer version has taken the place of a snapshot of this size.
 pub(super) fn replaced(bytes: usize) {
     PINNED.add(bytes);
 }
 
+/// A snapshot no longer exists.
 pub(super) fn freed(bytes: usize, was_replaced: bool) {
     if was_replaced {
         PINNED.subtract(bytes);
@@ -78,6 +87,7 @@ pub(super) fn freed(bytes: usize, was_replaced: bool) {
     LIVE.subtract(bytes);
 }
 
+/// A read got a copy; `forced`: only because a budget is used up.
 pub(super) fn copied(forced: bool) {
     COPIES.fetch_add(1, Ordering::Relaxed);
     if forced {

@@ -8,9 +8,13 @@ use super::source::{Elements, Key};
 use std::collections::HashSet;
 use std::ops::Range;
 
+/// Checks every rule of the layout, in debug builds and under hardened memory.
 struct Walker {
+    /// The addresses that pointers may have.
     arena: Range<usize>,
+    /// The addresses that were visited, so that a shared part is checked once.
     seen: HashSet<usize>,
+    /// There was no memory for `seen`, so the check is incomplete.
     no_memory: bool,
 }
 
@@ -38,6 +42,7 @@ impl Walker {
         !self.no_memory && self.seen.insert(address)
     }
 
+    /// Panics if something is not inside of the arena, or not aligned to 8 bytes.
     fn inside<T>(&self, what: &str, pointer: *const T, bytes: usize) {
         let address = pointer as usize;
         assert!(

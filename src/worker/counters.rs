@@ -40,10 +40,12 @@ pub(super) struct LastPublish {
 }
 
 impl LastPublish {
+    /// Nothing was published yet.
     pub(super) fn never() -> Self {
         Self { at_ms: AtomicU64::new(0) }
     }
 
+    /// Called at every publish, so it must cost nothing.
     pub(super) fn note(&self) {
         self.at_ms.store(coarse::milliseconds(), Ordering::Relaxed);
     }
@@ -79,9 +81,13 @@ mod coarse {
 /// The counters of an HTTP worker's threads. `Relaxed` everywhere: numbers that nothing synchronises by.
 #[derive(Debug, Default)]
 pub(super) struct HttpCounters {
+    /// Requests that a script has served.
     requests: AtomicU64,
+    /// Time that scripts spent on requests. 64 bits hold 584 years.
     request_nanos: AtomicU64,
+    /// See [`HttpCounts::crashes`].
     crashes: AtomicU64,
+    /// See [`HttpCounts::restarts`].
     restarts: AtomicU64,
 }
 
@@ -99,6 +105,7 @@ pub struct HttpCounts {
 }
 
 impl HttpCounters {
+    /// A request was served in this time.
     pub(super) fn request(&self, took: Duration) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.request_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -112,6 +119,7 @@ impl HttpCounters {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Read one after the other, so they may belong to slightly different moments.
     pub(super) fn counts(&self) -> HttpCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         HttpCounts {

@@ -7,15 +7,20 @@ use std::time::Duration;
 /// The last failed run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LastFailure {
+    /// 255 after a fatal error or an uncaught exception.
     pub(super) exit_status: i32,
+    /// What PHP reported last, if it was fatal.
     pub(super) error: Option<ScriptError>,
 }
 
 /// The facts that every message about a worker names.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
+    /// As declared, or as the catch-all was asked for.
     pub(super) name: &'a str,
+    /// The script.
     pub(super) file: &'a Path,
+    /// The label of the scope.
     pub(super) scope: &'a str,
 }
 
@@ -149,6 +154,7 @@ pub(super) fn boot_failed_of_http(attempts: u32, last: &LastFailure) -> String {
     failed_before(attempts, last, "frankenphp_handle_request()")
 }
 
+/// `readying_call` is the call that would have made the worker ready.
 fn failed_before(attempts: u32, last: &LastFailure, readying_call: &str) -> String {
     let times = if attempts == 1 { "1 failed attempt".to_owned() } else { format!("{attempts} failed attempts") };
     let status = last.exit_status;
@@ -161,10 +167,12 @@ fn failed_before(attempts: u32, last: &LastFailure, readying_call: &str) -> Stri
     }
 }
 
+/// Separated by commas.
 fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
 
+/// With at most three decimals.
 fn seconds(duration: Duration) -> String {
     format!("{} s", (duration.as_secs_f64() * 1000.0).round() / 1000.0)
 }

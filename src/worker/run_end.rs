@@ -9,26 +9,35 @@ use std::time::Duration;
 /// The kind of worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Every failed run counts.
     Background,
+    /// Only failed boots count: a request that fails must not take the worker down.
     Http,
 }
 
 /// The pending request to the script when its run ended. Then its end is not a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
+    /// The script ended by itself.
     Nothing,
+    /// By an operator, a reload, a change of files, or opcache.
     Restart,
+    /// The worker or the server stops.
     Stop,
 }
 
 /// A run that has ended.
 pub(super) struct RunEnd<'a> {
     pub(super) kind: Kind,
+    /// The name, for the log.
     pub(super) worker: &'a str,
     /// The label of the scope, for the log.
     pub(super) scope: Option<&'a str>,
+    /// The number of the thread in its group.
     pub(super) thread: usize,
+    /// The number of the run on this thread.
     pub(super) run: u64,
+    /// Decides whether the end is the script's own.
     pub(super) asked: Asked,
     /// How long the run took in all.
     pub(super) lasted: Duration,
@@ -135,6 +144,7 @@ impl RunEnd<'_> {
         self.kind == Kind::Http && self.ready_for.is_some()
     }
 
+    /// The words with which a record begins.
     fn script(&self) -> &'static str {
         match self.kind {
             Kind::Background => "background worker",

@@ -33,14 +33,19 @@ pub struct ScopeConfig {
 /// The background workers of one scope. It outlives reloads, which change its workers; so a running script sees the
 /// current declarations.
 pub struct ScopeWorkers {
+    /// As the log and the admin interface show it.
     label: String,
     /// Protects the declarations and the map; never held while a worker is started or stopped.
     inner: RwLock<Inner>,
 }
 
+/// What a reload replaces.
 struct Inner {
+    /// For the workers that are made later.
     shared: Shared,
+    /// Of the declared workers, for messages that list them.
     names: Vec<String>,
+    /// Makes workers for other names; `None`: other names are refused.
     catch_all: Option<CatchAll>,
     /// The declared workers and those that the catch-all has started.
     workers: HashMap<Box<[u8]>, Arc<Background>>,
@@ -164,22 +169,27 @@ impl ScopeWorkers {
         Arc::new(ScopeView { own: self.clone(), global: None })
     }
 
+    /// Held for a lookup only.
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Held while workers are made or replaced, which starts no thread.
     fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// By the name that a script has passed, which need not be text.
     fn find(&self, name: &[u8]) -> Option<Arc<Background>> {
         self.read().workers.get(name).cloned()
     }
 
+    /// Whether workers of other names may be started.
     fn has_catch_all(&self) -> bool {
         self.read().catch_all.is_some()
     }
 
+    /// Names the workers that are declared.
     fn not_declared(&self, name: &[u8]) -> Failure {
         self.read().not_declared(name, &self.label)
     }
@@ -250,6 +260,7 @@ impl Inner {
 
 /// A scope as a script sees it.
 pub struct ScopeView {
+    /// Of the script's block.
     own: Arc<ScopeWorkers>,
     /// The scope to use if its own declares nothing.
     global: Option<Arc<ScopeWorkers>>,
@@ -269,6 +280,7 @@ impl ScopeView {
         }
     }
 
+    /// The calling background worker itself, for the graph of waits.
     fn caller(&self, caller: Option<&[u8]>) -> Option<Arc<Background>> {
         caller.and_then(|name| self.declared().find(name))
     }
@@ -283,6 +295,7 @@ impl ScopeView {
         worker.start(&self.declared().view()).or_else(|failure| if worker.is_ready() { Ok(()) } else { Err(failure) })
     }
 
+    /// Continues with the successor if a reload replaces the worker meanwhile.
     fn await_ready(
         &self,
         mut worker: Arc<Background>,
@@ -306,6 +319,7 @@ impl ScopeView {
         }
     }
 
+    /// Fails at once if the caller would wait for itself.
     fn await_one(
         worker: &Arc<Background>,
         caller: Option<&Arc<Background>>,

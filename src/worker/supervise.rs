@@ -34,6 +34,7 @@ pub enum Next {
 /// The count of failures in a row. The state behind the decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Failures {
+    /// Reset by a run that has lasted long enough.
     count: u32,
 }
 

@@ -16,10 +16,13 @@ pub struct Waits {
     edges: Mutex<HashMap<Node, Vec<Edge>>>,
 }
 
+/// One wait.
 struct Edge {
+    /// The worker that is waited for.
     to: Node,
     /// As many waits of this kind leave the worker no thread that could end the circle.
     threads: usize,
+    /// For the message that lists the circle.
     from_name: String,
     to_name: String,
 }
@@ -70,7 +73,9 @@ pub struct Waiter {
 /// The threads that wait for one worker; the worker's lock protects it. There are at most as many as PHP threads.
 #[derive(Default)]
 pub(super) struct Waiters {
+    /// The number of the last ticket.
     tickets: u64,
+    /// The ticket, the thread's name, and when it began to wait.
     list: Vec<(u64, String, Instant)>,
 }
 
@@ -83,6 +88,7 @@ impl Waiters {
         self.tickets
     }
 
+    /// The wait has ended.
     pub(super) fn leave(&mut self, ticket: u64) {
         self.list.retain(|(other, ..)| *other != ticket);
     }

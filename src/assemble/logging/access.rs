@@ -28,13 +28,19 @@ pub(in super::super) fn access_log(site: &Site, global: &Global) -> std::io::Res
     Ok(if sinks.is_empty() { AccessLog::Off } else { AccessLog::Sinks(sinks.into()) })
 }
 
+/// One log that a site writes to.
 struct Sink {
     writer: LogWriter,
     format: LogFormat,
+    /// How its time, duration and level are written.
     style: LogStyle,
+    /// Applied to each record before it is written.
     filters: Filters,
+    /// Only records of these hosts are written; empty: all.
     hostnames: Vec<String>,
+    /// Whether cookies and authorizations are written as they are.
     credentials: bool,
+    /// Whether records of successful requests are written, too.
     wants_info: bool,
     /// The process's log also has a filter that the environment can set.
     is_of_process: bool,

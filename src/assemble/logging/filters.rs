@@ -12,6 +12,7 @@ use crate::config::{LogFilter, LogFilterOp, LogValueOp};
 pub(super) struct Filters(Vec<Filter>);
 
 struct Filter {
+    /// The names of the fields on the way to the value.
     path: Vec<String>,
     op: Op,
 }

@@ -26,6 +26,7 @@ pub(crate) fn lost_records() -> u64 {
 #[derive(Clone)]
 pub(super) struct LogWriter {
     target: Target,
+    /// Whether records are JSON; then each is one line.
     is_json: bool,
 }
 

@@ -15,7 +15,9 @@ use crate::config::LogRoll;
 pub(super) struct RollingFile {
     path: PathBuf,
     file: File,
+    /// The bytes of the file, counted here: asking the system at each record would cost a call.
     length: u64,
+    /// When the file is replaced by an empty one; `None`: never.
     roll: Option<LogRoll>,
     /// The number of files rotated since the clean-up thread last looked; 0: no such thread runs.
     untidied: Arc<AtomicUsize>,
@@ -73,7 +75,7 @@ impl RollingFile {
     }
 }
 
-/// Tidies again while files were put aside meanwhile. `untidied` is 0 at the end: the next file starts a thread again.
+/// Tidies until no further file has come meanwhile. `untidied` is 0 at the end, so the next file starts another thread.
 fn tidy_until_done(path: &Path, roll: LogRoll, untidied: &AtomicUsize) {
     loop {
         let seen = untidied.load(Ordering::Acquire);

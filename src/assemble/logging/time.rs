@@ -7,11 +7,13 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 /// A moment, taken apart.
 struct Moment {
     year: i64,
+    /// 0 is January.
     month: usize,
     day: u64,
     hour: u64,
     minute: u64,
     second: u64,
+    /// Since the last full second.
     nanoseconds: u32,
 }
 

@@ -80,17 +80,23 @@ pub(super) struct LogNotes {
 
 /// The record of a request and its response; logged when it is dropped.
 pub struct AccessRecord {
+    /// The sinks that get the record.
     log: AccessLog,
     /// When the request came.
     pub time: SystemTime,
+    /// For the duration: `time` may jump.
     started: Instant,
     /// The method.
     pub method: Method,
+    /// As the client sent it, before any rewrite.
     uri: Uri,
     /// The version of HTTP.
     pub version: Version,
+    /// The header field, with the port.
     host: Option<HeaderValue>,
+    /// Kept on its own, because lines of text have it without the other fields.
     user_agent: Option<HeaderValue>,
+    /// Kept in the same way.
     referrer: Option<HeaderValue>,
     /// All fields of the request, if a sink wants them.
     pub request_headers: Option<HeaderMap>,
@@ -110,6 +116,7 @@ pub struct AccessRecord {
     pub bytes: u64,
     /// The length of the body; `None` if it is only known at the end.
     expected: Option<u64>,
+    /// Whether the whole body was sent.
     ended: bool,
     /// `log_append`: more fields, in order.
     pub appended: Vec<(String, String)>,

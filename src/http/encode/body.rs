@@ -34,6 +34,7 @@ fn whole_of(format: EncodeFormat, bytes: &[u8]) -> io::Result<Vec<u8>> {
 /// A body that is compressed while it is sent.
 struct Compressed {
     format: EncodeFormat,
+    /// The body as its handler made it.
     inner: ResponseBody,
     /// Bytes of `inner` that are not compressed yet.
     pending: Bytes,
@@ -41,6 +42,7 @@ struct Compressed {
     compressor: Option<Compressor>,
     /// Bytes were written since the last flush.
     is_dirty: bool,
+    /// The last compressed bytes were returned.
     is_ended: bool,
 }
 

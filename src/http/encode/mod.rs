@@ -24,6 +24,7 @@ pub(super) struct Encoding<'s> {
     settings: &'s Encode,
     /// The client's preferred format; `None`: it accepts none of them.
     format: Option<EncodeFormat>,
+    /// A response to HEAD has the header fields of a compressed one, and no body.
     is_head: bool,
     /// Whether the condition of the request named a compressed representation.
     is_revalidation: bool,

@@ -23,8 +23,11 @@ pub(in super::super) fn choose(formats: &[EncodeFormat], headers: &HeaderMap) ->
 
 /// The client's preferences of codings.
 struct Accepted<'h> {
+    /// The codings that the client names, and how much it wants each: 0 to 1000.
     named: Vec<(&'h str, u16)>,
+    /// How much it wants the codings that it does not name (`*`).
     others: u16,
+    /// How much it wants the response as it is.
     identity: u16,
 }
 

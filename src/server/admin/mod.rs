@@ -39,6 +39,7 @@ use tokio::task::JoinHandle;
     "the admin interface cannot listen on {address}: {error}; choose another address with `admin`, or write `admin off`"
 )]
 pub struct AdminError {
+    /// As configured.
     address: Admin,
     error: io::Error,
 }
@@ -94,7 +95,9 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
 
 /// The admin interface at work. Dropping it ends it at once.
 pub(super) struct RunningAdmin {
+    /// Sent or dropped: both end the interface.
     stop: oneshot::Sender<()>,
+    /// The task that accepts and answers.
     accepting: JoinHandle<()>,
     /// The socket file, to be removed at the end.
     _file: Option<SocketFile>,

@@ -54,6 +54,7 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Lifecycle {
     life: Life,
+    /// Set once: what was published stays readable after crashes and restarts.
     was_ready: bool,
 }
 

@@ -40,18 +40,27 @@ pub struct Shared {
 /// A background worker.
 pub struct Background {
     name: String,
+    /// The label of its scope, for logs and views.
     scope: String,
     config: BackgroundConfig,
+    /// Where it publishes. A successor after a reload takes the slot over, so its readers see no gap.
     slot: Arc<Slot>,
+    /// The tasks that other scripts have sent to it; a successor takes them over.
     tasks: Arc<TaskQueue>,
+    /// The graph of all workers that wait for each other.
     waits: Arc<Waits>,
+    /// Set before the workers are stopped, so that no script starts another one.
     server_stopping: Arc<AtomicBool>,
     thread_group: ThreadGroup,
+    /// Also of publishes that changed nothing.
     last_publish: Arc<LastPublish>,
+    /// Protects everything that changes; never held while a script runs or a thread is started on.
     state: Mutex<State>,
+    /// Notified at every change that a waiter looks for.
     changed: Condvar,
 }
 
+/// What changes in a worker's life.
 #[derive(Default)]
 struct State {
     /// Threads that were started and are still in their loop.
@@ -77,11 +86,14 @@ struct State {
     failures: u64,
     /// How often it has been given up: the same.
     give_ups: u64,
+    /// For messages to those who wait for the worker.
     last_failure: Option<LastFailure>,
     /// Exit status of the last run that ended.
     last_exit: Option<i32>,
+    /// How often the script was started.
     runs: u64,
     counters: WorkerCounters,
+    /// The scripts that wait until it is ready.
     waiters: Waiters,
     /// The server's ends of the handles of the current runs, by thread.
     handles: Vec<(usize, HandleEnd)>,
@@ -355,6 +367,7 @@ impl Background {
         self.stop();
     }
 
+    /// Why it does not start any more.
     fn stopped(&self, state: &State) -> Failure {
         if state.retired { messages::removed(&self.name) } else { messages::stopping(&self.name) }
     }
@@ -448,6 +461,7 @@ impl Background {
         left.unwrap_or_else(PoisonError::into_inner).0.live == 0
     }
 
+    /// Why a reader gets nothing: it is given up, it has not published yet, or it does not run.
     pub(super) fn nothing_published(&self) -> Failure {
         let state = self.locked();
         self.given_up(&state).unwrap_or_else(|| messages::nothing_published(self.subject(), state.live > 0))
@@ -477,6 +491,8 @@ impl Wake for Bell {
 /// A moment in a worker's life.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Since {
+    /// Failed runs until then.
     failures: u64,
+    /// How often it had been given up until then.
     give_ups: u64,
 }

@@ -24,15 +24,20 @@ const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// One thread of a background worker.
 pub(super) struct BackgroundWork {
     worker: Arc<Background>,
+    /// The workers that the script sees.
     scope: Arc<dyn Scope>,
+    /// Of the thread in its group.
     number: usize,
     activity: Arc<Activity>,
+    /// Of this thread's runs in a row.
     failures: Failures,
     /// The pause before the next run.
     pause: Duration,
+    /// The number of this thread's current or last run, counted from 1.
     run: u64,
     /// The number of requested restarts when the run started.
     restarts: u64,
+    /// When the current run started.
     started: Instant,
     /// When this run was up: it had asked for its handle, or was ready. From then on it may end well.
     up_at: Option<Instant>,
@@ -40,7 +45,9 @@ pub(super) struct BackgroundWork {
     is_ready: bool,
     /// The script's end of the run's handle; each call of the script gets a duplicate.
     handle: Option<OwnedFd>,
+    /// What the script prints goes to the log, line by line.
     output: LineLog,
+    /// Whether the worker counts this thread as alive.
     standing: Standing,
 }
 
@@ -214,6 +221,7 @@ impl BackgroundWork {
         self.worker.changed.notify_all();
     }
 
+    /// This thread, for the queue of tasks.
     fn key(&self) -> ThreadKey {
         (self.worker.identity(), self.number)
     }
@@ -236,6 +244,7 @@ impl BackgroundWork {
         }
     }
 
+    /// Called under the worker's lock.
     fn note_failure(&self, state: &mut State, last: &LastFailure) {
         state.failures += 1;
         state.counters.failures += 1;

@@ -18,6 +18,7 @@ use work::ClassicWork;
 /// The classic threads of the process.
 pub struct Classic {
     config: ClassicConfig,
+    /// All classic threads take from it, whatever block a request belongs to.
     queue: Arc<JobQueue>,
     thread_group: ThreadGroup,
     /// Threads that are in the loop or about to be.
@@ -97,6 +98,7 @@ impl Classic {
         &self.thread_group
     }
 
+    /// Starts one more thread.
     fn spawn(self: &Arc<Self>) -> io::Result<()> {
         self.thread_group.spawn(|number, activity| Box::new(ClassicWork::new(self.clone(), number, activity)))
     }

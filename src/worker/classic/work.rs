@@ -13,9 +13,12 @@ use std::time::Duration;
 /// One classic thread.
 pub(super) struct ClassicWork {
     classic: Arc<Classic>,
+    /// Of the thread in its group.
     number: usize,
     activity: Arc<Activity>,
+    /// What scripts print outside of a request.
     output: LineLog,
+    /// Never disconnected: a classic thread has no signal beside its queue's.
     not_stopped: Receiver<Infallible>,
 }
 

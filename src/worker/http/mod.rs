@@ -27,16 +27,20 @@ const BOOT_SAID_EVERY: Duration = Duration::from_secs(BOOT_SAID_EVERY_SECONDS);
 /// An HTTP worker.
 pub struct HttpWorker {
     config: HttpConfig,
+    /// The workers that its script sees.
     scope: Arc<dyn Scope>,
+    /// The requests that wait for one of its threads.
     queue: Arc<JobQueue>,
     thread_group: ThreadGroup,
     counters: HttpCounters,
     /// Protects the state that `wait_booted` checks.
     boot: Mutex<Boot>,
+    /// Notified when `boot` changes.
     changed: Condvar,
     /// Dropped to end the waits of pausing and serving threads; protects the `Option` alone. Then their scripts end,
     /// and run again only for late requests, until the queue is closed.
     stop: Mutex<Option<Sender<Infallible>>>,
+    /// Disconnected when `stop` is dropped.
     stopped: Receiver<Infallible>,
     /// Ends the runs that started under it; a restart replaces it. Protects the pair alone.
     restart: Mutex<RestartSignal>,
@@ -44,6 +48,7 @@ pub struct HttpWorker {
 
 /// A sender that is dropped as the signal, and its other end.
 struct RestartSignal {
+    /// Only dropped: nothing is ever sent.
     _sender: Sender<Infallible>,
     receiver: Receiver<Infallible>,
 }
@@ -55,11 +60,16 @@ impl RestartSignal {
     }
 }
 
+/// The boots of the threads.
 #[derive(Default)]
 struct Boot {
+    /// Threads that were started and not given up.
     live: usize,
+    /// Those of them whose script has asked for a request.
     served: usize,
+    /// It is asked to stop, so no boot is waited for.
     stopping: bool,
+    /// The number of failures and the last of them, of a thread that was given up.
     failure: Option<(u32, LastFailure)>,
     /// The last run that failed, in its boot or in a request.
     last_failure: Option<LastFailure>,
@@ -152,6 +162,7 @@ impl HttpWorker {
         *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = RestartSignal::new();
     }
 
+    /// The signal of the next restart, for a run that starts now.
     fn restart_signal(&self) -> Receiver<Infallible> {
         self.restart.lock().unwrap_or_else(PoisonError::into_inner).receiver.clone()
     }
@@ -241,6 +252,7 @@ impl HttpWorker {
         &self.thread_group
     }
 
+    /// Every change under the lock is a plain store, so the lock's poison is ignored.
     fn locked(&self) -> MutexGuard<'_, Boot> {
         self.boot.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,19 +17,26 @@ use std::time::{Duration, Instant};
 /// One thread of an HTTP worker.
 pub(super) struct HttpWork {
     worker: Arc<HttpWorker>,
+    /// Of the thread in its group.
     number: usize,
     activity: Arc<Activity>,
+    /// Of this thread's runs in a row.
     failures: Failures,
+    /// Before the next run; grows with the failures.
     pause: Duration,
+    /// The number of this thread's current or last run, counted from 1.
     run: u64,
     /// Disconnected when this run should end for a restart.
     restart: Receiver<Infallible>,
+    /// When the current run started.
     started: Instant,
     /// When this run asked for its first job.
     serving_at: Option<Instant>,
     /// Whether any run has; the boot is over then.
     served: bool,
+    /// What the script prints outside of a request goes to the log, line by line.
     output: LineLog,
+    /// The script failed too often in its boot: this thread ends.
     given_up: bool,
     /// The request for which the script runs once more although the worker stops.
     late: Option<Box<dyn Exchange>>,
@@ -76,10 +83,12 @@ impl HttpWork {
         self.late.is_some()
     }
 
+    /// Whether a restart was asked for since the run started.
     fn is_to_restart(&self) -> bool {
         self.restart.try_recv().is_err_and(|error| error == TryRecvError::Disconnected)
     }
 
+    /// The script asks for its first request, so it has booted.
     fn note_serving(&mut self) {
         if self.serving_at.is_some() {
             return;
@@ -93,6 +102,7 @@ impl HttpWork {
         tracing::info!(worker = name, thread = self.number, run = self.run, "worker script ready");
     }
 
+    /// The last thread that is given up also refuses the waiting requests.
     fn give_up(&mut self, last: LastFailure) {
         self.given_up = true;
         let attempts = self.failures.count();
