@@ -98,5 +98,5 @@ measure() {
 
 measure worker php /worker/x 2 4
 measure classic php /index.php 7 12
-measure static files /file.bin 9 6
+measure static files /file.bin 5 6
 exit "$failed"

@@ -39,6 +39,7 @@ mod head_limit;
 mod header_rules;
 mod interim;
 mod multipart;
+pub(crate) mod open_files;
 mod pace;
 mod page_cache;
 mod params;

@@ -3,19 +3,22 @@
 //! pool costs a hundred times as much. Only bytes that must come from the disk are read there.
 
 use std::fs::{File, Metadata};
-use std::future::{Ready, ready};
-use std::io::{self, IoSliceMut, Seek, SeekFrom};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io::{self, IoSliceMut, SeekFrom};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use std::future::{Ready, ready};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tower_http::services::fs::{self, Backend};
+
+use super::open_files::{OPEN_FILES, check_secret};
 
 /// Opens one file for one response, whatever path `tower-http` passes.
 #[derive(Clone)]
@@ -35,39 +38,24 @@ impl Backend for PageCache {
     type MetadataFuture = Ready<io::Result<FileMetadata>>;
 
     fn open(&self, _path: PathBuf) -> Self::OpenFuture {
-        let opened = File::open(&self.file).and_then(|file| {
-            // The opened file, even if the path now leads to another one.
-            self.check(|| resolved(&file, &self.file))?;
-            Ok(CachedFile { source: Source::Cached { file, position: 0 }, length: AtomicU64::new(u64::MAX) })
-        });
-        ready(opened)
+        let opened = OPEN_FILES.open(&self.file, &self.secret);
+        ready(opened.map(|opened| CachedFile {
+            file: opened.file,
+            metadata: opened.metadata,
+            position: 0,
+            from_disk: None,
+        }))
     }
 
     fn metadata(&self, _path: PathBuf) -> Self::MetadataFuture {
         ready(if self.is_file {
             Ok(FileMetadata::Unasked)
         } else {
-            self.check(|| self.file.canonicalize().ok())
+            check_secret(&self.secret, || self.file.canonicalize().ok())
                 .and_then(|()| std::fs::metadata(&self.file))
                 .map(FileMetadata::Asked)
         })
     }
-}
-
-impl PageCache {
-    /// A secret file is treated as missing, and so is a file with an unknown path.
-    fn check(&self, resolved: impl FnOnce() -> Option<PathBuf>) -> io::Result<()> {
-        if self.secret.is_empty() || resolved().is_some_and(|path| !self.secret.contains(&path)) {
-            return Ok(());
-        }
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
-
-/// The path of an open file without symbolic links; `None` if it is unknown.
-fn resolved(file: &File, path: &Path) -> Option<PathBuf> {
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    std::fs::read_link(link).or_else(|_| path.canonicalize()).ok()
 }
 
 /// The metadata of a file.
@@ -98,44 +86,47 @@ impl fs::Metadata for FileMetadata {
     }
 }
 
-/// An open file.
+/// An open file, which other responses may read too: it has a position of its own.
 pub(super) struct CachedFile {
-    /// Where the next bytes are read.
-    source: Source,
-    /// The file's length by the last metadata, so that reads clear no more memory than needed. `u64::MAX`: not known.
-    length: AtomicU64,
-}
-
-enum Source {
-    /// All bytes so far were in memory.
-    Cached { file: File, position: u64 },
-    /// The rest comes from the disk, by the blocking pool.
-    Disk(tokio::fs::File),
-    /// Changing from one to the other; or the change has failed.
-    Lost,
+    file: Arc<File>,
+    /// Of the moment when it was opened.
+    metadata: Metadata,
+    position: u64,
+    /// Bytes that the blocking pool reads at `position`, because the kernel did not have them in memory.
+    from_disk: Option<JoinHandle<io::Result<Vec<u8>>>>,
 }
 
 impl CachedFile {
-    /// From now on the file is read by the blocking pool.
-    fn leave_memory(&mut self) -> io::Result<()> {
-        if let Source::Cached { mut file, position } = std::mem::replace(&mut self.source, Source::Lost) {
-            file.seek(SeekFrom::Start(position))?;
-            self.source = Source::Disk(tokio::fs::File::from_std(file));
-        }
-        Ok(())
+    /// The bytes that the next read asks for, at most `space`. None are asked for beyond the length that the response
+    /// has stated, so its end costs no system call.
+    fn wanted(&self, space: usize) -> usize {
+        let left = self.metadata.len().saturating_sub(self.position);
+        usize::try_from(left).unwrap_or(usize::MAX).min(space)
+    }
+
+    /// Begins to read on the blocking pool.
+    fn read_from_disk(&mut self, count: usize) {
+        let (file, position) = (Arc::clone(&self.file), self.position);
+        self.from_disk = Some(spawn_blocking(move || {
+            let mut bytes = vec![0; count];
+            let count = file.read_at(&mut bytes, position)?;
+            bytes.truncate(count);
+            Ok(bytes)
+        }));
     }
 }
 
 impl AsyncRead for CachedFile {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let length = self.length.load(Ordering::Relaxed);
-        if let Source::Cached { file, position } = &mut self.source {
-            // One byte beyond the expected end shows that the file has grown.
-            let left = usize::try_from(length.saturating_sub(*position).saturating_add(1)).unwrap_or(usize::MAX);
-            let space = into.initialize_unfilled_to(left.min(into.remaining()));
-            match preadv2(file.as_fd(), &mut [IoSliceMut::new(space)], *position, ReadWriteFlags::NOWAIT) {
+        if self.from_disk.is_none() {
+            let wanted = self.wanted(into.remaining());
+            if wanted == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let space = into.initialize_unfilled_to(wanted);
+            match preadv2(self.file.as_fd(), &mut [IoSliceMut::new(space)], self.position, ReadWriteFlags::NOWAIT) {
                 Ok(count) => {
-                    *position += count as u64;
+                    self.position += count as u64;
                     into.advance(count);
                     return Poll::Ready(Ok(()));
                 }
@@ -144,37 +135,31 @@ impl AsyncRead for CachedFile {
                     return Poll::Pending;
                 }
                 // Not in memory, or the file system cannot tell.
-                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.leave_memory()?,
+                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.read_from_disk(wanted),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
-        match &mut self.source {
-            Source::Disk(file) => Pin::new(file).poll_read(context, into),
-            Source::Cached { .. } | Source::Lost => Poll::Ready(Err(io::Error::other("the file could not be read on"))),
-        }
+        let Some(reading) = &mut self.from_disk else { return Poll::Pending };
+        let bytes = ready!(Pin::new(reading).poll(context)).map_err(io::Error::other)??;
+        self.from_disk = None;
+        let taken = bytes.len().min(into.remaining());
+        into.put_slice(&bytes[..taken]);
+        self.position += taken as u64;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncSeek for CachedFile {
+    /// Only from the start, as `tower-http` does it before the first read.
     fn start_seek(mut self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
-        if let (Source::Cached { position, .. }, SeekFrom::Start(start)) = (&mut self.source, to) {
-            *position = start;
-            return Ok(());
-        }
-        self.leave_memory()?;
-        match &mut self.source {
-            Source::Disk(file) => Pin::new(file).start_seek(to),
-            Source::Cached { .. } | Source::Lost => Err(io::ErrorKind::Unsupported.into()),
-        }
+        let SeekFrom::Start(start) = to else { return Err(io::ErrorKind::Unsupported.into()) };
+        self.from_disk = None;
+        self.position = start;
+        Ok(())
     }
 
-    fn poll_complete(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let position = match &mut self.source {
-            Source::Cached { position, .. } => *position,
-            Source::Disk(file) => ready!(Pin::new(file).poll_complete(context))?,
-            Source::Lost => return Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
-        };
-        Poll::Ready(Ok(position))
+    fn poll_complete(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        Poll::Ready(Ok(self.position))
     }
 }
 
@@ -183,13 +168,7 @@ impl fs::File for CachedFile {
     type MetadataFuture<'a> = Ready<io::Result<FileMetadata>>;
 
     fn metadata(&self) -> Self::MetadataFuture<'_> {
-        ready(match &self.source {
-            Source::Cached { file, .. } => file.metadata().map(|metadata| {
-                self.length.store(metadata.len(), Ordering::Relaxed);
-                FileMetadata::Asked(metadata)
-            }),
-            Source::Disk(_) | Source::Lost => Err(io::ErrorKind::Unsupported.into()),
-        })
+        ready(Ok(FileMetadata::Asked(self.metadata.clone())))
     }
 }
 
@@ -217,7 +196,7 @@ mod tests {
             if let Some(position) = leaves_at {
                 read.resize(position, 0);
                 cached.read_exact(&mut read).await.expect("it can be read");
-                cached.leave_memory().expect("the position can be set");
+                cached.read_from_disk(50_000);
             }
             cached.read_to_end(&mut read).await.expect("it can be read");
             assert!(read == content, "left memory at {leaves_at:?}");

@@ -132,6 +132,13 @@ pub const SELECT_DESCRIPTORS_MAX: i32 = 1024;
 /// because programs that scripts start inherit the limit, and some close every descriptor below it.
 pub const DESCRIPTORS_MAX: u64 = 65_536;
 
+/// Static files that stay open between requests. Each takes a descriptor of [`DESCRIPTORS_MAX`].
+pub const OPEN_FILES_MAX: usize = 512;
+
+/// How long a static file stays open without a request for it. Its disk space is not free as long as it is open, even
+/// if it was removed.
+pub const OPEN_FILES_SECONDS_MAX: u64 = 10;
+
 /// Connections that the kernel completes before they are accepted. Linux caps it at `net.core.somaxconn` (4096).
 pub const LISTEN_BACKLOG: i32 = 4096;
 

@@ -1,7 +1,8 @@
-//! Housekeeping of the process: it reaps children that nothing else waits for, logs signals that reached no script, and returns
-//! memory that was freed.
+//! Housekeeping of the process: it reaps children that nothing else waits for, logs signals that reached no script,
+//! closes static files that no request uses, and returns memory that was freed.
 
 use super::memory::Least;
+use crate::http::open_files;
 use crate::limits::MEMORY_LOOK_EVERY_SECONDS;
 use crate::php::process;
 use std::fs;
@@ -19,6 +20,7 @@ pub(super) async fn run() {
     loop {
         looks.tick().await;
         process::reap();
+        open_files::close_idle();
         if is_init {
             orphans().into_iter().for_each(process::reap_one);
         }

@@ -1,0 +1,183 @@
+//! Static files that stay open between requests. A request for one of them asks the system once whether the path still
+//! leads to it, instead of opening it, asking for its metadata, resolving its links and closing it.
+//!
+//! Nothing of a file is kept but its descriptor: length, time and bytes are read for each request.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::limits::{OPEN_FILES_MAX, OPEN_FILES_SECONDS_MAX};
+use crate::sockets;
+
+/// A file as one response uses it.
+pub(super) struct Opened {
+    pub(super) file: Arc<File>,
+    /// The metadata of the moment.
+    pub(super) metadata: Metadata,
+}
+
+/// The files of all sites.
+pub(super) static OPEN_FILES: OpenFiles = OpenFiles(Mutex::new(None));
+
+/// A table of open files. The lock is held for a look-up, never for a system call on a path.
+pub(super) struct OpenFiles(Mutex<Option<HashMap<Arc<Path>, Entry>>>);
+
+struct Entry {
+    file: Arc<File>,
+    /// Device and inode: what the path must still lead to.
+    identity: (u64, u64),
+    /// The secret files that it was compared with; those of another configuration are another list.
+    compared_with: Arc<[PathBuf]>,
+    used: Instant,
+}
+
+impl OpenFiles {
+    /// Opens the file at `path`, which the caller has seen to be a regular file.
+    ///
+    /// # Errors Those of the system; not found, if it is one of the `secret` files.
+    pub(super) fn open(&self, path: &Arc<Path>, secret: &Arc<[PathBuf]>) -> io::Result<Opened> {
+        if let Some((file, identity)) = self.find(path, secret) {
+            let metadata = std::fs::metadata(path)?;
+            if identity_of(&metadata) == identity {
+                return Ok(Opened { file, metadata });
+            }
+        }
+        let file = File::from(sockets::above_those_of_scripts(File::open(path)?.into()));
+        // The opened file, even if the path now leads to another one.
+        check_secret(secret, || resolved(&file, path))?;
+        let (metadata, file) = (file.metadata()?, Arc::new(file));
+        self.keep(path, Entry::new(&file, &metadata, secret));
+        Ok(Opened { file, metadata })
+    }
+
+    fn find(&self, path: &Path, secret: &Arc<[PathBuf]>) -> Option<(Arc<File>, (u64, u64))> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = files.as_mut()?.get_mut(path)?;
+        if !Arc::ptr_eq(&entry.compared_with, secret) {
+            return None;
+        }
+        entry.used = Instant::now();
+        Some((Arc::clone(&entry.file), entry.identity))
+    }
+
+    /// Keeps the file in the place of the one that was used least lately, if the table is full.
+    fn keep(&self, path: &Arc<Path>, entry: Entry) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = files.get_or_insert_default();
+        close_unused(files);
+        if files.len() >= OPEN_FILES_MAX && !files.contains_key(path) {
+            let oldest = files.iter().min_by_key(|(_, entry)| entry.used).map(|(path, _)| Arc::clone(path));
+            oldest.and_then(|path| files.remove(&path));
+        }
+        files.insert(Arc::clone(path), entry);
+    }
+}
+
+/// Closes the files that no request has used for a while, so that the space of a removed one returns to the disk and its
+/// file system can be unmounted.
+pub(crate) fn close_idle() {
+    if let Some(files) = OPEN_FILES.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        close_unused(files);
+    }
+}
+
+fn close_unused(files: &mut HashMap<Arc<Path>, Entry>) {
+    let now = Instant::now();
+    let longest = Duration::from_secs(OPEN_FILES_SECONDS_MAX);
+    files.retain(|_, entry| now.saturating_duration_since(entry.used) < longest);
+}
+
+impl Entry {
+    fn new(file: &Arc<File>, metadata: &Metadata, secret: &Arc<[PathBuf]>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            identity: identity_of(metadata),
+            compared_with: Arc::clone(secret),
+            used: Instant::now(),
+        }
+    }
+}
+
+fn identity_of(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// A secret file is treated as missing, and so is a file with an unknown path.
+pub(super) fn check_secret(secret: &[PathBuf], resolved: impl FnOnce() -> Option<PathBuf>) -> io::Result<()> {
+    if secret.is_empty() || resolved().is_some_and(|path| !secret.contains(&path)) {
+        return Ok(());
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// The path of an open file without symbolic links; `None` if it is unknown.
+fn resolved(file: &File, path: &Path) -> Option<PathBuf> {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    std::fs::read_link(link).or_else(|_| path.canonicalize()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn is_kept(files: &OpenFiles, path: &Path, secret: &Arc<[PathBuf]>) -> bool {
+        files.find(path, secret).is_some()
+    }
+
+    #[test]
+    fn a_file_stays_open_and_a_replaced_one_is_opened() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path: Arc<Path> = folder.path().join("page.html").into();
+        let (files, secret) = (OpenFiles(Mutex::new(None)), Arc::<[PathBuf]>::from([]));
+        fs::write(&path, "one").expect("it can be written");
+        let first = files.open(&path, &secret).expect("it can be opened");
+        assert!(
+            first.file.as_raw_fd() >= crate::limits::SELECT_DESCRIPTORS_MAX,
+            "low descriptors are those of scripts"
+        );
+
+        fs::write(&path, "longer").expect("it can be written");
+        let second = files.open(&path, &secret).expect("it can be opened");
+        assert!(Arc::ptr_eq(&first.file, &second.file));
+        assert_eq!(second.metadata.len(), 6);
+
+        let other = folder.path().join("new");
+        fs::write(&other, "another file").expect("it can be written");
+        fs::rename(&other, &path).expect("it can be replaced");
+        let third = files.open(&path, &secret).expect("it can be opened");
+        assert!(!Arc::ptr_eq(&first.file, &third.file));
+        assert_eq!(third.metadata.len(), 12);
+
+        fs::remove_file(&path).expect("it can be removed");
+        assert_eq!(files.open(&path, &secret).err().expect("it is gone").kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_compares_with_the_secret_files_of_a_configuration() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let (files, none) = (OpenFiles(Mutex::new(None)), Arc::<[PathBuf]>::from([]));
+        let path = |number: usize| Arc::<Path>::from(folder.path().join(number.to_string()));
+        for number in 0..=OPEN_FILES_MAX {
+            fs::write(path(number), "").expect("it can be written");
+            files.open(&path(number), &none).expect("it can be opened");
+        }
+        assert!(!is_kept(&files, &path(0), &none) && is_kept(&files, &path(OPEN_FILES_MAX), &none));
+
+        let secret: Arc<[PathBuf]> = [path(1).canonicalize().expect("it is there")].into();
+        assert!(is_kept(&files, &path(1), &none) && !is_kept(&files, &path(1), &secret));
+        assert_eq!(files.open(&path(1), &secret).err().expect("it is refused").kind(), io::ErrorKind::NotFound);
+
+        let mut kept = files.0.into_inner().expect("no one panicked").expect("there are some");
+        let long_ago = Instant::now() - Duration::from_secs(OPEN_FILES_SECONDS_MAX);
+        kept.get_mut(&path(2)).expect("it is kept").used = long_ago;
+        close_unused(&mut kept);
+        assert!(!kept.contains_key(&path(2)) && kept.contains_key(&path(3)));
+    }
+}
