@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 40] = [
+    const SOURCES: [&str; 41] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -56,6 +56,7 @@ mod php {
         "c/store.c",
         "c/store_class.c",
         "c/store_list.c",
+        "c/syslog.c",
         "c/tasks.c",
         "c/thread.c",
         "c/time_limit.c",
@@ -65,10 +66,11 @@ mod php {
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 33] = [
+    const EXPORTED: [&str; 36] = [
         "accept",
         "alarm",
         "close",
+        "closelog",
         "creat",
         "dup",
         "fclose",
@@ -79,6 +81,7 @@ mod php {
         "kill",
         "mkstemp",
         "open",
+        "openlog",
         "pclose",
         "pipe",
         "poll",
@@ -91,6 +94,7 @@ mod php {
         "sigwaitinfo",
         "socket",
         "socketpair",
+        "syslog",
         "timer_create",
         "timer_delete",
         "timer_settime",

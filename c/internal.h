@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <time.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 /* glibc has no public name for the member of SIGEV_THREAD_ID. */
@@ -307,6 +308,13 @@ void igor_child_kept(pid_t pid);
 pid_t igor_fork(void);
 pid_t igor_wait4(pid_t pid, int *status, int options, struct rusage *usage);
 int igor_waitid(int type, id_t id, siginfo_t *info, int options);
+
+/* syslog.c */
+void igor_openlog(const char *ident, int option, int facility);
+void igor_vsyslog(int priority, const char *format, va_list arguments);
+void igor_closelog(void);
+void igor_syslog_hold(void);
+void igor_syslog_release(void);
 
 /* The signal that wakes a thread from a blocking call. Its only effect is EINTR. */
 #define IGOR_WAKE_SIGNAL (SIGRTMIN + IGOR_WAKE_SIGNAL_AFTER_MIN)

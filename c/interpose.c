@@ -13,6 +13,7 @@
  *   sigaction, alarm, kill            signals.c,     handlers, alarms and signals to itself are the thread's own
  *                                     alarm.c, kill.c
  *   sigtimedwait, sigwaitinfo         masks.c        and so are the signals that it waits for
+ *   openlog, syslog, closelog         syslog.c       a forked child does not wait for the lock of the system's log
  *   timer_create, timer_settime,      time_limit.c   max_execution_time without timers of the system, and requests without
  *   timer_delete, sigprocmask, getpid                the system calls that PHP makes for them
  */
@@ -182,6 +183,25 @@ IGOR_EXPORT unsigned int alarm(unsigned int seconds)
 IGOR_EXPORT int kill(pid_t pid, int signo)
 {
 	return igor_kill(pid, signo);
+}
+
+IGOR_EXPORT void openlog(const char *ident, int option, int facility)
+{
+	igor_openlog(ident, option, facility);
+}
+
+IGOR_EXPORT void syslog(int priority, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	igor_vsyslog(priority, format, arguments);
+	va_end(arguments);
+}
+
+IGOR_EXPORT void closelog(void)
+{
+	igor_closelog();
 }
 
 IGOR_EXPORT int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer)

@@ -19,6 +19,7 @@ static void igor_after_fork(void)
 {
 	igor_forked = true;
 	igor_limits_forked();
+	igor_syslog_release();
 	tsrm_env_unlock();
 	igor_environment_adopt();
 	igor_children_leave();
@@ -28,11 +29,23 @@ static void igor_after_fork(void)
 	}
 }
 
-/* If another thread held PHP's environment lock, the child would wait for it forever. So the forking thread holds
- * the lock, and the child releases it. */
+/* If another thread held one of these locks, the child would wait for it forever. So the forking thread holds them, and
+ * the child releases them. */
+static void igor_before_fork(void)
+{
+	tsrm_env_lock();
+	igor_syslog_hold();
+}
+
+static void igor_after_fork_in_parent(void)
+{
+	igor_syslog_release();
+	tsrm_env_unlock();
+}
+
 void igor_fork_install(void)
 {
-	pthread_atfork(tsrm_env_lock, tsrm_env_unlock, igor_after_fork);
+	pthread_atfork(igor_before_fork, igor_after_fork_in_parent, igor_after_fork);
 }
 
 /* A forked child that needs a library's lock which another thread of the parent held would wait forever. */
