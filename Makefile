@@ -15,6 +15,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 
 # `make php` has run by the time that this is expanded.
 WITH_PHP = PHP_CONFIG="$$(scripts/php.sh print)" && export PHP_CONFIG && PHP="$$(dirname "$$PHP_CONFIG")/php" && export PHP &&
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
 
@@ -221,6 +222,22 @@ applications: php ## Debian's WordPress, MediaWiki and others under igor, in a b
 	$(WITH_PHP) cargo build --bins
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
 		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger messenger_tasks symfony laravel_worker))
+
+.PHONY: deb
+deb: build ## target/packages/igor-php_VERSION_ARCH.deb, for the release of Debian that it is made on
+	@scripts/php.sh install-packages package
+	$(WITH_PHP) scripts/deb.sh $(TARGET)/release/igor $(TARGET)/packages
+
+# The package of the version before has the same program, because no older one exists.
+.PHONY: deb-test
+deb-test: deb ## The package in a fresh Debian: install, a page, an upgrade while requests run, purge
+	$(WITH_PHP) before=$$(IGOR_PACKAGE_VERSION=0.0.1 scripts/deb.sh $(TARGET)/release/igor $(TARGET)/packages) && \
+		scripts/deb-test.sh "$$before" $(TARGET)/packages/igor-php_$(VERSION)_*.deb $(TARGET)/deb-test
+
+.PHONY: tarball
+tarball: build ## target/packages/igor-VERSION-linux-ARCH.tar.xz, with all libraries but glibc
+	@scripts/php.sh install-packages package
+	$(WITH_PHP) scripts/tarball.sh $(TARGET)/release/igor $(TARGET)/packages
 
 .PHONY: wordpress
 wordpress: ## Debian's WordPress alone, with MariaDB and the recipe whose options change while it runs

@@ -25,11 +25,18 @@ static zif_handler igor_original_reset;
 static bool igor_saw_opcache_lock;
 
 /* PHP loads its modules so that they find libc's functions before ours. A module that is already loaded keeps its symbols.
- * */
+ * The file of a package is in the folder that src/cli/installation.rs has found. */
 void igor_opcache_preload(void)
 {
 #if IGOR_OPCACHE_IS_A_FILE
-	(void) dlopen(PHP_EXTENSION_DIR "/opcache.so", RTLD_LAZY | RTLD_GLOBAL);
+	const char *installed = getenv("IGOR_LIB");
+	char path[MAXPATHLEN];
+
+	if (installed == NULL) {
+		(void) dlopen(PHP_EXTENSION_DIR "/opcache.so", RTLD_LAZY | RTLD_GLOBAL);
+	} else if (snprintf(path, sizeof(path), "%s/extensions/opcache.so", installed) < (int) sizeof(path)) {
+		(void) dlopen(path, RTLD_LAZY | RTLD_GLOBAL);
+	}
 #endif
 }
 

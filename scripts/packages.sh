@@ -107,8 +107,11 @@ packages_of() {
         fastcgi-peers)
             printf '%s\n' curl nginx
             ;;
+        package)
+            printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils
+            ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, caddy-compare, component-suites and fastcgi-peers"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, caddy-compare, component-suites, fastcgi-peers and package"
             ;;
     esac
 }

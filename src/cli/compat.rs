@@ -1,6 +1,7 @@
 //! The flags and small commands of Caddy and FrankenPHP that images, service units and frameworks use.
 
 use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
+use super::installation;
 use super::output::{complain, print};
 use crate::config;
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ pub(super) fn build_info() -> Result<(), String> {
     let text = format!(
         "path\tigor\nmod\tigor\tv{}\ndep\tgithub.com/dunglas/frankenphp\tv{FRANKENPHP_VERSION}\nbuild\t-php={}\n",
         env!("CARGO_PKG_VERSION"),
-        env!("IGOR_PHP_PREFIX")
+        installation::php_folder().display()
     );
     print(&text).map(drop)
 }

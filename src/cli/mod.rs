@@ -4,6 +4,7 @@ mod arguments;
 mod compat;
 mod format;
 mod fpm_import;
+mod installation;
 mod output;
 mod php_cli;
 mod remote;
@@ -32,6 +33,7 @@ const EXIT_USAGE: u8 = 2;
 
 /// Runs the program. Called by the names `igor-php` and `igor-php-cgi` it runs a single script, as PHP's own programs do.
 pub fn main() -> ExitCode {
+    installation::enter();
     if let Some(program) = script::wanted() {
         return script::main(program);
     }

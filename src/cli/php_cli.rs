@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Names another `php` than the one of the build.
-const PROGRAM_VARIABLE: &str = "IGOR_PHP_CLI";
+pub(super) const PROGRAM_VARIABLE: &str = "IGOR_PHP_CLI";
 
 /// Starts `php` in the place of this process, with the arguments after `igor php-cli`. Returns only if that failed,
 /// with the reason.

@@ -1,5 +1,6 @@
 //! `igor version`.
 
+use super::installation;
 use super::output::print;
 use crate::php::{Engine, EngineOptions, floor_above};
 
@@ -26,7 +27,7 @@ pub(super) fn print_versions() -> Result<(), String> {
         ),
         format!("php.ini: {}", info.loaded_ini.as_deref().unwrap_or("none")),
         format!("opcache: {}, JIT: {}", on(info.opcache_enabled), on(info.jit_enabled)),
-        format!("PHP prefix: {}", env!("IGOR_PHP_PREFIX")),
+        format!("PHP prefix: {}", installation::php_folder().display()),
         format!("build: {}\n", if cfg!(debug_assertions) { "debug" } else { "release" }),
     ];
     print(&text.join("\n")).map(drop)

@@ -7,7 +7,7 @@ declare(strict_types=1);
 require __DIR__ . '/../lib/FileWatch.php';
 require __DIR__ . '/../lib/SettingsFile.php';
 
-$file = dirname(__DIR__) . '/settings.json';
+$file = $_SERVER['SETTINGS_FILE'] ?? dirname(__DIR__) . '/settings.json';
 $settings = new SettingsFile($file);
 $watch = new FileWatch(dirname($file));
 
