@@ -65,7 +65,7 @@ main() {
     SOCKETS=$(mktemp --directory)
     trap 'stop_all; rm -rf -- "$SOCKETS"' EXIT
     caddy_port=$(free_port) igor_port=$(free_port)
-    export WWW=$FOLDER/www FPM=$SOCKETS/fpm UPSTREAM CADDY_COMPARE='of the environment'
+    export WWW=$FOLDER/www FPM=$SOCKETS/fpm FPM_THERE=$SOCKETS/fpm UPSTREAM CADDY_COMPARE='of the environment'
     UPSTREAM=$(free_port)
     "$PHP" "$SOURCES/compare.php" configuration "$SOURCES/cases" >"$FOLDER/Caddyfile"
     php_fpm "$fpm_program"
@@ -74,7 +74,8 @@ main() {
     cd -- "$FOLDER"
     PORT=$caddy_port HOME=$FOLDER/home caddy run --config "$FOLDER/Caddyfile" --adapter caddyfile >"$FOLDER/caddy.log" 2>&1 &
     PROCESSES+=($!)
-    PORT=$igor_port HOME=$FOLDER/home PHPRC=$FOLDER/ini PHP_INI_SCAN_DIR='' "$igor" run --config "$FOLDER/Caddyfile" >"$FOLDER/igor.log" 2>&1 &
+    # At this address no PHP answers, so igor runs the scripts of `php_fastcgi` itself; at FPM_THERE one does.
+    FPM=$SOCKETS/none PORT=$igor_port HOME=$FOLDER/home PHPRC=$FOLDER/ini PHP_INI_SCAN_DIR='' "$igor" run --config "$FOLDER/Caddyfile" >"$FOLDER/igor.log" 2>&1 &
     PROCESSES+=($!)
     listening "$UPSTREAM"
     listening "$caddy_port"

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope, check_stores};
 use super::encryption;
-use super::handlers::Route;
+use super::handlers::{Handler, Route};
 use super::limits;
 use super::listener::Listener;
 use super::model::{Address, Config, ScopeLabel, Site};
@@ -157,8 +157,12 @@ fn check_depth(site: &Site, context: &mut Context<'_>) {
 }
 
 fn depth(routes: &[Route]) -> usize {
-    let inner = routes.iter().flat_map(|route| route.handler.blocks()).map(|inner| depth(inner));
-    1 + inner.max().unwrap_or_default()
+    let of_handler = |handler: &Handler| match handler {
+        // A block of routes may take its place.
+        Handler::PhpServer(server) => usize::from(server.remote.is_some()),
+        handler => handler.blocks().map(|inner| depth(inner)).max().unwrap_or_default(),
+    };
+    1 + routes.iter().map(|route| of_handler(&route.handler)).max().unwrap_or_default()
 }
 
 /// `num_threads` counts those of HTTP workers too: a number that leaves none for other scripts is probably a mistake,

@@ -9,7 +9,7 @@ use super::diagnostic::Position;
 use super::encode::{Encode, EncodeFormat};
 use super::limits;
 use super::matcher::{IpRange, Matcher, Pattern};
-use super::proxy::ProxySettings;
+use super::proxy::{ProxySettings, UpstreamAddress};
 use super::response_matcher::ResponseMatcher;
 use super::settings::StoreSettings;
 use super::text::Text;
@@ -271,8 +271,21 @@ pub struct PhpServer {
     pub workers: Vec<WorkerConfig>,
     /// The stores that only its scripts see, in the order of the file.
     pub stores: Vec<StoreSettings>,
+    /// `php_fastcgi` with an address: what happens instead if a PHP answers there when the configuration is loaded.
+    pub remote: Option<Box<RemotePhp>>,
     /// Where the block starts.
     pub position: Position,
+}
+
+/// A PHP in another process, which may be there or not.
+#[derive(Debug, Clone)]
+pub struct RemotePhp {
+    /// Its addresses; at least one.
+    pub upstreams: Vec<UpstreamAddress>,
+    /// How long connecting may take.
+    pub dial_timeout: Duration,
+    /// What `php_fastcgi` stands for in Caddy: a redirect of directories, a rewrite to the script, and a proxy to it.
+    pub routes: Vec<Route>,
 }
 
 /// The settings of a `php_server` or `php` block, each named after its directive. The directives fill them in, and

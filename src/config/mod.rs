@@ -56,7 +56,8 @@ pub use encode::{Encode, EncodeFormat};
 pub use format::format;
 pub use handlers::{
     BodyLimits, Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine,
-    PhpServer, PhpSettings, QueryChange, Redir, Reply, Respond, ReverseProxy, Root, Route, Status, UriChange,
+    PhpServer, PhpSettings, QueryChange, Redir, RemotePhp, Reply, Respond, ReverseProxy, Root, Route, Status,
+    UriChange,
 };
 pub use listener::{Bind, Listener};
 pub use matcher::{
@@ -66,7 +67,7 @@ pub use matcher::{
 pub use model::{Address, Config, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
 pub use proxies::{ProxyProtocol, TrustedProxies};
-pub use proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamTls};
+pub use proxy::{FastcgiSettings, HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamTls};
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Position};
-use super::handlers::{Handler, PhpServer, Route};
+use super::handlers::{Handler, PhpServer, RemotePhp, Route};
 use super::listener::{Bind, Listener};
 use super::settings::{Global, LogSettings, StoreSettings};
 use super::tls::TlsSettings;
@@ -110,6 +110,12 @@ impl Site {
         found.into_iter()
     }
 
+    /// Decides for each PHP in another process: if `answers` says so, it runs the scripts of its directive.
+    pub(crate) fn choose_remotes(&mut self, answers: &mut dyn FnMut(&RemotePhp) -> bool) {
+        choose_remotes(&mut self.routes, answers);
+        choose_remotes(&mut self.error_routes, answers);
+    }
+
     /// Calls the function for each of them.
     pub(super) fn each_php_server(&mut self, act: &mut dyn FnMut(&mut PhpServer)) {
         visit_php(&mut self.routes, act);
@@ -123,6 +129,17 @@ fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {
             Handler::PhpServer(server) | Handler::Php(server) => found.push(server),
             handler => handler.blocks().for_each(|inner| collect_php(inner, found)),
         }
+    }
+}
+
+fn choose_remotes(routes: &mut [Route], answers: &mut dyn FnMut(&RemotePhp) -> bool) {
+    for route in routes {
+        if let Handler::PhpServer(server) = &mut route.handler
+            && let Some(remote) = server.remote.take_if(|remote| answers(remote))
+        {
+            route.handler = Handler::Subroute(remote.routes);
+        }
+        route.handler.blocks_mut().for_each(|inner| choose_remotes(inner, answers));
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::response_matcher::StatusPattern;
+use super::text::Text;
 
 /// The `reverse_proxy` directive, without its changes of header fields, which need a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,40 @@ pub struct ProxySettings {
     pub health: Option<HealthCheck>,
     /// The connections are encrypted in this way; `None`: they are not.
     pub tls: Option<UpstreamTls>,
+    /// `transport fastcgi`: the upstreams speak FastCGI, and run scripts; `None`: they speak HTTP.
+    pub fastcgi: Option<FastcgiSettings>,
+}
+
+/// How a PHP in another process is asked.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct FastcgiSettings {
+    /// The document root as the other process knows it; `None`: the root of the request.
+    pub root: Option<Text>,
+    /// The suffixes that end a script's name in a path and start `PATH_INFO`: in lower case, with their dot.
+    pub split_path: Vec<String>,
+    /// More parameters; they replace others of the same name.
+    pub env: Vec<(String, Text)>,
+    /// Whether symbolic links in the root are resolved first.
+    pub resolve_root_symlink: bool,
+    /// How long the upstream may read nothing of a request; `None`: as long as the client waits.
+    pub write_timeout: Option<Duration>,
+    /// Whether what scripts write to their error output is logged.
+    pub capture_stderr: bool,
+}
+
+impl fmt::Debug for FastcgiSettings {
+    /// Without the values of variables: `igor adapt` prints it, and they may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("FastcgiSettings")
+            .field("root", &self.root)
+            .field("split_path", &self.split_path)
+            .field("env", &names)
+            .field("resolve_root_symlink", &self.resolve_root_symlink)
+            .field("write_timeout", &self.write_timeout)
+            .field("capture_stderr", &self.capture_stderr)
+            .finish()
+    }
 }
 
 /// How connections to upstreams are encrypted.
@@ -72,6 +107,7 @@ impl ProxySettings {
             max_requests: 0,
             health: None,
             tls: None,
+            fastcgi: None,
         }
     }
 }

@@ -76,29 +76,60 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     }
 }
 
+/// The facts for the variables of a script, in this process or in another.
+pub(super) struct CgiFacts<'r> {
+    pub(super) parts: &'r request::Parts,
+    pub(super) connection: &'r ConnectionInfo,
+    /// The requested host, without port; empty if there is none.
+    pub(super) host: &'r str,
+    /// The document root.
+    pub(super) root: &'r [u8],
+    /// The path and query that the client sent.
+    pub(super) uri: &'r str,
+    /// The length of the body in bytes, if it is known before it is read.
+    pub(super) body_length: Option<u64>,
+    pub(super) script: &'r Script,
+}
+
 /// The size of `$_SERVER` in a typical request. If there is more, it just grows.
-const SERVER_VARS_BYTES: usize = 2048;
+pub(super) const SERVER_VARS_BYTES: usize = 2048;
 
 /// The variables that do not come from headers.
-const OWN_VARS: usize = 27;
+pub(super) const OWN_VARS: usize = 27;
 
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
 fn server_vars(request: &CgiRequest) -> Pairs {
     let CgiRequest { parts, php, .. } = request;
     let count = OWN_VARS + parts.headers.keys_len() + php.settings.env.len() + request.own_env.len();
     let mut vars = Pairs::with_capacity(count, SERVER_VARS_BYTES);
-    push_headers(&mut vars, &parts.headers);
-    push_cgi(&mut vars, request);
-    push_for_php(&mut vars, request);
+    push_vars(
+        &mut vars,
+        &CgiFacts {
+            parts,
+            connection: &request.connection,
+            host: &request.host,
+            root: request.root(),
+            uri: request.requested_uri(),
+            body_length: request.body_length,
+            script: &request.script,
+        },
+    );
     for (name, value) in php.settings.env.iter().chain(&request.own_env) {
         vars.set(until_nul(name.as_bytes()), value.as_bytes());
     }
     vars
 }
 
+/// The variables of a request, without those that the configuration sets.
+pub(super) fn push_vars(vars: &mut Pairs, facts: &CgiFacts<'_>) {
+    push_headers(vars, &facts.parts.headers);
+    push_cgi(vars, facts);
+    push_for_php(vars, facts);
+}
+
 /// CGI/1.1 (RFC 3875, 4.1).
-fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
-    let CgiRequest { parts, connection, script, .. } = request;
+fn push_cgi(vars: &mut Pairs, facts: &CgiFacts<'_>) {
+    let CgiFacts { parts, connection, script, .. } = facts;
     // The revision of the CGI specification.
     vars.push(b"GATEWAY_INTERFACE", b"CGI/1.1");
     // The product that answers.
@@ -106,10 +137,10 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     // The protocol and version of the request.
     vars.push(b"SERVER_PROTOCOL", protocol_name(parts.version).as_bytes());
     // The requested host; if there is none, the address that the client connected to.
-    if request.host.is_empty() {
+    if facts.host.is_empty() {
         vars.push(b"SERVER_NAME", connection.local.ip().to_canonical().to_string().as_bytes());
     } else {
-        vars.push(b"SERVER_NAME", request.host.as_bytes());
+        vars.push(b"SERVER_NAME", facts.host.as_bytes());
     }
     // The port on which the request was received.
     vars.push(b"SERVER_PORT", connection.local_port().to_string().as_bytes());
@@ -128,11 +159,11 @@ fn push_cgi(vars: &mut Pairs, request: &CgiRequest) {
     vars.push(b"PATH_INFO", &script.path_info);
     if !script.path_info.is_empty() {
         // The path info, interpreted as a path below the root.
-        push_joined(vars, b"PATH_TRANSLATED", request.root(), &script.path_info);
+        push_joined(vars, b"PATH_TRANSLATED", facts.root, &script.path_info);
     }
     // The media type of the body; empty if the client sent none.
     vars.push(b"CONTENT_TYPE", parts.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes));
-    push_content_length(vars, &parts.headers, request.body_length);
+    push_content_length(vars, &parts.headers, facts.body_length);
 }
 
 /// The length of the body; empty if there is no body, or if it is streamed and the client sent no length.
@@ -147,10 +178,10 @@ fn push_content_length(vars: &mut Pairs, headers: &HeaderMap, body_length: Optio
 }
 
 /// Variables that web servers add for PHP.
-fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
-    let CgiRequest { connection, script, .. } = request;
+fn push_for_php(vars: &mut Pairs, facts: &CgiFacts<'_>) {
+    let CgiFacts { connection, script, .. } = facts;
     // The root of the site.
-    vars.push(b"DOCUMENT_ROOT", request.root());
+    vars.push(b"DOCUMENT_ROOT", facts.root);
     // The file that runs.
     vars.push(b"SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
     // The path of the script in the URL, like `SCRIPT_NAME`: some applications use this name.
@@ -158,7 +189,7 @@ fn push_for_php(vars: &mut Pairs, request: &CgiRequest) {
     // Script and path info together.
     push_joined(vars, b"PHP_SELF", &script.name, &script.path_info);
     // The path and query as the client sent them, still encoded.
-    vars.push(b"REQUEST_URI", request.requested_uri().as_bytes());
+    vars.push(b"REQUEST_URI", facts.uri.as_bytes());
     // `http` or `https`.
     vars.push(b"REQUEST_SCHEME", connection.scheme().as_bytes());
     // `on` over TLS; absent otherwise, because scripts only check whether it is set.

@@ -7,7 +7,7 @@
 //! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`,
 //! `head_limit`, `write_limit`, `stall`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
 //! `script`, `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
-//! `replies`, `body`, `access_log`.
+//! `replies`, `remote_php` (pure), `body`, `access_log`.
 
 pub mod access_log;
 mod basic_auth;
@@ -32,6 +32,7 @@ mod current;
 mod encode;
 mod failure;
 mod fastcgi;
+mod fastcgi_record;
 mod field_name;
 mod forward;
 mod half_close;
@@ -51,6 +52,7 @@ mod protocol;
 pub mod proxy;
 mod proxy_header;
 mod ranges;
+mod remote_php;
 mod replies;
 mod request;
 mod request_body;

@@ -2,6 +2,6 @@
 
 use crate::exchange::Pairs;
 
-/// The parameters of a request, as they become `$_SERVER`. A part of the request's extensions.
-#[derive(Debug, Clone)]
+/// The parameters of a request, from a web server or for a FastCGI upstream, as they become `$_SERVER`. A part of the request's extensions.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Params(pub(super) Pairs);

@@ -22,6 +22,7 @@ use super::interim::InterimSlot;
 use super::plain::plain;
 use super::proxy::ProxyError;
 use super::proxy::headers::Sender;
+use super::remote_php;
 use super::request::RequestState;
 use super::settings::{ProxyRoute, ReplyRoutes};
 use crate::config::{HeaderRule, RequestView, Status, UpstreamAddress};
@@ -59,9 +60,14 @@ impl<'s> RequestContext<'s> {
                 body_read_max: run.body_read_max,
             };
             let request = &mut run.request;
+            let connection = self.connection;
             let prepare = |parts: &mut request::Parts, upstream: &UpstreamAddress| {
                 name_upstream(request, upstream);
                 changes::change_headers(&route.request_headers, &mut parts.headers, request);
+                if let Some(settings) = route.proxy.fastcgi() {
+                    let params = remote_php::params(settings, parts, request, connection);
+                    parts.extensions.insert(params);
+                }
             };
             let sent = match run.body.take_if(|_| takes_body) {
                 Some(body) => unless_gone(self.interim, route.proxy.send(&sender, parts, body, prepare)).await,

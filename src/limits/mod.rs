@@ -88,6 +88,10 @@ pub const PROXY_IDLE_CONNECTIONS_MAX: usize = 32;
 /// upstreams respond within this time to clients that still wait.
 pub const PROXY_HALF_CLOSED_SECONDS_MAX: u64 = 60;
 
+/// How long a PHP at the address of `php_fastcgi` may take to accept a connection when the configuration is loaded: a start
+/// waits for it.
+pub const REMOTE_PHP_SECONDS_MAX: u64 = 3;
+
 /// The header of the PROXY protocol: the addresses, and the certificates and names that proxies add.
 pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
 

@@ -8,6 +8,7 @@ mod housekeeping;
 mod inherited;
 mod memory;
 mod reload;
+mod remote_php;
 mod run;
 mod runtime;
 mod shutdown;

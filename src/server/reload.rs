@@ -6,6 +6,7 @@
 //! after their running requests.
 
 use super::control::{ControlError, Reloaded, Requests, StopSignal};
+use super::remote_php;
 use super::run::{Listening, Server};
 use super::shutdown::settled;
 use crate::assemble::encryption::Encryption;
@@ -219,9 +220,13 @@ async fn booted(
 /// Reads a configuration, on a thread that may block: the server's loop must see a signal to stop meanwhile, however
 /// large the configuration is and however slow its file system.
 async fn read(origin: PathBuf, text: Option<String>) -> Result<Config, ControlError> {
-    let reading = tokio::task::spawn_blocking(move || match text {
-        Some(text) => config::parse(&text, &origin, &|name| std::env::var(name).ok()),
-        None => config::load(&origin),
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut config = match text {
+            Some(text) => config::parse(&text, &origin, &|name| std::env::var(name).ok()),
+            None => config::load(&origin),
+        }?;
+        remote_php::choose(&mut config);
+        Ok(config)
     });
     reading.await?.map_err(ControlError::Configuration)
 }

@@ -5,7 +5,7 @@ use super::control::{Control, ControlError, Controlled, Reloaded, Request, Reque
 use super::inherited::InheritedSockets;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
-use super::{housekeeping, runtime, stalls, systemd};
+use super::{housekeeping, remote_php, runtime, stalls, systemd};
 use crate::assemble::encryption::Encryption;
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
@@ -64,8 +64,9 @@ pub enum ServeError {
 /// record that names it.
 ///
 /// # Errors Why the server did not start; everything started is stopped again.
-pub fn run(config: Config, source: Option<&Path>) -> Result<(), ServeError> {
+pub fn run(mut config: Config, source: Option<&Path>) -> Result<(), ServeError> {
     allow_descriptors();
+    remote_php::choose(&mut config);
     // Addresses first, because a port in use should fail before PHP starts.
     let challenges = Arc::new(Challenges::default());
     let encryption = Encryption::prepare(&config, &challenges)?;

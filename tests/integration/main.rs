@@ -47,6 +47,7 @@ mod processes;
 mod proxy;
 mod reload;
 mod remote;
+mod remote_php;
 mod request_body;
 mod reset_table;
 mod shortage;

@@ -7,10 +7,11 @@ use super::super::limits;
 use super::super::model::ScopeLabel;
 use super::super::settings::StoreSettings;
 use super::super::syntax::{Node, Token, excerpt};
-use super::super::table::{Directive, Seen, Table, Times};
+use super::super::table::{Directive, Table, Times};
 use super::super::text::{Text, word_in_braces};
 use super::super::values;
 use super::document_root::root;
+use super::fastcgi::suffixes;
 use super::file_server::{FILE_SERVER, sensitive};
 use super::store::store;
 use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
@@ -202,57 +203,10 @@ impl PhpDraft {
             settings: self.settings,
             workers,
             stores: self.stores,
+            remote: None,
             position: self.position,
         }
     }
-}
-
-/// Directives that only matter for a PHP in another process.
-const OTHER_PROCESS: &str = "igor runs the scripts itself, in this process";
-
-/// The directives of a `php_fastcgi` block that mean the same here.
-static PHP_FASTCGI: Table<PhpDraft> = Table {
-    block: "a `php_fastcgi` block",
-    origin: "Caddy",
-    directives: &[],
-    ignored: &[
-        ("dial_timeout", OTHER_PROCESS),
-        ("read_timeout", OTHER_PROCESS),
-        ("write_timeout", OTHER_PROCESS),
-        ("capture_stderr", OTHER_PROCESS),
-        ("trusted_proxies", "the global option `servers` says which proxies are trusted"),
-        ("transport", OTHER_PROCESS),
-        ("lb_policy", OTHER_PROCESS),
-        ("health_uri", OTHER_PROCESS),
-    ],
-    unsupported: &[],
-};
-
-fn warn_of_address(address: &Token, context: &mut Context<'_>) {
-    let message = format!(
-        "`php_fastcgi` runs the scripts in this process, as `php_server` does; `{}` is not asked",
-        excerpt(&address.text)
-    );
-    context.warning(&address.position, message);
-}
-
-/// `php_fastcgi [ADDRESS…] [{ … }]`, which runs PHP here.
-pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>) -> PhpServer {
-    if let Some(address) = args.first() {
-        warn_of_address(address, context);
-    }
-    let mut draft = PhpDraft::new(node.position.clone());
-    (draft.settings.file_server, draft.settings.leaves_files) = (None, true);
-    let mut seen = Seen::default();
-    for child in node.children() {
-        if child.name() == "file_server"
-            || child.name() == "worker"
-            || !PHP_SERVER.apply_known(&mut draft, child, &mut seen, context)
-        {
-            PHP_FASTCGI.apply(&mut draft, std::slice::from_ref(child), context);
-        }
-    }
-    draft.finish(context)
 }
 
 /// `env NAME VALUE`. A word in braces that is no placeholder is text, as in FrankenPHP.
@@ -272,16 +226,7 @@ fn environment(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
 }
 
 fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
-    let Some(words) = context.args(node, 1, usize::MAX) else { return };
-    php.settings.split_path = Vec::with_capacity(words.len());
-    for word in words {
-        if word.text.starts_with('.') && word.text.len() > 1 && word.text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            php.settings.split_path.push(word.text.to_ascii_lowercase());
-        } else {
-            let message = format!("`{}` is not a suffix like `.php`", excerpt(&word.text));
-            context.usage_error(&word.position, message);
-        }
-    }
+    php.settings.split_path = suffixes(node, context);
 }
 
 /// `on`, `off`, or the size of the largest body.

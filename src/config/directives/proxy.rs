@@ -26,7 +26,7 @@ pub(super) struct ProxyDraft {
 }
 
 impl ProxyDraft {
-    fn settings(&mut self) -> &mut ProxySettings {
+    pub(super) fn settings(&mut self) -> &mut ProxySettings {
         &mut self.proxy.settings
     }
 
@@ -216,7 +216,7 @@ pub(super) static REVERSE_PROXY: Table<ProxyDraft> = Table {
         ),
         setting!(
             "transport",
-            "transport http { … }",
+            "transport http|fastcgi { … }",
             "How connections to upstreams are made.",
             |draft, node, context| transport(draft.settings(), node, context)
         ),
@@ -310,7 +310,7 @@ fn policy(node: &Node, context: &mut Context<'_>) -> Option<LoadPolicy> {
     })
 }
 
-fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context<'_>) -> ProxyDraft {
+pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context<'_>) -> ProxyDraft {
     let health = HealthCheck {
         uri: String::new(),
         port: None,
@@ -338,7 +338,7 @@ fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context<'_>) -> Pr
     draft
 }
 
-fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseProxy {
+pub(super) fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseProxy {
     let ProxyDraft { mut proxy, https, health_uri, health, replies } = draft;
     if proxy.settings.upstreams.is_empty() {
         context.usage_error(&node.position, format_args!("`{}` has no upstream", node.name()));
@@ -346,7 +346,20 @@ fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseP
     if https == Some(true) {
         proxy.settings.tls.get_or_insert_default();
     }
-    proxy.settings.health = health_uri.map(|uri| HealthCheck { uri, ..health });
+    if proxy.settings.fastcgi.is_some() {
+        if proxy.settings.tls.is_some() {
+            context.error_with_hint(
+                &node.position,
+                "FastCGI has no encryption",
+                "name the upstream without `https://`",
+            );
+        }
+        if health_uri.is_some() {
+            context.warning(&node.position, "`health_uri` has no effect: health checks speak HTTP, not FastCGI");
+        }
+    }
+    proxy.settings.health =
+        health_uri.filter(|_| proxy.settings.fastcgi.is_none()).map(|uri| HealthCheck { uri, ..health });
     proxy.replies = replies.finish();
     proxy
 }

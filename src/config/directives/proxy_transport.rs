@@ -1,10 +1,11 @@
-//! `transport http` of `reverse_proxy`.
+//! `transport` of `reverse_proxy`.
 
 use super::super::context::Context;
 use super::super::proxy::ProxySettings;
-use super::super::syntax::{Node, excerpt};
-use super::super::table::{Directive, Table, Times};
+use super::super::syntax::Node;
+use super::super::table::{Directive, Table, Times, unknown};
 use super::super::values;
+use super::fastcgi::transport_fastcgi;
 
 macro_rules! setting {
     ($name:literal, $usage:literal, $doc:literal, $apply:expr) => {
@@ -115,14 +116,12 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
     ],
 };
 
-/// `transport http { … }`.
+/// `transport http|fastcgi { … }`.
 pub(super) fn transport(settings: &mut ProxySettings, node: &Node, context: &mut Context<'_>) {
     let Some([kind]) = context.count_args(node, node.args(), 1, 1) else { return };
-    if kind.text == "http" {
-        TRANSPORT.apply(settings, node.children(), context);
-    } else {
-        let message = format!("`reverse_proxy` has no transport `{}`", excerpt(&kind.text));
-        let hint = "only `transport http` is there; PHP runs in this process, by `php_server`";
-        context.error_with_hint(&kind.position, message, hint);
+    match kind.text.as_str() {
+        "http" => TRANSPORT.apply(settings, node.children(), context),
+        "fastcgi" => transport_fastcgi(settings, node.children(), context),
+        _ => unknown(kind, "transport", &["http", "fastcgi"], context),
     }
 }

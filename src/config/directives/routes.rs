@@ -14,7 +14,8 @@ use super::encode::encode;
 use super::file_server::file_server;
 use super::header::{header, request_header};
 use super::matchers::split_matcher;
-use super::php::{PhpDraft, php_fastcgi};
+use super::php::PhpDraft;
+use super::php_fastcgi::php_fastcgi;
 use super::proxy::{copy_response, forward_auth, reverse_proxy};
 use super::replies::intercept;
 use super::rewrite;
@@ -224,8 +225,8 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         handler!(
             "php_fastcgi",
             "php_fastcgi [MATCHER] [ADDRESS…] [{ … }]",
-            "Runs the PHP scripts here, as `php_server` without its files does.",
-            |node, args, context| Some(Handler::PhpServer(php_fastcgi(node, args, context)))
+            "Runs the PHP scripts here, as `php_server` without its files does, or in a PHP at the address that answers.",
+            |node, args, context| Some(Handler::PhpServer(php_fastcgi(node, args, context, read_block)))
         ),
         handler!(
             "file_server",

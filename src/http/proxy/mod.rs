@@ -6,6 +6,7 @@
 mod balance;
 mod connect;
 mod encryption;
+mod fastcgi;
 pub(super) mod headers;
 mod health;
 mod request_body;
@@ -19,16 +20,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header, request};
 use http_body::Body;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::{ResponseBody, Source};
-use crate::config::{ProxySettings, UpstreamAddress};
+use super::params::Params;
+use crate::config::{FastcgiSettings, ProxySettings, UpstreamAddress};
 use crate::limits;
 use balance::{Chosen, Upstreams};
-use connect::Connector;
+use connect::{Connector, Stream};
 use encryption::Encryption;
+use fastcgi::{Broken, FastcgiBody};
 use headers::Sender;
 use request_body::{BodySource, Fault, ProxyBody};
 use tunnel::Tunnel;
@@ -40,6 +44,7 @@ pub struct Proxy(Arc<Inner>);
 struct Inner {
     settings: ProxySettings,
     upstreams: Upstreams,
+    connector: Connector,
     client: Client<Connector, ProxyBody>,
     tls: Option<Encryption>,
     /// Health checks start with the first request: only then a runtime surely exists.
@@ -64,6 +69,9 @@ pub(super) enum ProxyError {
     /// The body took longer than `timeouts` allows.
     #[error("the body of the request did not come in time")]
     TooSlow,
+    /// An upstream that speaks FastCGI must know the length before the body.
+    #[error("the body of the request has no length, and the upstream needs one")]
+    NoLength,
     /// No connection, or none that lasted until the head of the response.
     #[error("{0}")]
     Failed(String),
@@ -88,6 +96,7 @@ impl ProxyError {
             Self::Client => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::NoLength => StatusCode::LENGTH_REQUIRED,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
         }
     }
@@ -102,12 +111,18 @@ impl Proxy {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(limits::PROXY_IDLE_SECONDS_MAX))
             .pool_max_idle_per_host(limits::PROXY_IDLE_CONNECTIONS_MAX)
-            .build(connector);
+            .build(connector.clone());
         let upstreams = Upstreams::new(&settings);
-        Self(Arc::new(Inner { settings, upstreams, client, tls, checks: Once::new() }))
+        Self(Arc::new(Inner { settings, upstreams, connector, client, tls, checks: Once::new() }))
     }
 
-    /// Sends the request to an upstream. `prepare` makes the last changes to its head once the upstream is known.
+    /// How the upstreams are asked by FastCGI; `None`: they are asked by HTTP.
+    pub(super) fn fastcgi(&self) -> Option<&FastcgiSettings> {
+        self.0.settings.fastcgi.as_ref()
+    }
+
+    /// Sends the request to an upstream. `prepare` makes the last changes to its head once the upstream is known; for
+    /// an upstream that speaks FastCGI it adds the [`Params`] to the extensions.
     ///
     /// # Errors
     /// No upstream has sent a response.
@@ -125,7 +140,10 @@ impl Proxy {
         let tunnel = Tunnel::asked_for(&mut parts);
         let policy_key = self.0.upstreams.key(sender, &parts);
         headers::forward(&mut parts, sender, tunnel.is_some());
-        let body = BodySource::new(body, sender.body_bytes_max, sender.body_read_max);
+        let mut body = BodySource::new(body, sender.body_bytes_max, sender.body_read_max);
+        if self.fastcgi().is_some() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+            body = with_length(body, &mut parts).await?;
+        }
         let started = Instant::now();
         let mut tries = 0;
         loop {
@@ -161,43 +179,87 @@ impl Proxy {
         prepare: &mut impl FnMut(&mut request::Parts, &UpstreamAddress),
     ) -> Result<Response<ResponseBody>, (ProxyError, bool)> {
         let upstream = chosen.address().clone();
-        let request = {
-            let mut parts = copy_of(parts);
-            prepare(&mut parts, &upstream);
-            if !parts.headers.contains_key(header::HOST)
-                && let Ok(host) = HeaderValue::try_from(upstream.to_string())
-            {
-                parts.headers.insert(header::HOST, host);
-            }
-            parts.uri = target(&parts.uri, chosen.index());
-            http::Request::from_parts(parts, body.body())
-        };
+        let mut parts = copy_of(parts);
+        prepare(&mut parts, &upstream);
+        if !parts.headers.contains_key(header::HOST)
+            && let Ok(host) = HeaderValue::try_from(upstream.to_string())
+        {
+            parts.headers.insert(header::HOST, host);
+        }
         // As in Caddy, only a request that is safe to repeat is sent to an upstream twice.
         let may_repeat = parts.method == Method::GET && body.is_whole();
         let started = Instant::now();
-        let sending = self.0.client.request(request);
-        let failed = match within(self.0.settings.response_timeout, sending).await {
-            Ok(Ok(response)) => {
-                chosen.note_response(response.status(), started.elapsed());
-                return Ok(self.response(response, chosen, tunnel));
+        let asked = match self.fastcgi() {
+            None => self.ask_by_http(parts, chosen.index(), body).await,
+            Some(settings) => self.ask_by_fastcgi(settings, &parts, chosen.index(), body).await,
+        };
+        let failed = match asked {
+            Ok(answer) => {
+                chosen.note_response(answer.status(), started.elapsed());
+                return Ok(self.response(answer, chosen, tunnel));
             }
-            Ok(Err(error)) => match body.fault() {
+            Err((error, may_retry)) => match body.fault() {
                 Some(fault) => return Err((fault.into(), false)),
-                None => (ProxyError::Failed(reason(&error)), may_repeat || error.is_connect() && body.is_whole()),
+                None => (error, may_repeat || may_retry && body.is_whole()),
             },
-            Err(limit) => (ProxyError::TimedOut(limit), may_repeat),
         };
         chosen.note_failure();
         tracing::warn!(upstream = %upstream, duration_ms = started.elapsed().as_millis() as u64, "proxying: {}", failed.0);
         Err(failed)
     }
 
-    fn response(
+    /// Sends the request by HTTP/1.1. An error shows whether no connection could be made.
+    async fn ask_by_http(
         &self,
-        mut response: Response<Incoming>,
-        chosen: Chosen,
-        tunnel: Option<&Tunnel>,
-    ) -> Response<ResponseBody> {
+        mut parts: request::Parts,
+        upstream: usize,
+        body: &BodySource,
+    ) -> Result<Answer, (ProxyError, bool)> {
+        parts.uri = target(&parts.uri, upstream);
+        let sending = self.0.client.request(http::Request::from_parts(parts, body.body()));
+        match within(self.0.settings.response_timeout, sending).await {
+            Ok(Ok(response)) => Ok(Answer::Http(response)),
+            Ok(Err(error)) => Err((ProxyError::Failed(reason(&error)), error.is_connect())),
+            Err(limit) => Err((ProxyError::TimedOut(limit), false)),
+        }
+    }
+
+    /// The same by FastCGI.
+    async fn ask_by_fastcgi(
+        &self,
+        settings: &FastcgiSettings,
+        parts: &request::Parts,
+        upstream: usize,
+        body: &BodySource,
+    ) -> Result<Answer, (ProxyError, bool)> {
+        let none = Params::default();
+        let Params(params) = parts.extensions.get().unwrap_or(&none);
+        let of_conversation = fastcgi::Settings {
+            read_timeout: self.0.settings.read_timeout,
+            write_timeout: settings.write_timeout,
+            captures_stderr: settings.capture_stderr,
+            is_head: parts.method == Method::HEAD,
+        };
+        let asking = async {
+            let stream = self.0.connector.connect(upstream).await.map_err(Broken::Connect)?;
+            fastcgi::send(stream.into_inner(), params, body.body(), of_conversation).await
+        };
+        asking.await.map(Answer::Fastcgi).map_err(|error| match error {
+            Broken::ReadTimeout(limit) | Broken::WriteTimeout(limit) => (ProxyError::TimedOut(limit), false),
+            Broken::Connect(_) => (ProxyError::Failed(error.to_string()), true),
+            _ => (ProxyError::Failed(error.to_string()), false),
+        })
+    }
+
+    fn response(&self, answer: Answer, chosen: Chosen, tunnel: Option<&Tunnel>) -> Response<ResponseBody> {
+        let mut response = match answer {
+            Answer::Http(response) => response,
+            Answer::Fastcgi(mut response) => {
+                headers::back(response.headers_mut());
+                // The conversation has a time limit of its own.
+                return response.map(|body| response_body::proxied(body, None, chosen));
+            }
+        };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return match tunnel {
                 Some(tunnel) => tunnel.open(response, chosen),
@@ -213,6 +275,39 @@ impl Proxy {
         let read_timeout = self.0.settings.read_timeout;
         response.map(|body| response_body::proxied(body, read_timeout, chosen))
     }
+}
+
+/// The response of an upstream, before its body.
+enum Answer {
+    Http(Response<Incoming>),
+    Fastcgi(Response<FastcgiBody<Stream>>),
+}
+
+impl Answer {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Http(response) => response.status(),
+            Self::Fastcgi(response) => response.status(),
+        }
+    }
+}
+
+/// A body without a length, gathered in memory if it is small. A FastCGI server takes one without a length for empty.
+async fn with_length(body: BodySource, parts: &mut request::Parts) -> Result<BodySource, ProxyError> {
+    let mut reader = body.body();
+    if reader.is_end_stream() {
+        return Ok(body);
+    }
+    let mut gathered = Vec::new();
+    while let Some(frame) = reader.frame().await {
+        let Ok(frame) = frame else { return Err(body.fault().unwrap_or(Fault::Ended).into()) };
+        gathered.extend_from_slice(frame.data_ref().map_or(&[][..], |bytes| bytes));
+        if gathered.len() > limits::REQUEST_BODY_MEMORY_BYTES_MAX {
+            return Err(ProxyError::NoLength);
+        }
+    }
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(gathered.len()));
+    Ok(BodySource::new(Full::new(Bytes::from(gathered)), u64::MAX, None))
 }
 
 /// The parts of a request head without its extensions, which belong to this side's connection.

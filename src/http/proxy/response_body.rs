@@ -1,5 +1,6 @@
 //! The body of a response on its way to the client.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,25 +8,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::balance::Chosen;
 use crate::http::body::{ResponseBody, ResponseBodyError, Source};
 
 /// The body as the client gets it. The upstream counts as busy until it has ended.
-pub(super) fn proxied(body: Incoming, timeout: Option<Duration>, chosen: Chosen) -> ResponseBody {
+pub(super) fn proxied<B>(body: B, timeout: Option<Duration>, chosen: Chosen) -> ResponseBody
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
+{
     let timer = timeout.map(|timeout| (timeout, Box::pin(tokio::time::sleep(timeout))));
     ResponseBody::new(Source::Boxed(Box::pin(Proxied { body, timer, chosen })))
 }
 
-struct Proxied {
-    body: Incoming,
+struct Proxied<B> {
+    body: B,
     timer: Option<(Duration, Pin<Box<Sleep>>)>,
     chosen: Chosen,
 }
 
-impl Proxied {
+impl<B> Proxied<B> {
     fn broke_off(&self, reason: String) -> ResponseBodyError {
         self.chosen.note_failure();
         tracing::warn!(upstream = %self.chosen.address(), "proxying: the response broke off: {reason}");
@@ -33,7 +36,7 @@ impl Proxied {
     }
 }
 
-impl Body for Proxied {
+impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Body for Proxied<B> {
     type Data = Bytes;
     type Error = ResponseBodyError;
 

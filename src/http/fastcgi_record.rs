@@ -1,4 +1,4 @@
-//! Records: the frames of FastCGI (pure).
+//! Records: the frames of FastCGI (pure), for both of its sides.
 
 use crate::limits;
 
@@ -12,6 +12,7 @@ pub(super) const END_REQUEST: u8 = 3;
 pub(super) const PARAMS: u8 = 4;
 pub(super) const STDIN: u8 = 5;
 pub(super) const STDOUT: u8 = 6;
+pub(super) const STDERR: u8 = 7;
 pub(super) const GET_VALUES: u8 = 9;
 pub(super) const GET_VALUES_RESULT: u8 = 10;
 pub(super) const UNKNOWN_TYPE: u8 = 11;
@@ -109,10 +110,13 @@ fn length(bytes: &mut &[u8]) -> Option<usize> {
     Some((u32::from_be_bytes(*four) & 0x7fff_ffff) as usize)
 }
 
-/// Appends a parameter; name and value are short.
+/// Appends a parameter.
 pub(super) fn put_pair(into: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     for length in [name.len(), value.len()] {
-        into.push(u8::try_from(length).unwrap_or(0x7f));
+        match u8::try_from(length) {
+            Ok(short) if short < 0x80 => into.push(short),
+            _ => into.extend_from_slice(&(u32::try_from(length).unwrap_or(0x7fff_ffff) | 0x8000_0000).to_be_bytes()),
+        }
     }
     into.extend_from_slice(name);
     into.extend_from_slice(value);
@@ -159,9 +163,8 @@ mod tests {
     fn pairs_have_short_and_long_lengths_and_are_never_cut() {
         let mut bytes = Vec::new();
         put_pair(&mut bytes, b"A", b"");
-        bytes.extend_from_slice(&[1, 0x80, 0, 1, 0]);
-        bytes.push(b'B');
-        bytes.extend_from_slice(&[b'v'; 256]);
+        put_pair(&mut bytes, b"B", &[b'v'; 256]);
+        assert_eq!(bytes[3..8], [1, 0x80, 0, 1, 0]);
         let read = pairs(&bytes).expect("whole pairs");
         assert_eq!((read[0], read[1].0, read[1].1.len()), ((&b"A"[..], &b""[..]), &b"B"[..], 256));
         for cut in 1..bytes.len() {
