@@ -203,10 +203,10 @@ fn what_a_fastcgi_server_does_wrong_has_its_status_and_is_logged() {
         ("hangs", hangs.to_string(), 504, "no answer within 100 ms"),
         ("reads-nothing", reads_nothing.to_string(), 504, "no answer within 100 ms"),
     ];
-    let site = cases.each_ref().map(|(name, address, ..)| {
-        format!(
-            "reverse_proxy /{name} {address} {{\ntransport fastcgi {{\nread_timeout 100ms\nwrite_timeout 100ms\n}}\n}}"
-        )
+    let site = cases.each_ref().map(|(name, address, status, _)| {
+        // The others have as much time as a loaded machine takes.
+        let limits = if *status == 504 { "read_timeout 100ms\nwrite_timeout 100ms\n" } else { "" };
+        format!("reverse_proxy /{name} {address} {{\ntransport fastcgi {{\n{limits}}}\n}}")
     });
     let server = Igor::new().site(&site.join("\n")).start();
     for (name, address, status, reason) in cases {
