@@ -4,7 +4,7 @@
 //!
 //! `ARCHITECTURE.md` is the map, with the table of the layers. The layers, lowest first: [`limits`], [`exchange`],
 //! [`signals`], `sockets` and `faults`; [`vars`] and [`config`], which need no PHP; `tasks` and `store`; `ffi` and
-//! [`php`]; [`threads`]; [`worker`]; beside them `tls` and [`http`], which know nothing of PHP; `assemble`; `resp`;
+//! [`php`]; [`threads`]; [`worker`]; beside them `tls`, [`mercure`] and [`http`], which know nothing of PHP; `assemble`; `resp`;
 //! [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
 //! `tests/integration/layers.rs` compares the table with the code.
 
@@ -26,6 +26,8 @@ pub mod ffi;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod limits;
+#[cfg(feature = "http")]
+pub mod mercure;
 #[cfg(feature = "php")]
 pub mod php;
 #[cfg(all(feature = "php", feature = "http"))]

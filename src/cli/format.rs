@@ -102,6 +102,7 @@ fn directive(handler: &Handler) -> (&'static str, String) {
         Handler::Redir(redir) => ("redir", format!("{redir:?}")),
         Handler::Error(rule) => ("error", format!("{rule:?}")),
         Handler::BasicAuth(auth) => ("basic_auth", format!("{auth:?}")),
+        Handler::Mercure(settings) => ("mercure", format!("{settings:?}")),
         Handler::RequestBody(limits) => ("request_body", format!("{limits:?}")),
         Handler::Abort => ("abort", String::new()),
         // Header fields for an upstream may contain this server's credentials.

@@ -9,6 +9,7 @@ use super::diagnostic::Position;
 use super::encode::{Encode, EncodeFormat};
 use super::limits;
 use super::matcher::{IpRange, Matcher, Pattern};
+use super::mercure::MercureSettings;
 use super::proxy::{ProxySettings, UpstreamAddress};
 use super::response_matcher::ResponseMatcher;
 use super::settings::StoreSettings;
@@ -65,6 +66,8 @@ pub enum Handler {
     BasicAuth(BasicAuth),
     /// `request_body`: bounds the body of the request.
     RequestBody(BodyLimits),
+    /// `mercure`: a hub that sends updates to browsers.
+    Mercure(Box<MercureSettings>),
     /// `abort`: closes the connection without an answer.
     Abort,
     /// `reverse_proxy` and `forward_auth`: another server answers.
@@ -77,7 +80,7 @@ pub enum Handler {
 
 impl Handler {
     /// The blocks of routes in it.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = &Vec<Route>> {
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Vec<Route>> {
         let (inner, replies) = match self {
             Self::Subroute(inner) => (Some(inner), &[][..]),
             Self::ReverseProxy(proxy) => (None, &proxy.replies[..]),

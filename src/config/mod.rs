@@ -21,6 +21,7 @@ mod format;
 mod handlers;
 mod listener;
 mod matcher;
+mod mercure;
 mod model;
 mod named_matchers;
 mod order;
@@ -64,6 +65,7 @@ pub use matcher::{
     Condition, Expression, FileMatch, IpRange, Matcher, PathPattern, Pattern, Protocol, TryPolicy, ValuePattern,
     Verdict, host_matches,
 };
+pub use mercure::{JwtAlgorithm, JwtKey, MercureSettings};
 pub use model::{Address, Config, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
 pub use proxies::{ProxyProtocol, TrustedProxies};

@@ -248,6 +248,7 @@ impl<'s> RequestContext<'s> {
                 run.body_read_max = limits.read_max.into_iter().chain(run.body_read_max).min();
                 self.unless_too_large(announced_length(&run.request.parts), run.body_bytes_max)
             }
+            Handler::Mercure(hub) => Box::pin(self.mercure(hub, run)).await,
             Handler::Proxy(route) => Box::pin(self.proxy(route, run)).await,
             Handler::Intercept(replies) => {
                 run.intercepts.push(replies);

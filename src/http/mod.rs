@@ -17,6 +17,7 @@ pub mod cgi;
 pub mod connection;
 pub mod exchange;
 pub mod listener;
+mod mercure;
 pub mod queue;
 pub mod routing;
 pub mod service;

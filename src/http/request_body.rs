@@ -162,7 +162,7 @@ impl Gathered {
         self.length
     }
 
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.content {
             Content::Memory(bytes) => {
                 let count = bytes.len().min(into.len());

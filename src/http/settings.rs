@@ -10,6 +10,7 @@ use crate::config::{
     BasicAuth, BodyLimits, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, PhpSettings, Redir,
     Respond, ResponseMatcher, Status, Text,
 };
+use crate::mercure::Hub;
 
 /// The action of a route. A new kind needs a variant here, and an arm in `http::answer`.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub enum Handler {
     Abort,
     /// `basic_auth`: asks for a name and a password.
     BasicAuth(BasicAuth),
+    /// `mercure`: a hub that sends updates to browsers.
+    Mercure(Arc<Hub>),
     /// `request_body`: bounds the body of the request.
     RequestBody(BodyLimits),
     /// `php` and `php_server`. A running request shares the settings, because it may outlive this service in a reload.

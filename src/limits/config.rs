@@ -116,6 +116,31 @@ pub(crate) const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
 /// The largest number of passes of an Argon2id hash: with the largest memory a check takes some seconds.
 pub(crate) const ARGON2_ITERATIONS_MAX: u32 = 16;
 
+/// The default time between two comments on a quiet stream of a Mercure hub: upstream's. Proxies close streams that are silent
+/// for a minute.
+pub(crate) const MERCURE_HEARTBEAT_DEFAULT: Duration = Duration::from_secs(40);
+
+/// The default time that one stream of a Mercure hub lasts: upstream's.
+pub(crate) const MERCURE_STREAM_DEFAULT: Duration = Duration::from_secs(600);
+
+/// The default time that an update waits for a client that does not read: upstream's.
+pub(crate) const MERCURE_DISPATCH_DEFAULT: Duration = Duration::from_secs(5);
+
+/// The default of the largest publication of a Mercure hub: upstream's.
+pub(crate) const MERCURE_BODY_BYTES_DEFAULT: u64 = MIB as u64;
+
+/// The largest publication that a setting can ask for: each update is held in memory.
+pub(crate) const MERCURE_BODY_BYTES_MAX: u64 = 64 * MIB as u64;
+
+/// The default number of updates in the history of a Mercure hub: minutes of a busy site.
+pub(crate) const MERCURE_HISTORY_DEFAULT: usize = 1_000;
+
+/// The most updates in the history of a Mercure hub: they are searched one by one when a client comes back.
+pub(crate) const MERCURE_HISTORY_MAX: usize = 100_000;
+
+/// The most origins of one setting: they are compared one by one.
+pub(crate) const MERCURE_ORIGINS_MAX: usize = 100;
+
 /// The largest parallelism of an Argon2id hash: more than the cores of most machines.
 pub(crate) const ARGON2_LANES_MAX: u32 = 64;
 

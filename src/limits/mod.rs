@@ -2,6 +2,9 @@
 //! configuration are in [`config`].
 
 pub mod config;
+mod mercure;
+
+pub use mercure::*;
 
 // --- HTTP: bodies -------------------------------------------------------------------------------------------------
 

@@ -89,6 +89,9 @@ pub(super) enum ControlError {
     /// A log file cannot be opened. The message names it.
     #[error("{0}")]
     Log(std::io::Error),
+    /// The key of a Mercure hub cannot be read. The message names the site.
+    #[error("{0}")]
+    Hub(String),
     /// The system has no thread left.
     #[error("starting PHP threads: {0}")]
     Threads(std::io::Error),

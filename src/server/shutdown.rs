@@ -18,6 +18,7 @@ pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) 
     live.threads.stop_background();
 
     tracing::debug!("stopping: no new connections, running requests end");
+    crate::mercure::close_all();
     let draining = listeners.into_iter().map(|listener| tokio::spawn(listener.shut_down(grace)));
     let draining: Vec<_> = draining.collect();
     if !settled(&draining, grace, || false).await {

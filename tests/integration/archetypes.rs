@@ -163,7 +163,12 @@ fn symfony() {
             "public/bundles/a.js",
             "public/plain/index.html",
         ],
-        &[("FRANKENPHP_WORKER_CONFIG", "num 1")],
+        &[
+            ("FRANKENPHP_WORKER_CONFIG", "num 1"),
+            ("MERCURE_TRANSPORT_URL", "bolt://DIR/mercure.db"),
+            ("MERCURE_PUBLISHER_JWT_KEY", "!ChangeThisMercureHubJWTSecretKey!"),
+            ("MERCURE_SUBSCRIBER_JWT_KEY", "!ChangeThisMercureHubJWTSecretKey!"),
+        ],
     );
     check(
         &server,
@@ -181,13 +186,14 @@ fn symfony() {
             ("/plain/index.html", "200 file public/plain/index.html"),
             ("/other.php", "404"),
             ("/index.php/blog", "200 worker index.php"),
-            ("/.well-known/mercure", "404"),
+            ("/.well-known/mercure", "400 Missing \"topic\" parameter"),
+            ("/.well-known/mercure/none", "404"),
             ("/.well-known/other", "200 worker index.php"),
         ],
     );
     let page = server.get("/");
     assert_eq!(page.header("permissions-policy"), Some("browsing-topics=()"));
-    server.wait_log(&["`mercure` has no effect"]);
+    server.wait_log(&["`subscriptions` has no effect"]);
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod leftovers;
 mod listening;
 mod manual;
 mod many;
+mod mercure;
 mod moving_in;
 mod names;
 mod opcache;

@@ -175,7 +175,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
     ignored: &[
         ("cache", "igor has no HTTP cache of responses"),
         ("events", "igor announces no events to modules"),
-        ("mercure", "igor runs no Mercure hub yet"),
+        ("mercure", "each site has its own hub: `mercure { … }`"),
         ("metrics", "the admin interface always serves `/metrics`"),
         ("ocsp_stapling", "igor staples no OCSP answers, which authorities no longer give"),
         ("shutdown_delay", "the `grace_period` begins at once"),

@@ -16,6 +16,7 @@ mod header;
 mod https;
 mod log;
 mod matchers;
+mod mercure;
 mod order;
 mod php;
 mod php_fastcgi;
@@ -57,6 +58,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(servers::PROXY_PROTOCOL.docs());
     docs.extend(site::SITE.docs());
     docs.extend(routes::ROUTES.docs());
+    docs.extend(mercure::MERCURE.docs());
     docs.extend(proxy::REVERSE_PROXY.docs());
     docs.extend(proxy_transport::TRANSPORT.docs());
     docs.extend(fastcgi::FASTCGI.docs());

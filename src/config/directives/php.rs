@@ -168,7 +168,7 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
     ],
     ignored: &[
         ("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it"),
-        ("mercure", "igor runs no Mercure hub yet"),
+        ("mercure", "the hub is a directive of the site: `mercure { … }` beside this block"),
         ("request_body_timeout", "igor has a time limit of its own for bodies, see docs/operations.md"),
     ],
     unsupported: &[],

@@ -14,6 +14,7 @@ use super::encode::encode;
 use super::file_server::file_server;
 use super::header::{header, request_header};
 use super::matchers::split_matcher;
+use super::mercure::mercure;
 use super::php::PhpDraft;
 use super::php_fastcgi::php_fastcgi;
 use super::proxy::{copy_response, forward_auth, reverse_proxy};
@@ -161,6 +162,12 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             "An older name of `basic_auth`.",
             basic_auth
         ),
+        handler!(
+            "mercure",
+            "mercure [MATCHER] { … }",
+            "Answers at `/.well-known/mercure`: sends updates to browsers, by the Mercure protocol.",
+            mercure
+        ),
         handler!("request_body", "request_body [MATCHER] { … }", "Bounds the body of the request.", request_body),
         handler!("invoke", "invoke [MATCHER] NAME", "Takes the routes of the block `&(NAME) { … }`.", invoke),
         handler!("abort", "abort [MATCHER]", "Closes the connection without an answer.", abort),
@@ -236,7 +243,6 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
         ),
     ],
     ignored: &[
-        ("mercure", "igor runs no Mercure hub yet"),
         ("push", "no client of today takes HTTP/2 pushes; send 103 Early Hints with `headers_send(103)`"),
         ("templates", "igor evaluates no templates; the files are sent as they are"),
         ("tracing", "igor sends no traces"),

@@ -145,6 +145,7 @@ fn configured_with(options: &str, directives: &str, root: &Path, queue: &Arc<Req
             config::Handler::Abort => Handler::Abort,
             config::Handler::BasicAuth(auth) => Handler::BasicAuth(auth),
             config::Handler::RequestBody(limits) => Handler::RequestBody(limits),
+            config::Handler::Mercure(settings) => Handler::Mercure(crate::mercure::Hub::with(&settings)),
             config::Handler::CopyResponse(status) => Handler::CopyResponse(status),
             config::Handler::ReverseProxy(_) | config::Handler::Intercept(_) => {
                 panic!("these tests have no routes in a reverse_proxy or an intercept")

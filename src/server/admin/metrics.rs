@@ -4,6 +4,7 @@
 //! They are built on request from the views of the admin interface. Serving a request counts nothing only for them.
 
 use super::view::{BackgroundView, HttpView, RestartCounts, StoreView, TaskView, ThreadView, Threads, Workers};
+use crate::mercure::HubCounts;
 use crate::php::{Restarts, floor_above};
 use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -26,6 +27,8 @@ pub(super) struct Process {
     pub(super) opcache: Restarts,
     /// Log records that could not be written.
     pub(super) lost_records: u64,
+    /// The Mercure hubs, if there are any.
+    pub(super) hubs: Option<HubCounts>,
     /// The version of PHP.
     pub(super) php: &'static str,
 }
@@ -43,6 +46,7 @@ pub(super) fn render(
     families.extend(of_snapshots(process.snapshots));
     families.push(of_opcache(process.opcache));
     families.push(of_log(process.lost_records));
+    families.extend(process.hubs.into_iter().flat_map(of_hubs));
     families.extend(of_all_workers(workers));
     families.extend(of_http(&workers.http));
     families.extend(of_background(&workers.background));
@@ -93,6 +97,16 @@ fn family(name: &str, help: &str, kind: MetricType, samples: Samples) -> MetricF
 
 fn gauge(name: &str, help: &str, value: f64) -> MetricFamily {
     family(name, help, MetricType::GAUGE, vec![(Vec::new(), value)])
+}
+
+/// Under the names of the Mercure hub for Caddy.
+fn of_hubs(hubs: HubCounts) -> [MetricFamily; 3] {
+    let counter = |name, help, value: u64| family(name, help, MetricType::COUNTER, vec![(Vec::new(), value as f64)]);
+    [
+        gauge("mercure_subscribers_connected", "Streams that are open now.", hubs.connected as f64),
+        counter("mercure_subscribers_total", "Streams since the start.", hubs.subscribers),
+        counter("mercure_updates_total", "Updates since the start.", hubs.updates),
+    ]
 }
 
 fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {

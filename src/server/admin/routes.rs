@@ -159,6 +159,7 @@ fn metrics_text(interface: &Interface) -> Answer {
         snapshots: vars::stats(),
         opcache: safepoint().restarts(),
         lost_records: logging::lost_records(),
+        hubs: crate::mercure::counts(),
         php: running_release(),
     };
     let (workers, threads, stores) =

@@ -1,0 +1,122 @@
+//! The settings of a Mercure hub.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::limits;
+
+/// The `mercure` directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MercureSettings {
+    /// The name of the hub; hubs with different names share nothing.
+    pub name: String,
+    /// What verifies the tokens of publishers; `None`: no one publishes over HTTP.
+    pub publisher: Option<JwtKey>,
+    /// What verifies the tokens of subscribers; `None`: only public updates of an `anonymous` hub are delivered.
+    pub subscriber: Option<JwtKey>,
+    /// Whether a client without a token may subscribe.
+    pub anonymous: bool,
+    /// Whether the hub shows who is subscribed: updates for each change, and an API.
+    pub subscriptions: bool,
+    /// How often a quiet stream gets a comment; `None`: never.
+    pub heartbeat: Option<Duration>,
+    /// The longest time that one stream lasts; `None`: no end.
+    pub stream_max: Option<Duration>,
+    /// How long an update may wait for a client that does not read; `None`: as long as it fits into the queue.
+    pub dispatch_max: Option<Duration>,
+    /// The origins that browsers may use the hub from; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// The origins of pages that may publish with a cookie; `*` for all.
+    pub publish_origins: Vec<String>,
+    /// The cookie that holds a token.
+    pub cookie_name: String,
+    /// The largest body of a publication, in bytes.
+    pub body_bytes_max: u64,
+    /// The number of updates that are kept for clients that come back.
+    pub history_max: usize,
+    /// The file that keeps the history over a restart.
+    pub history_file: Option<PathBuf>,
+    /// The version of the protocol whose rules still hold: 7 or 8.
+    pub compatibility: Option<u8>,
+}
+
+impl Default for MercureSettings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            publisher: None,
+            subscriber: None,
+            anonymous: false,
+            subscriptions: false,
+            heartbeat: Some(limits::MERCURE_HEARTBEAT_DEFAULT),
+            stream_max: Some(limits::MERCURE_STREAM_DEFAULT),
+            dispatch_max: Some(limits::MERCURE_DISPATCH_DEFAULT),
+            cors_origins: Vec::new(),
+            publish_origins: Vec::new(),
+            cookie_name: "mercureAuthorization".to_owned(),
+            body_bytes_max: limits::MERCURE_BODY_BYTES_DEFAULT,
+            history_max: limits::MERCURE_HISTORY_DEFAULT,
+            history_file: None,
+            compatibility: None,
+        }
+    }
+}
+
+/// A key that verifies tokens, and the only algorithm that they may use.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JwtKey {
+    /// The algorithm.
+    pub algorithm: JwtAlgorithm,
+    /// A shared secret, or a public key in PEM.
+    pub key: String,
+}
+
+/// Keys are secrets.
+impl fmt::Debug for JwtKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JwtKey({:?})", self.algorithm)
+    }
+}
+
+/// How a token is signed (RFC 7518). `none` is not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum JwtAlgorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+impl JwtAlgorithm {
+    /// The names in tokens and in the configuration.
+    pub const NAMES: [(&'static str, Self); 12] = [
+        ("HS256", Self::HS256),
+        ("HS384", Self::HS384),
+        ("HS512", Self::HS512),
+        ("RS256", Self::RS256),
+        ("RS384", Self::RS384),
+        ("RS512", Self::RS512),
+        ("PS256", Self::PS256),
+        ("PS384", Self::PS384),
+        ("PS512", Self::PS512),
+        ("ES256", Self::ES256),
+        ("ES384", Self::ES384),
+        ("EdDSA", Self::EdDSA),
+    ];
+
+    /// Whether publisher and hub share one secret.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}

@@ -1,0 +1,31 @@
+//! The bounds of a Mercure hub.
+
+/// The streams of one hub: a hundred thousand take some 200 MB. HTTP/2 makes a stream so cheap for a client that
+/// connections are no bound.
+pub const MERCURE_SUBSCRIBERS_MAX: usize = 100_000;
+
+/// The topics of an update, and the topic selectors of a subscription: each update is compared with each selector. A URL of
+/// the usual 8 KiB holds no more.
+pub const MERCURE_TOPICS_MAX: usize = 200;
+
+/// The topic selectors of a token: upstream's bound.
+pub const MERCURE_CLAIMS_MAX: usize = 1_000;
+
+/// The bytes of a topic or a selector: topics are URLs.
+pub const MERCURE_TOPIC_BYTES_MAX: usize = 4 * 1024;
+
+/// The bytes of the identifier or the type of an update: they are sent back in header fields.
+pub const MERCURE_LABEL_BYTES_MAX: usize = 1024;
+
+/// The updates that wait for one client: seconds of a busy topic. A client that reads more slowly connects again and gets
+/// the rest from the history.
+pub const MERCURE_QUEUE_UPDATES_MAX: usize = 256;
+
+/// The bytes of the updates that wait for one client. One update always fits.
+pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
+
+/// The bytes of the history of one hub, beside its number of updates.
+pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
+
+/// The bytes of a token: cookies end at 4 KiB, header fields at 8.
+pub const MERCURE_TOKEN_BYTES_MAX: usize = 16 * 1024;

@@ -1,0 +1,44 @@
+//! The updates that a client gets when it comes back, within two bounds.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Update;
+use crate::limits;
+
+/// The name of the time before the first update (the Mercure specification, "Reconciliation").
+pub(super) const EARLIEST: &str = "earliest";
+
+pub(super) struct History {
+    updates: VecDeque<Arc<Update>>,
+    updates_max: usize,
+    bytes: usize,
+    /// The update before the oldest one here.
+    before: Option<Arc<str>>,
+}
+
+impl History {
+    pub(super) fn new(updates_max: usize) -> Self {
+        Self { updates: VecDeque::new(), updates_max, bytes: 0, before: None }
+    }
+
+    pub(super) fn add(&mut self, update: &Arc<Update>) {
+        self.bytes += update.frame.len();
+        self.updates.push_back(Arc::clone(update));
+        while self.updates.len() > self.updates_max || self.bytes > limits::MERCURE_HISTORY_BYTES_MAX {
+            let Some(oldest) = self.updates.pop_front() else { break };
+            self.bytes -= oldest.frame.len();
+            self.before = Some(Arc::clone(&oldest.id));
+        }
+    }
+
+    /// The updates after this one, and the identifier of the one before them. If it is not here any more, that are all.
+    pub(super) fn after(&self, id: &str) -> (&str, impl Iterator<Item = &Arc<Update>>) {
+        let found = self.updates.iter().rposition(|update| *update.id == *id);
+        let before = match found {
+            Some(at) => &self.updates[at].id,
+            None => self.before.as_deref().unwrap_or(EARLIEST),
+        };
+        (before, self.updates.iter().skip(found.map_or(0, |at| at + 1)))
+    }
+}

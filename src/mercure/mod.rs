@@ -1,0 +1,281 @@
+//! A Mercure hub: updates to topics, and the clients that subscribe to them. HTTP is in `http::mercure`.
+//!
+//! An update is encoded once, and shared by the history and by the queue of each subscriber. A hub lives as long as a
+//! configuration uses it: a reload that leaves its settings as they are keeps it, with its subscribers and its history.
+
+mod history;
+mod selector;
+mod signature;
+mod subscriber;
+mod token;
+mod update;
+
+pub use selector::Selector;
+pub use subscriber::{Subscriber, Wait};
+pub use token::{Grants, TokenError};
+pub use update::{Invalid, Publication, Update};
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::config::MercureSettings;
+use crate::limits;
+use history::History;
+use token::Verifier;
+
+/// A hub. When it is dropped, the streams of its subscribers end.
+pub struct Hub {
+    settings: MercureSettings,
+    publishers: Option<Verifier>,
+    subscribers: Option<Verifier>,
+    shared: Arc<Shared>,
+}
+
+/// What a stream keeps of its hub.
+struct Shared(Mutex<State>);
+
+struct State {
+    subscribers: HashMap<u64, Arc<Subscriber>>,
+    next: u64,
+    history: History,
+    is_closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The hubs of the process.
+static HUBS: Mutex<Vec<Weak<Hub>>> = Mutex::new(Vec::new());
+
+static SUBSCRIBERS_TOTAL: AtomicU64 = AtomicU64::new(0);
+static UPDATES_TOTAL: AtomicU64 = AtomicU64::new(0);
+
+/// What all hubs of the process have counted.
+#[derive(Debug, Clone, Copy)]
+pub struct HubCounts {
+    /// Open streams.
+    pub connected: usize,
+    /// Streams since the start.
+    pub subscribers: u64,
+    /// Updates since the start.
+    pub updates: u64,
+}
+
+/// The counters of all hubs; `None`: there is no hub.
+pub fn counts() -> Option<HubCounts> {
+    let hubs = live();
+    let connected = hubs.iter().map(|hub| hub.shared.lock().subscribers.len()).sum();
+    (!hubs.is_empty()).then(|| HubCounts {
+        connected,
+        subscribers: SUBSCRIBERS_TOTAL.load(Ordering::Relaxed),
+        updates: UPDATES_TOTAL.load(Ordering::Relaxed),
+    })
+}
+
+/// Ends all streams: the server stops. Their clients connect again, to the next one.
+pub fn close_all() {
+    for hub in live() {
+        hub.close();
+    }
+}
+
+/// Ends the streams of all hubs but those with these settings, after a reload. A stream itself keeps the handler that it began
+/// with, so a hub does not end with its configuration.
+pub fn close_all_but(kept: &[&MercureSettings]) {
+    for hub in live().into_iter().filter(|hub| !kept.contains(&&hub.settings)) {
+        hub.close();
+    }
+}
+
+fn live() -> Vec<Arc<Hub>> {
+    HUBS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Why a client cannot subscribe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The hub has all the streams that it can have.
+    #[error("the hub takes no more subscribers")]
+    Full,
+    /// Too many selectors, or one that is too long.
+    #[error("too many or too long topics")]
+    TooLarge,
+}
+
+/// A new subscription.
+pub struct Subscription {
+    /// Receives the updates. Dropping it ends the subscription.
+    pub stream: Stream,
+    /// The answer to `Last-Event-ID`: the update before the first one that is sent.
+    pub last_event_id: Option<String>,
+}
+
+/// The updates of one subscriber.
+pub struct Stream {
+    number: u64,
+    shared: Arc<Shared>,
+    subscriber: Arc<Subscriber>,
+    /// What the client has missed. The history bounds it.
+    missed: VecDeque<Arc<Update>>,
+}
+
+impl Stream {
+    /// The next update.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Wait> {
+        match self.missed.pop_front() {
+            Some(update) => Poll::Ready(Wait::Next(update)),
+            None => self.subscriber.poll_next(context),
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.shared.lock().subscribers.remove(&self.number);
+    }
+}
+
+impl Hub {
+    /// The hub with these settings: the one that runs, or a new one. It refuses the tokens of a key that cannot be read.
+    pub fn with(settings: &MercureSettings) -> Arc<Self> {
+        let mut hubs = HUBS.lock().unwrap_or_else(PoisonError::into_inner);
+        hubs.retain(|hub| hub.strong_count() > 0);
+        let known = hubs.iter().filter_map(Weak::upgrade).find(|hub| hub.settings == *settings && !hub.is_closed());
+        if let Some(known) = known {
+            return known;
+        }
+        let hub = Arc::new(Self {
+            publishers: settings.publisher.as_ref().map(Verifier::new),
+            subscribers: settings.subscriber.as_ref().map(Verifier::new),
+            shared: Arc::new(Shared(Mutex::new(State {
+                subscribers: HashMap::new(),
+                next: 0,
+                history: History::new(settings.history_max),
+                is_closed: false,
+            }))),
+            settings: settings.clone(),
+        });
+        hubs.push(Arc::downgrade(&hub));
+        hub
+    }
+
+    /// Whether these settings have keys that can be read.
+    ///
+    /// # Errors A key cannot be read.
+    pub fn check(settings: &MercureSettings) -> Result<(), TokenError> {
+        settings.publisher.iter().chain(&settings.subscriber).try_for_each(|key| Verifier::new(key).check())
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &MercureSettings {
+        &self.settings
+    }
+
+    /// Whether anyone can publish over HTTP.
+    pub fn has_publishers(&self) -> bool {
+        self.publishers.is_some()
+    }
+
+    /// What a publisher's token allows.
+    ///
+    /// # Errors The token is not valid now.
+    pub fn publisher(&self, token: &str) -> Result<Grants, TokenError> {
+        self.publishers.as_ref().ok_or(TokenError::NoKey)?.verify(token)
+    }
+
+    /// What a subscriber's token allows.
+    ///
+    /// # Errors The token is not valid now.
+    pub fn subscriber(&self, token: &str) -> Result<Grants, TokenError> {
+        self.subscribers.as_ref().ok_or(TokenError::NoKey)?.verify(token)
+    }
+
+    /// Whether a token of a subscriber could be verified.
+    pub fn has_subscribers(&self) -> bool {
+        self.subscribers.is_some()
+    }
+
+    /// Sends an update to all who subscribe to one of its topics. Returns its identifier.
+    ///
+    /// # Errors The update is not valid.
+    pub fn publish(&self, publication: Publication) -> Result<Arc<str>, Invalid> {
+        let update = Arc::new(publication.encode()?);
+        let now = Instant::now();
+        let mut slow = Vec::new();
+        let mut state = self.shared.lock();
+        state.history.add(&update);
+        for (number, subscriber) in &state.subscribers {
+            if subscriber.wants(&update) && !subscriber.push(&update, now, self.settings.dispatch_max) {
+                slow.push(*number);
+            }
+        }
+        for number in &slow {
+            state.subscribers.remove(number);
+        }
+        drop(state);
+        UPDATES_TOTAL.fetch_add(1, Ordering::Relaxed);
+        if !slow.is_empty() {
+            tracing::warn!(dropped = slow.len(), "mercure: subscribers that read too slowly were disconnected");
+        }
+        Ok(Arc::clone(&update.id))
+    }
+
+    /// Subscribes. `last_event_id` is the last update that the client has.
+    ///
+    /// # Errors The hub takes no more subscribers.
+    pub fn subscribe(&self, subscriber: Subscriber, last_event_id: Option<&str>) -> Result<Subscription, Refused> {
+        let mut state = self.shared.lock();
+        if state.subscribers.len() >= limits::MERCURE_SUBSCRIBERS_MAX {
+            return Err(Refused::Full);
+        }
+        let mut missed = VecDeque::new();
+        let answered = last_event_id.map(|id| {
+            let (before, updates) = state.history.after(id);
+            missed = updates.filter(|update| subscriber.wants(update)).cloned().collect();
+            before.to_owned()
+        });
+        let (number, subscriber) = (state.next, Arc::new(subscriber));
+        state.next += 1;
+        if state.is_closed {
+            // A stream that ends at once: a browser connects again after that, and never after an error.
+            subscriber.close();
+        } else {
+            state.subscribers.insert(number, Arc::clone(&subscriber));
+        }
+        drop(state);
+        SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
+        let stream = Stream { number, shared: Arc::clone(&self.shared), subscriber, missed };
+        Ok(Subscription { stream, last_event_id: answered })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.shared.lock().is_closed
+    }
+
+    fn close(&self) {
+        let mut state = self.shared.lock();
+        state.is_closed = true;
+        let subscribers = std::mem::take(&mut state.subscribers);
+        drop(state);
+        for subscriber in subscribers.values() {
+            subscriber.close();
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The time now, in seconds since 1970.
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

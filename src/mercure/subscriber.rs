@@ -1,0 +1,122 @@
+//! A subscriber: what it wants, what it may get, and the bounded queue of what it has not got yet.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::update::is_topic;
+use super::{Grants, Refused, Selector, Update};
+use crate::limits;
+
+/// One client of a hub.
+pub struct Subscriber {
+    selectors: Box<[Selector]>,
+    /// The private updates that it may get.
+    allowed: Box<[Selector]>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    updates: VecDeque<Arc<Update>>,
+    bytes: usize,
+    /// Since when the oldest update waits.
+    waits_since: Option<Instant>,
+    waker: Option<Waker>,
+    is_closed: bool,
+}
+
+/// The next thing on a stream.
+pub enum Wait {
+    /// An update.
+    Next(Arc<Update>),
+    /// No more updates.
+    Closed,
+}
+
+impl Subscriber {
+    /// A subscriber to the topics that these selectors select.
+    ///
+    /// # Errors There are too many selectors, or one is too long.
+    pub fn new(topics: &[String], grants: &Grants) -> Result<Self, Refused> {
+        if topics.len() > limits::MERCURE_TOPICS_MAX || !topics.iter().all(|topic| is_topic(topic)) {
+            return Err(Refused::TooLarge);
+        }
+        let selectors = topics.iter().map(|text| Selector::new(text)).collect();
+        Ok(Self { selectors, allowed: grants.subscribe.clone().unwrap_or_default().into(), queue: Mutex::default() })
+    }
+
+    /// Whether it wants the update and may get it. The topic that it wants and the one that it may get can be two names
+    /// of the same update.
+    pub(super) fn wants(&self, update: &Update) -> bool {
+        let any = |selectors: &[Selector]| {
+            selectors.iter().any(|selector| update.topics.iter().any(|topic| selector.matches(topic)))
+        };
+        any(&self.selectors) && (!update.is_private || any(&self.allowed))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an update into the queue; false: the client reads too slowly, and its stream ends.
+    pub(super) fn push(&self, update: &Arc<Update>, now: Instant, wait_max: Option<Duration>) -> bool {
+        let mut queue = self.lock();
+        let waits = queue.waits_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let bytes = queue.bytes + update.frame.len();
+        let is_slow = wait_max.is_some_and(|max| waits > max)
+            || queue.updates.len() >= limits::MERCURE_QUEUE_UPDATES_MAX
+            || (bytes > limits::MERCURE_QUEUE_BYTES_MAX && !queue.updates.is_empty());
+        if is_slow {
+            queue.end();
+            return false;
+        }
+        queue.bytes = bytes;
+        queue.waits_since.get_or_insert(now);
+        queue.updates.push_back(Arc::clone(update));
+        queue.wake();
+        true
+    }
+
+    /// Ends the stream after what is in the queue.
+    pub(super) fn close(&self) {
+        let mut queue = self.lock();
+        queue.is_closed = true;
+        queue.wake();
+    }
+
+    /// The next update.
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Wait> {
+        let mut queue = self.lock();
+        let Some(update) = queue.updates.pop_front() else {
+            if queue.is_closed {
+                return Poll::Ready(Wait::Closed);
+            }
+            queue.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        queue.bytes = queue.bytes.saturating_sub(update.frame.len());
+        queue.waits_since = (!queue.updates.is_empty()).then(Instant::now);
+        if queue.updates.is_empty() {
+            // Thousands of idle streams keep no empty buffers.
+            queue.updates = VecDeque::new();
+            queue.bytes = 0;
+        }
+        Poll::Ready(Wait::Next(update))
+    }
+}
+
+impl Queue {
+    /// What waits is dropped: the client has not read what came before.
+    fn end(&mut self) {
+        *self = Self { is_closed: true, waker: self.waker.take(), ..Self::default() };
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! One update, and its form on the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::limits;
+
+/// What is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Publication {
+    /// The topics; the first is the canonical one.
+    pub topics: Vec<String>,
+    /// The text for the subscribers.
+    pub data: String,
+    /// Whether only subscribers with a matching claim get it.
+    pub is_private: bool,
+    /// The identifier; `None`: a random one.
+    pub id: Option<String>,
+    /// The name of the event.
+    pub kind: Option<String>,
+    /// How long a client waits before it connects again, in milliseconds.
+    pub retry: Option<u64>,
+}
+
+/// An update that is sent.
+#[derive(Debug)]
+pub struct Update {
+    /// The identifier.
+    pub id: Arc<str>,
+    /// The topics.
+    pub topics: Box<[String]>,
+    /// Whether only subscribers with a matching claim get it.
+    pub is_private: bool,
+    /// Its event (HTML, "Server-sent events").
+    pub frame: Bytes,
+}
+
+/// Why an update cannot be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// It has no topic.
+    #[error("Missing \"topic\" parameter")]
+    NoTopic,
+    /// It has too many.
+    #[error("too many topics: {} at most", limits::MERCURE_TOPICS_MAX)]
+    TooManyTopics,
+    /// A topic cannot be one.
+    #[error("a topic is empty, too long, or contains a control character")]
+    Topic,
+    /// A topic that only the hub itself may use.
+    #[error("topics below /.well-known/mercure belong to the hub")]
+    Reserved,
+    /// The identifier cannot be one.
+    #[error("the \"id\" is too long, starts with \"#\", or contains a control character")]
+    Id,
+    /// The name of the event cannot be one.
+    #[error("the \"type\" is too long or contains a control character")]
+    Kind,
+}
+
+/// Topics that contain this are the hub's own.
+const RESERVED: &str = "/.well-known/mercure";
+
+impl Publication {
+    /// Checks it, and encodes it once for all subscribers.
+    ///
+    /// # Errors A field is not valid.
+    pub(super) fn encode(self) -> Result<Update, Invalid> {
+        self.check()?;
+        let id = self.id.filter(|id| !id.is_empty()).unwrap_or_else(random_id);
+        let mut frame = String::with_capacity(self.data.len() + id.len() + 32);
+        let mut field = |name: &str, value: &str| {
+            frame.push_str(name);
+            frame.push_str(": ");
+            frame.push_str(value);
+            frame.push('\n');
+        };
+        if let Some(kind) = self.kind.filter(|kind| !kind.is_empty()) {
+            field("event", &kind);
+        }
+        if let Some(retry) = self.retry.filter(|retry| *retry > 0) {
+            field("retry", &retry.to_string());
+        }
+        field("id", &id);
+        for line in self.data.replace("\r\n", "\n").split(['\n', '\r']) {
+            field("data", line);
+        }
+        frame.push('\n');
+        Ok(Update { id: id.into(), topics: self.topics.into(), is_private: self.is_private, frame: frame.into() })
+    }
+
+    /// A line break in a field would let a publisher write fields of its own.
+    fn check(&self) -> Result<(), Invalid> {
+        let is_label =
+            |text: &String| text.len() <= limits::MERCURE_LABEL_BYTES_MAX && !text.contains(char::is_control);
+        if self.topics.is_empty() {
+            return Err(Invalid::NoTopic);
+        }
+        if self.topics.len() > limits::MERCURE_TOPICS_MAX {
+            return Err(Invalid::TooManyTopics);
+        }
+        if !self.topics.iter().all(|topic| is_topic(topic)) {
+            return Err(Invalid::Topic);
+        }
+        if self.topics.iter().any(|topic| topic.contains(RESERVED)) {
+            return Err(Invalid::Reserved);
+        }
+        if !self.id.as_ref().is_none_or(|id| is_label(id) && !id.starts_with('#')) {
+            return Err(Invalid::Id);
+        }
+        if !self.kind.as_ref().is_none_or(is_label) { Err(Invalid::Kind) } else { Ok(()) }
+    }
+}
+
+/// Whether the text can be a topic or a selector.
+pub(super) fn is_topic(text: &str) -> bool {
+    !text.is_empty() && text.len() <= limits::MERCURE_TOPIC_BYTES_MAX && !text.contains(char::is_control)
+}
+
+/// `urn:uuid:` and a random UUID (RFC 9562, version 4), which other clients cannot guess.
+pub(super) fn random_id() -> String {
+    let mut bytes = [0; 16];
+    if SystemRandom::new().fill(&mut bytes).is_err() {
+        // The kernel's generator has failed. A repeated identifier harms only the history.
+        tracing::error!("mercure: the system returned no random bytes");
+    }
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = format!("{number:032x}");
+    format!("urn:uuid:{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+}
