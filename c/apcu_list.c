@@ -142,10 +142,55 @@ ZEND_METHOD(APCUIterator, getTotalCount)
 	zend_call_method_with_0_params(Z_OBJ_P(ZEND_THIS), spl_ce_ArrayIterator, NULL, "count", return_value);
 }
 
+/* Removes the elements that an APCUIterator has found. False: it threw. */
+static bool igor_apcu_remove_found(uint64_t id, zval *iterator)
+{
+	zval found;
+	zend_string *key;
+
+	zend_call_method_with_0_params(Z_OBJ_P(iterator), spl_ce_ArrayIterator, NULL, "getarraycopy", &found);
+	if (EG(exception) != NULL || Z_TYPE(found) != IS_ARRAY) {
+		return false;
+	}
+	ZEND_HASH_FOREACH_STR_KEY(Z_ARRVAL(found), key) {
+		if (key != NULL) {
+			igor_apcu_remove(id, key);
+		}
+	} ZEND_HASH_FOREACH_END();
+	zval_ptr_dtor(&found);
+	return true;
+}
+
+/* Removes the elements of these names, and adds the names of those that were not removed to `left`. */
+static void igor_apcu_remove_named(uint64_t id, HashTable *names, HashTable *left)
+{
+	zval *element;
+
+	ZEND_HASH_FOREACH_VAL(names, element) {
+		zend_string *name;
+
+		ZVAL_DEREF(element);
+		if (Z_TYPE_P(element) == IS_STRING) {
+			name = zend_string_copy(Z_STR_P(element));
+		} else {
+			/* The words of the extension. */
+			php_error_docref(NULL, E_WARNING, "apc_delete() expects a string, array of strings, or APCIterator instance");
+			name = NULL;
+		}
+		if (name == NULL || !igor_apcu_remove(id, name)) {
+			Z_TRY_ADDREF_P(element);
+			zend_hash_next_index_insert(left, element);
+		}
+		if (name != NULL) {
+			zend_string_release(name);
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
 PHP_FUNCTION(apcu_delete)
 {
-	HashTable *keys = NULL;
-	zval *argument, *element;
+	zval *argument;
+	zend_string *name;
 	uint64_t id;
 
 	ZEND_PARSE_PARAMETERS_START(1, 1)
@@ -156,55 +201,23 @@ PHP_FUNCTION(apcu_delete)
 		RETURN_FALSE;
 	}
 	if (Z_TYPE_P(argument) == IS_OBJECT && instanceof_function(Z_OBJCE_P(argument), igor_apcu_iterator_class)) {
-		zval copy;
-		zend_string *key;
-
-		zend_call_method_with_0_params(Z_OBJ_P(argument), spl_ce_ArrayIterator, NULL, "getarraycopy", &copy);
-		if (EG(exception) != NULL || Z_TYPE(copy) != IS_ARRAY) {
+		if (!igor_apcu_remove_found(id, argument)) {
 			RETURN_THROWS();
 		}
-		ZEND_HASH_FOREACH_STR_KEY(Z_ARRVAL(copy), key) {
-			if (key != NULL) {
-				igor_apcu_remove(id, key);
-			}
-		} ZEND_HASH_FOREACH_END();
-		zval_ptr_dtor(&copy);
 		RETURN_TRUE;
 	}
 	if (Z_TYPE_P(argument) == IS_ARRAY) {
-		keys = Z_ARRVAL_P(argument);
 		array_init(return_value);
-		ZEND_HASH_FOREACH_VAL(keys, element) {
-			zend_string *name;
-
-			ZVAL_DEREF(element);
-			if (Z_TYPE_P(element) == IS_STRING) {
-				name = zend_string_copy(Z_STR_P(element));
-			} else {
-				/* The words of the extension. */
-				php_error_docref(NULL, E_WARNING, "apc_delete() expects a string, array of strings, or APCIterator instance");
-				name = NULL;
-			}
-			if (name == NULL || !igor_apcu_remove(id, name)) {
-				Z_TRY_ADDREF_P(element);
-				zend_hash_next_index_insert(Z_ARRVAL_P(return_value), element);
-			}
-			if (name != NULL) {
-				zend_string_release(name);
-			}
-		} ZEND_HASH_FOREACH_END();
+		igor_apcu_remove_named(id, Z_ARRVAL_P(argument), Z_ARRVAL_P(return_value));
 		return;
 	}
 	if (Z_TYPE_P(argument) != IS_STRING && Z_TYPE_P(argument) != IS_LONG) {
 		zend_argument_type_error(1, "must be of type APCUIterator|array|string, %s given", zend_zval_type_name(argument));
 		RETURN_THROWS();
 	}
-	{
-		zend_string *name = zval_get_string(argument);
-
-		RETVAL_BOOL(igor_apcu_remove(id, name));
-		zend_string_release(name);
-	}
+	name = zval_get_string(argument);
+	RETVAL_BOOL(igor_apcu_remove(id, name));
+	zend_string_release(name);
 }
 
 /* The counts of the store, for apcu_cache_info() and apcu_sma_info(). False: there is none. */

@@ -384,12 +384,36 @@ static bool igor_handle_request_allowed(const igor_thread *self)
 	return true;
 }
 
+/* The script's first call: its boot is over. */
+static void igor_boot_end(igor_thread *self)
+{
+	igor_boot_save(self);
+	zend_unset_timeout();
+	self->handled = true;
+	igor_output_renew();
+}
+
+/* Calls the script's function for a job. Without zend_try: after a bailout the VM stack is freed and the script has to end. */
+static void igor_job_call(igor_thread *self, zend_fcall_info *fci, zend_fcall_info_cache *fcc)
+{
+	zval result;
+
+	self->in_callback = true;
+	ZVAL_UNDEF(&result);
+	fci->size = sizeof(*fci);
+	fci->retval = &result;
+	self->leavable = true;
+	zend_call_function(fci, fcc);
+	igor_left(self);
+	zval_ptr_dtor(&result);
+	self->in_callback = false;
+}
+
 PHP_FUNCTION(frankenphp_handle_request)
 {
 	igor_thread *self = igor_self;
 	zend_fcall_info fci;
 	zend_fcall_info_cache fcc;
-	zval result;
 
 	ZEND_PARSE_PARAMETERS_START(1, 1)
 		Z_PARAM_FUNC(fci, fcc)
@@ -399,10 +423,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_THROWS();
 	}
 	if (!self->handled) {
-		igor_boot_save(self);
-		zend_unset_timeout();
-		self->handled = true;
-		igor_output_renew();
+		igor_boot_end(self);
 	}
 	/* A forked child serves no requests: its script ends, and the process with it. */
 	if (igor_in_forked_server()) {
@@ -427,16 +448,7 @@ PHP_FUNCTION(frankenphp_handle_request)
 		RETURN_TRUE;
 	}
 
-	/* No zend_try around the callback: after a bailout the VM stack is freed and the script has to end. */
-	self->in_callback = true;
-	ZVAL_UNDEF(&result);
-	fci.size = sizeof(fci);
-	fci.retval = &result;
-	self->leavable = true;
-	zend_call_function(&fci, &fcc);
-	igor_left(self);
-	zval_ptr_dtor(&result);
-	self->in_callback = false;
+	igor_job_call(self, &fci, &fcc);
 	if (EG(exception) != NULL) {
 		RETURN_THROWS();
 	}
