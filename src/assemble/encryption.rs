@@ -1,7 +1,7 @@
 //! Chooses what each socket speaks: TLS with its certificates, FastCGI, or plain HTTP.
 
 use super::addresses::{is_fastcgi, is_on, label, name};
-use crate::config::{Address, Config, Listener, ProxyProtocol, Site, Timeouts, TlsSettings};
+use crate::config::{Address, Config, Listener, ProxyProtocol, Site, Timeouts, TlsSettings, distinct};
 use crate::http::phase::ListenerSettings;
 use crate::tls::{Challenges, Keeper, KeptFresh, Storage, TlsEndpoint, TlsError, TlsSite};
 use std::sync::Arc;
@@ -77,17 +77,12 @@ fn fastcgi_listeners(config: &Config) -> Vec<Listener> {
 }
 
 fn encrypted_listeners(config: &Config) -> Vec<Listener> {
-    let mut listeners = Vec::new();
-    for site in &config.sites {
-        for address in site.addresses.iter().filter(|address| address.https) {
-            for listener in site.listeners_of(address) {
-                if !listeners.contains(&listener) {
-                    listeners.push(listener);
-                }
-            }
-        }
-    }
-    listeners
+    distinct(config.sites.iter().flat_map(encrypted_listeners_of))
+}
+
+fn encrypted_listeners_of(site: &Site) -> impl Iterator<Item = Listener> {
+    let encrypted = site.addresses.iter().filter(|address| address.https);
+    encrypted.flat_map(|address| site.listeners_of(address))
 }
 
 fn tls_sites(config: &Config, listener: &Listener) -> Vec<TlsSite> {

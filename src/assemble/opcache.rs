@@ -38,10 +38,9 @@ impl Drop for Coordinator {
     /// The server stops, so no thread may wait at a safepoint.
     fn drop(&mut self) {
         safepoint().stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic in it has been printed, and the server stops anyway.
-            let _ = thread.join();
-        }
+        let Some(thread) = self.thread.take() else { return };
+        // A panic in it has been printed, and the server stops anyway.
+        let _ = thread.join();
     }
 }
 

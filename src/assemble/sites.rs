@@ -7,7 +7,7 @@ use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
 use crate::config::{
     self, Address, Bind, Config, FileServer, Listener, MercureSettings, PhpServer, Position, Reply, ReverseProxy, Root,
-    Site, TrustedProxies,
+    Site, TrustedProxies, distinct,
 };
 use crate::http::access_log::AccessLog;
 use crate::http::listener::ListenAddress;
@@ -55,12 +55,13 @@ fn add(sites: &mut Vec<(Listener, Vec<SiteSettings>)>, listener: Listener, setti
 /// One handler for all sites, whatever they listen on: the host alone decides between them.
 pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
     let assembly = Assembly::new(config, threads);
-    let sites = config.sites.iter().map(|site| {
-        // The host program has its own log.
-        let access_log = if site.access_logs.is_empty() { AccessLog::Off } else { AccessLog::Tracing };
-        settings(site, site.addresses.iter(), &assembly.site(site), access_log)
-    });
-    HttpService::new(sites.collect())
+    let settings = |site| settings(site, site.addresses.iter(), &assembly.site(site), log_of_program(site));
+    HttpService::new(config.sites.iter().map(settings).collect())
+}
+
+/// The host program has its own log.
+fn log_of_program(site: &Site) -> AccessLog {
+    if site.access_logs.is_empty() { AccessLog::Off } else { AccessLog::Tracing }
 }
 
 /// Checks the keys of the Mercure hubs.
@@ -94,14 +95,8 @@ fn hubs(config: &Config) -> Vec<(&MercureSettings, &Position)> {
 
 /// The sockets that the configuration needs, without repetition.
 pub(crate) fn sockets(config: &Config) -> Vec<Listener> {
-    let mut sockets = Vec::new();
     let redirects = redirects(config).into_iter().map(|(listener, _)| listener);
-    for listener in config.sites.iter().flat_map(Site::listeners).chain(redirects) {
-        if !sockets.contains(&listener) {
-            sockets.push(listener);
-        }
-    }
-    sockets
+    distinct(config.sites.iter().flat_map(Site::listeners).chain(redirects))
 }
 
 /// The address to bind. The wildcard address is the one of IPv6, which also accepts IPv4. If a Unix socket has several

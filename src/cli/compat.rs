@@ -64,17 +64,21 @@ pub(super) fn hash_password(arguments: &HashPasswordArguments) -> Result<(), Str
     }
     let hash = match arguments.algorithm.as_str() {
         "argon2id" => argon2id(password.as_bytes())?,
-        _ => bcrypt::hash(password, arguments.cost).map_err(|error| format!("hashing the password: {error}"))?,
+        _ => bcrypt::hash(password, arguments.cost).map_err(|error| failed(&error))?,
     };
     print(&format!("{hash}\n")).map(drop)
 }
 
-/// The first line of the standard input, without its end.
-fn read_password() -> Result<String, String> {
+/// Asks a person; a pipe needs no question.
+fn prompt() {
     if io::stdin().is_terminal() {
-        // A terminal echoes what is typed; a pipe does not.
         let _ = write!(io::stderr(), "Password: ");
     }
+}
+
+/// The first line of the standard input, without its end.
+fn read_password() -> Result<String, String> {
+    prompt();
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| format!("reading the password: {error}"))?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
@@ -85,7 +89,6 @@ fn argon2id(password: &[u8]) -> Result<String, String> {
     use argon2::password_hash::SaltString;
     use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 
-    let failed = |error: &dyn std::fmt::Display| format!("hashing the password: {error}");
     let mut salt = [0; 16];
     let mut random = fs::File::open("/dev/urandom").map_err(|error| failed(&error))?;
     io::Read::read_exact(&mut random, &mut salt).map_err(|error| failed(&error))?;
@@ -93,6 +96,10 @@ fn argon2id(password: &[u8]) -> Result<String, String> {
     let params = Params::new(46 * 1024, 1, 1, None).map_err(|error| failed(&error))?;
     let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     hasher.hash_password(password, &salt).map(|hash| hash.to_string()).map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn std::fmt::Display) -> String {
+    format!("hashing the password: {error}")
 }
 
 /// The Caddyfile of `igor respond`.

@@ -73,19 +73,20 @@ fn site(site: &Site) -> Value {
 }
 
 fn routes(list: &[Route]) -> Vec<Value> {
-    let route = |route: &Route| {
-        let (directive, settings) = directive(&route.handler);
-        let mut value = json!({ "directive": directive, "at": route.position.to_string() });
-        if !route.matcher.is_any() {
-            value["match"] = json!(format!("{:?}", route.matcher.conditions));
-        }
-        match &route.handler {
-            Handler::Subroute(inner) => value["routes"] = json!(routes(inner)),
-            _ => value["settings"] = json!(settings),
-        }
-        value
-    };
     list.iter().map(route).collect()
+}
+
+fn route(route: &Route) -> Value {
+    let (directive, settings) = directive(&route.handler);
+    let mut value = json!({ "directive": directive, "at": route.position.to_string() });
+    if !route.matcher.is_any() {
+        value["match"] = json!(format!("{:?}", route.matcher.conditions));
+    }
+    match &route.handler {
+        Handler::Subroute(inner) => value["routes"] = json!(routes(inner)),
+        _ => value["settings"] = json!(settings),
+    }
+    value
 }
 
 /// The directive of a handler, and its settings. Variables of scripts are left out, because they hold passwords.

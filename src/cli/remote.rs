@@ -82,11 +82,12 @@ pub(super) fn restart(arguments: &RemoteArguments) -> Result<(), String> {
     let answer = command(arguments, "/frankenphp/workers/restart", String::new(), true)?;
     let Restarted { workers, stuck } = understood(&answer)?;
     print(&format!("{workers} {} restarted\n", if workers == 1 { "worker has" } else { "workers have" }))?;
-    let hangs = |stuck: &StuckView| {
-        let place = stuck.place.as_deref().unwrap_or("an unknown place");
-        format!("the script of the thread {} could not be interrupted; it hangs at {place}", stuck.thread)
-    };
     if stuck.is_empty() { Ok(()) } else { Err(stuck.iter().map(hangs).collect::<Vec<_>>().join("\n")) }
+}
+
+fn hangs(stuck: &StuckView) -> String {
+    let place = stuck.place.as_deref().unwrap_or("an unknown place");
+    format!("the script of the thread {} could not be interrupted; it hangs at {place}", stuck.thread)
 }
 
 /// `igor reload`: the server reads its own file again, or the named one.

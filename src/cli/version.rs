@@ -11,12 +11,15 @@ fn floor(version: &str) -> String {
     })
 }
 
+fn on(value: bool) -> &'static str {
+    if value { "on" } else { "off" }
+}
+
 /// Starts the engine, because only the engine knows whether opcache runs.
 pub(super) fn print_versions() -> Result<(), String> {
     let engine =
         Engine::start(&EngineOptions { threads: 1, ..EngineOptions::default() }).map_err(|error| error.to_string())?;
     let info = engine.info();
-    let on = |value: bool| if value { "on" } else { "off" };
     let text = [
         format!("igor {}", env!("CARGO_PKG_VERSION")),
         format!(

@@ -71,10 +71,14 @@ pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
     ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
 }
 
+/// Whether the address takes its port on all interfaces.
+fn on_all(site: &Site, address: &Address) -> bool {
+    address.https && address.ip.is_none() && site.bind.is_empty()
+}
+
 /// Treats an IP with HTTPS as a host if another address takes the same port on all interfaces: then the two share a
 /// socket, as intended by `localhost, 127.0.0.1`.
 fn share_sockets(sites: &mut [Site]) {
-    let on_all = |site: &Site, address: &Address| address.https && address.ip.is_none() && site.bind.is_empty();
     let ports: HashSet<u16> = sites
         .iter()
         .flat_map(|site| site.addresses.iter().filter(move |address| on_all(site, address)))

@@ -36,11 +36,8 @@ impl PasswordHash {
     ///
     /// # Errors Why the hash cannot be checked here.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("$argon2id$") {
-            check_argon2id(text)?
-        } else {
-            check_bcrypt(text)?
-        }
+        let check = if text.starts_with("$argon2id$") { check_argon2id } else { check_bcrypt };
+        check(text)?;
         Ok(Self(text.to_owned()))
     }
 
@@ -57,11 +54,15 @@ impl PasswordHash {
     }
 }
 
+/// The alphabet of bcrypt's base64.
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/')
+}
+
 /// `$2a$14$` and 53 letters of salt and hash.
 fn check_bcrypt(text: &str) -> Result<(), String> {
     const BYTES: usize = 60;
     const COST_MIN: u32 = 4;
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
     let (Some(version), Some(cost), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return Err("it is no hash of bcrypt or argon2id".to_owned());
     };

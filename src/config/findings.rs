@@ -16,6 +16,11 @@ pub(crate) struct Findings {
     empty_variables: HashSet<(Arc<Path>, usize, String)>,
 }
 
+/// The order in a file. Diagnostics of different files have none.
+fn by_place(a: &Diagnostic, b: &Diagnostic) -> std::cmp::Ordering {
+    if a.file == b.file { (a.line, a.column).cmp(&(b.line, b.column)) } else { std::cmp::Ordering::Equal }
+}
+
 impl Findings {
     /// Keeps a finding. A known finding is not kept twice: a snippet is read once for each import of it.
     pub(crate) fn report(&mut self, mut finding: Diagnostic) {
@@ -56,9 +61,6 @@ impl Findings {
 
     /// The warnings, or all errors if there is one. Errors of one file are in the order of the file.
     pub(crate) fn into_result(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        let by_place = |a: &Diagnostic, b: &Diagnostic| {
-            if a.file == b.file { (a.line, a.column).cmp(&(b.line, b.column)) } else { std::cmp::Ordering::Equal }
-        };
         if self.errors.is_empty() {
             Ok(self.warnings)
         } else {

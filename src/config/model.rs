@@ -82,13 +82,7 @@ impl Site {
     /// The sockets that the site needs, without repetition.
     #[must_use]
     pub fn listeners(&self) -> Vec<Listener> {
-        let mut listeners = Vec::new();
-        for listener in self.addresses.iter().flat_map(|address| self.listeners_of(address)) {
-            if !listeners.contains(&listener) {
-                listeners.push(listener);
-            }
-        }
-        listeners
+        distinct(self.addresses.iter().flat_map(|address| self.listeners_of(address)))
     }
 
     /// The sockets that one address of the site needs.
@@ -121,6 +115,17 @@ impl Site {
         visit_php(&mut self.routes, act);
         visit_php(&mut self.error_routes, act);
     }
+}
+
+/// The listeners in their order, each once. There are a few, so they are compared with each other.
+pub(crate) fn distinct(all: impl Iterator<Item = Listener>) -> Vec<Listener> {
+    let mut listeners = Vec::new();
+    for listener in all {
+        if !listeners.contains(&listener) {
+            listeners.push(listener);
+        }
+    }
+    listeners
 }
 
 fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {

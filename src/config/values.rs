@@ -142,6 +142,11 @@ pub(crate) fn choice<V: Copy>(word: &Token, what: &str, known: &[(&str, V)], con
     found
 }
 
+/// Several texts. `None`: one of them is wrong, and was reported.
+pub(crate) fn texts(words: &[Token], context: &mut Context<'_>) -> Option<Vec<Text>> {
+    words.iter().map(|word| text(word, context)).collect()
+}
+
 /// A text with placeholders.
 pub(crate) fn text(word: &Token, context: &mut Context<'_>) -> Option<Text> {
     match Text::parse(&word.text, &context.placeholders) {

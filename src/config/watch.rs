@@ -99,9 +99,12 @@ fn stem(directory: &Path) -> Result<String, String> {
     Ok(globset::escape(stem.trim_end_matches('/')))
 }
 
+fn has_wildcard(component: &Component<'_>) -> bool {
+    component.as_os_str().to_string_lossy().contains(WILDCARDS)
+}
+
 /// Splits a path before the first part with a wildcard.
 fn split(path: &Path) -> (PathBuf, PathBuf) {
-    let has_wildcard = |component: &Component<'_>| component.as_os_str().to_string_lossy().contains(WILDCARDS);
     let plain = path.components().take_while(|component| !has_wildcard(component)).collect();
     let rest = path.components().skip_while(|component| !has_wildcard(component)).collect();
     (plain, rest)

@@ -371,15 +371,18 @@ enum Slash {
     NotNeeded,
 }
 
+/// The last part of a path, without the slash behind it.
+fn last_part(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path).rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+}
+
 /// As in Caddy, the slash counts that the client sent, unless a rewrite has changed the last part of the path.
 fn rewritten_directory(sent: &[u8], path: &[u8], status: StatusCode) -> Slash {
-    let trimmed = |path: &[u8]| path.strip_suffix(b"/").unwrap_or(path).to_vec();
-    let last = |path: &[u8]| trimmed(path).rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
     let is_index = path.ends_with(b"/") && status.is_success();
     if status != StatusCode::PERMANENT_REDIRECT && !is_index {
         return Slash::AsServed;
     }
-    match last(sent) == last(path) {
+    match last_part(sent) == last_part(path) {
         true if !sent.ends_with(b"/") => Slash::Missing,
         false if !is_index => Slash::NotNeeded,
         _ => Slash::AsServed,

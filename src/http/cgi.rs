@@ -202,12 +202,16 @@ fn push_for_php(vars: &mut Pairs, facts: &CgiFacts<'_>) {
     vars.push(b"REMOTE_PORT", connection.remote.port().to_string().as_bytes());
 }
 
+/// Whether PHP and a web server in front see the same name.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// `HTTP_*`: one for each field; several lines of one field are joined. Left out are the two fields with their own
 /// variables; and `Proxy`, because `HTTP_PROXY` configures HTTP clients (httpoxy, CVE-2016-5385). So are names with an
 /// underscore, or with a byte that PHP replaces by an underscore in variable names, such as the dot. By them a client
 /// could forge a field that a proxy in front has filtered or set.
 fn push_headers(vars: &mut Pairs, headers: &HeaderMap) {
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     for name in headers.keys() {
         let text = name.as_str();
         if *name == header::CONTENT_TYPE || *name == header::CONTENT_LENGTH || text == "proxy" || !is_plain(text) {

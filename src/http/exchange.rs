@@ -273,12 +273,9 @@ impl Streaming {
     }
 
     fn send_all(&mut self, bytes: &[u8]) -> Flow {
-        for piece in bytes.chunks(limits::RESPONSE_CHUNK_BYTES_MAX) {
-            if self.send(Bytes::copy_from_slice(piece)) == Flow::ClientGone {
-                return Flow::ClientGone;
-            }
-        }
-        Flow::Continue
+        let mut pieces = bytes.chunks(limits::RESPONSE_CHUNK_BYTES_MAX);
+        let are_sent = pieces.all(|piece| self.send(Bytes::copy_from_slice(piece)) == Flow::Continue);
+        if are_sent { Flow::Continue } else { Flow::ClientGone }
     }
 
     /// Sends one chunk, but not beyond the announced length: the client would read further bytes as the next response.

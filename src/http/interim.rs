@@ -84,9 +84,7 @@ impl InterimSlot {
     pub(super) fn release_end(&self) {
         if self.in_hand.swap(false, Ordering::Relaxed) && self.is_half_closed() {
             let waker = self.lock().waker.clone();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            wake(waker);
         }
     }
 
@@ -95,9 +93,7 @@ impl InterimSlot {
         let hides = self.in_hand.load(Ordering::Relaxed);
         if hides && !self.half_closed.swap(true, Ordering::SeqCst) {
             let reader = self.lock().reader.take();
-            if let Some(reader) = reader {
-                reader.wake();
-            }
+            wake(reader);
         }
         hides
     }
@@ -154,6 +150,13 @@ impl InterimSlot {
         let mut pending = self.lock();
         let awaited = pending.flushed.as_mut();
         awaited.map(|flushed| flushed.clone_from(waker)).is_some()
+    }
+}
+
+/// Called without the lock, because a task that is woken may run at once.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 

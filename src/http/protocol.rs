@@ -278,10 +278,9 @@ impl Served {
 /// What hyper has answered to a request whose head it could not read.
 fn answered_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
     if error.is_parse_too_large() {
-        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-    } else {
-        error.is_parse().then_some(StatusCode::BAD_REQUEST)
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
+    error.is_parse().then_some(StatusCode::BAD_REQUEST)
 }
 
 /// Lets the protocol run until the connection ends. With `watched`, looks from time to time whether it is worth

@@ -166,10 +166,8 @@ impl<'r> RequestState<'r> {
     }
 
     fn set_path(&mut self, path: Vec<u8>) {
-        self.lossy = match std::str::from_utf8(&path) {
-            Ok(_) => None,
-            Err(_) => Some(String::from_utf8_lossy(&path).into_owned()),
-        };
+        let is_text = std::str::from_utf8(&path).is_ok();
+        self.lossy = (!is_text).then(|| String::from_utf8_lossy(&path).into_owned());
         self.path = path;
         self.is_bare = false;
     }

@@ -116,13 +116,12 @@ fn set_status(response: &mut Response<()>, line: &[u8]) {
 
 /// A final status. PHP lets a script set any number; after a 1xx the client would wait for the final response.
 fn status(code: u16) -> StatusCode {
-    match StatusCode::from_u16(code) {
-        Ok(status) if code >= 200 => status,
-        _ => {
-            tracing::warn!(status = code, "sending the response: the status is no final HTTP status, sent 500 instead");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    }
+    StatusCode::from_u16(code).ok().filter(|_| code >= 200).unwrap_or_else(|| instead_of(code))
+}
+
+fn instead_of(code: u16) -> StatusCode {
+    tracing::warn!(status = code, "sending the response: the status is no final HTTP status, sent 500 instead");
+    StatusCode::INTERNAL_SERVER_ERROR
 }
 
 fn parse_length(value: &HeaderValue) -> Option<u64> {

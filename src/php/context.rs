@@ -282,6 +282,11 @@ impl Context {
         }
     }
 
+    /// A failure is kept for C to throw.
+    pub(super) fn settle(&mut self, result: Result<(), Failure>) -> igor_verdict {
+        result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
+    }
+
     /// The message for PHP about a call in which Rust panicked.
     pub(super) fn note_panic(&mut self, call: &str) {
         self.text = format!("a defect of igor was met in {call}(); its log has more").into_bytes();
@@ -317,21 +322,25 @@ impl Context {
 
     /// Waits until the worker of this name has published something.
     pub(super) fn require(&mut self, name: &[u8], (timeout, phase): (Duration, Phase)) -> igor_verdict {
+        self.await_workers((timeout, phase), |scope, wait, caller| scope.require(name, wait, caller))
+    }
+
+    /// Calls `wait_in` with the script's scope, and with the name of the calling background worker.
+    fn await_workers(
+        &mut self,
+        (timeout, phase): (Duration, Phase),
+        wait_in: impl FnOnce(&dyn Scope, Wait<'_>, Option<&[u8]>) -> Result<(), Failure>,
+    ) -> igor_verdict {
         let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
-        let caller = self.work.slot();
         let wait = Wait { timeout, phase, cutoff: Cutoff::of(&self.member) };
-        let result = scope.require(name, wait, caller.map(|slot| slot.name()));
-        result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
+        let result = wait_in(&*scope, wait, self.work.slot().map(|slot| slot.name()));
+        self.settle(result)
     }
 
     /// Starts the workers of the added names, and waits until all of them are ready.
     pub(super) fn ensure(&mut self, (timeout, phase): (Duration, Phase)) -> igor_verdict {
         let names = std::mem::take(&mut self.names);
-        let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
-        let caller = self.work.slot();
-        let wait = Wait { timeout, phase, cutoff: Cutoff::of(&self.member) };
-        let result = scope.ensure(&names, wait, caller.map(|slot| slot.name()));
-        result.map_or_else(|failure| self.fail(failure), |()| igor_verdict::IGOR_OK)
+        self.await_workers((timeout, phase), |scope, wait, caller| scope.ensure(&names, wait, caller))
     }
 
     /// Compares first: publishing what is there already copies nothing, and the version stays.

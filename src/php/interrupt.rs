@@ -114,10 +114,9 @@ impl Interrupt {
     /// Calls the handler that the running script has for SIGTERM or SIGINT, if it has one, on its thread.
     pub fn ask_to_end(&self) {
         let running = self.running();
-        if let Some(thread) = &running.thread {
-            // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
-            unsafe { ffi::shim_thread_should_end(thread.0) };
-        }
+        let Some(thread) = &running.thread else { return };
+        // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
+        unsafe { ffi::shim_thread_should_end(thread.0) };
     }
 
     /// Where the script was when it was last interrupted, as `file:line`.

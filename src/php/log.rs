@@ -42,9 +42,13 @@ impl LineLog {
     }
 }
 
+/// Whether a character of UTF-8 starts with this byte.
+fn is_first(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
 /// The number of bytes at the end that start an incomplete UTF-8 character.
 fn begun_character(bytes: &[u8]) -> usize {
-    let is_first = |byte: u8| byte & 0xc0 != 0x80;
     let Some(back) = bytes.iter().rev().take(4).position(|&byte| is_first(byte)) else { return 0 };
     let there = back + 1;
     let length = match bytes[bytes.len() - there] {

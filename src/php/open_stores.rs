@@ -71,10 +71,9 @@ impl OpenStores {
     /// Ends a computation of this script. Those that wait for it read the element, or compute it themselves.
     pub(super) fn computed(&mut self, store: &Arc<Store>, key: &[u8]) {
         let own = |(computed, place): &(Arc<Store>, Vec<u8>)| Arc::ptr_eq(computed, store) && place == key;
-        if let Some(position) = self.computing.iter().rposition(own) {
-            self.computing.swap_remove(position);
-            self.declared.claims().end(store, key, self.owner);
-        }
+        let Some(position) = self.computing.iter().rposition(own) else { return };
+        self.computing.swap_remove(position);
+        self.declared.claims().end(store, key, self.owner);
     }
 
     /// The PHP request is over.

@@ -376,13 +376,8 @@ leaf! {
 leaf! {
     for Context;
     fn host_store_clear(context, id: u64) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
-        match context.stores.get(id) {
-            Ok(store) => {
-                store.clear();
-                igor_verdict::IGOR_OK
-            }
-            Err(failure) => context.fail(failure),
-        }
+        let cleared = context.stores.get(id).map(|store| store.clear());
+        context.settle(cleared)
     }
 }
 
@@ -390,10 +385,8 @@ leaf! {
     for Context;
     fn host_store_merge(context, id: u64, array: *const c_void, replaces: bool) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
-        match context.store_merge(id, array.cast(), replaces) {
-            Ok(()) => igor_verdict::IGOR_OK,
-            Err(failure) => context.fail(failure),
-        }
+        let merged = context.store_merge(id, array.cast(), replaces);
+        context.settle(merged)
     }
 }
 
@@ -455,10 +448,8 @@ leaf! {
     fn host_store_computed(context, id: u64, key: *const c_char, len: usize, value: *const c_void, ttl_s: f64)
         -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the key is an argument of the running call.
-        match context.store_computed(id, unsafe { bytes(key, len) }, value, ttl_s) {
-            Ok(()) => igor_verdict::IGOR_OK,
-            Err(failure) => context.fail(failure),
-        }
+        let stored = context.store_computed(id, unsafe { bytes(key, len) }, value, ttl_s);
+        context.settle(stored)
     }
 }
 

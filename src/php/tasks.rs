@@ -182,11 +182,6 @@ fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
-/// A failure is kept for C to throw.
-fn verdict(context: &mut Context, result: Result<(), Failure>) -> igor_verdict {
-    result.map_or_else(|failure| context.fail(failure), |()| igor_verdict::IGOR_OK)
-}
-
 /// Passes a descriptor to C, which closes it.
 ///
 /// # Safety
@@ -204,7 +199,7 @@ leaf! {
         let opened = context.work.listen().map_err(|error| {
             Failure::runtime(format!("FrankenPHP\\WorkerHandle: making its stream: {error}"))
         });
-        verdict(context, opened)
+        context.settle(opened)
     }
 }
 
@@ -290,7 +285,7 @@ leaf! {
     fn host_task_update(context, id: u64, array: *const c_void) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         let updated = context.task_update(id, array.cast());
-        verdict(context, updated)
+        context.settle(updated)
     }
 }
 
@@ -299,7 +294,7 @@ leaf! {
     fn host_task_complete(context, id: u64, array: *const c_void) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         let completed = context.task_complete(id, array.cast());
-        verdict(context, completed)
+        context.settle(completed)
     }
 }
 

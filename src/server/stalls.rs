@@ -4,7 +4,7 @@
 use super::control::Control;
 use crate::assemble::Live;
 use crate::limits::{STALL_LOOK_EVERY_SECONDS, STALL_SECONDS_MIN};
-use crate::threads::{ThreadGroup, ThreadState};
+use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -70,16 +70,18 @@ fn stalls(live: &Live) -> Vec<Stall> {
         .collect()
 }
 
+fn has_been_busy(thread: &ThreadStatus, time: Duration) -> bool {
+    thread.activity.state == ThreadState::Busy && thread.activity.since >= time
+}
+
 fn stall(name: String, waiting: usize, group: &ThreadGroup) -> Option<Stall> {
     let threads = group.threads();
     let long = Duration::from_secs(STALL_SECONDS_MIN);
-    let is_stuck =
-        threads.iter().all(|thread| thread.activity.state == ThreadState::Busy && thread.activity.since >= long);
-    let uri = |thread: &crate::threads::ThreadStatus| thread.activity.uri.clone();
+    let is_stuck = threads.iter().all(|thread| has_been_busy(thread, long));
     (is_stuck && !threads.is_empty()).then(|| Stall {
         name,
         waiting,
         threads: threads.len(),
-        requests: threads.iter().take(NAMED_MAX).map(uri).collect(),
+        requests: threads.iter().take(NAMED_MAX).map(|thread| thread.activity.uri.clone()).collect(),
     })
 }

@@ -79,6 +79,10 @@ pub struct ActivityStatus {
     pub uri: String,
 }
 
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 impl Activity {
     /// The thread starts to wait for a request.
     pub fn idle(&self) {
@@ -108,7 +112,6 @@ impl Activity {
     /// What the thread does now.
     pub fn status(&self) -> ActivityStatus {
         let now = self.now();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         ActivityStatus {
             state: now.state,
             since: now.since.elapsed(),

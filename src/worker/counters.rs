@@ -121,12 +121,8 @@ impl HttpCounters {
 
     /// Read one after the other, so they may belong to slightly different moments.
     pub(super) fn counts(&self) -> HttpCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        HttpCounts {
-            requests: read(&self.requests),
-            request_time: Duration::from_nanos(read(&self.request_nanos)),
-            crashes: read(&self.crashes),
-            restarts: read(&self.restarts),
-        }
+        let [requests, nanos, crashes, restarts] = [&self.requests, &self.request_nanos, &self.crashes, &self.restarts]
+            .map(|counter| counter.load(Ordering::Relaxed));
+        HttpCounts { requests, request_time: Duration::from_nanos(nanos), crashes, restarts }
     }
 }

@@ -71,9 +71,7 @@ pub(super) fn request_vars(name: &str, worker: &str, env: &[(String, String)]) -
 
 /// The worker's own variables, and those by which frameworks notice that they run in a worker.
 fn add_own(vars: &mut Pairs, name: &str, worker: &str, env: &[(String, String)]) {
-    for (key, value) in env {
-        vars.set(key.as_bytes(), value.as_bytes());
-    }
+    env.iter().for_each(|(key, value)| vars.set(key.as_bytes(), value.as_bytes()));
     vars.set(b"FRANKENPHP_WORKER", worker.as_bytes());
     vars.set(b"FRANKENPHP_WORKER_NAME", name.as_bytes());
 }

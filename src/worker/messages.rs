@@ -1,6 +1,7 @@
 //! The messages of failed waits (contract lines B17 to B21). The texts are part of the interface; tests compare them.
 
 use crate::php::{Cut, Failure, ScriptError};
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +25,13 @@ pub(super) struct Subject<'a> {
     pub(super) scope: &'a str,
 }
 
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, file, scope } = self;
+        write!(f, "background worker \"{name}\" ({}) in scope \"{scope}\"", file.display())
+    }
+}
+
 /// B17
 pub(super) fn not_declared(name: &str, scope: &str, declared: &[String]) -> Failure {
     let known = match declared {
@@ -39,50 +47,30 @@ pub(super) fn not_declared(name: &str, scope: &str, declared: &[String]) -> Fail
 
 /// B18, B19
 pub(super) fn timed_out(subject: Subject<'_>, waited: Duration, attempts: u32, last: Option<&LastFailure>) -> Failure {
-    let Subject { name, file, scope } = subject;
-    let seconds = seconds(waited);
-    Failure::runtime(match last {
-        None => format!(
-            "background worker \"{name}\" ({}) in scope \"{scope}\" was not ready after {seconds}: the script runs, but has \
-             not called frankenphp_set_vars() yet",
-            file.display()
-        ),
-        Some(last) => format!(
-            "background worker \"{name}\" ({}) in scope \"{scope}\" was not ready after {seconds}: {}",
-            file.display(),
-            failed(attempts, last)
-        ),
-    })
+    let why = match last {
+        None => "the script runs, but has not called frankenphp_set_vars() yet".to_owned(),
+        Some(last) => failed(attempts, last),
+    };
+    Failure::runtime(format!("{subject} was not ready after {}: {why}", seconds(waited)))
 }
 
 /// B10 (a), B19
 pub(super) fn boot_failed(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
-    let Subject { name, file, scope } = subject;
-    let why = failed(attempts, last);
-    Failure::runtime(format!(
-        "background worker \"{name}\" ({}) in scope \"{scope}\" failed to boot: {why}",
-        file.display()
-    ))
+    Failure::runtime(format!("{subject} failed to boot: {}", failed(attempts, last)))
 }
 
 /// B20
 pub(super) fn gave_up(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
-    let Subject { name, file, scope } = subject;
-    Failure::runtime(format!(
-        "background worker \"{name}\" ({}) in scope \"{scope}\" has been given up: {}; see max_consecutive_failures",
-        file.display(),
-        failed(attempts, last)
-    ))
+    let why = failed(attempts, last);
+    Failure::runtime(format!("{subject} has been given up: {why}; see max_consecutive_failures"))
 }
 
 /// B10 (b)
 pub(super) fn not_running(subject: Subject<'_>) -> Failure {
-    let Subject { name, file, scope } = subject;
     Failure::runtime(format!(
-        "background worker \"{name}\" ({}) in scope \"{scope}\" is not running, and a request of an HTTP worker does not \
-         start one: call frankenphp_require_background_worker() before the loop of frankenphp_handle_request(), or declare \
-         the worker with `num 1`",
-        file.display()
+        "{subject} is not running, and a request of an HTTP worker does not start one: call \
+         frankenphp_require_background_worker() before the loop of frankenphp_handle_request(), or declare the worker with \
+         `num 1`"
     ))
 }
 
@@ -127,16 +115,12 @@ pub(super) fn removed(name: &str) -> Failure {
 
 /// B31
 pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
-    let Subject { name, file, scope } = subject;
     let hint = if runs {
         "it runs, but has not called frankenphp_set_vars() yet; wait for it with frankenphp_ensure_background_worker()"
     } else {
         "it has not been started; call frankenphp_ensure_background_worker() first, or declare it with `num 1`"
     };
-    Failure::runtime(format!(
-        "background worker \"{name}\" ({}) in scope \"{scope}\" has published nothing: {hint}",
-        file.display()
-    ))
+    Failure::runtime(format!("{subject} has published nothing: {hint}"))
 }
 
 /// A system that cannot start threads.

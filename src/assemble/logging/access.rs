@@ -19,13 +19,15 @@ use crate::http::cgi::protocol_name;
 /// # Errors
 /// A log file cannot be opened.
 pub(in super::super) fn access_log(site: &Site, global: &Global) -> std::io::Result<AccessLog> {
-    let mut sinks: Vec<Arc<dyn AccessSink>> = Vec::new();
-    for own in &site.access_logs {
-        let is_of_process = *own == LogSettings::default();
-        let settings = if is_of_process { &global.log } else { own };
-        sinks.push(Arc::new(Sink::new(settings, is_of_process, global.debug)?));
-    }
+    let sinks = site.access_logs.iter().map(|own| sink(own, global)).collect::<std::io::Result<Vec<_>>>()?;
     Ok(if sinks.is_empty() { AccessLog::Off } else { AccessLog::Sinks(sinks.into()) })
+}
+
+/// A `log` without any setting uses those of the process's log.
+fn sink(own: &LogSettings, global: &Global) -> std::io::Result<Arc<dyn AccessSink>> {
+    let is_of_process = *own == LogSettings::default();
+    let settings = if is_of_process { &global.log } else { own };
+    Ok(Arc::new(Sink::new(settings, is_of_process, global.debug)?))
 }
 
 /// One log that a site writes to.

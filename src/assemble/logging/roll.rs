@@ -88,9 +88,12 @@ fn tidy_until_done(path: &Path, roll: LogRoll, untidied: &AtomicUsize) {
     }
 }
 
+fn part(part: Option<&std::ffi::OsStr>) -> Option<String> {
+    part.map(|part| part.to_string_lossy().into_owned())
+}
+
 /// `access` and `.log`.
 fn stem_and_extension(path: &Path) -> (String, String) {
-    let part = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     let extension = part(path.extension()).map(|extension| format!(".{extension}")).unwrap_or_default();
     (part(path.file_stem()).unwrap_or_default(), extension)
 }
@@ -158,11 +161,12 @@ fn put_aside_before(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn is_time(text: &str) -> bool {
     const SHAPE: &[u8] = b"-0000-00-00T00-00-00.000";
     let text = text.as_bytes();
-    text.len() == SHAPE.len()
-        && SHAPE
-            .iter()
-            .zip(text)
-            .all(|(shape, byte)| if *shape == b'0' { byte.is_ascii_digit() } else { shape == byte })
+    text.len() == SHAPE.len() && SHAPE.iter().zip(text).all(|(shape, byte)| fits(*shape, *byte))
+}
+
+/// A `0` in the shape is any digit.
+fn fits(shape: u8, byte: u8) -> bool {
+    if shape == b'0' { byte.is_ascii_digit() } else { shape == byte }
 }
 
 /// Opens a file for appending.

@@ -196,9 +196,7 @@ fn self_only() -> Pairs {
 
 fn server_vars(changed: &[(&str, OsString)], own_name: &[u8]) -> Pairs {
     let mut server_vars = Pairs::default();
-    for (name, value) in changed {
-        server_vars.push(name.as_bytes(), value.as_bytes());
-    }
+    changed.iter().for_each(|(name, value)| server_vars.push(name.as_bytes(), value.as_bytes()));
     server_vars.push(b"PHP_SELF", own_name);
     server_vars
 }

@@ -41,9 +41,8 @@ pub(super) const NO_FILE: &str = "Standard input code";
 /// `$_SERVER` as PHP's own command fills it: the same name four times, and no folder of documents.
 fn server_vars(name: &OsStr) -> Pairs {
     let mut server_vars = Pairs::default();
-    for key in ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"] {
-        server_vars.push(key.as_bytes(), name.as_bytes());
-    }
+    let keys = ["PHP_SELF", "SCRIPT_NAME", "SCRIPT_FILENAME", "PATH_TRANSLATED"];
+    keys.iter().for_each(|key| server_vars.push(key.as_bytes(), name.as_bytes()));
     server_vars.push(b"DOCUMENT_ROOT", b"");
     server_vars
 }

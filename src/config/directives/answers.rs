@@ -102,6 +102,11 @@ pub(super) fn status(word: &Token, context: &mut Context<'_>) -> Option<Status> 
     if word.text.starts_with('{') {
         return values::text(word, context).map(Status::Text);
     }
+    status_code(word, context)
+}
+
+/// The status of a final response.
+pub(super) fn status_code(word: &Token, context: &mut Context<'_>) -> Option<Status> {
     let code = values::count(word, 200, 599, context)?;
     u16::try_from(code).ok().map(Status::Code)
 }

@@ -91,13 +91,17 @@ fn map_line(input: &Token, outputs: &[Token], context: &mut Context<'_>) -> Opti
         Some(source) => MapInput::Regexp(values::regexp(source, "", &input.position, context)?),
         None => MapInput::Exact(input.text.clone()),
     };
-    let output = |word: &Token, context: &mut Context<'_>| match word.text.as_str() {
-        "-" => Some(None),
-        // `${1}` is a group of the expression, not a placeholder.
-        text => values::text(&Token { text: text.replace("${", "$\\{"), ..word.clone() }, context).map(Some),
-    };
     let outputs = outputs.iter().map(|word| output(word, context)).collect::<Option<Vec<_>>>()?;
     Some(MapLine { input, outputs })
+}
+
+/// One output of `map`; `-` is none.
+fn output(word: &Token, context: &mut Context<'_>) -> Option<Option<Text>> {
+    if word.text == "-" {
+        return Some(None);
+    }
+    // `${1}` is a group of the expression, not a placeholder.
+    values::text(&Token { text: word.text.replace("${", "$\\{"), ..word.clone() }, context).map(Some)
 }
 
 /// `method [MATCHER] METHOD`.

@@ -39,9 +39,7 @@ impl RoutesDraft {
     /// The draft of a block: the matchers that `nodes` define, and those of the enclosing blocks.
     pub(super) fn new(nodes: &[Node], outer: &NamedMatchers, context: &mut Context<'_>) -> Self {
         let mut own = HashMap::new();
-        for node in nodes.iter().filter(|node| node.name().starts_with('@')) {
-            define(&mut own, node, context);
-        }
+        nodes.iter().filter(|node| node.name().starts_with('@')).for_each(|node| define(&mut own, node, context));
         Self { named: outer.with(own), routes: Vec::new() }
     }
 
@@ -97,12 +95,17 @@ impl RoutesDraft {
     /// The routes in the order in which they are tried.
     pub(super) fn finish(mut self, sorting: Sorting) -> Vec<Route> {
         if sorting == Sorting::ByOrder {
-            self.routes.sort_by_key(|placed| placed.order);
-            for same in self.routes.chunk_by_mut(|a, b| a.order == b.order) {
-                sort_same(same);
-            }
+            self.sort();
         }
         self.routes.into_iter().map(|placed| placed.route).collect()
+    }
+
+    /// By the order of the directives, and then by the matchers of routes of one directive.
+    fn sort(&mut self) {
+        self.routes.sort_by_key(|placed| placed.order);
+        for same in self.routes.chunk_by_mut(|a, b| a.order == b.order) {
+            sort_same(same);
+        }
     }
 }
 

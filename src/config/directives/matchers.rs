@@ -236,11 +236,14 @@ fn conditions(node: &Node, context: &mut Context<'_>) -> Matcher {
     matcher
 }
 
+fn line(words: Vec<Token>) -> Node {
+    Node { position: words[0].position.clone(), words, block: None }
+}
+
 /// The matcher of lines of words, for expressions that call it as a function.
 pub(super) fn called(lines: Vec<Vec<Token>>, context: &mut Context<'_>) -> Matcher {
     let mut matcher = Matcher::any();
-    let node = |words: Vec<Token>| Node { position: words[0].position.clone(), words, block: None };
-    let nodes: Vec<Node> = lines.into_iter().map(node).collect();
+    let nodes: Vec<Node> = lines.into_iter().map(line).collect();
     MATCHER.apply(&mut matcher, &nodes, context);
     matcher
 }
@@ -335,9 +338,13 @@ fn header(matcher: &mut Matcher, node: &Node, context: &mut Context<'_>) {
     }
 }
 
+/// The bytes of a name of a header field (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// The name of a header field, in lower case.
 pub(super) fn field_name(word: &Token, name: &str, context: &mut Context<'_>) -> Option<String> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         context.usage_error(&word.position, format_args!("`{}` is not the name of a header field", excerpt(name)));
         return None;
@@ -420,12 +427,9 @@ fn variable(word: &Token, context: &mut Context<'_>) -> Option<Text> {
 }
 
 fn file(node: &Node, context: &mut Context<'_>) -> Option<FileMatch> {
-    let files = |words: &[Token], context: &mut Context<'_>| {
-        words.iter().map(|word| values::text(word, context)).collect::<Option<Vec<_>>>()
-    };
     let mut file = FileMatch {
         root: None,
-        try_files: files(node.args(), context)?,
+        try_files: values::texts(node.args(), context)?,
         policy: TryPolicy::default(),
         split_path: Vec::new(),
     };
@@ -433,7 +437,7 @@ fn file(node: &Node, context: &mut Context<'_>) -> Option<FileMatch> {
         let Some(args) = context.args(child, 1, usize::MAX) else { continue };
         match (child.name(), args) {
             ("root", [root]) => file.root = root_text(root, context),
-            ("try_files", words) => file.try_files.extend(files(words, context)?),
+            ("try_files", words) => file.try_files.extend(values::texts(words, context)?),
             ("try_policy", [policy]) => file.policy = try_policy(policy, context).unwrap_or_default(),
             ("split_path", words) => {
                 file.split_path.extend(words.iter().map(|word| word.text.to_ascii_lowercase()));

@@ -11,6 +11,7 @@ use super::super::syntax::{Node, Token};
 use super::super::table::{Directive, Seen, Table, Times, unknown};
 use super::super::text::Text;
 use super::super::values;
+use super::answers::status_code;
 use super::draft::Sorting;
 use super::encode::condition;
 
@@ -111,8 +112,7 @@ pub(super) fn replaced_status(word: &Token, context: &mut Context<'_>) -> Option
     if word.text.contains('{') {
         return values::text(word, context).map(Status::Text);
     }
-    let code = values::count(word, 200, 599, context)?;
-    u16::try_from(code).ok().map(Status::Code)
+    status_code(word, context)
 }
 
 /// The directives of an `intercept` block.

@@ -30,10 +30,9 @@ pub(super) fn rewrite(routes: &mut RoutesDraft, node: &Node, context: &mut Conte
 /// `uri [MATCHER] KIND ARGUMENT…`.
 pub(super) fn uri(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Change> {
     let (kind, args) = context.count_args(node, args, 1, usize::MAX)?.split_first()?;
-    let mut texts = |words: &[Token]| words.iter().map(|word| values::text(word, context)).collect::<Option<Vec<_>>>();
     let change = match (kind.text.as_str(), args) {
-        ("strip_prefix", [_]) => UriChange::StripPrefix(texts(args)?.remove(0)),
-        ("strip_suffix", [_]) => UriChange::StripSuffix(texts(args)?.remove(0)),
+        ("strip_prefix", [prefix]) => UriChange::StripPrefix(values::text(prefix, context)?),
+        ("strip_suffix", [suffix]) => UriChange::StripSuffix(values::text(suffix, context)?),
         ("replace", [from, to]) => UriChange::Replace(values::text(from, context)?, values::text(to, context)?, None),
         ("replace", [from, to, limit]) => {
             let limit = Some(values::count(limit, 0, usize::MAX, context)?).filter(|limit| *limit > 0);
@@ -72,10 +71,12 @@ fn query(node: &Node, words: &[Token], context: &mut Context<'_>) -> Option<Vec<
     Some(changes)
 }
 
+/// A part of a word, with the placeholders in it.
+fn text(text: &str, word: &Token, context: &mut Context<'_>) -> Option<Text> {
+    values::text(&Token { text: text.to_owned(), ..word.clone() }, context)
+}
+
 fn query_change(words: &[Token], context: &mut Context<'_>) -> Option<QueryChange> {
-    let text = |text: &str, word: &Token, context: &mut Context<'_>| {
-        values::text(&Token { text: text.to_owned(), ..word.clone() }, context)
-    };
     match words {
         [key] => match (key.text.strip_prefix('-'), key.text.split_once('>')) {
             (Some(name), _) => Some(QueryChange::Delete(text(name, key, context)?)),

@@ -206,20 +206,24 @@ fn query_holds(key: &str, values: &[Text], request: &dyn RequestView) -> bool {
     })
 }
 
+/// The version of HTTP, times ten.
+fn version_number(protocol: &str) -> u8 {
+    match protocol.strip_prefix("HTTP/").unwrap_or_default() {
+        "1.0" => 10,
+        "2" | "2.0" => 20,
+        "3" | "3.0" => 30,
+        _ => 11,
+    }
+}
+
 impl Protocol {
     fn is_of(self, request: &dyn RequestView) -> bool {
-        let number = |name: &str| match name.strip_prefix("HTTP/").unwrap_or_default() {
-            "1.0" => 10,
-            "2" | "2.0" => 20,
-            "3" | "3.0" => 30,
-            _ => 11,
-        };
         match self {
             Self::Http => request.scheme() == "http",
             Self::Https => request.scheme() == "https",
             Self::Grpc => request.any_header("content-type", &mut |value| value.starts_with("application/grpc")),
-            Self::Version(version, false) => number(request.protocol()) == version,
-            Self::Version(version, true) => number(request.protocol()) >= version,
+            Self::Version(version, false) => version_number(request.protocol()) == version,
+            Self::Version(version, true) => version_number(request.protocol()) >= version,
         }
     }
 }

@@ -261,7 +261,6 @@ impl Lexer<'_> {
         if rest.take_while(|character| *character != '\n').any(|character| !character.is_whitespace()) {
             return Ok(None);
         }
-        let is_marker = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
         if marker.is_empty() || !marker.chars().all(is_marker) {
             let message = "a heredoc needs a marker of letters, digits, `_` and `-` behind `<<`";
             return Err(Diagnostic::error(&self.position(self.at), message)
@@ -312,4 +311,8 @@ impl Lexer<'_> {
         }
         Ok(lines.join("\n"))
     }
+}
+/// The characters of a heredoc's marker.
+fn is_marker(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_-".contains(character)
 }

@@ -112,10 +112,13 @@ fn opening_brace(words: &mut Vec<Token>, findings: &mut Findings) -> Option<Posi
     Some(last.position.clone())
 }
 
+fn is_brace(word: &Token) -> bool {
+    !word.quoted && matches!(word.text.as_str(), "{" | "}" | "{}")
+}
+
 /// As in Caddy, a brace belongs at the end of a line or on its own line; elsewhere it is almost always a mistake. It is
 /// reported, and the rest of the line is skipped, because it would only cause further errors.
 fn cut_stray_braces(words: &mut Vec<Token>, findings: &mut Findings) {
-    let is_brace = |word: &Token| !word.quoted && matches!(word.text.as_str(), "{" | "}" | "{}");
     let Some(at) = words.iter().position(is_brace) else { return };
     let brace = &words[at];
     let hint = if brace.text == "{" {

@@ -68,11 +68,15 @@ fn without_separator(piece: &str) -> (&str, &str) {
     }
 }
 
+/// Whether the value of a pair `NAME=VALUE` must not reach a log.
+fn is_secret(pair: &str) -> bool {
+    pair.split_once('=').is_some_and(|(name, _)| is_secret_parameter(name))
+}
+
 /// The address with the values of secret parameters masked, in its query and in its fragment.
 pub fn redact_uri(uri: &str) -> Cow<'_, str> {
     let Some(at) = uri.find(['?', '#']) else { return Cow::Borrowed(uri) };
     let (before, query) = uri.split_at(at + 1);
-    let is_secret = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| is_secret_parameter(name));
     if !query.split(SEPARATORS).any(is_secret) {
         return Cow::Borrowed(uri);
     }

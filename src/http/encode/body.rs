@@ -78,10 +78,7 @@ impl Compressed {
     fn finish(&mut self) -> io::Result<Bytes> {
         self.is_ended = true;
         self.compressor()?;
-        match self.compressor.take() {
-            Some(compressor) => compressor.finish().map(Bytes::from),
-            None => Ok(Bytes::new()),
-        }
+        self.compressor.take().map_or(Ok(Bytes::new()), |compressor| compressor.finish().map(Bytes::from))
     }
 }
 

@@ -196,15 +196,14 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
 
 /// The settings of PHP in the configuration.
 pub(super) fn app(config: &Config) -> AppView {
-    let view = |worker: &WorkerConfig| WorkerConfigView {
-        name: worker.name.clone(),
-        file_name: worker.file.clone(),
-        num: worker.num,
-        background: worker.is_background(),
-    };
     AppView {
         pid: std::process::id(),
         num_threads: config.global.frankenphp.num_threads,
-        workers: config.scopes().flat_map(|scope| scope.workers).map(view).collect(),
+        workers: config.scopes().flat_map(|scope| scope.workers).map(config_view).collect(),
     }
+}
+
+fn config_view(worker: &WorkerConfig) -> WorkerConfigView {
+    let (name, file_name) = (worker.name.clone(), worker.file.clone());
+    WorkerConfigView { name, file_name, num: worker.num, background: worker.is_background() }
 }

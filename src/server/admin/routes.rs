@@ -145,8 +145,11 @@ fn ready(control: &Control, query: Option<&str>) -> Answer {
 
 async fn restart(control: &Control) -> Restarted {
     let restarted = control.restart(|_| true).await;
-    let view = |stuck: Stuck| StuckView { thread: stuck.thread, place: stuck.place };
-    Restarted { workers: restarted.workers, stuck: restarted.stuck.into_iter().map(view).collect() }
+    Restarted { workers: restarted.workers, stuck: restarted.stuck.into_iter().map(stuck_view).collect() }
+}
+
+fn stuck_view(stuck: Stuck) -> StuckView {
+    StuckView { thread: stuck.thread, place: stuck.place }
 }
 
 fn metrics_text(interface: &Interface) -> Answer {

@@ -136,20 +136,26 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    fn or(&mut self) -> Result<Node, String> {
-        let mut left = self.and()?;
-        while self.take("||") {
-            left = Node::Or(left.into(), self.and()?.into());
+    /// Operands with the same sign between them, joined from the left.
+    fn chain(
+        &mut self,
+        sign: &str,
+        operand: fn(&mut Self) -> Result<Node, String>,
+        join: fn(Box<Node>, Box<Node>) -> Node,
+    ) -> Result<Node, String> {
+        let mut left = operand(self)?;
+        while self.take(sign) {
+            left = join(left.into(), operand(self)?.into());
         }
         Ok(left)
     }
 
+    fn or(&mut self) -> Result<Node, String> {
+        self.chain("||", Self::and, Node::Or)
+    }
+
     fn and(&mut self) -> Result<Node, String> {
-        let mut left = self.comparison()?;
-        while self.take("&&") {
-            left = Node::And(left.into(), self.comparison()?.into());
-        }
-        Ok(left)
+        self.chain("&&", Self::comparison, Node::And)
     }
 
     fn comparison(&mut self) -> Result<Node, String> {
@@ -175,11 +181,7 @@ impl Parser<'_> {
     }
 
     fn sum(&mut self) -> Result<Node, String> {
-        let mut left = self.unary()?;
-        while self.take("+") {
-            left = Node::Add(left.into(), self.unary()?.into());
-        }
-        Ok(left)
+        self.chain("+", Self::unary, Node::Add)
     }
 
     fn unary(&mut self) -> Result<Node, String> {
