@@ -232,9 +232,8 @@ impl<F: FnOnce()> Waiting<F> {
 
 impl<F: FnOnce()> Drop for Waiting<F> {
     fn drop(&mut self) {
-        if let Some(on_withdrawn) = self.on_withdrawn.take()
-            && self.claim.withdraw()
-        {
+        let on_withdrawn = self.on_withdrawn.take().filter(|_| self.claim.withdraw());
+        if let Some(on_withdrawn) = on_withdrawn {
             on_withdrawn();
         }
     }

@@ -122,9 +122,7 @@ impl Reserved {
 
     fn grow(&mut self, bytes: u64) -> bool {
         let taken = self.budget.take(bytes);
-        if taken {
-            self.bytes += bytes;
-        }
+        self.bytes += if taken { bytes } else { 0 };
         taken
     }
 

@@ -367,10 +367,7 @@ impl Context {
                 self.work.published(Some(version));
                 igor_verdict::IGOR_OK
             }
-            Err(refusal) if refusal.is_value_error() => {
-                self.fail(Failure::value(format!("frankenphp_set_vars(): {refusal}")))
-            }
-            Err(refusal) => self.fail(Failure::runtime(format!("frankenphp_set_vars(): {refusal}"))),
+            Err(refusal) => self.fail(Failure::of_refusal("frankenphp_set_vars()", &refusal)),
         }
     }
 

@@ -39,20 +39,25 @@ pub(super) fn set_running_release(version: &str) {
 
 /// The lines `floor SERIES VERSION SINCE REASON` of the table.
 fn floors() -> impl Iterator<Item = Floor> {
-    RELEASES.lines().filter_map(|line| {
-        let mut words = line.strip_prefix("floor ")?.splitn(4, ' ');
-        let [_series, version, since, reason] = [words.next()?, words.next()?, words.next()?, words.next()?];
-        Some(Floor { version, since, reason })
-    })
+    RELEASES.lines().filter_map(floor)
+}
+
+fn floor(line: &'static str) -> Option<Floor> {
+    let mut words = line.strip_prefix("floor ")?.splitn(4, ' ');
+    let [_series, version, since, reason] = [words.next()?, words.next()?, words.next()?, words.next()?];
+    Some(Floor { version, since, reason })
 }
 
 /// Major, minor and release.
 fn numbers(version: &str) -> [u32; 3] {
-    let mut parts = version.splitn(3, '.').map(|part| {
-        let digits = part.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(part.len());
-        part[..digits].parse().unwrap_or(0)
-    });
+    let mut parts = version.splitn(3, '.').map(leading_number);
     [(); 3].map(|()| parts.next().unwrap_or(0))
+}
+
+/// 0 if the part starts with no digit.
+fn leading_number(part: &str) -> u32 {
+    let digits = part.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(part.len());
+    part[..digits].parse().unwrap_or(0)
 }
 
 /// The first two numbers of a version: flaws are fixed in each series on its own.

@@ -47,6 +47,10 @@ fn expiry(ttl_s: f64) -> Expiry {
     if ttl_s < 0.0 { Expiry::Never } else { Expiry::After(time(ttl_s)) }
 }
 
+fn too_long(given: usize) -> Failure {
+    Failure::value(format!("a key of a store must be at most {STORE_KEY_BYTES_MAX} bytes long, {given} given"))
+}
+
 /// A number that is too large, or none, means forever.
 fn time(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
@@ -63,10 +67,7 @@ impl Context {
     /// Refuses a key that is too long before anything is done with it.
     fn store_of(&self, id: u64, key: &[u8]) -> Result<Arc<Store>, Failure> {
         if key.len() > STORE_KEY_BYTES_MAX {
-            return Err(Failure::value(format!(
-                "a key of a store must be at most {STORE_KEY_BYTES_MAX} bytes long, {} given",
-                key.len()
-            )));
+            return Err(too_long(key.len()));
         }
         self.stores.get(id)
     }
@@ -216,8 +217,7 @@ impl Context {
 
 /// The failure of a value that cannot be stored.
 fn refused(refusal: crate::vars::Refusal) -> Failure {
-    let message = format!("FrankenPHP\\SharedArray: {refusal}");
-    if refusal.is_value_error() { Failure::value(message) } else { Failure::runtime(message) }
+    Failure::of_refusal("FrankenPHP\\SharedArray", &refusal)
 }
 
 /// Copies the elements of a PHP array: all or none.
@@ -229,10 +229,7 @@ unsafe fn copied(array: *const ZArray, limits: Limits) -> Result<Vec<(Vec<u8>, V
     // SAFETY: the caller guarantees it.
     for (key, value) in unsafe { elements(array) } {
         if key.len() > STORE_KEY_BYTES_MAX {
-            return Err(Failure::value(format!(
-                "a key of a store must be at most {STORE_KEY_BYTES_MAX} bytes long, {} given",
-                key.len()
-            )));
+            return Err(too_long(key.len()));
         }
         // SAFETY: the value is part of the live array.
         let value = unsafe { Value::copy_of(value, &EngineObjects, limits) }.map_err(refused)?;

@@ -62,10 +62,7 @@ impl Context {
     fn snapshot_of(&self, call: &str, array: *const ZArray) -> Result<Snapshot, Failure> {
         // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
         let copied = unsafe { Snapshot::copy_of(array, &super::objects::EngineObjects, self.limits) };
-        copied.map_err(|refusal| {
-            let message = format!("{call}: {refusal}");
-            if refusal.is_value_error() { Failure::value(message) } else { Failure::runtime(message) }
-        })
+        copied.map_err(|refusal| Failure::of_refusal(call, &refusal))
     }
 
     /// Waits for a place in the worker's queue, for `timeout` at most. Returns the number of the task.

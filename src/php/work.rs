@@ -5,7 +5,7 @@ use super::cutoff::Cutoff;
 use super::mode::Mode;
 use crate::exchange::{Exchange, Pairs};
 use crate::tasks::{SendError, Task};
-use crate::vars::{Slot, Snapshot};
+use crate::vars::{Refusal, Slot, Snapshot};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -117,6 +117,12 @@ impl Failure {
     /// A `ValueError`.
     pub fn value(message: impl Into<String>) -> Self {
         Self { kind: FailureKind::Value, message: message.into() }
+    }
+
+    /// A value that `call` cannot take: a `ValueError` if a script can avoid it by another value.
+    pub(super) fn of_refusal(call: &str, refusal: &Refusal) -> Self {
+        let message = format!("{call}: {refusal}");
+        if refusal.is_value_error() { Self::value(message) } else { Self::runtime(message) }
     }
 }
 

@@ -23,6 +23,16 @@ struct Inherited {
     socket: io::Result<OwnedFd>,
 }
 
+impl Inherited {
+    /// Another descriptor of the socket, because a reload may bind it again.
+    fn copy(&self) -> io::Result<OwnedFd> {
+        match &self.socket {
+            Ok(socket) => socket.try_clone(),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+}
+
 impl InheritedSockets {
     /// Takes the sockets of `LISTEN_FDS`, and removes the variable, because children must not see it. Must be called
     /// before any thread reads the environment.
@@ -56,10 +66,7 @@ impl InheritedSockets {
     }
 
     fn adopt(&self, name: &str) -> Result<BoundListener, BindError> {
-        let copy = self.find(name).and_then(|found| match &found.socket {
-            Ok(socket) => socket.try_clone(),
-            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        });
+        let copy = self.find(name).and_then(Inherited::copy);
         BoundListener::adopt(copy.map_err(|error| BindError::not_inherited(name, error))?, name)
     }
 

@@ -5,7 +5,7 @@
 //! they cannot separate a read of a file from a change, and PHP reads the watched files.
 
 use super::control::Control;
-use crate::config::{Config, ScopeLabel, WatchPattern};
+use crate::config::{Config, ScopeLabel, WatchPattern, WorkerConfig};
 use crate::limits::{WATCH_BURST_MS_MAX, WATCH_QUIET_MS};
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -93,11 +93,12 @@ impl Watcher {
     }
 }
 
+fn patterns(workers: &[WorkerConfig]) -> Vec<WatchPattern> {
+    workers.iter().flat_map(|worker| worker.watch.iter().cloned()).collect()
+}
+
 /// The patterns of each scope that has any.
 fn watched(config: &Config) -> Watched {
-    let patterns = |workers: &[crate::config::WorkerConfig]| -> Vec<WatchPattern> {
-        workers.iter().flat_map(|worker| worker.watch.iter().cloned()).collect()
-    };
     let all = config.scopes().map(|scope| (scope.label.clone(), patterns(scope.workers)));
     all.filter(|(_, patterns)| !patterns.is_empty()).collect()
 }

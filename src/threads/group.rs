@@ -151,6 +151,14 @@ struct OneRun {
     generation: u64,
 }
 
+impl Joinable {
+    /// The run of its script, if one runs.
+    fn run(&self) -> Option<OneRun> {
+        let thread = self.thread.clone();
+        Some(OneRun { generation: thread.interrupt.generation()?, thread })
+    }
+}
+
 impl OneRun {
     /// Whether the same run is still there.
     fn goes_on(&self) -> bool {
@@ -228,11 +236,7 @@ impl ThreadGroup {
 
     /// Adds the scripts that run now.
     pub fn runs(&self, into: &mut Runs) {
-        let run = |member: &Joinable| {
-            let thread = member.thread.clone();
-            Some(OneRun { generation: thread.interrupt.generation()?, thread })
-        };
-        into.0.extend(self.members().iter().filter_map(run));
+        into.0.extend(self.members().iter().filter_map(Joinable::run));
     }
 
     /// Whose threads they are.

@@ -154,11 +154,16 @@ fn change_query(uri: &str, ops: &[(String, LogValueOp)]) -> String {
 }
 
 fn change_cookies(cookies: &str, ops: &[(String, LogValueOp)]) -> String {
-    let kept = cookies.split(';').map(str::trim).filter_map(|cookie| match cookie.split_once('=') {
+    let kept = cookies.split(';').map(str::trim).filter_map(|cookie| changed_cookie(cookie, ops));
+    kept.collect::<Vec<_>>().join("; ")
+}
+
+/// `None`: the cookie is deleted.
+fn changed_cookie(cookie: &str, ops: &[(String, LogValueOp)]) -> Option<String> {
+    match cookie.split_once('=') {
         Some((name, value)) => changed(name, value, ops).map(|value| format!("{name}={value}")),
         None => Some(cookie.to_owned()),
-    });
-    kept.collect::<Vec<_>>().join("; ")
+    }
 }
 
 #[cfg(test)]
