@@ -37,8 +37,9 @@ bool igor_apcu_open(uint64_t *id)
 
 /* ---- Values -------------------------------------------------------------------------------------------------- */
 
-/* As serialize() has it, in an array that says so. False: an exception was thrown. The lock is the engine's: with it a call out of
- * a method that is itself part of serialize() or unserialize() numbers its values by itself. PHP resets it with each request. */
+/* As serialize() has it, in an array that says so. False: an exception was thrown. The lock is the engine's:
+ * under it, a call from a method that is itself part of serialize() or unserialize() has numbers of its own for its values. PHP
+ * resets the lock with each request. */
 static bool igor_apcu_serialize(zval *value, zval *into)
 {
 	php_serialize_data_t data;

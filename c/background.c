@@ -1,4 +1,4 @@
-/* The functions for background workers, but for the published arrays: see vars.c. */
+/* The functions for background workers, except those for published arrays: see vars.c. */
 #include "internal.h"
 
 #include <ext/spl/spl_exceptions.h>

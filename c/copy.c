@@ -177,7 +177,7 @@ static zend_always_inline bool igor_key_is_unchanged(igor_copy *copy, const Buck
 	return igor_is_same_key(copy, source->key, old->key);
 }
 
-/* Whether a value without elements is unchanged. Arrays and enum cases are copied first, and compared then. */
+/* Whether a value without elements is unchanged. Arrays and enum cases are copied first, and then compared. */
 static zend_always_inline bool igor_value_is_unchanged(const zval *source, const zval *old)
 {
 	switch (Z_TYPE_P(source)) {

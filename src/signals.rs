@@ -30,7 +30,7 @@ impl SignalMask {
         Self::block_all_but(&[])
     }
 
-    /// The same, but for these signals.
+    /// The same, except these signals.
     pub fn block_all_but(open: &[c_int]) -> Self {
         let before = Self::current();
         let mut blocked = MaybeUninit::zeroed();

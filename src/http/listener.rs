@@ -204,7 +204,7 @@ impl BoundListener {
     }
 }
 
-/// A listener at work. Dropping it closes the socket and all connections at once.
+/// A running listener. Dropping it closes the socket and all connections at once.
 #[derive(Debug)]
 pub struct RunningListener {
     address: ListenAddress,

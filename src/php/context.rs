@@ -436,7 +436,7 @@ impl Drop for Context {
     }
 }
 
-/// As C gets it.
+/// Whether C continues after an output.
 fn verdict(flow: Flow) -> igor_verdict {
     match flow {
         Flow::Continue => igor_verdict::IGOR_OK,

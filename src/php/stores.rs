@@ -285,12 +285,12 @@ fn counts_of(store: &Store, exact: bool) -> igor_store_counts {
     }
 }
 
-/// As the store takes it.
+/// C's number as one of the store.
 fn number(by: &igor_number) -> Number {
     if by.is_float { Number::Float(by.real) } else { Number::Int(by.integer) }
 }
 
-/// As C gets it.
+/// A number of the store as C's.
 fn igor_number_of(number: Number) -> igor_number {
     match number {
         Number::Int(integer) => igor_number { is_float: false, integer, real: 0.0 },

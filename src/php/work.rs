@@ -184,7 +184,7 @@ pub trait Scope: Send + Sync {
     /// As for [`require`](Self::require), for the first name that failed.
     fn ensure(&self, names: &[Vec<u8>], wait: Wait<'_>, caller: Option<&[u8]>) -> Result<(), Failure>;
 
-    /// `new FrankenPHP\SentTaskHandle()`: starts the worker if need be, and waits until one of its threads has taken
+    /// `new FrankenPHP\SentTaskHandle()`: starts the worker if it does not run, and waits until one of its threads has taken
     /// the task, at most for `timeout` (`None`: no limit).
     ///
     /// # Errors

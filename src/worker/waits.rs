@@ -20,7 +20,7 @@ pub struct Waits {
 struct Edge {
     /// The worker that is waited for.
     to: Node,
-    /// As many waits of this kind leave the worker no thread that could end the circle.
+    /// How many waits like this one leave the worker no thread that could end the circle.
     threads: usize,
     /// For the message that lists the circle.
     from_name: String,

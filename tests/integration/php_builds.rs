@@ -4,7 +4,7 @@
 mod machine;
 mod origin;
 
-use crate::common::{wait_for, wait_until};
+use crate::common::{free_address, wait_for, wait_until};
 use machine::{ARCHIVE, Machine, Ran, SECURITY};
 use origin::Answer;
 use std::fs;
@@ -125,9 +125,7 @@ fn hanging_servers_are_given_up() {
 #[test]
 fn no_network_at_all() {
     let machine = Machine::new();
-    // A port that was free a moment ago answers with a refusal.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = format!("http://{}/php", closed.expect("loopback has free ports"));
+    let address = format!("http://{}/php", free_address());
     machine
         .run(&["source"], &[("PHP_MIRROR", &address)])
         .failed(&["Debian's index: apt knows no archive of Debian", "PHP 8.4.3 from http://127.0.0.1"]);

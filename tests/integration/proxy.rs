@@ -1,6 +1,6 @@
 //! `reverse_proxy`, `forward_auth` and `intercept`, with working and failing upstreams.
 
-use crate::common::{DEADLINE, Igor, Request};
+use crate::common::{DEADLINE, Igor, Request, Server, free_address};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -103,10 +103,7 @@ fn an_upstream_behind_a_unix_socket() {
 
 #[test]
 fn what_an_upstream_does_wrong_has_its_status_and_is_logged() {
-    let refused = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.local_addr().expect("an address")
-    };
+    let refused = free_address();
     let resets = upstream(|_, _| {});
     let hangs = upstream(|stream, _| drain(stream));
     let half = upstream(|stream, _| {
@@ -140,6 +137,14 @@ fn what_an_upstream_does_wrong_has_its_status_and_is_logged() {
     assert_eq!(server.get("/over").status, 200);
 }
 
+/// A connection of its own, on which this head was sent.
+fn ask(server: &Server, head: &str) -> TcpStream {
+    let mut client = TcpStream::connect(server.address()).expect("it listens");
+    client.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    client.write_all(head.as_bytes()).expect("it is taken");
+    client
+}
+
 /// Memory does not grow with a body, in either direction.
 #[test]
 fn a_large_body_passes_in_little_memory() {
@@ -160,9 +165,7 @@ fn a_large_body_passes_in_little_memory() {
     let server = Igor::new().site(&format!("reverse_proxy {sends}")).start();
     assert!(server.get("/").status == 200, "the first one warms up");
     let before = server.resident_bytes();
-    let mut client = TcpStream::connect(server.address()).expect("it listens");
-    client.set_read_timeout(Some(DEADLINE)).expect("a socket");
-    client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it is taken");
+    let mut client = ask(&server, "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let (mut taken, mut buffer) = (0, vec![0; 1 << 20]);
     while let count @ 1.. = client.read(&mut buffer).expect("the response goes on") {
         taken += count;
@@ -189,11 +192,9 @@ fn a_websocket_passes() {
         }
     });
     let server = Igor::new().site(&format!("reverse_proxy {address}")).start();
-    let mut client = TcpStream::connect(server.address()).expect("it listens");
-    client.set_read_timeout(Some(DEADLINE)).expect("a socket");
-    let ask = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+    let head = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    client.write_all(ask.as_bytes()).expect("it is taken");
+    let mut client = ask(&server, head);
     let mut seen = Vec::new();
     let mut byte = [0];
     while !seen.ends_with(b"\r\n\r\nhello ") {

@@ -452,10 +452,13 @@ fn a_newer_reload_ends_the_wait_for_a_boot() {
     let boot = "touch(getenv('DIR') . '/boots'); while (true) { sleep(1); }";
     let hanging =
         good.replace("env DIR", &format!("worker {{$PHP_TESTS}}/worker.php 1 {{\nenv BOOT `{boot}`\n}}\nenv DIR"));
-    for newer in ["SIGHUP", "POST /load"] {
+    let hang = || {
         fs::write(&path, &hanging).expect("the Caddyfile can be written");
         server.signal(Signal::HUP);
         wait_until("the boot", || server.path("boots").exists());
+    };
+    for newer in ["SIGHUP", "POST /load"] {
+        hang();
         fs::write(&path, &good).expect("the Caddyfile can be written");
         let before = server.log.count(RELOADED);
         match newer {
@@ -469,9 +472,7 @@ fn a_newer_reload_ends_the_wait_for_a_boot() {
     assert_eq!(server.log.count(NOT_RELOADED), 2);
     assert_eq!(server.eval("return 1;").value(), 1);
     // Nor does it delay the server's end.
-    fs::write(&path, &hanging).expect("the Caddyfile can be written");
-    server.signal(Signal::HUP);
-    wait_until("the boot", || server.path("boots").exists());
+    hang();
     assert_holds(&server.stop().log, &["the server is stopping"]);
 }
 

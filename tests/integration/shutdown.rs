@@ -1,10 +1,10 @@
 //! How the server stops: its signals, orderly ends, and interrupts.
 
 use crate::common::workers::HANGS;
-use crate::common::{Connection, Igor, Request, Server, igor as igor_command, wait_until};
+use crate::common::{Connection, Igor, Request, Server, free_address, igor as igor_command, wait_until};
 use rustix::process::{Pid, Signal};
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 
 /// Scripts are interrupted soon after the signal.
 const SHORT: &str = "grace_period 100ms";
@@ -281,13 +281,11 @@ fn a_crash_loop_does_not_hold_the_server() {
 #[test]
 fn a_server_whose_log_is_silent_serves_until_the_signal() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-    let config =
-        format!("{{\nadmin off\nlog {{\nlevel ERROR\n}}\n}}\nhttp://127.0.0.1:{port} {{\nroot .\nphp_server\n}}\n");
+    let address = free_address();
+    let config = format!("{{\nadmin off\nlog {{\nlevel ERROR\n}}\n}}\nhttp://{address} {{\nroot .\nphp_server\n}}\n");
     fs::write(dir.path().join("Caddyfile"), config).expect("writing the configuration");
     fs::write(dir.path().join("index.php"), "<?php echo 'served';").expect("writing the script");
     let mut server = igor_command().arg("run").current_dir(dir.path()).spawn().expect("starting igor");
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
     // A connection to a free port of one's own can meet itself.
     let with_another = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
     wait_until("the server accepts", || TcpStream::connect(address).is_ok_and(with_another));

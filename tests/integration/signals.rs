@@ -277,7 +277,7 @@ fn a_signal_to_the_group_or_a_thread_is_the_scripts() {
         assert_eq!(server.send(&Request::post("/eval.php", end)).status, 500, "{to}");
         server.wait_log(&["(KILL) ended this script"]);
     }
-    // Its own children are of the group, but for those with a group of their own; those of other scripts are not.
+    // Its own children are of the group, except those with a group of their own; those of other scripts are not.
     let mut other = server.connect();
     let starts = "$program = proc_open('exec sleep 30', [], $pipes); touch(getenv('DIR') . '/ready');
         while (!file_exists(getenv('DIR') . '/done')) { usleep(1000); clearstatcache(); }

@@ -1,12 +1,12 @@
 //! Requests on which two readers could disagree: where one ends, and how many there are. Real proxies stand in front; each
 //! request that a script sees must be one that the proxy has seen too.
 
-use crate::common::{Igor, Server, wait_until};
+use crate::common::{Igor, Server, free_address, wait_until};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -154,9 +154,7 @@ struct Proxy {
 impl Proxy {
     /// Starts the program with the configuration that `configure` makes of its own port. `None`: it is not installed.
     fn start(program: &str, arguments: &[&str], folder: &Path, configure: impl Fn(u16) -> String) -> Option<Self> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = free.local_addr().expect("it has an address");
-        drop(free);
+        let address = free_address();
         let file = folder.join("proxy.conf");
         fs::write(&file, configure(address.port())).expect("files can be written");
         let log = fs::File::create(folder.join("proxy.out")).expect("files can be written");

@@ -1,8 +1,8 @@
 //! Encryption, as real clients see it: curl, and OpenSSL's own.
 
-use super::common::{Connection, Igor, Request, Server, output_of, wait_until};
+use super::common::{Connection, Igor, Request, Server, free_address, output_of, wait_until};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
@@ -41,11 +41,6 @@ fn seen(output: &Output) -> (String, bool) {
     (last, text.contains("Hello"))
 }
 
-/// A port that nothing listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
-
 fn with_files(names: &str) -> Igor {
     let igor = Igor::new().file("public/hello.php", "<?php echo 'Hello ', $_SERVER['HTTPS'];");
     certificate(&igor, "site", names, "30");
@@ -74,7 +69,7 @@ fn a_site_with_certificate_files_speaks_both_versions_of_http() {
 /// An address that is a port alone says nothing of encryption; its site was served in the clear, with a warning.
 #[test]
 fn a_port_with_certificate_files_speaks_https_only() {
-    let port = free_port();
+    let port = free_address().port();
     let site = format!(":{port} {{\nbind 127.0.0.1\n{SITE}\n}}\n");
     let server = with_files("DNS:a.example").raw_site(&site).start();
     let root = server.path("site.crt").display().to_string();
@@ -225,7 +220,7 @@ fn clients_without_a_trusted_certificate_are_refused_and_no_other_name_leads_pas
 
 #[test]
 fn plain_http_is_redirected_and_told_where_tls_is_spoken() {
-    let free = free_port();
+    let free = free_address().port();
     let igor = with_files("DNS:a.example").https(&[("a.example", SITE)]).global(&format!("http_port {free}"));
     // `https` has switched them off.
     let server = igor.replace_global("auto_https disable_redirects", "").start();

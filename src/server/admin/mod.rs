@@ -93,7 +93,7 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
     Ok(Bound::Unix(listener, file, path.to_owned()))
 }
 
-/// The admin interface at work. Dropping it ends it at once.
+/// The running admin interface. Dropping it ends it at once.
 pub(super) struct RunningAdmin {
     /// Sent or dropped: both end the interface.
     stop: oneshot::Sender<()>,

@@ -14,6 +14,7 @@ pub(crate) use puppet::{Outcome, Puppet};
 pub(crate) use server::{Igor, Server, igor};
 pub(crate) use sources::sources;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,12 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The interval for polling a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// An address of the loopback interface that was free a moment ago: the next program may bind it, and who connects to it before
+/// that is refused.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("loopback has free ports")
+}
 
 /// Waits until `probe` returns something.
 ///

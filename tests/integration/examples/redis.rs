@@ -1,8 +1,8 @@
 //! Real Redis processes on loopback: a master, a replica and a Sentinel.
 
-use crate::common::wait_for;
+use crate::common::{free_address, wait_for};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Redis {
 
     fn start(command: impl Fn(u16) -> Command) -> Self {
         for _ in 0..PORTS_TRIED_MAX {
-            let port = free_port();
+            let port = free_address().port();
             let mut command = command(port);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let child = spawn(&mut command);
@@ -120,9 +120,4 @@ fn spawn(command: &mut Command) -> Child {
         let name = command.get_program().to_string_lossy();
         panic!("starting {name}: {error}; `scripts/php.sh install-packages test` installs the package {name}")
     })
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
