@@ -359,8 +359,8 @@ pub const STORE_EXPIRY_LOOKS: usize = 2;
 /// The streams of `watch()` and the connections that watch one store. Each change wakes every one.
 pub const STORE_WATCHERS_MAX: usize = 1024;
 
-/// The clients that the Redis port of a store serves at a time; others wait. Each needs a descriptor and some
-/// kilobytes.
+/// The clients that the Redis port of a store serves at a time; others wait. Each needs a descriptor, and twenty kilobytes
+/// once it has sent something.
 pub const RESP_CLIENTS_MAX: usize = 1000;
 
 /// The words of one request to the Redis port: thousands of keys fit.
@@ -371,6 +371,9 @@ pub const RESP_ARGUMENTS_UNTRUSTED_MAX: usize = 10;
 
 /// The bytes of one of those words.
 pub const RESP_ARGUMENT_BYTES_UNTRUSTED_MAX: usize = 16 * 1024;
+
+/// The bytes of one read of the Redis port: hundreds of small requests that a client sends without waiting for replies.
+pub const RESP_READ_BYTES: usize = 16 * 1024;
 
 /// Replies to requests that arrived together are collected up to this size. A buffer that a large request has enlarged
 /// beyond it is freed.

@@ -1,7 +1,7 @@
 //! Finds the command of a request; holds the commands about the connection.
 
 use super::command::{Command, integer, lower, syntax};
-use super::session::{Events, Kept, Session};
+use super::session::{Events, Kept, Session, Turn};
 use crate::limits::{RESP_CHANNELS_MAX, RESP_TRANSACTION_BYTES_MAX};
 use std::sync::PoisonError;
 
@@ -32,8 +32,9 @@ static CONNECTION: &[Command] = &[
     Command { name: "punsubscribe", words: -1, run: |session, words| unsubscribe(session, words, true) },
 ];
 
+/// The frequent ones first: a search compares only names of the same length, so it needs no more than that.
 fn all() -> impl Iterator<Item = &'static Command> {
-    CONNECTION.iter().chain(super::strings::STRINGS).chain(super::keys::KEYS)
+    super::strings::STRINGS.iter().chain(super::keys::KEYS).chain(CONNECTION)
 }
 
 fn find(name: &[u8]) -> Option<&'static Command> {
@@ -48,7 +49,7 @@ const UNQUEUED: [&str; 7] = ["multi", "exec", "discard", "watch", "quit", "reset
 
 impl Session {
     /// Executes a request, or keeps it for the client's transaction.
-    pub(super) fn execute(&mut self, words: &[&[u8]]) {
+    pub(super) fn execute(&mut self, words: &[&[u8]], turn: &mut Turn<'_>) {
         let Some(name) = words.first() else { return };
         let checked = find(name).ok_or_else(|| unknown(name)).and_then(|command| check(command, words.len()));
         let command = match checked {
@@ -70,12 +71,11 @@ impl Session {
             return;
         }
         if command.name == "exec" {
-            let result = exec(self, words);
-            self.fail(result);
-            return;
+            // It takes the turn for itself alone.
+            turn.end();
+        } else {
+            turn.share();
         }
-        let served = self.served.clone();
-        let _turn = served.turn.read().unwrap_or_else(PoisonError::into_inner);
         let result = (command.run)(self, words);
         self.fail(result);
     }

@@ -10,18 +10,20 @@ pub(super) struct Bounds {
     pub(super) argument_bytes_max: usize,
 }
 
-/// A request and how many bytes it takes; `None`: it is incomplete. An error is for the client.
-type Read<'b> = Result<Option<(Vec<&'b [u8]>, usize)>, &'static str>;
+/// How many bytes a request takes; `None`: it is incomplete. An error is for the client.
+type Read = Result<Option<usize>, &'static str>;
 
 /// The longest line: the head of an array or a string, or a request in words.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The first request of the buffer, and how many bytes it takes; `None`: it is incomplete.
+/// Puts the words of the first request of the buffer into `arguments`, which the requests of one read share, and returns how
+/// many bytes it takes; `None`: it is incomplete.
 ///
 /// # Errors It is not a request; the text is for the client.
-pub(super) fn request(buffer: &[u8], bounds: Bounds) -> Read<'_> {
+pub(super) fn request<'b>(buffer: &'b [u8], bounds: Bounds, arguments: &mut Vec<&'b [u8]>) -> Read {
+    arguments.clear();
     if buffer.first().is_none_or(|first| *first != b'*') {
-        return words(buffer);
+        return words(buffer, arguments);
     }
     let Some((count, mut at)) = number(buffer, 1, "ERR Protocol error: invalid multibulk length")? else {
         return Ok(None);
@@ -29,7 +31,6 @@ pub(super) fn request(buffer: &[u8], bounds: Bounds) -> Read<'_> {
     if count > bounds.arguments_max as i64 {
         return Err("ERR Protocol error: invalid multibulk length");
     }
-    let mut arguments = Vec::new();
     for _ in 0..count {
         match buffer.get(at) {
             None => return Ok(None),
@@ -50,11 +51,11 @@ pub(super) fn request(buffer: &[u8], bounds: Bounds) -> Read<'_> {
         arguments.push(&bytes[..len]);
         at = start + len + 2;
     }
-    Ok(Some((arguments, at)))
+    Ok(Some(at))
 }
 
 /// A request as a person types it.
-fn words(buffer: &[u8]) -> Read<'_> {
+fn words<'b>(buffer: &'b [u8], arguments: &mut Vec<&'b [u8]>) -> Read {
     let Some(end) = buffer.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
         return if buffer.len() >= LINE_BYTES_MAX {
             Err("ERR Protocol error: too big inline request")
@@ -62,8 +63,8 @@ fn words(buffer: &[u8]) -> Read<'_> {
             Ok(None)
         };
     };
-    let words = buffer[..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
-    Ok(Some((words, end + 1)))
+    arguments.extend(buffer[..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()));
+    Ok(Some(end + 1))
 }
 
 /// A number up to the end of its line, and the start of the next line.
@@ -85,15 +86,21 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { arguments_max: 3, argument_bytes_max: 5 };
 
+    /// The words of the first request, and how many bytes it takes.
+    fn request(buffer: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>, &'static str> {
+        let mut arguments = vec![&b"of the request before"[..]];
+        Ok(super::request(buffer, BOUNDS, &mut arguments)?.map(|len| (arguments, len)))
+    }
+
     #[test]
     fn a_request_is_read_once_it_is_whole() {
         let whole = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
         let first = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len();
         for end in 0..first {
-            assert_eq!(request(&whole[..end], BOUNDS), Ok(None), "{end} bytes");
+            assert_eq!(request(&whole[..end]), Ok(None), "{end} bytes");
         }
-        assert_eq!(request(whole, BOUNDS), Ok(Some((vec![&b"GET"[..], b"k"], first))));
-        assert_eq!(request(&whole[first..], BOUNDS), Ok(Some((vec![&b"PING"[..]], 6))));
+        assert_eq!(request(whole), Ok(Some((vec![&b"GET"[..], b"k"], first))));
+        assert_eq!(request(&whole[first..]), Ok(Some((vec![&b"PING"[..]], 6))));
     }
 
     #[test]
@@ -106,9 +113,9 @@ mod tests {
             b"*1\r\n+OK\r\n",
             b"*9999999999999999999999999",
         ] {
-            assert!(request(wrong, BOUNDS).is_err(), "{}", String::from_utf8_lossy(wrong));
+            assert!(request(wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
         }
-        assert!(request(b"*1\r\n$1\r\nkkk", BOUNDS).is_err());
-        assert!(request(&vec![b'x'; LINE_BYTES_MAX], BOUNDS).is_err());
+        assert!(request(b"*1\r\n$1\r\nkkk").is_err());
+        assert!(request(&vec![b'x'; LINE_BYTES_MAX]).is_err());
     }
 }

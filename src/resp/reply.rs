@@ -1,7 +1,5 @@
 //! Writes replies in the version of the protocol that the client has asked for.
 
-use std::io::Write;
-
 /// The unsent replies.
 #[derive(Default)]
 pub(super) struct Reply {
@@ -10,28 +8,38 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    fn head(&mut self, kind: char, number: impl std::fmt::Display) {
-        // A vector takes everything.
-        let _ = write!(self.bytes, "{kind}{number}\r\n");
+    fn line(&mut self, kind: u8, text: &[u8]) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(text);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn head(&mut self, kind: u8, number: impl itoa::Integer) {
+        self.line(kind, itoa::Buffer::new().format(number).as_bytes());
     }
 
     pub(super) fn simple(&mut self, text: &str) {
-        self.head('+', text);
+        self.line(b'+', text.as_bytes());
     }
 
     /// `text` starts with a word in capitals, such as `ERR`.
     pub(super) fn error(&mut self, text: &str) {
-        self.head('-', text.replace(['\r', '\n'], " "));
+        self.line(b'-', text.replace(['\r', '\n'], " ").as_bytes());
     }
 
     pub(super) fn integer(&mut self, number: i64) {
-        self.head(':', number);
+        self.head(b':', number);
     }
 
     pub(super) fn text(&mut self, bytes: &[u8]) {
-        self.head('$', bytes.len());
+        self.head(b'$', bytes.len());
         self.bytes.extend_from_slice(bytes);
         self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer as the text of a value.
+    pub(super) fn integer_text(&mut self, number: i64) {
+        self.text(itoa::Buffer::new().format(number).as_bytes());
     }
 
     pub(super) fn none(&mut self) {
@@ -51,16 +59,16 @@ impl Reply {
     }
 
     pub(super) fn array(&mut self, count: usize) {
-        self.head('*', count);
+        self.head(b'*', count);
     }
 
     /// Pairs; an array of twice as many for RESP2.
     pub(super) fn map(&mut self, pairs: usize) {
-        if self.is_resp3 { self.head('%', pairs) } else { self.head('*', 2 * pairs) }
+        if self.is_resp3 { self.head(b'%', pairs) } else { self.head(b'*', 2 * pairs) }
     }
 
     /// A message without a request.
     pub(super) fn push(&mut self, count: usize) {
-        self.head(if self.is_resp3 { '>' } else { '*' }, count);
+        self.head(if self.is_resp3 { b'>' } else { b'*' }, count);
     }
 }

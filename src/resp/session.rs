@@ -6,7 +6,7 @@ use crate::limits::RESP_EVENTS_WAITING_MAX;
 use crate::store::{Change, Listener, Store};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::mpsc;
 
 /// A request with its arguments, kept for `EXEC`.
@@ -18,6 +18,27 @@ pub(super) struct Served {
     pub(super) password: Option<String>,
     /// A transaction takes it exclusively; other commands share it.
     pub(super) turn: RwLock<()>,
+}
+
+/// What the commands of a read have while they run: transactions of other clients wait for its end.
+pub(super) struct Turn<'s> {
+    lock: &'s RwLock<()>,
+    shared: Option<RwLockReadGuard<'s, ()>>,
+}
+
+impl<'s> Turn<'s> {
+    pub(super) fn new(served: &'s Served) -> Self {
+        Self { lock: &served.turn, shared: None }
+    }
+
+    /// Waits while a transaction runs.
+    pub(super) fn share(&mut self) {
+        self.shared.get_or_insert_with(|| self.lock.read().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn end(&mut self) {
+        self.shared = None;
+    }
 }
 
 /// The state of a connection.

@@ -42,6 +42,7 @@ fn shown(value: &Value) -> Vec<u8> {
 
 fn reply(session: &mut Session, value: Option<&Value>) {
     match value {
+        Some(Value::Int(number)) => session.reply.integer_text(*number),
         Some(value) => match value.text() {
             Some(text) => session.reply.text(text),
             None => session.reply.text(value.json().as_bytes()),
@@ -192,26 +193,17 @@ fn append(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     }
 }
 
-fn add(session: &Session, key: &[u8], by: Number) -> Result<Number, String> {
-    let sum = session.store().increment(key, by, Expiry::Never).map_err(refused)?;
-    sum.map_err(|error| match (error, by) {
-        (NumberError::NotANumber, Number::Int(_)) => "ERR value is not an integer or out of range".to_owned(),
-        (NumberError::NotANumber, Number::Float(_)) => "ERR value is not a valid float".to_owned(),
-        (NumberError::Overflow, _) => "ERR increment or decrement would overflow".to_owned(),
-    })
+fn not_added(error: NumberError, kind: &str) -> String {
+    match error {
+        NumberError::NotANumber => format!("ERR value is not {kind}"),
+        NumberError::Overflow => "ERR increment or decrement would overflow".to_owned(),
+    }
 }
 
 fn increment(session: &mut Session, key: &[u8], by: Result<i64, String>) -> Result<(), String> {
-    let by = by?;
-    // As in Redis, for a value that is not an integer. Another client may store an integer meanwhile; then the result
-    // is a float.
-    if let Some(Number::Float(_)) = session.store().get(key).as_ref().and_then(Number::of) {
-        return Err("ERR value is not an integer or out of range".to_owned());
-    }
-    match add(session, key, Number::Int(by))? {
-        Number::Int(sum) => session.reply.integer(sum),
-        Number::Float(sum) => session.reply.text(sum.to_string().as_bytes()),
-    }
+    check_key(key)?;
+    let sum = session.store().increment_integer(key, by?).map_err(refused)?;
+    session.reply.integer(sum.map_err(|error| not_added(error, "an integer or out of range"))?);
     Ok(())
 }
 
@@ -223,10 +215,11 @@ fn decrby(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
 fn incrbyfloat(session: &mut Session, words: &[&[u8]]) -> Result<(), String> {
     let by: Option<f64> = from_utf8(words[2]).ok().and_then(|word| word.parse().ok());
     let by = by.filter(|by| by.is_finite()).ok_or_else(|| "ERR value is not a valid float".to_owned())?;
-    let sum = match add(session, words[1], Number::Float(by))? {
-        Number::Int(sum) => sum.to_string(),
-        Number::Float(sum) => sum.to_string(),
-    };
-    session.reply.text(sum.as_bytes());
+    check_key(words[1])?;
+    let sum = session.store().increment(words[1], Number::Float(by), Expiry::Never).map_err(refused)?;
+    match sum.map_err(|error| not_added(error, "a valid float"))? {
+        Number::Int(sum) => session.reply.integer_text(sum),
+        Number::Float(sum) => session.reply.text(sum.to_string().as_bytes()),
+    }
     Ok(())
 }

@@ -4,12 +4,12 @@ use super::map::{Entry, Eviction, Expiry, Key, KeyRef, Mark, Room, Shard, StoreC
 use super::number::{Number, NumberError};
 use super::watch::{Change, Listener, Listeners, WatchError, WatchStream};
 use crate::limits::{STORE_ELEMENT_BYTES, STORE_SHARDS};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::vars::Value;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, atomic};
 use std::time::{Duration, Instant};
 
 /// A map that any thread may write.
@@ -18,10 +18,10 @@ pub struct Store {
     scope: Option<String>,
     pub(super) config: Mutex<StoreConfig>,
     /// The bounds of `config`, for writers. `Relaxed`, as all counts here: numbers that guard no memory.
-    pub(super) bytes_max: AtomicUsize,
-    pub(super) keys_max: AtomicUsize,
+    pub(super) bytes_max: atomic::AtomicUsize,
+    pub(super) keys_max: atomic::AtomicUsize,
     /// Reads count as uses of an element.
-    counts_uses: AtomicBool,
+    counts_uses: atomic::AtomicBool,
     hasher: RandomState,
     pub(super) shards: Box<[Mutex<Shard>]>,
     pub(super) bytes: AtomicUsize,
@@ -37,13 +37,14 @@ pub struct Store {
     pub(super) counters: Counters,
 }
 
+/// Numbers for operators, which no decision depends on.
 #[derive(Default)]
 pub(super) struct Counters {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    pub(super) evicted: AtomicU64,
-    pub(super) expired: AtomicU64,
-    pub(super) refused: AtomicU64,
+    hits: atomic::AtomicU64,
+    misses: atomic::AtomicU64,
+    pub(super) evicted: atomic::AtomicU64,
+    pub(super) expired: atomic::AtomicU64,
+    pub(super) refused: atomic::AtomicU64,
 }
 
 /// The state of a store at one moment.
@@ -125,15 +126,20 @@ enum Tried {
 impl Store {
     /// An empty store; without a scope it is global.
     pub fn new(name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
+        Self::with_shards(STORE_SHARDS, name, scope, config)
+    }
+
+    /// Models have few shards, because loom looks at every lock.
+    pub(super) fn with_shards(shards: usize, name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             scope: scope.map(str::to_owned),
-            bytes_max: AtomicUsize::new(config.bytes_max),
-            keys_max: AtomicUsize::new(config.keys_max),
-            counts_uses: AtomicBool::new(config.eviction == Eviction::Lru),
+            bytes_max: atomic::AtomicUsize::new(config.bytes_max),
+            keys_max: atomic::AtomicUsize::new(config.keys_max),
+            counts_uses: atomic::AtomicBool::new(config.eviction == Eviction::Lru),
             config: Mutex::new(config),
             hasher: RandomState::new(),
-            shards: (0..STORE_SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
             bytes: AtomicUsize::new(0),
             keys: AtomicUsize::new(0),
             mortal: AtomicUsize::new(0),
@@ -168,9 +174,14 @@ impl Store {
         self.version.load(Ordering::Acquire)
     }
 
+    /// The bytes that its elements may have.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max.load(Ordering::Relaxed)
+    }
+
     /// The counts.
     pub fn counts(&self) -> StoreCounts {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let count = |counter: &atomic::AtomicU64| counter.load(Ordering::Relaxed);
         StoreCounts {
             keys: self.keys.load(Ordering::Relaxed),
             keys_max: self.keys_max.load(Ordering::Relaxed),
@@ -322,8 +333,30 @@ impl Store {
     ///
     /// # Errors The inner one: the element is not a number, or the sum does not fit.
     pub fn increment(&self, key: &[u8], by: Number, expiry: Expiry) -> Result<Result<Number, NumberError>, Full> {
+        self.increment_if(key, by, expiry, |_| true)
+    }
+
+    /// The same for integers alone: a float is no number.
+    ///
+    /// # Errors As above.
+    pub fn increment_integer(&self, key: &[u8], by: i64) -> Result<Result<i64, NumberError>, Full> {
+        let is_integer = |number: &Number| matches!(number, Number::Int(_));
+        let sum = self.increment_if(key, Number::Int(by), Expiry::Never, is_integer)?;
+        Ok(sum.and_then(|sum| match sum {
+            Number::Int(sum) => Ok(sum),
+            Number::Float(_) => Err(NumberError::NotANumber),
+        }))
+    }
+
+    fn increment_if(
+        &self,
+        key: &[u8],
+        by: Number,
+        expiry: Expiry,
+        fits: impl Fn(&Number) -> bool,
+    ) -> Result<Result<Number, NumberError>, Full> {
         loop {
-            if let Some(result) = self.increment_there(key, by) {
+            if let Some(result) = self.increment_there(key, by, &fits) {
                 return Ok(result);
             }
             let stored = self.set_as("incrby", key, by.into(), expiry, Condition::Absent)?;
@@ -334,11 +367,17 @@ impl Store {
     }
 
     /// The same for an existing element.
-    fn increment_there(&self, bytes: &[u8], by: Number) -> Option<Result<Number, NumberError>> {
+    fn increment_there(
+        &self,
+        bytes: &[u8],
+        by: Number,
+        fits: impl Fn(&Number) -> bool,
+    ) -> Option<Result<Number, NumberError>> {
         let key = self.key(bytes);
         let mut shard = self.shard(key);
         let entry = shard.get_mut(key, || self.now_ms())?;
-        let sum = match Number::of(&entry.value).ok_or(NumberError::NotANumber).and_then(|number| number.plus(by)) {
+        let number = Number::of(&entry.value).filter(fits).ok_or(NumberError::NotANumber);
+        let sum = match number.and_then(|number| number.plus(by)) {
             Ok(sum) => sum,
             Err(error) => return Some(Err(error)),
         };
