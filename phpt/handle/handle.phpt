@@ -23,6 +23,8 @@ array(%d) {
   bool(true)
   ["flag"]=>
   string(6) "handle"
+  ["readable at the start"]=>
+  int(1)
   ["ticks"]=>
   array(2) {
     [0]=>

@@ -13,6 +13,9 @@ $before = $_SERVER['FRANKENPHP_WORKER_BACKGROUND'];
 $handle = new FrankenPHP\WorkerHandle();
 $told = ['flag before' => $before, 'flag' => $_SERVER['FRANKENPHP_WORKER_BACKGROUND']];
 $stream = $handle->getStream();
+$read = [$stream];
+$none = null;
+$told['readable at the start'] = stream_select($read, $none, $none, 0);
 $lost = $descriptors();
 for ($i = 0; $i < 100; $i++) {
     $another = new FrankenPHP\WorkerHandle();
@@ -22,7 +25,6 @@ for ($i = 0; $i < 100; $i++) {
 }
 $lost = $descriptors() - $lost;
 $read = [$stream];
-$none = null;
 $told += [
     'ticks' => [$handle->tick(), $handle->tick()],
     'no task' => $handle->receive(),

@@ -11,7 +11,10 @@ try {
 } catch (RuntimeException $error) {
     var_dump(str_contains($error->getMessage(), '"ticking"'));
 }
+frankenphp_require_background_worker('woken');
+echo "ready when woken\n";
 ?>
 --EXPECT--
 ready
 bool(true)
+ready when woken

@@ -9,12 +9,13 @@ use super::signal::Signal;
 use super::task::{Taken, Task};
 use super::wait::{Interruption, WaitGraph};
 use super::worker::{TaskCounters, TaskWorker};
+use crate::sync::{Mutex, MutexGuard};
 use crate::vars::Snapshot;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A thread of a worker: the address of the worker, which a successor does not share, and the thread's number.
@@ -207,7 +208,8 @@ impl TaskQueue {
         None
     }
 
-    /// The thread's script waits for tasks and for its end; with `ended` it should already end.
+    /// The thread's script waits for tasks and for its end; with `ended` it should already end. Its stream is readable at
+    /// first.
     ///
     /// # Errors
     /// The process has no descriptor left.
@@ -217,7 +219,8 @@ impl TaskQueue {
             let mut ear = Ear { key, signal: Signal::new()?, is_parked: true };
             if ended {
                 ear.signal.hang_up();
-            } else if !inner.queued.is_empty() {
+            } else {
+                // A script of an event loop calls `tick()` only once it is woken, and its first tick makes it ready.
                 ear.call();
             }
             inner.ears.push(ear);
