@@ -5,7 +5,10 @@ use crate::common::workers::{assert_holds, puppet, site};
 use crate::common::{Igor, Request, Server, wait_until};
 use serde_json::json;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A server with stores, an HTTP worker and a puppet `w`.
 fn stores(lines: &str) -> Igor {
@@ -294,4 +297,127 @@ fn symfony_caches_in_a_store() {
     }));
     assert_eq!(record.status, 400, "{}", record.text());
     assert_holds(&record.text(), &["`apcu` cannot change while the server runs"]);
+}
+
+/// Clients and scripts write what expires at once, and read it; then it is gone, with all that was counted for it.
+#[test]
+fn expiry_under_load_leaves_nothing_behind() {
+    let server = listening();
+    let write = "$s = new FrankenPHP\\SharedArray();
+        for ($n = 0; $n < 3000; $n++) { $s->set('k' . $n % 500, [$n, str_repeat('x', 300)], 0.001 * ($n % 4 + 1)); isset($s['k' . ($n * 7) % 500]); }
+        return true;";
+    let mut benchmark = Command::new("redis-benchmark")
+        .arg("-s")
+        .arg(server.path("store.sock"))
+        .args(["-q", "-n", "5000", "-c", "4", "-P", "4", "-r", "500", "SET", "k__rand_int__", "v", "PX", "2"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-benchmark of the package redis-tools is installed");
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(server.eval_in_worker(write).value(), true));
+        assert_eq!(server.eval(write).value(), true);
+    });
+    assert!(benchmark.wait().expect("it ends").success());
+    wait_until("everything has expired", || redis(&server, &["DBSIZE"]) == "0");
+    assert_eq!(server.eval("return (new FrankenPHP\\SharedArray())->keys();").value(), json!([]));
+    assert_eq!(redis(&server, &["FLUSHDB"]), "OK");
+    let seen = server.ask_admin(&Request::get("/frankenphp/stores")).json();
+    assert_eq!((&seen[0]["keys"], &seen[0]["bytes"]), (&json!(0), &json!(0)));
+}
+
+/// Three writers fill one store: as many elements as fit are there, each other write throws, and a removal makes room.
+#[test]
+fn a_full_store_throws_or_evicts() {
+    let server = stores("store full {\nmax_keys 100\n}\nstore lru {\nmax_keys 100\neviction lru\n}").start();
+    let fill = |store: &str| {
+        format!(
+            "$s = new FrankenPHP\\SharedArray('{store}'); $stored = 0; $prefix = uniqid('', true);
+            for ($n = 0; $n < 100; $n++) {{
+                try {{ $s[$prefix . $n] = [$n]; $stored++; }}
+                catch (RuntimeException $e) {{ if (!str_contains($e->getMessage(), 'is full (100 elements)')) {{ throw $e; }} }}
+            }}
+            return $stored;"
+        )
+    };
+    let stored = |store: &str| -> u64 {
+        let code = fill(store);
+        let count = |value: serde_json::Value| value.as_u64().expect("a number");
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| count(server.eval_in_worker(&code).value()));
+            let puppet = scope.spawn(|| count(server.puppet("w").eval(&code).value()));
+            count(server.eval(&code).value())
+                + worker.join().expect("it does not panic")
+                + puppet.join().expect("it does not panic")
+        })
+    };
+    assert_eq!(stored("full"), 100);
+    assert_eq!(stored("lru"), 300);
+    let room = "$s = new FrankenPHP\\SharedArray('full'); $key = $s->keys()[0]; unset($s[$key]); $s['new'] = 1; return count($s);";
+    assert_eq!(server.eval(room).value(), 100);
+    let seen = server.ask_admin(&Request::get("/frankenphp/stores")).json();
+    assert_eq!((&seen[0]["name"], &seen[0]["keys"], &seen[0]["refused"]), (&json!("full"), &json!(100), &json!(200)));
+    assert_eq!((&seen[1]["name"], &seen[1]["keys"], &seen[1]["evicted"]), (&json!("lru"), &json!(100), &json!(200)));
+}
+
+/// A script and a client that listen and do not read do not delay writers. The stream of the script shows that there
+/// was something, and shows the next change too; the client is disconnected, as by Redis.
+#[test]
+fn a_slow_watcher_delays_no_writer() {
+    const CHANGES: usize = 100_000;
+    let server = listening();
+    let mut client = UnixStream::connect(server.path("store.sock")).expect("the port listens");
+    client.write_all(b"PSUBSCRIBE *\r\n").expect("it can be written");
+    let mut subscribed = [0; 16];
+    client.read_exact(&mut subscribed).expect("it is answered");
+    let watch = "global $watched; $s = new FrankenPHP\\SharedArray(); $watched = $s->watch(); return true;";
+    let mut puppet = server.puppet("w");
+    assert_eq!(puppet.eval(watch).value(), true);
+    let write = format!(
+        "$s = new FrankenPHP\\SharedArray(); for ($n = 0; $n < {CHANGES}; $n++) {{ $s['k'] = $n; }} return $s['k'];"
+    );
+    assert_eq!(server.eval(&write).value(), CHANGES - 1);
+    let look = "global $watched; stream_set_blocking($watched, false);
+        $look = function () use ($watched) { $r = [$watched]; $n = null; return stream_select($r, $n, $n, 0); };
+        $seen = [$look()];
+        while (fread($watched, 8192)) {}
+        $seen[] = $look();
+        (new FrankenPHP\\SharedArray())->set('k', 'next');
+        $seen[] = $look();
+        return $seen;";
+    assert_eq!(puppet.eval(look).value(), json!([1, 0, 1]));
+    client.set_read_timeout(Some(Duration::from_secs(60))).expect("it has a timeout");
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).expect("it is disconnected");
+    let events = heard.windows(8).filter(|part| part == b"pmessage").count();
+    assert!(events < CHANGES, "{events} events were kept for a client that reads nothing");
+    assert_eq!(redis(&server, &["GET", "k"]), "next");
+}
+
+/// Scripts keep arrays of a store across removals of everything; each stays what it was.
+#[test]
+fn a_flush_leaves_readers_what_they_hold() {
+    let server = listening();
+    let read = "$s = new FrankenPHP\\SharedArray(); $held = []; $found = 0;
+        for ($round = 0; $round < 1500; $round++) {
+            $s->set('k', array_fill(0, 300, \"text $round\"));
+            $held[] = $s['k'] ?? ['gone'];
+            if (count($held) > 20) { array_shift($held); }
+            $found += (int) (end($held) !== ['gone']);
+            foreach ($held as $array) { if (count(array_unique($array)) !== 1) { return $array; } }
+        }
+        return $found > 0;";
+    let mut flush = Command::new("redis-benchmark")
+        .arg("-s")
+        .arg(server.path("store.sock"))
+        .args(["-q", "-n", "3000", "-c", "2", "FLUSHDB"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-benchmark of the package redis-tools is installed");
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(server.eval_in_worker(read).value(), true));
+        assert_eq!(server.eval(read).value(), true);
+    });
+    assert!(flush.wait().expect("it ends").success());
+    assert_eq!(redis(&server, &["FLUSHDB"]), "OK");
+    assert_eq!(redis(&server, &["DBSIZE"]), "0");
 }

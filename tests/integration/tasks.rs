@@ -3,6 +3,7 @@
 
 use crate::common::workers::{assert_holds, script, site};
 use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use serde_json::json;
 use std::fs;
 use std::thread;
 
@@ -129,6 +130,109 @@ fn a_stop_answers_every_sender() {
     server.stop_by(rustix::process::Signal::TERM);
     let refused = second.read(false);
     assert_holds(&refused.text(), &["\"t\""]);
+}
+
+/// Ends of a script, each in the middle of what it does.
+const ENDS: &[&str] = &[
+    "exit(0);",
+    "no_such_function();",
+    "ini_set('memory_limit', '8M'); str_repeat('x', 1 << 27);",
+    "set_time_limit(1); while (true);",
+    "throw new DomainException('over');",
+];
+
+fn nothing_is_left(server: &Server, what: &str) {
+    wait_until(&format!("no task is left: {what}"), || {
+        let tasks = &server.seen_worker("t")["tasks"];
+        tasks["queued"] == 0 && tasks["running"] == 0
+    });
+}
+
+/// A sender ends with its task running, with unread updates, or complete: the receiver is free for the next task.
+#[test]
+fn a_sender_that_dies_in_every_state() {
+    let receiver = "<?php $h = new FrankenPHP\\WorkerHandle();
+        while ($h->tick()) {
+            $r = [$h->getStream()]; $n = null;
+            stream_select($r, $n, $n, null);
+            while ($task = $h->receive()) {
+                try {
+                    for ($i = 0; $i < $task->getPayload()['updates']; $i++) { $task->update(['i' => $i]); }
+                    if ($task->getPayload()['holds']) { $r = [$task->getStream()]; stream_select($r, $n, $n, null); }
+                    $task->complete(['did' => 'all']);
+                } catch (RuntimeException) {
+                }
+            }
+        }";
+    let server = Igor::new()
+        .admin()
+        .frankenphp("num_threads 2")
+        .file("dying.php", receiver)
+        .site(&site(&script("{$DIR}/dying.php", "t", "max_consecutive_failures -1")))
+        .start();
+    let send = |updates: usize, holds: bool| {
+        format!("$t = new FrankenPHP\\SentTaskHandle('t', ['updates' => {updates}, 'holds' => {holds}], 30);")
+    };
+    let states = [
+        ("running", send(0, true)),
+        ("with a stream", format!("{}$stream = $t->getStream();", send(0, true))),
+        ("with unread updates", send(3, true)),
+        ("while the receiver waits for room", send(40, false)),
+        ("having read some", format!("{}$t->read();", send(3, true))),
+        ("complete and unread", send(0, false)),
+        ("complete and read", format!("{}while ($t->read()) {{}}", send(2, false))),
+        ("abandoned", format!("{}$t->abandon();", send(0, true))),
+    ];
+    for (state, code) in &states {
+        for end in ENDS {
+            server.send(&Request::post("/eval.php?raw", format!("{code} {end}")));
+            nothing_is_left(&server, &format!("{state}, {end}"));
+        }
+    }
+    let next = format!("{} $last = null; while ($u = $t->read()) {{ $last = $u; }} return $last;", send(2, false));
+    assert_eq!(server.eval(&next).value()["did"], "all");
+}
+
+/// A receiver ends before its first update, after some, or after the end of its task: the sender
+/// reads what was sent and gets an exception for the rest, and the next run takes the next task.
+#[test]
+fn a_receiver_that_dies_in_every_state() {
+    let receiver = "<?php $h = new FrankenPHP\\WorkerHandle();
+        while ($h->tick()) {
+            $r = [$h->getStream()]; $n = null;
+            stream_select($r, $n, $n, null);
+            while ($task = $h->receive()) { eval($task->getPayload()['code']); unset($task); }
+        }";
+    let server = Igor::new()
+        .admin()
+        .frankenphp("num_threads 2")
+        .file("dying.php", receiver)
+        .site(&site(&script("{$DIR}/dying.php", "t", "max_consecutive_failures -1")))
+        .start();
+    let states = [
+        ("before the first update", "", json!([])),
+        ("with a stream", "$stream = $task->getStream();", json!([])),
+        ("after two updates", "$task->update(['n' => 1]); $task->update(['n' => 2]);", json!([1, 2])),
+        ("after the end", "$task->complete(['n' => 3]);", json!([3])),
+    ];
+    for (state, code, updates) in &states {
+        for end in ENDS {
+            let code = serde_json::to_string(&format!("{code} {end}")).expect("a string").replace('$', "\\$");
+            let send = format!(
+                "$seen = []; $message = null;
+                $t = new FrankenPHP\\SentTaskHandle('t', ['code' => {code}], 30);
+                try {{ while ($u = $t->read()) {{ $seen[] = $u['n']; }} }} catch (RuntimeException $e) {{ $message = $e->getMessage(); }}
+                return [$seen, $message];"
+            );
+            let seen = server.eval(&send).value();
+            assert_eq!(&seen[0], updates, "{state}, {end}: {seen}");
+            let throws = seen[1].as_str().is_some_and(|message| message.contains("\"t\" "));
+            assert_eq!(throws, *state != "after the end", "{state}, {end}: {seen}");
+        }
+    }
+    nothing_is_left(&server, "at the end");
+    let next = "return (new FrankenPHP\\SentTaskHandle('t', ['code' => '$task->complete([\"did\" => 1]);']))->read();";
+    assert_eq!(server.eval(next).value()["did"], 1);
 }
 
 /// Takes tasks and returns their number with some text, which is in an arena of its own each time.
