@@ -37,9 +37,10 @@ pub mod server;
 pub mod signals;
 #[cfg(feature = "http")]
 mod sockets;
-#[cfg(feature = "php")]
+#[cfg(any(feature = "php", feature = "model"))]
 pub mod store;
-#[cfg(feature = "php")]
+mod sync;
+#[cfg(any(feature = "php", feature = "model"))]
 pub mod tasks;
 #[cfg(feature = "php")]
 pub mod threads;

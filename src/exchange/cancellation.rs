@@ -4,8 +4,8 @@
 //! whether it is cancelled. The other side first sets the reason, and then wakes it. Both take the lock of the sleeper
 //! in between, so one of them sees the other and no wake-up is lost.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
+use std::sync::PoisonError;
 use std::task::Waker;
 
 /// Ends the waits of one PHP thread.

@@ -1,10 +1,11 @@
 //! Which thread computes which value. One thread computes a value. The others wait for it, or use the stale one.
 
 use super::shared::Store;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::tasks::Interruption;
 use crate::vars::Value;
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 
 /// An element of a store, as a key of computations: the store is identified by its address.

@@ -8,12 +8,12 @@ use super::map::{Entry, Key, Known, Map, Room, Shard, Used};
 use super::shared::{Full, Store, locked};
 use super::watch::Change;
 use crate::limits::STORE_ELEMENT_BYTES;
+use crate::sync::{MutexGuard, Ordering};
 use crate::vars::Value;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 /// A new element for the store.
 struct New {

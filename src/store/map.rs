@@ -1,10 +1,11 @@
 //! One shard of a store: a map whose elements can be found by key and by number. Knows no lock.
 
+use crate::sync::{AtomicU64, Ordering};
 use crate::vars::Value;
 use indexmap::{Equivalent, IndexMap};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic;
 use std::time::Duration;
 
 /// The settings of a store.
@@ -99,11 +100,11 @@ impl Hasher for Known {
 
 /// When an element was last used, by the clock of its shard. Reads write it, even if the map is shared. `Relaxed`: it
 /// guards nothing.
-pub(super) struct Used(AtomicU64);
+pub(super) struct Used(atomic::AtomicU64);
 
 impl Used {
     pub(super) fn at(clock: u64) -> Self {
-        Self(AtomicU64::new(clock))
+        Self(atomic::AtomicU64::new(clock))
     }
 
     fn set(&self, clock: u64) {
@@ -182,7 +183,7 @@ pub(super) struct Shard {
     /// Shared with the pictures of the store.
     pub(super) map: Arc<Map>,
     /// Counts what may have changed the map, before it does. At an address of its own, where readers look without the lock.
-    version: Box<AtomicU64>,
+    pub(super) version: Arc<AtomicU64>,
     /// Counts uses; a lower number is older.
     pub(super) clock: u64,
     /// The number of the next element that is checked for expiry.
@@ -222,7 +223,7 @@ impl Shard {
     /// As long as this holds, no element has another value.
     pub(super) fn mark(&self) -> Mark {
         // Read under the lock, as it is written.
-        Mark { version_at: &raw const *self.version, version: self.version.load(Ordering::Relaxed) }
+        Mark { version_at: Arc::as_ptr(&self.version), version: self.version.load(Ordering::Relaxed) }
     }
 
     fn outdate(&self) {

@@ -13,7 +13,7 @@ mod room;
 mod shared;
 mod watch;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use compute::{Begun, Claims};

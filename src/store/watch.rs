@@ -1,13 +1,13 @@
 //! The listeners for changes of a store.
 
 use crate::limits::STORE_WATCHERS_MAX;
+use crate::sync::{AtomicUsize, Ordering, RwLock};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 /// A change of a store.
 #[derive(Debug, Clone, Copy)]

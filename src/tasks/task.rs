@@ -8,17 +8,18 @@ use super::signal::Signal;
 use super::wait::{Interruption, WaitGraph};
 use super::worker::TaskWorker;
 use crate::limits::TASK_UPDATES_MAX;
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::vars::{Snapshot, retire};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// A queued or running task.
 pub struct Task {
-    payload: Arc<Snapshot>,
+    payload: sync::Arc<Snapshot>,
     /// The worker that the task was sent to.
     worker: Arc<TaskWorker>,
     /// The worker that has sent it, if a worker has.
@@ -32,7 +33,7 @@ pub struct Task {
 
 struct State {
     phase: Phase,
-    updates: VecDeque<Arc<Snapshot>>,
+    updates: VecDeque<sync::Arc<Snapshot>>,
     /// What the sender selects on.
     to_sender: Option<Signal>,
     /// What the receiver selects on.
@@ -53,7 +54,7 @@ enum Phase {
 /// What a sender reads.
 pub enum Read {
     /// The next update.
-    Update(Arc<Snapshot>),
+    Update(sync::Arc<Snapshot>),
     /// The task is complete, and all updates have been read.
     Complete,
     /// The reason why the receiver's side ended without completing it.
@@ -105,7 +106,7 @@ impl Task {
             is_closed: false,
         };
         Arc::new(Self {
-            payload: Arc::new(payload),
+            payload: sync::Arc::new(payload),
             worker,
             sender,
             graph,
@@ -116,7 +117,7 @@ impl Task {
     }
 
     /// The array that the sender has passed.
-    pub fn payload(&self) -> &Arc<Snapshot> {
+    pub fn payload(&self) -> &sync::Arc<Snapshot> {
         &self.payload
     }
 
@@ -234,7 +235,7 @@ impl Task {
     ///
     /// # Errors Why it was not taken.
     pub fn update(self: &Arc<Self>, update: Snapshot, interruption: &dyn Interruption) -> Result<(), UpdateError> {
-        let mut update = Some(Arc::new(update));
+        let mut update = Some(sync::Arc::new(update));
         if let Some(result) = self.put(&mut self.locked(), &mut update) {
             return result;
         }
@@ -248,7 +249,7 @@ impl Task {
         put.unwrap_or(Err(UpdateError::Cut))
     }
 
-    fn put(&self, state: &mut State, update: &mut Option<Arc<Snapshot>>) -> Option<Result<(), UpdateError>> {
+    fn put(&self, state: &mut State, update: &mut Option<sync::Arc<Snapshot>>) -> Option<Result<(), UpdateError>> {
         match state.phase {
             Phase::Running => {}
             Phase::Abandoned => return Some(Err(UpdateError::Abandoned)),
@@ -275,7 +276,7 @@ impl Task {
             self.close();
             return if result.is_some() { Err(error) } else { Ok(()) };
         }
-        state.updates.extend(result.map(Arc::new));
+        state.updates.extend(result.map(sync::Arc::new));
         self.end(state, Phase::Completed);
         self.worker.counters().completed();
         self.close();

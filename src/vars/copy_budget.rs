@@ -1,8 +1,8 @@
 //! The budget of all worker scripts together for the replaced versions that they pin. It also remembers which of its
 //! warnings were logged.
 
-use super::sync::{AtomicUsize, Ordering};
 use crate::limits::BUDGET_WARNINGS_MAX;
+use crate::sync::{AtomicUsize, Ordering};
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 

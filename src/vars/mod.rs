@@ -20,7 +20,6 @@ mod slot;
 mod snapshot;
 mod source;
 mod stats;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -11,7 +11,7 @@ use super::copy_budget::{Budget, CopyBudget};
 use super::slot::{Published, Slot};
 use super::snapshot::Snapshot;
 use super::stats;
-use super::sync::{Arc, Ordering};
+use crate::sync::{Arc, Ordering};
 use std::collections::HashMap;
 
 /// How values reach a script.

@@ -2,9 +2,9 @@
 //! Small ones are freed at once by their last holder.
 
 use super::snapshot::Snapshot;
-use super::sync::Arc;
 use crate::limits::{REAPED_SNAPSHOT_BYTES_MIN, REAPER_QUEUE_MAX};
 use crate::signals::SignalMask;
+use crate::sync::Arc;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use once_cell::sync::Lazy;
 

@@ -9,7 +9,7 @@
 
 use super::layout::hash_bytes;
 use super::snapshot::Snapshot;
-use super::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 use std::sync::{PoisonError, atomic};
 use std::time::{Duration, Instant};
 

@@ -6,8 +6,8 @@ use super::plan::{Limits, MAX_DEPTH};
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use super::source::{Elements, Key, Objects, plain};
-use super::sync::Arc;
 use crate::limits::VALUE_STRING_COPY_BYTES_MAX;
+use crate::sync::Arc;
 
 /// An immutable value that any thread may read. A clone shares its memory.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use super::super::pins::{Pins, Policy, Serve};
 use super::super::plan::Limits;
 use super::super::slot::Slot;
 use super::super::snapshot::Snapshot;
-use super::super::sync::Arc;
 use super::source::*;
+use crate::sync::Arc;
 use loom::thread;
 
 /// A snapshot that contains its own number.
