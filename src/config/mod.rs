@@ -66,6 +66,7 @@ pub use matcher::{
     Verdict, host_matches,
 };
 pub use mercure::{JwtAlgorithm, JwtKey, MercureSettings};
+#[cfg(feature = "http")]
 pub(crate) use model::distinct;
 pub use model::{Address, Config, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};

@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Position};
-use super::handlers::{Handler, PhpServer, RemotePhp, Route};
+#[cfg(feature = "http")]
+use super::handlers::RemotePhp;
+use super::handlers::{Handler, PhpServer, Route};
 use super::listener::{Bind, Listener};
 use super::settings::{Global, LogSettings, StoreSettings};
 use super::tls::TlsSettings;
@@ -105,6 +107,7 @@ impl Site {
     }
 
     /// Decides for each PHP in another process: if `answers` says so, it runs the scripts of its directive.
+    #[cfg(feature = "http")]
     pub(crate) fn choose_remotes(&mut self, answers: &mut dyn FnMut(&RemotePhp) -> bool) {
         choose_remotes(&mut self.routes, answers);
         choose_remotes(&mut self.error_routes, answers);
@@ -137,6 +140,7 @@ fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {
     }
 }
 
+#[cfg(feature = "http")]
 fn choose_remotes(routes: &mut [Route], answers: &mut dyn FnMut(&RemotePhp) -> bool) {
     for route in routes {
         if let Handler::PhpServer(server) = &mut route.handler
