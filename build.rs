@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 41] = [
+    const SOURCES: [&str; 42] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -37,6 +37,7 @@ mod php {
         "c/errors.c",
         "c/extension.c",
         "c/handle.c",
+        "c/ini.c",
         "c/interpose.c",
         "c/interrupt.c",
         "c/kill.c",

@@ -93,6 +93,7 @@ typedef struct igor_thread {
 	bool finished;        /* fastcgi_finish_request() was called for the current job */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
+	uint32_t trace_depth; /* atomic: the lines of a backtrace to log at the next step; 0: none */
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	pid_t tid;
 	igor_pids children;   /* started by this script, and not waited for yet */
@@ -165,6 +166,10 @@ void igor_errors_observe(void);
 void igor_fork_install(void);
 void igor_thread_globals_create(void);
 void igor_thread_globals_install(void);
+
+/* ini.c */
+void igor_ini_apply(const igor_request *request);
+bool igor_ini_report(const zend_string *message);
 
 /* children.c */
 void igor_children_install(void);

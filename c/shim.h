@@ -35,6 +35,13 @@ typedef enum {
 	IGOR_ENTER_TO_RESET = 2 /* the same, and opcache must be asked to restart */
 } igor_admission;
 
+/* Why a running script should end now. */
+typedef enum {
+	IGOR_KILL_NONE = 0,   /* it should not */
+	IGOR_KILL_GRACE = 1,  /* it did not end within the grace period */
+	IGOR_KILL_OVERDUE = 2 /* its request runs longer than request_terminate_timeout */
+} igor_kill_reason;
+
 /* The outcome of a restart of opcache at the start of a PHP request. */
 typedef enum {
 	IGOR_RESTART_NONE = 0,    /* none was pending */
@@ -88,6 +95,12 @@ typedef struct {
 	bool no_chdir;             /* the working directory stays, instead of becoming the script's folder */
 	const igor_pair *settings; /* php.ini settings for this PHP request alone */
 	size_t settings_len;
+	/* Lines of php.ini for this PHP request: of the block, and of the request itself. The text of `admin` has what the
+	 * script may not change. All of a pair are NULL, or none. */
+	const char *ini_values;
+	const char *ini_admin;
+	const char *own_ini_values;
+	const char *own_ini_admin;
 	bool has_job;              /* false: the boot of an HTTP worker, or a background run */
 } igor_request;
 
@@ -202,6 +215,9 @@ void shim_thread_interrupt(void *thread);
 /* Asks a script that it should end: a handler that it has for SIGTERM or SIGINT is called on its thread. As for
  * shim_thread_interrupt(), the slot's lock must be held. */
 void shim_thread_should_end(void *thread);
+/* Asks a script to log a backtrace of this many lines at its next step. As for shim_thread_interrupt(), the slot's lock must
+ * be held. */
+void shim_thread_trace(void *thread, uint32_t depth);
 /* The place of an interrupted thread's script: returns the line, and its file as a C string; 0: not known. The
  * slot's lock must be held, as for shim_thread_interrupt(). */
 uint32_t shim_thread_place(void *thread, char *file, size_t size);
@@ -226,6 +242,8 @@ size_t shim_reap(void);
 /* The lowest descriptor of the server's own sockets, where the limits of the process allow it: PHP's stream_select() takes
  * those below, which are left to scripts. FD_SETSIZE of the C library. */
 #define IGOR_SERVER_DESCRIPTORS_MIN 1024
+/* The most bytes of the backtrace of a slow request. */
+#define IGOR_TRACE_BYTES_MAX 8192
 /* How many PHP threads may have signal handlers at one time; those beyond get an error from pcntl_signal(). */
 #define IGOR_LISTENING_MAX 4096
 /* How long the shutdown functions and destructors of a forked child of a request may take before it is ended. */
@@ -282,7 +300,7 @@ void host_interruptible(void *host, void *thread);
 /* Whether the running script should end. Takes a lock: must not be called from a signal handler. */
 bool host_should_end(void *host);
 /* Asked by the interrupt handler: should the running script end now? The message says why. */
-bool host_kill_requested(void *host);
+igor_kill_reason host_kill_requested(void *host);
 
 igor_verdict host_write(void *host, const char *bytes, size_t len);
 igor_verdict host_flush(void *host);

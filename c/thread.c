@@ -68,6 +68,9 @@ static __thread bool igor_copying_settings;
  * engine's start has already logged them. */
 static void igor_report_error(int type, zend_string *file, const uint32_t line, zend_string *message)
 {
+	if ((type & E_FATAL_ERRORS) == 0 && igor_ini_report(message)) {
+		return;
+	}
 	if (!igor_copying_settings || (type & E_FATAL_ERRORS) != 0) {
 		igor_previous_error(type, file, line, message);
 	}
@@ -279,6 +282,9 @@ static void igor_serve(igor_thread *self)
 	igor_opcache_enter(self);
 	igor_serve_begin(self);
 	has_timer = igor_timer_make();
+	if (has_timer) {
+		igor_ini_apply(&self->request);
+	}
 	started = has_timer && php_request_startup() == SUCCESS;
 	igor_opcache_entered(self);
 	if (started) {

@@ -282,6 +282,7 @@ static bool igor_job_open(igor_thread *self)
 	self->has_job = true;
 	self->finished = false;
 	self->body_aborted = false;
+	__atomic_store_n(&self->trace_depth, 0, __ATOMIC_RELAXED);
 	IGOR_FAULT("job_open");
 	/* Buffers that the script opened outside of requests end with its own code. */
 	igor_output_renew();

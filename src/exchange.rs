@@ -15,6 +15,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 /// `SERVER_SOFTWARE`. WordPress selects its rewrite rules by the word in parentheses.
 pub const SERVER_SOFTWARE: &str = concat!("Igor/", env!("CARGO_PKG_VERSION"), " (FrankenPHP)");
@@ -149,6 +150,32 @@ pub struct RequestHead {
     pub headers: Pairs,
     /// Set if the request has its own process: the additions of PHP's own programs.
     pub command: Option<CommandLine>,
+    /// How long it may take.
+    pub time_limits: RequestTimeLimits,
+    /// The php.ini settings of the block.
+    pub block_ini: Option<Arc<IniText>>,
+    /// The php.ini settings that a web server has sent with the request; they count after those of the block.
+    pub own_ini: Option<Box<IniText>>,
+}
+
+/// The time limits of a request on its PHP thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestTimeLimits {
+    /// After this time the log gets a backtrace of the script.
+    pub slow: Option<Duration>,
+    /// The most lines of that backtrace.
+    pub trace_depth: u32,
+    /// After this time the script is ended.
+    pub terminate: Option<Duration>,
+}
+
+/// Lines of php.ini for single PHP requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IniText {
+    /// Settings that the script may change by `ini_set()`.
+    pub values: CString,
+    /// Settings that it may not change.
+    pub admin: CString,
 }
 
 /// The additions for a script in its own process. It also has the process's environment in its `$_SERVER`.

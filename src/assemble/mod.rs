@@ -10,6 +10,7 @@ mod leaving;
 pub(crate) mod logging;
 pub(crate) mod opcache;
 mod plan;
+mod pool;
 mod redirects;
 pub(crate) mod sites;
 mod threads;

@@ -1,13 +1,17 @@
 //! Decides how many threads of each kind a configuration needs, and with which options (pure).
 
-use crate::config::{Config, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind};
-use crate::php::{EngineOptions, ThreadOptions};
+use crate::config::{
+    Config, IniSetting, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind,
+};
+use crate::exchange::IniText;
+use crate::php::{EngineOptions, ThreadOptions, ini_line};
 use crate::store::{DeclaredStore, Eviction, StoreConfig, Stores};
 use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
 use crate::worker::background::{BackgroundConfig, ReadyWhen, Shared};
 use crate::worker::scope::{CatchAll, ScopeConfig};
 use crate::worker::{ScopeWorkers, classic, http};
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -141,7 +145,18 @@ fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
         tasks_max: worker.max_tasks,
         failures_max: failures_max(worker),
         env: worker.env.clone(),
+        ini: ini_text(&worker.ini),
     }
+}
+
+/// The settings as lines of php.ini; `None` if there are none.
+pub(super) fn ini_text(settings: &[IniSetting]) -> Option<Arc<IniText>> {
+    let text = |is_admin: bool| {
+        let own = settings.iter().filter(|setting| setting.is_admin == is_admin);
+        let lines: String = own.map(|setting| ini_line(&setting.name, &setting.value)).collect();
+        CString::new(lines).unwrap_or_default()
+    };
+    (!settings.is_empty()).then(|| Arc::new(IniText { values: text(false), admin: text(true) }))
 }
 
 pub(super) fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
@@ -152,6 +167,7 @@ pub(super) fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
         threads: worker.boot_threads(processors()).max(1),
         failures_max: failures_max(worker),
         env: worker.env.clone(),
+        ini: ini_text(&worker.ini),
     }
 }
 

@@ -3,6 +3,8 @@
 pub(crate) use super::addresses::label;
 use super::addresses::{is_fastcgi, is_on};
 use super::logging;
+use super::plan::ini_text;
+use super::pool::BlockPool;
 use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
 use crate::config::{
@@ -11,6 +13,7 @@ use crate::config::{
 };
 use crate::http::access_log::AccessLog;
 use crate::http::listener::ListenAddress;
+use crate::http::pages::FastCgiSite;
 use crate::http::proxy::Proxy;
 use crate::http::service::HttpService;
 use crate::http::settings::{Handler, PhpMode, PhpRoute, ProxyRoute, ReplyRoutes, WorkerRoute};
@@ -248,6 +251,7 @@ impl<'c> Assembly<'c> {
             mode,
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
             workers: self.workers(server, settings.root.fixed()),
+            ini: ini_text(&settings.ini),
             settings,
         }
     }
@@ -275,8 +279,8 @@ impl<'c> Assembly<'c> {
     fn fastcgi(&self, config: &Config) -> Vec<(Listener, HttpService)> {
         let mut services = Vec::new();
         for site in &config.sites {
-            let Some(php) = site.php_servers().next() else { continue };
-            let php = Arc::new(self.php(php, PhpMode::ScriptsOnly));
+            let Some(server) = site.php_servers().next() else { continue };
+            let php = Arc::new(self.php(server, PhpMode::ScriptsOnly));
             for address in site.addresses.iter().filter(|address| address.fastcgi) {
                 let none = SiteRoutes {
                     usual: Arc::default(),
@@ -285,11 +289,17 @@ impl<'c> Assembly<'c> {
                     body_read_max: self.body_read_max,
                 };
                 let own = settings(site, std::iter::once(address), &none, access_log(site, config));
-                let service = HttpService::for_fastcgi(own, Arc::clone(&php));
+                let fastcgi = FastCgiSite::new(Arc::clone(&php), label(site), self.pool(server));
+                let service = HttpService::for_fastcgi(own, fastcgi);
                 services.extend(site.listeners_of(address).into_iter().map(|listener| (listener, service.clone())));
             }
         }
         services
+    }
+
+    fn pool(&self, server: &PhpServer) -> Arc<BlockPool> {
+        let workers = self.threads.http_of(server).map(|group| group.worker.clone()).collect();
+        Arc::new(BlockPool { classic: self.threads.classic.clone(), workers })
     }
 
     fn hiding(&self, mut files: FileServer) -> FileServer {

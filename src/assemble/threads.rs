@@ -308,6 +308,12 @@ impl Threads {
         }
     }
 
+    /// Enforces the time limits of the current requests.
+    pub(crate) fn check_overdue(&self) {
+        self.classic.thread_group().check_overdue();
+        self.http.iter().for_each(|group| group.worker.thread_group().check_overdue());
+    }
+
     /// Takes all threads, to end them: see [`Leaving`].
     pub(crate) fn leaving(&self) -> Leaving {
         Leaving {

@@ -269,10 +269,52 @@ pub(super) struct FpmArguments {
     /// none on first demand; may be repeated
     #[arg(long, short, value_name = "NAME=FILE[,N]", value_parser = background)]
     background: Vec<(String, PathBuf, Option<usize>)>,
+    /// A php.ini setting for all scripts, as php-fpm's php_value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = ini_setting)]
+    php_value: Vec<(String, String)>,
+    /// The same, and scripts cannot change it
+    #[arg(long, value_name = "NAME=VALUE", value_parser = ini_setting)]
+    php_admin_value: Vec<(String, String)>,
+    /// The path of the status page, as php-fpm's pm.status_path
+    #[arg(long, value_name = "PATH")]
+    status_path: Option<String>,
+    /// The path of a page that says pong, as php-fpm's ping.path
+    #[arg(long, value_name = "PATH")]
+    ping_path: Option<String>,
+    /// Logs a backtrace of each request that takes longer than this, such as 5s
+    #[arg(long, value_name = "DURATION")]
+    request_slowlog_timeout: Option<String>,
+    /// Ends each request that takes longer than this, such as 60s
+    #[arg(long, value_name = "DURATION")]
+    request_terminate_timeout: Option<String>,
+    /// The suffix of the files that may run, as php-fpm's security.limit_extensions; may be repeated [default: .php]
+    #[arg(long, value_name = "SUFFIX")]
+    limit_extensions: Vec<String>,
+}
+
+impl FpmArguments {
+    /// The flags as directives of a block of PHP.
+    fn directives(&self) -> Vec<Vec<String>> {
+        let settings = |name: &'static str, settings: &[(String, String)]| -> Vec<Vec<String>> {
+            settings.iter().map(|(key, value)| vec![name.to_owned(), key.clone(), value.clone()]).collect()
+        };
+        let one = |name: &str, value: &Option<String>| value.clone().map(|value| vec![name.to_owned(), value]);
+        let mut directives = settings("php_value", &self.php_value);
+        directives.extend(settings("php_admin_value", &self.php_admin_value));
+        directives.extend(one("status_path", &self.status_path));
+        directives.extend(one("ping_path", &self.ping_path));
+        directives.extend(one("request_slowlog_timeout", &self.request_slowlog_timeout));
+        directives.extend(one("request_terminate_timeout", &self.request_terminate_timeout));
+        if !self.limit_extensions.is_empty() {
+            directives.push([vec!["split_path".to_owned()], self.limit_extensions.clone()].concat());
+        }
+        directives
+    }
 }
 
 impl From<FpmArguments> for QuickOptions {
     fn from(arguments: FpmArguments) -> Self {
+        let directives = arguments.directives();
         let FpmArguments { listen, worker, background, .. } = arguments;
         // php-fpm and nginx write a socket as its path, with `unix:` in front or without.
         let path = |address: &str| match address.strip_prefix("unix:") {
@@ -282,7 +324,7 @@ impl From<FpmArguments> for QuickOptions {
         let sockets = listen.iter().filter_map(|address| path(address)).collect();
         let listen = listen.iter().filter(|address| path(address).is_none());
         let listen = listen.map(|address| format!("fastcgi://{address}")).collect();
-        Self { root: PathBuf::new(), listen, sockets, workers: worker, background }
+        Self { root: PathBuf::new(), listen, sockets, workers: worker, background, directives }
     }
 }
 
@@ -290,8 +332,13 @@ impl From<PhpServerArguments> for QuickOptions {
     fn from(arguments: PhpServerArguments) -> Self {
         let PhpServerArguments { root, listen, worker, background, domain, .. } = arguments;
         let listen = domain.map_or(listen, |domain| vec![format!("http://{domain}")]);
-        Self { root, listen, sockets: Vec::new(), workers: worker, background }
+        Self { root, listen, sockets: Vec::new(), workers: worker, background, directives: Vec::new() }
     }
+}
+
+fn ini_setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn worker(text: &str) -> Result<(PathBuf, Option<usize>), String> {

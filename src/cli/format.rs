@@ -114,6 +114,7 @@ fn directive(handler: &Handler) -> (&'static str, String) {
 }
 
 fn without_variables(server: &PhpServer) -> String {
-    let settings = PhpSettings { env: Vec::new(), env_of_request: Vec::new(), ..server.settings.clone() };
+    let settings =
+        PhpSettings { env: Vec::new(), env_of_request: Vec::new(), ini: Vec::new(), ..server.settings.clone() };
     format!("{:?}", PhpServer { settings, workers: Vec::new(), ..server.clone() })
 }

@@ -38,8 +38,11 @@ struct Site {
     site: Vec<String>,
     /// Lines of its block `php`.
     php: Vec<String>,
-    /// Names and values of `php_ini`.
+    /// Names and values of `php_ini`: settings of the process.
     ini: Vec<(String, String)>,
+    /// `ping.path` and `ping.response`.
+    ping: Option<String>,
+    pong: Option<String>,
 }
 
 /// `pm` and its numbers.
@@ -119,8 +122,12 @@ fn site(pool: &Pool<'_>, left: &mut Vec<String>) -> Result<Site, ImportError> {
         if let Some((kind, name)) = setting.name.strip_suffix(']').and_then(|name| name.split_once('[')) {
             match kind {
                 "env" => site.php.push(format!("env {name} {}", word(&variable(&value)))),
-                "php_value" | "php_flag" | "php_admin_value" | "php_admin_flag" => {
+                "php_value" | "php_flag" | "php_admin_value" | "php_admin_flag" if is_of_process(name) => {
                     site.ini.push((name.to_owned(), value));
+                }
+                "php_value" | "php_flag" => site.php.push(format!("php_value {name} {}", word(&value))),
+                "php_admin_value" | "php_admin_flag" => {
+                    site.php.push(format!("php_admin_value {name} {}", word(&value)));
                 }
                 _ => left.push(kept(*setting, "igor does not know it")),
             }
@@ -132,6 +139,10 @@ fn site(pool: &Pool<'_>, left: &mut Vec<String>) -> Result<Site, ImportError> {
     }
     if !pool.settings.iter().any(|setting| setting.name == "clear_env") {
         left.push(format!("clear_env = yes (the default, pool `{}`): {}", pool.name, reason("clear_env")));
+    }
+    if let Some(path) = site.ping.take() {
+        let response = site.pong.take().map(|text| format!(" {}", word(&text))).unwrap_or_default();
+        site.php.push(format!("ping_path {}{response}", word(&path)));
     }
     if site.address.is_empty() {
         let line = pool.settings.first().map_or(1, |setting| setting.line);
@@ -149,17 +160,27 @@ fn taken(site: &mut Site, setting: Setting<'_>, value: &str) -> Result<bool, Imp
         "pm" => site.threads.is_static = value == "static",
         "pm.max_children" => site.threads.most = Some(number()?),
         "pm.start_servers" => site.threads.start = Some(number()?),
+        "pm.status_path" => site.php.push(format!("status_path {}", word(value))),
+        "ping.path" => site.ping = Some(value.to_owned()),
+        "ping.response" => site.pong = Some(value.to_owned()),
+        "request_slowlog_trace_depth" => site.php.push(format!("{} {}", setting.name, number()?)),
+        "security.limit_extensions" if value.is_empty() => return Ok(false),
         "security.limit_extensions" => site.php.push(format!("split_path {value}")),
         "access.log" => site.site.push(format!("log {{\n\t\toutput file {}\n\t}}", word(value))),
-        "request_terminate_timeout" => {
+        "request_terminate_timeout" | "request_slowlog_timeout" => {
             let seconds = seconds(value).ok_or_else(|| not_a(setting, "duration"))?;
             if seconds > 0 {
-                site.ini.push(("max_execution_time".to_owned(), seconds.to_string()));
+                site.php.push(format!("{} {seconds}s", setting.name));
             }
         }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Whether PHP reads the setting once, for the whole process.
+fn is_of_process(name: &str) -> bool {
+    ["disable_functions", "disable_classes", "extension", "zend_extension", "opcache.preload"].contains(&name)
 }
 
 fn not_a(setting: Setting<'_>, what: &str) -> ImportError {
@@ -219,13 +240,10 @@ fn reason(name: &str) -> &'static str {
             "igor starts a thread when requests wait, and ends it when it has been idle"
         }
         "pm.max_requests" => "not needed: a classic request starts with fresh memory",
-        "pm.status_path" | "pm.status_listen" | "ping.path" | "ping.response" => {
-            "the admin interface has /frankenphp/status, /metrics and /healthz"
-        }
+        "pm.status_listen" => "the admin interface has an address of its own; `status_path` is at that of the pool",
+        "security.limit_extensions" => "igor runs files with a suffix of `split_path` only",
         "access.format" => "`format` in the block of `log`",
-        "slowlog" | "request_slowlog_timeout" | "request_slowlog_trace_depth" => {
-            "the access log has the duration of each request"
-        }
+        "slowlog" => "the backtraces of slow requests are in the log of the process",
         "request_terminate_timeout_track_finished" => "a script that has ended its response runs on",
         "catch_workers_output" | "decorate_workers_output" => "what scripts print on the standard error is in the log",
         "clear_env" => {
@@ -298,21 +316,26 @@ mod tests {
         listen = /run/php/$pool.sock\nlisten.mode = 0660\npm = dynamic\npm.max_children = 20\npm.start_servers = 4\n\
         pm.max_requests = 500\nrequest_terminate_timeout = 2m\nsecurity.limit_extensions = .php .phar\n\
         access.log = /var/log/$pool.access.log\nenv[APP_ENV] = prod\nenv[HOST] = $HOSTNAME\nenv[NOTE] = \"two words\"\n\
-        php_admin_value[memory_limit] = 256M ; enough\nphp_flag[display_errors] = off\nnew.setting = 1\n";
+        php_admin_value[memory_limit] = 256M ; enough\nphp_flag[display_errors] = off\n\
+        php_admin_value[disable_functions] = exec\npm.status_path = /status\nping.path = /ping\nping.response = alive\n\
+        request_slowlog_timeout = 5\nslowlog = /var/log/slow.log\nnew.setting = 1\n";
 
     #[test]
     fn a_pool_becomes_a_site() {
         let text = caddyfile(POOL, "www.conf").expect("a pool file");
         assert_eq!(
             text,
-            "# From www.conf\n{\n\tfrankenphp {\n\t\tnum_threads 4\n\t\tmax_threads 20\n\t\tphp_ini max_execution_time 120\n\
-             \t\tphp_ini memory_limit 256M\n\t\tphp_ini display_errors off\n\t}\n}\n\nfastcgi://localhost {\n\
+            "# From www.conf\n{\n\tfrankenphp {\n\t\tnum_threads 4\n\t\tmax_threads 20\n\t\tphp_ini disable_functions exec\n\t}\n}\n\nfastcgi://localhost {\n\
              \tbind unix//run/php/www.sock|0660\n\tlog {\n\t\toutput file /var/log/www.access.log\n\t}\n\tphp {\n\
-             \t\tsplit_path .php .phar\n\t\tenv APP_ENV prod\n\t\tenv HOST {$HOSTNAME}\n\t\tenv NOTE \"two words\"\n\t}\n}\n\n\
+             \t\trequest_terminate_timeout 120s\n\t\tsplit_path .php .phar\n\t\tenv APP_ENV prod\n\
+             \t\tenv HOST {$HOSTNAME}\n\t\tenv NOTE \"two words\"\n\t\tphp_admin_value memory_limit 256M\n\
+             \t\tphp_value display_errors off\n\t\tstatus_path /status\n\t\trequest_slowlog_timeout 5s\n\
+             \t\tping_path /ping alive\n\t}\n}\n\n\
              # Not taken over:\n# error_log = /var/log/fpm.log (line 3): of the whole php-fpm; see the global options in \
              docs/configuration.md\n# user = www-data (line 5): the user of the process: `User=` in the unit, see \
              packaging/igor.service\n# pm.max_requests = 500 (line 11): not needed: a classic request starts with fresh \
-             memory\n# new.setting = 1 (line 20): igor does not know it\n# clear_env = yes (the default, pool `www`): scripts \
+             memory\n# slowlog = /var/log/slow.log (line 25): the backtraces of slow requests are in the log of the process\n\
+             # new.setting = 1 (line 26): igor does not know it\n# clear_env = yes (the default, pool `www`): scripts \
              see the environment of the server; start it with what they may see (`env -i NAME=VALUE … igor`)\n"
         );
         let config = crate::config::parse(&text, Path::new("/srv/Caddyfile"), &|_| Some("here".to_owned()));
@@ -335,9 +358,17 @@ mod tests {
             );
             crate::config::parse(&text, Path::new("/srv/Caddyfile"), &|_| None).expect("the Caddyfile is valid");
         }
-        let two = "[a]\nlisten = 127.0.0.1:1\nphp_value[x] = 1\n[b]\nlisten = 127.0.0.1:2\nphp_value[x] = 2\n";
+        let two = "[a]\nlisten = 127.0.0.1:1\nphp_value[extension] = 1\nphp_value[x] = 1\n\
+            [b]\nlisten = 127.0.0.1:2\nphp_value[extension] = 2\nphp_value[x] = 2\n";
         let text = caddyfile(two, "two").expect("two pools");
-        assert!(text.contains("php_ini x 1\n") && text.contains("# x = 2: another pool has another value"), "{text}");
+        for part in [
+            "php_ini extension 1\n",
+            "# extension = 2: another pool has another value",
+            "php_value x 1\n",
+            "php_value x 2\n",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 
     #[test]

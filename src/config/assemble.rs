@@ -7,7 +7,7 @@ use super::context::Context;
 use super::diagnostic::Position;
 use super::directives::{apply_global, apply_site, check_scope, check_stores};
 use super::encryption;
-use super::handlers::{Handler, Route};
+use super::handlers::{Handler, PhpServer, Route};
 use super::limits;
 use super::listener::Listener;
 use super::model::{Address, Config, ScopeLabel, Site};
@@ -192,9 +192,21 @@ fn is_open(listener: &Listener) -> bool {
     listener.tcp().is_some_and(|(ip, _)| !ip.is_some_and(|ip| ip.is_loopback()))
 }
 
+/// The pages of a FastCGI address exist nowhere else.
+fn check_pages(site: &Site, context: &mut Context<'_>) {
+    let is_set = |server: &&PhpServer| server.settings.status_path.is_some() || server.settings.ping_path.is_some();
+    if !site.addresses.iter().any(|address| address.fastcgi)
+        && let Some(server) = site.php_servers().find(is_set)
+    {
+        let message = "`status_path` and `ping_path` have an effect at a FastCGI address only; see the admin interface";
+        context.warning(&server.position, message);
+    }
+}
+
 /// A client of a FastCGI socket can run any PHP file, so the socket must not be open to all.
 fn check_fastcgi(sites: &[Site], context: &mut Context<'_>) {
     for site in sites {
+        check_pages(site, context);
         for address in site.addresses.iter().filter(|address| address.fastcgi) {
             if site.php_servers().next().is_none() {
                 let message = format!("the FastCGI address `{address}` runs nothing");

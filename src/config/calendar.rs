@@ -4,6 +4,11 @@ const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const SECONDS_PER_DAY: u64 = 86_400;
 
+/// As access logs of the common format write the moment that many seconds after the start of 1970.
+pub fn common_log_time(unix_seconds: u64) -> String {
+    Moment::of(unix_seconds).common_log()
+}
+
 /// A second in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {

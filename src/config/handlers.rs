@@ -14,7 +14,7 @@ use super::proxy::{ProxySettings, UpstreamAddress};
 use super::response_matcher::ResponseMatcher;
 use super::settings::StoreSettings;
 use super::text::Text;
-use super::workers::{ScopeLabel, WorkerConfig};
+use super::workers::{IniSetting, ScopeLabel, WorkerConfig};
 
 /// A directive of a site that acts on requests, or a block of them.
 #[derive(Debug, Clone)]
@@ -307,6 +307,8 @@ pub struct PhpSettings {
     pub env: Vec<(String, String)>,
     /// The same for values with placeholders, which only the scripts of requests get.
     pub env_of_request: Vec<(String, Text)>,
+    /// `php_value` and `php_admin_value`, in order.
+    pub ini: Vec<IniSetting>,
     /// Whether symbolic links in `root` are resolved before PHP sees the path.
     pub resolve_root_symlink: bool,
     /// How `php_server` serves existing files that are not scripts; `None`: not at all. A root of the file server
@@ -318,6 +320,18 @@ pub struct PhpSettings {
     /// The files to try in turn, where `{path}` stands for the path of the request; `=404` ends the request with that
     /// status. `None`: the path itself, the path's index file, the root's index file.
     pub try_files: Option<Vec<String>>,
+    /// The path of php-fpm's status page, at a FastCGI address.
+    pub status_path: Option<String>,
+    /// The path of the page that says that the server answers, at a FastCGI address.
+    pub ping_path: Option<String>,
+    /// The text of that page.
+    pub ping_response: String,
+    /// After this time a request counts as slow, and the log gets a backtrace; `None`: never.
+    pub request_slowlog_timeout: Option<Duration>,
+    /// The most lines of that backtrace.
+    pub request_slowlog_trace_depth: usize,
+    /// After this time a request is ended; `None`: never.
+    pub request_terminate_timeout: Option<Duration>,
     /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
     pub request_buffering_bytes_max: Option<u64>,
 }
@@ -332,10 +346,17 @@ impl PhpSettings {
             split_path: vec![".php".to_owned()],
             env: Vec::new(),
             env_of_request: Vec::new(),
+            ini: Vec::new(),
             resolve_root_symlink: true,
             file_server: Some(FileServer::new(Root::OfRequest)),
             leaves_files: false,
             try_files: None,
+            status_path: None,
+            ping_path: None,
+            ping_response: "pong".to_owned(),
+            request_slowlog_timeout: None,
+            request_slowlog_trace_depth: limits::SLOWLOG_TRACE_DEPTH_DEFAULT,
+            request_terminate_timeout: None,
             request_buffering_bytes_max: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
         }
     }

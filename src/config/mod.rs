@@ -52,6 +52,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use apache::apache_warnings;
 pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
+pub use calendar::common_log_time;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use format::format;
@@ -88,7 +89,7 @@ pub use tls::{
 };
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::WatchPattern;
-pub use workers::ReadyWhen;
+pub use workers::{IniSetting, ReadyWhen};
 
 pub use address::overlap;
 #[cfg(feature = "http")]

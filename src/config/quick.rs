@@ -7,7 +7,7 @@ use super::address::address;
 use super::assemble::{check, scope_label};
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
-use super::directives::{PhpDraft, WorkerDraft, unix_socket, worker_name};
+use super::directives::{PHP_SERVER, PhpDraft, WorkerDraft, unix_socket, worker_name};
 use super::findings::{Findings, join};
 use super::handlers::{Handler, Root, Route};
 use super::limits;
@@ -15,7 +15,7 @@ use super::listener::Bind;
 use super::matcher::Matcher;
 use super::model::{Config, Site};
 use super::settings::Global;
-use super::syntax::Token;
+use super::syntax::{Node, Token};
 use super::tls::{HttpsSettings, TlsSettings};
 
 /// The options of the command line of `php-server`.
@@ -31,6 +31,8 @@ pub struct QuickOptions {
     pub workers: Vec<(PathBuf, Option<usize>)>,
     /// Background workers: the name, the file, and the number of threads.
     pub background: Vec<(String, PathBuf, Option<usize>)>,
+    /// Directives of the block of PHP: the words of each.
+    pub directives: Vec<Vec<String>>,
 }
 
 /// The name of the file in findings about the command line.
@@ -91,6 +93,13 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         context.error(position, format_args!("the document root {} is no directory", root.display()));
     }
     let mut php = PhpDraft::new(position.clone());
+    let node = |words: Vec<String>| Node {
+        words: words.into_iter().map(&word).collect(),
+        block: None,
+        position: position.clone(),
+    };
+    let directives: Vec<Node> = options.directives.into_iter().map(node).collect();
+    PHP_SERVER.apply(&mut php, &directives, context);
     let http = options.workers.into_iter().map(|(file, num)| (None, file, num));
     let background = options.background.into_iter().map(|(name, file, num)| (Some(name), file, num));
     for (name, file, num) in http.chain(background) {

@@ -49,6 +49,17 @@ impl fmt::Debug for ScopeLabel {
     }
 }
 
+/// A php.ini setting for the scripts of one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IniSetting {
+    /// The name.
+    pub name: String,
+    /// The value, in php.ini's syntax.
+    pub value: String,
+    /// Whether the scripts may not change it.
+    pub is_admin: bool,
+}
+
 /// A worker's declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerConfig {
@@ -74,6 +85,8 @@ pub struct WorkerConfig {
     pub max_tasks: usize,
     /// The script's environment variables: the block's, overridden by the worker's own.
     pub env: Vec<(String, String)>,
+    /// The php.ini settings of the block.
+    pub ini: Vec<IniSetting>,
     /// The patterns of files whose change restarts the worker.
     pub watch: Vec<WatchPattern>,
     /// Where the declaration starts.

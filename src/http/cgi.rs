@@ -13,7 +13,8 @@ use super::field_name::append_canonical;
 use super::params::Params;
 use super::routing::Script;
 use super::settings::PhpRoute;
-use crate::exchange::{Pairs, RequestHead, SERVER_SOFTWARE};
+use crate::config::PhpSettings;
+use crate::exchange::{IniText, Pairs, RequestHead, RequestTimeLimits, SERVER_SOFTWARE};
 
 /// The source of a [`RequestHead`]. It owns everything, because the PHP thread builds the head: memory allocated by one
 /// thread and freed by another causes contention on the allocator's lock. For a refused or withdrawn request none is
@@ -73,7 +74,25 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
         server_vars: params.cloned().unwrap_or_else(|| server_vars(request)),
         headers: request_headers(headers),
         command: None,
+        time_limits: time_limits(&request.php.settings),
+        block_ini: request.php.ini.clone(),
+        own_ini: params.and_then(own_ini).map(Box::new),
     }
+}
+
+fn time_limits(settings: &PhpSettings) -> RequestTimeLimits {
+    RequestTimeLimits {
+        slow: settings.request_slowlog_timeout,
+        trace_depth: u32::try_from(settings.request_slowlog_trace_depth).unwrap_or(u32::MAX),
+        terminate: settings.request_terminate_timeout,
+    }
+}
+
+/// The php.ini settings that a web server has sent as parameters, as php-fpm takes them.
+fn own_ini(params: &Pairs) -> Option<IniText> {
+    let (values, admin) = (params.get(b"PHP_VALUE"), params.get(b"PHP_ADMIN_VALUE"));
+    let text = |value: Option<&[u8]>| c_string(value.unwrap_or_default());
+    values.or(admin).map(|_| IniText { values: text(values), admin: text(admin) })
 }
 
 /// The facts for the variables of a script, in this process or in another.

@@ -44,6 +44,7 @@ mod multipart;
 pub(crate) mod open_files;
 mod pace;
 mod page_cache;
+pub mod pages;
 mod params;
 mod paths;
 pub mod phase;

@@ -19,9 +19,9 @@ use super::authority;
 use super::body::ResponseBody;
 use super::connection::ConnectionInfo;
 use super::interim::InterimSlot;
+use super::pages::FastCgiSite;
 use super::plain::plain;
 use super::routing::{self, Script};
-use super::settings::PhpRoute;
 use super::site::SiteSettings;
 use crate::tls::Challenges;
 
@@ -35,7 +35,7 @@ pub struct HttpService {
     /// The challenges that certificate authorities may request now.
     challenges: Option<Arc<Challenges>>,
     /// The handler for scripts that a web server in front names, if this is a FastCGI socket.
-    fastcgi: Option<Arc<PhpRoute>>,
+    fastcgi: Option<Arc<FastCgiSite>>,
 }
 
 /// Counts a request of the service until it is dropped.
@@ -70,12 +70,12 @@ impl HttpService {
     /// The service of a FastCGI socket: it runs the scripts that the web server in front names. It only uses the site's
     /// label and access log.
     #[must_use]
-    pub fn for_fastcgi(site: SiteSettings, php: Arc<PhpRoute>) -> Self {
-        Self { fastcgi: Some(php), ..Self::new(vec![site]) }
+    pub fn for_fastcgi(site: SiteSettings, fastcgi: FastCgiSite) -> Self {
+        Self { fastcgi: Some(Arc::new(fastcgi)), ..Self::new(vec![site]) }
     }
 
     /// The handler of a FastCGI socket.
-    pub(super) fn fastcgi(&self) -> Option<&PhpRoute> {
+    pub(super) fn fastcgi(&self) -> Option<&FastCgiSite> {
         self.fastcgi.as_deref()
     }
 
@@ -91,7 +91,7 @@ impl HttpService {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let Some((site, php)) = self.sites.first().zip(self.fastcgi.as_ref()) else {
+        let Some((site, php)) = self.sites.first().zip(self.fastcgi.as_ref().map(|fastcgi| fastcgi.php())) else {
             return plain(StatusCode::NOT_FOUND, "");
         };
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);

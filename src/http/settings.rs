@@ -10,6 +10,7 @@ use crate::config::{
     BasicAuth, BodyLimits, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, PhpSettings, Redir,
     Respond, ResponseMatcher, Status, Text,
 };
+use crate::exchange::IniText;
 use crate::mercure::Hub;
 
 /// The action of a route. A new kind needs a variant here, and an arm in `http::answer`.
@@ -91,6 +92,8 @@ pub struct PhpRoute {
     pub mode: PhpMode,
     /// The settings by its directives. The root of the file server is set: its own, or the block's.
     pub settings: PhpSettings,
+    /// The php.ini settings by its directives.
+    pub ini: Option<Arc<IniText>>,
     /// The classic threads of this block's scope.
     pub classic: Arc<RequestQueue>,
     /// The HTTP workers that the block's requests can reach; if two have the same script, the first counts. Background

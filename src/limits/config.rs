@@ -174,6 +174,12 @@ pub const REQUEST_BODY_BYTES_MAX: u64 = 16 << 30;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// The lines of the backtrace of a slow request, php-fpm's default.
+pub const SLOWLOG_TRACE_DEPTH_DEFAULT: usize = 20;
+
+/// The most lines of such a backtrace: more do not fit the buffer of its text.
+pub const SLOWLOG_TRACE_DEPTH_MAX: usize = 100;
+
 /// Tasks that may wait for a background worker when `max_tasks` is not set: more than any server has PHP threads that
 /// send.
 pub const TASKS_DEFAULT: usize = 1024;

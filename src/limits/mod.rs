@@ -288,6 +288,12 @@ pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 /// learn the reason of the wait.
 pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;
 
+/// How often the time limits of requests are checked: they are as exact as this.
+pub const OVERDUE_LOOK_EVERY_MS: u64 = 100;
+
+/// How often the server checks whether a reload has added the first time limit.
+pub const OVERDUE_LOOK_IDLE_MS: u64 = 1_000;
+
 /// How long all threads of a group are in one request each before the log reports it, if requests wait. Pages take
 /// less, and a client or proxy of a deadlocked page gives up later.
 pub const STALL_SECONDS_MIN: u64 = 5;

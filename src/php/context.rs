@@ -8,7 +8,7 @@ use super::options::ThreadOptions;
 use super::reading::reading;
 use super::safepoint::{Admission, Member, Started, safepoint};
 use super::work::{Ended, Failure, FailureKind, Phase, Run, Scope, ScriptError, Wait, Work};
-use crate::exchange::{Exchange, Flow, Interface, Pairs, RequestHead, ResponseHead};
+use crate::exchange::{Exchange, Flow, IniText, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
 use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
@@ -148,6 +148,10 @@ impl Context {
             no_chdir: matches!(interface, Some(Interface::Cli | Interface::Cgi { stays: true, .. })),
             settings: self.settings.as_ptr(),
             settings_len: self.settings.len(),
+            ini_values: ini(head.block_ini.as_deref(), |text| &text.values),
+            ini_admin: ini(head.block_ini.as_deref(), |text| &text.admin),
+            own_ini_values: ini(head.own_ini.as_deref(), |text| &text.values),
+            own_ini_admin: ini(head.own_ini.as_deref(), |text| &text.admin),
             has_job: true,
         }
     }
@@ -179,6 +183,10 @@ impl Context {
             own_process: false,
             settings: self.settings.as_ptr(),
             settings_len: self.settings.len(),
+            ini_values: ini(run.ini.as_deref(), |text| &text.values),
+            ini_admin: ini(run.ini.as_deref(), |text| &text.admin),
+            own_ini_values: ptr::null(),
+            own_ini_admin: ptr::null(),
             command_line: false,
             no_headers: false,
             no_chdir: false,
@@ -467,6 +475,10 @@ fn over_budget(worker: &[u8], script: &[u8], budget: Budget, policy: &Policy) ->
 /// As C reads it; null: none.
 fn optional(string: Option<&CString>) -> *const c_char {
     string.map_or(ptr::null(), |string| string.as_ptr())
+}
+
+fn ini(text: Option<&IniText>, half: impl FnOnce(&IniText) -> &CString) -> *const c_char {
+    text.map_or(ptr::null(), |text| half(text).as_ptr())
 }
 
 /// Replaces what was there, and keeps its memory for the next request.

@@ -234,16 +234,21 @@ fn text(string: *const c_char) -> Option<String> {
     (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned())
 }
 
-/// The settings in php.ini's syntax. A value that php.ini would split is quoted.
+/// A setting as a line of php.ini. A value that php.ini would split is quoted.
+pub fn ini_line(name: &str, value: &str) -> String {
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,+%&|~^() ".contains(&byte));
+    if is_plain {
+        format!("{name}={value}\n")
+    } else {
+        format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+/// The settings in php.ini's syntax.
 fn ini_text(settings: &[(String, String)], lines: &[OsString]) -> Vec<u8> {
     let mut text = String::new();
     for (name, value) in settings {
-        let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,+%&|~^() ".contains(&byte));
-        if plain {
-            text.push_str(&format!("{name}={value}\n"));
-        } else {
-            text.push_str(&format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\"")));
-        }
+        text.push_str(&ini_line(name, value));
     }
     let mut text = text.into_bytes();
     for line in lines {

@@ -2,11 +2,12 @@
 //! returns a verdict that C acts on afterwards (law 1).
 
 use super::context::Context;
+use super::interrupt::KillReason;
 use super::safepoint::{Admission, Reason, Started, safepoint};
 use super::work::{Failure, Next, Phase, ScriptError};
 use crate::ffi::{
-    self, LeafOwner, igor_admission, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading, igor_request,
-    igor_restart, igor_slot, igor_verdict, leaf,
+    self, LeafOwner, igor_admission, igor_kill_reason, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading,
+    igor_request, igor_restart, igor_slot, igor_verdict, leaf,
 };
 use crate::limits::NEXT_PANICS_MAX;
 use std::ffi::{c_char, c_int, c_void};
@@ -129,6 +130,10 @@ leaf! {
 leaf! {
     for Context;
     fn host_next_job(context, request: *mut igor_request) -> igor_next, on_panic igor_next::IGOR_STOP, {
+        // The overdue request has just ended. The kill must not reach the next one.
+        if context.interrupt.kill_requested().is_some() {
+            return igor_next::IGOR_STOP;
+        }
         let Some(exchange) = context.work.next_job() else { return igor_next::IGOR_STOP };
         let description = context.open(exchange, None);
         // SAFETY: C passes the request of its thread.
@@ -164,7 +169,13 @@ leaf! {
 
 leaf! {
     for Context;
-    fn host_kill_requested(context) -> bool, on_panic false, { context.interrupt.kill_requested() }
+    fn host_kill_requested(context) -> igor_kill_reason, on_panic igor_kill_reason::IGOR_KILL_NONE, {
+        match context.interrupt.kill_requested() {
+            None => igor_kill_reason::IGOR_KILL_NONE,
+            Some(KillReason::Grace) => igor_kill_reason::IGOR_KILL_GRACE,
+            Some(KillReason::Overdue) => igor_kill_reason::IGOR_KILL_OVERDUE,
+        }
+    }
 }
 
 // ---- Responses and requests ----
@@ -220,6 +231,7 @@ leaf! {
         if let Some(exchange) = context.exchange() {
             exchange.finish();
         }
+        context.work.responded();
     }
 }
 

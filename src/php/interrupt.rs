@@ -8,7 +8,7 @@
 use crate::exchange::Cancellation;
 use crate::ffi;
 use std::ffi::c_void;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The interrupt slot of one PHP thread.
@@ -20,6 +20,17 @@ pub struct Interrupt {
     /// Ends the waits in Rust; the VM's interrupt handler reads it too. Only changed under the lock, so that it belongs
     /// to the current run.
     waits: Arc<Cancellation>,
+    /// Why the run should end. Written like the cancellation.
+    is_overdue: AtomicBool,
+}
+
+/// Why a script is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillReason {
+    /// It did not end within the grace period.
+    Grace,
+    /// Its request ran longer than it may.
+    Overdue,
 }
 
 /// The run of the thread's current PHP request.
@@ -45,6 +56,7 @@ impl Interrupt {
         let mut running = self.running();
         running.generation += 1;
         running.goes_on = true;
+        self.is_overdue.store(false, Ordering::Relaxed);
         self.waits.reset();
     }
 
@@ -71,12 +83,13 @@ impl Interrupt {
         self.waits.reset();
     }
 
-    /// Whether the run should end. Called on the PHP thread after the engine has cleared its flag.
-    pub(super) fn kill_requested(&self) -> bool {
+    /// Whether and why the run should end. Called on the PHP thread after the engine has cleared its flag.
+    pub(super) fn kill_requested(&self) -> Option<KillReason> {
         // The JIT's code reads and clears that flag by plain instructions, which a processor may execute after this
         // read. It would then clear the flag of a concurrent kill, and the kill would be lost.
         fence(Ordering::SeqCst);
-        self.waits.is_cancelled()
+        let reason = if self.is_overdue.load(Ordering::Relaxed) { KillReason::Overdue } else { KillReason::Grace };
+        self.waits.is_cancelled().then_some(reason)
     }
 
     /// What ends the waits of the thread.
@@ -93,11 +106,14 @@ impl Interrupt {
     /// Makes the script of this run end at its next step, and wakes it from a blocking call or a wait. Returns whether
     /// that run still continues; a caller repeats until it does not, because shutdown functions run after the kill and
     /// may block.
-    pub fn kill(&self, generation: u64) -> bool {
+    pub fn kill(&self, generation: u64, reason: KillReason) -> bool {
         {
             let running = self.running();
             if !running.goes_on || running.generation != generation {
                 return false;
+            }
+            if reason == KillReason::Overdue && !self.waits.is_cancelled() {
+                self.is_overdue.store(true, Ordering::Relaxed);
             }
             self.waits.cancel();
             if let Some(thread) = &running.thread {
@@ -109,6 +125,19 @@ impl Interrupt {
         // checks once more.
         self.waits.wake();
         true
+    }
+
+    /// Makes the script of this run log a backtrace at its next step; a blocking call is not disturbed. Nothing happens when
+    /// no script runs.
+    pub fn trace(&self, generation: u64, depth: u32) {
+        let running = self.running();
+        if running.goes_on
+            && running.generation == generation
+            && let Some(thread) = &running.thread
+        {
+            // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
+            unsafe { ffi::shim_thread_trace(thread.0, depth) };
+        }
     }
 
     /// Calls the handler that the running script has for SIGTERM or SIGINT, if it has one, on its thread.
@@ -143,15 +172,24 @@ mod tests {
     #[test]
     fn a_kill_belongs_to_one_run() {
         let interrupt = Interrupt::default();
-        assert_eq!((interrupt.generation(), interrupt.kill(0)), (None, false));
+        assert_eq!((interrupt.generation(), interrupt.kill(0, KillReason::Grace)), (None, false));
         interrupt.begin();
         let first = interrupt.generation().expect("a run goes on");
-        assert!(interrupt.kill(first) && interrupt.kill_requested(), "before the script runs");
+        assert!(
+            interrupt.kill(first, KillReason::Grace) && interrupt.kill_requested().is_some(),
+            "before the script runs"
+        );
         interrupt.clear();
-        assert!(interrupt.kill(first), "the answer is still on its way");
+        assert!(interrupt.kill(first, KillReason::Grace), "the answer is still on its way");
         interrupt.end();
-        assert!(!interrupt.kill(first) && !interrupt.kill_requested());
+        assert!(!interrupt.kill(first, KillReason::Grace) && interrupt.kill_requested().is_none());
         interrupt.begin();
-        assert!(!interrupt.kill(first) && !interrupt.kill_requested(), "the next run is left alone");
+        assert!(
+            !interrupt.kill(first, KillReason::Grace) && interrupt.kill_requested().is_none(),
+            "the next run is left alone"
+        );
+        let next = interrupt.generation().expect("a run goes on");
+        assert!(interrupt.kill(next, KillReason::Overdue) && interrupt.kill(next, KillReason::Grace));
+        assert_eq!(interrupt.kill_requested(), Some(KillReason::Overdue), "the first reason stays");
     }
 }

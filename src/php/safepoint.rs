@@ -19,7 +19,7 @@
 //! alone.
 
 use super::deadline::{Deadline, Step};
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, KillReason};
 use super::mode::Mode;
 use crate::exchange::Cancellation;
 use crate::limits::OPCACHE_RESTART_INTERVAL_MS_MIN;
@@ -454,7 +454,7 @@ impl State {
                 );
             }
             if let Some(generation) = member.interrupt.generation() {
-                member.interrupt.kill(generation);
+                member.interrupt.kill(generation, KillReason::Grace);
             }
         }
     }

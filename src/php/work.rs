@@ -3,7 +3,7 @@
 
 use super::cutoff::Cutoff;
 use super::mode::Mode;
-use crate::exchange::{Exchange, Pairs};
+use crate::exchange::{Exchange, IniText, Pairs};
 use crate::tasks::{SendError, Task};
 use crate::vars::{Refusal, Slot, Snapshot};
 use std::ffi::CString;
@@ -36,6 +36,8 @@ pub struct Run {
     pub server_vars: Pairs,
     /// HTTP worker: the entries that every request gets in `$_SERVER` besides its own.
     pub request_vars: Pairs,
+    /// The php.ini settings of the block.
+    pub ini: Option<Arc<IniText>>,
     /// The background workers that the script sees.
     pub scope: Arc<dyn Scope>,
 }
@@ -211,6 +213,9 @@ pub trait Work: Send {
     fn next_job(&mut self) -> Option<Box<dyn Exchange>> {
         None
     }
+
+    /// The response of the current job is complete, and its script continues.
+    fn responded(&mut self) {}
 
     /// The current job has ended.
     fn job_ended(&mut self) {}

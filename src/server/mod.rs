@@ -7,6 +7,7 @@ mod control;
 mod housekeeping;
 mod inherited;
 mod memory;
+mod overdue;
 mod reload;
 mod remote_php;
 mod run;

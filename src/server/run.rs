@@ -5,7 +5,7 @@ use super::control::{Control, ControlError, Controlled, Reloaded, Request, Reque
 use super::inherited::InheritedSockets;
 use super::shutdown::shut_down;
 use super::watch::Watcher;
-use super::{housekeeping, remote_php, runtime, stalls, systemd};
+use super::{housekeeping, overdue, remote_php, runtime, stalls, systemd};
 use crate::assemble::encryption::Encryption;
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
@@ -200,6 +200,7 @@ fn spawn_housekeeping(control: &Control) {
     tokio::spawn(housekeeping::run());
     tokio::spawn(housekeeping::return_memory());
     tokio::spawn(stalls::watch(control.clone()));
+    tokio::spawn(overdue::watch(control.clone()));
 }
 
 async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {

@@ -1,6 +1,6 @@
 //! The activity of each PHP thread, for operators.
 
-use crate::exchange::RequestHead;
+use crate::exchange::{RequestHead, RequestTimeLimits};
 use crate::limits::SHOWN_URI_BYTES_MAX;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,12 +53,51 @@ struct Now {
     method: Vec<u8>,
     /// Kept in the same way, and cut to `SHOWN_URI_BYTES_MAX`.
     uri: Vec<u8>,
+    /// The thread's number in the system; 0: not known yet.
+    id: u32,
+    started: Instant,
+    /// The last request, or the current one.
+    script: Vec<u8>,
+    content_length: i64,
+    /// How long the last request took.
+    last: Duration,
+    /// The limits of the current request; none without a request.
+    limits: RequestTimeLimits,
+    /// Whether the current request was found to be slow.
+    is_slow: bool,
+}
+
+/// A request that takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// Found for the first time: the log gets a backtrace of this many lines.
+    Slow {
+        /// The most lines.
+        trace_depth: u32,
+    },
+    /// The script must end.
+    Ended,
 }
 
 impl Default for Now {
     fn default() -> Self {
         let (state, since) = (ThreadState::Starting, Instant::now());
-        Self { state, since, run: 0, requests: 0, method: Vec::new(), uri: Vec::new() }
+        let limits = RequestTimeLimits::default();
+        Self {
+            state,
+            since,
+            run: 0,
+            requests: 0,
+            method: Vec::new(),
+            uri: Vec::new(),
+            id: 0,
+            started: since,
+            script: Vec::new(),
+            content_length: 0,
+            last: Duration::ZERO,
+            limits,
+            is_slow: false,
+        }
     }
 }
 
@@ -77,6 +116,16 @@ pub struct ActivityStatus {
     pub method: String,
     /// Path and query of the current request, cut at [`SHOWN_URI_BYTES_MAX`]; empty when there is none.
     pub uri: String,
+    /// The thread's number in the system; 0: not known yet.
+    pub id: u32,
+    /// How long ago the thread was started.
+    pub age: Duration,
+    /// The script of the current request or the last one; empty: none yet.
+    pub script: String,
+    /// The length of the body of the same request in bytes; -1: not known.
+    pub content_length: i64,
+    /// How long the last request took.
+    pub last: Duration,
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -93,10 +142,36 @@ impl Activity {
     pub fn busy(&self, head: &RequestHead) {
         self.change(ThreadState::Busy, |now| {
             now.requests += 1;
+            now.limits = head.time_limits;
+            now.script.clear();
+            now.script.extend_from_slice(head.script.as_bytes());
+            now.content_length = head.content_length;
             now.method.extend_from_slice(head.method.as_bytes());
             let uri = head.uri.as_bytes();
             now.uri.extend_from_slice(&uri[..uri.len().min(SHOWN_URI_BYTES_MAX)]);
         });
+    }
+
+    /// The response is complete while the script continues: its time is not limited any more.
+    pub fn responded(&self) {
+        self.now().limits = RequestTimeLimits::default();
+    }
+
+    /// Calls `act` if the current request takes too long. The request cannot end meanwhile, so `act` must be short, and must
+    /// not ask for an activity.
+    pub fn check_overdue(&self, act: impl FnOnce(Overdue)) {
+        let mut now = self.now();
+        let RequestTimeLimits { slow, trace_depth, terminate } = now.limits;
+        if slow.is_none() && terminate.is_none() {
+            return;
+        }
+        let lasted = now.since.elapsed();
+        let is_over = |limit: Option<Duration>| limit.is_some_and(|limit| lasted >= limit);
+        if is_over(slow) && !std::mem::replace(&mut now.is_slow, is_over(slow)) {
+            act(Overdue::Slow { trace_depth });
+        } else if is_over(terminate) {
+            act(Overdue::Ended);
+        }
     }
 
     /// The thread runs a worker's script, outside of every request. Returns how long the previous activity took.
@@ -119,6 +194,11 @@ impl Activity {
             requests: now.requests,
             method: text(&now.method),
             uri: text(&now.uri),
+            id: now.id,
+            age: now.started.elapsed(),
+            script: text(&now.script),
+            content_length: now.content_length,
+            last: now.last,
         }
     }
 
@@ -127,10 +207,18 @@ impl Activity {
         let at = Instant::now();
         let mut now = self.now();
         let before = at - now.since;
+        if now.state == ThreadState::Busy {
+            now.last = before;
+        }
+        if now.id == 0 {
+            now.id = own_id();
+        }
         now.state = state;
         now.since = at;
         now.method.clear();
         now.uri.clear();
+        now.limits = RequestTimeLimits::default();
+        now.is_slow = false;
         change(&mut now);
         before
     }
@@ -139,6 +227,12 @@ impl Activity {
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The number of the calling thread in the system; 0 if it cannot be found.
+fn own_id() -> u32 {
+    let link = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+    link.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -162,5 +256,36 @@ mod tests {
         activity.idle();
         let status = activity.status();
         assert_eq!((status.state, status.requests, status.uri.as_str()), (ThreadState::Idle, 1, ""));
+    }
+
+    #[test]
+    fn a_request_is_slow_once_and_then_ends() {
+        let activity = Activity::default();
+        let found = || {
+            let mut found = None;
+            activity.check_overdue(|overdue| found = Some(overdue));
+            found
+        };
+        let limits = |slow: Option<u64>, terminate: Option<u64>| RequestTimeLimits {
+            slow: slow.map(Duration::from_secs),
+            trace_depth: 20,
+            terminate: terminate.map(Duration::from_secs),
+        };
+        let begin = |time_limits| activity.busy(&RequestHead { time_limits, ..RequestHead::default() });
+        begin(limits(None, None));
+        assert_eq!(found(), None);
+        begin(limits(Some(1000), Some(1000)));
+        assert_eq!(found(), None);
+        begin(limits(Some(0), Some(0)));
+        let slow = Some(Overdue::Slow { trace_depth: 20 });
+        assert_eq!([found(), found(), found()], [slow, Some(Overdue::Ended), Some(Overdue::Ended)]);
+        begin(limits(Some(0), None));
+        assert_eq!([found(), found()], [slow, None], "another request");
+        begin(limits(Some(0), Some(0)));
+        activity.responded();
+        assert_eq!(found(), None);
+        begin(limits(None, Some(0)));
+        activity.idle();
+        assert_eq!(found(), None);
     }
 }

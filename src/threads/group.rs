@@ -1,7 +1,7 @@
 //! A group of PHP threads that is started, interrupted and joined together.
 
-use super::activity::{Activity, ActivityStatus, ThreadState};
-use crate::php::{Deadline, Interrupt, Step, ThreadOptions, Work, spawn};
+use super::activity::{Activity, ActivityStatus, Overdue, ThreadState};
+use crate::php::{Deadline, Interrupt, KillReason, Step, ThreadOptions, Work, spawn};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,6 +30,8 @@ struct Shared {
     identity: Identity,
     /// Interrupted runs, counted once each. A group that succeeds another shares its counter.
     kills: Arc<AtomicU64>,
+    /// Requests that were slow by the limits of their blocks.
+    slow: AtomicU64,
 }
 
 /// The worker of the threads, for logs and operators.
@@ -79,7 +81,9 @@ pub struct ThreadStatus {
 impl GroupThread {
     /// Interrupts the script of this run.
     fn kill(&self, generation: u64) {
-        if self.interrupt.kill(generation) && self.killed.swap(generation, Ordering::Relaxed) != generation {
+        if self.interrupt.kill(generation, KillReason::Grace)
+            && self.killed.swap(generation, Ordering::Relaxed) != generation
+        {
             self.thread_group.kills.fetch_add(1, Ordering::Relaxed);
             self.log_kill();
         }
@@ -104,6 +108,42 @@ impl GroupThread {
             uri = (!status.uri.is_empty()).then_some(status.uri),
             "interrupting a script that did not end in its grace period"
         );
+    }
+
+    /// Asks a request that takes too long for a backtrace, or ends it.
+    fn check_overdue(&self) {
+        // First, so that an overdue request belongs to this run or to an earlier one.
+        let Some(generation) = self.interrupt.generation() else { return };
+        let mut found = None;
+        self.activity.check_overdue(|overdue| match overdue {
+            Overdue::Slow { trace_depth } => {
+                self.interrupt.trace(generation, trace_depth);
+                found = Some(overdue);
+            }
+            Overdue::Ended => {
+                let is_first = self.interrupt.kill(generation, KillReason::Overdue)
+                    && self.killed.swap(generation, Ordering::Relaxed) != generation;
+                found = is_first.then_some(overdue);
+            }
+        });
+        match found {
+            Some(Overdue::Slow { .. }) => {
+                self.thread_group.slow.fetch_add(1, Ordering::Relaxed);
+                self.log_overdue("slow request: it has run longer than request_slowlog_timeout");
+            }
+            Some(Overdue::Ended) => {
+                self.thread_group.kills.fetch_add(1, Ordering::Relaxed);
+                self.log_overdue("ending a request that has run longer than request_terminate_timeout");
+            }
+            None => {}
+        }
+    }
+
+    fn log_overdue(&self, message: &str) {
+        let ActivityStatus { method, uri, since, .. } = self.activity.status();
+        let worker = self.thread_group.identity.worker.as_deref();
+        let seconds = since.as_secs_f64();
+        tracing::warn!(worker, thread = self.number, name = self.name, method, uri, seconds, "{message}");
     }
 
     /// The thread and the place of its script, for a log.
@@ -193,7 +233,7 @@ impl ThreadGroup {
 
     /// An empty group that shares this group's counter of interrupted runs.
     pub fn succeed(&self, options: ThreadOptions, identity: Identity) -> Self {
-        Self::with(options, Shared { identity, kills: self.shared.kills.clone() })
+        Self::with(options, Shared { identity, kills: self.shared.kills.clone(), slow: AtomicU64::new(0) })
     }
 
     /// The group has no thread yet.
@@ -254,6 +294,18 @@ impl ThreadGroup {
     /// The number of interrupted runs.
     pub fn kills(&self) -> u64 {
         self.shared.kills.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were slow, by the limits of their blocks.
+    pub fn slow(&self) -> u64 {
+        self.shared.slow.load(Ordering::Relaxed)
+    }
+
+    /// Enforces the time limits of the current requests.
+    pub fn check_overdue(&self) {
+        // The list's lock is released first, because waking a thread takes the lock of its wait.
+        let threads: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
+        threads.iter().for_each(|thread| thread.check_overdue());
     }
 
     /// Calls the handler for SIGTERM or SIGINT of every running script that has one.

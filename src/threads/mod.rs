@@ -5,7 +5,7 @@ mod group;
 mod queue;
 pub mod scale;
 
-pub use activity::{Activity, ActivityStatus, ThreadState};
+pub use activity::{Activity, ActivityStatus, Overdue, ThreadState};
 pub use group::{Identity, Runs, Stuck, ThreadGroup, ThreadStatus, end_runs, leave};
 pub use queue::JobQueue;
 pub(crate) use queue::Taken;

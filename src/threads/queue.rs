@@ -68,6 +68,11 @@ impl JobQueue {
         self.receiver.len()
     }
 
+    /// How many jobs may wait.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// How many threads wait for a job.
     pub fn idle_threads(&self) -> usize {
         self.waiting_threads.load(Ordering::Relaxed)

@@ -35,10 +35,10 @@ fn params(pairs: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A web server's end of a connection.
-struct Front<S = TcpStream>(S);
+pub(super) struct Front<S = TcpStream>(pub(super) S);
 
 impl Front {
-    fn connect(server: &Server) -> Self {
+    pub(super) fn connect(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address()).expect("the server listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         Self(stream)
@@ -46,7 +46,7 @@ impl Front {
 }
 
 impl<S: Read + Write> Front<S> {
-    fn send(&mut self, bytes: &[u8]) {
+    pub(super) fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("the server reads");
     }
 
@@ -71,7 +71,7 @@ impl<S: Read + Write> Front<S> {
         }
     }
 
-    fn ask(&mut self, pairs: &[(&str, &str)], body: &[u8]) -> (String, u8) {
+    pub(super) fn ask(&mut self, pairs: &[(&str, &str)], body: &[u8]) -> (String, u8) {
         let length = body.len().to_string();
         let mut all = pairs.to_vec();
         all.push(("CONTENT_LENGTH", &length));
@@ -103,7 +103,7 @@ fn start() -> Server {
     Igor::new().file("app.php", SCRIPT).file("worker.php", worker).file("text.txt", "no PHP").raw_site(sites).start()
 }
 
-fn at(server: &Server, name: &str) -> String {
+pub(super) fn at(server: &Server, name: &str) -> String {
     server.path(name).display().to_string()
 }
 
@@ -188,6 +188,60 @@ fn large_bodies_arrive_whole_and_workers_answer_too() {
         let (answer, _) = front.ask(&[("SCRIPT_FILENAME", &worker), ("REQUEST_METHOD", "GET"), ("X", &x)], b"");
         assert!(answer.ends_with(&format!("worker {number} {x}")), "{answer}");
     }
+}
+
+const INI: &str = "<?php
+foreach (['precision', 'memory_limit', 'post_max_size', 'user_agent'] as $name) {
+    echo $name, '=', ini_get($name), ';';
+}
+echo error_reporting() === (E_ALL & ~E_NOTICE) ? 'notices off;' : 'all;';
+echo 'set=', json_encode([ini_set('precision', '5'), @ini_set('memory_limit', '300M')]), ';post=', count($_POST);
+";
+
+/// `php_value` and `php_admin_value` of the block, and `PHP_VALUE` and `PHP_ADMIN_VALUE` of a request, as under php-fpm.
+#[test]
+fn settings_of_php_ini_for_one_block_and_for_one_request() {
+    let block = "php_value precision 7\nphp_value error_reporting \"E_ALL & ~E_NOTICE\"\nphp_admin_value memory_limit 200M\n\
+        php_value user_agent \"a;b=c\"\nworker {$DIR}/worker.php 1\n";
+    let worker = format!(
+        "{}\n$text = ob_get_clean(); while (frankenphp_handle_request(function () use ($text) {{ echo $text, ';', ini_get('precision'); }})) {{}}",
+        INI.replacen("<?php", "<?php ob_start();", 1)
+    );
+    let site = format!("fastcgi://127.0.0.1:0 {{\nphp {{\n{block}}}\n}}\n");
+    let server = Igor::new()
+        .frankenphp("num_threads 1")
+        .file("ini.php", INI)
+        .file("worker.php", &worker)
+        .raw_site(&site)
+        .start();
+    let mut front = Front::connect(&server);
+    let script = at(&server, "ini.php");
+    let form = "application/x-www-form-urlencoded";
+    let mut ask = |script: &str, own: &[(&str, &str)]| {
+        let usual = [("SCRIPT_FILENAME", script), ("REQUEST_METHOD", "POST"), ("CONTENT_TYPE", form)];
+        let (answer, status) = front.ask(&[&usual, own].concat(), b"a=1&b=2");
+        assert_eq!(status, 0);
+        answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
+    };
+    let of_block = "precision=7;memory_limit=200M;post_max_size=8M;user_agent=a;b=c;notices off;";
+    assert_eq!(ask(&script, &[]), format!("{of_block}set=[\"7\",false];post=2"));
+    // The limits of a request count for its own body.
+    let own = [
+        ("PHP_VALUE", "precision=9\npost_max_size = 4"),
+        ("PHP_ADMIN_VALUE", "memory_limit=\"250M\"\nerror_reporting = E_ALL\ndisable_functions=strlen\nno line"),
+    ];
+    let answer = ask(&script, &own);
+    assert!(
+        answer.ends_with("precision=9;memory_limit=250M;post_max_size=4;user_agent=a;b=c;all;set=[\"9\",false];post=0"),
+        "{answer}"
+    );
+    // What the block has locked is not the request's.
+    let answer = ask(&script, &[("PHP_VALUE", "memory_limit=1G")]);
+    assert_eq!(answer, format!("{of_block}set=[\"7\",false];post=2"), "and the settings of a request end with it");
+    let of_worker = ask(&at(&server, "worker.php"), &[]);
+    assert_eq!(of_worker, format!("{of_block}set=[\"7\",false];post=0;5"));
+    server.wait_log(&["the php.ini setting \"disable_functions\"", "one setting of the process"]);
+    server.wait_log(&["the php.ini setting \"memory_limit\" of a request has no effect"]);
 }
 
 /// With an incomplete body the script used to run as if it were complete.

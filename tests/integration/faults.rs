@@ -48,6 +48,7 @@ const READ_ENUMS: &str = "require_once __DIR__ . '/vars/enums.php'; frankenphp_g
 const BAILOUTS: &[Point] = &[
     ("execute", ""),
     ("activate", ""),
+    ("ini", ""),
     ("read_cookies", ""),
     ("read_post", ""),
     ("server_variables", ""),
@@ -255,7 +256,7 @@ fn server(lines: &str) -> Server {
         .frankenphp(&format!("num_threads 2\n{lines}"))
         .file("values.php", VALUES)
         .file("receiver.php", RECEIVER)
-        .site(&site(&format!("{w}{t}worker {{$PHP_TESTS}}/worker.php 1\n")))
+        .site(&site(&format!("{w}{t}worker {{$PHP_TESTS}}/worker.php 1\nphp_value precision 14\n")))
         .start();
     server.eval("frankenphp_ensure_background_worker('w');").value();
     server

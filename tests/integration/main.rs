@@ -23,6 +23,7 @@ mod examples;
 mod fastcgi;
 #[cfg(feature = "faults")]
 mod faults;
+mod fpm;
 mod fuzz_connections;
 mod hard_cases;
 mod http2;

@@ -34,7 +34,7 @@ mod worker;
 
 pub(crate) use bind::unix_socket;
 pub(crate) use global::apply_global;
-pub(crate) use php::PhpDraft;
+pub(crate) use php::{PHP_SERVER, PhpDraft};
 pub(crate) use site::{apply_site, is_site_directive};
 pub(crate) use store::check_stores;
 pub(crate) use worker::{WorkerDraft, check_scope, worker_name};

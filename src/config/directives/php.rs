@@ -1,5 +1,7 @@
 //! The `php_server` and `php` directives.
 
+use std::time::Duration;
+
 use super::super::context::Context;
 use super::super::diagnostic::Position;
 use super::super::handlers::{PhpServer, PhpSettings};
@@ -10,6 +12,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::text::{Text, word_in_braces};
 use super::super::values;
+use super::super::workers::IniSetting;
 use super::document_root::root;
 use super::fastcgi::suffixes;
 use super::file_server::{FILE_SERVER, sensitive};
@@ -27,7 +30,7 @@ pub(crate) struct PhpDraft {
 }
 
 /// The directives of a `php_server` or `php` block.
-pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
+pub(crate) static PHP_SERVER: Table<PhpDraft> = Table {
     block: "a `php_server` block",
     origin: "FrankenPHP",
     directives: &[
@@ -84,6 +87,20 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             doc: "Sets an environment variable of the scripts and workers of the block.",
             times: Times::Many,
             apply: environment,
+        },
+        Directive {
+            name: "php_value",
+            usage: "php_value NAME VALUE",
+            doc: "Sets a php.ini setting for the scripts and workers of the block.",
+            times: Times::Many,
+            apply: |php, node, context| php.settings.ini.extend(ini_setting(node, false, context)),
+        },
+        Directive {
+            name: "php_admin_value",
+            usage: "php_admin_value NAME VALUE",
+            doc: "The same, and the scripts cannot change it.",
+            times: Times::Many,
+            apply: |php, node, context| php.settings.ini.extend(ini_setting(node, true, context)),
         },
         Directive {
             name: "resolve_root_symlink",
@@ -152,6 +169,56 @@ pub(super) static PHP_SERVER: Table<PhpDraft> = Table {
             apply: request_buffering,
         },
         Directive {
+            name: "status_path",
+            usage: "status_path PATH",
+            doc: "The path of php-fpm's status page, at a FastCGI address.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                if let Some(word) = context.one(node) {
+                    php.settings.status_path = page_path(word, context);
+                }
+            },
+        },
+        Directive {
+            name: "ping_path",
+            usage: "ping_path PATH [RESPONSE]",
+            doc: "The path of a page that says `pong`, or another text, at a FastCGI address.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                let Some([path, response @ ..]) = context.args(node, 1, 2) else { return };
+                php.settings.ping_path = page_path(path, context);
+                if let [response] = response {
+                    php.settings.ping_response.clone_from(&response.text);
+                }
+            },
+        },
+        Directive {
+            name: "request_slowlog_timeout",
+            usage: "request_slowlog_timeout DURATION",
+            doc: "Logs a backtrace of each request that takes longer than this; 0 for never.",
+            times: Times::Once,
+            apply: |php, node, context| php.settings.request_slowlog_timeout = time_limit(node, context),
+        },
+        Directive {
+            name: "request_slowlog_trace_depth",
+            usage: "request_slowlog_trace_depth COUNT",
+            doc: "The most lines of such a backtrace.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                let Some(word) = context.one(node) else { return };
+                if let Some(depth) = values::count(word, 1, limits::SLOWLOG_TRACE_DEPTH_MAX, context) {
+                    php.settings.request_slowlog_trace_depth = depth;
+                }
+            },
+        },
+        Directive {
+            name: "request_terminate_timeout",
+            usage: "request_terminate_timeout DURATION",
+            doc: "Ends each request that takes longer than this, whatever the script sets; 0 for never.",
+            times: Times::Once,
+            apply: |php, node, context| php.settings.request_terminate_timeout = time_limit(node, context),
+        },
+        Directive {
             name: "worker",
             usage: "worker FILE [COUNT] [{ … }]",
             doc: "Declares a worker of this block's scope.",
@@ -196,7 +263,12 @@ impl PhpDraft {
 
     /// Completes the block with the settings of the enclosing directives.
     pub(crate) fn finish(self, context: &mut Context<'_>) -> PhpServer {
-        let scope = WorkerScope { own_root: self.settings.root.fixed(), env: &self.settings.env, is_global: false };
+        let scope = WorkerScope {
+            own_root: self.settings.root.fixed(),
+            env: &self.settings.env,
+            ini: &self.settings.ini,
+            is_global: false,
+        };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
         PhpServer {
             scope: self.name.map_or_else(|| context.label.clone(), |name| ScopeLabel::new(&name)),
@@ -223,6 +295,43 @@ fn environment(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {
         }
     }
     set_variable(env, node, context);
+}
+
+/// Settings that PHP reads once, for the whole process.
+const INI_OF_PROCESS: [&str; 5] =
+    ["disable_functions", "disable_classes", "extension", "zend_extension", "opcache.preload"];
+
+/// `NAME VALUE`
+fn ini_setting(node: &Node, is_admin: bool, context: &mut Context<'_>) -> Option<IniSetting> {
+    let [name, value] = context.args(node, 2, 2)? else { return None };
+    let value = values::plain(value, "the value of the php.ini setting", context)?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if name.text.is_empty() || !name.text.bytes().all(is_name) {
+        context.usage_error(&name.position, format_args!("`{}` is no name of a php.ini setting", excerpt(&name.text)));
+        return None;
+    }
+    if INI_OF_PROCESS.contains(&name.text.as_str()) {
+        let message = format!("`{}` is one setting of the process, which no block can change", name.text);
+        context.error_with_hint(&name.position, message, "write it with `php_ini` in the global `frankenphp` block");
+        return None;
+    }
+    Some(IniSetting { name: name.text.clone(), value: value.to_owned(), is_admin })
+}
+
+/// The path of a page of the server itself.
+fn page_path(word: &Token, context: &mut Context<'_>) -> Option<String> {
+    let path = values::filled(word, "the path of the page", context)?;
+    if !path.starts_with('/') {
+        context.usage_error(&word.position, format_args!("`{}` does not start with a slash", excerpt(path)));
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+/// A time limit; 0 means that there is none.
+fn time_limit(node: &Node, context: &mut Context<'_>) -> Option<Duration> {
+    let word = context.one(node)?;
+    values::duration(word, context).filter(|limit| !limit.is_zero())
 }
 
 fn split(php: &mut PhpDraft, node: &Node, context: &mut Context<'_>) {

@@ -12,7 +12,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
 use super::super::watch::{WATCH_DEFAULT, WatchPattern};
-use super::super::workers::{ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
+use super::super::workers::{IniSetting, ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
 use super::matchers::path_pattern;
 
 /// A worker as written, before the settings of its block are known.
@@ -39,6 +39,8 @@ pub(crate) struct WorkerScope<'a> {
     pub(crate) own_root: Option<&'a Path>,
     /// The environment variables of the block.
     pub(crate) env: &'a [(String, String)],
+    /// The php.ini settings of the block.
+    pub(crate) ini: &'a [IniSetting],
     /// Whether this is the global scope.
     pub(crate) is_global: bool,
 }
@@ -233,6 +235,7 @@ impl WorkerDraft {
             max_consecutive_failures: self.max_consecutive_failures,
             max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,
+            ini: scope.ini.to_vec(),
             watch,
             position: self.position,
         })

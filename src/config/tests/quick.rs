@@ -17,6 +17,7 @@ fn a_root_and_an_address_make_a_site() {
             ("feed".to_owned(), fixture.path("bin/feed.php"), None),
             ("console".to_owned(), fixture.path("bin/console.php"), Some(1)),
         ],
+        directives: Vec::new(),
     };
     let config = quick(options).expect("a configuration");
     let server = config.sites[0].php_servers().next().expect("a php_server");
@@ -49,6 +50,7 @@ fn all_mistakes_are_reported() {
             ("a".to_owned(), feed.clone(), None),
             ("a".to_owned(), feed, None),
         ],
+        directives: Vec::new(),
     };
     let errors = quick(options).expect_err("errors");
     insta::assert_snapshot!(fixture.shown(&errors), @"

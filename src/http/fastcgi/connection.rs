@@ -16,6 +16,7 @@ use super::record::{self, EndStatus, NotFastCgi, Record};
 use super::request::{Described, NotRun, describe};
 use crate::http::body::ResponseBody;
 use crate::http::current::CurrentService;
+use crate::http::pages::FastCgiSite;
 use crate::http::phase::Phase;
 use crate::http::plain::plain;
 use crate::http::service::HttpService;
@@ -128,11 +129,12 @@ where
         return end(writer, begun.id, EndStatus::Complete).await;
     };
     let params = record::pairs(&params).ok_or(Broken::Params)?;
-    let Some(php) = service.fastcgi() else { return end(writer, begun.id, EndStatus::UnknownRole).await };
-    let described = describe(&params, php);
+    let Some(site) = service.fastcgi() else { return end(writer, begun.id, EndStatus::UnknownRole).await };
+    let _counted = site.count();
+    let described = describe(&params, site.php());
     let (body_end, body) = channel(described.as_ref().map_or(0, |described| described.body_bytes));
     let answering = async {
-        let response = answer(service, described, body).await;
+        let response = answer(service, site, described, body).await;
         send(&mut *writer, begun.id, response).await
     };
     let outcome = {
@@ -180,6 +182,7 @@ where
 /// Runs the request.
 async fn answer(
     service: &HttpService,
+    site: &FastCgiSite,
     described: Result<Described, NotRun>,
     body: StdinBody,
 ) -> Response<ResponseBody> {
@@ -192,7 +195,10 @@ async fn answer(
     match described {
         Err(reason) => refusal(reason),
         Ok(Described { parts, connection, host, script, .. }) => {
-            let script = script.map_err(refusal);
+            let script = match site.page(&parts) {
+                Some(page) => Err(page),
+                None => script.map_err(refusal),
+            };
             service.handle_script(connection, &host, parts, script, body).await
         }
     }

@@ -1,6 +1,8 @@
 //! The settings of a `worker` block with `background`.
 
+use crate::exchange::IniText;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// When a worker counts as ready, so that the waits for it end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,4 +33,6 @@ pub struct BackgroundConfig {
     pub tasks_max: usize,
     /// The script's environment.
     pub env: Vec<(String, String)>,
+    /// The php.ini settings of the block.
+    pub ini: Option<Arc<IniText>>,
 }

@@ -36,6 +36,8 @@ pub struct Status {
     pub idle: usize,
     /// Requests that wait for a thread.
     pub waiting: usize,
+    /// How many may wait.
+    pub waiting_max: usize,
 }
 
 impl Classic {
@@ -85,6 +87,7 @@ impl Classic {
             reserve: self.config.threads_max.saturating_sub(threads),
             idle: self.queue.idle_threads(),
             waiting: self.queue.depth(),
+            waiting_max: self.queue.capacity(),
         }
     }
 

@@ -48,6 +48,10 @@ impl Work for ClassicWork {
         }
     }
 
+    fn responded(&mut self) {
+        self.activity.responded();
+    }
+
     fn ended(&mut self, _ended: Ended) {
         let thread = self.number;
         self.output.flush(|line| tracing::info!(target: "php", thread, "{line}"));

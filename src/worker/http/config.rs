@@ -1,6 +1,8 @@
 //! The settings of a `worker` block without `background`.
 
+use crate::exchange::IniText;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,4 +19,6 @@ pub struct HttpConfig {
     pub failures_max: Option<u32>,
     /// The script's environment.
     pub env: Vec<(String, String)>,
+    /// The php.ini settings of the block.
+    pub ini: Option<Arc<IniText>>,
 }

@@ -139,13 +139,14 @@ impl Work for HttpWork {
         self.started = Instant::now();
         self.serving_at = None;
         self.ended_idle = false;
-        let HttpConfig { name, file, env, .. } = &self.worker.config;
+        let HttpConfig { name, file, env, ini, .. } = &self.worker.config;
         tracing::debug!(worker = name, thread = self.number, run = self.run, "worker script started");
         Next::Run(Run {
             script: script_path(file),
             argument: None,
             server_vars: boot_vars(file, name, env),
             request_vars: request_vars(name, "1", env),
+            ini: ini.clone(),
             scope: self.worker.scope.clone(),
         })
     }
@@ -175,6 +176,10 @@ impl Work for HttpWork {
 
     fn job_ended(&mut self) {
         self.worker.counters.request(self.activity.running(self.run));
+    }
+
+    fn responded(&mut self) {
+        self.activity.responded();
     }
 
     fn ended(&mut self, ended: Ended) {
