@@ -115,9 +115,9 @@ phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cg
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
 
 .PHONY: phpt-http
-phpt-http: php ## php-src's request tests over HTTP, in classic and worker mode (SAMPLE=1: some of them)
+phpt-http: php ## php-src's request tests over HTTP, in classic and worker mode (SAMPLE=1: some; VIA=nginx: behind nginx)
 	$(WITH_PHP) cargo build --workspace
-	$(WITH_PHP) SAMPLE=$(SAMPLE) $$PHP -n scripts/phpt-http.php $(TARGET)/debug/igor "$$(scripts/php.sh source)"
+	$(WITH_PHP) SAMPLE=$(SAMPLE) VIA=$(VIA) $$PHP -n scripts/phpt-http.php $(TARGET)/debug/igor "$$(scripts/php.sh source)"
 
 .PHONY: asan
 asan: ## Integration and .phpt tests with AddressSanitizer: PHP and the C shim instrumented, Rust's allocations watched (SAMPLE=1)
@@ -203,7 +203,7 @@ acme: php ## Certificates from pebble, the test server of Let's Encrypt: both ch
 	$(WITH_PHP) scripts/acme.sh $(TARGET)/debug/igor $(TARGET)/acme
 
 .PHONY: fastcgi-peers
-fastcgi-peers: php ## nginx in front of the FastCGI responder
+fastcgi-peers: php ## nginx, Apache and Caddy in front of the FastCGI responder, and php-fpm beside it
 	@scripts/php.sh install-packages fastcgi-peers
 	$(WITH_PHP) cargo build --workspace
 	$(WITH_PHP) scripts/fastcgi-peers.sh $(TARGET)/debug/igor $(TARGET)/fastcgi-peers

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# nginx in front of igor, by FastCGI: pretty URLs, path info, large bodies, kept connections, static files.
+# Web servers in front of igor, by FastCGI: nginx, Apache and Caddy, each over TCP and over a Unix socket. Pretty URLs, path info,
+# large bodies, kept connections, the pages for monitoring, and settings of php.ini for one request. PHP-FPM beside it is the
+# reference: where it is installed, nginx asks it the same questions.
 #
 #   scripts/fastcgi-peers.sh IGOR FOLDER
 set -euo pipefail
@@ -17,70 +19,213 @@ fail() {
 
 # expect WHAT EXPECTED SEEN
 expect() {
-    [[ $2 == "$3" ]] || fail "$1: expected '$2', saw '$3'"
-    say "ok: $1"
+    [[ $2 == "$3" ]] || fail "$FRONT: $1: expected '$2', saw '$3'"
+    say "ok: $FRONT: $1"
 }
+
+# start NAME COMMAND…: runs a server whose output goes to NAME.log.
+start() {
+    "${@:2}" >"$FOLDER/$1.log" 2>&1 &
+    PROCESSES+=($!)
+}
+
+# status_of URL
+status_of() { curl --silent --output /dev/null --write-out '%{http_code}' "$1"; }
 
 rm -rf -- "$FOLDER"
 mkdir -p -- "$FOLDER/www" "$FOLDER/temporary"
-FASTCGI=$(free_port) HTTP=$(free_port)
 cat >"$FOLDER/www/app.php" <<'PHP'
 <?php
 if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     echo strlen(file_get_contents('php://input'));
     return;
 }
+if (isset($_GET['ini'])) {
+    echo ini_get('precision'), ' ', var_export(@ini_set('memory_limit', '1G'), true), ' ', ini_get('memory_limit');
+    return;
+}
 echo $_SERVER['SCRIPT_NAME'], ' ', $_SERVER['PATH_INFO'] ?? '', ' ', $_SERVER['REQUEST_URI'], ' ', json_encode($_GET);
 PHP
 printf 'no script' >"$FOLDER/www/picture.jpg"
-printf '{\n\tadmin off\n}\nfastcgi://127.0.0.1:%s {\n\tphp\n}\n' "$FASTCGI" >"$FOLDER/Caddyfile"
-cat >"$FOLDER/nginx.conf" <<NGINX
-daemon off;
-pid $FOLDER/nginx.pid;
-error_log $FOLDER/nginx.log info;
-events {}
-http {
-    access_log off;
-    client_max_body_size 100m;
-    client_body_temp_path temporary/body;
-    fastcgi_temp_path temporary/fastcgi;
-    proxy_temp_path temporary/proxy;
-    uwsgi_temp_path temporary/uwsgi;
-    scgi_temp_path temporary/scgi;
-    upstream php { server 127.0.0.1:$FASTCGI; keepalive 4; }
+
+# The pool of igor, at both kinds of sockets.
+FASTCGI=$(free_port)
+readonly FASTCGI SOCKET=$FOLDER/igor.sock
+readonly POOL='php {
+		status_path /status
+		ping_path /ping
+		php_admin_value memory_limit 200M
+	}'
+cat >"$FOLDER/Caddyfile" <<CADDYFILE
+{
+	admin off
+}
+fastcgi://127.0.0.1:$FASTCGI {
+	$POOL
+}
+fastcgi://localhost {
+	bind unix/$SOCKET|0666
+	$POOL
+}
+CADDYFILE
+
+# nginx_server PORT BACKEND: a server block in front of a FastCGI address.
+nginx_server() {
+    cat <<NGINX
     server {
-        listen 127.0.0.1:$HTTP;
+        listen 127.0.0.1:$1;
         root $FOLDER/www;
         location / { try_files \$uri /app.php?\$query_string; }
+        location ~ ^/(status|ping)\$ {
+            include /etc/nginx/fastcgi_params;
+            fastcgi_param SCRIPT_FILENAME \$fastcgi_script_name;
+            fastcgi_pass $2;
+        }
         location ~ \.php(/|\$) {
             include /etc/nginx/fastcgi_params;
             fastcgi_split_path_info ^(.+?\.php)(/.*)\$;
             fastcgi_param SCRIPT_FILENAME \$document_root\$fastcgi_script_name;
             fastcgi_param PATH_INFO \$fastcgi_path_info;
+            fastcgi_param PHP_VALUE "precision=7";
             fastcgi_keep_conn on;
-            fastcgi_pass php;
+            fastcgi_pass $2;
         }
     }
-}
 NGINX
-"$IGOR" run --config "$FOLDER/Caddyfile" >"$FOLDER/igor.log" 2>&1 &
-PROCESSES+=($!)
-nginx -p "$FOLDER" -c "$FOLDER/nginx.conf" >"$FOLDER/start.log" 2>&1 &
-PROCESSES+=($!)
-URL=http://127.0.0.1:$HTTP
-end=$((SECONDS + DEADLINE_SECONDS))
-until [[ $(curl --silent "$URL/app.php") == /app.php* ]]; do
-    ((SECONDS < end)) || fail "waited $DEADLINE_SECONDS s for the first answer"
-    sleep 0.1
-done
+}
 
-expect 'path info' '/app.php /more/x /app.php/more/x?q=1 {"q":"1"}' "$(curl --silent "$URL/app.php/more/x?q=1")"
-expect 'a pretty URL' '/app.php  /pretty/url?z=1 {"z":"1"}' "$(curl --silent "$URL/pretty/url?z=1")"
-expect 'a large body' 20000000 "$(head --bytes=20000000 /dev/zero | curl --silent --data-binary @- "$URL/app.php")"
-expect 'a missing script' 404 "$(curl --silent --output /dev/null --write-out '%{http_code}' "$URL/missing.php")"
-expect 'a picture that is called as a script' 403 \
-    "$(curl --silent --output /dev/null --write-out '%{http_code}' "$URL/picture.jpg/x.php")"
-expect 'a hundred requests over kept connections' '100 200' \
-    "$(for _ in {1..100}; do curl --silent --output /dev/null --write-out '%{http_code}\n' "$URL/app.php"; done |
-        sort | uniq --count | xargs)"
+# apache_server PORT BACKEND: a host in front of a FastCGI address.
+apache_server() {
+    cat <<APACHE
+Listen 127.0.0.1:$1
+<VirtualHost 127.0.0.1:$1>
+    DocumentRoot $FOLDER/www
+    ProxyFCGISetEnvIf "true" PHP_VALUE "precision=7"
+    ProxyPassMatch "^/(status|ping)\$" "$2/\$1"
+    <Directory $FOLDER/www>
+        Require all granted
+        FallbackResource /app.php
+    </Directory>
+    <FilesMatch "\.php\$">
+        SetHandler "proxy:$2"
+    </FilesMatch>
+</VirtualHost>
+APACHE
+}
+
+# caddy_server PORT BACKEND: a site in front of a FastCGI address.
+caddy_server() {
+    cat <<CADDYFILE
+http://127.0.0.1:$1 {
+	root * $FOLDER/www
+	@pages path /status /ping
+	reverse_proxy @pages $2 {
+		transport fastcgi {
+			split .php
+		}
+	}
+	php_fastcgi $2 {
+		index app.php
+		env PHP_VALUE precision=7
+	}
+	file_server
+}
+CADDYFILE
+}
+
+readonly APACHE_MODULES='mpm_event authz_core dir proxy proxy_fcgi'
+
+# write_fronts: the configurations of the web servers, and FRONTS with their ports.
+declare -A FRONTS=()
+write_fronts() {
+    local module
+    FRONTS[nginx-tcp]=$(free_port) FRONTS[nginx-unix]=$(free_port)
+    {
+        printf 'daemon off;\npid %s/nginx.pid;\nerror_log %s/nginx.log info;\nevents {}\nhttp {\n' "$FOLDER" "$FOLDER"
+        printf '    access_log off;\n    client_max_body_size 100m;\n    client_body_temp_path temporary/body;\n'
+        printf '    fastcgi_temp_path temporary/fastcgi;\n    proxy_temp_path temporary/proxy;\n'
+        printf '    uwsgi_temp_path temporary/uwsgi;\n    scgi_temp_path temporary/scgi;\n'
+        printf '    upstream php_tcp { server 127.0.0.1:%s; keepalive 4; }\n' "$FASTCGI"
+        printf '    upstream php_unix { server unix:%s; keepalive 4; }\n' "$SOCKET"
+        nginx_server "${FRONTS[nginx-tcp]}" php_tcp
+        nginx_server "${FRONTS[nginx-unix]}" php_unix
+        if [[ -n $FPM ]]; then
+            FRONTS[nginx-to-php-fpm]=$(free_port)
+            nginx_server "${FRONTS[nginx-to-php-fpm]}" "unix:$FOLDER/fpm.sock"
+        fi
+        printf '}\n'
+    } >"$FOLDER/nginx.conf"
+    FRONTS[apache-tcp]=$(free_port) FRONTS[apache-unix]=$(free_port)
+    {
+        printf 'ServerRoot %s\nServerName localhost\nPidFile %s/apache.pid\nErrorLog %s/apache.log\n' "$FOLDER" "$FOLDER" "$FOLDER"
+        for module in $APACHE_MODULES; do
+            printf 'LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n' "$module" "$module"
+        done
+        ((EUID != 0)) || printf 'User www-data\nGroup www-data\n'
+        apache_server "${FRONTS[apache-tcp]}" "fcgi://127.0.0.1:$FASTCGI"
+        apache_server "${FRONTS[apache-unix]}" "unix:$SOCKET|fcgi://localhost"
+    } >"$FOLDER/apache.conf"
+    FRONTS[caddy-tcp]=$(free_port) FRONTS[caddy-unix]=$(free_port)
+    {
+        printf '{\n\tadmin off\n}\n'
+        caddy_server "${FRONTS[caddy-tcp]}" "127.0.0.1:$FASTCGI"
+        caddy_server "${FRONTS[caddy-unix]}" "unix/$SOCKET"
+    } >"$FOLDER/caddy.Caddyfile"
+}
+
+# start_fpm: the reference, with the same pool. Not every machine has it.
+start_fpm() {
+    cat >"$FOLDER/fpm.conf" <<CONF
+[global]
+error_log = $FOLDER/fpm.log
+daemonize = no
+[www]
+listen = $FOLDER/fpm.sock
+listen.mode = 0666
+pm = static
+pm.max_children = 2
+pm.status_path = /status
+ping.path = /ping
+php_admin_value[memory_limit] = 200M
+CONF
+    if ((EUID == 0)); then
+        printf 'user = www-data\ngroup = www-data\n' >>"$FOLDER/fpm.conf"
+    fi
+    start php-fpm "$FPM" --fpm-config "$FOLDER/fpm.conf"
+}
+
+# ask_front: the questions for one web server.
+ask_front() {
+    local url=http://127.0.0.1:${FRONTS[$FRONT]} end=$((SECONDS + DEADLINE_SECONDS))
+    until [[ $(curl --silent "$url/app.php") == /app.php* ]]; do
+        ((SECONDS < end)) || fail "$FRONT: waited $DEADLINE_SECONDS s for the first answer"
+        sleep 0.1
+    done
+    expect 'path info' '/app.php /more/x /app.php/more/x?q=1 {"q":"1"}' "$(curl --silent "$url/app.php/more/x?q=1")"
+    expect 'a pretty URL' '/app.php  /pretty/url?z=1 {"z":"1"}' "$(curl --silent "$url/pretty/url?z=1")"
+    expect 'a large body' 20000000 "$(head --bytes=20000000 /dev/zero | curl --silent --data-binary @- "$url/app.php")"
+    expect 'settings of php.ini' '7 false 200M' "$(curl --silent "$url/app.php?ini=1")"
+    expect 'the ping page' pong "$(curl --silent "$url/ping")"
+    expect 'the status page' 'pool process_manager start_time start_since accepted_conn' \
+        "$(curl --silent "$url/status" | sed 's/:.*//; s/ /_/g' | head --lines=5 | xargs)"
+    expect 'fifty requests' '50 200' \
+        "$(for _ in {1..50}; do status_of "$url/app.php" && echo; done | sort | uniq --count | xargs)"
+}
+
+FPM=$(compgen -c php-fpm | sort --version-sort | tail --lines=1 || true)
+readonly FPM
+chmod 755 "$FOLDER" "$FOLDER/www"
+write_fronts
+start igor "$IGOR" run --config "$FOLDER/Caddyfile"
+[[ -z $FPM ]] || start_fpm
+start nginx nginx -p "$FOLDER" -c "$FOLDER/nginx.conf"
+start apache apache2 -d "$FOLDER" -f "$FOLDER/apache.conf" -DFOREGROUND
+start caddy env HOME="$FOLDER" caddy run --config "$FOLDER/caddy.Caddyfile" --adapter caddyfile
+for FRONT in "${!FRONTS[@]}"; do
+    ask_front
+done
+FRONT=nginx-tcp
+URL=http://127.0.0.1:${FRONTS[$FRONT]}
+expect 'a missing script' 404 "$(status_of "$URL/missing.php")"
+expect 'a picture that is called as a script' 403 "$(status_of "$URL/picture.jpg/x.php")"
 say 'fastcgi-peers: all is well'

@@ -105,7 +105,8 @@ packages_of() {
             printf '%s\n' caddy php-fpm
             ;;
         fastcgi-peers)
-            printf '%s\n' curl nginx
+            # Without Debian's service for Apache.
+            printf '%s\n' apache2-bin caddy curl nginx php-fpm
             ;;
         package)
             printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils

@@ -11,6 +11,7 @@
 //
 // Environment:
 //   SAMPLE     N: only some N of the tests, spread evenly (1 means 60)
+//   VIA        nginx: the requests go through nginx, by FastCGI
 //   PHPT_SHOW  1: shows the output of tests that differ
 
 declare(strict_types=1);
@@ -225,6 +226,8 @@ final class Server
 {
     /** @var resource */
     private $process;
+    /** @var ?resource */
+    private $nginx = null;
     public readonly string $classic;
     public readonly string $worker;
     private string $log;
@@ -235,10 +238,13 @@ final class Server
         foreach ($settings as $name => $value) {
             $lines .= "\t\tphp_ini $name \"" . addcslashes((string) $value, '"\\') . "\"\n";
         }
+        $global = "{\n\tadmin off\n\tgrace_period 1s\n\tfrankenphp {\n\t\tnum_threads 2\n$lines\t}\n}\n";
         // Braces in a value would be read as placeholders of the configuration.
-        file_put_contents("$root/Caddyfile", "{\n\tadmin off\n\tgrace_period 1s\n\tfrankenphp {\n\t\tnum_threads 2\n$lines\t}\n}\n"
-            . "http://127.0.0.1:0 {\n\troot $root\n\tphp_server\n}\n"
-            . "http://[::1]:0 {\n\troot $root\n\tphp_server {\n\t\tworker {\n\t\t\tfile $root/worker.php\n\t\t\tnum $workers\n\t\t\tmatch *\n\t\t}\n\t}\n}\n");
+        file_put_contents("$root/Caddyfile", $global . ($this->isBehindNginx()
+            ? "fastcgi://localhost {\n\tbind unix/$root/classic.sock\n\tphp\n}\n"
+            . "fastcgi://localhost {\n\tbind unix/$root/worker.sock\n\tphp {\n\t\tworker $root/worker.php $workers\n\t}\n}\n"
+            : "http://127.0.0.1:0 {\n\troot $root\n\tphp_server\n}\n"
+            . "http://[::1]:0 {\n\troot $root\n\tphp_server {\n\t\tworker {\n\t\t\tfile $root/worker.php\n\t\t\tnum $workers\n\t\t\tmatch *\n\t\t}\n\t}\n}\n"));
         $this->log = "$root/log";
         $this->process = proc_open([$binary, 'run', '--config', "$root/Caddyfile"],
             [['file', '/dev/null', 'r'], ['file', "$root/out", 'w'], ['file', $this->log, 'w']], $pipes);
@@ -246,6 +252,10 @@ final class Server
         do {
             usleep(5000);
             if (preg_match_all('/listening .*address=(\S+)/', $this->log(), $found) >= 2) {
+                if ($this->isBehindNginx()) {
+                    $this->startNginx($root, $until);
+                    return;
+                }
                 [$this->worker, $this->classic] = str_starts_with($found[1][0], '[') ? $found[1] : array_reverse($found[1]);
                 return;
             }
@@ -255,6 +265,45 @@ final class Server
         throw new RuntimeException($log);
     }
 
+    private function isBehindNginx(): bool
+    {
+        return getenv('VIA') === 'nginx';
+    }
+
+    /** nginx with a server for each mode. All requests of the second one run the script of the worker. */
+    private function startNginx(string $root, float $until): void
+    {
+        $servers = '';
+        foreach (['classic' => '$document_root$fastcgi_script_name', 'worker' => "$root/worker.php"] as $mode => $script) {
+            $address = $this->{$mode} = self::freeAddress();
+            $servers .= "server { listen $address; root $root; location / { include /etc/nginx/fastcgi_params;"
+                . ' fastcgi_split_path_info ^(.+?\.php)(/.*)$; fastcgi_param PATH_INFO $fastcgi_path_info; fastcgi_param HTTP_HOST $http_host;'
+                . " fastcgi_param SCRIPT_FILENAME $script; fastcgi_pass unix:$root/$mode.sock; } }\n";
+        }
+        is_dir("$root/nginx") || mkdir("$root/nginx");
+        $folders = '';
+        foreach (['client_body', 'fastcgi', 'proxy', 'uwsgi', 'scgi'] as $name) {
+            $folders .= "{$name}_temp_path nginx/$name;\n";
+        }
+        // In the foreground it ends with the signal that its process gets.
+        file_put_contents("$root/nginx.conf", "daemon off;\nmaster_process off;\npid $root/nginx/pid;\nerror_log $root/nginx/log;\n"
+            . "events {}\nhttp {\naccess_log off;\nclient_max_body_size 0;\n$folders$servers}\n");
+        $this->nginx = proc_open(['nginx', '-p', $root, '-c', "$root/nginx.conf"],
+            [['file', '/dev/null', 'r'], ['file', "$root/nginx/out", 'w'], ['file', "$root/nginx/out", 'w']], $pipes);
+        do {
+            usleep(5000);
+            $stream = @stream_socket_client("tcp://{$this->worker}");
+        } while ($stream === false && proc_get_status($this->nginx)['running'] && microtime(true) < $until);
+        $stream !== false || throw new RuntimeException('nginx: ' . file_get_contents("$root/nginx/out"));
+    }
+
+    /** An address of the loopback interface that nothing listens on. */
+    private static function freeAddress(): string
+    {
+        $socket = stream_socket_server('tcp://127.0.0.1:0');
+        return stream_socket_get_name($socket, false);
+    }
+
     public function log(): string
     {
         return (string) file_get_contents($this->log);
@@ -262,8 +311,10 @@ final class Server
 
     public function stop(): void
     {
-        proc_terminate($this->process);
-        proc_close($this->process);
+        foreach (array_filter([$this->nginx, $this->process]) as $process) {
+            proc_terminate($process);
+            proc_close($process);
+        }
     }
 }
 
@@ -291,7 +342,11 @@ function listed(string $file): array
         if ($line !== '' && $line[0] !== '#') {
             [$test, $mode, $reason] = explode(' ', $line, 3) + [1 => '', 2 => ''];
             $reason !== '' or fail("reading $file: $test has no reason");
-            foreach ($mode === '*' ? ['classic', 'worker'] : [$mode] as $one) {
+            // What differs without nginx differs behind it too.
+            foreach ($mode === '*' || $mode === 'nginx' ? ['classic', 'worker'] : [$mode] as $one) {
+                if ($mode === 'nginx' && getenv('VIA') !== 'nginx') {
+                    continue;
+                }
                 $listed["$test $one"] = $reason;
             }
         }

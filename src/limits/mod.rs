@@ -167,6 +167,9 @@ pub const FASTCGI_RECORD_BYTES_MAX: usize = 65_528;
 /// Parameters of one request. A web server sends the request's fields, which it has bounded, and some more.
 pub const FASTCGI_PARAMS_BYTES_MAX: usize = 256 * 1024;
 
+/// How long a connection without a next request waits for the web server to close it: what that still sends is a few bytes.
+pub const FASTCGI_LINGER_SECONDS_MAX: u64 = 2;
+
 /// Records of a request body that wait for the script: at most 256 KiB.
 pub const FASTCGI_BODY_RECORDS_WAITING_MAX: usize = 4;
 

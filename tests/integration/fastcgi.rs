@@ -86,6 +86,7 @@ impl<S: Read + Write> Front<S> {
 
 const SCRIPT: &str = "<?php
 header('X-Method: ' . $_SERVER['REQUEST_METHOD']);
+if (isset($_GET['reason'])) { header('HTTP/1.1 299 As You Wish'); }
 if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     echo strlen(file_get_contents('php://input')), ' ', md5(file_get_contents('php://input'));
     return;
@@ -128,7 +129,7 @@ fn a_script_gets_what_the_web_server_sends_and_answers_like_under_php_fpm() {
         let (answer, status) = front.ask(&get, b"");
         assert_eq!(status, 0);
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("Status: 201 Created\r\n") && head.contains("x-method: GET"), "{head}");
+        assert!(head.starts_with("Status: 201 Created\r\n") && head.contains("X-Method: GET"), "{head}");
         assert_eq!(
             body,
             "SCRIPT_NAME=/app.php;PATH_INFO=/more/info;QUERY_STRING=a=b&status=201;REMOTE_ADDR=192.0.2.7;HTTPS=on;\
@@ -136,6 +137,16 @@ fn a_script_gets_what_the_web_server_sends_and_answers_like_under_php_fpm() {
              proxy=absent"
         );
     }
+}
+
+/// The reason of a status was always the usual one, or none.
+#[test]
+fn the_words_of_a_status_are_the_scripts() {
+    let server = start();
+    let script = at(&server, "app.php");
+    let own = [("SCRIPT_FILENAME", script.as_str()), ("REQUEST_METHOD", "POST"), ("QUERY_STRING", "reason=1")];
+    let (answer, _) = Front::connect(&server).ask(&own, b"");
+    assert!(answer.starts_with("Status: 299 As You Wish\r\n"), "{answer}");
 }
 
 /// A load balancer between the web server and igor.
@@ -244,6 +255,25 @@ fn settings_of_php_ini_for_one_block_and_for_one_request() {
     server.wait_log(&["the php.ini setting \"memory_limit\" of a request has no effect"]);
 }
 
+/// Apache sends the end of a body that does not exist when the response may be complete already. The connection was closed
+/// then, and Apache answered with 503.
+#[test]
+fn the_end_of_a_body_may_come_after_the_answer() {
+    let server = start();
+    let script = at(&server, "app.php");
+    for _ in 0..5 {
+        let mut front = Front::connect(&server);
+        front.send(&[begin(1, false), params(&[("SCRIPT_FILENAME", &script), ("REQUEST_METHOD", "GET")])].concat());
+        let (answer, _) = front.answer();
+        assert!(answer.contains("X-Method: GET"), "{answer}");
+        front.send(&record(STDIN, 1, b""));
+        front.send(&record(STDIN, 1, b""));
+        let mut rest = Vec::new();
+        front.0.read_to_end(&mut rest).expect("the server closes, and does not reset the connection");
+        assert_eq!(rest, b"");
+    }
+}
+
 /// With an incomplete body the script used to run as if it were complete.
 #[test]
 fn a_body_that_is_cut_off_reaches_no_script() {
@@ -304,7 +334,7 @@ fn the_protocol_is_kept_and_its_abuse_costs_one_connection() {
     let (_, values) = front.next().expect("an answer");
     assert!(values.ends_with(b"FCGI_MPXS_CONNS0"), "{values:?}");
     let (answer, _) = front.ask(&usual, b"");
-    assert!(answer.contains("x-method: GET"), "{answer}");
+    assert!(answer.contains("X-Method: GET"), "{answer}");
     // Bytes that are not FastCGI, truncated parameters, and too many parameters.
     let endless = [begin(1, true), record(PARAMS, 1, &[b'x'; 60_000]).repeat(6)].concat();
     let cut_off = [begin(1, true), record(PARAMS, 1, &[200, 1, 2, 3]), record(PARAMS, 1, b"")].concat();
@@ -317,5 +347,5 @@ fn the_protocol_is_kept_and_its_abuse_costs_one_connection() {
         assert_eq!(rest, b"");
     }
     let (answer, _) = Front::connect(&server).ask(&usual, b"");
-    assert!(answer.contains("x-method: GET"), "{answer}");
+    assert!(answer.contains("X-Method: GET"), "{answer}");
 }

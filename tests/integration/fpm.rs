@@ -53,7 +53,7 @@ fn status(server: &Server) -> Value {
 fn the_status_and_the_ping_page_are_those_of_php_fpm() {
     let server = start("status_path /status\nping_path /ping alive", &[("waits.php", WAITS)]);
     let (head, body) = page(&server, "/ping", "");
-    assert!(head.starts_with("Status: 200 OK\r\n") && head.contains("cache-control: no-cache"), "{head}");
+    assert!(head.starts_with("Status: 200 OK\r\n") && head.contains("Cache-Control: no-cache"), "{head}");
     assert_eq!(body, "alive");
     let (_, text) = page(&server, "/status", "");
     for line in [

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use hyper::ext::ReasonPhrase;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
@@ -16,6 +17,7 @@ use super::record::{self, EndStatus, NotFastCgi, Record};
 use super::request::{Described, NotRun, describe};
 use crate::http::body::ResponseBody;
 use crate::http::current::CurrentService;
+use crate::http::field_name::append_canonical;
 use crate::http::pages::FastCgiSite;
 use crate::http::phase::Phase;
 use crate::http::plain::plain;
@@ -58,9 +60,29 @@ where
         let service = current.get();
         serve_request(&mut records, &mut writer, &begun, &service).await?;
         if !begun.keeps_connection {
+            tokio::select! {
+                () = linger(&mut records.reader, &mut writer) => {}
+                _ = phases.wait_for(|phase| *phase == Phase::Closed) => {}
+            }
             return Ok(());
         }
     }
+}
+
+/// Lets the web server close the connection first, as php-fpm does. Apache sends the end of a body that does not exist when
+/// the response may be complete already. If the connection were closed then, Apache would answer with 503.
+async fn linger<R, W>(reader: &mut R, writer: &mut W)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let drain = async {
+        let mut rest = [0; 512];
+        let _ = writer.shutdown().await;
+        while matches!(reader.read(&mut rest).await, Ok(1..)) {}
+    };
+    // After that time its error is its own.
+    let _ = tokio::time::timeout(Duration::from_secs(limits::FASTCGI_LINGER_SECONDS_MAX), drain).await;
 }
 
 /// A request whose parameters follow.
@@ -208,12 +230,15 @@ async fn answer(
 async fn send<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, response: Response<ResponseBody>) -> Result<(), Broken> {
     let (parts, mut body) = response.into_parts();
     let mut head = format!("Status: {}", parts.status.as_u16()).into_bytes();
-    if let Some(reason) = parts.status.canonical_reason() {
-        head.extend_from_slice(format!(" {reason}").as_bytes());
+    let own_reason = parts.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
+    let reason = own_reason.or_else(|| parts.status.canonical_reason().map(str::as_bytes));
+    if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
+        head.push(b' ');
+        head.extend_from_slice(reason);
     }
     head.extend_from_slice(b"\r\n");
     for (name, value) in &parts.headers {
-        head.extend_from_slice(name.as_str().as_bytes());
+        append_canonical(&mut head, name);
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
