@@ -308,6 +308,13 @@ bench-syscalls: php test-packages ## System calls per request: worker, classic, 
 	$(WITH_PHP) cargo build --release --bins
 	scripts/bench-syscalls.sh $(TARGET)/release/igor
 
+# Wants Debian's nginx, php-fpm and nghttp2-client.
+.PHONY: bench-tls
+bench-tls: php ## What encryption costs beside nginx: handshakes, idle connections, hello world by HTTP/2
+	@scripts/php.sh install-packages bench-tls
+	$(WITH_PHP) cargo build --release --bins
+	$(WITH_PHP) PHP=$$PHP scripts/bench-tls.sh $(TARGET)/release/igor $(TARGET)/bench-tls
+
 .PHONY: bench-slow
 bench-slow: php test-packages ## What 1,000 slow clients cost 64 that work
 	$(WITH_PHP) cargo build --release --bins

@@ -104,6 +104,9 @@ packages_of() {
         caddy-compare)
             printf '%s\n' caddy php-fpm
             ;;
+        bench-tls)
+            printf '%s\n' curl nghttp2-client nginx openssl php-fpm procps
+            ;;
         fastcgi-peers)
             # Without Debian's service for Apache.
             printf '%s\n' apache2-bin caddy curl nginx php-fpm
@@ -112,7 +115,7 @@ packages_of() {
             printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, caddy-compare, component-suites, fastcgi-peers and package"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, fastcgi-peers and package"
             ;;
     esac
 }
