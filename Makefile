@@ -172,9 +172,9 @@ launder: php ## php-src's own tests with every constant sent through publish and
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/launder.sh $(TARGET)/debug/igor
 
 .PHONY: model
-model: ## Slots, pins and budgets in every order of the threads' steps, by loom
-	CARGO_TARGET_DIR=$(TARGET)/model RUSTFLAGS="--cfg loom" \
-		cargo test --release --no-default-features --lib vars::tests::model
+model: ## Slots, pins, budgets, tasks and stores in every order of the threads' steps, by loom
+	CARGO_TARGET_DIR=$(TARGET)/model RUSTFLAGS="--cfg loom" CARGO_PROFILE_RELEASE_LTO=thin \
+		cargo test --release --no-default-features --features model --lib model::
 
 .PHONY: miri
 miri: ## The snapshot code under Miri, which needs a nightly toolchain

@@ -13,6 +13,8 @@ mod room;
 mod shared;
 mod watch;
 
+#[cfg(all(test, loom))]
+mod model;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

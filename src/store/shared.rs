@@ -468,6 +468,12 @@ impl Store {
         KeyRef { hash: self.hasher.hash_one(bytes), bytes }
     }
 
+    /// The number that the marks of a key's shard have, for models.
+    #[cfg(all(test, loom))]
+    pub(super) fn shard_version(&self, key: &[u8]) -> Arc<AtomicU64> {
+        self.shard(self.key(key)).version.clone()
+    }
+
     fn shard(&self, key: KeyRef<'_>) -> MutexGuard<'_, Shard> {
         locked(&self.shards[self.shard_number(key.hash)])
     }

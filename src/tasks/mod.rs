@@ -7,6 +7,8 @@
 //! Lock order: the lock of a queue is taken before the lock of a task. Neither is held while a
 //! thread waits or while memory of a snapshot is freed.
 
+#[cfg(all(test, loom))]
+mod model;
 mod queue;
 mod signal;
 mod task;

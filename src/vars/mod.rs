@@ -35,4 +35,6 @@ pub use slot::{Published, Slot, SlotCounters};
 pub use snapshot::Snapshot;
 pub use source::Objects;
 pub use stats::{MemoryStats, stats};
+#[cfg(all(test, loom, feature = "model"))]
+pub(crate) use tests::model::numbered;
 pub use value::{Value, elements};

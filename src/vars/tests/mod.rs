@@ -6,7 +6,7 @@ mod source;
 #[cfg(not(loom))]
 mod copies;
 #[cfg(loom)]
-mod model;
+pub(super) mod model;
 #[cfg(not(loom))]
 mod pinning;
 #[cfg(not(loom))]

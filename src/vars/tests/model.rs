@@ -15,7 +15,7 @@ use crate::sync::Arc;
 use loom::thread;
 
 /// A snapshot that contains its own number.
-fn numbered(number: u64) -> Snapshot {
+pub(crate) fn numbered(number: u64) -> Snapshot {
     let mut heap = Heap::default();
     let array = heap.array(&Data::List(vec![Data::Int(number as i64)]));
     // SAFETY: the heap lives during the copy.
