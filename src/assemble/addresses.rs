@@ -7,6 +7,7 @@ pub(crate) fn label(site: &Site) -> String {
     site.addresses.first().map(ToString::to_string).unwrap_or_default()
 }
 
+/// Whether this address of the site is served on the socket.
 pub(super) fn is_on(site: &Site, address: &Address, listener: &Listener) -> bool {
     match listener.tcp() {
         Some((ip, port)) => {

@@ -85,6 +85,7 @@ fn encrypted_listeners_of(site: &Site) -> impl Iterator<Item = Listener> {
     encrypted.flat_map(|address| site.listeners_of(address))
 }
 
+/// The sites of one socket, each with the names that its certificate must cover.
 fn tls_sites(config: &Config, listener: &Listener) -> Vec<TlsSite> {
     let mut sites = Vec::new();
     for site in &config.sites {

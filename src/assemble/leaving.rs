@@ -57,6 +57,7 @@ impl Leaving {
     }
 }
 
+/// Idle HTTP workers have this long to end after the grace period was used up by others.
 fn idle_time(grace: Duration) -> Duration {
     grace.min(Duration::from_secs(IDLE_END_SECONDS_MAX))
 }

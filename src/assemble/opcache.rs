@@ -44,6 +44,7 @@ impl Drop for Coordinator {
     }
 }
 
+/// First the long-running scripts, then all. Gives up if one cannot be interrupted.
 fn drain(request: &RestartRequest, live: &Live) {
     let (reason, by) = (request.reason(), request.by());
     tracing::info!(reason, by, "opcache will be restarted: worker scripts are asked to end");

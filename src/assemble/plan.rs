@@ -1,7 +1,8 @@
 //! Decides how many threads of each kind a configuration needs, and with which options (pure).
 
 use crate::config::{
-    Config, IniSetting, MaxThreads, PathPattern, ScopeLabel, VarsMode, VarsSettings, WorkerConfig, WorkerKind,
+    Config, IniSetting, MaxThreads, PathPattern, ScopeLabel, StoreSettings, VarsMode, VarsSettings, WorkerConfig,
+    WorkerKind,
 };
 use crate::exchange::IniText;
 use crate::php::{EngineOptions, ThreadOptions, ini_line};
@@ -90,15 +91,13 @@ pub(crate) fn thread_options(config: &Config, copy_budget: Arc<CopyBudget>, stor
 
 /// The stores of every scope.
 pub(crate) fn declared_stores(config: &Config) -> Vec<DeclaredStore> {
-    let declared = |label: &ScopeLabel, store: &crate::config::StoreSettings| {
-        let eviction = if store.evicts { Eviction::Lru } else { Eviction::None };
-        DeclaredStore {
-            scope: (!label.is_global()).then(|| label.to_string()),
-            name: store.name.clone(),
-            config: StoreConfig { bytes_max: store.max_bytes, keys_max: store.max_keys, eviction },
-        }
-    };
     config.scopes().flat_map(|scope| scope.stores.iter().map(move |store| declared(scope.label, store))).collect()
+}
+
+fn declared(label: &ScopeLabel, store: &StoreSettings) -> DeclaredStore {
+    let eviction = if store.evicts { Eviction::Lru } else { Eviction::None };
+    let config = StoreConfig { bytes_max: store.max_bytes, keys_max: store.max_keys, eviction };
+    DeclaredStore { scope: (!label.is_global()).then(|| label.to_string()), name: store.name.clone(), config }
 }
 
 /// The background workers of every scope; none runs yet.

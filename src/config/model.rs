@@ -38,12 +38,7 @@ impl Config {
     pub fn scopes(&self) -> impl Iterator<Item = Scope<'_>> {
         let frankenphp = &self.global.frankenphp;
         let global = Scope { label: &self.global.scope, workers: &frankenphp.workers, stores: &frankenphp.stores };
-        let blocks = self.sites.iter().flat_map(Site::php_servers).map(|server| Scope {
-            label: &server.scope,
-            workers: &server.workers,
-            stores: &server.stores,
-        });
-        std::iter::once(global).chain(blocks)
+        std::iter::once(global).chain(self.sites.iter().flat_map(Site::php_servers).map(Scope::of_block))
     }
 }
 
@@ -56,6 +51,12 @@ pub struct Scope<'a> {
     pub workers: &'a [WorkerConfig],
     /// The stores that it declares.
     pub stores: &'a [StoreSettings],
+}
+
+impl<'a> Scope<'a> {
+    fn of_block(server: &'a PhpServer) -> Self {
+        Self { label: &server.scope, workers: &server.workers, stores: &server.stores }
+    }
 }
 
 /// One site: its addresses, and its handling of requests.

@@ -283,6 +283,8 @@ impl<'s> RequestContext<'s> {
         }
     }
 
+    /// By the kind of block: `php` runs scripts only, `php_server` also serves files and passes on what it does not
+    /// answer.
     async fn php<B>(&mut self, php: &'s Arc<PhpRoute>, run: &mut Run<'s, B>) -> Outcome
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -445,6 +447,7 @@ fn known_status(code: u16) -> StatusCode {
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// A redirect without a status is a page of HTML, as `redir … html` wants.
 fn redirection(redir: &Redir, request: &RequestState<'_>) -> Response<ResponseBody> {
     let to = redir.to.rendered(request);
     match redir.status {
@@ -453,6 +456,7 @@ fn redirection(redir: &Redir, request: &RequestState<'_>) -> Response<ResponseBo
     }
 }
 
+/// A body that is JSON gets its media type.
 fn fixed_answer(respond: &Respond, request: &RequestState<'_>) -> Response<ResponseBody> {
     let status = status(&respond.status, StatusCode::OK, request);
     let body = respond.body.rendered(request);

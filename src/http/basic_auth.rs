@@ -67,6 +67,7 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     Some((String::from_utf8(decoded[..colon].to_vec()).ok()?, decoded[colon + 1..].to_vec()))
 }
 
+/// Slow on purpose: that is what makes a stolen hash hard to try out.
 fn verify(hash: &PasswordHash, password: &[u8]) -> bool {
     match hash.algorithm() {
         PasswordAlgorithm::Bcrypt => bcrypt::verify(password, hash.as_str()).unwrap_or(false),
@@ -100,10 +101,14 @@ struct Waiting;
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
+fn one_more(waiting: usize) -> Option<usize> {
+    (waiting < limits::PASSWORD_WAITERS_MAX).then_some(waiting + 1)
+}
+
 impl Waiting {
+    /// `None`: as many requests wait as may.
     fn enter() -> Option<Self> {
-        let enter = |count: usize| (count < limits::PASSWORD_WAITERS_MAX).then_some(count + 1);
-        WAITING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok().map(|_| Self)
+        WAITING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self)
     }
 }
 
@@ -117,16 +122,19 @@ impl Drop for Waiting {
 /// salted too.
 static KNOWN: Mutex<Option<HashSet<[u8; 32]>>> = Mutex::new(None);
 
+/// Of the hash and the password together, so a changed password is not known any more.
 fn digest(hash: &PasswordHash, password: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(hash.as_str()).chain_update([0]).chain_update(password).finalize().into()
 }
 
+/// Saves the slow computing for a password that was right before.
 fn is_known(hash: &PasswordHash, password: &[u8]) -> bool {
     let digest = digest(hash, password);
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.as_ref().is_some_and(|known| known.contains(&digest))
 }
 
+/// Forgets all when there are too many: they are checked once more.
 fn remember(hash: &PasswordHash, password: &[u8]) {
     let digest = digest(hash, password);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

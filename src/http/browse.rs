@@ -69,6 +69,7 @@ pub(super) fn list(
     response
 }
 
+/// At most [`limits::LISTED_FILES_MAX`] entries, in no order.
 fn read(directory: &Path, is_visible: &dyn Fn(&Path) -> bool) -> std::io::Result<Vec<Entry>> {
     let visible = std::fs::read_dir(directory)?.filter_map(Result::ok).filter(|entry| is_visible(&entry.path()));
     let entry = |entry: std::fs::DirEntry| {
@@ -116,11 +117,13 @@ fn sort(entries: &mut [Entry], query: &str) {
     }
 }
 
+/// As in Caddy, by the `Accept` of the request.
 fn wants_json(parts: &request::Parts) -> bool {
     let accepted = parts.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|list| list.split(',')).any(|item| item.trim().starts_with("application/json"))
 }
 
+/// Names are escaped: they may contain HTML.
 fn page(entries: &[Entry], path: &str) -> String {
     let title = escape_html(path);
     let mut page = format!(

@@ -48,6 +48,7 @@ impl CgiRequest {
         }
     }
 
+    /// The document root of this request.
     fn root(&self) -> &[u8] {
         let root = self.changed_root.as_deref().or_else(|| self.php.settings.root.fixed()).unwrap_or(Path::new("/"));
         root.as_os_str().as_bytes()
@@ -256,6 +257,7 @@ fn request_headers(headers: &HeaderMap) -> Pairs {
     pairs
 }
 
+/// Without an allocation for the joined value.
 fn push_joined(vars: &mut Pairs, name: &[u8], first: &[u8], second: &[u8]) {
     vars.push_built(
         |key| key.extend_from_slice(name),
@@ -277,6 +279,7 @@ fn append_values(to: &mut Vec<u8>, headers: &HeaderMap, name: &HeaderName) {
     }
 }
 
+/// Several `Cookie` fields are joined by `; `, as RFC 6265 writes them.
 fn cookie(headers: &HeaderMap) -> CString {
     let mut value = Vec::new();
     append_values(&mut value, headers, &header::COOKIE);
@@ -294,6 +297,7 @@ pub fn protocol_name(version: Version) -> &'static str {
     }
 }
 
+/// The version of HTTP, times 1000, as PHP's SAPI has it.
 fn protocol_number(version: Version) -> i32 {
     match version {
         Version::HTTP_09 => 900,
@@ -309,6 +313,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
+/// Up to the first NUL, because PHP reads it as a C string.
 fn c_string(bytes: &[u8]) -> CString {
     CString::new(until_nul(bytes)).unwrap_or_default()
 }

@@ -58,6 +58,7 @@ fn change_method(method: &Text, request: &mut RequestState<'_>) {
     }
 }
 
+/// The first line that matches decides; a destination without an output in it gets its default.
 fn apply_map(map: &Map, request: &mut RequestState<'_>) {
     let source = map.source.render(request);
     let mut captures = None;
@@ -138,6 +139,7 @@ pub(super) fn target(to: &Text, request: &RequestState<'_>) -> (String, Option<S
     (path, query)
 }
 
+/// Whether the value is encoded already.
 fn is_query(placeholder: &Placeholder) -> bool {
     use crate::config::Fact::{OrigPrefixedQuery, OrigQuery, PrefixedQuery, Query};
 
@@ -156,6 +158,7 @@ fn brings_query(placeholder: &Placeholder) -> bool {
     )
 }
 
+/// `uri`: changes the path or the query, and keeps the other.
 fn change_uri(change: &UriChange, request: &mut RequestState<'_>) {
     match change {
         UriChange::StripPrefix(prefix) => strip_prefix(&prefix.render(request), request),
@@ -197,6 +200,7 @@ fn strip_prefix(prefix: &str, request: &mut RequestState<'_>) {
     }
 }
 
+/// Here upper and lower case count.
 fn strip_suffix(suffix: &str, request: &mut RequestState<'_>) {
     if let Some(rest) = request.path().strip_suffix(suffix) {
         let rest = rest.to_owned();
@@ -232,12 +236,14 @@ fn changed(query: &str, change: &QueryChange, request: &RequestState<'_>) -> Str
     written_query(&pairs)
 }
 
+/// Encodes names and values.
 fn written_query(pairs: &[(String, String)]) -> String {
     let written =
         pairs.iter().map(|(name, value)| format!("{}={}", encoded_query_value(name), encoded_query_value(value)));
     written.collect::<Vec<_>>().join("&")
 }
 
+/// For a field with a `*` in its name.
 fn remove_matching(headers: &mut HeaderMap, pattern: &ValuePattern) {
     let doomed: Vec<HeaderName> = headers.keys().filter(|name| pattern.matches(name.as_str())).cloned().collect();
     doomed.iter().for_each(|name| drop(headers.remove(name)));

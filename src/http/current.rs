@@ -17,6 +17,8 @@ impl CurrentService {
         Self { services, service }
     }
 
+    /// The lease comes before the check, so a reload that replaces the service meanwhile waits for this request, or is
+    /// seen by it.
     pub(super) fn get(&mut self) -> Leased {
         loop {
             let leased = self.service.lease();

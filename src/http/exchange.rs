@@ -115,6 +115,7 @@ where
 }
 
 impl<B> HttpExchange<B> {
+    /// Then only the bytes are counted, for the header fields.
     fn has_no_body(&self, head: &Head) -> bool {
         self.is_head_request || head.is_bodiless()
     }
@@ -264,6 +265,7 @@ impl Streaming {
         }
     }
 
+    /// Notices a client that has left, even if there is nothing to send.
     fn flush(&mut self) -> Flow {
         let buffer = std::mem::take(&mut self.buffer);
         if buffer.is_empty() {

@@ -123,6 +123,7 @@ impl Change {
     }
 }
 
+/// `None`: it is no name of a field, or the server sets the field itself.
 fn settable(field: &str) -> Option<HeaderName> {
     HeaderName::try_from(field).ok().filter(|name| !is_servers_own(name))
 }

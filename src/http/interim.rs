@@ -56,6 +56,7 @@ pub(super) struct InterimSlot {
 }
 
 impl InterimSlot {
+    /// Protects what waits to be sent, and the wakers.
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }

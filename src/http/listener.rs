@@ -133,6 +133,7 @@ impl BoundListener {
         Self::try_bind(address.clone()).map_err(|error| BindError::new(address, error))
     }
 
+    /// [`Self::bind`] with the plain error of the system.
     fn try_bind(address: ListenAddress) -> io::Result<Self> {
         match address {
             ListenAddress::Tcp(address) => Self::of_tcp(sockets::tcp(address)?),
@@ -151,6 +152,7 @@ impl BoundListener {
         Self::try_adopt(socket, name).map_err(|error| BindError::not_inherited(name, error))
     }
 
+    /// Refuses a descriptor that is no listening socket of a known kind.
     fn try_adopt(socket: OwnedFd, name: &str) -> io::Result<Self> {
         let socket = Socket::from(sockets::above_those_of_scripts(socket));
         socket.set_nonblocking(true)?;
@@ -286,6 +288,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
+    /// Ends when the listener stops.
     async fn run(mut self) {
         let mut backoff_ms = limits::ACCEPT_BACKOFF_MS_MIN;
         let mut phases = self.phases.clone();
@@ -329,6 +332,7 @@ impl Acceptor {
         }
     }
 
+    /// Waits for a free place, and then serves the connection in a task of its own.
     async fn begin<S>(&self, stream: S, info: ConnectionInfo) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -359,6 +363,7 @@ fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(std::net::TcpStream::from(sockets::above_those_of_scripts(stream.into_std()?.into())))
 }
 
+/// The addresses of a new connection, whose socket is set up for HTTP.
 fn accepted(stream: &TcpStream, remote: SocketAddr) -> io::Result<ConnectionInfo> {
     // A small response is one write; Nagle's algorithm would only delay the end of larger responses.
     stream.set_nodelay(true)?;

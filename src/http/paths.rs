@@ -35,6 +35,7 @@ pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     clean
 }
 
+/// Percent signs only: a `+` in a path is a plus.
 fn decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw;
@@ -55,6 +56,7 @@ fn decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
     Ok(decoded)
 }
 
+/// The value of a digit.
 fn hex(digit: u8) -> Result<u8, BadPath> {
     char::from(digit).to_digit(16).map(|value| value as u8).ok_or(BadPath)
 }

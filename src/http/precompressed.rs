@@ -46,10 +46,14 @@ impl Siblings {
 /// The file with the suffix of a format.
 fn sibling(file: &Path, format: EncodeFormat) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(match format {
+    name.push(suffix(format));
+    PathBuf::from(name)
+}
+
+fn suffix(format: EncodeFormat) -> &'static str {
+    match format {
         EncodeFormat::Brotli(_) => ".br",
         EncodeFormat::Gzip(_) => ".gz",
         EncodeFormat::Zstd(_) => ".zst",
-    });
-    PathBuf::from(name)
+    }
 }

@@ -134,6 +134,7 @@ where
 /// Enough to tell plain HTTP from TLS, and to hold most first messages of clients.
 const TLS_BYTES_AHEAD: usize = 512;
 
+/// Names what was waited for, if the client takes longer than a handshake may.
 async fn within<T, E: Into<Refused>>(
     what: &'static str,
     doing: impl Future<Output = Result<T, E>>,
@@ -182,6 +183,7 @@ impl Served {
         if is_http2 { self.http2(stream, info).await } else { self.http1(stream, info).await }
     }
 
+    /// One request after the other, until one of them changes the protocol.
     async fn http1<S>(self, stream: S, info: ConnectionInfo)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -237,6 +239,7 @@ impl Served {
         }
     }
 
+    /// Many requests at once.
     async fn http2<S>(self, stream: S, info: ConnectionInfo)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

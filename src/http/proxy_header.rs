@@ -68,6 +68,7 @@ fn may_begin(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether these bytes start like a header of either version.
 fn is_begun(bytes: &[u8]) -> bool {
     BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning))
 }

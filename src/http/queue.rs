@@ -217,6 +217,7 @@ struct Waiting<F: FnOnce()> {
 }
 
 impl<F: FnOnce()> Waiting<F> {
+    /// The waiter has taken the job back.
     fn withdrawn(mut self) {
         if let Some(on_withdrawn) = self.on_withdrawn.take() {
             on_withdrawn();

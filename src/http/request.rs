@@ -159,12 +159,14 @@ impl<'r> RequestState<'r> {
         self.store("http.error.id", id);
     }
 
+    /// Before the first change: access logs and scripts see what the client sent.
     fn keep_original(&mut self) {
         if self.original.is_none() {
             self.original = Some(Box::new((self.parts.method.clone(), self.parts.uri.clone())));
         }
     }
 
+    /// Keeps the text of the path too, if the path is not UTF-8.
     fn set_path(&mut self, path: Vec<u8>) {
         let is_text = std::str::from_utf8(&path).is_ok();
         self.lossy = (!is_text).then(|| String::from_utf8_lossy(&path).into_owned());

@@ -99,6 +99,7 @@ impl Budget {
         Self { used: AtomicU64::new(0), bytes_max }
     }
 
+    /// `false`: there is not so much left, and nothing was taken.
     fn take(&self, bytes: u64) -> bool {
         let take = |used: u64| used.checked_add(bytes).filter(|&used| used <= self.bytes_max);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
@@ -116,10 +117,12 @@ struct Reserved {
 }
 
 impl Reserved {
+    /// Takes nothing yet.
     fn none(budget: &'static Budget) -> Self {
         Self { budget, bytes: 0 }
     }
 
+    /// See [`Budget::take`].
     fn grow(&mut self, bytes: u64) -> bool {
         let taken = self.budget.take(bytes);
         self.bytes += if taken { bytes } else { 0 };
@@ -160,6 +163,7 @@ impl Gathered {
         self.length
     }
 
+    /// Blocks only on the disk.
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.content {
             Content::Memory(bytes) => {
@@ -252,6 +256,8 @@ impl Gathering {
         }
     }
 
+    /// A body that is whole in one piece is kept as it is; others are copied, and written to a file when they are
+    /// large.
     async fn add(&mut self, bytes: Bytes, is_last: bool) -> Result<(), BodyFailure> {
         let count = bytes.len() as u64;
         let is_first = self.length == 0;

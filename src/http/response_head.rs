@@ -124,6 +124,7 @@ fn instead_of(code: u16) -> StatusCode {
     StatusCode::INTERNAL_SERVER_ERROR
 }
 
+/// `None` also for a wrong number, with a warning.
 fn parse_length(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let length = text.and_then(|text| text.parse().ok());
@@ -133,6 +134,7 @@ fn parse_length(value: &HeaderValue) -> Option<u64> {
     length
 }
 
+/// Of a script's `Connection` only `close` is kept: the rest is the server's.
 fn keep_close(headers: &mut HeaderMap, value: &HeaderValue) {
     let wants_close =
         value.as_bytes().split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));

@@ -126,6 +126,7 @@ struct Router<'r> {
 }
 
 impl Router<'_> {
+    /// As Caddy's `php_server`: the file, the index of a directory, or the front controller.
     fn server(&self) -> Target {
         let kind = OnceCell::new();
         let kind = || *kind.get_or_init(|| self.kind(self.path));
@@ -205,6 +206,7 @@ impl Router<'_> {
         self.file_or_script(path, || self.kind(path))
     }
 
+    /// A script is run, another file is served.
     fn file_or_script(&self, path: &[u8], kind: impl FnOnce() -> Option<FileKind>) -> Option<Target> {
         self.script(path).or_else(|| self.is_static(path, kind).then(|| Target::File(path.to_vec())))
     }
@@ -222,6 +224,7 @@ impl Router<'_> {
         Some(Target::Script(Script { file, name: name.to_vec(), path_info: info.to_vec(), worker }))
     }
 
+    /// `None`: there is none, or it is neither a file nor a directory.
     fn kind(&self, path: &[u8]) -> Option<FileKind> {
         // The existence of the root is not checked for each request.
         if path == b"/" { Some(FileKind::Directory) } else { self.files.kind(&below(self.root, path)) }

@@ -130,6 +130,7 @@ fn discard<B>(body: Option<Arc<BodySlot<B>>>) {
     }
 }
 
+/// 503 with the time after which the client may try again.
 fn refused(_: Refusal) -> Response<ResponseBody> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "the server is busy, try again soon\n");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));

@@ -175,6 +175,7 @@ impl HttpService {
 
 /// Requests that reach no site are logged in the first access log, because an operator looks for them there.
 impl HttpService {
+    /// Answers a request that belongs to no site, and logs it in the first log that there is.
     fn without_site(
         &self,
         parts: &request::Parts,

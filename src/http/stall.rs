@@ -135,6 +135,7 @@ pub(super) struct OpenStream {
 }
 
 impl OpenStream {
+    /// Notes whether the response waits for its client.
     fn waits(&self, waits: bool) {
         let mut state = self.streams.lock();
         state.waiting.retain(|(number, _)| *number != self.number);

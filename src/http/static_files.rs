@@ -51,6 +51,7 @@ enum Found {
     Nothing,
 }
 
+/// A directory is served by its first index file, else by its list if the configuration allows it.
 fn find(settings: &FileServer, root: &Path, path: &[u8], files: &dyn FileSystem) -> Found {
     let file = routing::below(root, path);
     let visible = |file: &Path| !is_hidden(settings, root, file);
@@ -185,6 +186,7 @@ async fn send(opener: &Opener, parts: &request::Parts) -> Response<ResponseBody>
     response.unwrap_or_else(|error| failed(&opener.file, &error))
 }
 
+/// Checks the conditions by a HEAD first: a part must be of the file that the client knows.
 async fn send_range(
     opener: &Opener,
     request: &request::Parts,
@@ -213,6 +215,7 @@ async fn send_range(
     }
 }
 
+/// 416, with the length of the file.
 fn unsatisfiable(length: u64) -> Response<ResponseBody> {
     let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE, "");
     response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -292,11 +295,13 @@ impl Opener {
     }
 }
 
+/// Names the charset of text.
 fn as_response(mut response: Served) -> Response<ResponseBody> {
     name_charset(response.headers_mut());
     response.map(|body| ResponseBody::new(Source::File(body)))
 }
 
+/// A file that is missing is nothing to log; one that cannot be read is.
 fn failed(file: &Path, error: &io::Error) -> Response<ResponseBody> {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => plain(StatusCode::NOT_FOUND, ""),

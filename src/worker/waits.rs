@@ -95,8 +95,7 @@ impl Waiters {
 
     /// The longest waits first.
     pub(super) fn seen(&self) -> Vec<Waiter> {
-        let waiter = |(_, thread, at): &(u64, String, Instant)| Waiter { thread: thread.clone(), since: at.elapsed() };
-        self.list.iter().map(waiter).collect()
+        self.list.iter().map(|(_, thread, at)| Waiter { thread: thread.clone(), since: at.elapsed() }).collect()
     }
 }
 

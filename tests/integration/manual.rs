@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-/// As many letters must agree, or all that a short message has.
+/// This many letters must agree, or all letters of a shorter message.
 const AGREEING_LETTERS: usize = 15;
 
 /// One character of a message or row, or a wildcard (`None`).

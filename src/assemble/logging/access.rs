@@ -62,6 +62,7 @@ impl Sink {
         })
     }
 
+    /// Compares without the port.
     fn is_of_host(&self, record: &AccessRecord) -> bool {
         let host = record.host();
         let bare = host.rsplit_once(':').map_or(&*host, |(bare, _)| bare);
@@ -101,6 +102,7 @@ impl AccessSink for Sink {
     }
 }
 
+/// A response of 5xx is an error.
 fn level(status: u16) -> &'static str {
     if status >= 500 { "error" } else { "info" }
 }
@@ -129,6 +131,7 @@ fn describe(record: &AccessRecord, style: LogStyle, credentials: bool) -> Map<St
     fields
 }
 
+/// The field `request`, with the names that Caddy uses.
 fn request(record: &AccessRecord, credentials: bool) -> Value {
     let ip = record.remote_ip().to_string();
     let mut request = json!({

@@ -111,20 +111,28 @@ fn mask_list(text: &str, ipv4: u8, ipv6: u8) -> String {
     text.split(',').map(|address| mask(address.trim(), ipv4, ipv6)).collect::<Vec<_>>().join(", ")
 }
 
+/// A text that is no address stays as it is.
 fn mask(address: &str, ipv4: u8, ipv6: u8) -> String {
     match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => {
-            let kept = u32::MAX.checked_shl(32 - u32::from(ipv4.min(32))).unwrap_or(0);
-            Ipv4Addr::from_bits(ip.to_bits() & kept).to_string()
-        }
-        Ok(IpAddr::V6(ip)) => {
-            let kept = u128::MAX.checked_shl(128 - u32::from(ipv6.min(128))).unwrap_or(0);
-            Ipv6Addr::from_bits(ip.to_bits() & kept).to_string()
-        }
+        Ok(IpAddr::V4(ip)) => mask_v4(ip, ipv4).to_string(),
+        Ok(IpAddr::V6(ip)) => mask_v6(ip, ipv6).to_string(),
         Err(_) => address.to_owned(),
     }
 }
 
+/// Keeps the first `bits` of the address.
+fn mask_v4(ip: Ipv4Addr, bits: u8) -> Ipv4Addr {
+    let kept = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
+    Ipv4Addr::from_bits(ip.to_bits() & kept)
+}
+
+/// Keeps the first `bits` of the address.
+fn mask_v6(ip: Ipv6Addr, bits: u8) -> Ipv6Addr {
+    let kept = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
+    Ipv6Addr::from_bits(ip.to_bits() & kept)
+}
+
+/// `None`: an operation deletes the value.
 fn changed(name: &str, value: &str, ops: &[(String, LogValueOp)]) -> Option<String> {
     let mut value = value.to_owned();
     for (_, op) in ops.iter().filter(|(wanted, _)| wanted == name) {
@@ -137,6 +145,7 @@ fn changed(name: &str, value: &str, ops: &[(String, LogValueOp)]) -> Option<Stri
     Some(value)
 }
 
+/// Names are compared decoded.
 fn change_query(uri: &str, ops: &[(String, LogValueOp)]) -> String {
     let Some((path, query)) = uri.split_once('?') else { return uri.to_owned() };
     let pairs: Vec<String> = query

@@ -57,6 +57,7 @@ pub(crate) fn check_access_logs(config: &Config) -> io::Result<()> {
     config.sites.iter().try_for_each(|site| access_log(site, &config.global).map(drop))
 }
 
+/// `debug` of the global options counts only if the log names no level.
 fn process_level(settings: &LogSettings, debug: bool) -> &'static str {
     match settings.level {
         Some(LogLevel::Debug) => "debug",
@@ -70,6 +71,7 @@ fn process_level(settings: &LogSettings, debug: bool) -> &'static str {
 
 type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
+/// `IGOR_LOG` wins over the configuration.
 fn start(settings: &LogSettings, default_filter: &str) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("IGOR_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
     // A log that was already started stays in use: a reload does not change it.

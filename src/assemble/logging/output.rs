@@ -76,6 +76,7 @@ fn locked(file: &Mutex<RollingFile>) -> MutexGuard<'_, RollingFile> {
 /// The open files: several logs may write to one file, and a reload keeps open files.
 static FILES: Mutex<Option<HashMap<PathBuf, Weak<Mutex<RollingFile>>>>> = Mutex::new(None);
 
+/// The newest configuration decides when a shared file is rolled.
 fn open_shared(path: &Path, roll: Option<LogRoll>) -> io::Result<Arc<Mutex<RollingFile>>> {
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     let files = files.get_or_insert_default();

@@ -125,6 +125,7 @@ fn compress(aside: &Path) -> io::Result<()> {
     fs::remove_file(aside)
 }
 
+/// Removes files beyond the number and the age that the configuration keeps.
 fn prune(path: &Path, roll: LogRoll) -> io::Result<()> {
     let mut old = put_aside_before(path)?;
     // The names start with the time, so the newest sorts last.

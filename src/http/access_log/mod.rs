@@ -246,6 +246,7 @@ impl AccessRecord {
     }
 }
 
+/// A log is text; bytes that are not UTF-8 are replaced.
 fn lossy(value: Option<&HeaderValue>) -> Cow<'_, str> {
     value.map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()))
 }

@@ -25,6 +25,7 @@ pub(super) fn compressed(format: EncodeFormat, body: ResponseBody) -> ResponseBo
     }
 }
 
+/// A small body is compressed at once, and its length is known.
 fn whole_of(format: EncodeFormat, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressor = Compressor::new(format)?;
     compressor.write(bytes)?;
@@ -68,6 +69,7 @@ impl Compressed {
         Ok(output)
     }
 
+    /// Everything so far reaches the client, for streams that pause.
     fn flush(&mut self) -> io::Result<Bytes> {
         self.is_dirty = false;
         let compressor = self.compressor()?;
@@ -144,6 +146,7 @@ impl Compressor {
         })
     }
 
+    /// Compresses into the output.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Gzip(encoder) => encoder.write_all(bytes),
@@ -176,6 +179,7 @@ impl Compressor {
         }
     }
 
+    /// The output so far.
     fn take(&mut self) -> Bytes {
         Bytes::from(std::mem::take(self.output()))
     }

@@ -59,6 +59,8 @@ impl<'s> Encoding<'s> {
         }
     }
 
+    /// Not for small bodies, parts of files, bodies that are compressed already, and types that the configuration
+    /// leaves out.
     fn is_worth_it(&self, response: &Response<ResponseBody>) -> bool {
         let headers = response.headers();
         let status = response.status();
@@ -76,6 +78,7 @@ impl<'s> Encoding<'s> {
             })
     }
 
+    /// Names the coding in the header fields, and in the tag of the entity.
     fn compress(&self, format: EncodeFormat, response: Response<ResponseBody>) -> Response<ResponseBody> {
         let (mut parts, body) = response.into_parts();
         let headers = &mut parts.headers;

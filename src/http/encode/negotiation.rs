@@ -32,6 +32,7 @@ struct Accepted<'h> {
 }
 
 impl<'h> Accepted<'h> {
+    /// Several fields of the header count as one list.
     fn read(headers: &'h HeaderMap) -> Self {
         let mut accepted = Self { named: Vec::new(), others: 0, identity: 0 };
         let values = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
@@ -48,6 +49,7 @@ impl<'h> Accepted<'h> {
         accepted
     }
 
+    /// In thousandths; 0: the client refuses the coding.
     fn quality(&self, name: &str) -> u16 {
         let is_it = |coding: &str| coding.eq_ignore_ascii_case(name) || (name == "gzip" && coding == "x-gzip");
         self.named.iter().find(|(coding, _)| is_it(coding)).map_or(self.others, |(_, quality)| *quality)

@@ -148,8 +148,11 @@ fn by_state(threads: &[ThreadView]) -> Samples {
     for thread in threads {
         *states.entry((&thread.kind, &thread.state)).or_default() += 1;
     }
-    let labels = |kind: &str, state: &str| vec![("kind", kind.to_owned()), ("state", state.to_owned())];
-    states.into_iter().map(|((kind, state), count)| (labels(kind, state), count as f64)).collect()
+    states.into_iter().map(|((kind, state), count)| (kind_and_state(kind, state), count as f64)).collect()
+}
+
+fn kind_and_state(kind: &str, state: &str) -> Vec<(&'static str, String)> {
+    vec![("kind", kind.to_owned()), ("state", state.to_owned())]
 }
 
 fn of_snapshots(stats: MemoryStats) -> Vec<MetricFamily> {

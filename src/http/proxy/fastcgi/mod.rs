@@ -129,7 +129,7 @@ fn head(params: &Pairs) -> Vec<u8> {
     bytes
 }
 
-/// Writes the request. An upstream that stops to read has not failed: it may answer all the same.
+/// Writes the request. An upstream that stops reading has not failed: it may answer all the same.
 async fn write_request<S: AsyncRead + AsyncWrite>(
     mut to: WriteHalf<S>,
     head: Vec<u8>,
