@@ -83,9 +83,8 @@ impl Threads {
 
     fn start_all(&mut self, config: &Config) -> io::Result<()> {
         self.classic.start()?;
-        for declared in self.background.values() {
-            declared.start_eager().map_err(|failure| io::Error::other(failure.message))?;
-        }
+        let started = self.background.values().try_for_each(|declared| declared.start_eager());
+        started.map_err(|failure| io::Error::other(failure.message))?;
         self.start_http(config, None)
     }
 

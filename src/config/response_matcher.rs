@@ -37,6 +37,11 @@ pub enum FieldCondition {
     },
 }
 
+/// Whether the text has the form of a status: three digits.
+pub(super) fn is_status(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 impl StatusPattern {
     /// Reads `404` or `4xx`. `None`: it is neither.
     #[must_use]
@@ -44,8 +49,7 @@ impl StatusPattern {
         if let Some(digit) = text.strip_suffix("xx").filter(|digit| digit.len() == 1) {
             return digit.parse().ok().filter(|class| (1..=9).contains(class)).map(Self::Class);
         }
-        let is_status = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|_| is_status).map(Self::Exact)
+        text.parse().ok().filter(|_| is_status(text)).map(Self::Exact)
     }
 
     /// Whether a response with this status matches.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::header_rules::replaced;
 use super::request::{RequestState, absolute_root};
 use crate::config::{
     Change, HeaderOp, HeaderRule, Map, MapInput, Piece, Placeholder, QueryChange, RequestView, Text, UriChange,
@@ -249,11 +250,10 @@ fn remove_matching(headers: &mut HeaderMap, pattern: &ValuePattern) {
     doomed.iter().for_each(|name| drop(headers.remove(name)));
 }
 
-/// Replaces in the first value of a field, which becomes its only one. A result that HTTP does not allow changes nothing.
+/// Replaces in the first value of a field, which becomes its only one.
 fn replace_first(headers: &mut HeaderMap, name: &HeaderName, pattern: &regex::Regex, replacement: &str) {
     let Some(old) = headers.get(name) else { return };
-    let text = String::from_utf8_lossy(old.as_bytes()).into_owned();
-    if let Ok(new) = HeaderValue::try_from(&*pattern.replace_all(&text, replacement)) {
+    if let Some(new) = replaced(old, pattern, replacement) {
         headers.insert(name, new);
     }
 }

@@ -128,12 +128,16 @@ fn settable(field: &str) -> Option<HeaderName> {
     HeaderName::try_from(field).ok().filter(|name| !is_servers_own(name))
 }
 
-/// A result that HTTP does not allow changes nothing.
 fn replace(value: &mut HeaderValue, pattern: &regex::Regex, replacement: &str) {
-    let text = String::from_utf8_lossy(value.as_bytes());
-    if let Ok(new) = HeaderValue::try_from(&*pattern.replace_all(&text, replacement)) {
+    if let Some(new) = replaced(value, pattern, replacement) {
         *value = new;
     }
+}
+
+/// `None`: HTTP does not allow the result, which then changes nothing.
+pub(super) fn replaced(value: &HeaderValue, pattern: &regex::Regex, replacement: &str) -> Option<HeaderValue> {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    HeaderValue::try_from(&*pattern.replace_all(&text, replacement)).ok()
 }
 
 /// The fields that frame a message; see [`Change::new`].

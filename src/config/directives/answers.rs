@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::handlers::{ErrorRule, Handler, Redir, Respond, Status};
+use super::super::response_matcher::is_status;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::text::Text;
@@ -91,10 +92,6 @@ fn redirect_status(word: &Token, context: &mut Context<'_>) -> Option<u16> {
             None
         }
     }
-}
-
-fn is_status(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A status as a number, or as a placeholder.

@@ -145,9 +145,7 @@ fn of_log(lost_records: u64) -> MetricFamily {
 
 fn by_state(threads: &[ThreadView]) -> Samples {
     let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for thread in threads {
-        *states.entry((&thread.kind, &thread.state)).or_default() += 1;
-    }
+    threads.iter().for_each(|thread| *states.entry((&thread.kind, &thread.state)).or_default() += 1);
     states.into_iter().map(|((kind, state), count)| (kind_and_state(kind, state), count as f64)).collect()
 }
 
