@@ -283,7 +283,11 @@ impl Context {
     pub(super) fn fail(&mut self, failure: Failure) -> igor_verdict {
         // PHP takes the message as a C string; names in it may contain any byte.
         self.text = failure.message.replace('\0', "\\0").into_bytes();
-        exception(failure.kind)
+        match failure.kind {
+            FailureKind::Runtime => igor_verdict::IGOR_RUNTIME_EXCEPTION,
+            FailureKind::Value => igor_verdict::IGOR_VALUE_ERROR,
+            FailureKind::Logic => igor_verdict::IGOR_LOGIC_EXCEPTION,
+        }
     }
 
     /// A failure is kept for C to throw.
@@ -314,7 +318,6 @@ impl Context {
 
     // ---- Background workers ----
 
-    /// Before the first of a call's names.
     pub(super) fn clear_names(&mut self) {
         self.names.clear();
     }
@@ -445,14 +448,6 @@ fn verdict(flow: Flow) -> igor_verdict {
     match flow {
         Flow::Continue => igor_verdict::IGOR_OK,
         Flow::ClientGone => igor_verdict::IGOR_CLIENT_GONE,
-    }
-}
-
-fn exception(kind: FailureKind) -> igor_verdict {
-    match kind {
-        FailureKind::Runtime => igor_verdict::IGOR_RUNTIME_EXCEPTION,
-        FailureKind::Value => igor_verdict::IGOR_VALUE_ERROR,
-        FailureKind::Logic => igor_verdict::IGOR_LOGIC_EXCEPTION,
     }
 }
 
