@@ -2,12 +2,12 @@
 
 // Publishes a new version of an array when it is asked to, by a line on its socket:
 //
-//     make SIZE       makes an array of as many elements
+//     make SIZE       makes an array of this many elements
 //     publish         publishes its next version, with one value changed
 //     renew           publishes its next version, with every value changed
-//     await READERS   answers as soon as so many readers are connected
-//     rounds COUNT    publishes so many versions, each as soon as every reader has read the one before
-//     release         lets the readers go
+//     await READERS   answers as soon as this many readers are connected
+//     rounds COUNT    publishes this many versions, each as soon as every reader has read the one before
+//     release         ends the readers
 //
 // Each is answered by "done" when it is done. A reader says "reader", and answers each "read" when it has read.
 require __DIR__ . '/data.php';

@@ -315,7 +315,7 @@ fn bailouts_in_classic_requests() {
     }
 }
 
-/// N29: an HTTP worker's script is restarted where it must be, also when releasing what its boot left fails.
+/// N29: an HTTP worker's script restarts where it must, even if the release of what its boot has left fails.
 #[test]
 fn faults_in_http_workers() {
     let server = server("vars {\nhardened on\nmode copy\n}");
