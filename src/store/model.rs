@@ -130,7 +130,7 @@ impl Listener for Ear {
     }
 }
 
-/// A listener that reads after it was added misses nothing: it hears of the change, or its read has it.
+/// A listener that reads after it was added misses nothing: it is notified of the change, or its read has it.
 #[test]
 fn a_listener_that_then_reads_misses_no_change() {
     loom::model(|| {
