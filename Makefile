@@ -239,6 +239,12 @@ tarball: build ## target/packages/igor-VERSION-linux-ARCH.tar.xz, with all libra
 	@scripts/php.sh install-packages package
 	$(WITH_PHP) scripts/tarball.sh $(TARGET)/release/igor $(TARGET)/packages
 
+.PHONY: status-page
+status-page: php ## The status page in a headless Chromium: failures, revival, a changing snapshot, 500 workers, forged requests
+	@scripts/php.sh install-packages status-page
+	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) scripts/status-page.sh $(TARGET)/debug/igor $(TARGET)/status-page
+
 .PHONY: wordpress
 wordpress: ## Debian's WordPress alone, with MariaDB and the recipe whose options change while it runs
 	@$(MAKE) --no-print-directory applications APPLICATIONS=wordpress

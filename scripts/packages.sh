@@ -111,11 +111,14 @@ packages_of() {
             # Without Debian's service for Apache.
             printf '%s\n' apache2-bin caddy curl nginx php-fpm
             ;;
+        status-page)
+            printf '%s\n' chromium chromium-driver curl
+            ;;
         package)
             printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, fastcgi-peers and package"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, fastcgi-peers, package and status-page"
             ;;
     esac
 }

@@ -4,7 +4,8 @@
 //   browser.php BASE STEP…
 //
 // A STEP is: "go PATH"; "type CSS TEXT" (CSS without a space), replacing the field's content; "click CSS"; "see TEXT",
-// which waits until the page's text contains it; "script CODE". After a failure the page is in
+// which waits until the page's text contains it; "gone TEXT", the opposite; "size WIDTH HEIGHT"; "scheme dark" or
+// "scheme light"; "picture FILE", a PNG; "shell COMMAND"; "script CODE". After a failure the page is in
 // $BROWSER_FOLDER/browser.html.
 
 const SECONDS_MAX = 30;
@@ -97,6 +98,29 @@ function step(string $step): void
                 (string) call('POST', "/session/$session/execute/sync", ['script' => $code, 'args' => []]),
                 $rest,
             ));
+            break;
+        case 'gone':
+            $code = 'return document.body.innerText';
+            wait_for($step, static fn () => !str_contains(
+                (string) call('POST', "/session/$session/execute/sync", ['script' => $code, 'args' => []]),
+                $rest,
+            ));
+            break;
+        case 'size':
+            [$width, $height] = array_map(intval(...), explode(' ', $rest));
+            call('POST', "/session/$session/goog/cdp/execute", ['cmd' => 'Emulation.setDeviceMetricsOverride',
+                'params' => ['width' => $width, 'height' => $height, 'deviceScaleFactor' => 1, 'mobile' => false]]);
+            break;
+        case 'scheme':
+            call('POST', "/session/$session/goog/cdp/execute", ['cmd' => 'Emulation.setEmulatedMedia',
+                'params' => ['features' => [['name' => 'prefers-color-scheme', 'value' => $rest]]]]);
+            break;
+        case 'picture':
+            file_put_contents($rest, base64_decode((string) call('GET', "/session/$session/screenshot")));
+            break;
+        case 'shell':
+            passthru($rest, $status);
+            $status === 0 || fail("$step: status $status");
             break;
         default:
             fail("there is no step $verb");

@@ -25,6 +25,8 @@ pub(super) enum Command {
     Validate(ValidateArguments),
     /// Show the workers of a running server, and why one does not come up
     Workers(WorkersArguments),
+    /// Show the status page of a running server in the browser
+    Open(RemoteArguments),
     /// Restart the workers of a running server
     Restart(RemoteArguments),
     /// Let a running server read its configuration again

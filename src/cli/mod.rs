@@ -70,6 +70,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Fpm(FpmArguments { import: Some(pool), .. }) => import(&pool),
         Command::Fpm(fpm) => serve(config::quick(fpm.into()), None),
         Command::Workers(arguments) => workers::show(&arguments),
+        Command::Open(remote) => remote::open(&remote),
         Command::Restart(remote) => remote::restart(&remote),
         Command::Reload(arguments) => reload(&arguments),
         Command::Stop(remote) => remote::stop(&remote),

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -75,6 +76,27 @@ pub(super) fn is_served_by(config: Option<&Path>, pid: u32) -> bool {
     let path = "/config/apps/frankenphp";
     let answer = remote.ask(Question { method: Method::GET, path, body: String::new(), takes_time: false });
     answer.is_ok_and(|answer| understood::<AppView>(&answer).is_ok_and(|app| app.pid == pid))
+}
+
+/// `igor open`: prints the address of the status page, and shows it where there is a browser.
+pub(super) fn open(arguments: &RemoteArguments) -> Result<(), String> {
+    let remote = Remote::find(arguments.address.as_deref(), arguments.config.as_deref())?;
+    remote.ask(Question { method: Method::GET, path: "/healthz", body: String::new(), takes_time: false })?;
+    let page = match &remote.address {
+        Admin::Addr(address) if address.ip().is_unspecified() => format!("http://localhost:{}/", address.port()),
+        Admin::Addr(address) => format!("http://{address}/"),
+        other => {
+            return Err(format!(
+                "a browser cannot open {other}; forward a port to it: ssh -L 2019:{} HOST, and open http://localhost:2019/",
+                other.to_string().trim_start_matches("unix/")
+            ));
+        }
+    };
+    print(&format!("{page}\n"))?;
+    // A machine without a screen has no such program, or none that finds a browser.
+    let _ =
+        Command::new("xdg-open").arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    Ok(())
 }
 
 /// `igor restart`

@@ -22,6 +22,8 @@ pub struct Global {
     /// `admin`: where the admin interface listens. `None`: not set, so it listens on [`Admin::default`]; if that
     /// address is in use, the server runs without it.
     pub admin: Option<Admin>,
+    /// `reveal` of `admin`: whether the status page shows values of snapshots whose keys look like secrets.
+    pub admin_reveal: bool,
     /// `default_bind`: where the sites listen that have no `bind`.
     pub default_bind: Vec<Bind>,
     /// How long requests and scripts have to end on shutdown, restart and reload before they are interrupted.
@@ -48,6 +50,7 @@ impl Default for Global {
             scope: ScopeLabel::new(ScopeLabel::GLOBAL),
             frankenphp: FrankenPhp::default(),
             admin: None,
+            admin_reveal: false,
             default_bind: Vec::new(),
             grace_period: limits::GRACE_PERIOD_DEFAULT,
             log: LogSettings::default(),

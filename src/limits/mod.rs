@@ -437,6 +437,12 @@ pub const DIFFERENCE_LINES_MAX: usize = 20;
 /// backlog.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 
+/// How often the status page gets its numbers: a person reads no faster, and 500 workers cost milliseconds each time.
+pub const STATUS_EVENT_MILLISECONDS: u64 = 1000;
+
+/// The largest snapshot that the status page shows, in bytes of its arena: as JSON a browser still unfolds it at once.
+pub const SHOWN_SNAPSHOT_BYTES_MAX: usize = 1 << 20;
+
 /// A configuration that is sent to `POST /load`. Those of hundreds of sites have some hundred KiB.
 pub const ADMIN_BODY_BYTES_MAX: usize = 4 << 20;
 

@@ -1,7 +1,7 @@
 //! The admin interface: its pages, its actions, and its refusals.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, read, script, site};
-use crate::common::{Igor, Request, Server, wait_for, wait_until};
+use crate::common::{Connection, Igor, Request, Server, wait_for, wait_until};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -311,6 +311,51 @@ fn wrong_requests_are_refused() {
     assert_eq!(large.status, 413);
     assert_eq!(ask(Request::post("/load", vec![0xff])).status, 400);
     assert_eq!(server.eval("return 1;").value(), 1, "nothing of this has changed anything");
+}
+
+/// What the status page reads and changes: events, the snapshot of a worker without its secrets, and a revival, which a page may
+/// ask for with its token only.
+#[test]
+fn what_the_status_page_asks_for() {
+    let server = block(&puppet("w", "max_consecutive_failures 1")).admin().start();
+    let page = server.ask_admin(&Request::get("/"));
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_holds(
+        page.header("content-security-policy").unwrap_or_default(),
+        &["default-src 'none'", "frame-ancestors 'none'"],
+    );
+    let text = page.text();
+    let token =
+        text.split("name=\"token\" content=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    assert_eq!(token.len(), 32, "{token}");
+
+    server.eval("try { frankenphp_ensure_background_worker('w', 0.001); } catch (RuntimeException) {}").value();
+    let mut w = server.puppet("w");
+    w.eval("frankenphp_set_vars(['title' => 'a', 'db' => ['password' => 'hunter2', 'port' => 5432]]);").value();
+    let query =
+        format!("?scope={}&name=w", server.seen_worker("w")["scope"].as_str().expect("a label").replace(':', "%3A"));
+    let shown = server.ask_admin(&Request::get(&format!("/frankenphp/snapshot{query}"))).json();
+    assert_eq!(shown["vars"], json!({"title": "a", "db": {"password": {"hidden": "string"}, "port": 5432}}));
+    assert_eq!(server.ask_admin(&Request::get("/frankenphp/snapshot?scope=no&name=w")).status, 404);
+
+    let revive = Request::post(&format!("/frankenphp/workers/revive{query}"), "");
+    assert_eq!(server.ask_admin(&revive.clone()).status, 409, "it runs");
+    w.doom("exit(3);");
+    wait_until("the end of the only attempt", || server.seen_worker("w")["state"] == "given up");
+    let origin = format!("http://{}", server.admin_address());
+    let own = revive.header("host", &server.admin_address().to_string()).header("origin", &origin);
+    assert_eq!(server.ask_admin(&own.clone()).status, 403, "a page without the token");
+    assert_eq!(server.seen_worker("w")["state"], "given up");
+    let revived = server.ask_admin(&own.header("x-igor-token", token));
+    assert_eq!((revived.status, revived.json()), (200, json!({"revived": "w"})));
+    server.puppet("w").eval("frankenphp_set_vars(['title' => 'b']);").value();
+
+    // The stop of the server at the end of the test does not wait for this connection.
+    let mut events = Connection::open(server.admin_address());
+    events.write(&Request::get("/frankenphp/events"));
+    assert_eq!(events.read_head().header("content-type"), Some("text/event-stream"));
+    let event = String::from_utf8(events.read_chunk().expect("an event").expect("more to come")).expect("text");
+    assert_holds(&event, &["data: {", "\"state\":\"ready\"", "\"resident_bytes\""]);
 }
 
 /// A configured address must be free; the default one must not keep a second server from starting.

@@ -32,7 +32,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
             doc: "Where the admin interface listens.",
             times: Times::Last,
             apply: |global, node, context| {
-                ADMIN.apply(&mut (), node.children(), context);
+                ADMIN.apply(&mut global.admin_reveal, node.children(), context);
                 let word = context.count_args(node, node.args(), usize::from(node.block.is_none()), 1);
                 if let Some(admin) = word.and_then(<[Token]>::first).and_then(|word| admin(word, context)) {
                     global.admin = Some(admin);
@@ -201,11 +201,17 @@ pub(super) static GLOBAL: Table<Global> = Table {
     ],
 };
 
-/// The directives that Caddy has in the block of `admin`.
-static ADMIN: Table<()> = Table {
+/// The block of `admin`.
+static ADMIN: Table<bool> = Table {
     block: "the `admin` block",
     origin: "Caddy",
-    directives: &[],
+    directives: &[Directive {
+        name: "reveal",
+        usage: "reveal",
+        doc: "The status page shows values of snapshots even if their keys look like those of secrets.",
+        times: Times::Once,
+        apply: |reveal, node, context| *reveal = context.args(node, 0, 0).is_some(),
+    }],
     ignored: &[
         ("origins", "igor's admin interface answers for the names of its own address"),
         ("enforce_origin", "igor's admin interface refuses what comes from web pages"),

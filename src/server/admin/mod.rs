@@ -1,12 +1,15 @@
-//! The admin interface: a small HTTP server for operators and their tools. `routes` holds the paths, `guard` checks
-//! requests, `look` and `view` build the answers, `metrics` those for Prometheus.
+//! The admin interface: a small HTTP server for operators and their tools. `routes` holds the paths, `interface` what every
+//! answer needs, `guard` checks requests, `look` and `view` build the answers, `metrics` those for Prometheus. `page` is the
+//! status page with its events.
 //!
 //! It listens before PHP starts, so that an address in use is found early. It answers until the last PHP thread has
 //! left, so that a stop that hangs can be examined.
 
 mod guard;
+mod interface;
 mod look;
 mod metrics;
+mod page;
 mod probes;
 mod routes;
 pub mod view;
@@ -20,7 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use routes::Interface;
+use interface::Interface;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
@@ -30,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Why the admin interface does not listen.
@@ -125,7 +128,7 @@ impl BoundAdmin {
                 (Listener::Unix(listener), None, Some(file))
             }
         };
-        let accepting = tokio::spawn(accept(listener, Interface { control, local, started }, stopped));
+        let accepting = tokio::spawn(accept(listener, Interface::new(control, local, started), stopped));
         Ok(RunningAdmin { stop, accepting, _file: file })
     }
 }
@@ -171,7 +174,11 @@ fn log_outcome(outcome: Result<(), hyper::Error>) {
 
 /// Answers clients until `stopped`, or its sender is dropped. At most [`limits::ADMIN_CONNECTIONS_MAX`] are connected at
 /// once; one more waits, and the oldest client that asks nothing is disconnected for it.
-async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::Receiver<()>) {
+async fn accept(
+    listener: Listener,
+    (interface, open): (Interface, watch::Sender<()>),
+    mut stopped: oneshot::Receiver<()>,
+) {
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
     let mut clients = Clients::default();
     let graceful = GracefulShutdown::new();
@@ -225,6 +232,8 @@ async fn accept(listener: Listener, interface: Interface, mut stopped: oneshot::
         });
     }
     drop(listener);
+    // The events of open pages end.
+    drop(open);
     graceful.shutdown().await;
 }
 

@@ -1,8 +1,10 @@
 //! The paths of the admin interface.
 
 use super::guard;
+use super::interface::{Answer, Interface, with_type};
 use super::look;
 use super::metrics::{self, Process};
+use super::page;
 use super::probes;
 use super::view::{AppView, Reloaded, Restarted, StuckView};
 use crate::assemble::logging;
@@ -12,16 +14,12 @@ use crate::php::{running_release, safepoint};
 use crate::server::control::Control;
 use crate::threads::Stuck;
 use crate::vars;
-use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
-
-pub(super) type Answer = Response<Full<Bytes>>;
 
 /// What a path does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +36,15 @@ enum Action {
     Stop,
     App,
     ReloadApp,
+    Page,
+    Events,
+    Snapshot,
+    Revive,
 }
 
 /// Every path with a method that it takes (besides `HEAD` where that is `GET`).
-const PATHS: [(&str, Method, Action); 12] = [
+const PATHS: [(&str, Method, Action); 16] = [
+    ("/", Method::GET, Action::Page),
     ("/healthz", Method::GET, Action::Health),
     ("/readyz", Method::GET, Action::Ready),
     ("/frankenphp/status", Method::GET, Action::Status),
@@ -49,6 +52,9 @@ const PATHS: [(&str, Method, Action); 12] = [
     ("/frankenphp/threads", Method::GET, Action::Threads),
     ("/frankenphp/workers", Method::GET, Action::Workers),
     ("/frankenphp/stores", Method::GET, Action::Stores),
+    ("/frankenphp/events", Method::GET, Action::Events),
+    ("/frankenphp/snapshot", Method::GET, Action::Snapshot),
+    ("/frankenphp/workers/revive", Method::POST, Action::Revive),
     ("/frankenphp/workers/restart", Method::POST, Action::Restart),
     ("/load", Method::POST, Action::Load),
     ("/stop", Method::POST, Action::Stop),
@@ -56,22 +62,14 @@ const PATHS: [(&str, Method, Action); 12] = [
     ("/config/apps/frankenphp", Method::PATCH, Action::ReloadApp),
 ];
 
-/// The sources of every answer.
-#[derive(Clone)]
-pub(super) struct Interface {
-    /// The running server.
-    pub(super) control: Control,
-    /// Where the interface listens; `None`: on a Unix socket.
-    pub(super) local: Option<SocketAddr>,
-    /// When the server started.
-    pub(super) started: SystemTime,
-}
-
 /// Answers one request.
 pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) -> Answer {
     let control = &interface.control;
     if let Err(reason) = guard::check(request.headers(), interface.local) {
         return text(StatusCode::FORBIDDEN, &reason);
+    }
+    if !interface.token.allows(&request) {
+        return text(StatusCode::FORBIDDEN, "the page is one of another start of the server: load it again");
     }
     let action = match action(&request) {
         Ok(action) => action,
@@ -89,6 +87,10 @@ pub(super) async fn answer(interface: &Interface, request: Request<Incoming>) ->
         Action::Load => load(control, request).await,
         Action::App => json(&look::app(&control.live().config)),
         Action::ReloadApp => reload_app(control, request).await,
+        Action::Page => page::page(&interface.token),
+        Action::Events => page::events(interface.clone()),
+        Action::Snapshot => answered(page::snapshot(&control.live(), request.uri().query())),
+        Action::Revive => answered(page::revive(&control.live(), request.uri().query())),
         Action::Stop => {
             control.stop("POST /stop");
             text(StatusCode::OK, "stopping")
@@ -212,6 +214,14 @@ async fn body(request: Request<Incoming>) -> Result<String, Box<Answer>> {
     })
 }
 
+/// JSON, or the status and the reason of a refusal.
+fn answered(result: Result<impl Serialize, (StatusCode, String)>) -> Answer {
+    match result {
+        Ok(value) => json(&value),
+        Err((status, reason)) => text(status, &reason),
+    }
+}
+
 fn json(value: &impl Serialize) -> Answer {
     match serde_json::to_string(value) {
         Ok(body) => with_type(StatusCode::OK, "application/json", body),
@@ -221,11 +231,4 @@ fn json(value: &impl Serialize) -> Answer {
 
 fn text(status: StatusCode, sentence: &str) -> Answer {
     with_type(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
-}
-
-fn with_type(status: StatusCode, kind: &'static str, body: String) -> Answer {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }

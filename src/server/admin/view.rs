@@ -91,6 +91,34 @@ pub struct UnsafeView {
     pub reason: String,
 }
 
+/// What the status page gets every second.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventView {
+    /// The server.
+    pub status: StatusView,
+    /// The memory of the process that is resident, in bytes.
+    pub resident_bytes: u64,
+    /// Requests that wait for a classic thread.
+    pub queue: usize,
+    /// Every worker.
+    pub workers: Workers,
+    /// Every PHP thread.
+    pub threads: Threads,
+    /// Every store.
+    pub stores: Vec<StoreView>,
+}
+
+/// The answer of `GET /frankenphp/snapshot`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotView {
+    /// Its version, from 1.
+    pub version: u64,
+    /// Its size.
+    pub bytes: usize,
+    /// The array, with `{"hidden": "string"}` in the place of what looks like a secret, by its type.
+    pub vars: serde_json::Value,
+}
+
 /// The answer of `GET /readyz`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyView {
