@@ -314,7 +314,11 @@ bench-syscalls: php test-packages ## System calls per request: worker, classic, 
 	$(WITH_PHP) cargo build --release --bins
 	scripts/bench-syscalls.sh $(TARGET)/release/igor
 
-# Wants Debian's nginx, php-fpm and nghttp2-client.
+.PHONY: trust-check
+trust-check: php ## igor trust and igor untrust on a copy of this machine, as root
+	$(WITH_PHP) cargo build --bins
+	scripts/trust.sh $(TARGET)/debug/igor
+
 .PHONY: bench-tls
 bench-tls: php ## What encryption costs beside nginx: handshakes, idle connections, hello world by HTTP/2
 	@scripts/php.sh install-packages bench-tls

@@ -56,7 +56,8 @@ static void igor_ini_line(zval *name, zval *value, zval *index, int kind, void *
 static void igor_ini_text(const char *text, bool admin)
 {
 	if (text != NULL) {
-		zend_parse_ini_string(text, false, ZEND_INI_SCANNER_NORMAL, igor_ini_line, &admin);
+		/* PHP 8.2 does not declare the text as const, and does not change it. */
+		zend_parse_ini_string((char *) text, false, ZEND_INI_SCANNER_NORMAL, igor_ini_line, &admin);
 	}
 }
 
