@@ -133,6 +133,7 @@ pub(super) fn declarations(workers: &[WorkerConfig]) -> ScopeConfig {
 
 fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
     BackgroundConfig {
+        native: None,
         file: worker.file.clone(),
         resolved: worker.resolved.clone(),
         ready: match worker.ready {

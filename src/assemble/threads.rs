@@ -11,6 +11,7 @@ use crate::http::queue::RequestQueue;
 use crate::php::{Scope, ThreadOptions};
 use crate::store::Stores;
 use crate::threads::Runs;
+use crate::vars::Slot;
 use crate::worker::background::{Background, Shared};
 use crate::worker::classic::Classic;
 use crate::worker::http::HttpWorker;
@@ -60,15 +61,17 @@ pub(crate) struct HttpGroup {
 }
 
 impl Threads {
-    /// Starts the classic threads, those of eager background workers, and those of HTTP workers.
+    /// Starts the classic threads, those of eager background workers, and those of HTTP workers. `native` has the
+    /// workers of the global scope that the program itself declares.
     ///
     /// # Errors
     /// The system could not start a thread. Threads that were started have been asked to stop, and are returned with
     /// the error, because the engine must not be stopped under them.
-    pub(crate) fn start(config: &Config) -> Result<Self, (io::Error, Leaving)> {
+    pub(crate) fn start(config: &Config, native: ScopeConfig) -> Result<Self, (io::Error, Leaving)> {
         let options = thread_options(config, Arc::default(), Stores::new(&declared_stores(config)));
         let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
         let background = declared_scopes(config, &shared);
+        background[&config.global.scope].add(&native);
         let mut threads = Self::without_http(config, None, background, shared);
         match threads.start_all(config) {
             Ok(()) => Ok(threads),
@@ -284,6 +287,30 @@ impl Threads {
             restarted += restart_scope(declared, &mut runs);
         }
         (restarted, runs)
+    }
+
+    /// The slots of the background workers with this name, the global scope's first.
+    pub(crate) fn slots(&self, name: &str) -> Vec<(ScopeLabel, Arc<Slot>)> {
+        let of = |declared: &Arc<ScopeWorkers>| {
+            declared.workers().into_iter().find(|worker| worker.name() == name).map(|worker| worker.slot().clone())
+        };
+        let mut found: Vec<_> =
+            self.background.iter().filter_map(|(label, declared)| Some((label.clone(), of(declared)?))).collect();
+        found.sort_by_key(|(label, _)| (!label.is_global(), label.clone()));
+        found
+    }
+
+    /// The names of all background workers with their scopes, for messages.
+    pub(crate) fn background_names(&self) -> Vec<String> {
+        let workers = self.background.values().flat_map(|declared| declared.workers());
+        let mut names: Vec<_> = workers.map(|worker| format!("{} in {}", worker.name(), worker.scope())).collect();
+        names.sort();
+        names
+    }
+
+    /// Ends the waits of the program for new versions: all threads have left.
+    pub(crate) fn withdraw_slots(&self) {
+        self.background.values().flat_map(|declared| declared.workers()).for_each(|worker| worker.slot().withdraw());
     }
 
     fn register(&self, worker: &Arc<HttpWorker>) {

@@ -2,6 +2,8 @@
 //! requests to them. The program itself has listeners, signals, reloads, an admin interface and a watcher, if it wants
 //! them.
 
+use super::builder::Builder;
+use super::vars::{Vars, VarsError};
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::Config;
@@ -10,6 +12,7 @@ use crate::limits::KILL_SECONDS_MAX;
 use crate::php::Engine;
 use crate::server::ServeError;
 use crate::threads::Stuck;
+use crate::worker::scope::ScopeConfig;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,9 +69,19 @@ impl Mounted {
     ///
     /// # Errors The reason. Everything started is stopped again; a thread that cannot be stopped is logged.
     pub fn start(config: Config) -> Result<Self, ServeError> {
+        Self::start_with(config, ScopeConfig::default())
+    }
+
+    /// Declares more than a configuration can: background workers in Rust.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts PHP with these workers beside those of the configuration.
+    pub(super) fn start_with(config: Config, native: ScopeConfig) -> Result<Self, ServeError> {
         let engine = Engine::start(&engine_options(&config))?;
         log_engine(&engine);
-        let threads = match Threads::start(&config) {
+        let threads = match Threads::start(&config, native) {
             Ok(threads) => Arc::new(threads),
             Err((error, leaving)) => {
                 log_stuck(end(engine, &leaving, config.global.grace_period));
@@ -89,6 +102,35 @@ impl Mounted {
         self.service.clone()
     }
 
+    /// What the background worker of this name publishes: that of the global scope, or else that of the only other scope
+    /// that declares one.
+    ///
+    /// # Errors None is declared, or several are.
+    pub fn vars(&self, name: &str) -> Result<Vars, VarsError> {
+        let found = self.live.threads.slots(name);
+        match &found[..] {
+            [(label, slot), ..] if label.is_global() => Ok(Vars::new(slot.clone())),
+            [(_, slot)] => Ok(Vars::new(slot.clone())),
+            [] => Err(self.not_declared(name)),
+            _ => {
+                let scopes = found.iter().map(|(label, _)| label.to_string()).collect();
+                Err(VarsError::Ambiguous { name: name.to_owned(), scopes })
+            }
+        }
+    }
+
+    /// The same, for the scope of this label.
+    ///
+    /// # Errors It declares none.
+    pub fn vars_of(&self, scope: &str, name: &str) -> Result<Vars, VarsError> {
+        let found = self.live.threads.slots(name).into_iter().find(|(label, _)| label.as_str() == scope);
+        found.map(|(_, slot)| Vars::new(slot)).ok_or_else(|| self.not_declared(name))
+    }
+
+    fn not_declared(&self, name: &str) -> VarsError {
+        VarsError::NotDeclared { name: name.to_owned(), declared: self.live.threads.background_names() }
+    }
+
     /// Stops workers and threads within the configuration's `grace_period`, interrupts those that take longer, and
     /// stops the engine. Later requests get a 503. Blocks: not for async code. Dropping the value
     /// does the same, and logs what this would return.
@@ -105,7 +147,9 @@ impl Mounted {
         let leaving = self.live.threads.leaving();
         let grace = self.live.config.global.grace_period;
         leaving.stop_serving(grace);
-        end(engine, &leaving, grace)
+        let ended = end(engine, &leaving, grace);
+        self.live.threads.withdraw_slots();
+        ended
     }
 }
 

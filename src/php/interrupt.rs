@@ -51,8 +51,8 @@ struct Thread(*mut c_void);
 unsafe impl Send for Thread {}
 
 impl Interrupt {
-    /// A PHP request is about to start up.
-    pub(super) fn begin(&self) {
+    /// A PHP request is about to start up, or a run without PHP.
+    pub(crate) fn begin(&self) {
         let mut running = self.running();
         running.generation += 1;
         running.goes_on = true;
@@ -76,7 +76,7 @@ impl Interrupt {
     }
 
     /// The run and its response are complete.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut running = self.running();
         running.goes_on = false;
         running.thread = None;
@@ -93,7 +93,7 @@ impl Interrupt {
     }
 
     /// What ends the waits of the thread.
-    pub(super) fn waits(&self) -> &Arc<Cancellation> {
+    pub(crate) fn waits(&self) -> &Arc<Cancellation> {
         &self.waits
     }
 

@@ -2,6 +2,8 @@
 
 use super::activity::{Activity, ActivityStatus, Overdue, ThreadState};
 use crate::php::{Deadline, Interrupt, KillReason, Step, ThreadOptions, Work, spawn};
+use crate::signals::SignalMask;
+use crate::vars::Limits;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -246,12 +248,38 @@ impl ThreadGroup {
     /// # Errors
     /// The system could not start a thread.
     pub fn spawn(&self, make: impl FnOnce(usize, Arc<Activity>) -> Box<dyn Work>) -> io::Result<()> {
+        self.add(|number, activity, interrupt, options| spawn(options, make(number, activity), interrupt))
+    }
+
+    /// Starts a thread of the group that runs no PHP: `make` makes what it runs, and gets besides what ends a run, and
+    /// the bounds of what it may publish.
+    ///
+    /// # Errors
+    /// The system could not start a thread.
+    pub fn spawn_without_php(
+        &self,
+        make: impl FnOnce(usize, Arc<Activity>, Arc<Interrupt>, Limits) -> Box<dyn FnOnce() + Send>,
+    ) -> io::Result<()> {
+        self.add(|number, activity, interrupt, options| {
+            let run = make(number, activity, interrupt, options.limits);
+            // It starts with the mask of its creator. A handler that a script installs must not run on it.
+            let mask = SignalMask::block_all();
+            let started = std::thread::Builder::new().name(options.name).spawn(run);
+            mask.apply();
+            started
+        })
+    }
+
+    fn add(
+        &self,
+        start: impl FnOnce(usize, Arc<Activity>, Arc<Interrupt>, ThreadOptions) -> io::Result<JoinHandle<()>>,
+    ) -> io::Result<()> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let activity = Arc::new(Activity::default());
         let name = format!("{}-{number}", self.options.name);
         let options = ThreadOptions { name: name.clone(), ..self.options.clone() };
         let interrupt = Arc::new(Interrupt::default());
-        let handle = spawn(options, make(number, activity.clone()), interrupt.clone())?;
+        let handle = start(number, activity.clone(), interrupt.clone(), options)?;
         let killed = AtomicU64::new(0);
         let thread = Arc::new(GroupThread {
             thread_group: self.shared.clone(),

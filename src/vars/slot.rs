@@ -10,7 +10,10 @@
 use super::layout::hash_bytes;
 use super::snapshot::Snapshot;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{PoisonError, atomic};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// A snapshot with the version under which it was published.
@@ -34,11 +37,21 @@ pub struct Slot {
     name_len: usize,
     /// Owns the bytes that `name_start` points to.
     name: Box<[u8]>,
-    /// Protects the newest snapshot and the time of its publish.
-    current: Mutex<Option<(Published, Instant)>>,
+    /// Protects the newest snapshot, the time of its publish, and who waits for the next.
+    current: Mutex<Current>,
     /// A reload has removed or replaced the worker: readers look the name up again.
     withdrawn: atomic::AtomicBool,
     counters: SlotCounters,
+}
+
+/// What the lock of a slot protects.
+#[derive(Default)]
+struct Current {
+    newest: Option<(Published, Instant)>,
+    /// Futures that wait for a newer version, by their numbers.
+    waiting: Vec<(u64, Waker)>,
+    /// The number of the next one.
+    next: u64,
 }
 
 /// The counters of a slot, for the metrics. `Relaxed` everywhere: nothing synchronises by these numbers, so they are
@@ -81,7 +94,7 @@ impl Slot {
             name_start: name.as_ptr(),
             name_len: name.len(),
             name,
-            current: Mutex::new(None),
+            current: Mutex::new(Current::default()),
             withdrawn: atomic::AtomicBool::new(false),
             counters: SlotCounters::default(),
         })
@@ -104,12 +117,12 @@ impl Slot {
 
     /// The newest snapshot.
     pub fn current(&self) -> Option<Published> {
-        self.locked().as_ref().map(|(published, _)| published.clone())
+        self.locked().newest.as_ref().map(|(published, _)| published.clone())
     }
 
     /// How long ago the newest snapshot was published.
     pub fn age(&self) -> Option<Duration> {
-        self.locked().as_ref().map(|(_, at)| at.elapsed())
+        self.locked().newest.as_ref().map(|(_, at)| at.elapsed())
     }
 
     /// Publishes a snapshot and returns its version. Returns the replaced one; the caller drops it where that delays no
@@ -118,9 +131,11 @@ impl Slot {
         let snapshot = Arc::new(snapshot);
         let mut current = self.locked();
         let version = self.version.load(Ordering::Relaxed) + 1;
-        let replaced = current.replace((Published { version, snapshot }, Instant::now()));
+        let replaced = current.newest.replace((Published { version, snapshot }, Instant::now()));
         self.version.store(version, Ordering::Release);
+        let waiting = std::mem::take(&mut current.waiting);
         drop(current);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
         self.counters.publishes.fetch_add(1, Ordering::Relaxed);
         let replaced = replaced.map(|(published, _)| published);
         if let Some(replaced) = &replaced {
@@ -132,11 +147,20 @@ impl Slot {
     /// The worker is no longer declared: every script that reads this slot must look up its name again. The published
     /// snapshot stays in memory as long as the slot.
     pub fn withdraw(&self) {
-        let _current = self.locked();
+        let mut current = self.locked();
+        let waiting = std::mem::take(&mut current.waiting);
         self.withdrawn.store(true, Ordering::Relaxed);
         let version = self.version.load(Ordering::Relaxed) + 1;
         // After the mark: a reader that sees the new version sees the mark too.
         self.version.store(version, Ordering::Release);
+        drop(current);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Waits for a version that is newer than `seen`, and returns it. A slot that was withdrawn gets no newer one: see
+    /// [`is_withdrawn`](Self::is_withdrawn).
+    pub fn changed(self: &Arc<Self>, seen: u64) -> Changed {
+        Changed { slot: self.clone(), seen, number: None }
     }
 
     /// Whether [`withdraw`](Self::withdraw) was called, for readers that have seen the version that it made.
@@ -145,8 +169,48 @@ impl Slot {
     }
 
     /// Every change under the lock is one assignment, so the lock's poison is ignored.
-    fn locked(&self) -> MutexGuard<'_, Option<(Published, Instant)>> {
+    fn locked(&self) -> MutexGuard<'_, Current> {
         // A panic cannot leave the pair half-written, so a poisoned lock is usable.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The wait of [`Slot::changed`].
+pub struct Changed {
+    slot: Arc<Slot>,
+    seen: u64,
+    /// Under which its waker is known; it may have been taken since.
+    number: Option<u64>,
+}
+
+impl Future for Changed {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<u64> {
+        let slot = self.slot.clone();
+        let mut current = slot.locked();
+        // Under the lock, which every change of the version takes.
+        let version = slot.version();
+        if version > self.seen {
+            return Poll::Ready(version);
+        }
+        let known = self.number.and_then(|own| current.waiting.iter_mut().find(|(number, _)| *number == own));
+        if let Some((_, waker)) = known {
+            waker.clone_from(context.waker());
+        } else {
+            current.next += 1;
+            let number = current.next;
+            current.waiting.push((number, context.waker().clone()));
+            self.number = Some(number);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Changed {
+    fn drop(&mut self) {
+        if let Some(own) = self.number {
+            self.slot.locked().waiting.retain(|(number, _)| *number != own);
+        }
     }
 }

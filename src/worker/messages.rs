@@ -23,11 +23,45 @@ pub(super) struct Subject<'a> {
     pub(super) file: &'a Path,
     /// The label of the scope.
     pub(super) scope: &'a str,
+    /// What makes it ready.
+    pub(super) readied_by: ReadiedBy,
+}
+
+/// What makes a worker ready, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadiedBy {
+    /// A script, by this function.
+    Script(&'static str),
+    /// Code in Rust, by a publish.
+    Rust,
+}
+
+impl ReadiedBy {
+    /// The function by which a background script becomes ready.
+    pub(super) const SET_VARS: Self = Self::Script("frankenphp_set_vars()");
+    /// The function by which an HTTP worker's script becomes ready.
+    pub(super) const HANDLE_REQUEST: Self = Self::Script("frankenphp_handle_request()");
+
+    /// That it runs, but has not done so yet.
+    fn not_yet(self) -> String {
+        match self {
+            Self::Script(call) => format!("has not called {call} yet"),
+            Self::Rust => "has not published yet".to_owned(),
+        }
+    }
+
+    /// That it ended before.
+    fn ended_before(self) -> String {
+        match self {
+            Self::Script(call) => format!("the script ended before it called {call}"),
+            Self::Rust => "the run ended before it published".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, file, scope } = self;
+        let Self { name, file, scope, .. } = self;
         write!(f, "background worker \"{name}\" ({}) in scope \"{scope}\"", file.display())
     }
 }
@@ -48,20 +82,20 @@ pub(super) fn not_declared(name: &str, scope: &str, declared: &[String]) -> Fail
 /// B18, B19
 pub(super) fn timed_out(subject: Subject<'_>, waited: Duration, attempts: u32, last: Option<&LastFailure>) -> Failure {
     let why = match last {
-        None => "the script runs, but has not called frankenphp_set_vars() yet".to_owned(),
-        Some(last) => failed(attempts, last),
+        None => format!("the script runs, but {}", subject.readied_by.not_yet()),
+        Some(last) => failed(attempts, last, subject.readied_by),
     };
     Failure::runtime(format!("{subject} was not ready after {}: {why}", seconds(waited)))
 }
 
 /// B10 (a), B19
 pub(super) fn boot_failed(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
-    Failure::runtime(format!("{subject} failed to boot: {}", failed(attempts, last)))
+    Failure::runtime(format!("{subject} failed to boot: {}", failed(attempts, last, subject.readied_by)))
 }
 
 /// B20
 pub(super) fn gave_up(subject: Subject<'_>, attempts: u32, last: &LastFailure) -> Failure {
-    let why = failed(attempts, last);
+    let why = failed(attempts, last, subject.readied_by);
     Failure::runtime(format!("{subject} has been given up: {why}; see max_consecutive_failures"))
 }
 
@@ -116,9 +150,10 @@ pub(super) fn removed(name: &str) -> Failure {
 /// B31
 pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
     let hint = if runs {
-        "it runs, but has not called frankenphp_set_vars() yet; wait for it with frankenphp_ensure_background_worker()"
+        format!("it runs, but {}; wait for it with frankenphp_ensure_background_worker()", subject.readied_by.not_yet())
     } else {
         "it has not been started; call frankenphp_ensure_background_worker() first, or declare it with `num 1`"
+            .to_owned()
     };
     Failure::runtime(format!("{subject} has published nothing: {hint}"))
 }
@@ -128,24 +163,14 @@ pub(super) fn no_thread(name: &str, error: &std::io::Error) -> Failure {
     Failure::runtime(format!("background worker \"{name}\" cannot be started: the system has no thread left: {error}"))
 }
 
-/// The part of B19 that logs share, for a background worker.
-pub(super) fn failed(attempts: u32, last: &LastFailure) -> String {
-    failed_before(attempts, last, "frankenphp_set_vars()")
-}
-
-/// The same for an HTTP worker's boot.
-pub(super) fn boot_failed_of_http(attempts: u32, last: &LastFailure) -> String {
-    failed_before(attempts, last, "frankenphp_handle_request()")
-}
-
-/// `readying_call` is the call that would have made the worker ready.
-fn failed_before(attempts: u32, last: &LastFailure, readying_call: &str) -> String {
+/// The part of B19 that logs share.
+pub(super) fn failed(attempts: u32, last: &LastFailure, readied_by: ReadiedBy) -> String {
     let times = if attempts == 1 { "1 failed attempt".to_owned() } else { format!("{attempts} failed attempts") };
     let status = last.exit_status;
     match &last.error {
         Some(error) => format!("{times}, last exit status {status}, last error: {error}"),
         None if status == 0 => {
-            format!("{times}, last exit status 0: the script ended before it called {readying_call}")
+            format!("{times}, last exit status 0: {}", readied_by.ended_before())
         }
         None => format!("{times}, last exit status {status}, no PHP error"),
     }
@@ -166,7 +191,12 @@ mod tests {
     use super::*;
 
     fn subject() -> Subject<'static> {
-        Subject { name: "redis", file: Path::new("/app/redis.php"), scope: "example.com" }
+        Subject {
+            name: "redis",
+            file: Path::new("/app/redis.php"),
+            scope: "example.com",
+            readied_by: ReadiedBy::SET_VARS,
+        }
     }
 
     fn failure() -> LastFailure {

@@ -1,7 +1,7 @@
 //! The end of a run of a worker's script, for both kinds of workers: [`RunEnd::decide`] chooses what follows, the
 //! worker stores that, and [`RunEnd::record`] logs it.
 
-use super::messages::{self, LastFailure};
+use super::messages::{self, LastFailure, ReadiedBy};
 use super::supervise::{Failures, Finish, Next};
 use crate::php::Ended;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(super) struct RunEnd<'a> {
     pub(super) ready_for: Option<Duration>,
     /// Failures in a row after which the worker is given up; `None`: never.
     pub(super) failures_max: Option<u32>,
+    /// What it should have done before it ended.
+    pub(super) readied_by: ReadiedBy,
 }
 
 /// What follows the end of a run.
@@ -122,18 +124,15 @@ impl RunEnd<'_> {
                 record!(warn, self, exit_status, "{script} failed in a request, restarting it");
             }
             Follows::Retry(last) if self.kind == Kind::Http => {
-                let why = messages::boot_failed_of_http(attempt, last);
+                let why = messages::failed(attempt, last, self.readied_by);
                 record!(warn, self, attempt, exit_status, pause_ms, "{script} failed to boot, trying again: {why}");
             }
             Follows::Retry(last) => {
-                let why = messages::failed(attempt, last);
+                let why = messages::failed(attempt, last, self.readied_by);
                 record!(warn, self, attempt, exit_status, pause_ms, "{script} failed, restarting it: {why}");
             }
             Follows::GiveUp(last) => {
-                let why = match self.kind {
-                    Kind::Background => messages::failed(attempt, last),
-                    Kind::Http => messages::boot_failed_of_http(attempt, last),
-                };
+                let why = messages::failed(attempt, last, self.readied_by);
                 record!(error, self, attempt, exit_status, "{script} given up: {why}");
             }
         }
@@ -168,6 +167,7 @@ mod tests {
             lasted: Duration::from_secs(1),
             ready_for,
             failures_max: Some(1),
+            readied_by: ReadiedBy::SET_VARS,
         }
     }
 

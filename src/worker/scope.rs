@@ -2,7 +2,7 @@
 //! (contract lines B2, B4, B7).
 
 use super::background::{Background, BackgroundConfig, Shared, Since};
-use super::messages::{self, Subject};
+use super::messages::{self, ReadiedBy, Subject};
 use super::waits::node;
 use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
 use crate::php::{Cutoff, Failure, Phase, Scope, SendRefused, Wait};
@@ -201,7 +201,12 @@ impl ScopeWorkers {
         match &inner.catch_all {
             Some(catch_all) => {
                 let name = String::from_utf8_lossy(name);
-                messages::not_running(Subject { name: &name, file: &catch_all.declaration.file, scope: &self.label })
+                messages::not_running(Subject {
+                    name: &name,
+                    file: &catch_all.declaration.file,
+                    scope: &self.label,
+                    readied_by: ReadiedBy::SET_VARS,
+                })
             }
             None => inner.not_declared(name, &self.label),
         }

@@ -16,6 +16,7 @@ mod claims;
 mod classic;
 mod cli;
 mod consistency;
+mod embedding;
 mod encode;
 mod engine;
 mod environment;

@@ -1,5 +1,6 @@
 //! The settings of a `worker` block with `background`.
 
+use super::native::{IN_PLACE_OF_A_SCRIPT, Native};
 use crate::exchange::IniText;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +20,9 @@ pub enum ReadyWhen {
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackgroundConfig {
-    /// The script: absolute.
+    /// Code that runs in place of a script.
+    pub native: Option<Native>,
+    /// The script: absolute. A worker without one has the word `Rust` here.
     pub file: PathBuf,
     /// The same without symbolic links: a different target makes it a different worker.
     pub resolved: PathBuf,
@@ -35,4 +38,21 @@ pub struct BackgroundConfig {
     pub env: Vec<(String, String)>,
     /// The php.ini settings of the block.
     pub ini: Option<Arc<IniText>>,
+}
+
+impl BackgroundConfig {
+    /// A worker without a script, which starts at once.
+    pub fn of_native(code: Native, failures_max: Option<u32>) -> Self {
+        Self {
+            native: Some(code),
+            file: IN_PLACE_OF_A_SCRIPT.into(),
+            resolved: IN_PLACE_OF_A_SCRIPT.into(),
+            ready: ReadyWhen::Publish,
+            num: 1,
+            failures_max,
+            tasks_max: 0,
+            env: Vec::new(),
+            ini: None,
+        }
+    }
 }

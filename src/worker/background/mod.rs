@@ -8,10 +8,12 @@
 mod config;
 mod handle;
 mod life;
+mod native;
+mod native_loop;
 mod work;
 
 use super::counters::{LastPublish, WorkerCounters};
-use super::messages::{self, LastFailure, Subject};
+use super::messages::{self, LastFailure, ReadiedBy, Subject};
 use super::waits::{Waiter, Waiters, Waits};
 use crate::php::{Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
 use crate::tasks::{TaskCounts, TaskQueue};
@@ -20,6 +22,7 @@ use crate::vars::Slot;
 pub use config::{BackgroundConfig, ReadyWhen};
 use handle::HandleEnd;
 use life::{Event, Lifecycle};
+pub use native::{Native, NativeCode, NativeRun, PublishRefused, Publisher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -284,9 +287,7 @@ impl Background {
         // Under the lock, so that a second caller starts no more, and does not wait for a thread that could not be
         // started.
         while state.live < self.config.num.max(1) {
-            let spawned = self.thread_group.spawn(|number, activity| {
-                Box::new(BackgroundWork::new(self.clone(), own_scope.clone(), number, activity))
-            });
+            let spawned = self.spawn(own_scope);
             match spawned {
                 Ok(()) => {
                     if state.live == 0 {
@@ -311,6 +312,17 @@ impl Background {
         }
         state.is_short = false;
         Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> std::io::Result<()> {
+        let work = |number, activity| BackgroundWork::new(self.clone(), own_scope.clone(), number, activity);
+        let Some(code) = self.config.native.clone() else {
+            return self.thread_group.spawn(|number, activity| Box::new(work(number, activity)));
+        };
+        self.thread_group.spawn_without_php(|number, activity, interrupt, limits| {
+            let work = work(number, activity);
+            Box::new(move || native_loop::run(work, &code, limits, &interrupt))
+        })
     }
 
     /// Lets the script end and start again on every thread, at once and without counting a failure: every handle
@@ -468,7 +480,11 @@ impl Background {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { name: &self.name, file: &self.config.file, scope: &self.scope }
+        Subject { name: &self.name, file: &self.config.file, scope: &self.scope, readied_by: self.readied_by() }
+    }
+
+    fn readied_by(&self) -> ReadiedBy {
+        if self.config.native.is_some() { ReadiedBy::Rust } else { ReadiedBy::SET_VARS }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {

@@ -193,6 +193,16 @@ impl BackgroundWork {
         tracing::info!(worker = name, scope, thread = self.number, run = self.run, "background worker ready");
     }
 
+    /// The number of the current run.
+    pub(super) fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// A duplicate of the run's handle for code that is no script: to ask for it makes nothing ready.
+    pub(super) fn own_handle(&self) -> io::Result<OwnedFd> {
+        self.handle.as_ref().ok_or_else(|| io::Error::other("no script runs"))?.try_clone()
+    }
+
     /// The thread leaves its loop.
     fn leave(&mut self) {
         // A thread that never ran was not counted; it is dropped while the worker's lock is held.
@@ -315,6 +325,7 @@ impl Work for BackgroundWork {
             lasted: self.started.elapsed(),
             ready_for: up_at.map(|at| at.elapsed()),
             failures_max: worker.config.failures_max,
+            readied_by: worker.readied_by(),
         };
         let follows = end.decide(ended, &mut self.failures, &mut self.pause);
         self.note(&follows);

@@ -8,7 +8,7 @@ mod config;
 mod work;
 
 use super::counters::{HttpCounters, HttpCounts};
-use super::messages::{self, LastFailure};
+use super::messages::{self, LastFailure, ReadiedBy};
 use crate::exchange::JobSender;
 use crate::limits::{BOOT_SAID_EVERY_SECONDS, QUEUE_JOBS_MIN, QUEUE_JOBS_PER_THREAD};
 use crate::php::{Scope, ScriptError, ThreadOptions};
@@ -224,7 +224,7 @@ impl HttpWorker {
                 "worker \"{}\" ({}) cannot be started: {}",
                 self.config.name,
                 self.config.file.display(),
-                messages::boot_failed_of_http(*attempts, last)
+                messages::failed(*attempts, last, ReadiedBy::HANDLE_REQUEST)
             )),
             _ => Ok(()),
         }

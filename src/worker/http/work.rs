@@ -6,7 +6,7 @@ use crate::php::{Ended, Mode, Next, Run, Work};
 use crate::php::{LineLog, log_php};
 use crate::threads::{Activity, Taken};
 use crate::worker::environment::{boot_vars, request_vars, script_path};
-use crate::worker::messages::LastFailure;
+use crate::worker::messages::{LastFailure, ReadiedBy};
 use crate::worker::run_end::{Asked, Follows, Kind, RunEnd, exit_status};
 use crate::worker::supervise::Failures;
 use crossbeam_channel::{Receiver, TryRecvError, select_biased};
@@ -204,6 +204,7 @@ impl Work for HttpWork {
             lasted: self.started.elapsed(),
             ready_for: self.serving_at.map(|at| at.elapsed()),
             failures_max: worker.config.failures_max,
+            readied_by: ReadiedBy::HANDLE_REQUEST,
         };
         let follows = end.decide(ended, &mut self.failures, &mut self.pause);
         match &follows {
