@@ -41,6 +41,10 @@ serve: build ## Serve the live-config demo on PORT (8080)
 example-axum: php ## Build and run the axum server with PHP in it, on PORT (8080)
 	$(WITH_PHP) cargo run -p igor-axum -- 127.0.0.1:$(PORT)
 
+.PHONY: cluster
+cluster: build ## Run a Redis and three instances that share a worker, on PORT (8080) and the two after it
+	exec examples/cluster/run.sh $(TARGET)/release/igor $(PORT)
+
 .PHONY: test
 test: php test-packages lint unit phpt phpt-extension ## Format check, lints, unit, integration and .phpt tests
 

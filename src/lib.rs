@@ -12,6 +12,8 @@
 mod assemble;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod cli;
+#[cfg(all(feature = "php", feature = "http"))]
+mod cluster;
 pub mod config;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod embed;

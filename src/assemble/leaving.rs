@@ -1,6 +1,7 @@
 //! Ends groups of threads: those that a reload has replaced, or all of them.
 
-use crate::limits::IDLE_END_SECONDS_MAX;
+use crate::cluster::Cluster;
+use crate::limits::{CLUSTER_LEAVE_MS_MAX, IDLE_END_SECONDS_MAX};
 use crate::threads::{self, Stuck};
 use crate::worker::background::Background;
 use crate::worker::classic::Classic;
@@ -17,6 +18,8 @@ pub(crate) struct Leaving {
     pub(super) http: Vec<Arc<HttpWorker>>,
     /// The background workers that end.
     pub(super) background: Vec<Arc<Background>>,
+    /// The cluster, if the server stops: the leases are given back when no script is left.
+    pub(super) cluster: Option<Arc<Cluster>>,
 }
 
 impl Leaving {
@@ -53,7 +56,11 @@ impl Leaving {
         let http = self.http.iter().map(|worker| worker.thread_group());
         let background = self.background.iter().map(|worker| worker.thread_group());
         let thread_groups: Vec<_> = classic.chain(http).chain(background).collect();
-        threads::leave(&thread_groups, grace, kill)
+        let stuck = threads::leave(&thread_groups, grace, kill);
+        if let Some(cluster) = &self.cluster {
+            cluster.leave(Duration::from_millis(CLUSTER_LEAVE_MS_MAX));
+        }
+        stuck
     }
 }
 

@@ -5,6 +5,7 @@
 //! carries out restarts of opcache.
 
 mod addresses;
+mod cluster;
 pub(crate) mod encryption;
 mod leaving;
 pub(crate) mod logging;
@@ -15,6 +16,7 @@ mod redirects;
 pub(crate) mod sites;
 mod threads;
 
+pub(crate) use cluster::set_cluster;
 pub(crate) use leaving::Leaving;
 pub(crate) use plan::{declared_scopes, declared_stores, engine_options, thread_options};
 pub(crate) use threads::Threads;

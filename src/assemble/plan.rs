@@ -133,6 +133,7 @@ pub(super) fn declarations(workers: &[WorkerConfig]) -> ScopeConfig {
 
 fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
     BackgroundConfig {
+        cluster: worker.cluster,
         native: None,
         file: worker.file.clone(),
         resolved: worker.resolved.clone(),

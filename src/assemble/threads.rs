@@ -1,11 +1,13 @@
 //! All PHP threads of a configuration: starts them, keeps the unchanged ones in a reload, ends the others.
 
 use super::Live;
+use super::cluster::set_cluster;
 use super::leaving::Leaving;
 use super::plan::{
     classic_threads, declarations, declared_scopes, declared_stores, http_declaration, http_workers, match_patterns,
     sees_global, thread_options,
 };
+use crate::cluster::Cluster;
 use crate::config::{Config, PathPattern, PhpServer, ScopeLabel};
 use crate::http::queue::RequestQueue;
 use crate::php::{Scope, ThreadOptions};
@@ -41,6 +43,7 @@ pub(crate) struct Threads {
     waits: Arc<Waits>,
     /// Set when the server stops, so that no script starts a worker any more.
     stopping: Arc<AtomicBool>,
+    cluster: Arc<Cluster>,
     /// The HTTP workers of this configuration, of earlier ones, and of one that is about to replace it.
     all_http: Arc<AllHttp>,
 }
@@ -88,6 +91,7 @@ impl Threads {
         self.classic.start()?;
         let started = self.background.values().try_for_each(|declared| declared.start_eager());
         started.map_err(|failure| io::Error::other(failure.message))?;
+        set_cluster(&self.cluster, config, &self.background)?;
         self.start_http(config, None)
     }
 
@@ -115,6 +119,7 @@ impl Threads {
         let kept = Some(&**old).filter(|old| same_wait && old.options.same_as(&shared.options));
         let mut threads = Self::without_http(config, kept, background, shared);
         threads.all_http = old.all_http.clone();
+        threads.cluster = old.cluster.clone();
         let is_new = !Arc::ptr_eq(&threads.classic, &old.classic);
         let started = if is_new { threads.classic.start() } else { Ok(()) };
         match started.and_then(|()| threads.start_http(config, kept.map(|kept| (kept, old_config)))) {
@@ -141,8 +146,8 @@ impl Threads {
                 (classic, RequestQueue::new(sender, config.global.frankenphp.max_wait_time))
             }
         };
-        let (http, all_http) = (Vec::new(), Arc::default());
-        Self { classic, classic_queue, http, background, global, options, waits, stopping, all_http }
+        let (http, all_http, cluster) = (Vec::new(), Arc::default(), Arc::default());
+        Self { classic, classic_queue, http, background, global, options, waits, stopping, cluster, all_http }
     }
 
     /// Adds the HTTP workers, and starts those that are not in `kept`.
@@ -214,6 +219,9 @@ impl Threads {
                 retire(&declared.clear(), &mut leaving);
             }
         }
+        if let Err(error) = set_cluster(&self.cluster, config, &self.background) {
+            tracing::error!("the workers of the cluster are not changed: {error}");
+        }
         leaving
     }
 
@@ -246,7 +254,7 @@ impl Threads {
         let classic = (!Arc::ptr_eq(&self.classic, &other.classic)).then(|| other.classic.clone());
         let here = |group: &&HttpGroup| self.http.iter().any(|own| Arc::ptr_eq(&own.worker, &group.worker));
         let http = other.http.iter().filter(|group| !here(group)).map(|group| group.worker.clone()).collect();
-        Leaving { classic, http, background: Vec::new() }
+        Leaving { classic, http, background: Vec::new(), cluster: None }
     }
 
     /// The stores that all scripts see.
@@ -329,6 +337,7 @@ impl Threads {
     /// Asks all background workers to stop; no new one starts.
     pub(crate) fn stop_background(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.cluster.stop();
         for declared in self.background.values() {
             declared.stop();
         }
@@ -346,6 +355,7 @@ impl Threads {
             classic: Some(self.classic.clone()),
             http: self.http.iter().map(|group| group.worker.clone()).collect(),
             background: self.background.values().flat_map(|declared| declared.workers()).collect(),
+            cluster: Some(self.cluster.clone()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::arguments::WorkersArguments;
 use super::output::print;
 use super::remote::{self, Question, Remote};
-use crate::server::admin::view::{BackgroundView, ErrorView, HttpView, TaskView, Workers};
+use crate::server::admin::view::{BackgroundView, ClusterWorkerView, ErrorView, HttpView, TaskView, Workers};
 use http::Method;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -84,6 +84,26 @@ fn background_row(worker: &BackgroundView) -> Vec<String> {
     ]
 }
 
+/// Who leads, how far the snapshot is, and what is wrong with the engine.
+fn cluster_note(cluster: &ClusterWorkerView) -> String {
+    let who = match &cluster.leader {
+        _ if cluster.leads => "this instance leads".to_owned(),
+        Some(leader) => format!("{leader} leads"),
+        None => "no leader is known".to_owned(),
+    };
+    let at = match (cluster.epoch, cluster.behind) {
+        (0, _) => "nothing has arrived".to_owned(),
+        (epoch, 0) => format!("the snapshot is {epoch}.{}", cluster.number),
+        (epoch, behind) => format!("the snapshot is {epoch}.{}, {behind} behind", cluster.number),
+    };
+    let silent = match (&cluster.error, cluster.silent_seconds) {
+        (Some(error), Some(seconds)) => format!("; the engine has not answered for {seconds} s: {error}"),
+        (Some(error), None) => format!("; the engine has never answered: {error}"),
+        (None, _) => String::new(),
+    };
+    format!("cluster: {who}, {at}{silent}")
+}
+
 /// The notes that do not fit into a row: the script, the last error, and the waiting threads.
 fn background_notes(worker: &BackgroundView) -> Vec<String> {
     let mut notes = vec![format!("file: {}", worker.file.display())];
@@ -103,6 +123,7 @@ fn background_notes(worker: &BackgroundView) -> Vec<String> {
     if worker.state == "given up" {
         notes.push("given up: frankenphp_ensure_background_worker() or `igor restart` starts it again".to_owned());
     }
+    notes.extend(worker.cluster.as_ref().map(cluster_note));
     let tasks = &worker.tasks;
     if *tasks != TaskView::default() {
         notes.push(format!(

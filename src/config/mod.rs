@@ -11,6 +11,7 @@ mod apache;
 mod assemble;
 mod basic_auth;
 mod calendar;
+mod cluster;
 mod context;
 mod diagnostic;
 mod directives;
@@ -32,6 +33,7 @@ mod quick;
 mod request;
 mod response_matcher;
 mod roots;
+mod secret;
 mod settings;
 mod syntax;
 mod table;
@@ -53,6 +55,7 @@ use std::sync::{Arc, OnceLock};
 pub use apache::apache_warnings;
 pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
 pub use calendar::common_log_time;
+pub use cluster::{ClusterSettings, EngineSettings};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use format::format;
@@ -76,10 +79,10 @@ pub use proxy::{FastcgiSettings, HealthCheck, LoadPolicy, ProxySettings, Upstrea
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};
+pub use secret::Password;
 pub use settings::{
     Admin, FrankenPhp, Global, LogDuration, LogFilter, LogFilterOp, LogFormat, LogLevel, LogOutput, LogRoll,
-    LogSettings, LogStyle, LogTime, LogValueOp, MaxThreads, Password, Protocols, StoreSettings, Timeouts, VarsMode,
-    VarsSettings,
+    LogSettings, LogStyle, LogTime, LogValueOp, MaxThreads, Protocols, StoreSettings, Timeouts, VarsMode, VarsSettings,
 };
 pub use table::DirectiveDoc;
 pub use text::{Piece, Text};

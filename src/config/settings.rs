@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::cluster::ClusterSettings;
 use super::diagnostic::Position;
 use super::limits;
 use super::listener::{Bind, parse_port};
 use super::proxies::TrustedProxies;
+use super::secret::Password;
 use super::tls::HttpsSettings;
 use super::workers::{ScopeLabel, WorkerConfig};
 
@@ -114,6 +116,8 @@ pub struct FrankenPhp {
     pub stores: Vec<StoreSettings>,
     /// `apcu`: the store behind the functions of the extension apcu.
     pub apcu: Option<String>,
+    /// `cluster`: the engine by which instances share workers. `None`: this instance is alone.
+    pub cluster: Option<ClusterSettings>,
 }
 
 /// A store (the `store` block): a map that the scripts of a scope, or of all scopes, share.
@@ -133,16 +137,6 @@ pub struct StoreSettings {
     pub password: Option<Password>,
     /// Where the block starts.
     pub position: Position,
-}
-
-/// A secret that no log and no message shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(pub String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password")
-    }
 }
 
 /// The upper bound of the number of PHP threads.

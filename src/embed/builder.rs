@@ -48,6 +48,13 @@ pub struct Builder {
     workers: Vec<(String, Declare)>,
 }
 
+impl Mounted {
+    /// Declares more than a configuration can: background workers in Rust.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Builder {
     /// The configuration.
     pub fn config(mut self, config: Config) -> Self {
@@ -61,8 +68,8 @@ impl Builder {
         self
     }
 
-    /// The same, from the text of a Caddyfile. Relative paths in it start at the folder of `path`, which need not exist
-    /// itself. Placeholders as `{$NAME}` get the variables of the environment.
+    /// The same, from the text of a Caddyfile. Relative paths in it start from the working directory, and, if nothing is
+    /// there, from the folder of `path`, which need not exist itself. Placeholders as `{$NAME}` get the variables of the environment.
     pub fn text(mut self, text: &str, path: impl AsRef<Path>) -> Self {
         self.config = Some(config::parse(text, path.as_ref(), &|name| std::env::var(name).ok()));
         self

@@ -2,7 +2,6 @@
 //! requests to them. The program itself has listeners, signals, reloads, an admin interface and a watcher, if it wants
 //! them.
 
-use super::builder::Builder;
 use super::vars::{Vars, VarsError};
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
@@ -70,11 +69,6 @@ impl Mounted {
     /// # Errors The reason. Everything started is stopped again; a thread that cannot be stopped is logged.
     pub fn start(config: Config) -> Result<Self, ServeError> {
         Self::start_with(config, ScopeConfig::default())
-    }
-
-    /// Declares more than a configuration can: background workers in Rust.
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     /// Starts PHP with these workers beside those of the configuration.

@@ -1,9 +1,10 @@
 //! The background workers of a configuration beside one script, without a server: those of `igor-php`, and those of a PHP
 //! program that has loaded the module.
 
-use crate::assemble::declared_scopes;
+use crate::assemble::{declared_scopes, set_cluster};
+use crate::cluster::Cluster;
 use crate::config::{Config, ScopeLabel, Site};
-use crate::limits::KILL_SECONDS_MAX;
+use crate::limits::{CLUSTER_LEAVE_MS_MAX, KILL_SECONDS_MAX};
 use crate::php::{Cutoff, Failure, Scope, SendRefused, ThreadOptions, Wait};
 use crate::tasks::Task;
 use crate::threads;
@@ -22,6 +23,7 @@ pub(super) struct Workers {
     /// What the script sees.
     own: Arc<ScopeWorkers>,
     stopping: Arc<AtomicBool>,
+    cluster: Cluster,
     grace_period: Duration,
 }
 
@@ -37,12 +39,17 @@ impl Workers {
         let first_block = config.sites.iter().flat_map(Site::php_servers).next();
         let own = declared[first_block.map_or(&config.global.scope, |block| &block.scope)].clone();
         let global = declared[&config.global.scope].clone();
-        let workers = Self { declared, global, own, stopping, grace_period: config.global.grace_period };
+        let grace_period = config.global.grace_period;
+        let workers = Self { declared, global, own, stopping, cluster: Cluster::default(), grace_period };
         for declared in workers.declared.values() {
             if let Err(failure) = declared.start_eager() {
                 workers.stop();
                 return Err(failure.message);
             }
+        }
+        if let Err(error) = set_cluster(&workers.cluster, config, &workers.declared) {
+            workers.stop();
+            return Err(format!("starting the cluster: {error}"));
         }
         Ok(workers)
     }
@@ -55,6 +62,7 @@ impl Workers {
     /// Ends the workers within the grace period. `false`: a thread cannot be stopped.
     pub(super) fn stop(&self) -> bool {
         self.stopping.store(true, Ordering::Release);
+        self.cluster.stop();
         for declared in self.declared.values() {
             declared.stop();
         }
@@ -62,6 +70,7 @@ impl Workers {
         let thread_groups: Vec<_> = background.iter().map(|worker| worker.thread_group()).collect();
         let stuck =
             threads::leave(&thread_groups, Instant::now() + self.grace_period, Duration::from_secs(KILL_SECONDS_MAX));
+        self.cluster.leave(Duration::from_millis(CLUSTER_LEAVE_MS_MAX));
         for stuck in &stuck {
             let place = stuck.place.as_deref().unwrap_or("an unknown place");
             eprintln!(

@@ -161,6 +161,27 @@ pub const VARS_THREAD_BUDGET_BYTES_DEFAULT: usize = 16 * MIB;
 /// The default of the bytes of replaced versions that all threads together may keep alive.
 pub const VARS_PROCESS_BUDGET_BYTES_DEFAULT: usize = 256 * MIB;
 
+/// The default of `prefix` in the `cluster` block.
+pub const CLUSTER_PREFIX_DEFAULT: &str = "igor";
+
+/// The longest `prefix`: it is part of every key.
+pub const CLUSTER_PREFIX_BYTES_MAX: usize = 64;
+
+/// The default of `lease`: longer than most pauses of a network, and of a machine that is moved.
+pub const CLUSTER_LEASE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The shortest lease: it is renewed three times in it.
+pub const CLUSTER_LEASE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest lease: after the leader has died, so long nothing is published.
+pub const CLUSTER_LEASE_MAX: Duration = Duration::from_secs(3600);
+
+/// The default of `max_bytes` in the `cluster` block: every instance receives every publish.
+pub const CLUSTER_BYTES_DEFAULT: usize = 16 * MIB;
+
+/// The largest `max_bytes` there: half of what Redis takes as one value.
+pub const CLUSTER_BYTES_MAX: usize = 256 * MIB;
+
 /// The largest size of any setting in bytes: 1 TiB, beyond the memory of the machines this runs on.
 pub const SIZE_BYTES_MAX: u64 = 1 << 40;
 

@@ -495,3 +495,19 @@ pub const PASSWORDS_KNOWN_MAX: usize = 10_000;
 
 /// The most entries in the list of a directory: a longer page is useless.
 pub const LISTED_FILES_MAX: usize = 10_000;
+
+/// The longest call of the engine of a cluster: a leader that waits longer could not renew a short lease again.
+pub const CLUSTER_CALL_MS_MAX: u64 = 1_000;
+
+/// The pause between two looks at the engine of a cluster; a third of the lease, if that is shorter. A takeover takes at
+/// most the lease and one such pause.
+pub const CLUSTER_LOOK_MS_MAX: u64 = 1_000;
+
+/// The pause before a lost subscription to the engine of a cluster is made again: until then the looks find what is new.
+pub const CLUSTER_RETRY_MS: u64 = 500;
+
+/// How long an instance on which the script of a cluster worker has failed too often lets the others try.
+pub const CLUSTER_ABSTAIN_SECONDS: u64 = 60;
+
+/// How long a stop waits until the leases of the cluster are given back; without that they expire.
+pub const CLUSTER_LEAVE_MS_MAX: u64 = 1_000;

@@ -367,6 +367,9 @@ impl Context {
             Ok(snapshot) => {
                 #[cfg(feature = "faults")]
                 crate::faults::panic_at("publish copied");
+                if let Some(why) = self.work.refuses(snapshot.bytes()) {
+                    return self.fail(Failure::value(format!("frankenphp_set_vars(): {why}")));
+                }
                 let (version, replaced) = slot.publish(snapshot);
                 if let Some(replaced) = replaced {
                     crate::vars::retire(replaced.snapshot);

@@ -228,6 +228,11 @@ pub trait Work: Send {
         None
     }
 
+    /// Background worker: why a snapshot of this many bytes cannot be published.
+    fn refuses(&self, _bytes: usize) -> Option<String> {
+        None
+    }
+
     /// Background worker: something was published under this version, or (`None`) published again unchanged.
     fn published(&mut self, _version: Option<u64>) {}
 

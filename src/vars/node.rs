@@ -1,4 +1,4 @@
-//! A value that Rust makes, and the snapshot of it. What PHP reads from it cannot be told from what PHP has published.
+//! A value that Rust makes, and the snapshot of it. PHP reads it as it reads what PHP has published.
 
 use super::layout::*;
 use super::plan::Limits;

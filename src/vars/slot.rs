@@ -128,7 +128,11 @@ impl Slot {
     /// Publishes a snapshot and returns its version. Returns the replaced one; the caller drops it where that delays no
     /// request.
     pub fn publish(&self, snapshot: Snapshot) -> (u64, Option<Published>) {
-        let snapshot = Arc::new(snapshot);
+        self.publish_shared(Arc::new(snapshot))
+    }
+
+    /// The same for a snapshot that is in another slot too.
+    pub fn publish_shared(&self, snapshot: Arc<Snapshot>) -> (u64, Option<Published>) {
         let mut current = self.locked();
         let version = self.version.load(Ordering::Relaxed) + 1;
         let replaced = current.newest.replace((Published { version, snapshot }, Instant::now()));

@@ -93,8 +93,10 @@ impl Snapshot {
 
     /// A newer version has replaced it: from now on it only lives while it is pinned.
     pub(super) fn note_replaced(&self) {
-        self.replaced.store(true, Ordering::Relaxed);
-        stats::replaced(self.bytes);
+        // In two slots, it is replaced twice.
+        if !self.replaced.swap(true, Ordering::Relaxed) {
+            stats::replaced(self.bytes);
+        }
     }
 
     /// The address range of the arena, for `verify`.

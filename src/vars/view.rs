@@ -98,7 +98,7 @@ impl<'a> ArrayView<'a> {
         })
     }
 
-    /// Tells it from other arrays of the same snapshot: an array that is in several places has one address.
+    /// Distinguishes the arrays of a snapshot: an array that is in several places has one address.
     pub(super) fn address(&self) -> usize {
         self.array as usize
     }

@@ -158,6 +158,27 @@ pub(super) fn nothing_published(subject: Subject<'_>, runs: bool) -> Failure {
     Failure::runtime(format!("{subject} has published nothing: {hint}"))
 }
 
+/// A worker of the cluster, of which nothing has arrived.
+pub(super) fn nothing_arrived(subject: Subject<'_>, waited: Duration, why: &str) -> Failure {
+    let Subject { name, file, scope, .. } = subject;
+    let seconds = seconds(waited);
+    Failure::runtime(format!(
+        "background worker \"{name}\" ({}) in scope \"{scope}\" was not ready after {seconds}: no snapshot has arrived from the \
+         cluster: {why}",
+        file.display()
+    ))
+}
+
+/// The same without a wait.
+pub(super) fn nothing_in_cluster(subject: Subject<'_>, why: &str) -> Failure {
+    let Subject { name, file, scope, .. } = subject;
+    Failure::runtime(format!(
+        "background worker \"{name}\" ({}) in scope \"{scope}\" has published nothing: no snapshot has arrived from the cluster: \
+         {why}; wait for it with frankenphp_ensure_background_worker()",
+        file.display()
+    ))
+}
+
 /// A system that cannot start threads.
 pub(super) fn no_thread(name: &str, error: &std::io::Error) -> Failure {
     Failure::runtime(format!("background worker \"{name}\" cannot be started: the system has no thread left: {error}"))

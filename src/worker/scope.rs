@@ -179,6 +179,11 @@ impl ScopeWorkers {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The worker of this name, if it exists now.
+    pub fn worker(&self, name: &[u8]) -> Option<Arc<Background>> {
+        self.find(name)
+    }
+
     /// By the name that a script has passed, which need not be text.
     fn find(&self, name: &[u8]) -> Option<Arc<Background>> {
         self.read().workers.get(name).cloned()

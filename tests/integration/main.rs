@@ -16,7 +16,6 @@ mod claims;
 mod classic;
 mod cli;
 mod consistency;
-mod embedding;
 mod encode;
 mod engine;
 mod environment;

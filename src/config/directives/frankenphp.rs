@@ -7,6 +7,7 @@ use super::super::settings::{FrankenPhp, MaxThreads};
 use super::super::syntax::Node;
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
+use super::cluster::cluster;
 use super::store::store;
 use super::vars::vars;
 use super::worker::{WorkerDraft, WorkerScope, worker};
@@ -17,6 +18,7 @@ pub(super) struct FrankenPhpDraft {
     settings: FrankenPhp,
     num_threads_position: Option<Position>,
     apcu_position: Option<Position>,
+    has_cluster: bool,
     workers: Vec<WorkerDraft>,
 }
 
@@ -88,6 +90,16 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             apply: |draft, node, context| store(&mut draft.settings.stores, node, context),
         },
         Directive {
+            name: "cluster",
+            usage: "cluster { … }",
+            doc: "Lets background workers run on one of several instances, for all of them.",
+            times: Times::Once,
+            apply: |draft, node, context| {
+                draft.settings.cluster = cluster(node, context);
+                draft.has_cluster = true;
+            },
+        },
+        Directive {
             name: "apcu",
             usage: "apcu STORE",
             doc: "Which store is behind the functions `apcu_*`, when the extension apcu is not loaded.",
@@ -122,7 +134,9 @@ pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
     context.count_args(node, node.args(), 0, 0);
     let mut draft = FrankenPhpDraft::default();
     FRANKENPHP.apply(&mut draft, node.children(), context);
-    let FrankenPhpDraft { mut settings, num_threads_position, apcu_position, workers } = draft;
+    let FrankenPhpDraft { mut settings, num_threads_position, apcu_position, has_cluster, workers } = draft;
+    context.cluster_bytes = has_cluster
+        .then(|| settings.cluster.as_ref().map_or(limits::CLUSTER_BYTES_DEFAULT, |cluster| cluster.max_bytes));
     if let (Some(num), Some(MaxThreads::Count(max)), Some(position)) =
         (settings.num_threads, settings.max_threads, &num_threads_position)
         && num > max

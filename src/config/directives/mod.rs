@@ -4,6 +4,7 @@ mod answers;
 mod basic_auth;
 mod bind;
 mod changes;
+mod cluster;
 mod document_root;
 mod draft;
 mod encode;
@@ -49,6 +50,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());
     docs.extend(store::STORE.docs());
+    docs.extend(cluster::CLUSTER.docs());
     docs.extend(worker::WORKER.docs());
     docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());

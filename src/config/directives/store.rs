@@ -3,7 +3,8 @@
 use super::super::context::Context;
 use super::super::diagnostic::Position;
 use super::super::limits;
-use super::super::settings::{Admin, Password, StoreSettings};
+use super::super::secret::Password;
+use super::super::settings::{Admin, StoreSettings};
 use super::super::syntax::Node;
 use super::super::table::{Directive, Table, Times};
 use super::super::values;

@@ -31,6 +31,7 @@ pub(crate) struct WorkerDraft {
     match_: Vec<PathPattern>,
     match_position: Option<Position>,
     ready: Option<(ReadyWhen, Position)>,
+    cluster: Option<Position>,
 }
 
 /// The settings that a worker takes from the enclosing block.
@@ -153,6 +154,16 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
             },
         },
         Directive {
+            name: "cluster",
+            usage: "cluster",
+            doc: "Runs the background worker on one instance of the cluster; all of them read what it publishes.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                worker.cluster = Some(node.position.clone());
+                context.args(node, 0, 0);
+            },
+        },
+        Directive {
             name: "ready",
             usage: "ready publish|handle|start",
             doc: "When a background worker counts as ready: when it has published, has asked for its handle, or has started.",
@@ -209,6 +220,7 @@ impl WorkerDraft {
             match_: Vec::new(),
             match_position: None,
             ready: None,
+            cluster: None,
         }
     }
 
@@ -220,6 +232,7 @@ impl WorkerDraft {
             context.error_with_hint(position, message, "remove `ready`, or add `background`");
         }
         self.check_numbers(context);
+        self.check_cluster(context);
         let file = script(self.file.as_ref()?, scope, context)?;
         let kind = if self.background { WorkerKind::Background } else { WorkerKind::Http { match_: self.match_ } };
         let env = merged(scope.env, self.env);
@@ -233,12 +246,35 @@ impl WorkerDraft {
             num: self.num.map(|(num, _)| num),
             max_threads: self.max_threads.map(|(max, _)| max),
             max_consecutive_failures: self.max_consecutive_failures,
+            cluster: self.cluster.and(context.cluster_bytes),
             max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,
             ini: scope.ini.to_vec(),
             watch,
             position: self.position,
         })
+    }
+
+    fn check_cluster(&self, context: &mut Context<'_>) {
+        let Some(position) = &self.cluster else { return };
+        let (message, hint) = if !self.background {
+            (
+                "`cluster` on an HTTP worker: every instance answers its own requests",
+                "remove `cluster`, or add `background`",
+            )
+        } else if self.name.is_none() {
+            ("`cluster` on a catch-all: the instances know a worker by its name", "add `name NAME`")
+        } else if context.cluster_bytes.is_none() {
+            let hint = "add `cluster { engine redis redis://HOST:PORT }` to the global `frankenphp` block";
+            ("`cluster` on a worker, but no engine is declared", hint)
+        } else if let Some((ReadyWhen::Handle | ReadyWhen::Start, position)) = &self.ready {
+            let message = "a worker of the cluster is ready when its snapshot has arrived, on every instance";
+            context.error_with_hint(position, message, "remove `ready`");
+            return;
+        } else {
+            return;
+        };
+        context.error_with_hint(position, message, hint);
     }
 
     fn check_match(&self, scope: &WorkerScope<'_>, context: &mut Context<'_>) {

@@ -48,7 +48,7 @@ impl Serialize for EnumCase<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for EnumCase<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for EnumCase<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_struct(ENUM_CASE, &ENUM_CASE_FIELDS, de::CaseVisitor)
     }

@@ -1,8 +1,8 @@
 //! Builds the views of the admin interface from the running threads.
 
 use super::view::{
-    AppView, BackgroundCounts, BackgroundView, ErrorView, HttpView, RestartCounts, StoreView, TaskView, ThreadView,
-    Threads, WaiterView, WorkerConfigView, Workers,
+    AppView, BackgroundCounts, BackgroundView, ClusterWorkerView, ErrorView, HttpView, RestartCounts, StoreView,
+    TaskView, ThreadView, Threads, WaiterView, WorkerConfigView, Workers,
 };
 use crate::assemble;
 use crate::config::{Config, ScopeLabel, WorkerConfig};
@@ -11,7 +11,7 @@ use crate::store::Store;
 use crate::tasks::TaskCounts;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::vars::SlotCounters;
-use crate::worker::background::Background;
+use crate::worker::background::{Background, ClusterView};
 use crate::worker::http::HttpWorker;
 use crate::worker::{Restarts, Waiter, WorkerCounters};
 use std::sync::Arc;
@@ -90,6 +90,23 @@ fn background_view(worker: &Background) -> BackgroundView {
         waiters: status.waiters.into_iter().map(waiter_view).collect(),
         counts: background_counts(status.runs, &status.counters, slot.counters()),
         tasks: task_view(&status.tasks),
+        cluster: worker.cluster().map(|cluster| cluster_view(cluster.view())),
+    }
+}
+
+fn cluster_view(view: ClusterView) -> ClusterWorkerView {
+    let ClusterView { leads, leader, position, behind, silent, error, errors, elections, refused } = view;
+    ClusterWorkerView {
+        leads,
+        leader,
+        epoch: position.epoch,
+        number: position.number,
+        behind,
+        silent_seconds: silent.map(|silent| silent.as_secs()),
+        error,
+        errors,
+        elections,
+        refused,
     }
 }
 

@@ -185,6 +185,34 @@ pub struct BackgroundView {
     pub counts: BackgroundCounts,
     /// The tasks that were sent to it.
     pub tasks: TaskView,
+    /// Its cluster; `null`: it belongs to none.
+    #[serde(default)]
+    pub cluster: Option<ClusterWorkerView>,
+}
+
+/// A background worker that runs on one instance of a cluster at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterWorkerView {
+    /// Whether this instance runs it.
+    pub leads: bool,
+    /// The instance that does; `null`: not known, or none does.
+    pub leader: Option<String>,
+    /// The leader that has published the snapshot, counted from 1; 0: none has arrived.
+    pub epoch: u64,
+    /// The publishes of that leader so far.
+    pub number: u64,
+    /// Publishes of this instance that the engine has not accepted yet.
+    pub behind: u64,
+    /// How many seconds ago the engine has last answered; `null`: it never has.
+    pub silent_seconds: Option<u64>,
+    /// Why it does not answer now.
+    pub error: Option<String>,
+    /// Calls of the engine that failed.
+    pub errors: u64,
+    /// How often this instance has become the leader.
+    pub elections: u64,
+    /// Publishes that the engine has refused, because another instance leads.
+    pub refused: u64,
 }
 
 /// The tasks of a background worker.

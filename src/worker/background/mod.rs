@@ -5,6 +5,7 @@
 //! never held across a call into the engine. It is held while threads are spawned, so the values that are made for a
 //! thread must not take it before that thread runs.
 
+mod cluster;
 mod config;
 mod handle;
 mod life;
@@ -19,6 +20,8 @@ use crate::php::{Failure, Phase, Scope, ScriptError, ThreadOptions, Wait};
 use crate::tasks::{TaskCounts, TaskQueue};
 use crate::threads::{Identity, ThreadGroup};
 use crate::vars::Slot;
+use cluster::Term;
+pub use cluster::{ClusterState, ClusterView, Position};
 pub use config::{BackgroundConfig, ReadyWhen};
 use handle::HandleEnd;
 use life::{Event, Lifecycle};
@@ -27,7 +30,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
-use work::BackgroundWork;
 
 /// Shared by the workers of a process.
 #[derive(Clone)]
@@ -48,6 +50,8 @@ pub struct Background {
     config: BackgroundConfig,
     /// Where it publishes. A successor after a reload takes the slot over, so its readers see no gap.
     slot: Arc<Slot>,
+    /// Of a worker that belongs to a cluster.
+    term: Option<Arc<Term>>,
     /// The tasks that other scripts have sent to it; a successor takes them over.
     tasks: Arc<TaskQueue>,
     /// The graph of all workers that wait for each other.
@@ -147,7 +151,8 @@ impl Background {
     /// A worker that does not run yet.
     pub fn new(name: &str, scope: &str, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let tasks = TaskQueue::new(name, config.num.max(1), config.tasks_max);
-        let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()), tasks);
+        let term = config.cluster.map(|bytes_max| Arc::new(Term::new(name, bytes_max)));
+        let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()), tasks, term);
         Self::with(name, scope, config, shared, published, State::default(), None)
     }
 
@@ -169,8 +174,12 @@ impl Background {
             ..State::default()
         };
         drop(before);
+        let term = match (&predecessor.term, config.cluster) {
+            (Some(term), Some(bytes_max)) if term.takes(bytes_max) => Some(term.clone()),
+            (_, bytes_max) => bytes_max.map(|bytes_max| Arc::new(Term::new(name, bytes_max))),
+        };
         predecessor.tasks.redeclare(config.num.max(1), config.tasks_max);
-        let published = (slot.clone(), last_publish.clone(), predecessor.tasks.clone());
+        let published = (slot.clone(), last_publish.clone(), predecessor.tasks.clone(), term);
         Self::with(name, scope, config, shared, published, state, Some(&predecessor.thread_group))
     }
 
@@ -179,7 +188,7 @@ impl Background {
         scope: &str,
         config: BackgroundConfig,
         shared: &Shared,
-        (slot, last_publish, tasks): (Arc<Slot>, Arc<LastPublish>, Arc<TaskQueue>),
+        (slot, last_publish, tasks, term): (Arc<Slot>, Arc<LastPublish>, Arc<TaskQueue>, Option<Arc<Term>>),
         state: State,
         predecessor: Option<&ThreadGroup>,
     ) -> Arc<Self> {
@@ -194,6 +203,7 @@ impl Background {
             scope: scope.to_owned(),
             config,
             slot,
+            term,
             tasks,
             waits: shared.waits.clone(),
             server_stopping: shared.stopping.clone(),
@@ -280,6 +290,9 @@ impl Background {
         if state.life.is_stopping() || self.server_stopping.load(Ordering::Acquire) {
             return Err(self.stopped(&state));
         }
+        if !self.may_run() {
+            return Ok(());
+        }
         if state.live == 0 {
             state.attempts = 0;
             state.last_failure = None;
@@ -314,17 +327,6 @@ impl Background {
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> std::io::Result<()> {
-        let work = |number, activity| BackgroundWork::new(self.clone(), own_scope.clone(), number, activity);
-        let Some(code) = self.config.native.clone() else {
-            return self.thread_group.spawn(|number, activity| Box::new(work(number, activity)));
-        };
-        self.thread_group.spawn_without_php(|number, activity, interrupt, limits| {
-            let work = work(number, activity);
-            Box::new(move || native_loop::run(work, &code, limits, &interrupt))
-        })
-    }
-
     /// Lets the script end and start again on every thread, at once and without counting a failure: every handle
     /// reaches its end of file, every pause ends. Threads that were given up are started again; a worker that does not
     /// run stays so. Returns whether it runs. The caller interrupts scripts that do not end, see
@@ -351,8 +353,13 @@ impl Background {
         Ok(runs)
     }
 
+    /// Whether it was given up, and not started again.
+    pub fn is_given_up(&self) -> bool {
+        self.locked().life.is_given_up()
+    }
+
     /// Whether it has a thread.
-    pub(super) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         self.locked().live > 0
     }
 
@@ -407,6 +414,10 @@ impl Background {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let timed_out = || {
+                if let Some(term) = self.term.as_ref().filter(|_| state.last_failure.is_none()) {
+                    let waited = started.elapsed().max(wait.timeout);
+                    return Err(messages::nothing_arrived(self.subject(), waited, &term.state.why_empty()));
+                }
                 let (attempts, last) = (state.attempts, state.last_failure.as_ref());
                 let waited = started.elapsed().max(wait.timeout);
                 Err(messages::timed_out(self.subject(), waited, attempts, last))
@@ -441,7 +452,7 @@ impl Background {
                 return Some(Err(messages::boot_failed(self.subject(), state.attempts, last)));
             }
         }
-        (phase == Phase::Callback && state.live == 0)
+        (phase == Phase::Callback && state.live == 0 && self.may_run())
             .then(|| Err(self.given_up(state).unwrap_or_else(|| messages::not_running(self.subject()))))
     }
 
@@ -476,7 +487,11 @@ impl Background {
     /// Why a reader gets nothing: it is given up, it has not published yet, or it does not run.
     pub(super) fn nothing_published(&self) -> Failure {
         let state = self.locked();
-        self.given_up(&state).unwrap_or_else(|| messages::nothing_published(self.subject(), state.live > 0))
+        let why = || match &self.term {
+            Some(term) => messages::nothing_in_cluster(self.subject(), &term.state.why_empty()),
+            None => messages::nothing_published(self.subject(), state.live > 0),
+        };
+        self.given_up(&state).unwrap_or_else(why)
     }
 
     fn subject(&self) -> Subject<'_> {

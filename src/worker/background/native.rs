@@ -95,7 +95,7 @@ pub struct Publisher {
     slot: Arc<Slot>,
     limits: Limits,
     events: Sender<Event>,
-    /// Whether the run goes on. Held while the slot is changed, so that a run that has ended publishes nothing.
+    /// Whether the run continues. Held while the slot is changed, so that a run that has ended publishes nothing.
     goes_on: Arc<Mutex<bool>>,
 }
 

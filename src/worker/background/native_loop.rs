@@ -1,14 +1,30 @@
 //! The thread of a worker without a script. It does for each run what a PHP thread does for a script: the same pauses,
 //! counts and records.
 
+use super::Background;
 use super::native::{Event, Native, NativeRun, Publisher};
 use super::work::BackgroundWork;
 use crate::exchange::Cancellation;
-use crate::php::{Ended, Interrupt, Next, ScriptError, Work};
+use crate::php::{Ended, Interrupt, Next, Scope, ScriptError, Work};
 use crate::vars::Limits;
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
+
+impl Background {
+    /// Starts one thread: with PHP for a script, without it for code.
+    pub(super) fn spawn(self: &Arc<Self>, own_scope: &Arc<dyn Scope>) -> io::Result<()> {
+        let work = |number, activity| BackgroundWork::new(self.clone(), own_scope.clone(), number, activity);
+        let Some(code) = self.config.native.clone() else {
+            return self.thread_group.spawn(|number, activity| Box::new(work(number, activity)));
+        };
+        self.thread_group.spawn_without_php(|number, activity, interrupt, limits| {
+            let work = work(number, activity);
+            Box::new(move || run(work, &code, limits, &interrupt))
+        })
+    }
+}
 
 /// The loop of the thread.
 pub(super) fn run(mut work: BackgroundWork, code: &Native, limits: Limits, interrupt: &Interrupt) {

@@ -45,6 +45,8 @@ pub(super) struct BackgroundWork {
     is_ready: bool,
     /// The script's end of the run's handle; each call of the script gets a duplicate.
     handle: Option<OwnedFd>,
+    /// Where this run publishes: the slot that all read, or for a worker of the cluster that of its term.
+    publishes_to: Arc<Slot>,
     /// What the script prints goes to the log, line by line.
     output: LineLog,
     /// Whether the worker counts this thread as alive.
@@ -64,7 +66,9 @@ enum Standing {
 
 impl BackgroundWork {
     pub(super) fn new(worker: Arc<Background>, scope: Arc<dyn Scope>, number: usize, activity: Arc<Activity>) -> Self {
+        let publishes_to = worker.slot.clone();
         Self {
+            publishes_to,
             worker,
             scope,
             number,
@@ -92,7 +96,7 @@ impl BackgroundWork {
         let until = Instant::now() + self.pause;
         let mut state = self.worker.locked();
         loop {
-            if state.life.is_stopping() {
+            if state.life.is_stopping() || !self.worker.may_run() {
                 return false;
             }
             if state.restarts > self.restarts {
@@ -139,7 +143,7 @@ impl BackgroundWork {
             if up_at.is_some() {
                 state.note_down();
             }
-            if state.life.is_stopping() {
+            if state.life.is_stopping() || !self.worker.may_run() {
                 return Ok(None);
             }
             // Counted also when it cannot begin, so that the log separates its failure from those of other runs.
@@ -151,6 +155,7 @@ impl BackgroundWork {
             state.handles.push((self.number, end));
             handle
         };
+        self.publishes_to = self.worker.publishes_to();
         self.activity.running(self.run);
         self.handle = Some(handle);
         let worker = self.worker.clone();
@@ -338,12 +343,20 @@ impl Work for BackgroundWork {
     }
 
     fn slot(&self) -> Option<&Arc<Slot>> {
-        Some(&self.worker.slot)
+        Some(&self.publishes_to)
+    }
+
+    fn refuses(&self, bytes: usize) -> Option<String> {
+        self.worker.term.as_ref().and_then(|term| term.refuses(bytes))
     }
 
     fn published(&mut self, _version: Option<u64>) {
         self.worker.last_publish.note();
-        self.note_ready();
+        match self.worker.term.is_some() {
+            // Ready when the engine has accepted it.
+            true => self.note_up(),
+            false => self.note_ready(),
+        }
     }
 
     fn listen(&mut self) -> io::Result<()> {

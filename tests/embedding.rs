@@ -1,5 +1,5 @@
 //! PHP in a Rust program: what the library promises. A process has only one engine, so each test starts the test program
-//! once more, as `engine.rs` does.
+//! once more.
 
 use igor_php::embed::{EnumCase, Mounted, RustWorker, VarsError, WorkerFailure};
 use serde::{Deserialize, Serialize};
@@ -23,13 +23,13 @@ fn in_process(name: &str, body: fn()) {
         return body();
     }
     let mut command = Command::new(std::env::current_exe().expect("the test program has a path"));
-    command.args(["--exact", "--nocapture", &format!("embedding::{name}")]).env(IS_PROCESS, "1");
+    command.args(["--exact", "--nocapture", name]).env(IS_PROCESS, "1");
     let output = command.output().expect("the test program can be started");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{:?}\n{text}", output.status);
 }
 
-/// A folder with these files. `site` is the Caddyfile's part for the workers.
+/// A folder with these files.
 fn files(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     for (name, text) in files {
@@ -39,7 +39,11 @@ fn files(files: &[(&str, &str)]) -> TempDir {
 }
 
 const CADDYFILE: &str = "{\n frankenphp {\n num_threads 2\n worker values.php {\n background\n name values\n num 1\n }\n }\n}\n\
-                         :80 {\n php_server {\n root .\n }\n}\n";
+                         :80 {\n php_server {\n root ROOT\n }\n}\n";
+
+fn caddyfile(folder: &TempDir) -> String {
+    CADDYFILE.replace("ROOT", &folder.path().display().to_string())
+}
 
 /// A worker's script that publishes once and then waits for its end.
 fn publishing(array: &str) -> String {
@@ -53,7 +57,7 @@ fn wait<F: Future>(runtime: &Runtime, future: F) -> F::Output {
 /// Answers a request for this path by PHP.
 fn get(runtime: &Runtime, php: &Mounted, path: &str) -> String {
     let body = http_body_util::Empty::<bytes::Bytes>::new();
-    let request = http::Request::get(format!("http://any{path}")).body(body).expect("a request");
+    let request = http::Request::get(path).header("host", "any").body(body).expect("a request");
     wait(runtime, async {
         let response = php.service().oneshot(request).await.expect("it never fails");
         let body = http_body_util::BodyExt::collect(response.into_body()).await.expect("a whole body");
@@ -87,7 +91,7 @@ for ($i = 0; $i < 3000; $i++) {
     $values[] = ['value' => $value, 'json' => json_encode($value, JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR)];
     $float = unpack('d', pack('q', mt_rand(PHP_INT_MIN >> 2, PHP_INT_MAX >> 2) * 4 + mt_rand(0, 3)))[1];
     $floats[] = ['value' => $float, 'text' => var_export($float, true)];
-    $bytes = random_bytes(mt_rand(0, 12));
+    $bytes = random_bytes(mt_rand(1, 12));
     $strings[] = ['value' => $bytes, 'hex' => bin2hex($bytes)];
 }
 $handle = frankenphp_get_worker_handle();
@@ -140,7 +144,8 @@ fn rust_reads_every_value_as_php_writes_it() {
         println!("seed {seed}");
         let script = format!("<?php\n{}", RANDOM_VALUES.replace("SEED", &seed.to_string()));
         let folder = files(&[("values.php", &script)]);
-        let php = Mounted::builder().text(CADDYFILE, folder.path().join("Caddyfile")).start().expect("PHP starts");
+        let php =
+            Mounted::builder().text(&caddyfile(&folder), folder.path().join("Caddyfile")).start().expect("PHP starts");
         let runtime = Runtime::new().expect("a runtime");
         let mut vars = php.vars("values").expect("it is declared");
         assert_eq!(wait(&runtime, vars.changed()), Ok(1));
@@ -177,7 +182,8 @@ fn what_rust_cannot_read() {
             publishing("['db' => ['ports' => [1, 'two']], 'suit' => Suit::Hearts, 'none' => null, 7 => 'seven']")
                 .replace("<?php", "<?php\nenum Suit: string { case Hearts = 'h'; case Spades = 's'; }");
         let folder = files(&[("values.php", &script)]);
-        let php = Mounted::builder().text(CADDYFILE, folder.path().join("Caddyfile")).start().expect("PHP starts");
+        let php =
+            Mounted::builder().text(&caddyfile(&folder), folder.path().join("Caddyfile")).start().expect("PHP starts");
         let runtime = Runtime::new().expect("a runtime");
         let mut vars = php.vars("values").expect("it is declared");
         wait(&runtime, vars.changed()).expect("it publishes");
@@ -272,7 +278,7 @@ fn background_workers_in_rust() {
         let folder = files(&[("values.php", &publishing("[]")), ("index.php", PAGE)]);
         let runtime = Runtime::new().expect("a runtime");
         let php = Mounted::builder()
-            .text(CADDYFILE, folder.path().join("Caddyfile"))
+            .text(&caddyfile(&folder), folder.path().join("Caddyfile"))
             .runtime(runtime.handle().clone())
             .background("rates", rates)
             .background("broken", |_worker| async { panic!("boom") })
@@ -302,7 +308,7 @@ fn background_workers_in_rust() {
         assert_eq!(get(&runtime, &php, "/?worker=deaf"), "array (\n  0 => 'deaf',\n)");
         php.stop().expect("PHP stops, and the deaf worker with it");
         let duplicate = Mounted::builder()
-            .text(CADDYFILE, folder.path().join("Caddyfile"))
+            .text(&caddyfile(&folder), folder.path().join("Caddyfile"))
             .runtime(runtime.handle().clone())
             .background("values", rates);
         let error = duplicate.start().expect_err("two have the name").to_string();

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# run.sh IGOR [PORT]: a Redis and three instances of Igor, at PORT, PORT + 1 and PORT + 2 of this machine. Ctrl-C ends them.
+set -euo pipefail
+(($# >= 1)) || { echo "usage: run.sh IGOR [PORT]" >&2; exit 2; }
+igor=$(realpath "$1")
+port=${2:-8080}
+cd "$(dirname "$0")"
+command -v redis-server >/dev/null || { echo "install redis-server first" >&2; exit 1; }
+
+folder=$(mktemp -d)
+started=()
+stop() {
+    for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
+    wait
+    rm -r "$folder"
+}
+trap stop EXIT
+trap 'exit 0' INT TERM
+
+engine=$((port + 10))
+redis-server --port "$engine" --bind 127.0.0.1 --save '' --appendonly yes --dir "$folder" >/dev/null &
+started+=($!)
+for number in 0 1 2; do
+    PORT=$((port + number)) ADMIN=$((port + 20 + number)) ENGINE=127.0.0.1:$engine "$igor" run --config Caddyfile &
+    started+=($!)
+    echo "process $!: http://127.0.0.1:$((port + number))/, igor workers --address localhost:$((port + 20 + number))"
+done
+echo "kill -9 the process that leads, and watch the other pages"
+wait

@@ -1,0 +1,109 @@
+//! The workers of a configuration that belong to its cluster.
+
+use crate::cluster::{Cluster, Member};
+use crate::config::{Config, ScopeLabel};
+use crate::limits::KILL_SECONDS_MAX;
+use crate::php::Scope;
+use crate::threads::{self, Runs};
+use crate::vars::{Slot, Snapshot};
+use crate::worker::ScopeWorkers;
+use crate::worker::background::{Background, ClusterState};
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Lets the cluster run exactly the workers that `config` declares for it.
+///
+/// # Errors The system has no thread left.
+pub(crate) fn set_cluster(
+    cluster: &Cluster,
+    config: &Config,
+    scopes: &HashMap<ScopeLabel, Arc<ScopeWorkers>>,
+) -> io::Result<()> {
+    let mut members: Vec<Arc<dyn Member>> = Vec::new();
+    for scope in config.scopes() {
+        let Some(declared) = scopes.get(scope.label) else { continue };
+        for worker in scope.workers.iter().filter(|worker| worker.cluster.is_some()) {
+            let name = worker.name.clone().unwrap_or_default();
+            let key = format!("{}/{name}", scope.label);
+            let grace = config.global.grace_period;
+            members.push(Arc::new(OfScope { declared: declared.clone(), name, key, grace }));
+        }
+    }
+    cluster.set(config.global.frankenphp.cluster.as_ref(), members)
+}
+
+/// A worker by its name: a reload may replace the worker itself.
+struct OfScope {
+    declared: Arc<ScopeWorkers>,
+    name: String,
+    key: String,
+    grace: Duration,
+}
+
+impl OfScope {
+    fn worker(&self) -> Option<Arc<Background>> {
+        self.declared.worker(self.name.as_bytes())
+    }
+
+    fn view(&self) -> Arc<dyn Scope> {
+        self.declared.view()
+    }
+}
+
+impl Member for OfScope {
+    fn key(&self) -> String {
+        self.key.clone()
+    }
+
+    fn state(&self) -> Arc<ClusterState> {
+        self.worker().and_then(|worker| worker.cluster().cloned()).unwrap_or_default()
+    }
+
+    fn lead(&self) -> Option<Arc<Slot>> {
+        match self.worker()?.lead(&self.view()) {
+            Ok(source) => source,
+            Err(failure) => {
+                tracing::error!(worker = self.key, "{}", failure.message);
+                None
+            }
+        }
+    }
+
+    fn follow(&self) {
+        let Some(worker) = self.worker() else { return };
+        let mut runs = Runs::default();
+        worker.thread_group().runs(&mut runs);
+        if !worker.follow() {
+            return;
+        }
+        let grace = Instant::now() + self.grace;
+        let end = move || {
+            for stuck in threads::end_runs(runs, grace, Duration::from_secs(KILL_SECONDS_MAX)) {
+                tracing::error!(
+                    thread = stuck.thread,
+                    place = stuck.place,
+                    "a script of the cluster could not be ended"
+                );
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("cluster-end".into()).spawn(end) {
+            tracing::error!(worker = self.key, "a script that does not end by itself is not interrupted: {error}");
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.worker().is_some_and(|worker| worker.is_live())
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.worker().is_some_and(|worker| worker.is_given_up())
+    }
+
+    fn arrived(&self, snapshot: Arc<Snapshot>) {
+        if let Some(worker) = self.worker() {
+            worker.arrived(snapshot);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! One worker of the cluster on one instance: leads or follows, ships what the own script publishes, and takes what the
+//! engine has accepted.
+
+use super::Member;
+use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
+use crate::config::ClusterSettings;
+use crate::limits::{CLUSTER_ABSTAIN_SECONDS, CLUSTER_LOOK_MS_MAX};
+use crate::vars::{ArrayNode, Limits, Published, Slot, Snapshot, decode, encode};
+use crate::worker::background::{ClusterState, Position};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often a stopping task checks whether the script has ended.
+const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(20);
+
+/// The time in which this instance leads.
+struct Term {
+    epoch: u64,
+    /// The publishes that were offered to the engine. One without an answer may have been accepted, so no two have the
+    /// same number.
+    offered: u64,
+    /// Where the script publishes.
+    source: Arc<Slot>,
+    /// The newest version of the source that was shipped.
+    shipped: u64,
+}
+
+struct Task<E> {
+    engine: E,
+    member: Arc<dyn Member>,
+    state: Arc<ClusterState>,
+    lease: Duration,
+    max_bytes: usize,
+    known: Position,
+    /// The highest epoch that was seen.
+    epoch: u64,
+    term: Option<Term>,
+    /// What the script of the last term published, and the engine did not answer to. `known` is from before that.
+    unshipped: Option<(Position, Published)>,
+    /// Until when the lease holds at least, by the clock of this instance.
+    holds_until: Instant,
+    /// No candidate before that, because the script has failed here.
+    abstains_until: Instant,
+}
+
+/// Runs until `stopped` says so, or its sender is gone.
+pub(super) async fn run<E: Engine>(
+    engine: E,
+    member: Arc<dyn Member>,
+    settings: ClusterSettings,
+    mut stopped: watch::Receiver<bool>,
+    _held: watch::Receiver<()>,
+) {
+    let now = Instant::now();
+    let mut task = Task {
+        engine,
+        state: member.state(),
+        member,
+        lease: settings.lease,
+        max_bytes: settings.max_bytes,
+        known: Position::default(),
+        epoch: 0,
+        term: None,
+        unshipped: None,
+        holds_until: now,
+        abstains_until: now,
+    };
+    let mut look = tokio::time::interval((settings.lease / 3).min(Duration::from_millis(CLUSTER_LOOK_MS_MAX)));
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let wants = task.term.as_ref().map(|term| term.source.changed(term.shipped));
+        let result = tokio::select! {
+            biased;
+            () = stop(&mut stopped) => break,
+            _ = look.tick() => task.look().await,
+            _ = async { match wants { Some(wants) => wants.await, None => std::future::pending().await } } => task.ship().await,
+            () = task.engine.news() => task.read().await,
+        };
+        task.note(result);
+    }
+    task.leave().await;
+}
+
+/// Returns when the task should end: it is asked to, or its cluster is gone.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+impl<E: Engine> Task<E> {
+    fn note(&mut self, result: Result<(), EngineError>) {
+        let worker = self.member.key();
+        match result {
+            Ok(()) if self.state.answered() => tracing::info!(worker, "the cluster's engine is usable again"),
+            Ok(()) => {}
+            Err(error) if self.state.failed(&error.0) => {
+                tracing::warn!(worker, "the cluster's engine is not usable, the newest snapshot stays: {error}");
+            }
+            Err(_) => {}
+        }
+        if self.term.is_some() && Instant::now() >= self.holds_until {
+            self.step_down("its lease could not be renewed in time");
+        }
+    }
+
+    /// Renews the lease, or tries to take it; then reads, in case that news were lost.
+    async fn look(&mut self) -> Result<(), EngineError> {
+        self.step_down_if_expired();
+        if self.member.is_given_up() && self.term.is_some() {
+            self.step_down("its script has failed too often in a row on this instance");
+            self.abstains_until = Instant::now() + Duration::from_secs(CLUSTER_ABSTAIN_SECONDS);
+            self.engine.release().await?;
+        }
+        if Instant::now() >= self.abstains_until {
+            self.campaign().await?;
+        }
+        self.read().await
+    }
+
+    /// A process that was stopped for a while finds its lease expired before it does anything else.
+    fn step_down_if_expired(&mut self) {
+        if self.term.is_some() && Instant::now() >= self.holds_until {
+            self.step_down("its lease expired before it was renewed");
+        }
+    }
+
+    async fn campaign(&mut self) -> Result<(), EngineError> {
+        let asked = Instant::now();
+        match self.engine.lead(self.epoch).await? {
+            Lead::Own(epoch) => {
+                self.holds_until = asked + self.lease;
+                if self.term.as_ref().is_some_and(|term| term.epoch == epoch) {
+                    return Ok(());
+                }
+                self.step_down("its lease has expired meanwhile");
+                self.epoch = self.epoch.max(epoch);
+                self.begin(epoch).await
+            }
+            Lead::Other(leader) => {
+                self.step_down("another instance leads");
+                self.state.follows(&leader);
+                Ok(())
+            }
+        }
+    }
+
+    /// This instance has become the leader.
+    async fn begin(&mut self, epoch: u64) -> Result<(), EngineError> {
+        // First what others have published, so that nothing older than that is offered.
+        self.read().await?;
+        let Some(source) = self.member.lead() else { return Ok(()) };
+        self.state.led(instance_name());
+        tracing::info!(worker = self.member.key(), epoch, "this instance leads the cluster worker");
+        self.term = Some(Term { epoch, offered: 0, source, shipped: 0 });
+        match self.unshipped.take() {
+            // No one has published since: it is the newest.
+            Some((before, published)) if before == self.known => self.offer(&published.snapshot).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn step_down(&mut self, why: &str) {
+        let Some(term) = self.term.take() else { return };
+        tracing::warn!(
+            worker = self.member.key(),
+            epoch = term.epoch,
+            "this instance leads the cluster worker no more: {why}"
+        );
+        if let Some(published) = term.source.current().filter(|published| published.version > term.shipped) {
+            self.unshipped = Some((self.known, published));
+        }
+        self.state.lost();
+        self.member.follow();
+    }
+
+    /// Offers what the own script has published.
+    async fn ship(&mut self) -> Result<(), EngineError> {
+        self.step_down_if_expired();
+        let Some(term) = &self.term else { return Ok(()) };
+        let Some(published) = term.source.current() else { return Ok(()) };
+        self.state.behind(published.version - term.shipped);
+        let result = self.offer(&published.snapshot).await;
+        match (&result, &mut self.term) {
+            (Ok(()), Some(term)) => {
+                term.shipped = published.version;
+                self.state.behind(0);
+            }
+            // Not at once again.
+            (Err(_), _) => tokio::time::sleep(LOOK_FOR_END_EVERY).await,
+            (Ok(()), None) => {}
+        }
+        result
+    }
+
+    async fn offer(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), EngineError> {
+        let Some(term) = &mut self.term else { return Ok(()) };
+        term.offered += 1;
+        let position = Position { epoch: term.epoch, number: term.offered };
+        let bytes = encode(snapshot);
+        match self.engine.publish(position, &bytes).await? {
+            Fate::Accepted => self.take(position, snapshot.clone()),
+            Fate::Lost => {
+                self.state.refused();
+                self.step_down("another instance leads, and the engine has refused a publish");
+                self.unshipped = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), EngineError> {
+        let Some((position, bytes)) = self.engine.read(self.known).await? else { return Ok(()) };
+        self.epoch = self.epoch.max(position.epoch);
+        if position <= self.known {
+            return Ok(());
+        }
+        match decode(&bytes).map_err(|error| error.to_string()).and_then(|array| self.snapshot(&array)) {
+            Ok(snapshot) => self.take(position, Arc::new(snapshot)),
+            Err(error) => return Err(EngineError(format!("the snapshot {position} cannot be read: {error}"))),
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self, array: &ArrayNode) -> Result<Snapshot, String> {
+        let limits = Limits { bytes: self.max_bytes.saturating_mul(8), ..Limits::default() };
+        array.snapshot(limits).map_err(|refusal| refusal.to_string())
+    }
+
+    /// The engine has accepted a snapshot.
+    fn take(&mut self, position: Position, snapshot: Arc<Snapshot>) {
+        self.known = position;
+        self.state.at(position);
+        self.member.arrived(snapshot);
+    }
+
+    /// Releases the lease when the script has ended. Until then it is renewed, so that no other instance starts.
+    async fn leave(&mut self) {
+        let led = self.term.is_some();
+        self.member.follow();
+        let mut renewed = Instant::now();
+        while led && self.member.is_live() {
+            tokio::time::sleep(LOOK_FOR_END_EVERY).await;
+            if renewed.elapsed() > self.lease / 3 {
+                renewed = Instant::now();
+                let _ = self.engine.lead(self.epoch).await;
+            }
+        }
+        self.state.lost();
+        if led && self.engine.release().await.is_err() {
+            tracing::info!(worker = self.member.key(), "the lease could not be given back; it expires by itself");
+        }
+    }
+}
