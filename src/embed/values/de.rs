@@ -119,7 +119,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     ) -> Result<V::Value, Mismatch> {
         match self.0 {
             View::Case { class, name: case } if name == ENUM_CASE => visitor.visit_map(CaseFields::of(class, case)?),
-            View::Array(array) if !(array.is_list() && !array.is_empty()) => visitor.visit_map(Elements::of(array)),
+            View::Array(array) if !array.is_list() || array.is_empty() => visitor.visit_map(Elements::of(array)),
             _ => self.deserialize_any(visitor),
         }
     }
