@@ -191,7 +191,7 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 fuzz: php ## Random configurations for the parser, the formatter and the walk through routes, for FUZZ_SECONDS (600)
 	$(WITH_PHP) end=$$(($$(date +%s) + $(or $(FUZZ_SECONDS),600))); \
 		while [ "$$(date +%s)" -lt "$$end" ]; do \
-			PROPTEST_CASES=$(or $(CASES),5000) cargo test --quiet --lib -- config::tests::properties http::tests::walk || exit 1; \
+			FUZZ_KEEPS=1 PROPTEST_CASES=$(or $(CASES),5000) cargo test --quiet --lib -- config::tests::properties http::tests::walk || exit 1; \
 		done
 
 .PHONY: licences

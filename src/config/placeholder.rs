@@ -142,6 +142,7 @@ const FACTS: &[(&str, &str, Fact)] = &[
     ("http.request.uri.query", "query", Fact::Query),
     ("http.request.uri.query_escaped", "%query", Fact::QueryEscaped),
     ("http.request.uri.prefixed_query", "?query", Fact::PrefixedQuery),
+    ("http.request.uri.prefixed_query", "prefixed_query", Fact::PrefixedQuery),
     ("http.request.orig_uri.path", "orig_path", Fact::OrigPath),
     ("http.request.orig_uri.path.dir", "orig_dir", Fact::OrigDir),
     ("http.request.orig_uri.path.file", "orig_file", Fact::OrigFile),

@@ -70,6 +70,9 @@ const NAMES_LISTED_MAX: usize = 16;
 /// Longer words are not compared with names: that takes time, and none would be similar.
 const COMPARED_BYTES_MAX: usize = 1024;
 
+/// A name from this length on may have two wrong, missing or swapped letters to be taken for the known one, others one.
+const LONG_NAME_BYTES: usize = 8;
+
 /// The least similarity (Jaro-Winkler, 0 to 1) at which a name is suggested.
 const SIMILARITY_MIN: f64 = 0.8;
 
@@ -80,7 +83,23 @@ impl<T> Table<T> {
         for node in nodes {
             if !self.apply_known(settings, node, &mut seen, context) {
                 self.report_unknown(node, &[], context);
+                self.apply_misspelled(settings, node, context);
             }
+        }
+    }
+
+    /// Reads the block of an unknown directive as that of the one it is most likely meant to be, so that one run shows
+    /// its mistakes too. After an error the settings are not used.
+    pub(crate) fn apply_misspelled(&self, settings: &mut T, node: &Node, context: &mut Context<'_>) {
+        let Some(word) = node.words.first().filter(|word| word.text.len() <= COMPARED_BYTES_MAX) else { return };
+        let meant = |name: &&str| {
+            let wrong_max = if name.len() < LONG_NAME_BYTES { 1 } else { 2 };
+            name.len() > 3 && strsim::osa_distance(name, &word.text) <= wrong_max
+        };
+        if let (Some(_), Some(name)) = (&node.block, self.names().find(meant)) {
+            let mut renamed = node.clone();
+            name.clone_into(&mut renamed.words[0].text);
+            self.apply_known(settings, &renamed, &mut Seen::default(), context);
         }
     }
 

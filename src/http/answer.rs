@@ -21,7 +21,7 @@ use super::encode::Encoding;
 use super::failure::Failure;
 use super::header_rules::HeaderChanges;
 use super::interim::InterimSlot;
-use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https};
+use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https, retry_later};
 use super::request::{RequestState, absolute_root};
 use super::request_body::{self, BodyFailure};
 use super::routing::{self, Disk, Target};
@@ -79,6 +79,8 @@ pub(super) struct Run<'s, B> {
     pub(super) body_read_max: Option<Duration>,
     /// Why there is no whole body, if that is the failure.
     body_failure: Option<BodyFailure>,
+    /// Whether the queue of the script had no place.
+    pub(super) is_refused: bool,
 }
 
 impl<'s, B> Run<'s, B> {
@@ -96,6 +98,7 @@ impl<'s, B> Run<'s, B> {
             body_bytes_max,
             body_read_max,
             body_failure,
+            is_refused: false,
         }
     }
 }
@@ -143,6 +146,9 @@ impl<'s> RequestContext<'s> {
         if let Some(challenge) = run.challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if run.is_refused && response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            retry_later(&mut response);
+        }
         if let Some(encoding) = run.encoding {
             response = encoding.apply(response);
         }
@@ -179,7 +185,8 @@ impl<'s> RequestContext<'s> {
                 return response;
             }
         }
-        run.body_failure.as_ref().map_or_else(|| plain(failure.status, ""), BodyFailure::response)
+        let text = if run.is_refused { failure.message.as_str() } else { "" };
+        run.body_failure.as_ref().map_or_else(|| plain(failure.status, text), BodyFailure::response)
     }
 
     /// Takes the request from handler to handler until one answers.

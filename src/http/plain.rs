@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, Version, header, request};
 use super::authority::requested_uri;
 use super::body::ResponseBody;
 use super::paths;
+use crate::limits;
 
 /// A response with a short text.
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<ResponseBody> {
@@ -105,4 +106,9 @@ pub(super) fn aborted() -> Response<ResponseBody> {
 /// The response, or the error that makes the server close the connection.
 pub(super) fn unless_aborted(response: Response<ResponseBody>) -> Result<Response<ResponseBody>, AbortError> {
     if response.extensions().get::<Aborted>().is_some() { Err(AbortError) } else { Ok(response) }
+}
+
+/// Asks the client to wait a moment before it tries again.
+pub(super) fn retry_later(response: &mut Response<ResponseBody>) {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
 }

@@ -94,6 +94,11 @@ impl<'r> RequestState<'r> {
         self.original.take()
     }
 
+    /// Path and query as the client sent them, if they were changed, for a request that may be used again.
+    pub(super) fn changed_uri(&self) -> Option<Uri> {
+        self.original.as_deref().map(|original| original.1.clone())
+    }
+
     /// The normalized path that the client sent, if it was changed.
     pub(super) fn sent_path(&self) -> Option<Vec<u8>> {
         paths::normalize(self.original.as_deref()?.1.path()).ok()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request};
+use http::{Response, StatusCode, request};
 use http_body::Body;
 
 use super::access_log::HandledBy;
@@ -12,15 +12,15 @@ use super::answer::{Outcome, RequestContext, Run, announced_length};
 use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::exchange::{HttpExchange, Opened};
+use super::failure::Failure;
 use super::interim::InterimSender;
 use super::pace::Pace;
-use super::plain::plain;
+use super::plain::{plain, retry_later};
 use super::queue::{Refusal, RequestQueue};
 use super::request::RequestState;
 use super::request_body::{self, BodySlot, RequestBody};
 use super::routing::Script;
 use super::settings::PhpRoute;
-use crate::limits;
 
 impl<'s> RequestContext<'s> {
     /// Runs a script that a web server in front has named.
@@ -83,9 +83,13 @@ impl<'s> RequestContext<'s> {
         };
         let own_env = php.settings.env_of_request.iter();
         let own_env = own_env.map(|(name, text)| (name.clone(), text.render(&run.request))).collect();
-        let original_uri = run.request.take_original().map(|original| original.1);
-        // An `intercept` passes the request to other routes.
-        let parts = if run.intercepts.is_empty() { run.request.take_parts() } else { run.request.parts.clone() };
+        // An `intercept` passes the request to other routes, and so does `handle_errors` if the queue is full.
+        let has_error_routes = !self.site.error_routes.is_empty();
+        let (original_uri, parts) = if run.intercepts.is_empty() && !has_error_routes {
+            (run.request.take_original().map(|original| original.1), run.request.take_parts())
+        } else {
+            (run.request.changed_uri(), run.request.parts.clone())
+        };
         let open = || {
             let request = CgiRequest {
                 body_length,
@@ -102,10 +106,14 @@ impl<'s> RequestContext<'s> {
             let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);
             (exchange, reply, move || discard(body))
         };
-        Outcome::Answered(match queue.run(open, self.interim.map(|slot| &**slot)).await {
-            Ok(reply) => reply.map(ResponseBody::new),
-            Err(refusal) => refused(refusal),
-        })
+        match queue.run(open, self.interim.map(|slot| &**slot)).await {
+            Ok(reply) => Outcome::Answered(reply.map(ResponseBody::new)),
+            Err(_) if has_error_routes => {
+                run.is_refused = true;
+                Outcome::Failed(Failure { status: StatusCode::SERVICE_UNAVAILABLE, message: BUSY.to_owned() })
+            }
+            Err(refusal) => Outcome::Answered(refused(refusal)),
+        }
     }
 
     /// The queue of the script's worker, or of the classic threads; noted for the access log.
@@ -130,9 +138,11 @@ fn discard<B>(body: Option<Arc<BodySlot<B>>>) {
     }
 }
 
+const BUSY: &str = "the server is busy, try again soon";
+
 /// 503 with the time after which the client may try again.
 fn refused(_: Refusal) -> Response<ResponseBody> {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "the server is busy, try again soon\n");
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{BUSY}\n"));
+    retry_later(&mut response);
     response
 }

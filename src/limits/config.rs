@@ -42,6 +42,12 @@ pub const ROUTE_DEPTH_MAX: usize = 42;
 /// The most routes of a site after named routes were inserted: named routes that invoke others can double at each step.
 pub(crate) const ROUTES_MAX: usize = 100_000;
 
+/// Ports of one range of upstreams.
+pub(crate) const UPSTREAM_PORTS_MAX: usize = 1_000;
+
+/// Parts that `split` of an expression makes of a text: the last one is the rest. Texts come from clients.
+pub(crate) const EXPRESSION_PARTS_MAX: usize = 1_000;
+
 /// The largest `.htaccess` that is read: they hold a few lines.
 pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 

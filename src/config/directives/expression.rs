@@ -6,7 +6,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::values;
 
 /// The matchers that an expression can call as functions.
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 13] = [
     "path",
     "path_regexp",
     "method",
@@ -18,6 +18,7 @@ const FUNCTIONS: [&str; 12] = [
     "remote_ip",
     "client_ip",
     "vars",
+    "vars_regexp",
     "file",
 ];
 

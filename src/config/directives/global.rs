@@ -11,6 +11,7 @@ use super::https;
 use super::log::process_log;
 use super::order::change;
 use super::servers::servers;
+use super::tls::{KEY_TYPE, cert_issuer};
 
 const NO_DNS: &str = "remove it; igor proves names by HTTP and TLS, not by DNS";
 
@@ -128,6 +129,24 @@ pub(super) static GLOBAL: Table<Global> = Table {
             },
         },
         Directive {
+            name: "cert_issuer",
+            usage: "cert_issuer acme|internal [{ … }]",
+            doc: "The authority of sites that name none.",
+            times: Times::Last,
+            apply: |global, node, context| cert_issuer(&mut global.https, node, context),
+        },
+        Directive {
+            name: "fallback_sni",
+            usage: "fallback_sni NAME",
+            doc: "The name to assume for a client that names none with a certificate.",
+            times: Times::Last,
+            apply: |global, node, context| {
+                // A `default_sni` is assumed for these clients, too.
+                let name = context.one(node).map(|word| word.text.to_ascii_lowercase());
+                global.https.default_sni = global.https.default_sni.take().or(name);
+            },
+        },
+        Directive {
             name: "default_sni",
             usage: "default_sni NAME",
             doc: "The name that a client means which names none.",
@@ -177,6 +196,10 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("events", "igor announces no events to modules"),
         ("mercure", "each site has its own hub: `mercure { … }`"),
         ("metrics", "the admin interface always serves `/metrics`"),
+        ("key_type", KEY_TYPE),
+        ("preferred_chains", "the authority's first chain is used"),
+        ("renew_interval", "certificates are renewed in time"),
+        ("ocsp_interval", "igor staples no OCSP answers, which authorities no longer give"),
         ("ocsp_stapling", "igor staples no OCSP answers, which authorities no longer give"),
         ("shutdown_delay", "the `grace_period` begins at once"),
         ("skip_install_trust", "igor trusts nothing by itself; `igor trust` does it"),
@@ -185,19 +208,14 @@ pub(super) static GLOBAL: Table<Global> = Table {
     ],
     unsupported: &[
         ("acme_dns", NO_DNS),
-        ("cert_issuer", "use `acme_ca`, or `issuer` in the `tls` of a site"),
         ("cert_lifetime", "remove it; the authority decides"),
         ("dns", NO_DNS),
         ("ech", "remove it; igor encrypts no client hello"),
-        ("fallback_sni", "use `default_sni`"),
         ("filesystem", "remove it; files are read from the disk"),
-        ("key_type", "remove it; keys are of the type P-256"),
         ("layer4", "remove it; igor serves HTTP only"),
         ("on_demand_tls", "remove it; name the hosts in the addresses of sites"),
         ("pki", "remove it; the internal authority has no settings"),
         ("rate_limit", super::routes::NO_RATES),
-        ("preferred_chains", "remove it; the authority's first chain is used"),
-        ("renew_interval", "remove it; certificates are renewed in time"),
     ],
 };
 

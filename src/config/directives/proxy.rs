@@ -1,9 +1,11 @@
 //! The directives `reverse_proxy` and `forward_auth`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::handlers::{HeaderOp, HeaderRule, ReverseProxy, Status};
+use super::super::limits;
 use super::super::proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress};
 use super::super::response_matcher::StatusPattern;
 use super::super::syntax::{Node, Token, excerpt};
@@ -30,8 +32,22 @@ impl ProxyDraft {
         &mut self.proxy.settings
     }
 
+    /// One upstream, or one for each port of `host:3000-3002`.
     fn add_upstream(&mut self, word: &Token, context: &mut Context<'_>) {
-        let (address, is_https) = match UpstreamAddress::parse(&word.text) {
+        match port_range(&word.text) {
+            None => self.add_one(&word.text, word, context),
+            Some((host, ports)) if ports.clone().count() <= limits::UPSTREAM_PORTS_MAX => {
+                ports.for_each(|port| self.add_one(&format!("{host}:{port}"), word, context));
+            }
+            Some(_) => {
+                let message = format!("`{}` has more than {} ports", excerpt(&word.text), limits::UPSTREAM_PORTS_MAX);
+                context.usage_error(&word.position, message);
+            }
+        }
+    }
+
+    fn add_one(&mut self, text: &str, word: &Token, context: &mut Context<'_>) {
+        let (address, is_https) = match UpstreamAddress::parse(text) {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let message = format!("the upstream `{}` {reason}", excerpt(&word.text));
@@ -45,6 +61,14 @@ impl ProxyDraft {
         self.https = Some(is_https);
         self.settings().upstreams.push(address);
     }
+}
+
+/// Host and ports of `host:3000-3002`; `None`: it is no range.
+fn port_range(text: &str) -> Option<(&str, RangeInclusive<u16>)> {
+    let (host, ports) = text.rsplit_once(':').filter(|_| !text.starts_with("unix/"))?;
+    let (first, last) = ports.split_once('-')?;
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (0 < first && first <= last).then(|| (host, first..=last))
 }
 
 macro_rules! setting {
@@ -377,6 +401,7 @@ pub(super) fn reverse_proxy(
     for child in node.children().iter().filter(|child| !child.name().starts_with('@')) {
         if !REVERSE_PROXY.apply_known(&mut draft, child, &mut seen, context) {
             REVERSE_PROXY.report_unknown(child, &[], context);
+            REVERSE_PROXY.apply_misspelled(&mut draft, child, context);
         }
     }
     finish(draft, node, context)

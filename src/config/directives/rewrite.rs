@@ -161,6 +161,8 @@ pub(super) fn handle_path(
     context: &mut Context<'_>,
     read_block: fn(&[Node], &NamedMatchers, Sorting, &mut Context<'_>) -> Vec<Route>,
 ) {
+    // Even if the path is refused, the block is read, so that one run shows its mistakes too.
+    let of_block = read_block(node.children(), &routes.named, Sorting::ByOrder, context);
     let Some([word]) = context.count_args(node, node.args(), 1, 1) else { return };
     if !word.text.starts_with('/') {
         context.usage_error(&word.position, "`handle_path` needs a path");
@@ -174,7 +176,7 @@ pub(super) fn handle_path(
         handler: Handler::Change(Change::Uri(UriChange::StripPrefix(Text::literal(prefix)))),
         position: node.position.clone(),
     }];
-    inner.extend(read_block(node.children(), &routes.named, Sorting::ByOrder, context));
+    inner.extend(of_block);
     let matcher = Matcher::paths(vec![pattern]);
     routes.push_exclusive(Exclusive::Handle, matcher, Handler::Subroute(inner), node, context);
 }

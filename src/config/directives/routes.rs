@@ -286,6 +286,7 @@ pub(super) fn read_block(
             context.usage = outer;
         } else if !ROUTES.apply_known(&mut draft, node, &mut seen, context) {
             report_foreign(node, context);
+            ROUTES.apply_misspelled(&mut draft, node, context);
         }
     }
     draft.finish(sorting)

@@ -96,6 +96,7 @@ pub(crate) fn apply_site(
         if !known {
             let others: Vec<&str> = ROUTES.names().collect();
             SITE.report_unknown(node, &others, context);
+            ROUTES.apply_misspelled(&mut routes, node, context);
         }
     }
     if directives().next().is_none() {

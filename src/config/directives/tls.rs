@@ -6,10 +6,12 @@ use super::super::context::Context;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::tls::{
-    AcmeSettings, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount, TlsSettings, TlsVersion,
-    TlsVersionMax,
+    AcmeSettings, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount, HttpsSettings, TlsSettings,
+    TlsVersion, TlsVersionMax,
 };
 use super::https;
+
+pub(super) const KEY_TYPE: &str = "keys are of the type P-256";
 
 /// A `tls` directive while it is read.
 #[derive(Default)]
@@ -99,7 +101,7 @@ pub(super) static TLS: Table<TlsDraft> = Table {
         },
     ],
     ignored: &[
-        ("key_type", "keys are of the type P-256"),
+        ("key_type", KEY_TYPE),
         ("renewal_window_ratio", "certificates are renewed in time"),
         ("insecure_secrets_log", "igor writes no secrets"),
     ],
@@ -258,12 +260,11 @@ pub(super) static ISSUER: Table<AcmeSettings> = Table {
             },
         },
     ],
-    ignored: &[],
+    ignored: &[("preferred_chains", "the authority's first chain is used")],
     unsupported: &[
         ("alt_http_port", "remove it; authorities connect to port 80"),
         ("alt_tlsalpn_port", "remove it; authorities connect to port 443"),
         ("dns", "remove it; igor proves names by HTTP and TLS, not by DNS"),
-        ("preferred_chains", "remove it; the authority's first chain is used"),
         ("profile", "remove it"),
         ("test_dir", "remove it"),
         ("timeout", "remove it"),
@@ -282,8 +283,19 @@ fn issuer(draft: &mut TlsDraft, node: &Node, context: &mut Context<'_>) {
             ISSUER.apply(&mut acme, node.children(), context);
             draft.issuers.push(acme);
         }
-        _ => unknown(&args[0], "issuer", &["acme", "internal"], context),
+        _ => {
+            unknown(&args[0], "issuer", &["acme", "internal"], context);
+            ISSUER.apply(&mut AcmeSettings::default(), node.children(), context);
+        }
     }
+}
+
+/// The global `cert_issuer acme [DIRECTORY]|internal [{ … }]`.
+pub(super) fn cert_issuer(settings: &mut HttpsSettings, node: &Node, context: &mut Context<'_>) {
+    let mut draft = TlsDraft::default();
+    issuer(&mut draft, node, context);
+    settings.local_certs |= draft.internal;
+    settings.acme = draft.issuers.pop().unwrap_or_else(|| std::mem::take(&mut settings.acme));
 }
 
 /// A `client_auth` block while it is read.
@@ -356,7 +368,7 @@ pub(super) static CLIENT_AUTH: Table<ClientAuthDraft> = Table {
 };
 
 fn client_auth(node: &Node, context: &mut Context<'_>) -> Option<ClientAuth> {
-    context.count_args(node, node.args(), 0, 0)?;
+    context.count_args(node, node.args(), 0, 0);
     let mut draft = ClientAuthDraft::default();
     CLIENT_AUTH.apply(&mut draft, node.children(), context);
     if draft.trusted.is_empty() {

@@ -1,12 +1,13 @@
 //! The matcher `expression`: a subset of CEL, compiled when the configuration is read.
 //!
 //! It has strings, numbers, booleans, lists and maps; `&&`, `||`, `!`, `? :`, the comparisons, `in`, `+` of texts; the
-//! methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `lowerAscii` and `upperAscii`; placeholders; and the
+//! methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `split`, `lowerAscii` and `upperAscii`; placeholders; and the
 //! matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`). Crates for all of CEL are large. This
 //! subset covers what configurations use; anything beyond it is an error when the configuration is read.
 
 mod parse;
 
+use super::super::limits;
 use super::super::request::RequestView;
 use super::super::text::Text;
 use super::{Matcher, Pattern, Verdict};
@@ -63,6 +64,7 @@ enum Method {
     EndsWith,
     Contains,
     Size,
+    Split,
     LowerAscii,
     UpperAscii,
 }
@@ -195,6 +197,10 @@ impl Method {
             Self::Contains => Value::Boolean(text.contains(argument)),
             Self::LowerAscii => Value::Text(text.to_ascii_lowercase()),
             Self::UpperAscii => Value::Text(text.to_ascii_uppercase()),
+            Self::Split => {
+                let parts = text.splitn(limits::EXPRESSION_PARTS_MAX, argument);
+                Value::List(parts.map(|part| Value::Text(part.to_owned())).collect())
+            }
             Self::Size => {
                 let size = if let Value::List(values) = &of { values.len() } else { text.chars().count() };
                 Value::Number(i64::try_from(size).unwrap_or(i64::MAX))

@@ -308,3 +308,19 @@ fn a_protection_that_is_not_there_is_an_error() {
         assert!(shown.contains(&format!("`{directive}`")) && shown.contains(way_out), "{shown}");
     }
 }
+
+#[test]
+fn the_block_of_a_refused_directive_is_read_too() {
+    let fixture = Fixture::new();
+    for (text, mistake) in [
+        (":80 {\nhandel /a {\nrespond 1 2 3 4\n}\n}\n", "respond"),
+        (":80 {\nroute {\nhandle_pth /a* {\nrespond 1 2 3 4\n}\n}\n}\n", "respond"),
+        (":80 {\nhandle_path a {\nrespond 1 2 3 4\n}\n}\n", "respond"),
+        (":80 {\nphp_sever {\nnum 2\n}\n}\n", "num"),
+        ("{\nfrankenphq {\nnum_threads many\n}\n}\n:80 {\nrespond ok\n}\n", "many"),
+    ] {
+        let shown = fixture.errors(text);
+        assert!(shown.lines().filter(|line| line.starts_with("Caddyfile:")).count() >= 2, "{shown}");
+        assert!(shown.contains(mistake), "{shown}");
+    }
+}

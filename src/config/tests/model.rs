@@ -302,6 +302,37 @@ fn certificates_come_from_where_the_site_or_the_process_says() {
     assert_eq!((&files[0].certificate, &files[0].key), (&fixture.path("a.crt"), &fixture.path("a.key")));
 }
 
+#[test]
+fn global_options_of_certificates_are_read_as_those_of_a_site() {
+    let fixture = Fixture::new();
+    let config = |global: &str| fixture.config(&format!("{{\n{global}\n}}\na.example {{\nrespond ok\n}}\n"));
+    let CertificateSource::Automatic(issuers) =
+        config("cert_issuer acme https://ca.example/dir {\nemail me@example.com\n}").sites[0].tls.certificates.clone()
+    else {
+        panic!("no authority")
+    };
+    assert_eq!(issuers[0].directory, "https://ca.example/dir");
+    assert_eq!(config("cert_issuer internal").sites[0].tls.certificates, CertificateSource::Internal);
+    let sni = |global: &str| config(global).global.https.default_sni;
+    assert_eq!(sni("fallback_sni B.example").as_deref(), Some("b.example"));
+    assert_eq!(sni("default_sni a.example\nfallback_sni b.example").as_deref(), Some("a.example"));
+    for option in ["key_type p256", "preferred_chains smallest", "renew_interval 1h", "ocsp_interval 1h"] {
+        assert!(fixture.shown(&config(option).warnings).contains("has no effect"), "{option}");
+    }
+}
+
+#[test]
+fn an_upstream_for_each_port_of_a_range() {
+    let fixture = Fixture::new();
+    let config = fixture.config(":80 {\nreverse_proxy app:3000-3002 {\nto other:1-1\n}\n}\n");
+    let Handler::ReverseProxy(proxy) = &config.sites[0].routes[0].handler else { panic!("no proxy") };
+    let upstreams: Vec<String> = proxy.settings.upstreams.iter().map(ToString::to_string).collect();
+    assert_eq!(upstreams, ["app:3000", "app:3001", "app:3002", "other:1"]);
+    for wrong in ["app:3002-3000", "app:0-5", "app:1-2000", "app:1-x"] {
+        fixture.errors(&format!(":80 {{\nreverse_proxy {wrong}\n}}\n"));
+    }
+}
+
 /// What Caddy 2.6 adapts the same lines to.
 #[test]
 fn tls_decides_where_the_address_does_not() {

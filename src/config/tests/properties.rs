@@ -1,10 +1,11 @@
 //! Whatever the text: reading it ends, and its errors point into it.
 
+use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::{Handler, format, parse};
+use super::super::{Diagnostic, Handler, format, parse};
 
 /// Words that pass the parser's first check, for arbitrary text.
 const WORDS: &[&str] = &[
@@ -95,11 +96,50 @@ fn site() -> impl Strategy<Value = String> {
     prop::collection::vec(block, 0..8).prop_map(|blocks| format!(":80 {{\n{}\n}}\n", blocks.join("\n")))
 }
 
+/// The folder of inputs that fuzzing has kept.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/configurations");
+
+/// Keeps the shortest input for each kind of error, if `FUZZ_KEEPS` is set, as by `make fuzz`.
+fn keep(text: &str, errors: &[Diagnostic]) {
+    if std::env::var_os("FUZZ_KEEPS").is_none() {
+        return;
+    }
+    for error in errors {
+        // The message without what it quotes and without paths, as the name of a file.
+        let (before, after) = error.message.split_once('`').unwrap_or((&error.message, ""));
+        let after = after.rsplit('`').next().unwrap_or_default();
+        let words = before.split(' ').chain(after.split(' ')).filter(|word| !word.contains('/'));
+        let letters = |word: &str| word.chars().filter(char::is_ascii_alphabetic).collect::<String>();
+        let kind = words.map(letters).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+        let path = Path::new(CORPUS).join(&kind[..kind.len().min(80)]).with_extension("txt");
+        if fs::metadata(&path).is_ok_and(|known| known.len() <= text.len() as u64) {
+            continue;
+        }
+        fs::write(&path, text).expect("the folder of kept inputs can be written");
+    }
+}
+
+/// What fuzzing has kept: at least one input for each kind of error that it has met.
+#[test]
+fn kept_inputs_give_a_configuration_or_errors_with_a_place() {
+    let kept = fs::read_dir(CORPUS).expect("the folder of kept inputs");
+    let paths: Vec<_> = kept.map(|entry| entry.expect("an entry").path()).collect();
+    assert!(paths.len() >= 40, "{} kept inputs", paths.len());
+    for path in paths {
+        let text = fs::read_to_string(&path).expect("a text");
+        check(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if let Ok(formatted) = format(&text) {
+            assert_eq!(format(&formatted).expect("it has the words of the text"), formatted, "{}", path.display());
+        }
+    }
+}
+
 /// Parses `text`, and checks that every error is at a place that an editor can show.
 fn check(text: &str) -> Result<(), TestCaseError> {
     let origin = Path::new("/nonexistent/Caddyfile");
     let environment = |name: &str| (name == "A").then(|| "a {\nb".to_owned());
     let Err(errors) = parse(text, origin, &environment) else { return Ok(()) };
+    keep(text, &errors);
     prop_assert!(!errors.is_empty());
     let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').collect();
     for error in errors {

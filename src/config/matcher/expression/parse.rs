@@ -258,6 +258,10 @@ impl Parser<'_> {
                     self.need("(")?;
                     self.until_closed()
                 }
+                "size" => {
+                    self.need("(")?;
+                    Ok(Node::Method(Method::Size, self.until_closed()?.into(), None))
+                }
                 _ => self.call(name),
             },
             Lexeme::Sign("(") => self.until_closed(),
@@ -343,6 +347,7 @@ fn method_of(name: &str) -> Option<(Method, bool)> {
         "endsWith" => (Method::EndsWith, true),
         "contains" => (Method::Contains, true),
         "size" => (Method::Size, false),
+        "split" => (Method::Split, true),
         "lowerAscii" => (Method::LowerAscii, false),
         "upperAscii" => (Method::UpperAscii, false),
         _ => return None,
