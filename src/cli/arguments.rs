@@ -37,6 +37,8 @@ pub(super) enum Command {
     Start(RunArguments),
     /// Serve the files of a directory
     FileServer(FileServerArguments),
+    /// Pass every request on to another server
+    ReverseProxy(ReverseProxyArguments),
     /// Answer every request with a fixed text
     Respond(RespondArguments),
     /// Bring a Caddyfile into its usual form
@@ -73,6 +75,28 @@ pub(super) struct FileServerArguments {
     /// Answer this host only
     #[arg(long, short, value_name = "HOST")]
     pub(super) domain: Option<String>,
+    /// Log each request
+    #[arg(long)]
+    pub(super) access_log: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReverseProxyArguments {
+    /// The address to listen on; a host without a scheme means HTTPS, as in a Caddyfile
+    #[arg(long, short, value_name = "ADDR", default_value = "localhost")]
+    pub(super) from: String,
+    /// An upstream; several share the requests
+    #[arg(long, short, value_name = "ADDR", required = true)]
+    pub(super) to: Vec<String>,
+    /// Send the upstream its own address as the host
+    #[arg(long, short)]
+    pub(super) change_host_header: bool,
+    /// Use a certificate of igor's own authority
+    #[arg(long, short)]
+    pub(super) internal_certs: bool,
+    /// Accept any certificate of the upstream
+    #[arg(long)]
+    pub(super) insecure: bool,
     /// Log each request
     #[arg(long)]
     pub(super) access_log: bool,

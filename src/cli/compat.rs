@@ -1,6 +1,6 @@
 //! The flags and small commands of Caddy and FrankenPHP that images, service units and frameworks use.
 
-use super::arguments::{HashPasswordArguments, RespondArguments, RunArguments};
+use super::arguments::{HashPasswordArguments, RespondArguments, ReverseProxyArguments, RunArguments};
 use super::installation;
 use super::output::{complain, print};
 use crate::config;
@@ -112,6 +112,21 @@ pub(super) fn respond(arguments: &RespondArguments) -> String {
 pub(super) fn file_server(root: &Path, listen: &str, access_log: bool) -> String {
     let log = if access_log { "\tlog\n" } else { "" };
     format!("http://{listen} {{\n{log}\troot * {}\n\tfile_server\n}}\n", quoted(&root.to_string_lossy()))
+}
+
+/// The Caddyfile of `igor reverse-proxy`.
+pub(super) fn reverse_proxy(arguments: &ReverseProxyArguments) -> String {
+    let when = |is_set: bool, lines: &'static str| if is_set { lines } else { "" };
+    let upstreams: Vec<String> = arguments.to.iter().map(|upstream| quoted(upstream)).collect();
+    format!(
+        "{} {{\n{}{}\treverse_proxy {} {{\n{}{}\t}}\n}}\n",
+        arguments.from,
+        when(arguments.access_log, "\tlog\n"),
+        when(arguments.internal_certs, "\ttls internal\n"),
+        upstreams.join(" "),
+        when(arguments.change_host_header, "\t\theader_up Host {upstream_hostport}\n"),
+        when(arguments.insecure, "\t\ttransport http {\n\t\t\ttls_insecure_skip_verify\n\t\t}\n"),
+    )
 }
 
 /// This text as a word of a Caddyfile.
@@ -241,7 +256,6 @@ pub(super) fn start(arguments: &RunArguments) -> Result<(), String> {
 /// Commands of Caddy and FrankenPHP that igor replaces by another way.
 pub(super) fn elsewhere(command: &str) -> Option<&'static str> {
     Some(match command {
-        "reverse-proxy" => "igor is no proxy for other servers; run one beside it",
         "upgrade" | "add-package" | "remove-package" => {
             "igor is upgraded as it was installed; it has no modules to add"
         }
@@ -264,6 +278,28 @@ mod tests {
         assert_eq!(variables_of(text), Ok(expected.to_vec()));
         assert_eq!(variables_of("A=1\nno value\n"), Err(2));
         assert_eq!(variables_of("=1\n"), Err(1));
+    }
+
+    #[test]
+    fn a_proxy_without_a_file() {
+        let arguments = |all: bool| ReverseProxyArguments {
+            from: "shop.example".to_owned(),
+            to: vec!["app:3000-3001".to_owned(), "unix//run/app.sock".to_owned()],
+            change_host_header: all,
+            internal_certs: all,
+            insecure: all,
+            access_log: all,
+        };
+        for all in [false, true] {
+            let text = reverse_proxy(&arguments(all));
+            let config = config::parse(&text, Path::new("Caddyfile"), &|_| None).expect("a configuration");
+            let site = &config.sites[0];
+            assert_eq!((site.addresses[0].https, site.access_logs.len()), (true, usize::from(all)), "{text}");
+            let config::Handler::ReverseProxy(proxy) = &site.routes[0].handler else { panic!("no proxy: {text}") };
+            assert_eq!(proxy.settings.upstreams.len(), 3);
+            assert_eq!(proxy.settings.tls.as_ref().is_some_and(|tls| tls.insecure), all);
+            assert_eq!(proxy.request_headers.ops.len(), usize::from(all));
+        }
     }
 
     #[test]

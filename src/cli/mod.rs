@@ -59,6 +59,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Start(run) => compat::start(&run),
         Command::PhpServer(quick) => php_server(quick),
         Command::FileServer(files) => file_server(&files),
+        Command::ReverseProxy(proxy) => serve_text(&compat::reverse_proxy(&proxy)),
         Command::Respond(respond) => serve_text(&compat::respond(&respond)),
         Command::Validate(arguments) => return validate(&arguments),
         Command::Fmt(arguments) => return format::format(&arguments),

@@ -379,8 +379,10 @@ fn commands_of_caddy() {
     }
     let (code, hash, _) = run(igor().args(["hash-password", "--plaintext", "secret", "--algorithm", "argon2id"]));
     assert!(code == Some(0) && hash.starts_with("$argon2id$v=19$m=47104,t=1,p=1$"), "{hash}");
+    let (code, _, stderr) = run(igor().arg("upgrade"));
+    assert!(code == Some(2) && stderr.contains("there is no command `upgrade`"), "{stderr}");
     let (code, _, stderr) = run(igor().arg("reverse-proxy"));
-    assert!(code == Some(2) && stderr.contains("there is no command `reverse-proxy`"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("--to <ADDR>"), "{stderr}");
     let dir = folder(":0 {\nrespond {$ANSWER}\n}\n");
     fs::write(dir.path().join("vars"), "ANSWER=\"ok {\"\n").expect("files can be written");
     let validate = |flags: &[&str]| run(igor().current_dir(dir.path()).arg("validate").args(flags));

@@ -106,7 +106,7 @@ fn keep(text: &str, errors: &[Diagnostic]) {
     }
     for error in errors {
         // The message without what it quotes and without paths, as the name of a file.
-        let (before, after) = error.message.split_once('`').unwrap_or((&error.message, ""));
+        let (before, after) = error.message.split_once('`').unwrap_or((error.message.as_str(), ""));
         let after = after.rsplit('`').next().unwrap_or_default();
         let words = before.split(' ').chain(after.split(' ')).filter(|word| !word.contains('/'));
         let letters = |word: &str| word.chars().filter(char::is_ascii_alphabetic).collect::<String>();
