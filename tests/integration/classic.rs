@@ -482,28 +482,6 @@ fn a_request_that_waits_too_long_is_refused() {
     assert_goes_on(&server);
 }
 
-/// A full queue is a failure like others, so the page of the site for them answers.
-#[test]
-fn a_request_that_is_refused_goes_through_handle_errors() {
-    let server = Igor::new()
-        .frankenphp("num_threads 1\nmax_wait_time 50ms")
-        .site(
-            "root {$PHP_TESTS}\nuri strip_prefix /here\nphp_server {\nenv DIR {$DIR}\n}\n\
-             handle_errors 503 {\nrespond \"later: {err.message} {orig_uri} {uri}\"\n}",
-        )
-        .start();
-    let mut busy = server.connect();
-    busy.write(&Request::get("/classic/pause.php"));
-    busy.read_head();
-    let refused = server.get("/here/classic/show.php?a=b");
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
-    let page = "later: the server is busy, try again soon /here/classic/show.php?a=b /classic/show.php?a=b";
-    assert_eq!(refused.text(), page);
-    fs::write(server.path("go"), "").expect("files can be written");
-    assert_eq!(busy.read_chunk().expect("a chunk"), Some(b"first".to_vec()));
-    assert_goes_on(&server);
-}
-
 /// B56
 #[test]
 fn a_script_notices_that_its_client_has_gone() {
