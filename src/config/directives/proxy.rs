@@ -68,7 +68,7 @@ fn port_range(text: &str) -> Option<(&str, RangeInclusive<u16>)> {
     let (host, ports) = text.rsplit_once(':').filter(|_| !text.starts_with("unix/"))?;
     let (first, last) = ports.split_once('-')?;
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (0 < first && first <= last).then(|| (host, first..=last))
+    (0 < first && first <= last).then_some((host, first..=last))
 }
 
 macro_rules! setting {
