@@ -86,8 +86,11 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { arguments_max: 3, argument_bytes_max: 5 };
 
-    /// The words of the first request, and how many bytes it takes.
-    fn request(buffer: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>, &'static str> {
+    /// The words of a request, and how many bytes it takes.
+    type Words<'b> = (Vec<&'b [u8]>, usize);
+
+    /// The first request.
+    fn request(buffer: &[u8]) -> Result<Option<Words<'_>>, &'static str> {
         let mut arguments = vec![&b"of the request before"[..]];
         Ok(super::request(buffer, BOUNDS, &mut arguments)?.map(|len| (arguments, len)))
     }
