@@ -78,7 +78,7 @@ const FROM_APACHE: &[&str] = &[
     "header >X-Frame-Options DENY",
     "hide *.yml",
     "index app.php",
-    "php_ini memory_limit 256M",
+    "php_value memory_limit 256M",
     "redir /old /new 301",
     "respond /data/* 403",
     "respond @yml 403",
@@ -104,7 +104,6 @@ fn rules_of_htaccess_have_directives() {
     let show = "<?php echo json_encode([basename(__FILE__), $_SERVER['NAME'] ?? null, ini_get('memory_limit'), $_SERVER['REQUEST_URI']]);";
     let serve = |lines: &str| {
         Igor::new()
-            .frankenphp("php_ini memory_limit 256M")
             .site(&format!("root {{$DIR}}/public\n{lines}"))
             .file("public/app.php", show)
             .file("public/index.php", show)
@@ -117,7 +116,7 @@ fn rules_of_htaccess_have_directives() {
     };
     let server = serve(
         "respond /data/* 403\nredir /old /new 301\nheader >X-Frame-Options DENY\nheader -X-Powered-By\n\
-         php_server {\nhide *.yml\nindex app.php\nenv NAME value\n}",
+         php_server {\nhide *.yml\nindex app.php\nenv NAME value\nphp_value memory_limit 256M\n}",
     );
     let home = server.get("/");
     assert_eq!(home.json(), json!(["app.php", "value", "256M", "/"]));
@@ -132,7 +131,7 @@ fn rules_of_htaccess_have_directives() {
     assert_eq!(server.get("/a/b?c=1").json()[3], "/a/b?c=1");
     assert!(!server.get("/folder/").text().contains("a.txt"));
 
-    let second = serve("@yml path *.yml\nrespond @yml 403\nphp_server {\ntry_files {path} /app.php\n}");
+    let second = serve("@yml path *.yml\nrespond @yml 403\nphp_server {\ntry_files {path} /app.php\nphp_value memory_limit 256M\n}");
     assert_eq!(second.get("/settings.yml").status, 403);
     assert_eq!(second.get("/a/b").json(), json!(["app.php", null, "256M", "/a/b"]));
     assert_eq!(second.get("/").header("x-powered-by").map(|value| value.starts_with("PHP/")), Some(true));
