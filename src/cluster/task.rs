@@ -69,7 +69,7 @@ pub(super) async fn run<E: Engine>(
     let mut look = tokio::time::interval((settings.lease / 3).min(Duration::from_millis(CLUSTER_LOOK_MS_MAX)));
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let wants = task.term.as_ref().map(|term| term.source.changed(term.shipped));
+        let wants = task.term.as_ref().map(|term| Slot::changed(&term.source, term.shipped));
         let result = tokio::select! {
             biased;
             () = stop(&mut stopped) => break,

@@ -98,7 +98,7 @@ impl Vars {
     ///
     /// # Errors PHP was stopped.
     pub async fn changed(&mut self) -> Result<u64, VarsError> {
-        let version = self.slot.changed(self.seen).await;
+        let version = Slot::changed(&self.slot, self.seen).await;
         if self.slot.is_withdrawn() {
             return Err(VarsError::Stopped);
         }

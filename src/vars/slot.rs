@@ -163,8 +163,8 @@ impl Slot {
 
     /// Waits for a version that is newer than `seen`, and returns it. A slot that was withdrawn gets no newer one: see
     /// [`is_withdrawn`](Self::is_withdrawn).
-    pub fn changed(self: &Arc<Self>, seen: u64) -> Changed {
-        Changed { slot: self.clone(), seen, number: None }
+    pub fn changed(slot: &Arc<Self>, seen: u64) -> Changed {
+        Changed { slot: slot.clone(), seen, number: None }
     }
 
     /// Whether [`withdraw`](Self::withdraw) was called, for readers that have seen the version that it made.
