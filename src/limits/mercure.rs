@@ -1,7 +1,6 @@
 //! The bounds of a Mercure hub.
 
-/// The streams of one hub: a hundred thousand take some 200 MB. HTTP/2 makes a stream so cheap for a client that
-/// connections are no bound.
+/// The streams of one hub. HTTP/2 makes a stream so cheap for a client that connections are no bound.
 pub const MERCURE_SUBSCRIBERS_MAX: usize = 100_000;
 
 /// The topics of an update, and the topic selectors of a subscription: each update is compared with each selector. A URL of
