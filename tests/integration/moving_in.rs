@@ -131,7 +131,9 @@ fn rules_of_htaccess_have_directives() {
     assert_eq!(server.get("/a/b?c=1").json()[3], "/a/b?c=1");
     assert!(!server.get("/folder/").text().contains("a.txt"));
 
-    let second = serve("@yml path *.yml\nrespond @yml 403\nphp_server {\ntry_files {path} /app.php\nphp_value memory_limit 256M\n}");
+    let second = serve(
+        "@yml path *.yml\nrespond @yml 403\nphp_server {\ntry_files {path} /app.php\nphp_value memory_limit 256M\n}",
+    );
     assert_eq!(second.get("/settings.yml").status, 403);
     assert_eq!(second.get("/a/b").json(), json!(["app.php", null, "256M", "/a/b"]));
     assert_eq!(second.get("/").header("x-powered-by").map(|value| value.starts_with("PHP/")), Some(true));
