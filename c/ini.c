@@ -1,4 +1,4 @@
-/* The php.ini settings of one PHP request: those of its block, and those that a web server sends with it. */
+/* The php.ini settings of one PHP request: from its block, and from the web server that sends it. */
 #include "internal.h"
 
 #include <php_ini.h>

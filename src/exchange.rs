@@ -154,7 +154,7 @@ pub struct RequestHead {
     pub time_limits: RequestTimeLimits,
     /// The php.ini settings of the block.
     pub block_ini: Option<Arc<IniText>>,
-    /// The php.ini settings that a web server has sent with the request; they count after those of the block.
+    /// The php.ini settings that a web server has sent with the request; they are applied after the settings of the block.
     pub own_ini: Option<Box<IniText>>,
 }
 

@@ -6,7 +6,7 @@ use crate::worker::classic::Classic;
 use crate::worker::http::HttpWorker;
 use std::sync::Arc;
 
-/// The classic threads, and those of the HTTP workers that the block reaches.
+/// The classic threads, and the threads of the HTTP workers that the block reaches.
 pub(super) struct BlockPool {
     pub(super) classic: Arc<Classic>,
     pub(super) workers: Vec<Arc<HttpWorker>>,

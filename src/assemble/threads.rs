@@ -64,7 +64,7 @@ pub(crate) struct HttpGroup {
 }
 
 impl Threads {
-    /// Starts the classic threads, those of eager background workers, and those of HTTP workers. `native` has the
+    /// Starts the threads of classic mode, eager background workers and HTTP workers. `native` has the
     /// workers of the global scope that the program itself declares.
     ///
     /// # Errors

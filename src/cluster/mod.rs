@@ -4,7 +4,7 @@
 //! The instance with the lease *leads*: it runs the script. Each change of leader increments the *epoch*, and each
 //! accepted publish has a position of epoch and number. The engine itself compares positions, so that a publisher
 //! that lost its lease changes nothing, whatever its clock says. Every instance, the leading one included, puts a
-//! snapshot into its slot only once the engine has accepted it, and only if its position is higher than that of the last.
+//! snapshot into its slot only once the engine has accepted it, and only if its position is higher than the last one's.
 //!
 //! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine, `redis` the one engine
 //! that there is. [`Member`] is what it asks of the instance.

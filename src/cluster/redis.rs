@@ -197,7 +197,8 @@ impl Engine for Redis {
     }
 }
 
-/// Passes messages on: one that waits stands for any number. A new subscription may have missed some, so it is news too.
+/// Passes messages on: one pending message is enough for any number. A new subscription may have missed some, so it is
+/// news too.
 async fn subscribe(url: String, channel: String, sender: mpsc::Sender<()>) {
     loop {
         // The calls of the engine report what is wrong with it.

@@ -287,7 +287,7 @@ pub struct RemotePhp {
     pub upstreams: Vec<UpstreamAddress>,
     /// How long connecting may take.
     pub dial_timeout: Duration,
-    /// What `php_fastcgi` stands for in Caddy: a redirect of directories, a rewrite to the script, and a proxy to it.
+    /// What `php_fastcgi` is short for in Caddy: a redirect of directories, a rewrite to the script, and a proxy to it.
     pub routes: Vec<Route>,
 }
 

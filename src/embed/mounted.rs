@@ -71,7 +71,7 @@ impl Mounted {
         Self::start_with(config, ScopeConfig::default())
     }
 
-    /// Starts PHP with these workers beside those of the configuration.
+    /// Starts PHP with these workers and the workers of the configuration.
     pub(super) fn start_with(config: Config, native: ScopeConfig) -> Result<Self, ServeError> {
         let engine = Engine::start(&engine_options(&config))?;
         log_engine(&engine);

@@ -32,7 +32,7 @@ struct Entry {
     file: Arc<File>,
     /// Device and inode: what the path must still lead to.
     identity: (u64, u64),
-    /// The secret files that it was compared with; those of another configuration are another list.
+    /// The secret files that it was compared with. Another configuration has another list.
     compared_with: Arc<[PathBuf]>,
     used: Instant,
 }

@@ -1,4 +1,4 @@
-//! Topic selectors: `*`, a topic, or a URI template (RFC 6570) that stands for many.
+//! Topic selectors: `*`, a topic, or a URI template (RFC 6570) that matches many topics.
 //!
 //! A template is matched by the set of positions that its parts can reach in the topic. That takes time in proportion to both
 //! lengths, whatever a client sends, and no memory beside the text of the selector.
@@ -17,7 +17,7 @@ pub enum Selector {
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Text that stands for itself.
+    /// Literal text.
     Text(Box<str>),
     /// `{operator variables}`.
     Expression(&'static Operator, Box<[Variable]>),
@@ -65,7 +65,7 @@ static OPERATORS: [Operator; 7] = [
 ];
 
 impl Selector {
-    /// Reads a selector. A text that is no template stands for itself.
+    /// Reads a selector. A text that is no template is literal.
     #[must_use]
     pub fn new(text: &str) -> Self {
         match text {

@@ -75,7 +75,7 @@ fn a_mark_does_not_outlast_a_change() {
     });
 }
 
-/// Two writers with room for one: exactly one of them gets it, and the counts are those of what is there.
+/// Two writers with room for one: exactly one of them gets it, and the counts match the elements.
 #[test]
 fn two_writers_and_the_last_place() {
     for (keys_max, bytes_max) in [(1, 1 << 20), (10, STORE_ELEMENT_BYTES + 1)] {

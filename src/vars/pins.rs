@@ -70,7 +70,7 @@ struct Pin {
 
 /// The pins of a PHP thread for its current PHP request.
 pub struct Pins {
-    /// Whether its PHP requests may last for days, as those of workers do.
+    /// Whether its PHP requests may last for days, as in workers.
     long_lived: bool,
     policy: Policy,
     /// Shared by all threads.

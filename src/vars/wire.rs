@@ -2,7 +2,7 @@
 //! describes the format for readers that are not this one.
 //!
 //! Strings and arrays are numbered in the order in which they begin. One that is in several places is written once, and
-//! by its number after that, so the bytes of a snapshot are fewer than those of its arena.
+//! by its number after that, so an encoded snapshot has fewer bytes than its arena.
 
 use super::node::{ArrayNode, Node, NodeKey};
 use super::plan::MAX_DEPTH;
@@ -317,7 +317,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The snapshot of what was decoded has the same bytes, and they are fewer than those of the arena.
+        /// The snapshot of what was decoded has the same bytes, and fewer than the arena.
         #[test]
         fn every_snapshot_survives_the_way(value in node()) {
             let root = root(value);

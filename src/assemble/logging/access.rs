@@ -23,7 +23,7 @@ pub(in super::super) fn access_log(site: &Site, global: &Global) -> std::io::Res
     Ok(if sinks.is_empty() { AccessLog::Off } else { AccessLog::Sinks(sinks.into()) })
 }
 
-/// A `log` without any setting uses those of the process's log.
+/// A `log` without any setting uses the settings of the process's log.
 fn sink(own: &LogSettings, global: &Global) -> std::io::Result<Arc<dyn AccessSink>> {
     let is_of_process = *own == LogSettings::default();
     let settings = if is_of_process { &global.log } else { own };

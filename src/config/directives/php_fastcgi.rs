@@ -78,7 +78,7 @@ fn is_directory(node: &Node, context: &mut Context<'_>) -> bool {
     path.is_some_and(|path| path.is_dir())
 }
 
-/// What the directive stands for in Caddy.
+/// The Caddy directives that the directive is short for.
 fn remote_php(node: &Node, mut remote: ProxyDraft, draft: &PhpDraft, context: &mut Context<'_>) -> RemotePhp {
     let settings = &draft.settings;
     let argument = |name: &str| node.children().iter().find(|child| child.name() == name).map(Node::args);

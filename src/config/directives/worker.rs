@@ -492,7 +492,7 @@ pub(super) fn set_variable(env: &mut Vec<(String, String)>, node: &Node, context
     }
 }
 
-/// The variables of the scope, and those of the worker, which replace variables of the same name.
+/// The variables of the scope and of the worker. The worker's replace variables of the same name.
 fn merged(of_scope: &[(String, String)], own: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut env = of_scope.to_vec();
     own.into_iter().for_each(|(name, value)| set(&mut env, name, value));

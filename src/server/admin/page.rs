@@ -133,7 +133,7 @@ pub(super) fn snapshot(live: &Live, query: Option<&str>) -> Result<SnapshotView,
         let reason = format!("the snapshot has {bytes} bytes; those above {SHOWN_SNAPSHOT_BYTES_MAX} are not shown");
         return Err((StatusCode::PAYLOAD_TOO_LARGE, reason));
     }
-    // The nesting that serde_json reads is less than that of a snapshot.
+    // serde_json reads less nesting than a snapshot may have.
     let mut vars: Value = serde_json::from_str(&published.snapshot.json())
         .map_err(|error| (StatusCode::UNPROCESSABLE_ENTITY, format!("the snapshot cannot be shown: {error}")))?;
     if !live.config.global.admin_reveal {

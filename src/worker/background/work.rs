@@ -45,7 +45,7 @@ pub(super) struct BackgroundWork {
     is_ready: bool,
     /// The script's end of the run's handle; each call of the script gets a duplicate.
     handle: Option<OwnedFd>,
-    /// Where this run publishes: the slot that all read, or for a worker of the cluster that of its term.
+    /// Where this run publishes: the slot that all read, or the slot of its term for a worker of the cluster.
     publishes_to: Arc<Slot>,
     /// What the script prints goes to the log, line by line.
     output: LineLog,
