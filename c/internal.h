@@ -110,6 +110,7 @@ typedef struct igor_thread {
 	uint64_t signals_held;    /* atomic: of these, what has come and waits (masks.c) */
 	void (*signal_handlers[64])(int signo, siginfo_t *info, void *context);
 	volatile sig_atomic_t should_end;   /* the script should end, and a handler must be called */
+	bool end_handled;                   /* atomic: its C handler was called */
 	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
 	bool has_alarm;
 	timer_t alarm;

@@ -244,6 +244,7 @@ static void igor_call_end_handler(igor_thread *self)
 	while (i < sizeof(asked) / sizeof(*asked) && !igor_hold(self, asked[i]) && !igor_call_handler(self, asked[i])) {
 		i++;
 	}
+	__atomic_store_n(&self->end_handled, true, __ATOMIC_RELEASE);
 }
 
 /* On its own thread, in the handler of the wake signal. */
@@ -267,6 +268,17 @@ void shim_thread_should_end(void *thread)
 	}
 	self->should_end = true;
 	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+}
+
+/* pcntl's C handler has run, but the VM calls the script's function later. A signal that arrives just before a call blocks
+ * does not shorten it, so the script would sleep on. */
+void shim_thread_remind(void *thread)
+{
+	igor_thread *self = thread;
+
+	if (__atomic_load_n(&self->end_handled, __ATOMIC_ACQUIRE) && zend_atomic_bool_load_ex(self->vm_interrupt)) {
+		pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+	}
 }
 
 /* What the script handles or blocks is passed on to its thread. */
@@ -435,6 +447,7 @@ void igor_signals_restore(igor_thread *self)
 {
 	self->in_pcntl = false;
 	self->should_end = false;
+	__atomic_store_n(&self->end_handled, false, __ATOMIC_RELAXED);
 	if (!self->used_signals) {
 		self->fatal_signal = 0;
 		return;

@@ -148,6 +148,15 @@ impl Interrupt {
         unsafe { ffi::shim_thread_should_end(thread.0) };
     }
 
+    /// Wakes the running script if its handler for the end still waits to run: the signal may have come just before a
+    /// blocking call, which it then does not shorten. Call it now and then until the script has ended.
+    pub fn remind(&self) {
+        let running = self.running();
+        let Some(thread) = &running.thread else { return };
+        // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
+        unsafe { ffi::shim_thread_remind(thread.0) };
+    }
+
     /// Where the script was when it was last interrupted, as `file:line`.
     pub fn place(&self) -> Option<String> {
         let running = self.running();

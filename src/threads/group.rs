@@ -176,7 +176,7 @@ pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> 
         match deadline.step() {
             Step::GiveUp => return thread_groups.iter().flat_map(|group| group.stuck()).collect(),
             Step::Interrupt => thread_groups.iter().for_each(|group| group.interrupt()),
-            Step::Wait(_) => {}
+            Step::Wait(_) => thread_groups.iter().for_each(|group| group.remind()),
         }
         std::thread::sleep(LOOK_EVERY);
     }
@@ -221,7 +221,7 @@ pub fn end_runs(runs: Runs, grace: Instant, kill: Duration) -> Vec<Stuck> {
         match deadline.step() {
             Step::GiveUp => return runs.iter().map(|run| run.thread.stuck()).collect(),
             Step::Interrupt => runs.iter().for_each(|run| run.thread.kill(run.generation)),
-            Step::Wait(_) => {}
+            Step::Wait(_) => runs.iter().for_each(|run| run.thread.interrupt.remind()),
         }
         std::thread::sleep(LOOK_EVERY);
     }
@@ -340,6 +340,12 @@ impl ThreadGroup {
     pub fn ask_to_end(&self) {
         let threads: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
+    }
+
+    /// Wakes the scripts whose handlers were called by [`ThreadGroup::ask_to_end`] and have not run yet.
+    fn remind(&self) {
+        let threads: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
+        threads.iter().for_each(|thread| thread.interrupt.remind());
     }
 
     /// Allows idle threads' scripts this much time to end, even if less of the grace period is left. Call it before

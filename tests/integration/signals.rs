@@ -147,6 +147,24 @@ fn a_background_worker_ends_by_its_handler_for_sigterm() {
     assert!(log.contains("ended in order") && !log.contains("interrupting"), "{log}");
 }
 
+/// The signal comes while fputcsv() prepares a long line; only then does it wait, in a pipe that no one reads.
+#[test]
+fn a_wait_that_starts_after_the_signal_ends_too() {
+    let script = "<?php pcntl_async_signals(true); $ends = false;
+        pcntl_signal(SIGTERM, function () use (&$ends) { $ends = true; });
+        $row = array_fill(0, 4000000, 'x'); $child = proc_open(['sleep', '60'], [['pipe', 'r']], $pipes);
+        frankenphp_set_vars(['up' => true]);
+        while (!$ends) { @fputcsv($pipes[0], $row, escape: ''); }
+        proc_terminate($child, SIGKILL); error_log('ended in order');";
+    let server = Igor::new()
+        .file("export.php", script)
+        .site("root {$DIR}\nphp_server {\nworker {$DIR}/export.php {\nbackground\nname export\nnum 1\n}\n}")
+        .start();
+    server.wait_log(&["background worker ready"]);
+    let log = server.stop().log;
+    assert!(log.contains("ended in order") && !log.contains("interrupting"), "{log}");
+}
+
 /// The child is a process of its own: signals end it, and its parent's server does not notice them.
 #[test]
 fn a_child_is_ended_by_signals() {
