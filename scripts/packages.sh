@@ -114,11 +114,15 @@ packages_of() {
         status-page)
             printf '%s\n' chromium chromium-driver curl
             ;;
+        docs)
+            # mdBook comes as a package for Python.
+            printf '%s\n' python3-venv
+            ;;
         package)
             printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, fastcgi-peers, package and status-page"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, docs, fastcgi-peers, package and status-page"
             ;;
     esac
 }

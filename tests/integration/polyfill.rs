@@ -41,9 +41,9 @@ fn composer_loads_it_and_it_does_nothing_under_igor() {
     let manifest = serde_json::json!({
         "repositories": [
             {"packagist.org": false},
-            {"type": "path", "url": package(), "options": {"symlink": false, "versions": {"igor-php/polyfill": "1.0.0"}}},
+            {"type": "path", "url": package(), "options": {"symlink": false, "versions": {"igor-sapi/polyfill": "1.0.0"}}},
         ],
-        "require": {"igor-php/polyfill": "^1.0"},
+        "require": {"igor-sapi/polyfill": "^1.0"},
     });
     std::fs::write(project.path().join("composer.json"), manifest.to_string()).expect("files can be written");
     std::fs::write(

@@ -21,15 +21,57 @@ fn every_directive_is_in_the_manual_with_its_syntax() {
     }
 }
 
+/// The Caddyfiles of a page, whole.
+fn examples(page: &str) -> Vec<&str> {
+    page.split("```caddyfile\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
 #[test]
 fn every_example_of_the_manual_works() {
     let fixture = Fixture::new();
     fixture.write("sites/shop.caddy", ":8090 {\n\trespond shop\n}\n");
     let manual = manual();
-    let examples: Vec<&str> =
-        manual.split("```caddyfile\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let examples = examples(&manual);
     assert!(examples.len() >= 8, "only {} examples", examples.len());
     for example in examples {
         fixture.config(example);
     }
+}
+
+/// Makes the scripts and folders that an example names, for `config()`. What the example has under `/srv` is made below
+/// the fixture's directory.
+fn provide(fixture: &Fixture, example: &str) -> String {
+    let example = example.replace(" /srv/", &format!(" {}/", fixture.path("srv").display()));
+    let words: Vec<&str> = example.split_whitespace().collect();
+    for pair in words.windows(2) {
+        match pair {
+            // Beside the `root` of its block is the directory of the Caddyfile.
+            ["worker", script] if *script != "{" => fixture.write(script.trim_start_matches("../"), "<?php"),
+            ["root", folder] if folder.starts_with('/') => std::fs::create_dir_all(folder).expect("a folder"),
+            _ => {}
+        }
+    }
+    // Some show a worker alone, or the global options.
+    if example.starts_with("worker ") {
+        return format!(":8080 {{\n\tphp_server {{\n{example}}}\n}}\n");
+    }
+    let has_site = !example.starts_with('{') || example.matches("\n}").count() > 1;
+    if has_site { example } else { format!("{example}:8080 {{\n\trespond shop\n}}\n") }
+}
+
+#[test]
+fn every_example_of_the_other_pages_works() {
+    let fixture = Fixture::new();
+    let mut count = 0;
+    for page in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).expect("the folder of the pages") {
+        let page = page.expect("a page").path();
+        if page.extension().is_none_or(|extension| extension != "md") || page.ends_with("configuration.md") {
+            continue;
+        }
+        for example in examples(&std::fs::read_to_string(&page).expect("a page")) {
+            fixture.config(&provide(&fixture, example));
+            count += 1;
+        }
+    }
+    assert!(count >= 15, "only {count} examples");
 }

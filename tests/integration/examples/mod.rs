@@ -1,5 +1,6 @@
 //! The examples, each started as its README says and used as its README says.
 
+mod first_page;
 mod live_config;
 mod recipes;
 mod redis;
