@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 42] = [
+    const SOURCES: [&str; 43] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -43,6 +43,7 @@ mod php {
         "c/kill.c",
         "c/layout.c",
         "c/masks.c",
+        "c/mercure.c",
         "c/module.c",
         "c/opcache.c",
         "c/reap.c",

@@ -41,3 +41,6 @@ function apache_response_headers(): array|bool {}
 
 /** @param array<string, mixed> $context */
 function frankenphp_log(string $message, int $level = 0, array $context = []): void {}
+
+/** @param string|string[] $topics */
+function mercure_publish(string|array $topics, string $data = '', bool $private = false, ?string $id = null, ?string $type = null, ?int $retry = null): string {}

@@ -336,6 +336,9 @@ PHP_FUNCTION(frankenphp_get_worker_handle);
 PHP_FUNCTION(frankenphp_require_background_worker);
 PHP_FUNCTION(frankenphp_ensure_background_worker);
 
+/* mercure.c */
+PHP_FUNCTION(mercure_publish);
+
 /* handle.c. An object that refers to a Rust object. */
 typedef struct {
 	uint64_t id; /* 0: nothing */

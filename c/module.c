@@ -119,6 +119,7 @@ static const zend_function_entry igor_functions[] = {
 	PHP_FALIAS(getallheaders, frankenphp_request_headers, arginfo_frankenphp_request_headers)
 	PHP_FE(frankenphp_response_headers, arginfo_frankenphp_response_headers)
 	PHP_FALIAS(apache_response_headers, frankenphp_response_headers, arginfo_frankenphp_response_headers)
+	PHP_FE(mercure_publish, arginfo_mercure_publish)
 #ifdef IGOR_BENCH
 	PHP_FE(igor_bench_array_dup, arginfo_igor_bench_array_dup)
 	PHP_FE(igor_bench_counted, arginfo_igor_bench_counted)

@@ -335,6 +335,20 @@ igor_verdict host_ensure_name(void *host, const char *name, size_t len);
 igor_verdict host_ensure(void *host, double timeout_s, igor_phase phase);
 void host_ensure_clear(void *host);
 
+/* An update for a Mercure hub. A text that is NULL is not there. */
+typedef struct {
+	const char *data;
+	size_t data_len;
+	const char *id;
+	size_t id_len;
+	const char *type;
+	size_t type_len;
+	uint64_t retry_ms; /* 0: none */
+	bool is_private;
+} igor_update;
+/* host_ensure_clear(), one host_ensure_name() for each topic, then this. The identifier is the message, see host_message(). */
+igor_verdict host_send_update(void *host, const igor_update *update);
+
 /* `array` is a zend_array of the calling thread. */
 igor_verdict host_publish(void *host, const void *array);
 igor_verdict host_read(void *host, const char *name, size_t len, igor_reading *reading);

@@ -171,3 +171,20 @@ function apache_response_headers(): array|bool {}
  * @param array<string, mixed> $context is written behind the message, as JSON
  */
 function frankenphp_log(string $message, int $level = 0, array $context = []): void {}
+
+/**
+ * Sends an update to the browsers that are subscribed to one of the topics, by the Mercure hub of the script's site.
+ *
+ * @param string|list<string> $topics  names of the same update, the canonical one first
+ * @param string              $data    what the page gets
+ * @param bool                $private only subscribers with a matching claim get it
+ * @param string|null         $id      the identifier; a random one by default
+ * @param string|null         $type    the name of the event, "message" by default
+ * @param int|null            $retry   how long a browser waits before it connects again, in milliseconds
+ *
+ * @return string the identifier
+ *
+ * @throws RuntimeException if the site has no hub
+ * @throws ValueError       if the update is not valid: no topic, or a control character in a topic, the identifier or the type
+ */
+function mercure_publish(string|array $topics, string $data = '', bool $private = false, ?string $id = null, ?string $type = null, ?int $retry = null): string {}

@@ -104,6 +104,7 @@ impl Member for OfScope {
     fn arrived(&self, snapshot: Arc<Snapshot>) {
         if let Some(worker) = self.worker() {
             worker.arrived(snapshot);
+            worker.feed(&*self.view());
         }
     }
 }

@@ -7,6 +7,7 @@
 mod addresses;
 mod cluster;
 pub(crate) mod encryption;
+mod hubs;
 mod leaving;
 pub(crate) mod logging;
 pub(crate) mod opcache;
@@ -17,6 +18,7 @@ pub(crate) mod sites;
 mod threads;
 
 pub(crate) use cluster::set_cluster;
+pub(crate) use hubs::{check_hubs, close_other_hubs};
 pub(crate) use leaving::Leaving;
 pub(crate) use plan::{declared_scopes, declared_stores, engine_options, thread_options};
 pub(crate) use threads::Threads;

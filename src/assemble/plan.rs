@@ -8,7 +8,7 @@ use crate::exchange::IniText;
 use crate::php::{EngineOptions, ThreadOptions, ini_line};
 use crate::store::{DeclaredStore, Eviction, StoreConfig, Stores};
 use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
-use crate::worker::background::{BackgroundConfig, ReadyWhen, Shared};
+use crate::worker::background::{BackgroundConfig, Feed, ReadyWhen, Shared};
 use crate::worker::scope::{CatchAll, ScopeConfig};
 use crate::worker::{ScopeWorkers, classic, http};
 use std::collections::HashMap;
@@ -147,6 +147,7 @@ fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
         failures_max: failures_max(worker),
         env: worker.env.clone(),
         ini: ini_text(&worker.ini),
+        feed: worker.feed.as_ref().map(|feed| Feed { topic: feed.topic.clone(), is_private: feed.is_private }),
     }
 }
 

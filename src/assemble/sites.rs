@@ -8,8 +8,8 @@ use super::pool::BlockPool;
 use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
 use crate::config::{
-    self, Address, Bind, Config, FileServer, Listener, MercureSettings, PhpServer, Position, Reply, ReverseProxy, Root,
-    Site, TrustedProxies, distinct,
+    self, Address, Bind, Config, FileServer, Listener, PhpServer, Reply, ReverseProxy, Root, Site, TrustedProxies,
+    distinct,
 };
 use crate::http::access_log::AccessLog;
 use crate::http::listener::ListenAddress;
@@ -20,7 +20,7 @@ use crate::http::settings::{Handler, PhpMode, PhpRoute, ProxyRoute, ReplyRoutes,
 use crate::http::site::SiteSettings;
 use crate::http::tree::Routes;
 use crate::limits::config::SOCKET_MODE_DEFAULT;
-use crate::mercure::{self, Hub};
+use crate::mercure::Hub;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,35 +65,6 @@ pub(crate) fn all(config: &Config, threads: &Threads) -> HttpService {
 /// The host program has its own log.
 fn log_of_program(site: &Site) -> AccessLog {
     if site.access_logs.is_empty() { AccessLog::Off } else { AccessLog::Tracing }
-}
-
-/// Checks the keys of the Mercure hubs.
-///
-/// # Errors A key cannot be read. The message names the site, and never the key.
-pub(crate) fn check_hubs(config: &Config) -> Result<(), String> {
-    hubs(config).into_iter().try_for_each(|(settings, position)| {
-        Hub::check(settings).map_err(|error| format!("{position}: `mercure`: {error}"))
-    })
-}
-
-/// Ends the streams of the hubs that the configuration does not have any more.
-pub(crate) fn close_other_hubs(config: &Config) {
-    let kept: Vec<&MercureSettings> = hubs(config).into_iter().map(|(settings, _)| settings).collect();
-    mercure::close_all_but(&kept);
-}
-
-fn hubs(config: &Config) -> Vec<(&MercureSettings, &Position)> {
-    fn find<'c>(routes: &'c [config::Route], found: &mut Vec<(&'c MercureSettings, &'c Position)>) {
-        for route in routes {
-            if let config::Handler::Mercure(settings) = &route.handler {
-                found.push((settings, &route.position));
-            }
-            route.handler.blocks().for_each(|inner| find(inner, found));
-        }
-    }
-    let mut found = Vec::new();
-    config.sites.iter().flat_map(|site| [&site.routes, &site.error_routes]).for_each(|routes| find(routes, &mut found));
-    found
 }
 
 /// The sockets that the configuration needs, without repetition.

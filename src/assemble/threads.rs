@@ -2,6 +2,7 @@
 
 use super::Live;
 use super::cluster::set_cluster;
+use super::hubs;
 use super::leaving::Leaving;
 use super::plan::{
     classic_threads, declarations, declared_scopes, declared_stores, http_declaration, http_workers, match_patterns,
@@ -75,6 +76,7 @@ impl Threads {
         let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
         let background = declared_scopes(config, &shared);
         background[&config.global.scope].add(&native);
+        hubs::attach(config, &background);
         let mut threads = Self::without_http(config, None, background, shared);
         match threads.start_all(config) {
             Ok(()) => Ok(threads),
@@ -204,6 +206,7 @@ impl Threads {
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         self.options.stores.replace(&declared_stores(config));
+        hubs::attach(config, &self.background);
         for scope in config.scopes() {
             let declared = &self.background[scope.label];
             let replaced = declared.replace(declarations(scope.workers), self.shared());

@@ -161,7 +161,7 @@ fn serve_text(text: &str) -> Result<(), String> {
 
 fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Result<(), String> {
     let config = config.map_err(|diagnostics| diagnosed(&diagnostics))?;
-    assemble::sites::check_hubs(&config)?;
+    assemble::check_hubs(&config)?;
     assemble::logging::init(&config).map_err(|error| error.to_string())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -173,7 +173,7 @@ fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Resu
 fn check(path: &Path) -> Result<ExitCode, String> {
     match config::load(path) {
         Ok(config) => {
-            assemble::sites::check_hubs(&config)?;
+            assemble::check_hubs(&config)?;
             let mut warnings = lines(&config.warnings);
             warnings += &lines(&config::apache_warnings(&config));
             print(&format!("{warnings}{}: the configuration is valid\n", path.display()))?;

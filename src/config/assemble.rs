@@ -45,7 +45,26 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     for scope in config.scopes() {
         check_scope(scope.label, scope.workers, context);
     }
+    check_feeds(config, context);
     check_stores(config.scopes().flat_map(|scope| scope.stores), context);
+}
+
+/// A worker whose versions go to a topic needs a hub that takes them.
+fn check_feeds(config: &Config, context: &mut Context<'_>) {
+    let with_hub = config.sites.iter().filter(|site| has_hub(&site.routes)).count();
+    let global = config.global.frankenphp.workers.iter().filter(|_| with_hub == 0);
+    let without = config.sites.iter().filter(|site| !has_hub(&site.routes));
+    let of_sites = without.flat_map(Site::php_servers).flat_map(|server| &server.workers);
+    for worker in global.chain(of_sites).filter(|worker| worker.feed.is_some()) {
+        let message = "the site of this worker has no hub for its `mercure`";
+        context.error_with_hint(&worker.position, message, "add `mercure { … }` to the site");
+    }
+}
+
+fn has_hub(routes: &[Route]) -> bool {
+    routes
+        .iter()
+        .any(|route| matches!(route.handler, Handler::Mercure(_)) || route.handler.blocks().any(|inner| has_hub(inner)))
 }
 
 fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {

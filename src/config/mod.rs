@@ -92,7 +92,7 @@ pub use tls::{
 };
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::WatchPattern;
-pub use workers::{IniSetting, ReadyWhen};
+pub use workers::{Feed, IniSetting, ReadyWhen};
 
 pub use address::overlap;
 #[cfg(feature = "http")]

@@ -89,6 +89,8 @@ pub struct WorkerConfig {
     pub env: Vec<(String, String)>,
     /// The php.ini settings of the block.
     pub ini: Vec<IniSetting>,
+    /// Background worker: the topic that gets each of its versions.
+    pub feed: Option<Feed>,
     /// The patterns of files whose change restarts the worker.
     pub watch: Vec<WatchPattern>,
     /// Where the declaration starts.
@@ -131,6 +133,15 @@ impl WorkerConfig {
         let moved = Self { position: self.position.clone(), ..other.clone() };
         *self == moved
     }
+}
+
+/// `mercure TOPIC [private]`: each version of a worker's array becomes an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// The topic.
+    pub topic: String,
+    /// Whether only subscribers that may get private updates of the topic get it.
+    pub is_private: bool,
 }
 
 /// What makes a background worker ready, so that waits for it return.

@@ -7,7 +7,7 @@ use super::mode::Mode;
 use super::options::ThreadOptions;
 use super::reading::reading;
 use super::safepoint::{Admission, Member, Started, safepoint};
-use super::work::{Ended, Failure, FailureKind, Phase, Run, Scope, ScriptError, Wait, Work};
+use super::work::{Ended, Failure, FailureKind, Phase, Run, Scope, ScriptError, Update, Wait, Work};
 use crate::exchange::{Exchange, Flow, IniText, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
 use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
@@ -325,6 +325,22 @@ impl Context {
     /// Copied, because C may free the name after the call.
     pub(super) fn add_name(&mut self, name: &[u8]) {
         self.names.push(name.to_vec());
+    }
+
+    /// Sends an update to the added names as topics. Its identifier is the text.
+    pub(super) fn send_update(&mut self, update: Update) -> igor_verdict {
+        let names = std::mem::take(&mut self.names);
+        let Some(scope) = self.scope.clone() else { return self.fail(no_scope()) };
+        let topics = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        match scope.send_update(Update { topics, ..update }) {
+            Ok(id) => {
+                self.text = id.into_bytes();
+                igor_verdict::IGOR_OK
+            }
+            Err(failure) => {
+                self.fail(Failure { message: format!("mercure_publish(): {}", failure.message), ..failure })
+            }
+        }
     }
 
     /// Waits until the worker of this name has published something.

@@ -4,10 +4,10 @@
 use super::context::Context;
 use super::interrupt::KillReason;
 use super::safepoint::{Admission, Reason, Started, safepoint};
-use super::work::{Failure, Next, Phase, ScriptError};
+use super::work::{Failure, Next, Phase, ScriptError, Update};
 use crate::ffi::{
     self, LeafOwner, igor_admission, igor_kill_reason, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading,
-    igor_request, igor_restart, igor_slot, igor_verdict, leaf,
+    igor_request, igor_restart, igor_slot, igor_update, igor_verdict, leaf,
 };
 use crate::limits::NEXT_PANICS_MAX;
 use std::ffi::{c_char, c_int, c_void};
@@ -395,6 +395,27 @@ leaf! {
     fn host_ensure(context, timeout_s: f64, phase: igor_phase) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         context.ensure(wait(timeout_s, phase))
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_send_update(context, update: *const igor_update) -> igor_verdict,
+        on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
+        // SAFETY: C passes its own local value.
+        let update = unsafe { &*update };
+        let text = |start: *const c_char, len: usize| (!start.is_null()).then(|| {
+            // SAFETY: the texts are arguments of the running call.
+            String::from_utf8_lossy(unsafe { bytes(start, len) }).into_owned()
+        });
+        context.send_update(Update {
+            topics: Vec::new(),
+            data: text(update.data, update.data_len).unwrap_or_default(),
+            is_private: update.is_private,
+            id: text(update.id, update.id_len),
+            kind: text(update.type_, update.type_len),
+            retry: (update.retry_ms > 0).then_some(update.retry_ms),
+        })
     }
 }
 

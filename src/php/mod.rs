@@ -42,4 +42,6 @@ pub use options::ThreadOptions;
 pub use release::{Floor, floor_above, running_release};
 pub use safepoint::{DrainStep, RestartRequest, Restarts, Safepoint, safepoint};
 pub use thread::spawn;
-pub use work::{Ended, Failure, FailureKind, Next, Phase, Run, Scope, ScriptError, SendRefused, Wait, Work};
+pub use work::{
+    Ended, Failure, FailureKind, Next, Phase, Run, Scope, ScriptError, SendRefused, Update, UpdateHub, Wait, Work,
+};

@@ -158,11 +158,44 @@ pub enum SendRefused {
     Sending(SendError),
 }
 
+/// An update for the browsers that are subscribed to one of its topics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Update {
+    /// The topics; the first is the canonical one.
+    pub topics: Vec<String>,
+    /// The text that subscribers get.
+    pub data: String,
+    /// Whether only subscribers that may get private updates of a topic get it.
+    pub is_private: bool,
+    /// The identifier; `None`: a random one.
+    pub id: Option<String>,
+    /// The name of the event.
+    pub kind: Option<String>,
+    /// How long a browser waits before it connects again, in milliseconds.
+    pub retry: Option<u64>,
+}
+
+/// Where the updates of a scope's scripts go.
+pub trait UpdateHub: Send + Sync {
+    /// Sends the update; returns its identifier.
+    ///
+    /// # Errors The reason why it is no valid update.
+    fn publish(&self, update: Update) -> Result<String, String>;
+}
+
 /// The background workers that one script sees. Called on PHP threads, which it may block.
 pub trait Scope: Send + Sync {
     /// The label of the block that the scripts belong to. `None`: they belong to none.
     fn label(&self) -> Option<&str> {
         None
+    }
+
+    /// Sends an update to the hub of the block's site.
+    ///
+    /// # Errors
+    /// There is no hub, or the update is not valid.
+    fn send_update(&self, _update: Update) -> Result<String, Failure> {
+        Err(Failure::runtime("No Mercure hub configured"))
     }
 
     /// The slot of a worker for `frankenphp_get_vars()`: never starts one, never waits.

@@ -47,7 +47,7 @@ impl Server {
         };
         check_engine(&old.config, &config)?;
         crate::assemble::logging::check_access_logs(&config).map_err(ControlError::Log)?;
-        crate::assemble::sites::check_hubs(&config).map_err(ControlError::Hub)?;
+        crate::assemble::check_hubs(&config).map_err(ControlError::Hub)?;
         let warnings = warnings(&old.config, &config);
         let challenges = Arc::clone(&self.challenges);
         let preparing = tokio::task::spawn_blocking(move || (Encryption::prepare(&config, &challenges), config));
@@ -104,7 +104,7 @@ impl Server {
             }
         }
         let removed = std::mem::replace(&mut self.listeners, kept);
-        sites::close_other_hubs(&config);
+        crate::assemble::close_other_hubs(&config);
         self.kept_fresh = encryption.keep_fresh();
         let leaving = threads.commit(&old.threads, &config);
         let grace = config.global.grace_period;

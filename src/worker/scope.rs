@@ -5,7 +5,7 @@ use super::background::{Background, BackgroundConfig, Shared, Since};
 use super::messages::{self, ReadiedBy, Subject};
 use super::waits::node;
 use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
-use crate::php::{Cutoff, Failure, Phase, Scope, SendRefused, Wait};
+use crate::php::{Cutoff, Failure, Phase, Scope, SendRefused, Update, UpdateHub, Wait};
 use crate::tasks::Task;
 use crate::vars::{Slot, Snapshot};
 use std::collections::HashMap;
@@ -35,6 +35,8 @@ pub struct ScopeConfig {
 pub struct ScopeWorkers {
     /// As the log and the admin interface show it.
     label: String,
+    /// Where updates of its scripts go: the hub of its site. Only the pointer is read under the lock.
+    hub: RwLock<Option<Arc<dyn UpdateHub>>>,
     /// Protects the declarations and the map; never held while a worker is started or stopped.
     inner: RwLock<Inner>,
 }
@@ -64,7 +66,7 @@ impl ScopeWorkers {
     /// The workers of a scope; none runs yet.
     pub fn new(label: &str, declarations: ScopeConfig, shared: Shared) -> Arc<Self> {
         let inner = Inner { shared, names: Vec::new(), catch_all: None, workers: HashMap::new() };
-        let declared = Self { label: label.to_owned(), inner: RwLock::new(inner) };
+        let declared = Self { label: label.to_owned(), hub: RwLock::default(), inner: RwLock::new(inner) };
         declared.add(&declarations);
         Arc::new(declared)
     }
@@ -124,6 +126,11 @@ impl ScopeWorkers {
             inner.workers.insert(name, successor);
         }
         replaced
+    }
+
+    /// Names the hub of the scope's site.
+    pub fn set_hub(&self, hub: Option<Arc<dyn UpdateHub>>) {
+        *self.hub.write().unwrap_or_else(PoisonError::into_inner) = hub;
     }
 
     /// Removes every worker: the scope is no longer declared.
@@ -352,6 +359,11 @@ impl ScopeView {
 impl Scope for ScopeView {
     fn label(&self) -> Option<&str> {
         Some(&self.own.label)
+    }
+
+    fn send_update(&self, update: Update) -> Result<String, Failure> {
+        let hub = self.own.hub.read().unwrap_or_else(PoisonError::into_inner).clone();
+        hub.ok_or_else(|| Failure::runtime("No Mercure hub configured"))?.publish(update).map_err(Failure::value)
     }
 
     fn slot(&self, name: &[u8]) -> Result<Arc<Slot>, Failure> {

@@ -38,6 +38,7 @@ const PANICS: &[Point] = &[
     ("host_ensure", "frankenphp_ensure_background_worker('w');"),
     ("host_ensure_name", "frankenphp_ensure_background_worker(['w']);"),
     ("host_ensure_clear", "frankenphp_ensure_background_worker('w');"),
+    ("host_send_update", "mercure_publish('topic', 'data');"),
     ("host_read", "frankenphp_get_vars('w');"),
     ("host_read_done", READ_ENUMS),
 ];
@@ -72,6 +73,7 @@ const BAILOUTS: &[Point] = &[
     ("headers_send", "headers_send(103);"),
     ("request_headers", "getallheaders();"),
     ("frankenphp_log", "frankenphp_log('a message', 0, ['a' => 1]);"),
+    ("mercure_publish", "mercure_publish(['topic'], 'data');"),
     ("request_shutdown", ""),
 ];
 

@@ -362,3 +362,72 @@ fn keys_are_not_shown() {
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains("no one can subscribe to this hub") && !shown.contains(KEY), "{shown}");
 }
+
+/// As in FrankenPHP: a script needs no token, because the hub is in its own server.
+#[test]
+fn scripts_publish() {
+    let site = "root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}";
+    let server = Igor::new().frankenphp("num_threads 2").site(&format!("mercure {{\nanonymous\n}}\n{site}")).start();
+    let mut stream = Stream::open(&server, "topic=/books/{id}", &[]);
+    let id = server.eval("return mercure_publish('/books/1', 'from a script');").value();
+    assert_eq!(stream.next(), Some(format!("id: {}\ndata: from a script\n\n", id.as_str().expect("an identifier"))));
+    let code = "return mercure_publish(['/other', '/books/2'], \"a\\nb\", id: 'urn:x', type: 'changed', retry: 5);";
+    assert_eq!(server.eval(code).value(), "urn:x");
+    assert_eq!(stream.next().as_deref(), Some("event: changed\nretry: 5\nid: urn:x\ndata: a\ndata: b\n\n"));
+    server.eval("mercure_publish('/books/3', 'private', true); mercure_publish('/books/4', id: 'last');").value();
+    assert_eq!(stream.next().as_deref(), Some("id: last\ndata: \n\n"));
+    let caught = |code: &str| {
+        let code = format!("try {{ {code} }} catch (Throwable $e) {{ return $e::class . ': ' . $e->getMessage(); }}");
+        server.eval(&code).value().as_str().unwrap_or_default().to_owned()
+    };
+    for (code, expected) in [
+        ("mercure_publish([]);", "ValueError: mercure_publish(): Missing \"topic\" parameter"),
+        ("mercure_publish(\"a\\nb\");", "ValueError: mercure_publish(): a topic is empty, too long"),
+        ("mercure_publish('a', id: \"1\\ndata: forged\");", "ValueError: mercure_publish(): the \"id\" is too long"),
+        ("mercure_publish('/.well-known/mercure/subscriptions/a/b');", "ValueError: mercure_publish(): topics below"),
+        ("mercure_publish(['a', 1]);", "TypeError: mercure_publish(): Argument #1 ($topics) must be"),
+        ("mercure_publish('a', retry: -1);", "ValueError: mercure_publish(): Argument #6 ($retry) must be"),
+    ] {
+        assert!(caught(code).starts_with(expected), "{code}: {}", caught(code));
+    }
+    let without = Igor::new().frankenphp("num_threads 2").site(site).start();
+    let code = "try { mercure_publish('a'); } catch (RuntimeException $e) { return $e->getMessage(); }";
+    assert_eq!(without.eval(code).value(), "mercure_publish(): No Mercure hub configured");
+}
+
+/// Each version of a worker's array is an update, and a client that was away continues where it was.
+#[test]
+fn snapshots_feed_the_hub() {
+    let worker = r#"<?php
+        $handle = frankenphp_get_worker_handle();
+        for ($n = 1; ; $n++) {
+            frankenphp_set_vars(['banner' => "number $n", 'list' => [1, 2.5, null, true]]);
+            $read = [$handle];
+            $write = $except = [];
+            if (stream_select($read, $write, $except, 0, 20000)) {
+                break;
+            }
+        }
+    "#;
+    let block = |name: &str, feed: &str| {
+        format!("worker {{\nfile settings.php\nbackground\nname {name}\nnum 1\nmercure {feed}\n}}\n")
+    };
+    let workers = block("settings", "/settings") + &block("hidden", "/hidden private");
+    let site = format!("mercure {{\nanonymous\ntransport local {{\nsize 100000\n}}\n}}\nphp_server {{\n{workers}}}");
+    let server = Igor::new().frankenphp("num_threads 2").site(&site).file("settings.php", worker).start();
+    let event = |number: usize| {
+        let data = format!(r#"{{"banner":"number {number}","list":[1,2.5,null,true]}}"#);
+        format!("id: settings:{number}\ndata: {data}\n\n")
+    };
+    let mut stream = Stream::open(&server, "topic=*&lastEventID=earliest", &[]);
+    for number in 1..=5 {
+        assert_eq!(stream.next(), Some(event(number)));
+    }
+    let mut again = Stream::open(&server, "topic=/settings", &[("Last-Event-ID", "settings:3")]);
+    assert_eq!(again.head.header("last-event-id"), Some("settings:3"));
+    for number in 4..=9 {
+        assert_eq!(again.next(), Some(event(number)));
+    }
+    let log = Igor::new().site(&format!("php_server {{\n{workers}}}")).file("settings.php", worker).start_fails().log;
+    assert!(log.contains("the site of this worker has no hub for its `mercure`"), "{log}");
+}

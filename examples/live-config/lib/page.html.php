@@ -80,7 +80,7 @@ a { color: inherit }
     </footer>
 </main>
 <script>
-setInterval(async () => {
+const refresh = async () => {
     try {
         const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), 'text/html');
         const main = page.querySelector('main');
@@ -89,7 +89,11 @@ setInterval(async () => {
             document.title = page.title;
         }
     } catch {
-        // The server is away; the next turn tries again.
+        // The server is away; the stream opens again when it is back.
     }
-}, 1000);
+};
+const settings = new EventSource('/.well-known/mercure?topic=settings');
+settings.onmessage = refresh;
+// Also after a time without the server.
+settings.onopen = refresh;
 </script>

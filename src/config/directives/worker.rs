@@ -12,8 +12,9 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
 use super::super::watch::{WATCH_DEFAULT, WatchPattern};
-use super::super::workers::{IniSetting, ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
+use super::super::workers::{Feed, IniSetting, ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
 use super::matchers::path_pattern;
+use crate::limits::MERCURE_TOPIC_BYTES_MAX;
 
 /// A worker as written, before the settings of its block are known.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct WorkerDraft {
     match_position: Option<Position>,
     ready: Option<(ReadyWhen, Position)>,
     cluster: Option<Position>,
+    feed: Option<(Feed, Position)>,
 }
 
 /// The settings that a worker takes from the enclosing block.
@@ -174,6 +176,15 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
                 }
             },
         },
+        Directive {
+            name: "mercure",
+            usage: "mercure TOPIC [private]",
+            doc: "Sends each version of a background worker's array to this topic of the site's hub.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                worker.feed = feed(node, context).map(|feed| (feed, node.position.clone()));
+            },
+        },
     ],
     ignored: &[
         ("boot_timeout", "the timeout of `frankenphp_require_background_worker()` bounds the wait"),
@@ -181,6 +192,24 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
     ],
     unsupported: &[],
 };
+
+/// `mercure TOPIC [private]`
+fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
+    let args = context.args(node, 1, 2)?;
+    let topic = values::filled(args.first()?, "the topic", context)?;
+    if topic.len() > MERCURE_TOPIC_BYTES_MAX
+        || topic.contains(char::is_control)
+        || topic.contains("/.well-known/mercure")
+    {
+        context.error(&args[0].position, "this cannot be the topic of a worker");
+        return None;
+    }
+    let is_private = match args.get(1) {
+        Some(word) => values::choice(word, "kind of update", &[("private", true)], context)?,
+        None => false,
+    };
+    Some(Feed { topic: topic.to_owned(), is_private })
+}
 
 /// `worker FILE [COUNT] [{ … }]` or `worker { … }`.
 pub(super) fn worker(node: &Node, context: &mut Context<'_>) -> Option<WorkerDraft> {
@@ -221,6 +250,7 @@ impl WorkerDraft {
             match_position: None,
             ready: None,
             cluster: None,
+            feed: None,
         }
     }
 
@@ -230,6 +260,10 @@ impl WorkerDraft {
         if let Some((_, position)) = self.ready.as_ref().filter(|_| !self.background) {
             let message = "`ready` on an HTTP worker: it is ready when it calls frankenphp_handle_request()";
             context.error_with_hint(position, message, "remove `ready`, or add `background`");
+        }
+        if let Some((_, position)) = self.feed.as_ref().filter(|_| !self.background) {
+            let message = "`mercure` on an HTTP worker: only background workers have versions";
+            context.error_with_hint(position, message, "remove `mercure`, or add `background`");
         }
         self.check_numbers(context);
         self.check_cluster(context);
@@ -250,6 +284,7 @@ impl WorkerDraft {
             max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,
             ini: scope.ini.to_vec(),
+            feed: self.feed.map(|(feed, _)| feed),
             watch,
             position: self.position,
         })

@@ -1,5 +1,6 @@
 //! The settings of a `worker` block with `background`.
 
+use super::Feed;
 use super::native::{IN_PLACE_OF_A_SCRIPT, Native};
 use crate::exchange::IniText;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub struct BackgroundConfig {
     pub env: Vec<(String, String)>,
     /// The php.ini settings of the block.
     pub ini: Option<Arc<IniText>>,
+    /// Where each of its versions is sent to; `None`: nowhere.
+    pub feed: Option<Feed>,
 }
 
 impl BackgroundConfig {
@@ -47,6 +50,7 @@ impl BackgroundConfig {
     pub fn of_native(code: Native, failures_max: Option<u32>) -> Self {
         Self {
             cluster: None,
+            feed: None,
             native: Some(code),
             file: IN_PLACE_OF_A_SCRIPT.into(),
             resolved: IN_PLACE_OF_A_SCRIPT.into(),

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod config;
+mod feed;
 mod handle;
 mod life;
 mod native;
@@ -23,6 +24,7 @@ use crate::vars::Slot;
 use cluster::Term;
 pub use cluster::{ClusterState, ClusterView, Position};
 pub use config::{BackgroundConfig, ReadyWhen};
+pub use feed::Feed;
 use handle::HandleEnd;
 use life::{Event, Lifecycle};
 pub use native::{Native, NativeCode, NativeRun, PublishRefused, Publisher};

@@ -350,12 +350,17 @@ impl Work for BackgroundWork {
         self.worker.term.as_ref().and_then(|term| term.refuses(bytes))
     }
 
-    fn published(&mut self, _version: Option<u64>) {
+    fn published(&mut self, version: Option<u64>) {
         self.worker.last_publish.note();
         match self.worker.term.is_some() {
             // Ready when the engine has accepted it.
             true => self.note_up(),
-            false => self.note_ready(),
+            false => {
+                self.note_ready();
+                if version.is_some() {
+                    self.worker.feed(&*self.scope);
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! `examples/live-config`: settings that follow a file.
 
 use super::{copy_of, json_of, serve};
-use crate::common::{Server, wait_for};
+use crate::common::{Request, Server, wait_for};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -34,7 +34,21 @@ fn requests_follow_the_file() {
         assert_eq!(answer["answered_by"]["mode"], mode);
     }
 
+    // What an open page listens to.
+    let mut page = server.connect();
+    page.write(&Request::get("/.well-known/mercure?topic=settings"));
+    assert_eq!(page.read_head().status, 200);
+    assert_eq!(page.read_chunk().expect("a piece"), Some(b":\n".to_vec()));
     save(server.dir(), r#"{"title": "<Winter & Co>", "limits": {"rate": 7}}"#);
+    // The worker may see the file while it is written, which is a version of its own.
+    loop {
+        let piece = page.read_chunk().expect("a piece").expect("an event");
+        let event = String::from_utf8(piece).expect("events are text");
+        assert!(event.starts_with("id: settings:"), "{event}");
+        if event.contains(r#""title":"<Winter & Co>""#) {
+            break;
+        }
+    }
     wait_for_both(&server, "the change", |answer| {
         answer["settings"] == json!({"title": "<Winter & Co>", "limits": {"rate": 7}}) && answer["revision"] == 2
     });

@@ -1,0 +1,75 @@
+//! The Mercure hubs of a configuration, and the scopes that send updates to them.
+
+use crate::config::{self, Config, MercureSettings, Position, ScopeLabel, Site};
+use crate::mercure::{self, Hub, Publication};
+use crate::php::{Update, UpdateHub};
+use crate::worker::ScopeWorkers;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Checks the keys of the Mercure hubs.
+///
+/// # Errors A key cannot be read. The message names the site, and never the key.
+pub(crate) fn check_hubs(config: &Config) -> Result<(), String> {
+    hubs(config).into_iter().try_for_each(|(settings, position)| {
+        Hub::check(settings).map_err(|error| format!("{position}: `mercure`: {error}"))
+    })
+}
+
+/// Ends the streams of the hubs that the configuration does not have any more.
+pub(crate) fn close_other_hubs(config: &Config) {
+    let kept: Vec<&MercureSettings> = hubs(config).into_iter().map(|(settings, _)| settings).collect();
+    mercure::close_all_but(&kept);
+}
+
+/// Sets for each scope where the updates of its scripts go: the first hub of its site. Scripts of the `frankenphp` block have
+/// no site; theirs go to the only hub of the configuration.
+pub(super) fn attach(config: &Config, scopes: &HashMap<ScopeLabel, Arc<ScopeWorkers>>) {
+    for (label, scope) in scopes {
+        scope.set_hub(
+            hub_of(config, label).map(|settings| -> Arc<dyn UpdateHub> { Arc::new(SiteHub(Hub::with(settings))) }),
+        );
+    }
+}
+
+fn hub_of<'c>(config: &'c Config, label: &ScopeLabel) -> Option<&'c MercureSettings> {
+    let has_block = |site: &&Site| site.php_servers().any(|server| server.scope == *label);
+    match config.sites.iter().find(has_block) {
+        Some(site) => hubs_of(site).first().map(|(settings, _)| *settings),
+        None => {
+            let all = hubs(config);
+            let (first, _) = all.first()?;
+            all.iter().all(|(settings, _)| settings == first).then_some(*first)
+        }
+    }
+}
+
+/// A hub as scripts see it.
+struct SiteHub(Arc<Hub>);
+
+impl UpdateHub for SiteHub {
+    fn publish(&self, update: Update) -> Result<String, String> {
+        let Update { topics, data, is_private, id, kind, retry } = update;
+        let publication = Publication { topics, data, is_private, id, kind, retry };
+        self.0.publish(publication).map(|id| id.to_string()).map_err(|error| error.to_string())
+    }
+}
+
+fn hubs(config: &Config) -> Vec<(&MercureSettings, &Position)> {
+    config.sites.iter().flat_map(hubs_of).collect()
+}
+
+fn hubs_of(site: &Site) -> Vec<(&MercureSettings, &Position)> {
+    fn find<'c>(routes: &'c [config::Route], found: &mut Vec<(&'c MercureSettings, &'c Position)>) {
+        for route in routes {
+            if let config::Handler::Mercure(settings) = &route.handler {
+                found.push((settings, &route.position));
+            }
+            route.handler.blocks().for_each(|inner| find(inner, found));
+        }
+    }
+    let mut found = Vec::new();
+    find(&site.routes, &mut found);
+    find(&site.error_routes, &mut found);
+    found
+}
