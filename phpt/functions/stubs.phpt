@@ -64,3 +64,4 @@ frankenphp_ensure_background_worker: ValueError, TypeError, RuntimeException
 frankenphp_set_vars: ValueError, RuntimeException
 frankenphp_get_vars: RuntimeException, LogicException, TypeError
 frankenphp_handle_request: RuntimeException
+mercure_publish: RuntimeException, ValueError
