@@ -152,7 +152,7 @@ fn a_background_worker_ends_by_its_handler_for_sigterm() {
 fn a_wait_that_starts_after_the_signal_ends_too() {
     let script = "<?php pcntl_async_signals(true); $ends = false;
         pcntl_signal(SIGTERM, function () use (&$ends) { $ends = true; });
-        $row = array_fill(0, 4000000, 'x'); $child = proc_open(['sleep', '60'], [['pipe', 'r']], $pipes);
+        $row = array_fill(0, 500000, 'x'); $child = proc_open(['sleep', '60'], [['pipe', 'r']], $pipes);
         frankenphp_set_vars(['up' => true]);
         while (!$ends) { @fputcsv($pipes[0], $row, escape: ''); }
         proc_terminate($child, SIGKILL); error_log('ended in order');";
