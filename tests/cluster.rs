@@ -147,11 +147,16 @@ do {
 
 impl Instance {
     fn start(engine: &str, script: &str, options: &str) -> Self {
+        Self::with(engine, script, options, "", "")
+    }
+
+    /// With lines of one's own in the blocks `cluster`, `worker` and in the site.
+    fn with(engine: &str, script: &str, options: &str, worker: &str, site: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let caddyfile = format!(
             "{{\n admin off\n frankenphp {{\n num_threads 2\n cluster {{\n engine redis redis://{engine}\n lease 2s\n {options}\n \
-             }}\n worker rates.php {{\n background\n name rates\n cluster\n }}\n }}\n}}\nhttp://127.0.0.1:0 {{\n php_server {{\n \
-             root .\n }}\n}}\n"
+             }}\n worker rates.php {{\n background\n name rates\n cluster\n {worker}\n }}\n }}\n}}\nhttp://127.0.0.1:0 {{\n \
+             {site}\n php_server {{\n root .\n }}\n}}\n"
         );
         for (name, text) in [("Caddyfile", &*caddyfile), ("rates.php", script), ("index.php", PAGE)] {
             fs::write(folder.path().join(name), text).expect("a file can be written");
@@ -364,6 +369,38 @@ fn what_the_page_says_without_a_snapshot() {
         page.contains("frankenphp_set_vars(): the array needs 2") && page.contains("the cluster takes at most 1024"),
         "{page}"
     );
+}
+
+/// A version that one instance publishes goes to the browsers of all, under one identifier.
+#[test]
+fn every_instance_sends_what_the_cluster_publishes() {
+    let redis = Redis::start();
+    let engine = format!("127.0.0.1:{}", redis.port);
+    let start = || Instance::with(&engine, RATES, "", "mercure rates", "mercure {\n anonymous\n }");
+    let instances = [start(), start()];
+    let streams = instances.each_ref().map(|instance| {
+        let mut stream = TcpStream::connect(instance.address).expect("an instance");
+        stream.set_read_timeout(Some(DEADLINE)).expect("it can be set");
+        write!(stream, "GET /.well-known/mercure?topic=rates HTTP/1.1\r\nHost: any\r\n\r\n").expect("a request");
+        BufReader::new(stream)
+    });
+    let [first, second] = streams.map(|stream| {
+        let ids = Arc::new(Mutex::new(Vec::new()));
+        let found = ids.clone();
+        std::thread::spawn(move || {
+            for line in stream.lines().map_while(Result::ok) {
+                if let Some((_, id)) = line.split_once("id: ").or_else(|| line.split_once("id:")) {
+                    found.lock().expect("no panic").push(id.to_owned());
+                }
+            }
+        });
+        ids
+    });
+    let shared = until("a version on both", || {
+        let (first, second) = (first.lock().expect("no panic"), second.lock().expect("no panic"));
+        first.iter().find(|id| second.contains(id)).cloned()
+    });
+    assert!(shared.starts_with("rates:1."), "{shared}");
 }
 
 /// The configuration refuses what is not there, and says what to do.
