@@ -215,7 +215,7 @@ const RECEIVER: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
         while ($task = $h->receive()) {
             $fault = $task->getPayload()['fault'];
             try {
-                igor_fault($fault);
+                igor_fault($fault, $task->getPayload()['nth'] ?? 1);
                 $other = new FrankenPHP\\WorkerHandle(); $other->getStream(); $other->tick(); $other->receive();
                 $task->getPayload(); $task->getStream(); $task->update(['a' => 1]);
                 $task->complete(['done' => true]);
@@ -424,6 +424,78 @@ fn allocations_that_fail() {
     let refused = outcome["refused"].as_u64().expect("a number");
     assert!(refused >= 10, "a publish makes more allocations: {outcome}");
     assert_eq!(server.eval(WHOLE).value(), true);
+}
+
+/// Arms the n-th allocation for each operation, until one makes fewer. A failed operation changes nothing and says so.
+const STORE_ALLOCATIONS: &str = "$s = new FrankenPHP\\SharedArray();
+    $value = fn ($n) => ['n' => $n, 'list' => array_map(fn ($i) => [\"text $i\" => str_repeat('x', $i)], range(1, 40)), 'long' => str_repeat('y', 5000)];
+    $operations = [
+        'set' => fn ($n) => $s['k'] = $value($n),
+        'string' => fn ($n) => $s['k'] = str_repeat((string) $n, 5000),
+        'merge' => fn ($n) => $s->merge(['k' => $value($n), 'other' => $value($n)]),
+        'replace' => fn ($n) => $s->replace(['k' => $value($n)]),
+        'add' => fn ($n) => $s->add(\"k$n\", $value($n)),
+        'cas' => fn ($n) => $s->cas('k', $s['k'], $value($n)),
+        'compute' => fn ($n) => $s->compute(\"computed $n\", fn () => $value($n)),
+    ];
+    $refused = [];
+    foreach ($operations as $name => $operation) {
+        $refused[$name] = 0;
+        for ($nth = 1; ; $nth++) {
+            $before = serialize($s->snapshot());
+            igor_fault('memory', $nth);
+            try { $operation(\"$name $nth\"); $message = null; } catch (RuntimeException $e) { $message = $e->getMessage(); }
+            $happened = igor_fault('');
+            $same = serialize($s->snapshot()) === $before;
+            if ($message !== null && (!str_contains($message, 'no memory left') || !$same)) { return \"$name $nth: $message\"; }
+            if ($message === null && $same) { return \"$name $nth did nothing\"; }
+            if (!$happened) { break; }
+            $refused[$name] += (int) ($message !== null);
+        }
+    }
+    return $refused;";
+
+/// N21: every allocation for a value of a store fails once. The script gets an exception, and the store stays as it was.
+#[test]
+fn allocations_for_stores_that_fail() {
+    let server = server("store default\nvars {\nhardened on\n}");
+    let refused = server.eval(STORE_ALLOCATIONS).value();
+    let counts: Vec<u64> =
+        refused.as_object().into_iter().flat_map(|all| all.values()).filter_map(|n| n.as_u64()).collect();
+    assert!(counts.len() == 7 && counts.iter().all(|count| *count > 0), "each operation allocates: {refused}");
+    assert_eq!(server.eval(STORE).value(), json!([3, "x", 3, 2]));
+}
+
+/// N21: every allocation for a payload, an update and a result fails once, on the side that makes it. The next task is
+/// done.
+#[test]
+fn allocations_for_tasks_that_fail() {
+    let server = server("vars {\nhardened on\n}");
+    let sender = "$refused = 0;
+        for ($nth = 1; ; $nth++) {
+            igor_fault('memory', $nth);
+            try { $t = new FrankenPHP\\SentTaskHandle('t', ['fault' => '', 'list' => [[1, 'a'], [2, 'b']], 'text' => str_repeat('x', 5000)], 10); }
+            catch (RuntimeException $e) {
+                if (!str_contains($e->getMessage(), 'no memory left')) { return $e->getMessage(); }
+                $refused++;
+            }
+            if (!igor_fault('')) { break; }
+        }
+        while (null !== $u = $t->read()) { $last = $u; }
+        return [$refused > 0, $last];";
+    assert_eq!(server.eval(sender).value(), json!([true, {"done": true}]));
+    let mut refused = 0;
+    for nth in 1..100 {
+        let send = SEND.replace("'fault' => $fault", &format!("'fault' => 'memory', 'nth' => {nth}"));
+        let last = server.eval(&send).value();
+        if last == json!({"done": true}) {
+            assert!(refused >= 2, "an update and a result are allocated: {refused}");
+            return;
+        }
+        assert!(last["thrown"].as_str().is_some_and(|message| message.contains("no memory left")), "{last}");
+        refused += 1;
+    }
+    panic!("a receiver makes no hundred allocations");
 }
 
 /// N21, N29: the leaf that checks whether a script should end panics; the script still ends.
