@@ -3,6 +3,7 @@
 
 use super::{Interruption, Read, SendError, Task, TaskQueue, TaskWorker, UpdateError, WaitGraph};
 use crate::exchange::{Cancellation, Sleeper};
+use crate::limits::TASK_UPDATES_MAX;
 use crate::vars::numbered;
 use loom::thread;
 use std::sync::Arc;
@@ -155,4 +156,40 @@ fn two_threads_and_one_task() {
         assert_eq!(sender.join().expect("it ends"), Ok(()));
         assert_eq!((queue.counts().queued, queue.counts().completed), (0, 1));
     });
+}
+
+/// A receiver that waits for a place among the updates continues when the sender reads one. It fails when the
+/// sender gives up, or when its own script is ended.
+#[test]
+fn an_update_that_waits_for_its_place() {
+    for way in 0..3 {
+        loom::model(move || {
+            let queue = queue();
+            let receiver_script = Script::default();
+            let receiver = thread::spawn({
+                let (queue, script) = (queue.clone(), receiver_script.clone());
+                move || {
+                    let task = take(&queue, 0);
+                    let numbers = 0..=TASK_UPDATES_MAX as u64;
+                    let last = numbers.map(|number| task.update(numbered(number), &script)).last();
+                    task.abort("the script has ended");
+                    last
+                }
+            });
+            let script = Script::default();
+            let task = send(&queue, &script).expect("it is taken");
+            match way {
+                0 => assert!(matches!(task.read(None, &script), Read::Update(_))),
+                1 => assert!(task.abandon()),
+                _ => receiver_script.end(),
+            }
+            let last = receiver.join().expect("it ends");
+            match way {
+                0 => assert_eq!(last, Some(Ok(()))),
+                1 => assert_eq!(last, Some(Err(UpdateError::Abandoned))),
+                _ => assert!(matches!(last, Some(Err(UpdateError::Cut))), "{last:?}"),
+            }
+            assert_eq!(queue.counts().running, 0);
+        });
+    }
 }
