@@ -5,6 +5,7 @@ use crate::config::{
     WorkerKind,
 };
 use crate::exchange::IniText;
+use crate::limits::{SURPLUS_THREAD_IDLE_SECONDS, SURPLUS_THREAD_IDLE_SECONDS_MIN};
 use crate::php::{EngineOptions, ThreadOptions, ini_line};
 use crate::store::{DeclaredStore, Eviction, StoreConfig, Stores};
 use crate::vars::{CopyBudget, Limits, Mode, Policy, set_hardened};
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Builds the options of the engine, which must be complete before PHP starts.
 pub(crate) fn engine_options(config: &Config) -> EngineOptions {
@@ -51,7 +53,14 @@ pub(super) fn classic_threads(config: &Config) -> classic::ClassicConfig {
         Some(MaxThreads::Auto) => threads.max(8 * processors()),
         Some(MaxThreads::Count(count)) => count.saturating_sub(of_workers).max(threads),
     };
-    classic::ClassicConfig { threads, threads_max }
+    classic::ClassicConfig {
+        threads,
+        threads_max,
+        idle: frankenphp.max_idle_time.map_or(Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS), |idle| {
+            idle.max(Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS_MIN))
+        }),
+        requests_max: frankenphp.max_requests,
+    }
 }
 
 pub(super) fn http_workers(config: &Config) -> impl Iterator<Item = (&ScopeLabel, &WorkerConfig)> {
@@ -161,13 +170,14 @@ pub(super) fn ini_text(settings: &[IniSetting]) -> Option<Arc<IniText>> {
     (!settings.is_empty()).then(|| Arc::new(IniText { values: text(false), admin: text(true) }))
 }
 
-pub(super) fn http_declaration(worker: &WorkerConfig) -> http::HttpConfig {
+pub(super) fn http_declaration(config: &Config, worker: &WorkerConfig) -> http::HttpConfig {
     http::HttpConfig {
         name: worker.name.clone().unwrap_or_else(|| worker.file.display().to_string()),
         file: worker.file.clone(),
         resolved: worker.resolved.clone(),
         threads: worker.boot_threads(processors()).max(1),
         failures_max: failures_max(worker),
+        requests_max: worker.max_requests.or(config.global.frankenphp.max_requests).filter(|max| *max > 0),
         env: worker.env.clone(),
         ini: ini_text(&worker.ini),
     }

@@ -155,7 +155,7 @@ impl Threads {
     /// Adds the HTTP workers, and starts those that are not in `kept`.
     fn start_http(&mut self, config: &Config, kept: Option<(&Self, &Config)>) -> io::Result<()> {
         for (label, worker) in http_workers(config) {
-            let declaration = http_declaration(worker);
+            let declaration = http_declaration(config, worker);
             // A script that continues keeps the slots that it has read from, so the workers that it sees must not
             // change.
             let kept =

@@ -332,6 +332,8 @@ pub struct PhpSettings {
     pub request_slowlog_trace_depth: usize,
     /// After this time a request is ended; `None`: never.
     pub request_terminate_timeout: Option<Duration>,
+    /// How long a request body may bring nothing before the client counts as gone; zero: for ever. `None`: the default.
+    pub request_body_timeout: Option<Duration>,
     /// The largest request body that is gathered before a PHP thread is taken, in bytes; `None`: bodies are streamed.
     pub request_buffering_bytes_max: Option<u64>,
 }
@@ -357,6 +359,7 @@ impl PhpSettings {
             request_slowlog_timeout: None,
             request_slowlog_trace_depth: limits::SLOWLOG_TRACE_DEPTH_DEFAULT,
             request_terminate_timeout: None,
+            request_body_timeout: None,
             request_buffering_bytes_max: Some(limits::REQUEST_BODY_BYTES_DEFAULT),
         }
     }

@@ -106,6 +106,10 @@ pub struct FrankenPhp {
     pub max_threads: Option<MaxThreads>,
     /// How long a request may wait for a free PHP thread before it gets a 503. `None`: as long as the client waits.
     pub max_wait_time: Option<Duration>,
+    /// How long a thread that was started under load may be idle before it ends.
+    pub max_idle_time: Option<Duration>,
+    /// After how many requests a thread is replaced, or its worker script restarted. `None`: never.
+    pub max_requests: Option<usize>,
     /// php.ini settings, in the order of the file; a later one wins.
     pub php_ini: Vec<(String, String)>,
     /// The workers of the global scope.

@@ -81,6 +81,8 @@ pub struct WorkerConfig {
     pub max_threads: Option<usize>,
     /// The number of failures in a row after which the worker is given up; -1: never.
     pub max_consecutive_failures: i32,
+    /// HTTP worker: after how many requests its script is restarted; 0: never. `None`: as the `frankenphp` block says.
+    pub max_requests: Option<usize>,
     /// Background worker: it runs on one instance of the cluster at a time, and publishes at most this many bytes.
     pub cluster: Option<usize>,
     /// Background worker: how many tasks may wait for a thread.

@@ -4,16 +4,28 @@ use std::time::Duration;
 
 use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_READ_IDLE_SECONDS_MAX, BODY_READ_SECONDS_BEFORE_PACE};
 
+/// Longer than any server runs, and short enough to be added to a moment.
+const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The bytes of one body that a client has sent, and how long the server waited for them. The time that the script
 /// itself takes between two reads does not count.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// In bytes.
     received: u64,
     /// Of the server for the client.
     waited: Duration,
+    /// The limit of one wait; zero: none, and no pace is asked for either.
+    idle: Duration,
     /// The limit of all waits together; `None`: as long as the client keeps its pace.
     limit: Option<Duration>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let idle = Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX);
+        Self { received: 0, waited: Duration::ZERO, idle, limit: None }
+    }
 }
 
 impl Pace {
@@ -22,11 +34,22 @@ impl Pace {
         Self { limit, ..Self::default() }
     }
 
+    /// The same, and with a limit for one wait: `None` is the default, zero none.
+    pub(super) fn of(idle: Option<Duration>, limit: Option<Duration>) -> Self {
+        let default = Self::within(limit);
+        Self { idle: idle.unwrap_or(default.idle), ..default }
+    }
+
     /// The time limit for the next bytes.
     pub(super) fn next_wait_max(&self) -> Duration {
-        let earned = Duration::from_secs(BODY_READ_SECONDS_BEFORE_PACE + self.received / BODY_BYTES_PER_SECOND_MIN);
+        if self.idle.is_zero() {
+            return self.limit.map_or(NO_LIMIT, |limit| limit.saturating_sub(self.waited));
+        }
+        // A long wait that the configuration allows must not end by the pace.
+        let before_pace = Duration::from_secs(BODY_READ_SECONDS_BEFORE_PACE).max(self.idle);
+        let earned = before_pace.saturating_add(Duration::from_secs(self.received / BODY_BYTES_PER_SECOND_MIN));
         let whole = self.limit.map_or(earned, |limit| limit.min(earned));
-        Duration::from_secs(BODY_READ_IDLE_SECONDS_MAX).min(whole.saturating_sub(self.waited))
+        self.idle.min(whole.saturating_sub(self.waited))
     }
 
     /// Records bytes that arrived after a wait.
@@ -58,6 +81,18 @@ mod tests {
         let half = BODY_BYTES_PER_SECOND_MIN as usize / 2;
         assert_eq!(seconds_until_cut_off(half), Some(2 * BODY_READ_SECONDS_BEFORE_PACE - 1));
         assert_eq!(seconds_until_cut_off(2 * half), None);
+    }
+
+    #[test]
+    fn the_configuration_may_say_how_long_a_wait_is() {
+        let seconds = Duration::from_secs;
+        assert_eq!(Pace::of(Some(seconds(3)), None).next_wait_max(), seconds(3));
+        assert_eq!(Pace::of(Some(seconds(600)), None).next_wait_max(), seconds(600), "longer than the pace's start");
+        assert_eq!(Pace::of(None, None).next_wait_max(), seconds(BODY_READ_IDLE_SECONDS_MAX));
+        let mut none = Pace::of(Some(Duration::ZERO), Some(seconds(1000)));
+        none.note(1, seconds(900));
+        assert_eq!(none.next_wait_max(), seconds(100), "the site's limit stays");
+        assert_eq!(Pace::of(Some(Duration::ZERO), None).next_wait_max(), NO_LIMIT);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl<'s> RequestContext<'s> {
         let queue = self.queue_of(php, &script);
         let announced = announced_length(&run.request.parts);
         let body = body.filter(|body| !body.is_end_stream());
-        let pace = Pace::within(run.body_read_max);
+        let pace = Pace::of(php.settings.request_body_timeout, run.body_read_max);
         let (body, body_length) = match (body, php.settings.request_buffering_bytes_max) {
             (None, _) => (RequestBody::None, Some(0)),
             (Some(body), None) => (RequestBody::streamed(body, run.body_bytes_max, pace), announced),

@@ -64,6 +64,9 @@ pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 /// is a typing error on any machine of today.
 pub const THREADS_MAX: usize = 4096;
 
+/// The largest `max_requests`: more than a thread serves in years.
+pub const MAX_REQUESTS_MAX: usize = 1 << 40;
+
 /// The default number of names that a catch-all starts.
 pub const CATCH_ALL_NAMES_DEFAULT: usize = 16;
 

@@ -287,6 +287,9 @@ pub const QUEUE_JOBS_MIN: usize = 256;
 /// How long a classic thread above `num_threads` stays without work: longer than the pauses of a busy minute.
 pub const SURPLUS_THREAD_IDLE_SECONDS: u64 = 30;
 
+/// The least `max_idle_time` that has an effect: each classic thread looks once in that time whether it may end.
+pub const SURPLUS_THREAD_IDLE_SECONDS_MIN: u64 = 1;
+
 /// How often the log names an HTTP worker that still boots. Frameworks boot in a few seconds; after that, users should
 /// learn the reason of the wait.
 pub const BOOT_SAID_EVERY_SECONDS: u64 = 10;

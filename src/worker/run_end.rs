@@ -22,6 +22,8 @@ pub(super) enum Asked {
     Nothing,
     /// By an operator, a reload, a change of files, or opcache.
     Restart,
+    /// It has had its `max_requests`.
+    NextRun,
     /// The worker or the server stops.
     Stop,
 }
@@ -83,6 +85,7 @@ impl RunEnd<'_> {
         match self.asked {
             Asked::Stop => return Follows::Stop,
             Asked::Restart => return Follows::Restart,
+            Asked::NextRun => return Follows::NextRun,
             Asked::Nothing => {}
         }
         let finish =

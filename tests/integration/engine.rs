@@ -43,5 +43,8 @@ fn classic() -> Arc<Classic> {
         limits: Default::default(),
         stores: Arc::default(),
     };
-    Classic::new(ClassicConfig { threads: 1, threads_max: 1 }, options)
+    Classic::new(
+        ClassicConfig { threads: 1, threads_max: 1, idle: std::time::Duration::MAX, requests_max: None },
+        options,
+    )
 }

@@ -61,6 +61,7 @@ mod stores;
 mod supervision;
 mod syscalls;
 mod tasks;
+mod thread_life;
 mod timeouts;
 mod tls;
 mod two_requests;

@@ -117,3 +117,27 @@ fn a_response_that_takes_too_long_ends_with_its_connection_and_its_script() {
     });
     assert_eq!(server.send(&Request::post("/read.php", "abc")).text(), "3");
 }
+
+/// `request_body_timeout` of a block: a body that brings nothing for that long ends, and one that comes steadily does not.
+#[test]
+fn a_block_may_say_how_long_a_body_brings_nothing() {
+    for buffering in ["request_buffering off", ""] {
+        let server = Igor::new()
+            .file("read.php", "<?php echo strlen(file_get_contents('php://input'));")
+            .site(&format!("root {{$DIR}}\nphp_server {{\nrequest_body_timeout 1s\n{buffering}\n}}"))
+            .start();
+        let head = "POST /read.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 40\r\n\r\n";
+        let mut steady = client(&server, head);
+        for _ in 0..8 {
+            steady.write_all(b"xxxxx").expect("the server takes it");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let answer = rest(steady);
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n40"), "{buffering}: {answer}");
+        let answer = rest(client(&server, &format!("{head}xxxxx")));
+        assert!(!answer.ends_with("\r\n40"), "{buffering}: {answer}");
+        if buffering.is_empty() {
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        }
+    }
+}

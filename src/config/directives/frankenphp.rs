@@ -62,6 +62,26 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             },
         },
         Directive {
+            name: "max_idle_time",
+            usage: "max_idle_time DURATION",
+            doc: "How long a thread that was started under load may be idle before it ends.",
+            times: Times::Once,
+            apply: |draft, node, context| {
+                draft.settings.max_idle_time = context.one(node).and_then(|word| values::duration(word, context));
+            },
+        },
+        Directive {
+            name: "max_requests",
+            usage: "max_requests COUNT",
+            doc: "After how many requests a thread is replaced, and a worker script restarted; 0 is never.",
+            times: Times::Once,
+            apply: |draft, node, context| {
+                let Some(word) = context.one(node) else { return };
+                draft.settings.max_requests =
+                    values::count(word, 0, limits::MAX_REQUESTS_MAX, context).filter(|count| *count > 0);
+            },
+        },
+        Directive {
             name: "php_ini",
             usage: "php_ini NAME VALUE",
             doc: "Sets a php.ini directive; the block form holds many.",
@@ -111,11 +131,7 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             },
         },
     ],
-    ignored: &[
-        ("max_idle_time", "igor decides itself when an additional thread ends"),
-        ("max_requests", "igor's threads need no restart; a worker script can end after so many requests"),
-        ("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it"),
-    ],
+    ignored: &[("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it")],
     unsupported: &[],
 };
 

@@ -219,6 +219,15 @@ pub(crate) static PHP_SERVER: Table<PhpDraft> = Table {
             apply: |php, node, context| php.settings.request_terminate_timeout = time_limit(node, context),
         },
         Directive {
+            name: "request_body_timeout",
+            usage: "request_body_timeout DURATION",
+            doc: "How long a request body may bring nothing before the client counts as gone; 0 for ever.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                php.settings.request_body_timeout = context.one(node).and_then(|word| values::duration(word, context));
+            },
+        },
+        Directive {
             name: "worker",
             usage: "worker FILE [COUNT] [{ … }]",
             doc: "Declares a worker of this block's scope.",
@@ -236,7 +245,6 @@ pub(crate) static PHP_SERVER: Table<PhpDraft> = Table {
     ignored: &[
         ("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it"),
         ("mercure", "the hub is a directive of the site: `mercure { … }` beside this block"),
-        ("request_body_timeout", "igor has a time limit of its own for bodies, see docs/operations.md"),
     ],
     unsupported: &[],
 };

@@ -26,6 +26,7 @@ pub(crate) struct WorkerDraft {
     pub(crate) position: Position,
     max_threads: Option<(usize, Position)>,
     max_consecutive_failures: i32,
+    max_requests: Option<(usize, Position)>,
     max_tasks: Option<(usize, Position)>,
     env: Vec<(String, String)>,
     watch: Vec<Token>,
@@ -120,6 +121,17 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
             },
         },
         Directive {
+            name: "max_requests",
+            usage: "max_requests COUNT",
+            doc: "After how many requests an HTTP worker's script is restarted; 0 is never.",
+            times: Times::Once,
+            apply: |worker, node, context| {
+                let Some(word) = context.one(node) else { return };
+                let count = values::count(word, 0, limits::MAX_REQUESTS_MAX, context);
+                worker.max_requests = count.map(|count| (count, node.position.clone()));
+            },
+        },
+        Directive {
             name: "max_tasks",
             usage: "max_tasks COUNT",
             doc: "How many tasks may wait for a thread of a background worker.",
@@ -186,10 +198,7 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
             },
         },
     ],
-    ignored: &[
-        ("boot_timeout", "the timeout of `frankenphp_require_background_worker()` bounds the wait"),
-        ("max_requests", "let the script end after so many requests; it is started again"),
-    ],
+    ignored: &[("boot_timeout", "the timeout of `frankenphp_require_background_worker()` bounds the wait")],
     unsupported: &[],
 };
 
@@ -243,6 +252,7 @@ impl WorkerDraft {
             position,
             max_threads: None,
             max_consecutive_failures: limits::CONSECUTIVE_FAILURES_DEFAULT,
+            max_requests: None,
             max_tasks: None,
             env: Vec::new(),
             watch: Vec::new(),
@@ -265,6 +275,10 @@ impl WorkerDraft {
             let message = "`mercure` on an HTTP worker: only background workers have versions";
             context.error_with_hint(position, message, "remove `mercure`, or add `background`");
         }
+        if let Some((_, position)) = self.max_requests.as_ref().filter(|_| self.background) {
+            let message = "`max_requests` on a background worker: it takes no requests";
+            context.error_with_hint(position, message, "remove `max_requests`, or remove `background`");
+        }
         self.check_numbers(context);
         self.check_cluster(context);
         let file = script(self.file.as_ref()?, scope, context)?;
@@ -280,6 +294,7 @@ impl WorkerDraft {
             num: self.num.map(|(num, _)| num),
             max_threads: self.max_threads.map(|(max, _)| max),
             max_consecutive_failures: self.max_consecutive_failures,
+            max_requests: self.max_requests.map(|(count, _)| count),
             cluster: self.cluster.and(context.cluster_bytes),
             max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,

@@ -124,6 +124,15 @@ impl Classic {
         }
     }
 
+    /// Starts a thread in the place of the one that calls it. Returns whether it did; if not, the caller stays.
+    fn replace(self: &Arc<Self>) -> bool {
+        let replaced = self.spawn();
+        if let Err(error) = &replaced {
+            tracing::warn!("a PHP thread has had its max_requests, and was to be replaced: {error}");
+        }
+        replaced.is_ok()
+    }
+
     /// Whether a surplus thread may end; if so, subtracts it from the count.
     fn shrink(&self) -> bool {
         let step = |threads| scale::shrink(threads, self.config.threads).then(|| threads - 1);

@@ -1,14 +1,12 @@
 //! One classic PHP thread: the request that it serves next.
 
-use super::Classic;
-use crate::limits::SURPLUS_THREAD_IDLE_SECONDS;
+use super::{Classic, ClassicConfig};
 use crate::php::{Ended, Mode, Next, Work};
 use crate::php::{LineLog, log_php};
 use crate::threads::{Activity, Taken};
 use crossbeam_channel::{Receiver, never};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One classic thread.
 pub(super) struct ClassicWork {
@@ -16,6 +14,8 @@ pub(super) struct ClassicWork {
     /// Of the thread in its group.
     number: usize,
     activity: Arc<Activity>,
+    /// Requests that it has taken.
+    requests: usize,
     /// What scripts print outside of a request.
     output: LineLog,
     /// Never disconnected: a classic thread has no signal beside its queue's.
@@ -24,7 +24,7 @@ pub(super) struct ClassicWork {
 
 impl ClassicWork {
     pub(super) fn new(classic: Arc<Classic>, number: usize, activity: Arc<Activity>) -> Self {
-        Self { classic, number, activity, output: LineLog::default(), not_stopped: never() }
+        Self { classic, number, activity, requests: 0, output: LineLog::default(), not_stopped: never() }
     }
 }
 
@@ -34,12 +34,19 @@ impl Work for ClassicWork {
     }
 
     fn next(&mut self) -> Next {
-        let idle = Duration::from_secs(SURPLUS_THREAD_IDLE_SECONDS);
+        let ClassicConfig { idle, requests_max, .. } = self.classic.config;
+        if requests_max.is_some_and(|max| self.requests >= max) {
+            if self.classic.replace() {
+                return Next::Stop;
+            }
+            self.requests = 0;
+        }
         self.activity.idle();
         loop {
             match self.classic.queue.take(Some(idle), [&self.not_stopped; 2]) {
                 Taken::Job(exchange, scope) => {
                     self.activity.busy(exchange.head());
+                    self.requests += 1;
                     return Next::Request { exchange, scope };
                 }
                 Taken::Idle if !self.classic.shrink() => {}

@@ -17,6 +17,8 @@ pub struct HttpConfig {
     pub threads: usize,
     /// Failed boots in a row after which a thread gives up; `None`: never.
     pub failures_max: Option<u32>,
+    /// After this many requests the script starts again; `None`: never.
+    pub requests_max: Option<usize>,
     /// The script's environment.
     pub env: Vec<(String, String)>,
     /// The php.ini settings of the block.

@@ -42,6 +42,10 @@ pub(super) struct HttpWork {
     late: Option<Box<dyn Exchange>>,
     /// The script was idle when it was asked to end.
     ended_idle: bool,
+    /// Requests that this run has taken.
+    requests: usize,
+    /// It was asked to end because these were enough.
+    ended_full: bool,
 }
 
 impl HttpWork {
@@ -61,6 +65,8 @@ impl HttpWork {
             given_up: false,
             late: None,
             ended_idle: false,
+            requests: 0,
+            ended_full: false,
         }
     }
 
@@ -139,6 +145,8 @@ impl Work for HttpWork {
         self.started = Instant::now();
         self.serving_at = None;
         self.ended_idle = false;
+        self.requests = 0;
+        self.ended_full = false;
         let HttpConfig { name, file, env, ini, .. } = &self.worker.config;
         tracing::debug!(worker = name, thread = self.number, run = self.run, "worker script started");
         Next::Run(Run {
@@ -157,6 +165,11 @@ impl Work for HttpWork {
         if self.late.is_none() && self.is_to_restart() {
             return None;
         }
+        self.ended_full = self.worker.config.requests_max.is_some_and(|max| self.requests >= max);
+        if self.ended_full {
+            return None;
+        }
+        self.requests += 1;
         if let Some(exchange) = self.late.take() {
             self.activity.busy(exchange.head());
             return Some(exchange);
@@ -190,6 +203,7 @@ impl Work for HttpWork {
         let asked = match self.is_to_restart() {
             true => Asked::Restart,
             false if self.ended_idle => Asked::Stop,
+            false if self.ended_full => Asked::NextRun,
             false => Asked::Nothing,
         };
         // Its request gets the answer of one without a thread.
