@@ -51,19 +51,14 @@ stage_share() {
     cp -R -- "$ROOT/examples/live-config" "$ROOT/examples/recipes" "$ROOT/stubs" "$to/"
 }
 
-# stage_words IGOR FOLDER: man pages and completions, as FOLDER/man and FOLDER/bash-completion …, where igor prints them.
+# stage_words IGOR FOLDER: man pages and completions, as FOLDER/man and FOLDER/bash-completion ….
 stage_words() {
     local igor=$1 to=$2
-    if "$igor" manpage --help >/dev/null 2>&1; then
-        mkdir -p -- "$to/man/man1"
-        "$igor" manpage >"$to/man/man1/igor.1"
-    fi
-    if "$igor" completion --help >/dev/null 2>&1; then
-        mkdir -p -- "$to/bash-completion/completions" "$to/zsh/vendor-completions" "$to/fish/vendor_completions.d"
-        "$igor" completion bash >"$to/bash-completion/completions/igor"
-        "$igor" completion zsh >"$to/zsh/vendor-completions/_igor"
-        "$igor" completion fish >"$to/fish/vendor_completions.d/igor.fish"
-    fi
+    "$igor" manpage --directory "$to/man/man1"
+    mkdir -p -- "$to/bash-completion/completions" "$to/zsh/vendor-completions" "$to/fish/vendor_completions.d"
+    "$igor" completion bash >"$to/bash-completion/completions/igor"
+    "$igor" completion zsh >"$to/zsh/vendor-completions/_igor"
+    "$igor" completion fish >"$to/fish/vendor_completions.d/igor.fish"
 }
 
 # stage_licences FILE: who owns what is in the package.

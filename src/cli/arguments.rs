@@ -57,11 +57,29 @@ pub(super) enum Command {
     Trust(TrustArguments),
     /// Take that back
     Untrust,
+    /// Print what a shell needs to complete igor's commands and flags
+    Completion(CompletionArguments),
+    /// Print the man page of igor, or write the pages of all commands
+    Manpage(ManpageArguments),
     /// Show the versions of igor and of the PHP in it
     Version,
     /// Run PHP's own command line, of the PHP that igor was built with; all arguments are PHP's
     #[command(name = "php-cli", disable_help_flag = true)]
     PhpCli(PhpCliArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionArguments {
+    /// bash, elvish, fish, powershell or zsh
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManpageArguments {
+    /// The directory for a page of each command, which is made; without it one page goes to the standard output
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

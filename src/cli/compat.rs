@@ -260,7 +260,6 @@ pub(super) fn elsewhere(command: &str) -> Option<&'static str> {
             "igor is upgraded as it was installed; it has no modules to add"
         }
         "storage" => "igor keeps certificates as files; copy their folder",
-        "completion" | "manpage" => "`igor help` and `igor help COMMAND` say what there is",
         "extension-init" => "igor has no modules in Go; a Rust program embeds it as a library",
         _ => return None,
     })

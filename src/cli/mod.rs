@@ -11,6 +11,7 @@ mod remote;
 mod script;
 mod trust;
 mod version;
+mod words;
 mod workers;
 
 use crate::assemble;
@@ -77,6 +78,8 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Stop(remote) => remote::stop(&remote),
         Command::Trust(arguments) => trust::trust(&arguments),
         Command::Untrust => trust::untrust(),
+        Command::Completion(arguments) => words::completion(arguments.shell),
+        Command::Manpage(arguments) => words::manpage(arguments.directory.as_deref()),
         Command::Version => version::print_versions(),
         Command::PhpCli(_) => Err(php_cli::replace_process()),
     }?;

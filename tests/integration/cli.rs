@@ -366,6 +366,31 @@ fn a_caddyfile_is_formatted_and_shown() {
     assert!(!shown.to_string().contains("aaaa"), "a hash is no one's business: {shown}");
 }
 
+/// The shell itself must understand its script, and every command has a page.
+#[test]
+fn completions_and_man_pages() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, script, stderr) = run(igor().args(["completion", shell]));
+        assert!(code == Some(0) && script.contains("php-server") && script.contains("pidfile"), "{shell}: {stderr}");
+    }
+    let dir = folder(":0\n");
+    let (_, script, _) = run(igor().args(["completion", "bash"]));
+    fs::write(dir.path().join("igor.bash"), script).expect("files can be written");
+    let complete =
+        "source ./igor.bash; COMP_WORDS=(igor php-se); COMP_CWORD=1; _igor igor php-se igor; echo \"${COMPREPLY[@]}\"";
+    let (_, completed, stderr) = run(Command::new("bash").current_dir(dir.path()).args(["-c", complete]));
+    assert_eq!(completed, "php-server\n", "{stderr}");
+
+    let (code, page, _) = run(igor().arg("manpage"));
+    assert!(code == Some(0) && page.contains(".TH igor 1"), "{page}");
+    let pages = dir.path().join("deep/man1");
+    assert_eq!(run(igor().args(["manpage", "--directory"]).arg(&pages)).0, Some(0));
+    let reload = fs::read_to_string(pages.join("igor-reload.1")).expect("the page of a command");
+    assert!(reload.contains("read its configuration again"), "{reload}");
+    let (code, _, stderr) = run(igor().args(["manpage", "--directory", "/proc/none"]));
+    assert!(code == Some(1) && stderr.contains("writing man pages to /proc/none: "), "{stderr}");
+}
+
 /// The commands that frameworks for Caddy call.
 #[test]
 fn commands_of_caddy() {
