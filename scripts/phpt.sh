@@ -66,8 +66,10 @@ prepare_host() {
     TESTED=$1
     TESTED_CGI=''
     export IGOR_LOG=${IGOR_LOG:-off}
-    # Scripts see their workers the same way in both, so the same tests apply.
-    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{module,vars,workers} "$ROOT/phpt/functions/signals.phpt")
+    # Scripts see their workers, stores and tasks the same way in both, so the same tests apply. Two do not: the module has
+    # no apcu_* functions (store/apcu), and without a configuration it has no classes either (handle/wrong_place).
+    ((${#PATHS[@]} > 0)) || PATHS=("$ROOT"/phpt/{module,tasks,vars,workers} "$ROOT"/phpt/handle/{handle,ready}.phpt
+        "$ROOT"/phpt/store/{errors,methods,repeated_reads,threads,values}.phpt "$ROOT/phpt/functions/signals.phpt")
 }
 
 main() {

@@ -6,7 +6,7 @@ use crate::assemble::{declared_stores, logging, thread_options};
 use crate::config::{self, Config, ScopeLabel, WorkerConfig};
 use crate::exchange::Pairs;
 use crate::php::{self, Adopted, Mode, Next, ThreadOptions, Work};
-use crate::store::Stores;
+use crate::store::{DeclaredStore, StoreConfig, Stores};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,6 +101,11 @@ impl Module {
                 rows.push((row_name(scope.label, worker), worker.file.display().to_string()));
             }
         }
+        rows.extend(declared_stores(&self.config).iter().map(store_row));
+        if self.config.global.frankenphp.apcu.is_some() {
+            let reason = "not in the module; use FrankenPHP\\SharedArray, or run the script with igor";
+            rows.push(("apcu_* functions".to_owned(), reason.to_owned()));
+        }
         rows
     }
 
@@ -120,6 +125,12 @@ fn row_name(scope: &ScopeLabel, worker: &WorkerConfig) -> String {
         Some(name) => format!("Background worker {name} ({scope})"),
         None => format!("Background workers of any name ({scope})"),
     }
+}
+
+fn store_row(store: &DeclaredStore) -> (String, String) {
+    let scope = store.scope.as_deref().unwrap_or("global");
+    let StoreConfig { bytes_max, keys_max, .. } = store.config;
+    (format!("Store {} ({scope})", store.name), format!("max_bytes {bytes_max}, max_keys {keys_max}"))
 }
 
 fn settings(config: &Config) -> Pairs {
