@@ -63,6 +63,11 @@ function with_file(string $code, callable $call): void
 class_exists(\Igor\Polyfill\Vars::class);
 same(true, (new \ReflectionFunction('frankenphp_get_vars'))->isUserDefined(), 'this PHP has no Igor');
 
+// The classes are looked for before they are used, so none may be there by half.
+foreach (['WorkerHandle', 'SentTaskHandle', 'ReceivedTaskHandle', 'SharedArray'] as $class) {
+    same(false, class_exists("FrankenPHP\\$class"), "the class $class");
+}
+
 // From variables
 with(['IGOR_VARS_REDIS_MASTER' => '{"host": "10.0.0.1", "ports": [1, 2.5, null, {"a": true}]}', 'IGOR_VARS_42' => '[]'], function () {
     $vars = ['host' => '10.0.0.1', 'ports' => [1, 2.5, null, ['a' => true]]];
