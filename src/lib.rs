@@ -15,6 +15,8 @@ pub mod cli;
 #[cfg(all(feature = "php", feature = "http"))]
 mod cluster;
 pub mod config;
+#[cfg(any(feature = "http", feature = "php", feature = "model"))]
+mod descriptors;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod embed;
 pub mod exchange;

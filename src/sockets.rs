@@ -1,25 +1,14 @@
 //! Binds the sockets that the server listens on. Its descriptors leave the low numbers to scripts.
 
+pub(crate) use crate::descriptors::above_those_of_scripts;
 use crate::limits;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-
-/// Moves a socket or file to a descriptor above the limit of PHP's `stream_select()`, so that the lower ones remain for
-/// scripts. With a higher descriptor `stream_select()` fails, and a background worker would not learn that it should
-/// end. A forked child closes the high ones at once, so it holds no address and no client. If the process
-/// may not have so many descriptors, it stays as it is.
-pub(crate) fn above_those_of_scripts(descriptor: OwnedFd) -> OwnedFd {
-    if descriptor.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
-        return descriptor;
-    }
-    rustix::io::fcntl_dupfd_cloexec(&descriptor, limits::SELECT_DESCRIPTORS_MAX).unwrap_or(descriptor)
-}
 
 /// Listens on the address. Port 0: any free port.
 ///

@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::interrupt::KillReason;
 use super::safepoint::{Admission, Reason, Started, safepoint};
+use super::streams::to_script;
 use super::work::{Failure, Next, Phase, ScriptError, Update};
 use crate::ffi::{
     self, LeafOwner, igor_admission, igor_kill_reason, igor_next, igor_outcome, igor_pair, igor_phase, igor_reading,
@@ -11,7 +12,6 @@ use crate::ffi::{
 };
 use crate::limits::NEXT_PANICS_MAX;
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -345,7 +345,7 @@ leaf! {
         match context.work.handle() {
             Ok(handle) => {
                 // SAFETY: C passes its own local value.
-                unsafe { give(fd, handle.into_raw_fd()) };
+                unsafe { give(fd, to_script(handle)) };
                 igor_verdict::IGOR_OK
             }
             Err(error) => context.fail(Failure::runtime(format!(

@@ -24,6 +24,7 @@ mod reading;
 mod release;
 mod safepoint;
 mod stores;
+mod streams;
 mod tasks;
 mod thread;
 mod timer;

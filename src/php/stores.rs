@@ -6,6 +6,7 @@ use super::cutoff::{Cut, Cutoff};
 use super::host::{answer, bytes, give};
 use super::objects::EngineObjects;
 use super::reading::loose_reading;
+use super::streams::to_script;
 use super::work::Failure;
 use crate::ffi::{igor_number, igor_store_counts, igor_stored, igor_stored_kind, igor_verdict, leaf};
 use crate::limits::STORE_KEY_BYTES_MAX;
@@ -13,7 +14,6 @@ use crate::store::{Begun, Condition, Expiry, Full, Number, NumberError, Store, W
 use crate::vars::layout::ZArray;
 use crate::vars::{Limits, Pins, Serve, Value, elements};
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -455,7 +455,7 @@ leaf! {
     fn host_store_watch(context, id: u64, fd: *mut c_int) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         let watched = context.stores.get(id).and_then(|store| {
-            store.watch().map(IntoRawFd::into_raw_fd).map_err(|error| {
+            store.watch().map(to_script).map_err(|error| {
                 let name = store.name();
                 Failure::runtime(match error {
                     WatchError::TooMany => {

@@ -5,6 +5,7 @@ use super::cutoff::{Cut, Cutoff};
 use super::host::{answer, bytes, give};
 use super::open_tasks::{Side, over};
 use super::reading::loose_reading;
+use super::streams::to_script;
 use super::work::{Failure, SendRefused};
 use crate::exchange::Sleeper;
 use crate::ffi::{igor_reading, igor_verdict, leaf};
@@ -12,7 +13,7 @@ use crate::tasks::{Interruption, Read, SendError, UpdateError};
 use crate::vars::Snapshot;
 use crate::vars::layout::ZArray;
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -179,15 +180,6 @@ fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
-/// Passes a descriptor to C, which closes it.
-///
-/// # Safety
-/// `into` must be valid for a write.
-unsafe fn hand_over(into: *mut c_int, stream: OwnedFd) {
-    // SAFETY: the caller guarantees it.
-    unsafe { give(into, stream.into_raw_fd()) };
-}
-
 // ---- The worker's handle ----
 
 leaf! {
@@ -207,7 +199,7 @@ leaf! {
         match stream {
             Ok(stream) => {
                 // SAFETY: C passes a field of its thread.
-                unsafe { hand_over(fd, stream) };
+                unsafe { give(fd, to_script(stream)) };
                 igor_verdict::IGOR_OK
             }
             Err(error) => context.fail(Failure::runtime(format!("FrankenPHP\\WorkerHandle: making its stream: {error}"))),
@@ -331,7 +323,7 @@ leaf! {
         match context.task_stream(id) {
             Ok(stream) => {
                 // SAFETY: C passes a field of its thread.
-                unsafe { hand_over(fd, stream) };
+                unsafe { give(fd, to_script(stream)) };
                 igor_verdict::IGOR_OK
             }
             Err(failure) => context.fail(failure),

@@ -1,5 +1,6 @@
 //! The listeners for changes of a store.
 
+use crate::descriptors::above_those_of_scripts;
 use crate::limits::STORE_WATCHERS_MAX;
 use crate::sync::{AtomicUsize, Ordering, RwLock};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -90,7 +91,7 @@ impl WatchStream {
         near.set_nonblocking(true)?;
         // The least that the system allows: a slow script needs no more than one byte.
         rustix::net::sockopt::set_socket_send_buffer_size(&near, 1)?;
-        Ok((Self { near: near.into() }, far.into()))
+        Ok((Self { near: above_those_of_scripts(near.into()) }, far.into()))
     }
 }
 

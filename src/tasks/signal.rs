@@ -4,6 +4,7 @@
 //! The socket pair holds one byte at most. Code that changes the state holds the lock of the object that owns the
 //! signal.
 
+use crate::descriptors::above_those_of_scripts;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,7 +21,9 @@ pub(super) struct Signal {
 impl Signal {
     pub(super) fn new() -> io::Result<Self> {
         let (near, far) = UnixStream::pair()?;
-        Ok(Self { near: near.into(), far: far.into(), is_raised: false, is_hung_up: false })
+        // Scripts select on duplicates, which have low numbers.
+        let (near, far) = (above_those_of_scripts(near.into()), above_those_of_scripts(far.into()));
+        Ok(Self { near, far, is_raised: false, is_hung_up: false })
     }
 
     /// A new descriptor for the end that scripts wait on.

@@ -247,9 +247,11 @@ fn output_goes_to_the_log_line_by_line() {
 /// B19: a wait that runs out after failed boots describes them.
 #[test]
 fn a_timeout_after_failed_boots_says_why() {
-    let server = block(&script("{$DIR}/w.php", "w", "max_consecutive_failures -1"))
+    let server = block(&script("{$DIR}/w.php", "w", "num 1\nmax_consecutive_failures -1"))
         .file("w.php", "<?php\n\nthrow new DomainException('no redis');")
         .start();
+    // However slow the machine is: a run has failed before the wait begins.
+    server.wait_log(&["background worker failed"]);
     let message = server.eval("frankenphp_require_background_worker('w', 0.3);").thrown("RuntimeException");
     assert_holds(
         &message,
@@ -374,4 +376,29 @@ fn many_connections_leave_the_handle_usable() {
     ensure(&server, "w");
     let code = "$read = [frankenphp_get_worker_handle()]; $write = $except = null; return stream_select($read, $write, $except, 0);";
     assert_eq!(server.puppet("w").eval(code).value(), json!(0), "it can be waited for");
+}
+
+/// B38: the server's ends of streams leave the low descriptors to scripts. A script that uses them up is warned before
+/// `stream_select()` refuses its stream.
+#[test]
+fn many_streams_leave_the_handle_usable() {
+    let limit = rustix::process::Rlimit {
+        current: Some(4096),
+        maximum: rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)
+        .expect("the test and its server may have 4,096 descriptors");
+    let server = block(&puppet("w", READY)).frankenphp("store default").start();
+    ensure(&server, "w");
+    let mut puppet = server.puppet("w");
+    let watch = "for ($i = 0; $i < 600; $i++) { $GLOBALS['kept'][] = (new FrankenPHP\\SharedArray())->watch(); }
+        $read = [...$GLOBALS['kept'], frankenphp_get_worker_handle()]; $write = $except = null;
+        (new FrankenPHP\\SharedArray())->set('k', 1);
+        return stream_select($read, $write, $except, 10);";
+    assert_eq!(puppet.eval(watch).value(), json!(600), "each of them can be waited for");
+    let fill = "for ($i = 0; $i < 500; $i++) { $GLOBALS['kept'][] = fopen('/dev/null', 'r'); }
+        $read = [frankenphp_get_worker_handle()]; $write = $except = null;
+        return [@stream_select($read, $write, $except, 0), str_contains(error_get_last()['message'], 'FD_SETSIZE')];";
+    assert_eq!(puppet.eval(fill).value(), json!([false, true]));
+    server.wait_log(&["WARN", "a script has a stream that stream_select() cannot wait for", "descriptor=1"]);
 }

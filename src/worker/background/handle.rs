@@ -4,6 +4,7 @@
 //! A pipe is not enough: it reaches end of file only when the last copy of its writing end is closed, and every forked
 //! process holds a copy. A shutdown ends the connection itself, however many processes hold descriptors of it.
 
+use crate::descriptors::above_those_of_scripts;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -18,7 +19,7 @@ pub(super) struct HandleEnd(UnixStream);
 /// The system has no descriptors left.
 pub(super) fn pair() -> io::Result<(OwnedFd, HandleEnd)> {
     let (script, server) = UnixStream::pair()?;
-    Ok((script.into(), HandleEnd(server)))
+    Ok((script.into(), HandleEnd(above_those_of_scripts(server.into()).into())))
 }
 
 impl Drop for HandleEnd {
