@@ -32,13 +32,15 @@ mod store;
 mod tls;
 mod vars;
 mod worker;
+mod worker_words;
 
 pub(crate) use bind::unix_socket;
 pub(crate) use global::apply_global;
 pub(crate) use php::{PHP_SERVER, PhpDraft};
 pub(crate) use site::{apply_site, is_site_directive};
 pub(crate) use store::check_stores;
-pub(crate) use worker::{WorkerDraft, check_scope, worker_name};
+pub(crate) use worker::{WorkerDraft, check_scope};
+pub(crate) use worker_words::worker_name;
 
 use super::table::DirectiveDoc;
 

@@ -17,7 +17,8 @@ use super::document_root::root;
 use super::fastcgi::suffixes;
 use super::file_server::{FILE_SERVER, sensitive};
 use super::store::store;
-use super::worker::{WorkerDraft, WorkerScope, scope_name, set_variable, worker};
+use super::worker::{WorkerDraft, WorkerScope, worker};
+use super::worker_words::{scope_name, set_variable};
 
 /// A `php_server` or `php` block as written: its workers and scope depend on the enclosing site.
 #[derive(Debug)]

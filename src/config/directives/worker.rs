@@ -1,20 +1,19 @@
 //! The `worker` directive: background workers and HTTP workers.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
-use super::super::findings::join;
 use super::super::limits;
 use super::super::matcher::PathPattern;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
-use super::super::watch::{WATCH_DEFAULT, WatchPattern};
+use super::super::watch::WATCH_DEFAULT;
 use super::super::workers::{Feed, IniSetting, ReadyWhen, ScopeLabel, WorkerConfig, WorkerKind};
 use super::matchers::path_pattern;
-use crate::limits::MERCURE_TOPIC_BYTES_MAX;
+use super::worker_words::{failures, feed, merged, ready, script, set_variable, threads, watch_patterns, worker_name};
 
 /// A worker as written, before the settings of its block are known.
 #[derive(Debug)]
@@ -201,24 +200,6 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
     ignored: &[("boot_timeout", "the timeout of `frankenphp_require_background_worker()` bounds the wait")],
     unsupported: &[],
 };
-
-/// `mercure TOPIC [private]`
-fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
-    let args = context.args(node, 1, 2)?;
-    let topic = values::filled(args.first()?, "the topic", context)?;
-    if topic.len() > MERCURE_TOPIC_BYTES_MAX
-        || topic.contains(char::is_control)
-        || topic.contains("/.well-known/mercure")
-    {
-        context.error(&args[0].position, "this cannot be the topic of a worker");
-        return None;
-    }
-    let is_private = match args.get(1) {
-        Some(word) => values::choice(word, "kind of update", &[("private", true)], context)?,
-        None => false,
-    };
-    Some(Feed { topic: topic.to_owned(), is_private })
-}
 
 /// `worker FILE [COUNT] [{ … }]` or `worker { … }`.
 pub(super) fn worker(node: &Node, context: &mut Context<'_>) -> Option<WorkerDraft> {
@@ -419,92 +400,6 @@ fn repeated(worker: &WorkerConfig, first: &Position, message: String, context: &
     context.error_with_hint(&worker.position, message, format_args!("the first one is at {first}"));
 }
 
-/// The script's absolute path. The file must exist.
-fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<PathBuf> {
-    let text = values::filled(word, "the file of the worker", context)?;
-    let path = match scope.own_root {
-        Some(root) => join(root, Path::new(text)),
-        None => context.path(text, &word.position),
-    };
-    if path.is_file() {
-        return Some(path);
-    }
-    let shown = path.display();
-    if path.exists() {
-        let what = if path.is_dir() { "a directory" } else { "no regular file" };
-        context.error_with_hint(&word.position, format_args!("the worker file {shown} is {what}"), "name a script");
-        return None;
-    }
-    let message = format!("the worker file {shown} does not exist");
-    let beside = context.path(text, &word.position);
-    let hint = match scope.own_root {
-        _ if Path::new(text).is_absolute() => {
-            context.error(&word.position, message);
-            return None;
-        }
-        Some(_) if beside.is_file() => {
-            format!("relative paths start from the `root` of this block; write `{}`", beside.display())
-        }
-        Some(_) => "relative paths start from the `root` of this block".to_owned(),
-        None => format!("relative paths start from the working directory, which is {}", context.working_dir.display()),
-    };
-    context.error_with_hint(&word.position, message, hint);
-    None
-}
-
-/// A worker's name.
-pub(crate) fn worker_name(word: &Token, context: &mut Context<'_>) -> Option<String> {
-    label(word, "the name of the worker", context)
-}
-
-/// The name that a block sets for its scope.
-pub(super) fn scope_name(word: &Token, context: &mut Context<'_>) -> Option<String> {
-    label(word, "the name of the scope", context)
-}
-
-/// A name: not empty, bounded, without control characters, which would corrupt logs and metrics.
-fn label(word: &Token, what: &str, context: &mut Context<'_>) -> Option<String> {
-    let name = values::filled(word, what, context)?;
-    if name.len() > limits::WORKER_NAME_BYTES_MAX {
-        let max = limits::WORKER_NAME_BYTES_MAX;
-        context.error(&word.position, format_args!("{what} is longer than {max} bytes"));
-        return None;
-    }
-    if name.chars().any(char::is_control) {
-        context.error(&word.position, format_args!("{what} contains a control character"));
-        return None;
-    }
-    Some(name.to_owned())
-}
-
-fn threads(word: &Token, min: usize, context: &mut Context<'_>) -> Option<(usize, Position)> {
-    let count = values::count(word, min, limits::THREADS_MAX, context)?;
-    Some((count, word.position.clone()))
-}
-
-fn ready(word: &Token, context: &mut Context<'_>) -> Option<ReadyWhen> {
-    match word.text.as_str() {
-        "publish" => Some(ReadyWhen::Publish),
-        "handle" => Some(ReadyWhen::Handle),
-        "start" => Some(ReadyWhen::Start),
-        other => {
-            context.usage_error(&word.position, format_args!("`{}` is no moment of a worker's life", excerpt(other)));
-            None
-        }
-    }
-}
-
-fn failures(word: &Token, context: &mut Context<'_>) -> Option<i32> {
-    match word.text.parse::<i32>() {
-        Ok(count) if count >= -1 => Some(count),
-        _ => {
-            let message = format!("`{}` is not a number of failures", excerpt(&word.text));
-            context.error_with_hint(&word.position, message, "write -1 for never, or a number from 0");
-            None
-        }
-    }
-}
-
 fn watch(worker: &mut WorkerDraft, node: &Node, context: &mut Context<'_>) {
     context.no_block(node);
     let fallback =
@@ -512,46 +407,4 @@ fn watch(worker: &mut WorkerDraft, node: &Node, context: &mut Context<'_>) {
     let words = if node.args().is_empty() { std::slice::from_ref(&fallback) } else { node.args() };
     let named = words.iter().filter(|word| values::filled(word, "the pattern", context).is_some());
     worker.watch.extend(named.cloned());
-}
-
-/// The patterns, relative to the working directory; if the worker's file was found beside the Caddyfile, also relative
-/// to there.
-fn watch_patterns(words: &[Token], file: &Path, context: &mut Context<'_>) -> Vec<WatchPattern> {
-    let outer = context.usage;
-    let is_beside = !file.starts_with(context.working_dir) && file.starts_with(context.base_dir);
-    let base = if is_beside { context.base_dir } else { context.working_dir };
-    let mut patterns = Vec::with_capacity(words.len());
-    context.usage = "watch [PATTERN…]";
-    for word in words {
-        match WatchPattern::new(base, &word.text) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(reason) => {
-                let message = format!("`{}` is not a pattern of files: {reason}", excerpt(&word.text));
-                context.usage_error(&word.position, message);
-            }
-        }
-    }
-    context.usage = outer;
-    patterns
-}
-
-/// `env NAME VALUE`; a later one replaces an earlier one of the same name.
-pub(super) fn set_variable(env: &mut Vec<(String, String)>, node: &Node, context: &mut Context<'_>) {
-    if let Some((name, value)) = values::variable(node, context) {
-        set(env, name, value);
-    }
-}
-
-/// The variables of the scope and of the worker. The worker's replace variables of the same name.
-fn merged(of_scope: &[(String, String)], own: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut env = of_scope.to_vec();
-    own.into_iter().for_each(|(name, value)| set(&mut env, name, value));
-    env
-}
-
-fn set(env: &mut Vec<(String, String)>, name: String, value: String) {
-    match env.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, old)) => *old = value,
-        None => env.push((name, value)),
-    }
 }
