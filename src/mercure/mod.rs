@@ -7,6 +7,7 @@ mod history;
 mod selector;
 mod signature;
 mod subscriber;
+mod subscribers;
 mod token;
 mod update;
 
@@ -15,7 +16,7 @@ pub use subscriber::{Subscriber, Wait};
 pub use token::{Grants, TokenError};
 pub use update::{Invalid, Publication, Update};
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -24,6 +25,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::config::MercureSettings;
 use crate::limits;
 use history::History;
+use subscribers::Subscribers;
 use token::Verifier;
 
 /// A hub. When it is dropped, the streams of its subscribers end.
@@ -34,11 +36,18 @@ pub struct Hub {
     shared: Arc<Shared>,
 }
 
-/// What a stream keeps of its hub.
-struct Shared(Mutex<State>);
+/// What a stream keeps of its hub. The locks are taken in the order of the fields.
+struct Shared {
+    /// Held while an update goes to the queues: all clients get all updates in the order of the history.
+    publishing: Mutex<()>,
+    /// Held for short times only: who subscribes or leaves does not wait for an update that goes to thousands.
+    state: Mutex<State>,
+    subscribers: Subscribers,
+}
 
 struct State {
-    subscribers: HashMap<u64, Arc<Subscriber>>,
+    /// The number of the next subscriber or update. An update goes to the subscribers with smaller numbers; the others have
+    /// found it in the history.
     next: u64,
     history: History,
     is_closed: bool,
@@ -46,7 +55,15 @@ struct State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
     }
 }
 
@@ -70,7 +87,7 @@ pub struct HubCounts {
 /// The counters of all hubs; `None`: there is no hub.
 pub fn counts() -> Option<HubCounts> {
     let hubs = live();
-    let connected = hubs.iter().map(|hub| hub.shared.lock().subscribers.len()).sum();
+    let connected = hubs.iter().map(|hub| hub.shared.subscribers.len()).sum();
     (!hubs.is_empty()).then(|| HubCounts {
         connected,
         subscribers: SUBSCRIBERS_TOTAL.load(Ordering::Relaxed),
@@ -137,7 +154,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.shared.lock().subscribers.remove(&self.number);
+        self.shared.subscribers.remove(self.number);
     }
 }
 
@@ -153,12 +170,11 @@ impl Hub {
         let hub = Arc::new(Self {
             publishers: settings.publisher.as_ref().map(Verifier::new),
             subscribers: settings.subscriber.as_ref().map(Verifier::new),
-            shared: Arc::new(Shared(Mutex::new(State {
-                subscribers: HashMap::new(),
-                next: 0,
-                history: History::new(settings.history_max),
-                is_closed: false,
-            }))),
+            shared: Arc::new(Shared {
+                publishing: Mutex::new(()),
+                state: Mutex::new(State { next: 0, history: History::new(settings.history_max), is_closed: false }),
+                subscribers: Subscribers::new(),
+            }),
             settings: settings.clone(),
         });
         hubs.push(Arc::downgrade(&hub));
@@ -206,22 +222,21 @@ impl Hub {
     /// # Errors The update is not valid.
     pub fn publish(&self, publication: Publication) -> Result<Arc<str>, Invalid> {
         let update = Arc::new(publication.encode()?);
-        let now = Instant::now();
-        let mut slow = Vec::new();
+        let publishing = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.shared.lock();
+        let update_number = state.number();
         state.history.add(&update);
-        for (number, subscriber) in &state.subscribers {
-            if subscriber.wants(&update) && !subscriber.push(&update, now, self.settings.dispatch_max) {
-                slow.push(*number);
-            }
-        }
-        for number in &slow {
-            state.subscribers.remove(number);
-        }
         drop(state);
+        let now = Instant::now();
+        let slow = self.shared.subscribers.retain(|number, subscriber| {
+            number > update_number
+                || !subscriber.wants(&update)
+                || subscriber.push(&update, now, self.settings.dispatch_max)
+        });
+        drop(publishing);
         UPDATES_TOTAL.fetch_add(1, Ordering::Relaxed);
-        if !slow.is_empty() {
-            tracing::warn!(dropped = slow.len(), "mercure: subscribers that read too slowly were disconnected");
+        if slow > 0 {
+            tracing::warn!(dropped = slow, "mercure: subscribers that read too slowly were disconnected");
         }
         Ok(Arc::clone(&update.id))
     }
@@ -230,25 +245,27 @@ impl Hub {
     ///
     /// # Errors The hub takes no more subscribers.
     pub fn subscribe(&self, subscriber: Subscriber, last_event_id: Option<&str>) -> Result<Subscription, Refused> {
+        let subscriber = Arc::new(subscriber);
         let mut state = self.shared.lock();
-        if state.subscribers.len() >= limits::MERCURE_SUBSCRIBERS_MAX {
+        if self.shared.subscribers.len() >= limits::MERCURE_SUBSCRIBERS_MAX {
             return Err(Refused::Full);
         }
-        let mut missed = VecDeque::new();
+        let mut missed: VecDeque<Arc<Update>> = VecDeque::new();
         let answered = last_event_id.map(|id| {
             let (before, updates) = state.history.after(id);
-            missed = updates.filter(|update| subscriber.wants(update)).cloned().collect();
+            missed = updates.cloned().collect();
             before.to_owned()
         });
-        let (number, subscriber) = (state.next, Arc::new(subscriber));
-        state.next += 1;
+        let number = state.number();
         if state.is_closed {
             // A stream that ends at once: a browser connects again after that, and never after an error.
             subscriber.close();
         } else {
-            state.subscribers.insert(number, Arc::clone(&subscriber));
+            self.shared.subscribers.insert(number, Arc::clone(&subscriber));
         }
         drop(state);
+        // Without the lock: the history can be long, and the selectors many.
+        missed.retain(|update| subscriber.wants(update));
         SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
         let stream = Stream { number, shared: Arc::clone(&self.shared), subscriber, missed };
         Ok(Subscription { stream, last_event_id: answered })
@@ -261,11 +278,11 @@ impl Hub {
     fn close(&self) {
         let mut state = self.shared.lock();
         state.is_closed = true;
-        let subscribers = std::mem::take(&mut state.subscribers);
         drop(state);
-        for subscriber in subscribers.values() {
+        self.shared.subscribers.retain(|_, subscriber| {
             subscriber.close();
-        }
+            false
+        });
     }
 }
 

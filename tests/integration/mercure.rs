@@ -217,6 +217,31 @@ fn a_client_that_comes_back_gets_what_it_missed() {
     assert_eq!(ids("topic=a", &[], 0), (None, String::new()));
 }
 
+/// A client that comes while updates are on their way gets each of them once, in their order: from the history or from its queue.
+#[test]
+fn subscribing_while_others_publish() {
+    const UPDATES: usize = 200;
+    let server = hub("anonymous\ndispatch_timeout 1h\ntransport local {\nsize 1000\n}").start();
+    publish(&server, &all(), "topic=a&data=0&id=u0");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1..=UPDATES {
+                publish(&server, &all(), &format!("topic=a&data={number}&id=u{number}"));
+            }
+        });
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    let mut stream = Stream::open(&server, "topic=a&lastEventID=u0", &[]);
+                    for number in 1..=UPDATES {
+                        assert_eq!(stream.next(), Some(format!("id: u{number}\ndata: {number}\n\n")));
+                    }
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn updates_that_cannot_be_published() {
     let server = hub("anonymous\nmax_request_body_size 100KB").start();
