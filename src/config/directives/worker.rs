@@ -262,7 +262,7 @@ impl WorkerDraft {
         }
         self.check_numbers(context);
         self.check_cluster(context);
-        let file = script(self.file.as_ref()?, scope, context)?;
+        let file = script(self.file.as_ref()?, scope.own_root, context)?;
         let kind = if self.background { WorkerKind::Background } else { WorkerKind::Http { match_: self.match_ } };
         let env = merged(scope.env, self.env);
         let watch = watch_patterns(&self.watch, &file, context);

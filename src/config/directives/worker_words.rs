@@ -10,7 +10,6 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::values;
 use super::super::watch::WatchPattern;
 use super::super::workers::{Feed, ReadyWhen};
-use super::worker::WorkerScope;
 use crate::limits::MERCURE_TOPIC_BYTES_MAX;
 
 /// `mercure TOPIC [private]`
@@ -31,10 +30,10 @@ pub(super) fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
     Some(Feed { topic: topic.to_owned(), is_private })
 }
 
-/// The script's absolute path. The file must exist.
-pub(super) fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Context<'_>) -> Option<PathBuf> {
+/// The script's absolute path: relative ones start from the block's own root. The file must exist.
+pub(super) fn script(word: &Token, own_root: Option<&Path>, context: &mut Context<'_>) -> Option<PathBuf> {
     let text = values::filled(word, "the file of the worker", context)?;
-    let path = match scope.own_root {
+    let path = match own_root {
         Some(root) => join(root, Path::new(text)),
         None => context.path(text, &word.position),
     };
@@ -49,7 +48,7 @@ pub(super) fn script(word: &Token, scope: &WorkerScope<'_>, context: &mut Contex
     }
     let message = format!("the worker file {shown} does not exist");
     let beside = context.path(text, &word.position);
-    let hint = match scope.own_root {
+    let hint = match own_root {
         _ if Path::new(text).is_absolute() => {
             context.error(&word.position, message);
             return None;
