@@ -27,7 +27,9 @@ impl Subscribers {
     }
 
     pub(super) fn insert(&self, number: u64, subscriber: Arc<Subscriber>) {
-        self.part(number).insert(number, subscriber);
+        let mut part = self.part(number);
+        part.insert(number, subscriber);
+        // Under the lock: whoever removes it counts after that, and the number never falls below zero.
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
