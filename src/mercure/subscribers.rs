@@ -29,7 +29,7 @@ impl Subscribers {
     pub(super) fn insert(&self, number: u64, subscriber: Arc<Subscriber>) {
         let mut part = self.part(number);
         part.insert(number, subscriber);
-        // Under the lock: whoever removes it counts after that, and the number never falls below zero.
+        // Under the lock: its removal is counted after that, and the number never falls below zero.
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
