@@ -238,6 +238,17 @@ fn named_matchers() {
         ("`header({'X-Id': ['8', '7']}) && !query({'x': '*'})`", true),
         ("expression `{host}.endsWith('.com') ? {path}.matches('^/api') : false`", true),
         ("expression `{method} in ['PUT', 'POST']`", false),
+        ("expression `'api' in {path}.split('/')`", true),
+        ("expression `'ap' in {path}.split('/')`", false),
+        ("expression `{host}.split('.').size() == 3`", true),
+        ("expression `size({path}.split('/')) == 3`", true),
+        ("expression `size({path}) == 10`", true),
+        ("expression `size({path}) > 10`", false),
+        ("expression `size('äö') == 2`", true),
+        ("expression `size(['a', 'b', 'c']) == 3`", true),
+        ("expression `vars_regexp('{host}', '^www')`", true),
+        ("expression `vars_regexp('{host}', '^api')`", false),
+        ("expression `vars_regexp('unset', '^.')`", false),
     ];
     for (block, expected) in table {
         assert_eq!(matcher(block).matches(&mut get()), Ok(expected), "@m {block}");
@@ -303,6 +314,8 @@ fn what_matchers_find_is_kept_for_placeholders() {
     assert_eq!(stored("path_regexp name ^/(api)/", "http.regexp.name.1"), "api");
     assert_eq!(stored("path_regexp ^/(?P<part>api)/", "http.regexp.m.part"), "api", "under the matcher's name");
     assert_eq!(stored("header_regexp X-Id (.)", "http.regexp.1"), "7");
+    let called = "expression `vars_regexp('name', '{host}', '^(www)')`";
+    assert_eq!(stored(called, "http.regexp.name.1"), "www");
     let file = "{\n\t\tfile /app.php/info {\n\t\t\tsplit_path .php\n\t\t}\n\t}";
     assert_eq!(stored(file, "http.matchers.file.relative"), "/app.php");
     assert_eq!(stored(file, "http.matchers.file.remainder"), "/info");
