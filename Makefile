@@ -342,6 +342,11 @@ bench-many: php test-packages ## 1,000 background workers beside requests
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) $$PHP benches/many.php $(TARGET)/release
 
+.PHONY: bench-mercure
+bench-mercure: php ## 10,000 subscribers of a Mercure hub beside a plain hyper server, and 1,000,000 updates
+	$(WITH_PHP) cargo build --release --bins --example mercure
+	$(WITH_PHP) $$PHP benches/mercure.php $(TARGET)/release
+
 # RESULTS names another file for the numbers; SECTIONS runs some parts only: timing callgrind memory.
 RESULTS ?= $(TARGET)/bench-vars.json
 .PHONY: bench-vars
