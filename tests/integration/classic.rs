@@ -493,6 +493,21 @@ fn a_request_that_waits_too_long_is_refused() {
     wait_until("the next request's run", || server.get("/classic/show.php").status == 200);
 }
 
+/// B56: the site may answer for a full queue itself, as for each other error.
+#[test]
+fn a_request_that_waits_too_long_reaches_handle_errors() {
+    let errors = "handle_errors {\nrespond \"too many: {err.status_code}\" 503\n}";
+    let server = Igor::new()
+        .frankenphp("num_threads 1\nmax_wait_time 50ms")
+        .site(&format!("root {{$PHP_TESTS}}\nphp_server {{\nenv DIR {{$DIR}}\n}}\n{errors}"))
+        .start();
+    let _busy = holds_the_thread(&server);
+    let refused = server.get("/classic/show.php");
+    assert_eq!((refused.status, refused.text().as_str()), (503, "too many: 503"));
+    assert!(refused.header("retry-after").is_some());
+    fs::write(server.path("go"), "").expect("files can be written");
+}
+
 /// B56
 #[test]
 fn a_script_notices_that_its_client_has_gone() {
