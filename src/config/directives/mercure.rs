@@ -88,7 +88,7 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
         },
         Directive {
             name: "transport",
-            usage: "transport local|bolt [{ path PATH … }]",
+            usage: "transport local|bolt [URL] [{ path PATH … }]",
             doc: "Where the history is: in memory, or in memory and in a file.",
             times: Times::Once,
             apply: transport,
@@ -155,7 +155,7 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
 };
 
 /// `mercure { … }`. `args` is what follows the matcher.
-pub(super) fn mercure(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {
+pub(crate) fn mercure(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {
     context.count_args(node, args, 0, 0)?;
     let mut settings = MercureSettings::default();
     MERCURE.apply(&mut settings, node.children(), context);
@@ -217,9 +217,14 @@ fn origins(node: &Node, context: &mut Context<'_>) -> Vec<String> {
     origins
 }
 
-/// `local`, `local://…`, `bolt://PATH?size=COUNT`.
 fn transport_url(settings: &mut MercureSettings, node: &Node, context: &mut Context<'_>) {
-    let Some(word) = context.one(node) else { return };
+    if let Some(word) = context.one(node) {
+        set_url(settings, word, context);
+    }
+}
+
+/// `local`, `local://…`, `bolt://PATH?size=COUNT`.
+fn set_url(settings: &mut MercureSettings, word: &Token, context: &mut Context<'_>) {
     let (scheme, rest) = word.text.split_once("://").unwrap_or((&word.text, ""));
     match scheme {
         // As in Caddy, a missing variable means the default.
@@ -237,13 +242,15 @@ fn transport_url(settings: &mut MercureSettings, node: &Node, context: &mut Cont
     }
 }
 
-/// `transport local` or `transport bolt { path PATH, size COUNT }`.
+/// `transport local` or `transport bolt { path PATH, size COUNT }`. Where kits write a URL behind the kind, it counts.
 fn transport(settings: &mut MercureSettings, node: &Node, context: &mut Context<'_>) {
-    let Some([kind]) = context.count_args(node, node.args(), 1, 1) else { return };
+    let Some([kind, url @ ..]) = context.count_args(node, node.args(), 1, 2) else { return };
     if !matches!(kind.text.as_str(), "local" | "bolt") {
         return unknown(kind, "transport", &["local", "bolt"], context);
     }
-    if kind.text == "bolt" && !node.children().iter().any(|child| child.name() == "path") {
+    if let [url] = url {
+        set_url(settings, url, context);
+    } else if kind.text == "bolt" && !node.children().iter().any(|child| child.name() == "path") {
         set_file(settings, "mercure.db", kind, context);
     }
     for child in node.children() {
