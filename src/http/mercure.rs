@@ -270,11 +270,15 @@ impl Events {
             return Poll::Pending;
         }
         ready!(self.timer.as_mut().poll(context));
-        if self.ends_at.is_some_and(|end| end <= Instant::now()) {
+        if self.is_over() {
             return Poll::Ready(None);
         }
         self.wind();
         Poll::Ready(Some(COMMENT))
+    }
+
+    fn is_over(&self) -> bool {
+        self.ends_at.is_some_and(|end| end <= Instant::now())
     }
 }
 
@@ -289,6 +293,10 @@ impl Body for Events {
         if !self.has_begun {
             self.has_begun = true;
             return Poll::Ready(Some(Ok(Frame::data(COMMENT))));
+        }
+        // Before the updates: one that is always there must not keep a stream beyond its token.
+        if self.is_over() {
+            return Poll::Ready(None);
         }
         let next = match self.stream.poll_next(context) {
             Poll::Ready(Wait::Next(update)) => {

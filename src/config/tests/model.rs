@@ -439,3 +439,19 @@ fn addresses_of_the_admin_interface() {
         assert_eq!(address(text), None, "{text}");
     }
 }
+
+/// The forms of `transport` and `transport_url`: kits write a URL behind the kind.
+#[test]
+fn the_transport_of_a_hub() {
+    let fixture = Fixture::new();
+    let file = fixture.path("history.db");
+    for line in [
+        format!("transport bolt bolt://{}?size=7", file.display()),
+        format!("transport bolt {{\npath {}\nsize 7\n}}", file.display()),
+        format!("transport_url bolt://{}?size=7", file.display()),
+    ] {
+        let config = fixture.config(&format!(":8080 {{\nmercure {{\nanonymous\n{line}\n}}\n}}"));
+        let Handler::Mercure(hub) = &config.sites[0].routes[0].handler else { panic!("{line}: {config:?}") };
+        assert_eq!((hub.history_file.as_deref(), hub.history_max), (Some(&*file), 7), "{line}");
+    }
+}
