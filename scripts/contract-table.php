@@ -95,7 +95,7 @@ const LINES = [
         55 => "a structured log record for each step of a worker's life",
     ],
     'HTTP' => [
-        56 => 'classic and worker mode, with everything of a request made anew for the next',
+        56 => 'classic and worker mode, with everything of a request reset for the next',
         57 => "the functions for finishing a response, early hints, headers and the server's log",
         58 => 'whatever ends a request ends that request alone',
     ],

@@ -1,4 +1,4 @@
-//! Which descriptors are whose: the server's are above those that PHP's `stream_select()` takes, scripts' are below.
+//! Descriptors of the server are above those that PHP's `stream_select()` takes; those below are left to scripts.
 
 use crate::limits::SELECT_DESCRIPTORS_MAX;
 use std::os::fd::{AsRawFd, OwnedFd};

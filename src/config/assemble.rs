@@ -49,7 +49,7 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     check_stores(config.scopes().flat_map(|scope| scope.stores), context);
 }
 
-/// A worker whose versions go to a topic needs a hub that takes them.
+/// A worker with `mercure` needs a hub.
 fn check_feeds(config: &Config, context: &mut Context<'_>) {
     let with_hub = config.sites.iter().filter(|site| has_hub(&site.routes)).count();
     let global = config.global.frankenphp.workers.iter().filter(|_| with_hub == 0);

@@ -159,7 +159,7 @@ fn two_threads_and_one_task() {
 }
 
 /// A receiver that waits for a place among the updates continues when the sender reads one. It fails when the
-/// sender gives up, or when its own script is ended.
+/// sender abandons the task, or when its own script is ended.
 #[test]
 fn an_update_that_waits_for_its_place() {
     for way in 0..3 {

@@ -342,7 +342,7 @@ impl ThreadGroup {
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
     }
 
-    /// Wakes the scripts whose handlers were called by [`ThreadGroup::ask_to_end`] and have not run yet.
+    /// Wakes the scripts that have not yet run the handlers that [`ThreadGroup::ask_to_end`] called.
     fn remind(&self) {
         let threads: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
         threads.iter().for_each(|thread| thread.interrupt.remind());
