@@ -64,6 +64,13 @@ pub struct DirectiveDoc {
     pub doc: &'static str,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The directives that were read on this thread, each with its block: a test compares them with the manual's examples.
+    pub(crate) static APPLIED: std::cell::RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> =
+        std::cell::RefCell::default();
+}
+
 /// Longer lists of names are not printed.
 const NAMES_LISTED_MAX: usize = 16;
 
@@ -124,6 +131,8 @@ impl<T> Table<T> {
             context.warning(&node.position, format_args!("{message}; this one counts, not the one at {first}"));
         }
         seen.0.insert(directive.name, node.position.clone());
+        #[cfg(test)]
+        APPLIED.with_borrow_mut(|applied| applied.insert((self.block, directive.name)));
         let outer = std::mem::replace(&mut context.usage, directive.usage);
         (directive.apply)(settings, node, context);
         context.usage = outer;

@@ -220,7 +220,7 @@ pub(super) static GLOBAL: Table<Global> = Table {
 };
 
 /// The block of `admin`.
-static ADMIN: Table<bool> = Table {
+pub(super) static ADMIN: Table<bool> = Table {
     block: "the `admin` block",
     origin: "Caddy",
     directives: &[Directive {

@@ -48,6 +48,7 @@ use super::table::DirectiveDoc;
 pub(crate) fn docs() -> Vec<DirectiveDoc> {
     let mut docs = Vec::new();
     docs.extend(global::GLOBAL.docs());
+    docs.extend(global::ADMIN.docs());
     docs.extend(https::ACME_EAB.docs());
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());

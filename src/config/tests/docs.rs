@@ -1,6 +1,9 @@
 //! The manual agrees with the program.
 
+use std::path::Path;
+
 use super::super::directive_docs;
+use super::super::table::{APPLIED, DirectiveDoc};
 use super::Fixture;
 
 fn manual() -> String {
@@ -30,11 +33,52 @@ fn examples(page: &str) -> Vec<&str> {
 fn every_example_of_the_manual_works() {
     let fixture = Fixture::new();
     fixture.write("sites/shop.caddy", ":8090 {\n\trespond shop\n}\n");
+    for file in ["shop.pem", "shop.key", "clients.pem", "partners.pem", "root.pem", "more/one.pem"] {
+        fixture.write(&format!("certificates/{file}"), "");
+    }
+    ["bin/api.php", "bin/mail.php"].iter().for_each(|script| fixture.write(script, "<?php\n"));
     let manual = manual();
     let examples = examples(&manual);
     assert!(examples.len() >= 8, "only {} examples", examples.len());
+    APPLIED.take();
     for example in examples {
         fixture.config(example);
+    }
+    let applied = APPLIED.take();
+    let shown = |directive: &DirectiveDoc| format!("`{}` in {}", directive.usage, directive.block);
+    let missing: Vec<String> = directive_docs()
+        .iter()
+        .filter(|directive| !applied.contains(&(directive.block, directive.name)))
+        .map(shown)
+        .collect();
+    assert!(missing.is_empty(), "no example of the manual has\n{}", missing.join("\n"));
+}
+
+/// The Rust files below `folder`.
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![std::fs::read_to_string(path).expect("a source")],
+        })
+        .collect()
+}
+
+#[test]
+fn every_table_is_in_the_documentation() {
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/directives"));
+    let tables: Vec<&str> = sources
+        .iter()
+        .flat_map(|source| source.lines())
+        .filter_map(|line| line.split_once("static ")?.1.split_once(": Table<").map(|(name, _)| name))
+        .collect();
+    assert!(tables.len() >= 30, "only {} tables", tables.len());
+    for table in tables {
+        let call = format!("{table}.docs()");
+        // Its directives are those of other tables.
+        let is_empty = table == "PHP_FASTCGI";
+        assert!(is_empty || sources.iter().any(|source| source.contains(&call)), "`{call}` is nowhere");
     }
 }
 
