@@ -1,6 +1,6 @@
 //! The arguments of the command line. Each flag can also be set by an environment variable.
 
-use crate::config::QuickOptions;
+use crate::config::{QuickOptions, WATCH_DEFAULT};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -279,8 +279,16 @@ pub(super) struct PhpServerArguments {
     /// Answer this host, by plain HTTP
     #[arg(long, short, value_name = "HOST", conflicts_with = "listen")]
     domain: Option<String>,
+    /// Restart the workers when a file of this pattern changes; without a pattern, a file of PHP, Twig, YAML or the
+    /// environment in or below the working directory; may be repeated
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = WATCH_DEFAULT)]
+    watch: Vec<String>,
+    /// Run a Mercure hub; the environment has the keys, MERCURE_PUBLISHER_JWT_KEY and MERCURE_SUBSCRIBER_JWT_KEY, and
+    /// perhaps their algorithms, MERCURE_PUBLISHER_JWT_ALG and MERCURE_SUBSCRIBER_JWT_ALG
+    #[arg(long, short)]
+    mercure: bool,
     /// Log each request
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) access_log: bool,
     /// Log at the level `debug`
     #[arg(long, short = 'v')]
@@ -368,15 +376,15 @@ impl From<FpmArguments> for QuickOptions {
         let sockets = listen.iter().filter_map(|address| path(address)).collect();
         let listen = listen.iter().filter(|address| path(address).is_none());
         let listen = listen.map(|address| format!("fastcgi://{address}")).collect();
-        Self { root: PathBuf::new(), listen, sockets, workers: worker, background, directives }
+        Self { listen, sockets, workers: worker, background, directives, ..Self::default() }
     }
 }
 
 impl From<PhpServerArguments> for QuickOptions {
     fn from(arguments: PhpServerArguments) -> Self {
-        let PhpServerArguments { root, listen, worker, background, domain, .. } = arguments;
+        let PhpServerArguments { root, listen, worker, background, domain, watch, mercure, .. } = arguments;
         let listen = domain.map_or(listen, |domain| vec![format!("http://{domain}")]);
-        Self { root, listen, sockets: Vec::new(), workers: worker, background, directives: Vec::new() }
+        Self { root, listen, workers: worker, background, watch, mercure, ..Self::default() }
     }
 }
 

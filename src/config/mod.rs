@@ -91,7 +91,7 @@ pub use tls::{
     HttpsSettings, TlsSettings, TlsVersion, TlsVersionMax,
 };
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
-pub use watch::WatchPattern;
+pub use watch::{WATCH_DEFAULT, WatchPattern};
 pub use workers::{Feed, IniSetting, ReadyWhen};
 
 pub use address::overlap;

@@ -7,7 +7,7 @@ use super::address::address;
 use super::assemble::{check, scope_label};
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
-use super::directives::{PHP_SERVER, PhpDraft, WorkerDraft, unix_socket, worker_name};
+use super::directives::{PHP_SERVER, PhpDraft, WorkerDraft, mercure, unix_socket, worker_name};
 use super::findings::{Findings, join};
 use super::handlers::{Handler, Root, Route};
 use super::limits;
@@ -33,6 +33,10 @@ pub struct QuickOptions {
     pub background: Vec<(String, PathBuf, Option<usize>)>,
     /// Directives of the block of PHP: the words of each.
     pub directives: Vec<Vec<String>>,
+    /// Patterns of files that restart every worker when they change.
+    pub watch: Vec<String>,
+    /// Whether the site has a Mercure hub, with the keys that the environment names as in FrankenPHP.
+    pub mercure: bool,
 }
 
 /// The name of the file in findings about the command line.
@@ -100,6 +104,11 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     };
     let directives: Vec<Node> = options.directives.into_iter().map(node).collect();
     PHP_SERVER.apply(&mut php, &directives, context);
+    let watch: Vec<Token> = options.watch.into_iter().map(&word).collect();
+    if !watch.is_empty() && options.workers.is_empty() && options.background.is_empty() {
+        let message = "`--watch` has no effect without a worker: each request reads its script when it comes";
+        context.warning(position, message);
+    }
     let http = options.workers.into_iter().map(|(file, num)| (None, file, num));
     let background = options.background.into_iter().map(|(name, file, num)| (Some(name), file, num));
     for (name, file, num) in http.chain(background) {
@@ -109,21 +118,44 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
         worker.file = Some(word(file.to_string_lossy().into_owned()));
         worker.background = name.is_some();
         worker.name = name.and_then(|name| worker_name(&word(name), context));
+        worker.watch.clone_from(&watch);
         worker.num = num.map(|num| (checked_threads(num, position, context), position.clone()));
         php.workers.push(worker);
     }
     php.settings.root = Root::Fixed(root);
     context.label = label;
-    let handler = Handler::PhpServer(php.finish(context));
-    let route = Route { matcher: Matcher::any(), exclusive: None, handler, position: position.clone() };
+    let hub = if options.mercure { hub(position, context) } else { None };
+    let handlers = hub.into_iter().chain([Handler::PhpServer(php.finish(context))]);
+    let route = |handler| Route { matcher: Matcher::any(), exclusive: None, handler, position: position.clone() };
+    let routes = handlers.map(route).collect();
     Site {
         addresses,
         bind,
-        routes: vec![route],
+        routes,
         error_routes: Vec::new(),
         access_logs: Vec::new(),
         tls: TlsSettings::default(),
         tls_position: None,
         position: position.clone(),
     }
+}
+
+/// The hub of `--mercure`: `mercure` with the keys and algorithms of the environment, by the names that FrankenPHP uses.
+fn hub(position: &Position, context: &mut Context<'_>) -> Option<Handler> {
+    let word = |text: &str| Token { text: text.to_owned(), quoted: true, from_env: false, position: position.clone() };
+    let node = |words, block| Node { words, block, position: position.clone() };
+    let mut block = Vec::new();
+    for (directive, role, of) in
+        [("publisher_jwt", "PUBLISHER", "publishers"), ("subscriber_jwt", "SUBSCRIBER", "subscribers")]
+    {
+        let variable = |what| std::env::var(format!("MERCURE_{role}_JWT_{what}")).unwrap_or_default();
+        let (key, algorithm) = (variable("KEY"), variable("ALG"));
+        if key.is_empty() {
+            let message = format!("`--mercure` needs the environment variable MERCURE_{role}_JWT_KEY");
+            context.error_with_hint(position, message, format_args!("set it to the key of the tokens of {of}"));
+            return None;
+        }
+        block.push(node(vec![word(directive), word(&key), word(&algorithm)], None));
+    }
+    mercure(&node(vec![word("mercure")], Some(block)), &[], context)
 }

@@ -16,7 +16,7 @@ pub struct WatchPattern {
 }
 
 /// The pattern of `watch` without arguments, as in FrankenPHP.
-pub(super) const WATCH_DEFAULT: &str = "./**/*.{env,php,twig,yaml,yml}";
+pub const WATCH_DEFAULT: &str = "./**/*.{env,php,twig,yaml,yml}";
 
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 

@@ -1,6 +1,8 @@
 //! The command line: output and exit status, for valid and invalid input.
 
-use crate::common::{Igor, Request, Server, igor, php_tests};
+use crate::common::{Igor, Request, Server, igor, php_tests, wait_for};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
@@ -178,6 +180,48 @@ fn php_server_serves_a_folder_with_workers() {
     assert_eq!(server.eval_in_worker("return $state->requests;").value(), 2);
     let lazy = server.eval("frankenphp_get_vars('lazy');").thrown("RuntimeException");
     assert!(lazy.contains("has not been started"), "{lazy}");
+}
+
+/// FrankenPHP's flag: without a pattern PHP files below the working directory are watched.
+#[test]
+fn php_server_watches_files() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut command = igor();
+    command.args(["php-server", "--watch", "--listen", "127.0.0.1:0", "--root"]).arg(php_tests());
+    command.arg("--worker").arg(format!("{},1", php_tests().join("worker.php").display()));
+    command.current_dir(dir.path());
+    let server = Server::spawn(command, dir).wait_listening();
+    assert_eq!(server.eval_in_worker("return $state->requests;").value(), 1);
+    assert_eq!(server.eval_in_worker("return $state->requests;").value(), 2);
+    fs::write(server.path("new.php"), "<?php").expect("files can be written");
+    server.wait_log(&["watched files have changed"]);
+    wait_for("the worker to start again", || {
+        (server.eval_in_worker("return $state->requests;").value() == 1).then_some(())
+    });
+}
+
+/// FrankenPHP's flag: the hub has the keys of the environment, and a subscriber needs a token.
+#[test]
+fn php_server_has_a_hub() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut command = igor();
+    command.args(["php-server", "-m", "--listen", "127.0.0.1:0"]).current_dir(dir.path());
+    command.env("MERCURE_PUBLISHER_JWT_KEY", "!ChangeThisMercureHubJWTSecretKey!");
+    let without = run(command.env_remove("MERCURE_SUBSCRIBER_JWT_KEY"));
+    assert!(without.0 == Some(1) && without.2.contains("variable MERCURE_SUBSCRIBER_JWT_KEY"), "{}", without.2);
+    command.env("MERCURE_SUBSCRIBER_JWT_KEY", "!ChangeThisMercureHubJWTSecretKey!");
+    fs::write(dir.path().join("index.php"), "<?php echo mercure_publish('a', 'data');").expect("files can be written");
+    let server = Server::spawn(command, dir).wait_listening();
+    let hub = "/.well-known/mercure?topic=a";
+    assert_eq!(server.get(hub).status, 401, "it lets no one subscribe without a token");
+    assert!(server.get("/").text().starts_with("urn:uuid:"), "a script publishes to the hub of its site");
+    // The token of the documentation of Mercure, which may subscribe to everything.
+    let message = "eyJhbGciOiJIUzI1NiJ9.eyJtZXJjdXJlIjp7InN1YnNjcmliZSI6WyIqIl19fQ";
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"!ChangeThisMercureHubJWTSecretKey!");
+    let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, message.as_bytes()));
+    let mut connection = server.connect();
+    connection.write(&Request::get(hub).header("Authorization", &format!("Bearer {message}.{signature}")));
+    assert_eq!(connection.read_head().status, 200);
 }
 
 /// For any spelling of the file's path on the command line, links included.

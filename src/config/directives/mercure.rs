@@ -155,7 +155,7 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
 };
 
 /// `mercure { … }`. `args` is what follows the matcher.
-pub(super) fn mercure(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {
+pub(crate) fn mercure(node: &Node, args: &[Token], context: &mut Context<'_>) -> Option<Handler> {
     context.count_args(node, args, 0, 0)?;
     let mut settings = MercureSettings::default();
     MERCURE.apply(&mut settings, node.children(), context);

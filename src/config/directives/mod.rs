@@ -36,6 +36,7 @@ mod worker_words;
 
 pub(crate) use bind::unix_socket;
 pub(crate) use global::apply_global;
+pub(crate) use mercure::mercure;
 pub(crate) use php::{PHP_SERVER, PhpDraft};
 pub(crate) use site::{apply_site, is_site_directive};
 pub(crate) use store::check_stores;

@@ -28,7 +28,7 @@ pub(crate) struct WorkerDraft {
     max_requests: Option<(usize, Position)>,
     max_tasks: Option<(usize, Position)>,
     env: Vec<(String, String)>,
-    watch: Vec<Token>,
+    pub(crate) watch: Vec<Token>,
     match_: Vec<PathPattern>,
     match_position: Option<Position>,
     ready: Option<(ReadyWhen, Position)>,

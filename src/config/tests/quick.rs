@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::{QuickOptions, quick};
+use super::super::{QuickOptions, WATCH_DEFAULT, quick};
 use super::Fixture;
 
 #[test]
@@ -11,13 +11,12 @@ fn a_root_and_an_address_make_a_site() {
     let options = QuickOptions {
         root: fixture.path("public"),
         listen: vec![":8080".to_owned(), "localhost:8081".to_owned()],
-        sockets: Vec::new(),
         workers: vec![(fixture.path("worker.php"), Some(2))],
         background: vec![
             ("feed".to_owned(), fixture.path("bin/feed.php"), None),
             ("console".to_owned(), fixture.path("bin/console.php"), Some(1)),
         ],
-        directives: Vec::new(),
+        ..QuickOptions::default()
     };
     let config = quick(options).expect("a configuration");
     let server = config.sites[0].php_servers().next().expect("a php_server");
@@ -37,20 +36,45 @@ fn without_options_it_serves_the_working_directory_on_port_80() {
 }
 
 #[test]
+fn all_workers_watch_the_same_files() {
+    let fixture = Fixture::new();
+    let options = QuickOptions {
+        root: fixture.path("public"),
+        workers: vec![(fixture.path("worker.php"), None)],
+        background: vec![("feed".to_owned(), fixture.path("bin/feed.php"), None)],
+        watch: vec![fixture.path("src/**/*.php").display().to_string(), WATCH_DEFAULT.to_owned()],
+        ..QuickOptions::default()
+    };
+    let alone = QuickOptions { workers: Vec::new(), background: Vec::new(), ..options.clone() };
+    let config = quick(options).expect("a configuration");
+    let server = config.sites[0].php_servers().next().expect("a php_server");
+    assert_eq!(server.workers.len(), 2);
+    let here = std::env::current_dir().expect("a working directory");
+    for worker in &server.workers {
+        let matches = |path: PathBuf| worker.watch.iter().any(|pattern| pattern.matches(&path));
+        assert!(matches(fixture.path("src/a/b.php")) && matches(here.join("a/b.twig")), "{:?}", worker.watch);
+        assert!(!matches(fixture.path("src/b.txt")));
+    }
+    let warnings = fixture.shown(&quick(alone).expect("a configuration").warnings);
+    assert!(warnings.contains("`--watch` has no effect without a worker"), "{warnings}");
+}
+
+#[test]
 fn all_mistakes_are_reported() {
     let fixture = Fixture::new();
     let feed = fixture.path("bin/feed.php");
     let options = QuickOptions {
         root: fixture.path("missing"),
         listen: vec![":99999".to_owned(), "https://example.com".to_owned()],
-        sockets: Vec::new(),
         workers: vec![(fixture.path("none.php"), Some(9999)), (PathBuf::new(), None)],
         background: vec![
             (String::new(), feed.clone(), None),
             ("a".to_owned(), feed.clone(), None),
             ("a".to_owned(), feed, None),
         ],
-        directives: Vec::new(),
+        watch: vec!["a{".to_owned()],
+        mercure: true,
+        ..QuickOptions::default()
     };
     let errors = quick(options).expect_err("errors");
     insta::assert_snapshot!(fixture.shown(&errors), @"
@@ -60,9 +84,13 @@ fn all_mistakes_are_reported() {
     command line:1:1: 9999 threads are more than 4096
     command line:1:1: the name of the worker is empty
       hint: write `igor php-server --root DIRECTORY --listen ADDRESS`
+    command line:1:1: `--mercure` needs the environment variable MERCURE_PUBLISHER_JWT_KEY
+      hint: set it to the key of the tokens of publishers
     command line:1:1: the worker file none.php does not exist
     command line:1:1: the file of the worker is empty
       hint: write `igor php-server --root DIRECTORY --listen ADDRESS`
+    command line:1:1: `a{` is not a pattern of files: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
+      hint: write `watch [PATTERN…]`
     command line:1:1: two workers of the scope `example.com` are named `a`
       hint: the first one is at command line:1:1
     ");
