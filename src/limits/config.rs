@@ -48,6 +48,15 @@ pub(crate) const UPSTREAM_PORTS_MAX: usize = 1_000;
 /// Parts that `split` of an expression makes of a text: the last one is the rest. Texts come from clients.
 pub(crate) const EXPRESSION_PARTS_MAX: usize = 1_000;
 
+/// Steps that an expression takes for one request: two nested macros over lists of 100, and some milliseconds.
+pub(crate) const EXPRESSION_STEPS_MAX: usize = 100_000;
+
+/// A value with so many bytes costs one more step.
+pub(crate) const EXPRESSION_STEP_BYTES: usize = 1024;
+
+/// The largest text that an expression puts together: larger than what clients send, and little for the server.
+pub(crate) const EXPRESSION_TEXT_BYTES_MAX: usize = MIB;
+
 /// The largest `.htaccess` that is read: they hold a few lines.
 pub const HTACCESS_BYTES_MAX: u64 = MIB as u64;
 

@@ -246,6 +246,29 @@ fn named_matchers() {
         ("expression `size({path}) > 10`", false),
         ("expression `size('äö') == 2`", true),
         ("expression `size(['a', 'b', 'c']) == 3`", true),
+        ("expression `['/api', '/v2'].exists(p, {path}.startsWith(p))`", true),
+        ("expression `['/v1', '/v2'].exists(p, {path}.startsWith(p))`", false),
+        ("expression `{path}.split('/').all(part, size(part) < 6)`", true),
+        ("expression `{path}.split('/').all(part, size(part) > 0)`", false),
+        ("expression `[1, 2, 3].exists_one(n, n > 2) && ![1, 2, 3].existsOne(n, n > 1)`", true),
+        ("expression `[1, 2, 3].map(n, n * n)[2] == 9`", true),
+        ("expression `[1, 2, 3].map(n, n > 1, n + 1) == [3, 4]`", true),
+        ("expression `[1, 2, 3].filter(n, n % 2 == 1).join('-') == '1-3'`", true),
+        ("expression `['a'].all(x, ['b', 'c'].exists(y, x + y == 'ac'))`", true),
+        ("expression `[].all(x, false) && ![].exists(x, true)`", true),
+        // An error is neither true nor false, but the other side may decide alone.
+        ("expression `['x'][1] == 'x'`", false),
+        ("expression `!(['x'][1] == 'x')`", false),
+        ("expression `['x'][1] == 'x' || true`", true),
+        ("expression `1 / 0 == 0 || 7 / 2 == 3`", true),
+        ("expression `'text'.exists(x, true) || 1 - 3 == -2`", true),
+        ("expression `['1', 'x'].exists(n, 6 / n == 6)`", true),
+        ("expression `['x'].all(n, 6 / n == 6)`", false),
+        ("expression `9223372036854775807 + 1 > 0`", false),
+        ("expression `' äB '.trim().replace('ä', 'a').lowerAscii() == 'ab'`", true),
+        ("expression `{path}.substring(1, 4) == 'api' && {path}.substring(5) == 'users'`", true),
+        ("expression `'äbä'.charAt(2) + string('äb'.indexOf('b')) == 'ä1' && 'abab'.lastIndexOf('ab') == 2`", true),
+        ("expression `'abc'.substring(2, 1) == '' || 'abc'.charAt(9) == ''`", false),
         ("expression `vars_regexp('{host}', '^www')`", true),
         ("expression `vars_regexp('{host}', '^api')`", false),
         ("expression `vars_regexp('unset', '^.')`", false),
@@ -336,6 +359,17 @@ fn a_hostile_expression_takes_linear_time() {
     let mut request = get();
     let path: &'static str = Box::leak(format!("/{}", "a".repeat(20_000)).into_boxed_str());
     request.path = path;
+    // The steps of macros are bounded, whatever they do with what a client sends.
+    let letters = "{path}.replace('a', 'a,').split(',')";
+    for hostile in [
+        format!("{letters}.all(x, {letters}.all(y, {letters}.exists(z, x == z)))"),
+        format!("{letters}.map(x, {letters}).map(y, y.map(z, {{path}})).size() > 0"),
+        format!("['a'].map(x, [x, x]){}.size() > 0", ".map(x, [x, x])".repeat(60)),
+    ] {
+        assert_eq!(matcher(&format!("expression `{hostile}`")).matches(&mut request), Err(500), "{hostile}");
+    }
+    let doubled = format!("'ab'{} == ''", ".replace('a', 'aaaaaaaaaaaaaaaa')".repeat(60));
+    assert_eq!(matcher(&format!("expression `{doubled}`")).matches(&mut request), Ok(false));
     // With back-tracking this takes longer than the universe has.
     assert_eq!(matcher("path_regexp ^/(a+)+(a+)+b$").matches(&mut request), Ok(false));
 }

@@ -3,7 +3,7 @@
 use super::super::super::limits;
 use super::super::super::text::{Text, word_in_braces};
 use super::super::{Matcher, Pattern};
-use super::{Call, Comparison, Method, Node, Value};
+use super::{Call, Comparison, Each, Macro, Method, Node, Operation, Value};
 
 /// A token of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,9 @@ enum Lexeme {
 }
 
 /// Operators, longer ones before their prefixes.
-const SIGNS: [&str; 22] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", "{", "}", ",", ".", ":", "?", "+", "-", "%",
+const SIGNS: [&str; 24] = [
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", "{", "}", ",", ".", ":", "?", "+", "-", "*",
+    "/", "%",
 ];
 
 pub(super) fn parse(
@@ -28,7 +29,7 @@ pub(super) fn parse(
     make_matcher: &mut dyn FnMut(&Call) -> Result<Matcher, String>,
 ) -> Result<Node, String> {
     let lexemes = lexemes(source)?;
-    let mut parser = Parser { lexemes, at: 0, depth: 0, name, make_text, make_matcher };
+    let mut parser = Parser { lexemes, at: 0, depth: 0, variables: Vec::new(), name, make_text, make_matcher };
     let root = parser.choice()?;
     match parser.lexemes.get(parser.at) {
         None => Ok(root),
@@ -99,6 +100,8 @@ struct Parser<'p> {
     lexemes: Vec<Lexeme>,
     at: usize,
     depth: usize,
+    /// The variables of the macros around this place, the outermost first.
+    variables: Vec<String>,
     name: &'p str,
     make_text: &'p mut dyn FnMut(&str) -> Result<Text, String>,
     make_matcher: &'p mut dyn FnMut(&Call) -> Result<Matcher, String>,
@@ -181,7 +184,25 @@ impl Parser<'_> {
     }
 
     fn sum(&mut self) -> Result<Node, String> {
-        self.chain("+", Self::unary, Node::Add)
+        self.calculation(&[("+", Operation::Add), ("-", Operation::Subtract)], Self::product)
+    }
+
+    fn product(&mut self) -> Result<Node, String> {
+        let operations = [("*", Operation::Multiply), ("/", Operation::Divide), ("%", Operation::Remainder)];
+        self.calculation(&operations, Self::unary)
+    }
+
+    /// Operands with one of these operations between them, joined from the left.
+    fn calculation(
+        &mut self,
+        operations: &[(&str, Operation)],
+        operand: fn(&mut Self) -> Result<Node, String>,
+    ) -> Result<Node, String> {
+        let mut left = operand(self)?;
+        while let Some((_, operation)) = operations.iter().find(|(sign, _)| self.take(sign)) {
+            left = Node::Calculate(*operation, left.into(), operand(self)?.into());
+        }
+        Ok(left)
     }
 
     fn unary(&mut self) -> Result<Node, String> {
@@ -197,26 +218,52 @@ impl Parser<'_> {
         })
     }
 
-    /// The number behind a `-`.
+    /// What is behind a `-`.
     fn negative(&mut self) -> Result<Node, String> {
-        let Some(Lexeme::Number(number)) = self.lexemes.get(self.at) else {
-            return Err("a number is expected behind `-`".to_owned());
-        };
-        self.at += 1;
-        Ok(Node::Value(Value::Number(-number)))
+        let zero = Node::Value(Value::Number(0));
+        Ok(Node::Calculate(Operation::Subtract, zero.into(), self.member()?.into()))
     }
 
     fn member(&mut self) -> Result<Node, String> {
         let mut of = self.primary()?;
-        while self.take(".") {
+        loop {
+            if self.take("[") {
+                let number = self.choice()?;
+                self.need("]")?;
+                of = Node::Element(of.into(), number.into());
+                continue;
+            }
+            if !self.take(".") {
+                return Ok(of);
+            }
             let Some(Lexeme::Name(name)) = self.lexemes.get(self.at).cloned() else {
                 return Err("the name of a method is expected behind `.`".to_owned());
             };
             self.at += 1;
             self.need("(")?;
-            of = self.method(&name, of)?;
+            of = match macro_of(&name) {
+                Some(what) => self.each(what, of)?,
+                None => self.method(&name, of)?,
+            };
         }
-        Ok(of)
+    }
+
+    /// `(VARIABLE, EXPRESSION)`, or `(VARIABLE, CONDITION, EXPRESSION)` of `map`, after its `(`.
+    fn each(&mut self, what: Macro, list: Node) -> Result<Node, String> {
+        let Some(Lexeme::Name(variable)) = self.lexemes.get(self.at).cloned() else {
+            return Err("the variable of a macro is expected: `list.exists(x, x == 'a')`".to_owned());
+        };
+        self.at += 1;
+        self.need(",")?;
+        self.variables.push(variable);
+        let first = self.choice()?;
+        let (condition, body) = match what {
+            Macro::Map if self.take(",") => (Some(first), self.choice()?),
+            _ => (None, first),
+        };
+        self.variables.pop();
+        self.need(")")?;
+        Ok(Node::Each(Box::new(Each { what, list, condition, body })))
     }
 
     fn method(&mut self, name: &str, of: Node) -> Result<Node, String> {
@@ -228,10 +275,18 @@ impl Parser<'_> {
             self.need(")")?;
             return Ok(Node::Regexp(of.into(), Pattern::new(self.name, &source)?));
         }
-        let (method, has_argument) = method_of(name).ok_or_else(|| format!("there is no method `{name}`"))?;
-        let argument = if has_argument { Some(Box::new(self.choice()?)) } else { None };
-        self.need(")")?;
-        Ok(Node::Method(method, of.into(), argument))
+        let (method, min, max) = Method::named(name).ok_or_else(|| format!("there is no method `{name}`"))?;
+        let mut arguments = Vec::new();
+        while !self.take(")") {
+            if !arguments.is_empty() {
+                self.need(",")?;
+            }
+            arguments.push(self.choice()?);
+        }
+        if !(min..=max).contains(&arguments.len()) {
+            return Err(format!("`{name}` has another number of arguments"));
+        }
+        Ok(Node::Method(method, of.into(), arguments))
     }
 
     /// The expression up to the `)` of a `(` that was read already.
@@ -252,6 +307,10 @@ impl Parser<'_> {
             Lexeme::Placeholder(word) => (self.make_text)(&word).map(Node::Text),
             Lexeme::Number(number) => Ok(Node::Value(Value::Number(number))),
             Lexeme::Name(name) => match name.as_str() {
+                name if self.variables.iter().any(|known| known == name) => {
+                    let number = self.variables.iter().rposition(|known| known == name);
+                    Ok(Node::Variable(number.unwrap_or_default()))
+                }
                 "true" => Ok(Node::Value(Value::Boolean(true))),
                 "false" => Ok(Node::Value(Value::Boolean(false))),
                 "int" | "string" => {
@@ -260,7 +319,7 @@ impl Parser<'_> {
                 }
                 "size" => {
                     self.need("(")?;
-                    Ok(Node::Method(Method::Size, self.until_closed()?.into(), None))
+                    Ok(Node::Method(Method::Size, self.until_closed()?.into(), Vec::new()))
                 }
                 _ => self.call(name),
             },
@@ -340,16 +399,13 @@ impl Parser<'_> {
     }
 }
 
-/// The method of this name, and whether it has an argument.
-fn method_of(name: &str) -> Option<(Method, bool)> {
+fn macro_of(name: &str) -> Option<Macro> {
     Some(match name {
-        "startsWith" => (Method::StartsWith, true),
-        "endsWith" => (Method::EndsWith, true),
-        "contains" => (Method::Contains, true),
-        "size" => (Method::Size, false),
-        "split" => (Method::Split, true),
-        "lowerAscii" => (Method::LowerAscii, false),
-        "upperAscii" => (Method::UpperAscii, false),
+        "all" => Macro::All,
+        "exists" => Macro::Exists,
+        "exists_one" | "existsOne" => Macro::ExistsOne,
+        "filter" => Macro::Filter,
+        "map" => Macro::Map,
         _ => return None,
     })
 }
