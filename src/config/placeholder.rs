@@ -99,6 +99,10 @@ pub enum Fact {
     Root,
     /// An identifier of the request.
     Uuid,
+    /// How long ago the request came, with a unit.
+    Duration,
+    /// The same in milliseconds.
+    DurationMs,
     /// The name of the machine.
     Hostname,
     /// `linux` and the like.
@@ -159,6 +163,8 @@ const FACTS: &[(&str, &str, Fact)] = &[
     ("http.vars.client_ip", "client_ip", Fact::ClientIp),
     ("http.vars.root", "", Fact::Root),
     ("http.request.uuid", "uuid", Fact::Uuid),
+    ("http.request.duration", "", Fact::Duration),
+    ("http.request.duration_ms", "", Fact::DurationMs),
     ("system.hostname", "", Fact::Hostname),
     ("system.os", "", Fact::Os),
     ("system.arch", "", Fact::Arch),
@@ -344,12 +350,19 @@ impl Fact {
             Self::ClientIp => write_number(request.client_ip(), out),
             Self::Root => out.push_str(&request.root().to_string_lossy()),
             Self::Uuid => out.push_str(request.uuid()),
+            Self::Duration => write_number(format_args!("{:?}", request.age()), out),
+            Self::DurationMs => write_number(request.age().as_secs_f64() * 1e3, out),
             other => other.write_of_process(out),
         }
     }
 
+    /// Whether the value stays the same as long as the program runs.
+    pub(super) fn is_of_process(self) -> bool {
+        matches!(self, Self::Hostname | Self::Os | Self::Arch | Self::Slash | Self::WorkingDir)
+    }
+
     /// The placeholders that do not depend on the request.
-    fn write_of_process(self, out: &mut String) {
+    pub(super) fn write_of_process(self, out: &mut String) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moment = Moment::of(since.as_secs());
         match self {

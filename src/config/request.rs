@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 /// The current facts of a request that a configuration can refer to: handlers may have changed them since it was
 /// received. The server implements it over its own request type.
@@ -39,6 +40,8 @@ pub trait RequestView {
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool;
     /// The document root: that of the last `root` directive that matched.
     fn root(&self) -> &Path;
+    /// How long ago the request came.
+    fn age(&self) -> Duration;
     /// An identifier of the request.
     fn uuid(&self) -> &str;
     /// The value that a matcher or a handler has stored under this long name of a placeholder.

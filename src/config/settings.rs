@@ -365,6 +365,8 @@ pub enum LogFilterOp {
     Query(Vec<(String, LogValueOp)>),
     /// Changes cookies.
     Cookie(Vec<(String, LogValueOp)>),
+    /// A further field of the record, or another value of one, whatever it was.
+    Append(String),
     /// Replaces matches of a regular expression. It was compiled when the configuration was read.
     Regexp {
         /// The expression.

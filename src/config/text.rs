@@ -88,6 +88,19 @@ impl Text {
         }
     }
 
+    /// The text, if only the machine and the program decide it.
+    pub(super) fn of_process(&self) -> Option<String> {
+        let mut made = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => made.push_str(text),
+                Piece::Placeholder(Placeholder::Fact(fact)) if fact.is_of_process() => fact.write_of_process(&mut made),
+                Piece::Placeholder(_) => return None,
+            }
+        }
+        Some(made)
+    }
+
     /// The parts, in their order. No two literal ones follow each other.
     #[must_use]
     pub fn pieces(&self) -> &[Piece] {

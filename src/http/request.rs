@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use http::uri::PathAndQuery;
 use http::{Method, Uri, Version, request};
@@ -35,6 +35,8 @@ pub(super) struct RequestState<'r> {
     original: Option<Box<(Method, Uri)>>,
     /// The document root, which `root` and `vars` change.
     root: Cow<'r, Path>,
+    /// When it reached the routes.
+    began: Instant,
     /// Made when a placeholder first asks for it.
     uuid: OnceLock<String>,
     /// The client, if a trusted proxy reports one other than the peer.
@@ -67,6 +69,7 @@ impl<'r> RequestState<'r> {
             connection,
             original: None,
             root: Cow::Borrowed(root),
+            began: Instant::now(),
             uuid: OnceLock::new(),
             client_ip: None,
             stored: Vec::new(),
@@ -259,6 +262,10 @@ impl RequestView for RequestState<'_> {
 
     fn root(&self) -> &Path {
         &self.root
+    }
+
+    fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     fn uuid(&self) -> &str {

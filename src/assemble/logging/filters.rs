@@ -20,6 +20,8 @@ struct Filter {
 enum Op {
     Delete,
     Rename(String),
+    /// Sets the field.
+    Append(String),
     /// Replaces each text.
     Change(Box<dyn Fn(&str) -> String + Send + Sync>),
 }
@@ -38,8 +40,13 @@ impl Filter {
     fn apply(&self, record: &mut Map<String, Value>) {
         let Some((last, way)) = self.path.split_last() else { return };
         let Some(parent) = object_at(record, way) else { return };
+        if let Op::Append(value) = &self.op {
+            parent.insert(last.clone(), value.clone().into());
+            return;
+        }
         let Some(key) = key(parent, last) else { return };
         match &self.op {
+            Op::Append(_) => {}
             Op::Delete => drop(parent.shift_remove(&key)),
             Op::Rename(name) => {
                 if let Some(value) = parent.shift_remove(&key) {
@@ -86,6 +93,7 @@ impl Op {
         match op.clone() {
             LogFilterOp::Delete => Self::Delete,
             LogFilterOp::Rename(name) => Self::Rename(name),
+            LogFilterOp::Append(value) => Self::Append(value),
             LogFilterOp::Replace(with) => Self::Change(Box::new(move |_| with.clone())),
             LogFilterOp::Hash => Self::Change(Box::new(hash)),
             LogFilterOp::IpMask { ipv4, ipv6 } => Self::Change(Box::new(move |text| mask_list(text, ipv4, ipv6))),
@@ -220,6 +228,8 @@ mod tests {
         let regexp = LogFilterOp::Regexp { pattern: "token=[^&]*".into(), with: "T".into() };
         let record = filtered(&["request", "uri"], regexp);
         assert_eq!(record["request"]["uri"], "/a?b=1&T&T");
+        let record = filtered(&["instance"], LogFilterOp::Append("one".into()));
+        assert_eq!(record["instance"], "one");
         let untouched = filtered(&["request", "absent", "field"], LogFilterOp::Delete);
         assert_eq!(untouched, filtered(&["nothing"], LogFilterOp::Hash));
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use super::super::text::UnknownPlaceholder;
 use super::super::{Entry, Handler, Matcher, PathPattern, RequestView, Status, Text, ValuePattern, host_matches};
@@ -112,6 +113,10 @@ impl RequestView for Request {
         ];
         let found = known.iter().find(|(known, ..)| Path::new(known) == path);
         found.map(|&(_, is_directory, size, modified)| Entry { is_directory, size, modified })
+    }
+
+    fn age(&self) -> Duration {
+        Duration::from_micros(1_234)
     }
 
     fn error_status(&self) -> Option<u16> {
@@ -316,6 +321,7 @@ fn placeholders_are_filled_in() {
         ("{http.request.local.host} {http.request.proto}", "127.0.0.1 HTTP/1.1"),
         ("{path.0}-{path.1}-{path.2} {labels.0} {labels.2}", "api-users- com www"),
         ("{query.page} {http.request.uri.query.page} {cookie.session}", "2 2 x y"),
+        ("{http.request.duration} {http.request.duration_ms}", "1.234ms 1.234"),
         ("{vars.root} {uuid}", "/site 00000000-0000-4000-8000-000000000000"),
         ("{re.x.1}{err.status_code}{resp.status_code}{tls_version}", ""),
     ];

@@ -84,19 +84,26 @@ pub(super) static STYLE: Table<LogStyle> = Table {
     unsupported: &[],
 };
 
-const FORMATS: [&str; 4] = ["text", "console", "json", "filter"];
+const FORMATS: [&str; 5] = ["text", "console", "json", "filter", "append"];
 
 /// `format FORMAT [{ … }]`.
 pub(super) fn format(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
-    match context.count_args(node, node.args(), 1, 1) {
-        Some([word]) if word.text == "filter" => filter(log, node, context),
-        Some([word]) => named(word, log, node, context),
-        _ => {}
+    if let Some([word]) = context.count_args(node, node.args(), 1, 1) {
+        any(word, log, node, context);
     }
 }
 
 /// The format `word`, whose block is that of `node`.
-pub(super) fn named(word: &Token, log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
+fn any(word: &Token, log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
+    match word.text.as_str() {
+        "filter" => with_fields(&FILTER, add, log, node, context),
+        "append" => with_fields(&APPEND, append, log, node, context),
+        _ => named(word, log, node, context),
+    }
+}
+
+/// A format that wraps no other one.
+fn named(word: &Token, log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
     log.format = match word.text.as_str() {
         "text" | "console" => LogFormat::Text,
         "json" => LogFormat::Json,
@@ -105,49 +112,87 @@ pub(super) fn named(word: &Token, log: &mut LogSettings, node: &Node, context: &
     STYLE.apply(&mut log.style, node.children(), context);
 }
 
-// --- `format filter`: wraps another format ---------------------------------------------------------------------------
+// --- `format filter` and `format append`: wrap another format ---------------------------------------------------------------------------
 
-/// The directives of a `format filter` block.
-pub(super) static FILTER: Table<LogSettings> = Table {
-    block: "a `format filter` block",
-    origin: "Caddy",
-    directives: &[
-        Directive {
-            name: "wrap",
-            usage: "wrap text|console|json [{ … }]",
-            doc: "The format of the changed record.",
-            times: Times::Once,
-            apply: |log, node, context| {
-                // No argument: an empty variable of the environment, which means the default.
-                if let Some([word]) = context.count_args(node, node.args(), 0, 1) {
-                    named(word, log, node, context);
-                }
-            },
-        },
-        Directive {
-            name: "fields",
-            usage: "fields { … }",
-            doc: "The fields, each with its filter.",
-            times: Times::Many,
-            apply: |log, node, context| {
-                context.count_args(node, node.args(), 0, 0);
-                node.children().iter().for_each(|field| add(log, field, context));
-            },
-        },
-    ],
-    ignored: &[],
-    unsupported: &[],
-};
-
-/// `format filter { … }`. A field may be in the block itself, or in `fields`.
-pub(super) fn filter(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
-    let (own, fields): (Vec<Node>, Vec<Node>) =
-        node.children().iter().cloned().partition(|child| FILTER.knows(child.name()));
-    FILTER.apply(log, &own, context);
-    fields.iter().for_each(|field| add(log, field, context));
+/// The directives of both blocks; `fields` reads each field by this function.
+macro_rules! wrapping {
+    ($block:literal, $field:ident) => {
+        Table {
+            block: $block,
+            origin: "Caddy",
+            directives: &[
+                Directive {
+                    name: "wrap",
+                    usage: "wrap text|console|json|filter|append [{ … }]",
+                    doc: "The format of the changed record.",
+                    times: Times::Once,
+                    apply: wrap,
+                },
+                Directive {
+                    name: "fields",
+                    usage: "fields { … }",
+                    doc: "The fields, each with its filter or its value.",
+                    times: Times::Many,
+                    apply: |log, node, context| {
+                        context.count_args(node, node.args(), 0, 0);
+                        node.children().iter().for_each(|field| $field(log, field, context));
+                    },
+                },
+            ],
+            ignored: &[],
+            unsupported: &[],
+        }
+    };
 }
 
-const FILTERS: [&str; 8] = ["delete", "rename", "replace", "hash", "ip_mask", "query", "cookie", "regexp"];
+/// The directives of a `format filter` block.
+pub(super) static FILTER: Table<LogSettings> = wrapping!("a `format filter` block", add);
+
+/// The directives of a `format append` block.
+pub(super) static APPEND: Table<LogSettings> = wrapping!("a `format append` block", append);
+
+fn wrap(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
+    // No argument: an empty variable of the environment, which means the default.
+    if let Some([word]) = context.count_args(node, node.args(), 0, 1) {
+        any(word, log, node, context);
+    }
+}
+
+/// `format filter|append { … }`. A field may be in the block itself, or in `fields`.
+fn with_fields(
+    table: &Table<LogSettings>,
+    field: fn(&mut LogSettings, &Node, &mut Context<'_>),
+    log: &mut LogSettings,
+    node: &Node,
+    context: &mut Context<'_>,
+) {
+    let (own, fields): (Vec<Node>, Vec<Node>) =
+        node.children().iter().cloned().partition(|child| table.knows(child.name()));
+    table.apply(log, &own, context);
+    fields.iter().for_each(|node| field(log, node, context));
+}
+
+/// `NAME VALUE` of `format append`. As in Caddy, the value is fixed when the configuration is read.
+fn append(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
+    let outer = std::mem::replace(&mut context.usage, "NAME VALUE");
+    let value = context.one(node).and_then(|word| Some((word, values::text(word, context)?)));
+    if let Some((word, value)) = value {
+        match value.of_process() {
+            Some(value) => {
+                log.filters.push(LogFilter { path: vec![node.name().to_owned()], op: LogFilterOp::Append(value) });
+            }
+            None => context.error_with_hint(
+                &word.position,
+                format_args!("`{}` is not the same for all records, as a value of `append` is", excerpt(&word.text)),
+                "add it with the directive `log_append` of the site",
+            ),
+        }
+    }
+    context.usage = outer;
+}
+
+const FILTERS: [&str; 9] =
+    ["delete", "rename", "replace", "hash", "ip_mask", "query", "cookie", "regexp", "multi_regexp"];
 
 /// The syntax of a filter, for messages.
 const USAGE: &str = "request>uri query { replace token REDACTED }";
@@ -158,7 +203,8 @@ fn add(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
     match node.args() {
         [kind, args @ ..] => {
             if let Some(op) = op(kind, args, node, context) {
-                log.filters.push(LogFilter { path: path(node.name()), op });
+                let path = path(node.name());
+                log.filters.extend(op.into_iter().map(|op| LogFilter { path: path.clone(), op }));
             }
         }
         [] => {
@@ -177,8 +223,13 @@ fn path(text: &str) -> Vec<String> {
     path
 }
 
-fn op(kind: &Token, args: &[Token], node: &Node, context: &mut Context<'_>) -> Option<LogFilterOp> {
-    Some(match kind.text.as_str() {
+/// The changes that a filter makes, one after the other.
+fn op(kind: &Token, args: &[Token], node: &Node, context: &mut Context<'_>) -> Option<Vec<LogFilterOp>> {
+    Some(vec![match kind.text.as_str() {
+        "multi_regexp" => {
+            context.count_args(node, args, 0, 0);
+            return Some(regexps(node, context));
+        }
         "delete" => LogFilterOp::Delete,
         "hash" => LogFilterOp::Hash,
         "rename" => LogFilterOp::Rename(context.count_args(node, args, 1, 1)?[0].text.clone()),
@@ -198,7 +249,27 @@ fn op(kind: &Token, args: &[Token], node: &Node, context: &mut Context<'_>) -> O
             unknown(kind, "log filter", &FILTERS, context);
             return None;
         }
-    })
+    }])
+}
+
+/// `{ regexp PATTERN TEXT }` of `multi_regexp`, once for each line.
+fn regexps(node: &Node, context: &mut Context<'_>) -> Vec<LogFilterOp> {
+    let mut ops = Vec::new();
+    for child in node.children() {
+        match (child.name(), child.args()) {
+            ("regexp", [pattern, with]) => {
+                if regexp(pattern, context).is_some() {
+                    ops.push(LogFilterOp::Regexp { pattern: pattern.text.clone(), with: with.text.clone() });
+                }
+            }
+            _ => context.error_with_hint(
+                &child.position,
+                "only `regexp PATTERN TEXT` can be in a `multi_regexp` block",
+                "write a line for each pattern",
+            ),
+        }
+    }
+    ops
 }
 
 fn regexp(word: &Token, context: &mut Context<'_>) -> Option<()> {

@@ -40,8 +40,8 @@ static LOG: Table<LogSettings> = Table {
         },
         Directive {
             name: "format",
-            usage: "format text|console|json|filter [{ … }]",
-            doc: "A line of text or a JSON object a record; `filter` changes fields of the access log.",
+            usage: "format text|console|json|filter|append [{ … }]",
+            doc: "A line of text or a JSON object a record; `filter` and `append` change records of the access log.",
             times: Times::Once,
             apply: format::format,
         },
@@ -84,7 +84,11 @@ static LOG: Table<LogSettings> = Table {
 
 /// The documentation of the blocks.
 pub(super) fn docs() -> impl Iterator<Item = DirectiveDoc> {
-    LOG.docs().chain(output::FILE.docs()).chain(format::STYLE.docs()).chain(format::FILTER.docs())
+    LOG.docs()
+        .chain(output::FILE.docs())
+        .chain(format::STYLE.docs())
+        .chain(format::FILTER.docs())
+        .chain(format::APPEND.docs())
 }
 
 /// `log [NAME] [{ … }]` of a site. The name is only for readers: nothing refers to it.
