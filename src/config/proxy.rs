@@ -14,6 +14,8 @@ pub struct ProxySettings {
     pub upstreams: Vec<UpstreamAddress>,
     /// How the upstream of a request is chosen.
     pub policy: LoadPolicy,
+    /// The same for requests without the field, parameter or cookie that `policy` looks at.
+    pub fallback: LoadPolicy,
     /// How often a request is retried if no connection can be made.
     pub retries: usize,
     /// How long it is retried; zero: not at all.
@@ -94,6 +96,7 @@ impl ProxySettings {
         Self {
             upstreams,
             policy: LoadPolicy::Random,
+            fallback: LoadPolicy::Random,
             retries: 0,
             try_duration: Duration::ZERO,
             try_interval: Duration::from_millis(250),
@@ -206,6 +209,8 @@ pub enum LoadPolicy {
     RandomChoose(usize),
     /// One after the other.
     RoundRobin,
+    /// One after the other, each as often as its weight says; the weights are in the order of the upstreams.
+    WeightedRoundRobin(Vec<usize>),
     /// The first that is available.
     First,
     /// The one with the fewest requests.
@@ -220,6 +225,34 @@ pub enum LoadPolicy {
     Header(String),
     /// The same for all requests with one value of this parameter of the query.
     Query(String),
+    /// The one that a cookie names, which the client gets with its first response.
+    Cookie(CookiePolicy),
+}
+
+impl LoadPolicy {
+    /// Whether it looks at something that a request may not have.
+    #[must_use]
+    pub fn has_fallback(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Query(_) | Self::Cookie(_))
+    }
+}
+
+/// The cookie by which a client keeps its upstream.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CookiePolicy {
+    /// Its name.
+    pub name: String,
+    /// What its values are made with, so that no client can choose an upstream.
+    pub secret: String,
+    /// How long a client keeps it; `None`: until the browser ends.
+    pub max_age: Option<Duration>,
+}
+
+impl fmt::Debug for CookiePolicy {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookiePolicy").field("name", &self.name).field("max_age", &self.max_age).finish()
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(super) struct Run<'s, B> {
     /// The response that the routes of a `handle_response` replace, and what `copy_response` changes in it.
     pub(super) replied: Option<(Response<ResponseBody>, Option<&'s HeaderRule>)>,
     /// The changes of the response that `header` directives ask for.
-    changes: HeaderChanges,
+    pub(super) changes: HeaderChanges,
     /// How `encode` compresses the response.
     encoding: Option<Encoding<'s>>,
     /// What `basic_auth` asks the client for.

@@ -50,6 +50,11 @@ impl HeaderChanges {
         self.deferred.splice(0..0, deferred);
     }
 
+    /// One more field, whatever the response has.
+    pub(super) fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        self.added.append(name, value);
+    }
+
     /// Changes the response that a script (`by_script`) or another handler has made.
     pub(super) fn apply(self, headers: &mut HeaderMap, by_script: bool) {
         for (name, value) in &self.preset {

@@ -20,8 +20,8 @@ use super::failure::Failure;
 use super::header_rules::HeaderChanges;
 use super::interim::InterimSlot;
 use super::plain::plain;
-use super::proxy::ProxyError;
 use super::proxy::headers::Sender;
+use super::proxy::{ProxyError, SetCookie};
 use super::remote_php;
 use super::request::RequestState;
 use super::settings::{ProxyRoute, ReplyRoutes};
@@ -77,10 +77,13 @@ impl<'s> RequestContext<'s> {
                 }
             };
             let Some(sent) = sent else { return Outcome::Failed(Failure::new(StatusCode::GATEWAY_TIMEOUT)) };
-            let response = match sent {
+            let mut response = match sent {
                 Ok(response) => response,
                 Err(error) => return failed_by(&error),
             };
+            if let Some(SetCookie(cookie)) = response.extensions_mut().remove() {
+                run.changes.append(header::SET_COOKIE, cookie);
+            }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Outcome::Answered(response);
             }

@@ -15,6 +15,7 @@ mod frankenphp;
 mod global;
 mod header;
 mod https;
+mod lb_policy;
 mod log;
 mod matchers;
 mod mercure;

@@ -4,15 +4,17 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::context::Context;
+use super::super::diagnostic::Position;
 use super::super::handlers::{HeaderOp, HeaderRule, ReverseProxy, Status};
 use super::super::limits;
-use super::super::proxy::{HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress};
+use super::super::proxy::{HealthCheck, ProxySettings, UpstreamAddress};
 use super::super::response_matcher::StatusPattern;
 use super::super::syntax::{Node, Token, excerpt};
-use super::super::table::{Directive, Seen, Table, Times, unknown};
+use super::super::table::{Directive, Seen, Table, Times};
 use super::super::text::Text;
 use super::super::values;
 use super::header::request_header;
+use super::lb_policy::{check_weights, lb_policy};
 use super::matchers::{field_name, ip_ranges};
 use super::proxy_transport::transport;
 use super::replies::{ReadBlock, RepliesDraft};
@@ -25,6 +27,8 @@ pub(super) struct ProxyDraft {
     health_uri: Option<String>,
     health: HealthCheck,
     replies: RepliesDraft,
+    /// The place of `lb_policy`, whose weights are compared with the upstreams at the end.
+    weighted: Option<Position>,
 }
 
 impl ProxyDraft {
@@ -93,12 +97,11 @@ pub(super) static REVERSE_PROXY: Table<ProxyDraft> = Table {
         }),
         setting!(
             "lb_policy",
-            "lb_policy POLICY [ARGUMENT]",
+            "lb_policy POLICY [ARGUMENT…] [{ … }]",
             "Which upstream gets a request.",
             |draft, node, context| {
-                if let Some(policy) = policy(node, context) {
-                    draft.settings().policy = policy;
-                }
+                draft.weighted = Some(node.position.clone());
+                lb_policy(draft.settings(), node, context);
             }
         ),
         setting!(
@@ -295,45 +298,6 @@ fn status(word: &Token, context: &mut Context<'_>) -> Option<StatusPattern> {
     pattern
 }
 
-const POLICIES: [&str; 10] = [
-    "random",
-    "random_choose",
-    "first",
-    "round_robin",
-    "least_conn",
-    "ip_hash",
-    "client_ip_hash",
-    "uri_hash",
-    "header",
-    "query",
-];
-
-fn policy(node: &Node, context: &mut Context<'_>) -> Option<LoadPolicy> {
-    let (name, args) = context.args(node, 1, 2)?.split_first()?;
-    Some(match (name.text.as_str(), args) {
-        ("random", []) => LoadPolicy::Random,
-        ("random_choose", []) => LoadPolicy::RandomChoose(2),
-        ("random_choose", [count]) => LoadPolicy::RandomChoose(values::count(count, 2, 1_000, context)?),
-        ("first", []) => LoadPolicy::First,
-        ("round_robin", []) => LoadPolicy::RoundRobin,
-        ("least_conn", []) => LoadPolicy::LeastConnections,
-        ("ip_hash", []) => LoadPolicy::IpHash,
-        ("client_ip_hash", []) => LoadPolicy::ClientIpHash,
-        ("uri_hash", []) => LoadPolicy::UriHash,
-        ("header", [field]) => LoadPolicy::Header(field_name(field, &field.text, context)?),
-        ("query", [key]) => LoadPolicy::Query(key.text.clone()),
-        (known, _) if POLICIES.contains(&known) => {
-            let message = format!("the policy `{known}` has another number of arguments");
-            context.usage_error(&name.position, message);
-            return None;
-        }
-        _ => {
-            unknown(name, "policy", &POLICIES, context);
-            return None;
-        }
-    })
-}
-
 pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context<'_>) -> ProxyDraft {
     let health = HealthCheck {
         uri: String::new(),
@@ -357,15 +321,19 @@ pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context
         health_uri: None,
         health,
         replies: RepliesDraft::new(read_block),
+        weighted: None,
     };
     args.iter().for_each(|word| draft.add_upstream(word, context));
     draft
 }
 
 pub(super) fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseProxy {
-    let ProxyDraft { mut proxy, https, health_uri, health, replies } = draft;
+    let ProxyDraft { mut proxy, https, health_uri, health, replies, weighted } = draft;
     if proxy.settings.upstreams.is_empty() {
         context.usage_error(&node.position, format_args!("`{}` has no upstream", node.name()));
+    }
+    if let Some(position) = weighted {
+        check_weights(&proxy.settings, &position, context);
     }
     if https == Some(true) {
         proxy.settings.tls.get_or_insert_default();

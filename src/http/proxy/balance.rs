@@ -6,15 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{StatusCode, request};
+use http::{HeaderValue, StatusCode, request};
 
 use super::headers::Sender;
+use super::sticky::{ClientCookie, Sticky};
 use crate::config::{LoadPolicy, ProxySettings, StatusPattern, UpstreamAddress, query_pairs};
 
 /// The upstreams of a proxy.
 pub(super) struct Upstreams {
     list: Vec<Arc<Upstream>>,
     policy: LoadPolicy,
+    /// For requests that do not have what `policy` looks at.
+    fallback: LoadPolicy,
+    /// With the policy `cookie`.
+    sticky: Option<Sticky>,
     next: AtomicUsize,
 }
 
@@ -123,60 +128,62 @@ impl Upstreams {
             })
         };
         let list = settings.upstreams.iter().enumerate().map(upstream).collect();
-        Self { list, policy: settings.policy.clone(), next: AtomicUsize::new(0) }
+        let sticky = match &settings.policy {
+            LoadPolicy::Cookie(cookie) => Some(Sticky::new(cookie)),
+            _ => None,
+        };
+        let (policy, fallback) = (settings.policy.clone(), settings.fallback.clone());
+        Self { list, policy, fallback, sticky, next: AtomicUsize::new(0) }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.list.iter()
     }
 
-    /// A hash of the request property that the policy uses.
-    pub(super) fn key(&self, sender: &Sender, parts: &request::Parts) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        match &self.policy {
-            LoadPolicy::IpHash => sender.connection.remote.ip().to_canonical().hash(&mut hasher),
-            LoadPolicy::ClientIpHash => sender.client_ip.hash(&mut hasher),
-            LoadPolicy::UriHash => parts.uri.path_and_query().map(|uri| uri.as_str()).hash(&mut hasher),
-            LoadPolicy::Header(name) => match parts.headers.get(name) {
-                Some(value) => value.as_bytes().hash(&mut hasher),
-                None => return random(),
-            },
-            LoadPolicy::Query(key) => {
-                match query_pairs(parts.uri.query().unwrap_or_default()).find(|(known, _)| known == key) {
-                    Some((_, value)) => value.hash(&mut hasher),
-                    None => return random(),
-                }
+    /// What the request says about its upstream.
+    pub(super) fn wish(&self, sender: &Sender, parts: &request::Parts) -> Wish<'_> {
+        let cookie = self.sticky.as_ref().map(|sticky| sticky.of_request(sender, parts));
+        match key(&self.policy, sender, parts) {
+            Some(key) => Wish { policy: &self.policy, key, cookie },
+            None => {
+                let key = key(&self.fallback, sender, parts).unwrap_or_else(random);
+                Wish { policy: &self.fallback, key, cookie }
             }
-            _ => return random(),
         }
-        hasher.finish()
     }
 
     /// An available upstream; `None`: there is none.
-    pub(super) fn choose(&self, key: u64) -> Option<Chosen> {
+    pub(super) fn choose(&self, wish: &Wish<'_>) -> Option<Chosen> {
         let available: Vec<&Arc<Upstream>> = self.list.iter().filter(|upstream| upstream.is_available()).collect();
         if available.is_empty() {
             return None;
         }
+        if let (Some(sticky), Some(cookie)) = (&self.sticky, &wish.cookie)
+            && let Some(kept) = available.iter().find(|upstream| sticky.names(cookie, &upstream.address))
+        {
+            return Some(Chosen::new(kept));
+        }
+        let turn = || self.next.fetch_add(1, Ordering::Relaxed);
         let least_busy = |list: &mut dyn Iterator<Item = &Arc<Upstream>>| {
             list.min_by_key(|upstream| upstream.busy.load(Ordering::Acquire)).map(Chosen::new)
         };
-        match &self.policy {
+        match wish.policy {
             LoadPolicy::First => available.first().map(|upstream| Chosen::new(upstream)),
-            LoadPolicy::RoundRobin => {
-                let turn = self.next.fetch_add(1, Ordering::Relaxed);
-                Some(Chosen::new(available[turn % available.len()]))
-            }
+            LoadPolicy::RoundRobin => Some(Chosen::new(available[turn() % available.len()])),
+            LoadPolicy::WeightedRoundRobin(weights) => by_weight(&available, weights, turn()),
             LoadPolicy::LeastConnections => {
                 // Among equals they take turns, so it is not always the first.
-                let turn = self.next.fetch_add(1, Ordering::Relaxed) % available.len();
+                let turn = turn() % available.len();
                 least_busy(&mut available.iter().cycle().skip(turn).take(available.len()).copied())
             }
             LoadPolicy::RandomChoose(count) => {
-                let start = key as usize % available.len();
+                let start = wish.key as usize % available.len();
                 least_busy(&mut available.iter().cycle().skip(start).take((*count).min(available.len())).copied())
             }
-            LoadPolicy::Random => Some(Chosen::new(available[key as usize % available.len()])),
+            // The cookie names no upstream that is available.
+            LoadPolicy::Random | LoadPolicy::Cookie(_) => {
+                Some(Chosen::new(available[wish.key as usize % available.len()]))
+            }
             LoadPolicy::IpHash
             | LoadPolicy::ClientIpHash
             | LoadPolicy::UriHash
@@ -184,10 +191,58 @@ impl Upstreams {
             | LoadPolicy::Query(_) => {
                 // The upstream with the highest hash of key and upstream (rendezvous hashing): if one disappears, only
                 // its own keys move.
-                available.into_iter().max_by_key(|upstream| weight(key, &upstream.address)).map(Chosen::new)
+                available.into_iter().max_by_key(|upstream| weight(wish.key, &upstream.address)).map(Chosen::new)
             }
         }
     }
+
+    /// The cookie by which the client keeps its upstream, if it does not have it yet.
+    pub(super) fn cookie(&self, wish: &Wish<'_>, chosen: &Chosen) -> Option<HeaderValue> {
+        let (sticky, cookie) = (self.sticky.as_ref()?, wish.cookie.as_ref()?);
+        if sticky.names(cookie, chosen.address()) { None } else { sticky.field(cookie, chosen.address()) }
+    }
+}
+
+/// What a request says about its upstream.
+pub(super) struct Wish<'u> {
+    /// The policy, or its fallback.
+    policy: &'u LoadPolicy,
+    /// A hash of what the policy looks at, or a random number.
+    key: u64,
+    /// With the policy `cookie`.
+    cookie: Option<ClientCookie>,
+}
+
+/// A hash of the request property that the policy uses. `None`: the request does not have it, or there is none.
+fn key(policy: &LoadPolicy, sender: &Sender, parts: &request::Parts) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    match policy {
+        LoadPolicy::IpHash => sender.connection.remote.ip().to_canonical().hash(&mut hasher),
+        LoadPolicy::ClientIpHash => sender.client_ip.hash(&mut hasher),
+        LoadPolicy::UriHash => parts.uri.path_and_query().map(|uri| uri.as_str()).hash(&mut hasher),
+        LoadPolicy::Header(name) => parts.headers.get(name)?.as_bytes().hash(&mut hasher),
+        LoadPolicy::Query(key) => {
+            let query = parts.uri.query().unwrap_or_default();
+            query_pairs(query).find(|(known, _)| known == key)?.1.hash(&mut hasher);
+        }
+        LoadPolicy::Cookie(_) => return None,
+        _ => return Some(random()),
+    }
+    Some(hasher.finish())
+}
+
+/// The upstream of this turn: of so many turns as all weights together, each gets as many as its own weight.
+fn by_weight(available: &[&Arc<Upstream>], weights: &[usize], turn: usize) -> Option<Chosen> {
+    let weight = |upstream: &Upstream| weights.get(upstream.index).copied().unwrap_or(0);
+    let all: usize = available.iter().map(|upstream| weight(upstream)).sum();
+    let mut left = turn.checked_rem(all)?;
+    for upstream in available {
+        match left.checked_sub(weight(upstream)) {
+            Some(rest) => left = rest,
+            None => return Some(Chosen::new(upstream)),
+        }
+    }
+    None
 }
 
 fn weight(key: u64, address: &UpstreamAddress) -> u64 {

@@ -11,6 +11,7 @@ pub(super) mod headers;
 mod health;
 mod request_body;
 mod response_body;
+mod sticky;
 mod tunnel;
 
 use std::future::Future;
@@ -138,7 +139,7 @@ impl Proxy {
     {
         self.0.checks.call_once(|| health::start(&self.0));
         let tunnel = Tunnel::asked_for(&mut parts);
-        let policy_key = self.0.upstreams.key(sender, &parts);
+        let wish = self.0.upstreams.wish(sender, &parts);
         headers::forward(&mut parts, sender, tunnel.is_some());
         let mut body = BodySource::new(body, sender.body_bytes_max, sender.body_read_max);
         if self.fastcgi().is_some() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
@@ -147,12 +148,20 @@ impl Proxy {
         let started = Instant::now();
         let mut tries = 0;
         loop {
-            let outcome = match self.0.upstreams.choose(policy_key) {
-                Some(chosen) => self.try_once(chosen, &parts, &body, tunnel.as_ref(), &mut prepare).await,
-                None => Err((ProxyError::NoneAvailable, true)),
+            let (cookie, outcome) = match self.0.upstreams.choose(&wish) {
+                Some(chosen) => {
+                    let cookie = self.0.upstreams.cookie(&wish, &chosen);
+                    (cookie, self.try_once(chosen, &parts, &body, tunnel.as_ref(), &mut prepare).await)
+                }
+                None => (None, Err((ProxyError::NoneAvailable, true))),
             };
             let (error, may_retry) = match outcome {
-                Ok(response) => return Ok(response),
+                Ok(mut response) => {
+                    if let Some(cookie) = cookie {
+                        response.extensions_mut().insert(SetCookie(cookie));
+                    }
+                    return Ok(response);
+                }
                 Err(failed) => failed,
             };
             let has_tries = tries < self.0.settings.retries || started.elapsed() < self.0.settings.try_duration;
@@ -276,6 +285,11 @@ impl Proxy {
         response.map(|body| response_body::proxied(body, read_timeout, chosen))
     }
 }
+
+/// The cookie by which the client keeps its upstream: an extension of the response, because `header_down` changes only
+/// what the upstream has sent.
+#[derive(Debug, Clone)]
+pub(super) struct SetCookie(pub(super) HeaderValue);
 
 /// The response of an upstream, before its body.
 enum Answer {

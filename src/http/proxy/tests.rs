@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::LoadPolicy;
+use crate::config::{CookiePolicy, LoadPolicy};
 use crate::http::connection::ConnectionInfo;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -164,6 +164,54 @@ fn a_failed_upstream_is_left_out_for_a_while() {
     });
 }
 
+async fn send_with(proxy: &Proxy, sender: &Sender, fields: &[(&str, &str)]) -> (String, Option<String>) {
+    let request = fields.iter().fold(Request::get("/"), |request, (name, value)| request.header(*name, *value));
+    let parts = request.body(()).expect("a request").into_parts().0;
+    let mut sent = proxy.send(sender, parts, Empty::<Bytes>::new(), |_, _| ()).await.expect("an answer");
+    let cookie = sent.extensions_mut().remove::<SetCookie>().map(|SetCookie(value)| value);
+    (text(sent).await, cookie.map(|value| value.to_str().expect("text").to_owned()))
+}
+
+#[test]
+fn a_cookie_keeps_the_upstream_of_a_client() {
+    run(async {
+        let upstreams = vec![answering("a").await, answering("b").await];
+        let cookie = |secret: &str, max_age| CookiePolicy { name: "lb".to_owned(), secret: secret.to_owned(), max_age };
+        let settings = |cookie| ProxySettings {
+            policy: LoadPolicy::Cookie(cookie),
+            fallback: LoadPolicy::RoundRobin,
+            ..ProxySettings::new(upstreams.clone())
+        };
+        let proxy = Proxy::new(settings(cookie("secret", None)));
+        let mut values = Vec::new();
+        for expected in ["a", "b"] {
+            let (answer, field) = send_with(&proxy, &sender(), &[]).await;
+            assert_eq!(answer, expected, "clients without the cookie take turns");
+            let field = field.expect("a new client gets the cookie");
+            let (value, attributes) = field.strip_prefix("lb=").and_then(|field| field.split_once(';')).expect("lb");
+            assert_eq!((value.len(), attributes), (64, " Path=/; HttpOnly; SameSite=Lax"));
+            values.push(value.to_owned());
+        }
+        for (value, upstream) in values.iter().zip(["a", "b"]).cycle().take(6) {
+            let line = format!("other=1; lb={value}");
+            assert_eq!(send_with(&proxy, &sender(), &[("cookie", &line)]).await, (upstream.to_owned(), None));
+        }
+        // The value of another secret, and none at all, name no upstream.
+        let other = Proxy::new(settings(cookie("other", Some(Duration::from_secs(3600)))));
+        for line in [format!("lb={}", values[0]), "lb=xyz".to_owned(), "lb=é".to_owned()] {
+            let (_, field) = send_with(&other, &sender(), &[("cookie", &line)]).await;
+            let field = field.expect("a client with a wrong cookie gets a right one");
+            assert!(field.contains("; Max-Age=3600;") && !field.contains(&values[0]), "{field}");
+        }
+        let (_, field) = send_with(&proxy, &sender(), &[("x-forwarded-proto", "https")]).await;
+        assert!(field.is_some_and(|field| field.ends_with("SameSite=Lax")), "anyone can send that field");
+        let trusted = Sender { is_trusted: true, ..sender() };
+        let (_, field) = send_with(&proxy, &trusted, &[("x-forwarded-proto", "https")]).await;
+        assert!(field.is_some_and(|field| field.ends_with("; HttpOnly; Secure; SameSite=None")));
+        assert!(!format!("{:?}", settings(cookie("secret", None))).contains("secret"));
+    });
+}
+
 #[test]
 fn policies_share_out() {
     run(async {
@@ -180,6 +228,21 @@ fn policies_share_out() {
             let first = text(send(&proxy).await.expect("an answer")).await;
             for _ in 0..4 {
                 assert_eq!(text(send(&proxy).await.expect("an answer")).await, first);
+            }
+        }
+        let weighted = LoadPolicy::WeightedRoundRobin(vec![3, 1]);
+        let proxy = Proxy::new(ProxySettings { policy: weighted, ..ProxySettings::new(upstreams.clone()) });
+        let mut seen = String::new();
+        for _ in 0..8 {
+            seen.push_str(&text(send(&proxy).await.expect("an answer")).await);
+        }
+        assert_eq!(seen, "aaabaaab");
+        // Without the field or the parameter, the fallback decides.
+        for policy in [LoadPolicy::Header("x-none".to_owned()), LoadPolicy::Query("none".to_owned())] {
+            let fallback = LoadPolicy::First;
+            let proxy = Proxy::new(ProxySettings { policy, fallback, ..ProxySettings::new(upstreams.clone()) });
+            for _ in 0..4 {
+                assert_eq!(text(send(&proxy).await.expect("an answer")).await, "a");
             }
         }
         let busy = Proxy::new(ProxySettings { max_requests: 1, ..ProxySettings::new(vec![upstreams[0].clone()]) });
