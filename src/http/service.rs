@@ -79,7 +79,8 @@ impl HttpService {
         self.fastcgi.as_deref()
     }
 
-    /// Runs a script that a web server has named, or answers with the reason against it.
+    /// Runs a script that a web server has named, or answers with the reason against it. `half_closed` knows whether the
+    /// web server has closed its sending side, which matters while the request is queued.
     pub(super) async fn handle_script<B>(
         &self,
         connection: ConnectionInfo,
@@ -87,6 +88,7 @@ impl HttpService {
         parts: request::Parts,
         script: Result<Script, Response<ResponseBody>>,
         body: B,
+        half_closed: &Arc<InterimSlot>,
     ) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -95,7 +97,7 @@ impl HttpService {
             return plain(StatusCode::NOT_FOUND, "");
         };
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
-        let mut context = RequestContext::new(site, &connection, host, None);
+        let mut context = RequestContext::new(site, &connection, host, Some(half_closed));
         let mut response = match script {
             Ok(script) => answer::catch_panic(pin!(context.named_script(php, script, parts, body))).await,
             Err(refused) => refused,

@@ -1,6 +1,6 @@
 //! The FastCGI responder, frame by frame: valid and invalid input from web servers.
 
-use super::common::{DEADLINE, Igor, Server, igor};
+use super::common::{DEADLINE, Igor, Server, igor, wait_until};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -272,6 +272,67 @@ fn the_end_of_a_body_may_come_after_the_answer() {
         front.0.read_to_end(&mut rest).expect("the server closes, and does not reset the connection");
         assert_eq!(rest, b"");
     }
+}
+
+/// As from php-fpm. The connection was closed without a word.
+#[test]
+fn a_client_that_closes_its_sending_side_gets_its_response() {
+    let server = start();
+    let script = at(&server, "app.php");
+    let of = |method: &str, length: &str| {
+        params(&[("SCRIPT_FILENAME", &*script), ("REQUEST_METHOD", method), ("CONTENT_LENGTH", length)])
+    };
+    let get = of("GET", "");
+    let post = [of("POST", "3"), record(STDIN, 1, b"a=1")].concat();
+    let end = record(STDIN, 1, b"");
+    let cases = [
+        ("a GET", [get.clone(), end.clone()].concat(), "X-Method: GET"),
+        ("a body without its end", post.clone(), "\r\n\r\n3 "),
+        ("a body", [post, end].concat(), "\r\n\r\n3 "),
+        ("no body", get, "X-Method: GET"),
+    ];
+    for (what, request, expected) in &cases {
+        for keep in [false, true] {
+            let mut front = Front::connect(&server);
+            front.send(&[&begin(1, keep)[..], request].concat());
+            front.0.shutdown(std::net::Shutdown::Write).expect("the sending side closes");
+            let (answer, _) = front.answer();
+            assert!(answer.contains(expected), "{what}: {answer}");
+            assert!(front.next().is_none(), "{what}: the connection ends");
+        }
+    }
+    // The rest of a body that never comes is an error of the client, and no script sees the first part.
+    let mut front = Front::connect(&server);
+    let part = [of("POST", "9"), record(STDIN, 1, b"a=1")].concat();
+    front.send(&[begin(1, false), part].concat());
+    front.0.shutdown(std::net::Shutdown::Write).expect("the sending side closes");
+    let (answer, _) = front.answer();
+    assert!(answer.starts_with("Status: 400 "), "{answer}");
+}
+
+/// Visitors who gave up must not fill the queue.
+#[test]
+fn a_request_of_a_client_that_is_gone_leaves_the_queue() {
+    let sites = "fastcgi://127.0.0.1:0 {\nphp\n}\n";
+    let script = "<?php touch($_GET['mark']); while (!file_exists($_GET['until'])) { usleep(1000); clearstatcache(); }";
+    let server = Igor::new().frankenphp("num_threads 1").file("wait.php", script).raw_site(sites).start();
+    let script = at(&server, "wait.php");
+    let open = |mark: &str| {
+        let query = format!("mark={}&until={}", at(&server, mark), at(&server, "until"));
+        let mut front = Front::connect(&server);
+        let pairs = [("SCRIPT_FILENAME", script.as_str()), ("REQUEST_METHOD", "GET"), ("QUERY_STRING", &query)];
+        front.send(&[begin(1, false), params(&pairs), record(STDIN, 1, b"")].concat());
+        front
+    };
+    let mut running = open("running");
+    wait_until("the first request runs", || server.path("running").exists());
+    let mut waiting = open("waiting");
+    waiting.0.shutdown(std::net::Shutdown::Write).expect("the sending side closes");
+    let (answer, _) = waiting.answer();
+    assert!(answer.starts_with("Status: 503 "), "{answer}");
+    std::fs::write(server.path("until"), "").expect("a file");
+    assert!(running.answer().0.starts_with("Status: 200 "));
+    assert!(!server.path("waiting").exists());
 }
 
 /// With an incomplete body the script used to run as if it were complete.

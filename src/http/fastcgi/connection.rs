@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::request::{Described, NotRun, describe};
 use crate::http::body::ResponseBody;
 use crate::http::current::CurrentService;
 use crate::http::field_name::append_canonical;
+use crate::http::interim::InterimSlot;
 use crate::http::pages::FastCgiSite;
 use crate::http::phase::Phase;
 use crate::http::plain::plain;
@@ -155,8 +157,10 @@ where
     let _counted = site.count();
     let described = describe(&params, site.php());
     let (body_end, body) = channel(described.as_ref().map_or(0, |described| described.body_bytes));
+    let half_closed = Arc::new(InterimSlot::default());
+    half_closed.hold_end();
     let answering = async {
-        let response = answer(service, site, described, body).await;
+        let response = answer(service, site, described, body, &half_closed).await;
         send(&mut *writer, begun.id, response).await
     };
     let outcome = {
@@ -164,9 +168,8 @@ where
         tokio::select! {
             sent = answering.as_mut() => Some(sent),
             // Dropping the response informs PHP that the client has disconnected.
-            left = pump(records, begun.id, body_end) => match left {
+            left = pump(records, begun.id, body_end, &half_closed) => match left {
                 Left::Aborted => None,
-                Left::Closed => return Err(Broken::Ended),
                 Left::Broken(error) => return Err(error),
             },
         }
@@ -207,6 +210,7 @@ async fn answer(
     site: &FastCgiSite,
     described: Result<Described, NotRun>,
     body: StdinBody,
+    half_closed: &Arc<InterimSlot>,
 ) -> Response<ResponseBody> {
     // These are php-fpm's words, which people search for.
     let refusal = |reason| match reason {
@@ -221,7 +225,7 @@ async fn answer(
                 Some(page) => Err(page),
                 None => script.map_err(refusal),
             };
-            service.handle_script(connection, &host, parts, script, body).await
+            service.handle_script(connection, &host, parts, script, body, half_closed).await
         }
     }
 }
@@ -301,17 +305,28 @@ impl<R: AsyncRead + Unpin> Records<R> {
 /// How a request ended before its response.
 enum Left {
     Aborted,
-    Closed,
     Broken(Broken),
 }
 
-/// Passes the body to the request, and keeps reading to notice an abort by the web server.
-async fn pump<R: AsyncRead + Unpin>(records: &mut Records<R>, id: u16, body: mpsc::Sender<Piece>) -> Left {
+/// Passes the body to the request, and keeps reading to notice an abort by the web server. A client that closes only its
+/// sending side gets its response, as from php-fpm; one that is gone looks the same until something is sent to it.
+async fn pump<R: AsyncRead + Unpin>(
+    records: &mut Records<R>,
+    id: u16,
+    body: mpsc::Sender<Piece>,
+    half_closed: &InterimSlot,
+) -> Left {
     let mut body = Some(body);
     loop {
         let record = match records.next().await {
             Ok(Some(record)) => record,
-            Ok(None) => return Left::Closed,
+            Ok(None) => {
+                half_closed.hides_end();
+                drop(body);
+                // The waiter in the queue may have looked before, in this poll of the task.
+                tokio::task::yield_now().await;
+                return std::future::pending().await;
+            }
             Err(error) => return Left::Broken(error),
         };
         match record.kind {
