@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -51,7 +51,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (reader, mut writer) = tokio::io::split(stream);
-    let mut records = Records { reader, buffer: Vec::new() };
+    let mut records = Records { reader, buffer: BytesMut::new() };
     let mut current = CurrentService::new(services);
     loop {
         let begun = tokio::select! {
@@ -285,7 +285,7 @@ async fn write<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<()
 /// Reads records. A cancelled read loses no bytes.
 struct Records<R> {
     reader: R,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
 }
 
 impl<R: AsyncRead + Unpin> Records<R> {

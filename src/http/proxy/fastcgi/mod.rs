@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -85,7 +85,7 @@ where
     let (reader, writer) = tokio::io::split(stream);
     let mut conversation = Conversation {
         reader,
-        buffer: Vec::new(),
+        buffer: BytesMut::new(),
         chunk: vec![0; READ_BYTES].into_boxed_slice(),
         writing: Some(Box::pin(write_request(writer, head(params), body, settings.write_timeout))),
         timer: settings.read_timeout.map(|limit| (limit, Box::pin(sleep(limit)))),
@@ -182,7 +182,7 @@ type Writing = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
 struct Conversation<S> {
     reader: ReadHalf<S>,
     /// Less than one record, and what was read last.
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     chunk: Box<[u8]>,
     /// `None` once the request was sent.
     writing: Option<Writing>,
