@@ -3,7 +3,7 @@
 //! A program with its own server uses [`embed::Mounted`]; see `docs/library.md`.
 //!
 //! `ARCHITECTURE.md` is the map, with the table of the layers. The layers, lowest first: [`limits`], [`exchange`],
-//! [`signals`], `sockets` and `faults`; [`vars`] and [`config`], which need no PHP; `tasks` and `store`; `ffi` and
+//! [`signals`], [`secrets`], `sockets` and `faults`; [`vars`] and [`config`], which need no PHP; `tasks` and `store`; `ffi` and
 //! [`php`]; [`threads`]; [`worker`]; beside them `tls`, [`mercure`] and [`http`], which know nothing of PHP; `assemble`; `resp`;
 //! [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
 //! `tests/integration/layers.rs` compares the table with the code.
@@ -36,6 +36,7 @@ pub mod mercure;
 pub mod php;
 #[cfg(all(feature = "php", feature = "http"))]
 mod resp;
+pub mod secrets;
 #[cfg(all(feature = "php", feature = "http"))]
 pub mod server;
 pub mod signals;

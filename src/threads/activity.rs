@@ -2,6 +2,7 @@
 
 use crate::exchange::{RequestHead, RequestTimeLimits};
 use crate::limits::SHOWN_URI_BYTES_MAX;
+use crate::secrets::redact_uri;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -114,7 +115,7 @@ pub struct ActivityStatus {
     pub requests: u64,
     /// The method of the current request; empty if there is none.
     pub method: String,
-    /// Path and query of the current request, cut at [`SHOWN_URI_BYTES_MAX`]; empty when there is none.
+    /// Path and query of the current request, cut at [`SHOWN_URI_BYTES_MAX`], its secrets masked; empty when there is none.
     pub uri: String,
     /// The thread's number in the system; 0: not known yet.
     pub id: u32,
@@ -193,7 +194,7 @@ impl Activity {
             run: now.run,
             requests: now.requests,
             method: text(&now.method),
-            uri: text(&now.uri),
+            uri: redact_uri(&text(&now.uri)).into_owned(),
             id: now.id,
             age: now.started.elapsed(),
             script: text(&now.script),
@@ -253,9 +254,12 @@ mod tests {
         let status = activity.status();
         assert_eq!((status.state, status.requests, status.method.as_str()), (ThreadState::Busy, 1, "GET"));
         assert_eq!(status.uri.len(), SHOWN_URI_BYTES_MAX);
+        // What reads a status shows it to people, in logs and pages.
+        activity.busy(&RequestHead { uri: c"/a?token=s3cr3t&b=1".to_owned(), ..RequestHead::default() });
+        assert_eq!(activity.status().uri, "/a?token=REDACTED&b=1");
         activity.idle();
         let status = activity.status();
-        assert_eq!((status.state, status.requests, status.uri.as_str()), (ThreadState::Idle, 1, ""));
+        assert_eq!((status.state, status.requests, status.uri.as_str()), (ThreadState::Idle, 2, ""));
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn waits_between_workers_and_given_up_ones_are_seen() {
     wait_until("its end", || server.seen_worker("slow")["waiters"] == json!([]));
 }
 
-/// B54: every PHP thread, with the request that it serves.
+/// B54: every PHP thread, with the request that it serves. The values of secrets were shown.
 #[test]
 fn threads_are_shown_with_their_requests() {
     let server = block(&puppet("w", &format!("num 1\n{READY}"))).admin().frankenphp("num_threads 2").start();
@@ -169,7 +169,7 @@ fn threads_are_shown_with_their_requests() {
     let mut busy = server.connect();
     let code =
         "touch(getenv('DIR') . '/in'); while (!file_exists(getenv('DIR') . '/go')) { usleep(1000); clearstatcache(); }";
-    busy.write(&Request::post("/eval.php?what=this", code));
+    busy.write(&Request::post("/eval.php?what=this&token=s3cr3t", code));
     wait_until("the request", || server.path("in").exists());
     let threads = server.ask_admin(&Request::get("/frankenphp/threads")).json();
     let all = threads["ThreadDebugStates"].as_array().expect("a list").clone();
@@ -177,7 +177,7 @@ fn threads_are_shown_with_their_requests() {
     let one = |what: &str, is_it: &dyn Fn(&serde_json::Value) -> bool| {
         all.iter().find(|thread| is_it(thread)).unwrap_or_else(|| panic!("no {what} in {threads}")).clone()
     };
-    let serving = one("busy thread", &|thread| thread["CurrentURI"] == "/eval.php?what=this");
+    let serving = one("busy thread", &|thread| thread["CurrentURI"] == "/eval.php?what=this&token=REDACTED");
     assert_eq!((&serving["Kind"], &serving["State"]), (&json!("classic"), &json!("busy")));
     assert_eq!((&serving["IsBusy"], &serving["IsWaiting"]), (&json!(true), &json!(false)));
     assert_eq!(serving["CurrentMethod"], "POST");

@@ -7,6 +7,7 @@ use super::view::{EventView, SnapshotView};
 use crate::assemble::Live;
 use crate::config::{ScopeLabel, query_pairs};
 use crate::limits::{SHOWN_SNAPSHOT_BYTES_MAX, STATUS_EVENT_MILLISECONDS};
+use crate::secrets::{is_secret_key, redact_text};
 use crate::worker::background::Background;
 use crate::worker::scope::ScopeWorkers;
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Either};
 use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,23 +26,6 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// The document. `TOKEN` is replaced.
 const DOCUMENT: &str = include_str!("page.html");
-
-/// Parts of keys that name secrets, in small letters.
-const SECRET: [&str; 13] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "private",
-    "credential",
-    "authorization",
-    "cookie",
-    "session",
-    "dsn",
-];
 
 /// The page itself. No other page may frame it, where a click could be stolen.
 pub(super) fn page(token: &Token) -> Answer {
@@ -142,12 +127,12 @@ pub(super) fn snapshot(live: &Live, query: Option<&str>) -> Result<SnapshotView,
     Ok(SnapshotView { version: published.version, bytes, vars })
 }
 
-/// Replaces what looks like a secret by its type.
+/// Replaces what looks like a secret by its type, and masks passwords in URLs.
 fn hide(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (key, member) in members {
-                if is_secret(key) {
+                if is_secret_key(key) {
                     *member = json!({ "hidden": type_of(member) });
                 } else {
                     hide(member);
@@ -155,13 +140,13 @@ fn hide(value: &mut Value) {
             }
         }
         Value::Array(list) => list.iter_mut().for_each(hide),
+        Value::String(text) => {
+            if let Cow::Owned(masked) = redact_text(text) {
+                *text = masked;
+            }
+        }
         _ => {}
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    key == "key" || key.ends_with("_key") || SECRET.iter().any(|part| key.contains(part))
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -197,14 +182,14 @@ mod tests {
     fn values_of_secret_keys_are_hidden_by_their_type() {
         let mut vars = json!({
             "title": "Harbour", "DB_PASSWORD": "hunter2", "api_key": 7, "monkey": "banana",
-            "list": [{"client_secret": ["a"]}, {"keyboard": true}],
+            "list": [{"client_secret": ["a"]}, {"keyboard": true}, "redis://u:pw@host"],
         });
         hide(&mut vars);
         assert_eq!(
             vars,
             json!({
                 "title": "Harbour", "DB_PASSWORD": {"hidden": "string"}, "api_key": {"hidden": "int"}, "monkey": "banana",
-                "list": [{"client_secret": {"hidden": "array"}}, {"keyboard": true}],
+                "list": [{"client_secret": {"hidden": "array"}}, {"keyboard": true}, "redis://u:REDACTED@host"],
             })
         );
     }
