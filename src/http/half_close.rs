@@ -25,10 +25,21 @@ pub(super) struct HeldBody<B> {
     slot: Option<Arc<InterimSlot>>,
 }
 
-impl<B: Body> HeldBody<B> {
+impl<B: Body<Data = Bytes>> HeldBody<B> {
     pub(super) fn new(body: B, slot: &Arc<InterimSlot>) -> Self {
         let slot = (!body.is_end_stream()).then(|| Arc::clone(slot));
+        if let Some(slot) = &slot {
+            slot.note_body(true);
+        }
         Self { body, slot }
+    }
+
+    /// Notes the end of the body.
+    fn note(&self, frame: Option<Result<Frame<Bytes>, BoxError>>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(slot) = self.slot.as_ref().filter(|_| frame.is_none() || self.body.is_end_stream()) {
+            slot.note_body(false);
+        }
+        Poll::Ready(frame)
     }
 }
 
@@ -42,7 +53,7 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            return this.note(frame.map(|frame| frame.map_err(Into::into)));
         }
         if !this.slot.as_ref().is_some_and(|slot| slot.poll_half_closed(context.waker())) {
             return Poll::Pending;
@@ -50,7 +61,7 @@ where
         // hyper only reads when it has passed on everything, so at the end of the connection no bytes are pending. On
         // another thread, it may have passed on bytes between the check above and the end.
         match Pin::new(&mut this.body).poll_frame(context) {
-            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Ready(frame) => this.note(frame.map(|frame| frame.map_err(Into::into))),
             Poll::Pending => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()))),
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct InterimSlot {
     in_hand: AtomicBool,
     /// The client has closed its sending side while a request was being served.
     half_closed: AtomicBool,
+    /// The body of the last request has not been read to its end.
+    unread_body: AtomicBool,
     /// How many requests have begun.
     requests: AtomicU32,
     /// The connection now uses another protocol.
@@ -79,6 +81,7 @@ impl InterimSlot {
     pub(super) fn hold_end(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_hand.store(true, Ordering::Relaxed);
+        self.note_body(false);
     }
 
     /// The response is complete.
@@ -108,6 +111,24 @@ impl InterimSlot {
     pub(super) fn poll_half_closed(&self, waker: &Waker) -> bool {
         self.lock().reader = Some(waker.clone());
         self.is_half_closed()
+    }
+}
+
+/// What [`super::linger`] needs.
+impl InterimSlot {
+    /// Whether the request has a body that has not been read to its end.
+    pub(super) fn note_body(&self, is_unread: bool) {
+        self.unread_body.store(is_unread, Ordering::Relaxed);
+    }
+
+    /// Whether the client may still be sending the body of the last request.
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.unread_body.load(Ordering::Relaxed)
+    }
+
+    /// Whether the connection now uses another protocol.
+    pub(super) fn has_left_http(&self) -> bool {
+        self.left_http.load(Ordering::Relaxed)
     }
 }
 

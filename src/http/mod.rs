@@ -40,6 +40,7 @@ mod half_close;
 mod head_limit;
 mod header_rules;
 mod interim;
+mod linger;
 mod multipart;
 pub(crate) mod open_files;
 mod pace;

@@ -23,6 +23,7 @@ use super::fastcgi;
 use super::half_close::{HeldBody, HoldEnd};
 use super::head_limit::{HeadLimit, HeadTimes};
 use super::interim::{InterimIo, InterimSlot};
+use super::linger::Linger;
 use super::phase::{ListenerSettings, Phase};
 use super::plain::{plain, unless_aborted};
 use super::proxy_header;
@@ -189,6 +190,7 @@ impl Served {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let interim = Arc::new(InterimSlot::default());
+        let stream = Linger::new(stream, Arc::clone(&interim), self.phases.clone());
         let stream = HoldEnd::new(stream, Arc::clone(&interim));
         let stream = HeadLimit::new(stream, Arc::clone(&interim), HeadTimes::new(&self.timeouts));
         let stream = WriteLimit::new(TokioIo::new(stream), self.write_idle);
@@ -205,10 +207,10 @@ impl Served {
             interim.hold_end();
             let stream = streams.as_ref().map(Streams::begin);
             async move {
+                let request = request.map(|body| HeldBody::new(body, &interim));
                 if let Some(response) = misdirected(bound_name.as_deref(), &request) {
                     return Ok(response.map(|body| WatchedBody::new(body, stream)));
                 }
-                let request = request.map(|body| HeldBody::new(body, &interim));
                 let mut response = service.handle_on(info, Some(&interim), request).await;
                 if interim.is_half_closed() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -324,7 +326,7 @@ where
 }
 
 /// The answer to a request for another host than that of the handshake, where that matters (RFC 9110, 15.5.20).
-fn misdirected(bound_name: Option<&str>, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+fn misdirected<B>(bound_name: Option<&str>, request: &Request<B>) -> Option<Response<ResponseBody>> {
     let bound_name = bound_name?;
     let authority = match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),

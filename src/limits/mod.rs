@@ -110,6 +110,19 @@ pub const PLACE_WAIT_SECONDS_MAX: u64 = 30;
 /// The `Retry-After` of a refused request. Long enough to shed load, short enough not to look like an outage.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
+/// After a response that came before the end of its request's body: how long the connection stays open in all, so that a client
+/// which sends first and reads afterwards sees the response. nginx's time.
+pub const LINGER_SECONDS_MAX: u64 = 30;
+
+/// How long it stays open there while the client sends nothing. nginx's time.
+pub const LINGER_IDLE_SECONDS_MAX: u64 = 5;
+
+/// How long it stays open there once the server stops: most clients read what has arrived within this time.
+pub const LINGER_STOPPING_SECONDS_MAX: u64 = 1;
+
+/// Bytes that are read and dropped there. A client that sends more without looking at the response fails.
+pub const LINGER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// How long a request stays in a queue after its client has closed its sending side. Few clients that do that still
 /// wait; visitors who gave up, or pressed reload, must not fill the queue.
 pub const HALF_CLOSED_QUEUE_SECONDS_MAX: u64 = 1;

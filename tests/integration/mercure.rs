@@ -250,6 +250,8 @@ fn updates_that_cannot_be_published() {
         ("no topic", "data=x".to_owned(), 400),
         ("an empty topic", "topic=&data=x".to_owned(), 400),
         ("too many topics", many(201), 400),
+        ("100,000 topics", many(100_000), 413),
+        ("a huge body", format!("topic=a&data={}", "x".repeat(200_000)), 413),
         ("a long topic", format!("topic={}", "x".repeat(5000)), 400),
         ("a line break in a topic", "topic=a%0Ab".to_owned(), 400),
         ("a line break in the identifier", "topic=a&id=1%0Adata:+forged".to_owned(), 400),
@@ -262,17 +264,10 @@ fn updates_that_cannot_be_published() {
     ] {
         assert_eq!(publish(&server, &all(), &form).status, status, "{what}");
     }
-    // 100,000 topics, and a stranger's body: the head is enough. The server closes the connection, so a client that sends the
-    // body may not see the answer.
-    let form = "Content-Type: application/x-www-form-urlencoded";
-    for (who, length, status) in
-        [(format!("Authorization: Bearer {}\r\n", all()), 800_000, 413), (String::new(), 1_000_000_000, 401)]
-    {
-        let mut connection = server.connect();
-        let head = format!("POST {HUB} HTTP/1.1\r\nHost: x\r\n{who}{form}\r\nContent-Length: {length}\r\n\r\n");
-        connection.write_raw(head.as_bytes());
-        assert_eq!(connection.read_head().status, status, "{length}");
-    }
+    // A stranger's body is not even read.
+    let mut connection = server.connect();
+    connection.write_raw(format!("POST {HUB} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n").as_bytes());
+    assert_eq!(connection.read_head().status, 401);
     let topics = format!("{}topic=a", many(200));
     assert_eq!(Stream::try_open(&server, &topics, &[]).head.status, 400, "too many selectors");
     assert_eq!(server.send(&Request::new("PUT", HUB)).status, 405);

@@ -3,7 +3,7 @@
 use crate::common::{Igor, Request, Server, wait_for};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
@@ -157,6 +157,40 @@ fn a_body_beyond_the_bound_is_refused() {
     let chunked = Request::new("PUT", "/none.php").body(vec![b'x'; 20_000]).chunked();
     assert_eq!(server.send(&chunked).status, 413);
     assert_eq!(server.send(&Request::new("PUT", "/none.php").body(vec![b'x'; 10_000])).status, 200);
+}
+
+/// The connection was closed with unread bytes, which resets it: the client failed to write, and never read why.
+#[test]
+fn a_client_that_sends_its_whole_body_first_reads_the_early_response() {
+    let server = server("request_buffering 10KiB");
+    const LENGTH: usize = 8 << 20;
+    let heads = [
+        ("a length", format!("PUT /none.php HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n"), "413"),
+        (
+            "chunks",
+            "PUT /none.php HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n800000\r\n".to_owned(),
+            "413",
+        ),
+        ("the rest of a head", "GET / HTTP/1.1\r\nHost: a\r\nX: ".to_owned(), "431"),
+    ];
+    for (what, head, status) in heads {
+        let mut stream = stream(&server);
+        stream.write_all(head.as_bytes()).expect("the server takes it");
+        for piece in vec![b'x'; LENGTH].chunks(64 * 1024) {
+            stream.write_all(piece).unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{what}: {answer:?}");
+    }
+    // A server that stops does not wait for such a client to the end.
+    let mut open = stream(&server);
+    open.write_all(b"PUT /none.php HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n").expect("the server takes it");
+    open.read_to_end(&mut Vec::new()).expect("the answer");
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
 /// W5: PHP used to read the rest of the body, which delayed the answer.
