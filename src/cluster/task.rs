@@ -134,7 +134,11 @@ impl<E: Engine> Task<E> {
                 }
                 self.step_down("its lease has expired meanwhile");
                 self.epoch = self.epoch.max(epoch);
-                self.begin(epoch).await
+                let begun = self.begin(epoch).await;
+                if self.term.is_none() {
+                    self.decline().await;
+                }
+                begun
             }
             Lead::Other(leader) => {
                 self.step_down("another instance leads");
@@ -147,7 +151,12 @@ impl<E: Engine> Task<E> {
     /// This instance has become the leader.
     async fn begin(&mut self, epoch: u64) -> Result<(), EngineError> {
         // First what others have published, so that nothing older than that is offered.
-        self.read().await?;
+        if let Some((position, unreadable)) = self.receive().await? {
+            let worker = self.member.key();
+            tracing::warn!(worker, "leading the cluster worker without its last snapshot: {unreadable}");
+            // The next publish replaces it. If all instances waited for one that can be read, none would ever lead.
+            self.known = position;
+        }
         let Some(source) = self.member.lead() else { return Ok(()) };
         self.state.led(instance_name());
         tracing::info!(worker = self.member.key(), epoch, "this instance leads the cluster worker");
@@ -157,6 +166,15 @@ impl<E: Engine> Task<E> {
             Some((before, published)) if before == self.known => self.offer(&published.snapshot).await,
             _ => Ok(()),
         }
+    }
+
+    /// The script cannot run here, so other instances may try; they could not as long as this one renewed the lease.
+    async fn decline(&mut self) {
+        let worker = self.member.key();
+        tracing::warn!(worker, "this instance has the lease of the cluster worker and cannot run it, so others may");
+        self.abstains_until = Instant::now() + Duration::from_secs(CLUSTER_ABSTAIN_SECONDS);
+        // It expires by itself otherwise.
+        let _ = self.engine.release().await;
     }
 
     fn step_down(&mut self, why: &str) {
@@ -209,16 +227,23 @@ impl<E: Engine> Task<E> {
     }
 
     async fn read(&mut self) -> Result<(), EngineError> {
-        let Some((position, bytes)) = self.engine.read(self.known).await? else { return Ok(()) };
+        self.receive().await?.map_or(Ok(()), |(_, unreadable)| Err(unreadable))
+    }
+
+    /// Takes the newest snapshot of the engine. One that cannot be read is returned, with the reason.
+    async fn receive(&mut self) -> Result<Option<(Position, EngineError)>, EngineError> {
+        let Some((position, bytes)) = self.engine.read(self.known).await? else { return Ok(None) };
         self.epoch = self.epoch.max(position.epoch);
         if position <= self.known {
-            return Ok(());
+            return Ok(None);
         }
         match decode(&bytes).map_err(|error| error.to_string()).and_then(|array| self.snapshot(&array)) {
             Ok(snapshot) => self.take(position, Arc::new(snapshot)),
-            Err(error) => return Err(EngineError(format!("the snapshot {position} cannot be read: {error}"))),
+            Err(error) => {
+                return Ok(Some((position, EngineError(format!("the snapshot {position} cannot be read: {error}")))));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn snapshot(&self, array: &ArrayNode) -> Result<Snapshot, String> {
@@ -249,5 +274,123 @@ impl<E: Engine> Task<E> {
         if led && self.engine.release().await.is_err() {
             tracing::info!(worker = self.member.key(), "the lease could not be given back; it expires by itself");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    type Stored = Result<Option<(Position, Vec<u8>)>, EngineError>;
+
+    /// An engine that always grants the lease, and counts.
+    #[derive(Default)]
+    struct Willing {
+        stored: VecDeque<Stored>,
+        asked: u64,
+        released: u64,
+    }
+
+    impl Engine for Willing {
+        async fn lead(&mut self, _known: u64) -> Result<Lead, EngineError> {
+            self.asked += 1;
+            Ok(Lead::Own(7))
+        }
+
+        async fn publish(&mut self, _position: Position, _bytes: &[u8]) -> Result<Fate, EngineError> {
+            Ok(Fate::Accepted)
+        }
+
+        async fn read(&mut self, _known: Position) -> Stored {
+            self.stored.pop_front().unwrap_or(Ok(None))
+        }
+
+        async fn release(&mut self) -> Result<(), EngineError> {
+            self.released += 1;
+            Ok(())
+        }
+
+        async fn news(&mut self) {
+            std::future::pending().await
+        }
+    }
+
+    struct Script {
+        cannot_start: bool,
+    }
+
+    impl Member for Script {
+        fn key(&self) -> String {
+            "w".to_owned()
+        }
+
+        fn state(&self) -> Arc<ClusterState> {
+            Arc::default()
+        }
+
+        fn lead(&self) -> Option<Arc<Slot>> {
+            (!self.cannot_start).then(|| Slot::new(b"w"))
+        }
+
+        fn follow(&self) {}
+
+        fn is_live(&self) -> bool {
+            false
+        }
+
+        fn is_given_up(&self) -> bool {
+            false
+        }
+
+        fn arrived(&self, _snapshot: Arc<Snapshot>) {}
+    }
+
+    /// A task after its first look.
+    fn looked(stored: Stored, cannot_start: bool) -> Task<Willing> {
+        let now = Instant::now();
+        let member = Arc::new(Script { cannot_start });
+        let mut task = Task {
+            engine: Willing { stored: [stored].into(), ..Willing::default() },
+            state: member.state(),
+            member,
+            lease: Duration::from_secs(60),
+            max_bytes: 1 << 20,
+            known: Position::default(),
+            epoch: 0,
+            term: None,
+            unshipped: None,
+            holds_until: now,
+            abstains_until: now,
+        };
+        look(&mut task);
+        task
+    }
+
+    fn look(task: &mut Task<Willing>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let _ = runtime.block_on(task.look());
+    }
+
+    /// It was renewed for ever, and no instance ran the script.
+    #[test]
+    fn a_lease_that_is_of_no_use_is_given_back() {
+        let fails = || Err(EngineError("not now".to_owned()));
+        for (stored, cannot_start) in [(Ok(None), true), (fails(), false)] {
+            let mut task = looked(stored, cannot_start);
+            assert!(task.term.is_none());
+            assert_eq!((task.engine.asked, task.engine.released), (1, 1));
+            look(&mut task);
+            assert_eq!(task.engine.asked, 1, "others may try");
+        }
+    }
+
+    /// No instance can read it, so waiting would not help.
+    #[test]
+    fn a_stored_snapshot_that_cannot_be_read_does_not_keep_the_script_from_starting() {
+        let position = Position { epoch: 3, number: 9 };
+        let task = looked(Ok(Some((position, b"rubbish".to_vec()))), false);
+        assert_eq!(task.term.as_ref().map(|term| term.epoch), Some(7));
+        assert_eq!((task.known, task.engine.released), (position, 0));
     }
 }

@@ -522,7 +522,7 @@ pub const CLUSTER_LOOK_MS_MAX: u64 = 1_000;
 /// The pause before a lost subscription to the engine of a cluster is made again: until then the looks find what is new.
 pub const CLUSTER_RETRY_MS: u64 = 500;
 
-/// How long an instance on which the script of a cluster worker has failed too often lets the others try.
+/// How long an instance on which the script of a cluster worker has failed too often, or could not start, lets the others try.
 pub const CLUSTER_ABSTAIN_SECONDS: u64 = 60;
 
 /// How long a stop waits until the leases of the cluster are given back; without that they expire.
