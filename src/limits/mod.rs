@@ -356,6 +356,10 @@ pub const CATCH_ALL_NAME_BYTES_MAX: usize = 1024;
 /// requests, so they need a bound; this is more than an operator reads.
 pub const BUDGET_WARNINGS_MAX: usize = 1000;
 
+/// The payloads of all tasks that wait for a thread have at most this many times the bytes that one may have (`max_bytes` of the
+/// `vars` block): each waits in a PHP thread of its own, and the threads are many.
+pub const TASK_WAITING_PAYLOADS_MAX: usize = 4;
+
 /// Updates of one task that wait for its sender to read them. FrankenPHP's number; a faster worker waits.
 pub const TASK_UPDATES_MAX: usize = 16;
 

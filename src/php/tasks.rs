@@ -9,7 +9,8 @@ use super::streams::to_script;
 use super::work::{Failure, SendRefused};
 use crate::exchange::Sleeper;
 use crate::ffi::{igor_reading, igor_verdict, leaf};
-use crate::tasks::{Interruption, Read, SendError, UpdateError};
+use crate::limits::TASK_WAITING_PAYLOADS_MAX;
+use crate::tasks::{Interruption, Read, Room, SendError, UpdateError};
 use crate::vars::Snapshot;
 use crate::vars::layout::ZArray;
 use std::ffi::{c_char, c_int, c_void};
@@ -71,6 +72,8 @@ impl Context {
         let scope = self.scope.clone().ok_or_else(no_scope)?;
         let caller = self.work.slot().map(|slot| slot.name().to_vec());
         let payload = self.snapshot_of("FrankenPHP\\SentTaskHandle::__construct()", payload)?;
+        let max = self.limits.bytes.saturating_mul(TASK_WAITING_PAYLOADS_MAX);
+        let _waits = Room::take(payload.bytes(), max).map_err(|used| no_room(name, payload.bytes(), used, max))?;
         let cutoff = Cutoff::of(&self.member);
         let task = scope.send(name, payload, timeout, &cutoff, caller.as_deref()).map_err(|refused| match refused {
             SendRefused::Failure(failure) => failure,
@@ -173,6 +176,14 @@ fn send_failed(name: &[u8], timeout: Option<Duration>, error: SendError, cutoff:
             Failure::runtime(format!("background worker \"{name}\" has not taken the task within {within} s: {why}"))
         }
     }
+}
+
+fn no_room(name: &[u8], bytes: usize, used: usize, max: usize) -> Failure {
+    let name = String::from_utf8_lossy(name);
+    Failure::runtime(format!(
+        "background worker \"{name}\" has no room for the task: it has {bytes} bytes, the tasks that wait have {used}, and all may \
+         have {max}; send less (a path, a key), run more threads (`num`), or raise max_bytes of the vars block"
+    ))
 }
 
 /// A number of seconds from C; negative: no limit.

@@ -10,12 +10,14 @@
 #[cfg(all(test, loom))]
 mod model;
 mod queue;
+mod room;
 mod signal;
 mod task;
 mod wait;
 mod worker;
 
 pub use queue::{SendError, TaskCounts, TaskQueue, ThreadKey};
+pub use room::Room;
 pub use task::{Read, Task, UpdateError};
 pub use wait::{Interruption, WaitGraph};
 pub use worker::TaskWorker;

@@ -22,6 +22,10 @@ const RECEIVER: &str = "<?php $h = new FrankenPHP\\WorkerHandle();
     }";
 
 fn server(lines: &str, global: &str) -> Server {
+    configured(lines, global).start()
+}
+
+fn configured(lines: &str, global: &str) -> Igor {
     let worker = script("{$DIR}/receiver.php", "t", &format!("max_consecutive_failures -1\n{lines}"));
     let other = script("{$DIR}/receiver.php", "other", "");
     Igor::new()
@@ -30,7 +34,6 @@ fn server(lines: &str, global: &str) -> Server {
         .frankenphp("num_threads 6")
         .file("receiver.php", RECEIVER)
         .site(&site(&format!("{worker}{other}")))
-        .start()
 }
 
 /// Sends a task and returns what came back.
@@ -60,6 +63,34 @@ fn a_full_queue_makes_the_sender_wait_within_its_timeout() {
         assert_eq!(first.join().expect("no panic").value()["did"], "wait");
         assert_eq!(second.join().expect("no panic").value()["did"], "second");
     });
+}
+
+/// Each sender waits with its payload in memory, and only their number was bounded.
+#[test]
+fn payloads_that_wait_are_bounded_together() {
+    let server = configured("", "").frankenphp("vars {\nmax_bytes 1MiB\n}").start();
+    let large = |timeout: &str| {
+        server.eval(&format!(
+            "return (new FrankenPHP\\SentTaskHandle('t', ['do' => 'large', 'x' => str_repeat('x', 900_000)], {timeout}))->read();"
+        ))
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| send(&server, "wait", "30"));
+        taken(&server, "wait");
+        let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| large("30"))).collect();
+        queued(&server, 4);
+        let message = large("30").thrown("RuntimeException");
+        assert_holds(
+            &message,
+            &["\"t\" has no room for the task", "all may have 4194304", "max_bytes of the vars block"],
+        );
+        fs::write(server.path("go"), "").expect("a file can be made");
+        assert_eq!(first.join().expect("no panic").value()["did"], "wait");
+        for large in waiting {
+            assert_eq!(large.join().expect("no panic").value()["did"], "large");
+        }
+    });
+    assert_eq!(large("30").value()["did"], "large", "the room is free again");
 }
 
 #[test]
