@@ -30,11 +30,21 @@ pub(super) struct OpenFiles(Mutex<Option<HashMap<Arc<Path>, Entry>>>);
 
 struct Entry {
     file: Arc<File>,
-    /// Device and inode: what the path must still lead to.
-    identity: (u64, u64),
+    /// What the path must still lead to.
+    identity: Identity,
     /// The secret files that it was compared with. Another configuration has another list.
     compared_with: Arc<[PathBuf]>,
     used: Instant,
+}
+
+/// A file and its permissions: a descriptor reads on when the server may no longer open the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    mode: u32,
+    owner: u32,
+    group: u32,
 }
 
 impl OpenFiles {
@@ -56,7 +66,7 @@ impl OpenFiles {
         Ok(Opened { file, metadata })
     }
 
-    fn find(&self, path: &Path, secret: &Arc<[PathBuf]>) -> Option<(Arc<File>, (u64, u64))> {
+    fn find(&self, path: &Path, secret: &Arc<[PathBuf]>) -> Option<(Arc<File>, Identity)> {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = files.as_mut()?.get_mut(path)?;
         if !Arc::ptr_eq(&entry.compared_with, secret) {
@@ -104,8 +114,14 @@ impl Entry {
     }
 }
 
-fn identity_of(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+fn identity_of(metadata: &Metadata) -> Identity {
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        mode: metadata.mode(),
+        owner: metadata.uid(),
+        group: metadata.gid(),
+    }
 }
 
 /// A secret file is treated as missing, and so is a file with an unknown path.
@@ -126,6 +142,7 @@ fn resolved(file: &File, path: &Path) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     fn is_kept(files: &OpenFiles, path: &Path, secret: &Arc<[PathBuf]>) -> bool {
         files.find(path, secret).is_some()
@@ -157,6 +174,22 @@ mod tests {
 
         fs::remove_file(&path).expect("it can be removed");
         assert_eq!(files.open(&path, &secret).err().expect("it is gone").kind(), io::ErrorKind::NotFound);
+    }
+
+    /// It was served from the descriptor for ten more seconds.
+    #[test]
+    fn a_file_that_may_not_be_read_any_more_is_opened_again() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path: Arc<Path> = folder.path().join("page.html").into();
+        let (files, secret) = (OpenFiles(Mutex::new(None)), Arc::<[PathBuf]>::from([]));
+        fs::write(&path, "one").expect("it can be written");
+        let first = files.open(&path, &secret).expect("it can be opened");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("they can be set");
+        match files.open(&path, &secret) {
+            // Root may read everything.
+            Ok(second) => assert!(!Arc::ptr_eq(&first.file, &second.file)),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
+        }
     }
 
     #[test]
