@@ -59,6 +59,26 @@ fn a_classic_thread_is_replaced_after_max_requests() {
     server.stop();
 }
 
+/// Without a successor it continues, and tries again after as many requests: none is lost.
+#[test]
+fn a_classic_thread_that_cannot_be_replaced_stays() {
+    let server = Igor::new()
+        .php_threads_at_most(1)
+        .frankenphp("num_threads 1\nmax_requests 2")
+        .file("who.php", WHO)
+        .site("root {$DIR}\nphp_server")
+        .start();
+    let who = || server.get("/who.php").text();
+    let threads: Vec<String> = (0..6).map(|_| who()).collect();
+    assert!(threads.iter().all(|thread| thread == &threads[0]), "{threads:?}");
+    server.wait_log(&["a PHP thread has had its max_requests, and was to be replaced"]);
+    server.allow_php_threads(2);
+    // The thread tries before it waits for its next request, so it may have tried before there was room.
+    let after: Vec<String> = (0..4).map(|_| who()).collect();
+    assert!(after.iter().any(|thread| thread != &threads[0]), "{after:?}");
+    server.stop();
+}
+
 /// Much sooner than by the default of 30 seconds.
 #[test]
 fn a_thread_of_the_rush_hour_ends_after_max_idle_time() {
