@@ -229,7 +229,7 @@ pub const TASKS_MAX: usize = 1 << 20;
 /// The default of the bytes of a store.
 pub const STORE_MAX_BYTES_DEFAULT: usize = 64 * MIB;
 
-/// The default of the elements of a store: with the default of its bytes, values of 500 bytes fill both.
+/// The default of the elements of a store: with the default of its bytes, values of 400 bytes fill both.
 pub const STORE_MAX_KEYS_DEFAULT: usize = 100_000;
 
 /// The most elements of a store. A scan of that many takes seconds.

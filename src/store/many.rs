@@ -2,9 +2,11 @@
 //!
 //! A [`picture`](Store::picture) of a store shares the maps of its shards, and is taken while all locks are held, which are always
 //! taken in the order of the shards. A write to a shard that is part of a picture copies its map first. So the locks
-//! are held for some microseconds, whatever the size of the store.
+//! are held for some microseconds, whatever the size of the store. Readers of one element take no lock ([`readers`](super::readers)).
 
-use super::map::{Entry, Key, Known, Map, Room, Shard, Used};
+use super::entry::{Entry, Key, Known, Room, Used};
+use super::map::{Map, Shard};
+use super::readers::{Place, Places};
 use super::shared::{Full, Store, locked};
 use super::watch::Change;
 use crate::limits::STORE_ELEMENT_BYTES;
@@ -82,11 +84,14 @@ impl Store {
         let groups: Vec<_> = groups.collect();
         let mut values = vec![None; keys.len()];
         let now_ms = self.now_ms();
-        let mut shards: Vec<_> =
+        let shards: Vec<_> =
             groups.iter().map(|group| locked(&self.shards[self.shard_number(group[0].1.hash)])).collect();
-        for (shard, group) in shards.iter_mut().zip(groups) {
+        for (shard, group) in shards.iter().zip(groups) {
+            let clock = shard.head.tick();
             for (place, key) in group {
-                values[*place] = shard.get(*key, || now_ms).map(|entry| entry.value.clone());
+                let entry = shard.get(*key, || now_ms);
+                entry.iter().for_each(|entry| entry.used.set(clock));
+                values[*place] = entry.map(|entry| entry.value.clone());
             }
         }
         drop(shards);
@@ -126,7 +131,7 @@ impl Store {
         loop {
             let (before, full) = match self.try_merge(&new, after) {
                 Ok(replaced) => {
-                    replaced.into_iter().for_each(|entry| entry.value.retire());
+                    drop(replaced);
                     self.tell_set(&new);
                     return Ok(());
                 }
@@ -139,24 +144,27 @@ impl Store {
     }
 
     /// Returns the replaced elements; or the room that they would free, and which bound is reached.
-    fn try_merge(&self, new: &[New], after: Room) -> Result<Vec<Entry>, (Room, Full)> {
+    fn try_merge(&self, new: &[New], after: Room) -> Result<Vec<Arc<Entry>>, (Room, Full)> {
         let groups: Vec<&[New]> = new.chunk_by(|left, right| left.shard == right.shard).collect();
         let mut replaced = Vec::with_capacity(new.len());
         let mut shards: Vec<_> = groups.iter().map(|group| locked(&self.shards[group[0].shard])).collect();
         let mut before = Room::default();
         for (shard, group) in shards.iter().zip(&groups) {
-            before = group.iter().fold(before, |room, element| room.plus(Room::of(shard.map.get(&element.key))));
+            let room = |room: Room, new: &New| room.plus(Room::of(shard.entry(new.key.as_ref()).map(Arc::as_ref)));
+            before = group.iter().fold(before, room);
         }
         self.reserve(before, after).map_err(|full| (before, full))?;
+        let step = self.readers.begin();
         for (shard, group) in shards.iter_mut().zip(&groups) {
-            shard.clock += 1;
-            let clock = shard.clock;
-            let map = shard.map_mut();
-            let put = |element: &New| map.insert(element.key.clone(), element.entry(self, clock));
+            shard.begin();
+            let clock = shard.head.tick();
+            let put = |new: &New| shard.put_in(&step, &self.readers, &new.key, new.entry(self, clock));
             replaced.extend(group.iter().filter_map(put));
         }
+        self.readers.end(&step, new.iter().map(|new| &new.key));
+        shards.iter().for_each(|shard| shard.end());
         drop(shards);
-        replaced.iter().for_each(|entry: &Entry| self.count_mortal(entry.expires_ms != 0, false));
+        replaced.iter().for_each(|entry: &Arc<Entry>| self.count_mortal(entry.expires_ms != 0, false));
         Ok(replaced)
     }
 
@@ -169,10 +177,13 @@ impl Store {
         let after = room_of(&new);
         self.fits_alone(after)?;
         let mut maps: Vec<Arc<Map>> = self.shards.iter().map(|_| Arc::default()).collect();
-        for element in &new {
-            Arc::make_mut(&mut maps[element.shard]).insert(element.key.clone(), element.entry(self, 0));
+        let places = Arc::new(Places::default());
+        for new in &new {
+            let entry = Arc::new(new.entry(self, 0));
+            places.insert(new.key.clone(), Place::of(entry.clone()));
+            Arc::make_mut(&mut maps[new.shard]).insert(new.key.clone(), entry);
         }
-        while let Err(full) = self.try_replace(&mut maps, after) {
+        while let Err(full) = self.try_replace(&mut maps, &places, after) {
             self.make_room_or_fail(after, full)?;
         }
         self.tell_set(&new);
@@ -180,13 +191,12 @@ impl Store {
         self.tell_removed(&maps, &new);
         for map in maps {
             map.values().for_each(|entry| self.count_mortal(entry.expires_ms != 0, false));
-            release(map);
         }
         Ok(())
     }
 
     /// Exchanges the maps of all shards for these.
-    fn try_replace(&self, maps: &mut [Arc<Map>], after: Room) -> Result<(), Full> {
+    fn try_replace(&self, maps: &mut [Arc<Map>], places: &Arc<Places>, after: Room) -> Result<(), Full> {
         // Counted before the locks are taken: concurrent writes go to copies, because the picture holds these maps.
         let picture = self.picture();
         let rooms: Vec<Room> = picture.iter().map(|map| room_in(map)).collect();
@@ -197,8 +207,9 @@ impl Store {
         };
         let before = known.map(room).fold(Room::default(), Room::plus);
         self.reserve(before, after)?;
-        exchange(&mut shards, maps);
-        self.changed();
+        let replaced = self.exchange(&mut shards, maps, places.clone());
+        drop(shards);
+        drop(replaced);
         Ok(())
     }
 
@@ -206,14 +217,28 @@ impl Store {
     pub fn clear(&self) {
         let mut maps: Vec<Arc<Map>> = self.shards.iter().map(|_| Arc::default()).collect();
         let mut shards = self.lock_all();
-        exchange(&mut shards, &mut maps);
-        self.changed();
+        let replaced = self.exchange(&mut shards, &mut maps, Arc::default());
         drop(shards);
+        drop(replaced);
         for map in maps {
             map.values().for_each(|entry| self.forget(entry));
-            release(map);
         }
         self.listeners.tell(Change { event: "flushdb", key: b"" });
+    }
+
+    /// Puts these maps, and the places of their elements, in the place of those of all shards.
+    fn exchange(
+        &self,
+        shards: &mut [MutexGuard<'_, Shard>],
+        maps: &mut [Arc<Map>],
+        places: Arc<Places>,
+    ) -> Option<Arc<Places>> {
+        shards.iter().for_each(|shard| shard.begin());
+        let replaced = self.readers.exchange(places);
+        shards.iter_mut().zip(maps).for_each(|(shard, map)| shard.exchange(map));
+        shards.iter().for_each(|shard| shard.end());
+        self.changed();
+        replaced
     }
 
     fn prepare(&self, elements: Vec<(Vec<u8>, Value)>) -> Vec<New> {
@@ -281,17 +306,4 @@ fn room_of(new: &[New]) -> Room {
 
 fn room_in(map: &Map) -> Room {
     map.values().fold(Room::default(), |room, entry| room.plus(Room::of(Some(entry))))
-}
-
-fn exchange(shards: &mut [MutexGuard<'_, Shard>], maps: &mut [Arc<Map>]) {
-    for (shard, map) in shards.iter_mut().zip(maps) {
-        shard.exchange(map);
-    }
-}
-
-/// Drops a map that no longer belongs to a shard. A picture may still hold it.
-fn release(map: Arc<Map>) {
-    if let Ok(map) = Arc::try_unwrap(map) {
-        map.into_values().for_each(|entry| entry.value.retire());
-    }
 }

@@ -1,9 +1,10 @@
-//! One shard of a store: a map whose elements can be found by key and by number. Knows no lock.
+//! One shard of a store: the map of its writers, whose elements can be found by key and by number. Knows no lock.
 
+use super::entry::{Entry, Key, KeyRef, Known};
+use super::readers::{Readers, Step};
 use crate::sync::{AtomicU64, Ordering};
-use crate::vars::Value;
-use indexmap::{Equivalent, IndexMap};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use indexmap::IndexMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic;
 use std::time::Duration;
@@ -42,130 +43,7 @@ pub enum Expiry {
     Stale(Duration),
 }
 
-/// A key with its hash, which is computed outside of the lock.
-#[derive(Clone)]
-pub(super) struct Key {
-    pub(super) hash: u64,
-    pub(super) bytes: Arc<[u8]>,
-}
-
-/// The same, borrowed.
-#[derive(Clone, Copy)]
-pub(super) struct KeyRef<'a> {
-    pub(super) hash: u64,
-    pub(super) bytes: &'a [u8],
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Hash for KeyRef<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.bytes == other.bytes
-    }
-}
-
-impl Eq for Key {}
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && *self.bytes == *key.bytes
-    }
-}
-
-/// Hands a hash on.
-#[derive(Default)]
-pub(super) struct Known(u64);
-
-impl Hasher for Known {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _bytes: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-/// When an element was last used, by the clock of its shard. Reads write it, even if the map is shared. `Relaxed`: it
-/// guards nothing.
-pub(super) struct Used(atomic::AtomicU64);
-
-impl Used {
-    pub(super) fn at(clock: u64) -> Self {
-        Self(atomic::AtomicU64::new(clock))
-    }
-
-    fn set(&self, clock: u64) {
-        self.0.store(clock, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Clone for Used {
-    fn clone(&self) -> Self {
-        Self::at(self.get())
-    }
-}
-
-/// The room that elements take from the bounds of their store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Room {
-    pub(super) keys: usize,
-    pub(super) bytes: usize,
-}
-
-impl Room {
-    /// The room of an optional element.
-    pub(super) fn of(entry: Option<&Entry>) -> Self {
-        entry.map_or_else(Self::default, |entry| Self { keys: 1, bytes: entry.bytes })
-    }
-
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self { keys: self.keys + other.keys, bytes: self.bytes + other.bytes }
-    }
-}
-
-/// An element.
-#[derive(Clone)]
-pub(super) struct Entry {
-    pub(super) value: Value,
-    /// Its room, including the key.
-    pub(super) bytes: usize,
-    /// The number of the change that wrote it.
-    pub(super) revision: u64,
-    /// Expiry, in milliseconds of the store's clock; 0: never.
-    pub(super) expires_ms: u64,
-    /// Until then it may be served while a new one is computed; at least `expires_ms`.
-    pub(super) stale_ms: u64,
-    pub(super) used: Used,
-}
-
-impl Entry {
-    pub(super) fn is_live(&self, now_ms: impl FnOnce() -> u64) -> bool {
-        self.expires_ms == 0 || now_ms() < self.expires_ms
-    }
-
-    pub(super) fn is_garbage(&self, now_ms: u64) -> bool {
-        self.expires_ms != 0 && now_ms >= self.stale_ms
-    }
-}
-
-pub(super) type Map = IndexMap<Key, Entry, BuildHasherDefault<Known>>;
+pub(super) type Map = IndexMap<Key, Arc<Entry>, BuildHasherDefault<Known>>;
 
 /// How long a value that was read stays the value of its key: as long as the number at the address is `version`. The address is valid as
 /// long as the store.
@@ -177,57 +55,122 @@ pub struct Mark {
     pub version: u64,
 }
 
+/// What readers look at without the lock of the shard, at an address that stays.
+#[derive(Default)]
+pub(super) struct Head {
+    /// Counts the changes of the map: odd while one is under way.
+    version: AtomicU64,
+    /// Counts uses; a lower number is older. `Relaxed`: it guards nothing.
+    clock: atomic::AtomicU64,
+}
+
+impl Head {
+    /// As long as this holds, no element has another value than a read that comes after it; `None`: one is being changed.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        let version = self.version.load(Ordering::Acquire);
+        version.is_multiple_of(2).then_some(Mark { version_at: &raw const self.version, version })
+    }
+
+    /// The next number of the clock.
+    pub(super) fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether a mark still holds, for models.
+    #[cfg(all(test, loom))]
+    pub(super) fn is(&self, mark: Mark) -> bool {
+        self.version.load(Ordering::Acquire) == mark.version
+    }
+}
+
 /// The elements of one shard.
 #[derive(Default)]
 pub(super) struct Shard {
     /// Shared with the pictures of the store.
     pub(super) map: Arc<Map>,
-    /// Counts what may have changed the map, before it does. At an address of its own, where readers look without the lock.
-    pub(super) version: Arc<AtomicU64>,
-    /// Counts uses; a lower number is older.
-    pub(super) clock: u64,
+    pub(super) head: Arc<Head>,
     /// The number of the next element that is checked for expiry.
-    pub(super) cursor: usize,
+    cursor: usize,
 }
 
 impl Shard {
-    pub(super) fn get(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&Entry> {
-        self.clock += 1;
-        let entry = self.map.get(&key).filter(|entry| entry.is_live(now_ms))?;
-        entry.used.set(self.clock);
-        Some(entry)
+    /// The element of a key, if it has not expired.
+    pub(super) fn get(&self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&Arc<Entry>> {
+        self.map.get(&key).filter(|entry| entry.is_live(now_ms))
     }
 
-    /// The same, for a change.
-    pub(super) fn get_mut(&mut self, key: KeyRef<'_>, now_ms: impl FnOnce() -> u64) -> Option<&mut Entry> {
-        self.clock += 1;
-        let clock = self.clock;
-        let entry = self.map_mut().get_mut(&key).filter(|entry| entry.is_live(now_ms))?;
-        entry.used.set(clock);
-        Some(entry)
+    /// The same, if it is there at all.
+    pub(super) fn entry(&self, key: KeyRef<'_>) -> Option<&Arc<Entry>> {
+        self.map.get(&key)
     }
 
-    /// The map for a change: a copy if a picture shares it.
-    pub(super) fn map_mut(&mut self) -> &mut Map {
-        self.outdate();
-        Arc::make_mut(&mut self.map)
+    /// Writes an element, and returns what it replaces.
+    pub(super) fn put(&mut self, readers: &Readers, key: KeyRef<'_>, entry: Entry) -> Option<Arc<Entry>> {
+        let entry = Arc::new(entry);
+        self.changing(|map| {
+            if let Some(place) = map.get_mut(&key) {
+                readers.replace(key, entry.clone());
+                return Some(std::mem::replace(place, entry));
+            }
+            let key = Key { hash: key.hash, bytes: key.bytes.into() };
+            readers.insert(key.clone(), entry.clone());
+            map.insert(key, entry)
+        })
     }
 
-    /// Puts another map into the place of the one that is there.
+    /// The same in a step, between [`begin`](Self::begin) and [`end`](Self::end).
+    pub(super) fn put_in(
+        &mut self,
+        step: &Arc<Step>,
+        readers: &Readers,
+        key: &Key,
+        entry: Entry,
+    ) -> Option<Arc<Entry>> {
+        let entry = Arc::new(entry);
+        let map = Arc::make_mut(&mut self.map);
+        readers.show_after(step, key, entry.clone(), map.get(key));
+        map.insert(key.clone(), entry)
+    }
+
+    /// Removes an element.
+    pub(super) fn take(&mut self, readers: &Readers, key: KeyRef<'_>) -> Option<(Key, Arc<Entry>)> {
+        let number = self.map.get_index_of(&key)?;
+        self.take_number(readers, number)
+    }
+
+    /// The same by its number.
+    pub(super) fn take_number(&mut self, readers: &Readers, number: usize) -> Option<(Key, Arc<Entry>)> {
+        self.changing(|map| {
+            let (key, entry) = map.swap_remove_index(number)?;
+            readers.remove(&key);
+            Some((key, entry))
+        })
+    }
+
+    /// Puts another map into the place of the one that is there, between [`begin`](Self::begin) and [`end`](Self::end).
     pub(super) fn exchange(&mut self, map: &mut Arc<Map>) {
-        self.outdate();
         self.cursor = 0;
         std::mem::swap(&mut self.map, map);
     }
 
-    /// As long as this holds, no element has another value.
-    pub(super) fn mark(&self) -> Mark {
-        // Read under the lock, as it is written.
-        Mark { version_at: Arc::as_ptr(&self.version), version: self.version.load(Ordering::Relaxed) }
+    /// Changes the map: a copy if a picture shares it.
+    fn changing<R>(&mut self, change: impl FnOnce(&mut Map) -> R) -> R {
+        self.begin();
+        let changed = change(Arc::make_mut(&mut self.map));
+        self.end();
+        changed
     }
 
-    fn outdate(&self) {
-        self.version.fetch_add(1, Ordering::Release);
+    /// No mark holds from now on, and no read gets one until the end of the change. After a panic in a change it is odd already.
+    pub(super) fn begin(&self) {
+        let version = self.head.version.load(Ordering::Relaxed);
+        self.head.version.store(version | 1, Ordering::Release);
+    }
+
+    /// The change is complete.
+    pub(super) fn end(&self) {
+        let version = self.head.version.load(Ordering::Relaxed);
+        self.head.version.store(version + 1, Ordering::Release);
     }
 
     /// The number of the least recently used element among samples spread over all, because neighbours were often
@@ -240,12 +183,11 @@ impl Shard {
     }
 
     /// Removes an expired element among the next ones.
-    pub(super) fn take_expired(&mut self, looks: usize, now_ms: u64) -> Option<(Key, Entry)> {
+    pub(super) fn take_expired(&mut self, readers: &Readers, looks: usize, now_ms: u64) -> Option<(Key, Arc<Entry>)> {
         for _ in 0..looks.min(self.map.len()) {
             self.cursor = if self.cursor + 1 < self.map.len() { self.cursor + 1 } else { 0 };
             if self.map.get_index(self.cursor).is_some_and(|(_, entry)| entry.is_garbage(now_ms)) {
-                let cursor = self.cursor;
-                return self.map_mut().swap_remove_index(cursor);
+                return self.take_number(readers, self.cursor);
             }
         }
         None

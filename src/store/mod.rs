@@ -2,12 +2,15 @@
 //!
 //! A [`Store`] is split into shards, each with a lock. Values are created before a lock is taken and dropped after it
 //! is released, so a lock is held for a look-up and a move of some words. No lock is held across a call into the
-//! engine. Operations on many elements take the locks in the order of the shards; all others hold only one at a time.
+//! engine. Operations on many elements take the locks in the order of the shards; all others hold only one at a time. A read
+//! of one element takes none.
 
 mod compute;
+mod entry;
 mod many;
 mod map;
 mod number;
+mod readers;
 mod registry;
 mod room;
 mod shared;

@@ -55,7 +55,7 @@ fn a_mark_does_not_outlast_a_change() {
     loom::model(|| {
         let store = store(10, 1 << 20);
         set(&store, b"k", 1).expect("there is room");
-        let version = store.shard_version(b"k");
+        let head = store.head_of(b"k");
         let is_written = Arc::new(AtomicBool::new(false));
         let writer = thread::spawn({
             let (store, is_written) = (store.clone(), is_written.clone());
@@ -66,13 +66,42 @@ fn a_mark_does_not_outlast_a_change() {
         });
         let (value, mark) = store.get_marked(b"k");
         let knows = is_written.load(Ordering::Acquire);
-        let holds = mark.is_some_and(|mark| version.load(Ordering::Acquire) == mark.version);
+        let holds = mark.is_some_and(|mark| head.is(mark));
         if knows && holds {
             assert_eq!(int(value), Some(2), "the mark of an old value holds");
         }
         writer.join().expect("it ends");
         assert_eq!(int(store.get(b"k")), Some(2));
     });
+}
+
+/// A write of two elements beside a reader that takes no lock: it sees neither or both, in whatever order it reads them.
+/// All orders in which a thread is preempted up to five times; without that bound they take hours.
+#[test]
+fn a_step_is_seen_at_once() {
+    for is_there in [false, true] {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(5);
+        model.check(move || {
+            let store = store(10, 1 << 20);
+            if is_there {
+                set(&store, b"a", 1).expect("there is room");
+                set(&store, b"b", 1).expect("there is room");
+            }
+            let writer = thread::spawn({
+                let store = store.clone();
+                move || {
+                    let both = [b"a", b"b"].map(|key| (key.to_vec(), Value::Int(2)));
+                    store.merge(both.to_vec()).expect("there is room");
+                }
+            });
+            let (b, a) = (int(store.get(b"b")), int(store.get(b"a")));
+            let before = is_there.then_some(1);
+            assert!([(before, before), (before, Some(2)), (Some(2), Some(2))].contains(&(b, a)), "{b:?} {a:?}");
+            writer.join().expect("it ends");
+            assert_eq!((int(store.get(b"a")), int(store.get(b"b"))), (Some(2), Some(2)));
+        });
+    }
 }
 
 /// Two writers with room for one: exactly one of them gets it, and the counts match the elements.

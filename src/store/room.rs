@@ -1,11 +1,12 @@
 //! The bounds of a store: reserves room for writes, and makes room.
 
-use super::map::{Entry, Eviction, Key, Room, Shard};
+use super::entry::{Entry, Key, Room};
+use super::map::{Eviction, Shard};
 use super::shared::{Full, Store, locked};
 use super::watch::Change;
 use crate::limits::{STORE_EVICTION_SAMPLES, STORE_EXPIRY_LOOKS};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 impl Store {
     /// Reserves room for elements, including the room of those that they replace.
@@ -68,12 +69,11 @@ impl Store {
             let mut shard = locked(&self.shards[hand % self.shards.len()]);
             // The start of the samples changes with each round.
             let Some(number) = shard.oldest_of(hand / self.shards.len(), STORE_EVICTION_SAMPLES) else { continue };
-            let Some((key, entry)) = shard.map_mut().swap_remove_index(number) else { continue };
+            let Some((key, entry)) = shard.take_number(&self.readers, number) else { continue };
             self.changed();
             drop(shard);
             self.forget(&entry);
             self.counters.evicted.fetch_add(1, Ordering::Relaxed);
-            entry.value.retire();
             self.listeners.tell(Change { event: "evicted", key: &key.bytes });
             return true;
         }
@@ -90,7 +90,7 @@ impl Store {
                 let numbers: Vec<usize> =
                     (0..shard.map.len()).filter(|number| shard.map[*number].is_garbage(now_ms)).collect();
                 // From the end, because a removal moves the last element into the gap.
-                numbers.into_iter().rev().filter_map(|number| shard.map_mut().swap_remove_index(number)).collect()
+                numbers.into_iter().rev().filter_map(|number| shard.take_number(&self.readers, number)).collect()
             };
             removed += taken.len();
             taken.into_iter().for_each(|element| self.bury(Some(element)));
@@ -98,20 +98,19 @@ impl Store {
         removed
     }
 
-    pub(super) fn take_expired(&self, shard: &mut Shard, now_ms: u64) -> Option<(Key, Entry)> {
+    pub(super) fn take_expired(&self, shard: &mut Shard, now_ms: u64) -> Option<(Key, Arc<Entry>)> {
         if self.mortal.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        shard.take_expired(STORE_EXPIRY_LOOKS, now_ms)
+        shard.take_expired(&self.readers, STORE_EXPIRY_LOOKS, now_ms)
     }
 
     /// An expired element was removed from its shard.
-    pub(super) fn bury(&self, expired: Option<(Key, Entry)>) {
+    pub(super) fn bury(&self, expired: Option<(Key, Arc<Entry>)>) {
         let Some((key, entry)) = expired else { return };
         self.forget(&entry);
         self.counters.expired.fetch_add(1, Ordering::Relaxed);
         self.changed();
-        entry.value.retire();
         self.listeners.tell(Change { event: "expired", key: &key.bytes });
     }
 

@@ -1,7 +1,9 @@
 //! One store: its shards, their bounds, and the operations on an element.
 
-use super::map::{Entry, Eviction, Expiry, Key, KeyRef, Mark, Room, Shard, StoreConfig, Used};
+use super::entry::{Entry, KeyRef, Room, Used};
+use super::map::{Eviction, Expiry, Head, Mark, Shard, StoreConfig};
 use super::number::{Number, NumberError};
+use super::readers::Readers;
 use super::watch::{Change, Listener, Listeners, WatchError, WatchStream};
 use crate::limits::{STORE_ELEMENT_BYTES, STORE_SHARDS};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -23,7 +25,11 @@ pub struct Store {
     /// Reads count as uses of an element.
     counts_uses: atomic::AtomicBool,
     hasher: RandomState,
+    /// For writers, and for reads of many elements in one step.
     pub(super) shards: Box<[Mutex<Shard>]>,
+    /// Those of the shards, for readers.
+    heads: Box<[Arc<Head>]>,
+    pub(super) readers: Readers,
     pub(super) bytes: AtomicUsize,
     pub(super) keys: AtomicUsize,
     /// How many elements can expire.
@@ -131,6 +137,7 @@ impl Store {
 
     /// Models have few shards, because loom looks at every lock.
     pub(super) fn with_shards(shards: usize, name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
+        let shards: Vec<Shard> = (0..shards).map(|_| Shard::default()).collect();
         Arc::new(Self {
             name: name.to_owned(),
             scope: scope.map(str::to_owned),
@@ -139,7 +146,9 @@ impl Store {
             counts_uses: atomic::AtomicBool::new(config.eviction == Eviction::Lru),
             config: Mutex::new(config),
             hasher: RandomState::new(),
-            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            heads: shards.iter().map(|shard| shard.head.clone()).collect(),
+            shards: shards.into_iter().map(Mutex::new).collect(),
+            readers: Readers::default(),
             bytes: AtomicUsize::new(0),
             keys: AtomicUsize::new(0),
             mortal: AtomicUsize::new(0),
@@ -207,14 +216,21 @@ impl Store {
     /// The same, and how long it stays the value; `None`: it can expire, or reads must count as uses.
     pub fn get_marked(&self, key: &[u8]) -> (Option<Value>, Option<Mark>) {
         let key = self.key(key);
-        let mut shard = self.shard(key);
-        let found = shard.get(key, || self.now_ms()).map(|entry| (entry.value.clone(), entry.expires_ms == 0));
-        let lasts = matches!(found, Some((_, true))) && !self.counts_uses.load(Ordering::Relaxed);
-        let mark = lasts.then(|| shard.mark());
-        drop(shard);
+        let head = self.head(key);
+        let counts_uses = self.counts_uses.load(Ordering::Relaxed);
+        // Before the read, so that a change after it is noticed.
+        let mark = if counts_uses { None } else { head.mark() };
+        let found = self.readers.read(key, |entry| {
+            let entry = entry.filter(|entry| entry.is_live(|| self.now_ms()))?;
+            if counts_uses {
+                entry.used.set(head.tick());
+            }
+            Some((entry.value.clone(), entry.expires_ms == 0))
+        });
+        let lasts = matches!(found, Some((_, true)));
         let counter = if found.is_some() { &self.counters.hits } else { &self.counters.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        (found.map(|(value, _)| value), mark)
+        (found.map(|(value, _)| value), mark.filter(|_| lasts))
     }
 
     pub(super) fn count_reads(&self, values: &[Option<Value>]) {
@@ -227,19 +243,20 @@ impl Store {
     pub fn find(&self, key: &[u8]) -> Option<Found> {
         let key = self.key(key);
         let now_ms = self.now_ms();
-        self.shard(key).get(key, || now_ms).map(|entry| Found {
+        let found = |entry: &Entry| Found {
             value: entry.value.clone(),
             revision: entry.revision,
             left: (entry.expires_ms != 0).then(|| Duration::from_millis(entry.expires_ms.saturating_sub(now_ms))),
-        })
+        };
+        self.readers.read(key, |entry| entry.filter(|entry| entry.is_live(|| now_ms)).map(found))
     }
 
     /// The stale value that may be served while a new one is computed.
     pub(super) fn get_stale(&self, key: &[u8]) -> Option<Value> {
         let key = self.key(key);
         let now_ms = self.now_ms();
-        let shard = self.shard(key);
-        shard.map.get(&key).filter(|entry| !entry.is_garbage(now_ms)).map(|entry| entry.value.clone())
+        let usable = |entry: &&Entry| !entry.is_garbage(now_ms);
+        self.readers.read(key, |entry| entry.filter(usable).map(|entry| entry.value.clone()))
     }
 
     // ---- Writes ----
@@ -285,8 +302,7 @@ impl Store {
         let bytes = STORE_ELEMENT_BYTES + key.bytes.len() + value.bytes();
         let now_ms = self.now_ms();
         let mut shard = self.shard(key);
-        let number = shard.map.get_index_of(&key);
-        let there = number.and_then(|number| shard.map.get_index(number)).map(|(_, entry)| entry);
+        let there = shard.entry(key).map(Arc::as_ref);
         let live = there.filter(|entry| entry.is_live(|| now_ms));
         let holds = match condition {
             Condition::Always => true,
@@ -307,26 +323,14 @@ impl Store {
         let was_live = live.is_some();
         let was_mortal = there.is_some_and(|entry| entry.expires_ms != 0);
         self.count_mortal(was_mortal, expires_ms != 0);
-        shard.clock += 1;
-        let revision = self.changed();
-        let entry = Entry { value, bytes, revision, expires_ms, stale_ms, used: Used::at(shard.clock) };
-        let map = shard.map_mut();
-        let replaced = match number.and_then(|number| map.get_index_mut(number)) {
-            Some((_, place)) => Some(std::mem::replace(place, entry)),
-            None => {
-                map.insert(Key { hash: key.hash, bytes: key.bytes.into() }, entry);
-                None
-            }
-        };
+        let used = Used::at(shard.head.tick());
+        let entry = Entry { value, bytes, revision: self.changed(), expires_ms, stale_ms, used };
+        let replaced = shard.put(&self.readers, key, entry);
         let expired = self.take_expired(&mut shard, now_ms);
         drop(shard);
         self.bury(expired);
-        let before = replaced.map(|entry| entry.value);
-        if was_live || before.is_none() {
-            return Tried::Done(Stored { is_stored: true, before });
-        }
-        before.into_iter().for_each(Value::retire);
-        Tried::Done(Stored { is_stored: true, before: None })
+        let before = replaced.filter(|_| was_live).map(|entry| entry.value.clone());
+        Tried::Done(Stored { is_stored: true, before })
     }
 
     /// Adds to a number; a missing element counts as 0. An existing element keeps its expiry.
@@ -375,20 +379,26 @@ impl Store {
     ) -> Option<Result<Number, NumberError>> {
         let key = self.key(bytes);
         let mut shard = self.shard(key);
-        let entry = shard.get_mut(key, || self.now_ms())?;
+        let entry = shard.get(key, || self.now_ms())?;
         let number = Number::of(&entry.value).filter(fits).ok_or(NumberError::NotANumber);
         let sum = match number.and_then(|number| number.plus(by)) {
             Ok(sum) => sum,
             Err(error) => return Some(Err(error)),
         };
-        let before = std::mem::replace(&mut entry.value, sum.into());
         // A number needs no more room than the text of one.
-        let less = before.bytes();
-        entry.bytes -= less;
-        entry.revision = self.changed();
+        let less = entry.value.bytes();
+        let entry = Entry {
+            value: sum.into(),
+            bytes: entry.bytes - less,
+            revision: self.changed(),
+            expires_ms: entry.expires_ms,
+            stale_ms: entry.stale_ms,
+            used: Used::at(shard.head.tick()),
+        };
+        let before = shard.put(&self.readers, key, entry);
         drop(shard);
         self.bytes.fetch_sub(less, Ordering::Relaxed);
-        before.retire();
+        drop(before);
         self.listeners.tell(Change { event: "incrby", key: bytes });
         Some(Ok(sum))
     }
@@ -399,10 +409,7 @@ impl Store {
         let key = self.key(key);
         let now_ms = self.now_ms();
         let mut shard = self.shard(key);
-        if !shard.map.contains_key(&key) {
-            return None;
-        }
-        let entry = shard.map_mut().swap_remove(&key)?;
+        let (_, entry) = shard.take(&self.readers, key)?;
         let is_live = entry.is_live(|| now_ms);
         if is_live {
             self.changed();
@@ -411,11 +418,10 @@ impl Store {
         self.forget(&entry);
         if !is_live {
             self.counters.expired.fetch_add(1, Ordering::Relaxed);
-            entry.value.retire();
             return None;
         }
         self.listeners.tell(Change { event: "del", key: bytes });
-        Some(entry.value)
+        Some(entry.value.clone())
     }
 
     /// Changes when an element expires. `false`: it is not there.
@@ -424,12 +430,20 @@ impl Store {
         let key = self.key(key);
         let now_ms = self.now_ms();
         let mut shard = self.shard(key);
-        let Some(entry) = shard.get_mut(key, || now_ms) else { return false };
+        let Some(entry) = shard.get(key, || now_ms) else { return false };
         let (expires_ms, stale_ms) = times(expiry, now_ms, Some(entry));
         self.count_mortal(entry.expires_ms != 0, expires_ms != 0);
-        (entry.expires_ms, entry.stale_ms) = (expires_ms, stale_ms);
-        entry.revision = self.changed();
+        let entry = Entry {
+            value: entry.value.clone(),
+            bytes: entry.bytes,
+            revision: self.changed(),
+            expires_ms,
+            stale_ms,
+            used: Used::at(shard.head.tick()),
+        };
+        let before = shard.put(&self.readers, key, entry);
         drop(shard);
+        drop(before);
         let event = if expires_ms == 0 { "persist" } else { "expire" };
         self.listeners.tell(Change { event, key: bytes });
         true
@@ -468,10 +482,14 @@ impl Store {
         KeyRef { hash: self.hasher.hash_one(bytes), bytes }
     }
 
-    /// The number that the marks of a key's shard have, for models.
+    /// Where the marks of a key look, for models.
     #[cfg(all(test, loom))]
-    pub(super) fn shard_version(&self, key: &[u8]) -> Arc<AtomicU64> {
-        self.shard(self.key(key)).version.clone()
+    pub(super) fn head_of(&self, key: &[u8]) -> Arc<Head> {
+        self.head(self.key(key)).clone()
+    }
+
+    fn head(&self, key: KeyRef<'_>) -> &Arc<Head> {
+        &self.heads[self.shard_number(key.hash)]
     }
 
     fn shard(&self, key: KeyRef<'_>) -> MutexGuard<'_, Shard> {

@@ -1,5 +1,6 @@
 //! Stores without PHP: bounds, expiry, eviction, and threads that write at once.
 
+use super::shared::locked;
 use super::{Change, Condition, DeclaredStore, Eviction, Expiry, Full, Listener, Number, Store, StoreConfig, Stores};
 use crate::limits::STORE_ELEMENT_BYTES;
 use crate::vars::Value;
@@ -157,6 +158,20 @@ fn a_mark_holds_until_its_element_changes() {
     let evicts = store(1 << 20, 100, Eviction::Lru);
     assert_eq!(set(&evicts, "k", Value::Null), Ok(true));
     assert!(evicts.get_marked(b"k").1.is_none(), "reads count as uses");
+}
+
+/// Writers hold every lock of the store; the reads would wait for ever if they took one.
+#[test]
+fn a_read_does_not_wait_for_a_writer() {
+    for eviction in [Eviction::None, Eviction::Lru] {
+        let store = store(1 << 20, 100, eviction);
+        set(&store, "k", Value::Int(1)).expect("room");
+        let writers: Vec<_> = store.shards.iter().map(locked).collect();
+        assert_eq!((int(store.get(b"k")), int(store.get(b"none"))), (Some(1), None));
+        assert_eq!(store.find(b"k").map(|found| found.revision), Some(1));
+        assert_eq!(int(store.get_stale(b"k")), Some(1));
+        drop(writers);
+    }
 }
 
 #[test]
