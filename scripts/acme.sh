@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ACME against pebble, the test server of Let's Encrypt: both challenges, a restart that uses what is kept, an authority
-# that is down and comes back, and one that refuses a name. No traffic leaves this machine.
+# that is down and comes back, one that refuses a name, and hosts on demand. No traffic leaves this machine.
 #
 #   scripts/acme.sh IGOR FOLDER
 set -euo pipefail
@@ -31,7 +31,7 @@ until_true() {
 
 rm -rf -- "$FOLDER"
 mkdir -p -- "$FOLDER"
-ACME=$(free_port) MANAGEMENT=$(free_port) PLAIN=$(free_port) TLS=$(free_port) DNS=$(free_port) DNS_MANAGEMENT=$(free_port)
+ACME=$(free_port) MANAGEMENT=$(free_port) PLAIN=$(free_port) TLS=$(free_port) ASK=$(free_port) DNS=$(free_port) DNS_MANAGEMENT=$(free_port)
 
 make_authority_certificate() {
     local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
@@ -77,6 +77,20 @@ cat >"$FOLDER/Caddyfile" <<CADDYFILE
 	email somebody@example.com
 	acme_ca https://localhost:$ACME/dir
 	acme_ca_root $FOLDER/ca.crt
+	on_demand_tls {
+		ask http://127.0.0.1:$ASK/
+	}
+}
+http://127.0.0.1:$ASK {
+	@customer query domain=customer.example.com
+	respond @customer 200
+	respond 404
+}
+https:// {
+	tls {
+		on_demand
+	}
+	respond {host}
 }
 http.example.com {
 	tls {
@@ -119,16 +133,21 @@ until_true 'the refusal' grep --quiet 'refused.example.com.*failures=\|rejectedI
 answers http.example.com || fail 'http.example.com no longer answers'
 ! answers refused.example.com || fail 'refused.example.com has a certificate'
 
-say '4. keys are for their owner alone, and in no log'
+say '4. on demand: a permitted host, and one that is not'
+until_true 'the certificate of customer.example.com' answers customer.example.com
+! answers stranger.example.com || fail 'stranger.example.com has a certificate'
+[[ ! -e $(find "$FOLDER/data" -name 'stranger*' -print -quit) ]] || fail 'the storage has something of stranger.example.com'
+
+say '5. keys are for their owner alone, and in no log'
 [[ -z $(find "$FOLDER/data" -type f ! -perm 600) ]] || fail 'a file of the storage has another mode than 0600'
 ! grep --quiet 'PRIVATE KEY' "$FOLDER/igor.log" || fail 'a key is in the log'
 
-say '5. a restart without the authority serves what was kept'
+say '6. a restart without the authority serves what was kept'
 kill "$PEBBLE"
 kill "$RUNNING"
 wait "$RUNNING" || fail 'igor did not end well'
 start_igor
-for host in http.example.com tls.example.com; do
+for host in http.example.com tls.example.com customer.example.com; do
     until_true "the kept certificate of $host" answers "$host"
 done
 say 'acme: all is well'

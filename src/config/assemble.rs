@@ -33,7 +33,7 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     share_sockets(&mut config.sites);
     check_addresses(&config.sites, context);
     check_listeners(config, context);
-    encryption::check(&config.sites, context);
+    encryption::check(&config.sites, &config.global.https, context);
     check_fastcgi(&config.sites, context);
     for site in &mut config.sites {
         fix_roots(&mut site.routes, context.working_dir);

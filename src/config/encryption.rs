@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::context::Context;
 use super::listener::Listener;
 use super::model::{Address, Site};
-use super::tls::HttpsSettings;
+use super::tls::{CertificateSource, HttpsSettings};
 
 /// Decides for the addresses without a host, and for those with one under `auto_https off`. As in Caddy, the `tls` of the
 /// site makes them HTTPS, and so does another HTTPS address at the same socket.
@@ -45,7 +45,7 @@ fn encrypt(address: &mut Address, https: &HttpsSettings) {
 }
 
 /// One socket speaks one protocol. Encryption settings of a site that is served in the clear are a mistake, too.
-pub(super) fn check(sites: &[Site], context: &mut Context<'_>) {
+pub(super) fn check(sites: &[Site], https: &HttpsSettings, context: &mut Context<'_>) {
     let mut known: HashMap<Listener, (&Address, bool)> = HashMap::new();
     for site in sites {
         for address in &site.addresses {
@@ -65,6 +65,25 @@ pub(super) fn check(sites: &[Site], context: &mut Context<'_>) {
             }
         }
         check_use(site, context);
+        check_permission(site, https, context);
+    }
+}
+
+/// A client can name any host of such a site, and each would be an order at a public authority. Caddy obtains none then.
+fn check_permission(site: &Site, https: &HttpsSettings, context: &mut Context<'_>) {
+    let is_open = |address: &Address| {
+        address.https && address.ip.is_none() && address.host.as_ref().is_none_or(|host| host.contains('*'))
+    };
+    let asks_authorities = site.tls.on_demand && matches!(site.tls.certificates, CertificateSource::Automatic(_));
+    if !asks_authorities || https.on_demand.ask.is_some() {
+        return;
+    }
+    if let Some((position, address)) =
+        site.tls_position.as_ref().zip(site.addresses.iter().find(|address| is_open(address)))
+    {
+        let message =
+            format!("with `on_demand`, clients choose the hosts of `{address}`, and nothing says which are yours");
+        context.error_with_hint(position, message, "write `on_demand_tls { ask URL }` in the global options");
     }
 }
 

@@ -88,7 +88,7 @@ pub use table::DirectiveDoc;
 pub use text::{Piece, Text};
 pub use tls::{
     ACME_DIRECTORY_DEFAULT, AcmeSettings, AutoHttps, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount,
-    HttpsSettings, TlsSettings, TlsVersion, TlsVersionMax,
+    HttpsSettings, OnDemandSettings, TlsSettings, TlsVersion, TlsVersionMax,
 };
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::{WATCH_DEFAULT, WatchPattern};

@@ -1,6 +1,7 @@
 //! The settings of encryption: the `tls` directive of a site, and those of the process.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::limits;
 
@@ -21,6 +22,8 @@ pub struct TlsSettings {
     pub alpn: Vec<String>,
     /// Whether clients show certificates.
     pub client_auth: Option<ClientAuth>,
+    /// Whether certificates are obtained when a client first names a host.
+    pub on_demand: bool,
 }
 
 impl TlsSettings {
@@ -141,6 +144,29 @@ pub struct HttpsSettings {
     pub acme: AcmeSettings,
     /// `default_sni`: the assumed name if a client names none.
     pub default_sni: Option<String>,
+    /// `on_demand_tls`: what bounds the sites with `tls { on_demand }`.
+    pub on_demand: OnDemandSettings,
+}
+
+/// Which certificates may be obtained during a handshake, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnDemandSettings {
+    /// The address that knows which hosts may have a certificate. `None`: all hosts of the sites may.
+    pub ask: Option<String>,
+    /// New certificates in each interval.
+    pub burst: usize,
+    /// The interval of `burst`.
+    pub interval: Duration,
+}
+
+impl Default for OnDemandSettings {
+    fn default() -> Self {
+        Self {
+            ask: None,
+            burst: limits::ON_DEMAND_BURST_DEFAULT,
+            interval: Duration::from_secs(limits::ON_DEMAND_INTERVAL_SECONDS_DEFAULT),
+        }
+    }
 }
 
 impl Default for HttpsSettings {
@@ -153,6 +179,7 @@ impl Default for HttpsSettings {
             storage: None,
             acme: AcmeSettings::default(),
             default_sni: None,
+            on_demand: OnDemandSettings::default(),
         }
     }
 }

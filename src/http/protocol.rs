@@ -121,7 +121,8 @@ where
             let _ = within("an error", stream.write_all(PLAIN_ON_TLS)).await;
             return Err(Refused::Plain);
         }
-        let encrypted = within("the handshake", tls.accept(stream, info.local.ip())).await?;
+        let hello = within("the handshake", tls.hello(stream, info.local.ip())).await?;
+        let encrypted = within("the handshake", hello.certify().await?.finish()).await?;
         let served = Served { bound_name: encrypted.bound_name.map(Arc::from), ..served };
         match encrypted.protocol {
             NegotiatedProtocol::Http1 => served.run(encrypted.stream, info, false).await,

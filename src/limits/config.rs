@@ -210,6 +210,16 @@ pub const REQUEST_BODY_BYTES_DEFAULT: u64 = 2 << 30;
 /// The largest value of `request_buffering`: the space for the bodies of all requests together.
 pub const REQUEST_BODY_BYTES_MAX: u64 = 16 << 30;
 
+/// The default of `burst` in `on_demand_tls`. Let's Encrypt allows an account 300 orders in three hours, and then more
+/// slowly: a flood of permitted names meets this bound first for a quarter of an hour.
+pub(crate) const ON_DEMAND_BURST_DEFAULT: usize = 20;
+
+/// The default of `interval` in `on_demand_tls`.
+pub(crate) const ON_DEMAND_INTERVAL_SECONDS_DEFAULT: u64 = 60;
+
+/// The largest `burst`: the moments of so many certificates are kept in memory.
+pub(crate) const ON_DEMAND_BURST_MAX: usize = 100_000;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 

@@ -239,6 +239,31 @@ pub const INTERNAL_ROOT_SECONDS: i64 = 3600 * 24 * 3650;
 /// How long a certificate of the internal authority is valid. It is only in memory, so a leaked one soon expires.
 pub const INTERNAL_CERTIFICATE_SECONDS: i64 = 3600 * 24 * 7;
 
+/// Hosts whose certificates were obtained in handshakes and are in memory; those of an authority are in the storage, too.
+pub const ON_DEMAND_CERTIFICATES_MAX: usize = 10_000;
+
+/// Hosts for which the permission, and then the certificate, is being obtained for handshakes that wait. The first
+/// message of a client with another host then fails at once.
+pub const ON_DEMAND_ATTEMPTS_MAX: usize = 256;
+
+/// How many of these attempts run at once: permission is often asked of PHP on the same machine.
+pub const ON_DEMAND_ATTEMPTS_RUNNING_MAX: usize = 16;
+
+/// How long a handshake waits for its certificate. Clients do not wait longer; the attempt continues for the next one.
+pub const ON_DEMAND_HANDSHAKE_SECONDS_MAX: u64 = 60;
+
+/// How long the answer about a host may take: it delays a handshake. Caddy's number.
+pub const ON_DEMAND_ASK_SECONDS_MAX: u64 = 10;
+
+/// How long a host stays refused without another question: a customer who has just entered a host waits no longer.
+pub const ON_DEMAND_REFUSED_SECONDS: u64 = 30;
+
+/// The same if the question had no answer, or the number of new certificates was reached.
+pub const ON_DEMAND_UNANSWERED_SECONDS: u64 = 5;
+
+/// Refused hosts that are remembered. Beyond it, some are asked about again early.
+pub const ON_DEMAND_REFUSALS_MAX: usize = 10_000;
+
 /// How far the clock of a client may be behind when a certificate is new.
 pub const CLOCK_SKEW_SECONDS: i64 = 3600;
 

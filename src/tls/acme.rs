@@ -84,9 +84,14 @@ fn pause(failures: u32, is_transient: bool, is_rate_limit: bool) -> Duration {
     }
 }
 
+/// The pause after the n-th failure in a row, counted from 1.
+pub(super) fn retry_pause(failures: u32, error: &AcmeError) -> Duration {
+    pause(failures, error.is_transient(), error.is_rate_limit()).mul_f64(1.0 + jitter() / 10.0)
+}
+
 /// When a certificate should be renewed, in seconds since 1970, if the authority does not say (pure): when a third of its
 /// life is left, earlier by up to a tenth of that third, so that many servers do not ask at once. `jitter` is from 0 to 1.
-fn renewal_time(facts: &CertificateFacts, jitter: f64) -> i64 {
+pub(super) fn renewal_time(facts: &CertificateFacts, jitter: f64) -> i64 {
     let third = facts.not_after.saturating_sub(facts.not_before) / 3;
     facts.not_after - third - (third as f64 / 10.0 * jitter) as i64
 }
@@ -341,11 +346,10 @@ impl Managed {
         loop {
             self.wait_until_due().await;
             match self.obtain(failures).await {
-                Ok(()) => failures = 0,
+                Ok(_) => failures = 0,
                 Err(error) => {
                     failures += 1;
-                    let base = pause(failures, error.is_transient(), error.is_rate_limit());
-                    let pause = base.mul_f64(1.0 + jitter() / 10.0);
+                    let pause = retry_pause(failures, &error);
                     tracing::error!(
                         host = %self.name, failures, seconds = pause.as_secs(),
                         "obtaining a certificate: {error}; the site keeps what it has, and igor asks again after the pause"
@@ -379,8 +383,13 @@ impl Managed {
         }
     }
 
-    /// Asks the authorities in turn, while no other process does.
-    async fn obtain(&self, failures: u32) -> Result<(), AcmeError> {
+    /// The certificate in the storage.
+    pub(super) fn kept(&self) -> Option<LoadedCertificate> {
+        self.best_kept().map(|(_, loaded)| loaded)
+    }
+
+    /// Asks the authorities in turn, while no other process does. `failures` selects the way of the proof.
+    pub(super) async fn obtain(&self, failures: u32) -> Result<LoadedCertificate, AcmeError> {
         let before = self.best_kept().map(|(_, loaded)| loaded.facts.not_after);
         let mut last = AcmeError::NoChallenge("no certificate authority is configured");
         for issuer in &self.issuers {
@@ -389,7 +398,7 @@ impl Managed {
                 && before.is_none_or(|before| loaded.facts.not_after > before)
             {
                 self.put(&loaded);
-                return Ok(());
+                return Ok(loaded);
             }
             tracing::info!(host = %self.name, authority = %issuer.settings.directory, "obtaining a certificate");
             let limit = Duration::from_secs(limits::ACME_ORDER_SECONDS_MAX);
@@ -398,7 +407,7 @@ impl Managed {
                 Ok(loaded) => {
                     self.put(&loaded);
                     tracing::info!(host = %self.name, authority = %issuer.settings.directory, "a certificate was obtained");
-                    return Ok(());
+                    return Ok(loaded);
                 }
                 Err(error) => last = error,
             }

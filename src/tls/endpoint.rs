@@ -11,10 +11,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::{Acceptor, WebPkiClientVerifier};
 use rustls::{RootCertStore, SupportedCipherSuite, SupportedProtocolVersion, version};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::names::NameMap;
+use super::on_demand::{OnDemand, Signer};
 use super::resolver::{ACME_PROTOCOL, Challenges, Resolver};
 use super::store::CertificateStore;
 use crate::config::{ClientAuth, TlsSettings, TlsVersion, TlsVersionMax};
@@ -40,6 +41,9 @@ pub enum HandshakeError {
     /// No site on this socket is encrypted for this name.
     #[error("the handshake: no site here is for this name")]
     UnknownName,
+    /// The certificate of this host was not obtained.
+    #[error("the handshake: there is no certificate for `{0}` now")]
+    NotObtained(String),
 }
 
 /// A finished handshake.
@@ -57,10 +61,57 @@ pub struct Encrypted<S> {
 /// The settings of one encrypted socket, by the names that clients ask for.
 #[derive(Debug)]
 pub struct TlsEndpoint {
-    configs: NameMap<Arc<ServerConfig>>,
+    sites: NameMap<EncryptedSite>,
     /// For names without a site.
-    fallback: Option<Arc<ServerConfig>>,
+    fallback: Option<EncryptedSite>,
     binds: bool,
+}
+
+/// How handshakes with one name are made.
+#[derive(Debug, Clone)]
+struct EncryptedSite {
+    config: Arc<ServerConfig>,
+    /// What obtains its certificate while the handshake waits.
+    on_demand: Option<(Arc<OnDemand>, Signer)>,
+}
+
+/// A handshake whose first message was read.
+pub struct Hello<'e, S> {
+    start: StartHandshake<S>,
+    site: &'e EncryptedSite,
+    /// In lower case.
+    name: Option<String>,
+    local: IpAddr,
+    binds: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Hello<'_, S> {
+    /// Waits for the certificate, if it is obtained on demand. It limits itself.
+    ///
+    /// # Errors The host gets none now.
+    pub async fn certify(self) -> Result<Self, HandshakeError> {
+        let Some((on_demand, signer)) = &self.site.on_demand else { return Ok(self) };
+        // The authority asks for the proof of a name that has no certificate yet.
+        if self.start.client_hello().alpn().is_some_and(|mut offered| offered.any(|one| one == ACME_PROTOCOL)) {
+            return Ok(self);
+        }
+        let host = self.name.clone().unwrap_or_else(|| self.local.to_canonical().to_string());
+        if on_demand.ensure(&host, signer).await { Ok(self) } else { Err(HandshakeError::NotObtained(host)) }
+    }
+
+    /// Makes the rest of the handshake. The caller limits how long it may take.
+    ///
+    /// # Errors The client disconnects, or shares no parameters with the named site.
+    pub async fn finish(self) -> Result<Encrypted<S>, HandshakeError> {
+        let stream = self.start.into_stream(Arc::clone(&self.site.config)).await?;
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => NegotiatedProtocol::Http2,
+            Some(ACME_PROTOCOL) => NegotiatedProtocol::AcmeChallenge,
+            _ => NegotiatedProtocol::Http1,
+        };
+        let bound_name = self.binds.then(|| self.name.unwrap_or_default());
+        Ok(Encrypted { stream, protocol, bound_name })
+    }
 }
 
 impl TlsEndpoint {
@@ -70,33 +121,26 @@ impl TlsEndpoint {
         self.binds
     }
 
-    /// The settings for a name; without one, the IP address that the client connected to counts.
-    fn config(&self, name: Option<&str>, local: IpAddr) -> Option<&Arc<ServerConfig>> {
+    /// The site of a name; without one, the IP address that the client connected to counts.
+    fn site(&self, name: Option<&str>, local: IpAddr) -> Option<&EncryptedSite> {
         let found = match name {
-            Some(name) => self.configs.find(&name.to_ascii_lowercase()),
-            None => self.configs.find(&local.to_canonical().to_string()),
+            Some(name) => self.sites.find(name),
+            None => self.sites.find(&local.to_canonical().to_string()),
         };
         found.or(self.fallback.as_ref())
     }
 
-    /// Makes the handshake. The caller limits how long it may take.
+    /// Reads the client's first message. The caller limits how long it may take.
     ///
-    /// # Errors The client disconnects, uses another protocol, or shares no parameters with the named site.
-    pub async fn accept<S>(&self, stream: S, local: IpAddr) -> Result<Encrypted<S>, HandshakeError>
+    /// # Errors The client disconnects or uses another protocol, or no site here is for its name.
+    pub async fn hello<S>(&self, stream: S, local: IpAddr) -> Result<Hello<'_, S>, HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
-        let config = self.config(name.as_deref(), local).ok_or(HandshakeError::UnknownName)?;
-        let stream = start.into_stream(Arc::clone(config)).await?;
-        let protocol = match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => NegotiatedProtocol::Http2,
-            Some(ACME_PROTOCOL) => NegotiatedProtocol::AcmeChallenge,
-            _ => NegotiatedProtocol::Http1,
-        };
-        let bound_name = if self.binds { Some(name.unwrap_or_default()) } else { None };
-        Ok(Encrypted { stream, protocol, bound_name })
+        let site = self.site(name.as_deref(), local).ok_or(HandshakeError::UnknownName)?;
+        Ok(Hello { start, site, name, local, binds: self.binds })
     }
 }
 
@@ -114,7 +158,7 @@ impl TlsEndpointBuilder {
     /// A socket without sites, with these protocols among `h2` and `http/1.1`.
     pub(super) fn new(store: Arc<CertificateStore>, challenges: Arc<Challenges>, protocols: &[&str]) -> Self {
         let protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let endpoint = TlsEndpoint { configs: NameMap::default(), fallback: None, binds: false };
+        let endpoint = TlsEndpoint { sites: NameMap::default(), fallback: None, binds: false };
         Self { store, challenges, protocols, endpoint }
     }
 
@@ -128,19 +172,21 @@ impl TlsEndpointBuilder {
         is_for_all: bool,
         default_name: Option<String>,
         settings: &TlsSettings,
+        on_demand: Option<(Arc<OnDemand>, Signer)>,
     ) -> Result<(), String> {
         self.endpoint.binds |= settings.client_auth.is_some();
         let config = Arc::new(self.config(default_name, settings)?);
+        let site = EncryptedSite { config, on_demand };
         for name in names {
             // A client that uses an IP sends no name, so the address that it connected to decides.
-            let config = match name.parse::<IpAddr>() {
-                Ok(_) => Arc::new(self.config(Some(name.clone()), settings)?),
-                Err(_) => Arc::clone(&config),
+            let site = match name.parse::<IpAddr>() {
+                Ok(_) => EncryptedSite { config: Arc::new(self.config(Some(name.clone()), settings)?), ..site.clone() },
+                Err(_) => site.clone(),
             };
-            self.endpoint.configs.insert(name, config);
+            self.endpoint.sites.insert(name, site);
         }
         if is_for_all {
-            self.endpoint.fallback = Some(config);
+            self.endpoint.fallback = Some(site);
         }
         Ok(())
     }
@@ -153,7 +199,8 @@ impl TlsEndpointBuilder {
         if self.endpoint.fallback.is_none() {
             // It has no certificates, so the client gets an alert.
             self.store = Arc::default();
-            self.endpoint.fallback = Some(Arc::new(self.config(None, &TlsSettings::default())?));
+            let config = Arc::new(self.config(None, &TlsSettings::default())?);
+            self.endpoint.fallback = Some(EncryptedSite { config, on_demand: None });
         }
         Ok(self.endpoint)
     }

@@ -9,6 +9,7 @@ use super::acme::{AcmeIssuer, Managed};
 use super::endpoint::{TlsEndpoint, TlsEndpointBuilder};
 use super::files::{CertificateFileError, FileWatch};
 use super::internal::{AuthorityError, InternalAuthority, is_local};
+use super::on_demand::{OnDemand, Signer};
 use super::resolver::Challenges;
 use super::storage::Storage;
 use super::store::CertificateStore;
@@ -62,6 +63,8 @@ pub struct Keeper {
     files: FileWatch,
     /// Opened when a site needs it.
     authority: Option<Arc<InternalAuthority>>,
+    /// What obtains certificates during handshakes, made when a site needs it.
+    on_demand: Option<Arc<OnDemand>>,
     /// Certificates of the internal authority.
     internal: Vec<String>,
     /// Certificates of ACME authorities.
@@ -73,7 +76,8 @@ impl Keeper {
     pub fn new(storage: Storage, challenges: Arc<Challenges>, settings: HttpsSettings) -> Self {
         let store = Arc::new(CertificateStore::default());
         let files = FileWatch::new(Arc::clone(&store));
-        Self { store, challenges, storage, settings, files, authority: None, internal: Vec::new(), managed: Vec::new() }
+        let (internal, managed) = (Vec::new(), Vec::new());
+        Self { store, challenges, storage, settings, files, authority: None, on_demand: None, internal, managed }
     }
 
     /// Loads the certificate files of all sites. Call it before [`endpoint`](Self::endpoint), because no certificate is
@@ -100,10 +104,34 @@ impl Keeper {
         for site in sites {
             let own = self.certificates(site)?;
             let default_name = self.settings.default_sni.clone().filter(|_| site.is_for_all).or(own);
-            let added = builder.add(&site.names, site.is_for_all, default_name, &site.settings);
+            let on_demand = self.on_demand(site)?;
+            let added = builder.add(&site.names, site.is_for_all, default_name, &site.settings, on_demand);
             added.map_err(|reason| TlsError::Settings { site: site.label.clone(), reason })?;
         }
         builder.build().map_err(|reason| TlsError::Settings { site: "unknown hosts".into(), reason })
+    }
+
+    /// What obtains the certificates of a site with `on_demand`.
+    fn on_demand(&mut self, site: &TlsSite) -> Result<Option<(Arc<OnDemand>, Signer)>, TlsError> {
+        if !site.settings.on_demand {
+            return Ok(None);
+        }
+        let signer = match &site.settings.certificates {
+            CertificateSource::Internal => Signer::Internal,
+            CertificateSource::Automatic(issuers) => Signer::Acme(issuers.clone()),
+            CertificateSource::Files(_) | CertificateSource::Others => return Ok(None),
+        };
+        let all = match &self.on_demand {
+            Some(all) => Arc::clone(all),
+            None => {
+                let (store, challenges) = (Arc::clone(&self.store), Arc::clone(&self.challenges));
+                let settings = self.settings.on_demand.clone();
+                let all = OnDemand::new(store, challenges, self.storage.clone(), settings);
+                let all = all.map_err(|reason| TlsError::Settings { site: site.label.clone(), reason })?;
+                Arc::clone(self.on_demand.insert(Arc::new(all)))
+            }
+        };
+        Ok(Some((all, signer)))
     }
 
     /// Prepares the certificates of a site, and returns the name of its default one.
@@ -111,6 +139,8 @@ impl Keeper {
         match &site.settings.certificates {
             CertificateSource::Files(_) => return Ok(Some(file_name(site))),
             CertificateSource::Others => {}
+            // Their first handshakes obtain them.
+            CertificateSource::Internal | CertificateSource::Automatic(_) if site.settings.on_demand => {}
             CertificateSource::Internal => {
                 for name in &site.names {
                     self.sign(name)?;

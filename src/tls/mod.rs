@@ -8,7 +8,8 @@
 //! one.
 //!
 //! In the order in which a connection meets them: `endpoint`, `resolver`, `store`. What fills the store: `files`,
-//! `internal`, `acme`, put together by `keeper`, with `storage` below them.
+//! `internal`, `acme`, put together by `keeper`, with `storage` below them; and, while a handshake waits, `on_demand` with
+//! `permission`.
 
 mod acme;
 mod endpoint;
@@ -16,6 +17,8 @@ mod files;
 mod internal;
 mod keeper;
 mod names;
+mod on_demand;
+mod permission;
 mod resolver;
 mod storage;
 mod store;
@@ -23,7 +26,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Encrypted, HandshakeError, NegotiatedProtocol, TlsEndpoint, cipher_names};
+pub use endpoint::{Encrypted, HandshakeError, Hello, NegotiatedProtocol, TlsEndpoint, cipher_names};
 pub use files::CertificateFileError;
 pub use internal::{AuthorityError, InternalAuthority, is_local};
 pub use keeper::{Keeper, KeptFresh, TlsError, TlsSite};

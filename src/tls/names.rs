@@ -38,6 +38,11 @@ impl<T> NameMap<T> {
         None
     }
 
+    /// Removes the value of exactly this name.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
     /// How many names have a value.
     pub(super) fn len(&self) -> usize {
         self.values.len()

@@ -22,6 +22,11 @@ impl CertificateStore {
         }
     }
 
+    /// Removes the certificate of exactly this name.
+    pub(super) fn remove(&self, name: &str) {
+        self.certificates.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// The certificate for a host name or IP address in lower case.
     pub(super) fn find(&self, host: &str) -> Option<Arc<CertifiedKey>> {
         self.certificates.read().unwrap_or_else(PoisonError::into_inner).find(host).cloned()

@@ -39,6 +39,7 @@ mod many;
 mod mercure;
 mod moving_in;
 mod names;
+mod on_demand;
 mod opcache;
 mod php_builds;
 mod php_cli;

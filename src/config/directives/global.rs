@@ -9,6 +9,7 @@ use super::bind::binds;
 use super::frankenphp::frankenphp;
 use super::https;
 use super::log::process_log;
+use super::on_demand::on_demand;
 use super::order::change;
 use super::servers::servers;
 use super::tls::{KEY_TYPE, cert_issuer};
@@ -156,6 +157,13 @@ pub(super) static GLOBAL: Table<Global> = Table {
             },
         },
         Directive {
+            name: "on_demand_tls",
+            usage: "on_demand_tls { … }",
+            doc: "Which hosts may get a certificate during a handshake, for sites with `tls { on_demand }`.",
+            times: Times::Last,
+            apply: |global, node, context| global.https.on_demand = on_demand(node, context),
+        },
+        Directive {
             name: "storage",
             usage: "storage file_system DIRECTORY",
             doc: "Where certificates and keys are kept.",
@@ -213,7 +221,6 @@ pub(super) static GLOBAL: Table<Global> = Table {
         ("ech", "remove it; igor encrypts no client hello"),
         ("filesystem", "remove it; files are read from the disk"),
         ("layer4", "remove it; igor serves HTTP only"),
-        ("on_demand_tls", "remove it; name the hosts in the addresses of sites"),
         ("pki", "remove it; the internal authority has no settings"),
         ("rate_limit", super::routes::NO_RATES),
     ],

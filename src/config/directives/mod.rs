@@ -19,6 +19,7 @@ mod lb_policy;
 mod log;
 mod matchers;
 mod mercure;
+mod on_demand;
 mod order;
 mod php;
 mod php_fastcgi;
@@ -52,6 +53,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(global::GLOBAL.docs());
     docs.extend(global::ADMIN.docs());
     docs.extend(https::ACME_EAB.docs());
+    docs.extend(on_demand::ON_DEMAND_TLS.docs());
     docs.extend(frankenphp::FRANKENPHP.docs());
     docs.extend(vars::VARS.docs());
     docs.extend(store::STORE.docs());

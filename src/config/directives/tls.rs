@@ -99,6 +99,13 @@ pub(super) static TLS: Table<TlsDraft> = Table {
             times: Times::Once,
             apply: |draft, node, context| draft.settings.client_auth = client_auth(node, context),
         },
+        Directive {
+            name: "on_demand",
+            usage: "on_demand",
+            doc: "Obtains the certificate of a host when a client first names it; see `on_demand_tls`.",
+            times: Times::Once,
+            apply: |draft, node, context| draft.settings.on_demand = context.args(node, 0, 0).is_some(),
+        },
     ],
     ignored: &[
         ("key_type", KEY_TYPE),
@@ -113,7 +120,6 @@ pub(super) static TLS: Table<TlsDraft> = Table {
         ("propagation_timeout", "remove it"),
         ("resolvers", "remove it"),
         ("get_certificate", "use certificate files"),
-        ("on_demand", "name the hosts in the address of the site"),
         ("reuse_private_keys", "remove it; each certificate has a new key"),
         ("force_automate", "remove it"),
         ("ca_list", "remove it"),

@@ -455,3 +455,25 @@ fn the_transport_of_a_hub() {
         assert_eq!((hub.history_file.as_deref(), hub.history_max), (Some(&*file), 7), "{line}");
     }
 }
+
+#[test]
+fn certificates_on_demand_need_someone_who_knows_the_hosts() {
+    let fixture = Fixture::new();
+    let asks = "{\non_demand_tls {\nask http://localhost:9123/ask\n}\n}\n";
+    let site = |address: &str, tls: &str| format!("{address} {{\ntls {tls} {{\non_demand\n}}\nrespond ok\n}}\n");
+    for open in ["https://", "*.example.com", "https://:8443"] {
+        let errors = fixture.errors(&site(open, ""));
+        assert!(errors.contains("nothing says which are yours"), "{open}: {errors}");
+        fixture.config(&(asks.to_owned() + &site(open, "")));
+        fixture.config(&site(open, "internal"));
+    }
+    fixture.config(&site("shop.example.com", ""));
+    for wrong in ["localhost:9123", "ftp://localhost/", "http:///ask", "https://", "http://a b"] {
+        let errors = fixture.errors(&asks.replace("http://localhost:9123/ask", &format!("\"{wrong}\"")));
+        assert!(errors.contains("is no address that can be asked"), "{wrong}: {errors}");
+    }
+    let whole = asks.replace("ask http", "burst 3\ninterval 10s\npermission http http") + &site("https://", "");
+    let settings = fixture.config(&whole).global.https;
+    let ask = Some("http://localhost:9123/ask".to_owned());
+    assert_eq!(settings.on_demand, OnDemandSettings { ask, burst: 3, interval: Duration::from_secs(10) });
+}
