@@ -87,8 +87,8 @@ pub use settings::{
 pub use table::DirectiveDoc;
 pub use text::{Piece, Text};
 pub use tls::{
-    ACME_DIRECTORY_DEFAULT, AcmeSettings, AutoHttps, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount,
-    HttpsSettings, OnDemandSettings, TlsSettings, TlsVersion, TlsVersionMax,
+    ACME_DIRECTORY_DEFAULT, AcmeSettings, AutoHttps, CertificateFiles, CertificateSource, ClientAuth, ClientAuthMode,
+    ExternalAccount, HttpsSettings, OnDemandSettings, TlsSettings, TlsVersion, TlsVersionMax, TrustedCertificates,
 };
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::{WATCH_DEFAULT, WatchPattern};

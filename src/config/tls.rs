@@ -85,13 +85,49 @@ pub enum TlsVersionMax {
     Tls13,
 }
 
-/// The certificates that clients must show.
+/// The certificates that clients show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAuth {
-    /// PEM files with the certificates of the authorities that must have signed clients' certificates.
-    pub trusted: Vec<PathBuf>,
+    /// Who must show one, and whether it is verified.
+    pub mode: ClientAuthMode,
+    /// The authorities that must have signed a verified certificate. Empty: it must be one of the leaves.
+    pub authorities: Vec<TrustedCertificates>,
+    /// The only certificates that are accepted, in any mode. Empty: all are.
+    pub leaves: Vec<TrustedCertificates>,
+}
+
+/// Which clients must show a certificate, and whether it is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthMode {
+    /// None must, and any certificate is accepted.
+    Request,
+    /// All must, and any certificate is accepted.
+    Require,
+    /// None must, and it is verified.
+    VerifyIfGiven,
+    /// All must, and it is verified.
+    RequireAndVerify,
+}
+
+impl ClientAuthMode {
     /// Whether a client without a certificate is refused.
-    pub required: bool,
+    pub fn requires(self) -> bool {
+        matches!(self, Self::Require | Self::RequireAndVerify)
+    }
+
+    /// Whether certificates are verified.
+    pub fn verifies(self) -> bool {
+        matches!(self, Self::VerifyIfGiven | Self::RequireAndVerify)
+    }
+}
+
+/// Certificates in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustedCertificates {
+    /// A PEM file.
+    File(PathBuf),
+    /// One certificate as DER in base64.
+    Inline(String),
 }
 
 /// An ACME certificate authority, and the account for it.

@@ -6,19 +6,18 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::server::{Acceptor, WebPkiClientVerifier};
-use rustls::{RootCertStore, SupportedCipherSuite, SupportedProtocolVersion, version};
+use rustls::server::Acceptor;
+use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
+use super::clients;
 use super::names::NameMap;
 use super::on_demand::{OnDemand, Signer};
 use super::resolver::{ACME_PROTOCOL, Challenges, Resolver};
 use super::store::CertificateStore;
-use crate::config::{ClientAuth, TlsSettings, TlsVersion, TlsVersionMax};
+use crate::config::{TlsSettings, TlsVersion, TlsVersionMax};
 use crate::limits;
 
 /// The negotiated protocol.
@@ -211,7 +210,7 @@ impl TlsEndpointBuilder {
             .with_protocol_versions(versions(settings)?)
             .map_err(|error| format!("`protocols`, `ciphers` and `curves` leave nothing to speak: {error}"))?;
         let builder = match &settings.client_auth {
-            Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider)?),
+            Some(auth) => builder.with_client_cert_verifier(clients::verifier(auth, provider)?),
             None => builder.with_no_client_auth(),
         };
         let resolver =
@@ -291,24 +290,4 @@ fn group(name: &str) -> Result<&'static dyn SupportedKxGroup, String> {
 
 fn listed(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Checks clients' certificates.
-fn verifier(
-    auth: &ClientAuth,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    for path in &auth.trusted {
-        let unusable =
-            |reason: &dyn std::fmt::Display| format!("the trusted certificates in {}: {reason}", path.display());
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| unusable(&error))?;
-            roots.add(certificate).map_err(|error| unusable(&error))?;
-        }
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if auth.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| format!("`client_auth` cannot be used: {error}"))
 }

@@ -7,11 +7,12 @@
 //! Private keys are in files of mode 0600 and in the memory of rustls. The `Debug` output of the types here never shows
 //! one.
 //!
-//! In the order in which a connection meets them: `endpoint`, `resolver`, `store`. What fills the store: `files`,
+//! In the order in which a connection meets them: `endpoint` (with `clients`), `resolver`, `store`. What fills the store: `files`,
 //! `internal`, `acme`, put together by `keeper`, with `storage` below them; and, while a handshake waits, `on_demand` with
 //! `permission`.
 
 mod acme;
+mod clients;
 mod endpoint;
 mod files;
 mod internal;

@@ -218,6 +218,61 @@ fn clients_without_a_trusted_certificate_are_refused_and_no_other_name_leads_pas
     assert_eq!(seen(&curl(&server, "b.example", &["--insecure"])), ("2 200".to_owned(), true));
 }
 
+/// The certificate of a PEM file as DER in base64.
+fn in_one_line(igor: &Igor, name: &str) -> String {
+    let pem = std::fs::read_to_string(igor.path(&format!("{name}.crt"))).expect("a certificate");
+    pem.lines().filter(|line| !line.starts_with('-')).collect()
+}
+
+/// Which of these are served: a client without a certificate, a known one, a stranger.
+fn served(client_auth: &str) -> [bool; 3] {
+    let igor = with_files("DNS:a.example");
+    certificate(&igor, "client", "DNS:somebody", "30");
+    certificate(&igor, "stranger", "DNS:somebody", "30");
+    let client_auth = client_auth.replace("CLIENT", &in_one_line(&igor, "client"));
+    let guarded = SITE.replacen(".key\n", &format!(".key {{\nclient_auth {{\n{client_auth}\n}}\n}}\n"), 1);
+    let server = igor.https(&[("a.example", &guarded)]).start();
+    ["", "client", "stranger"].map(|name| {
+        let path = |extension: &str| server.path(&format!("{name}.{extension}")).display().to_string();
+        let (cert, key) = (path("crt"), path("key"));
+        let own = ["--insecure", "--cert", &cert, "--key", &key];
+        seen(&curl(&server, "a.example", if name.is_empty() { &own[..1] } else { &own })).1
+    })
+}
+
+#[test]
+fn the_modes_decide_who_must_show_a_certificate_and_who_signs_it() {
+    let authority = "trusted_ca_cert_file {$DIR}/client.crt";
+    for (mode, expected) in [
+        ("request", [true, true, true]),
+        ("require", [false, true, true]),
+        ("verify_if_given", [true, true, false]),
+        ("require_and_verify", [false, true, false]),
+    ] {
+        assert_eq!(served(&format!("mode {mode}\n{authority}")), expected, "{mode}");
+    }
+}
+
+#[test]
+fn trusted_certificates_are_written_in_all_spellings() {
+    for spelling in [
+        "trusted_ca_cert CLIENT",
+        "trust_pool file {$DIR}/client.crt",
+        "trust_pool file {\npem_file {$DIR}/client.crt\n}",
+        "trust_pool inline {\ntrust_der CLIENT\n}",
+        "trusted_leaf_cert CLIENT",
+        "trusted_leaf_cert_file {$DIR}/client.crt",
+        "mode require\ntrusted_leaf_cert_file {$DIR}/client.crt",
+        // Signed by one authority, but not one of the leaves.
+        "trusted_ca_cert_file {$DIR}/client.crt {$DIR}/stranger.crt\ntrusted_leaf_cert CLIENT",
+    ] {
+        assert_eq!(served(spelling), [false, true, false], "{spelling}");
+    }
+    let guarded = SITE.replacen(".key\n", ".key {\nclient_auth {\ntrusted_ca_cert bm9uc2Vuc2U=\n}\n}\n", 1);
+    let log = with_files("DNS:a.example").https(&[("a.example", &guarded)]).start_fails().log;
+    assert!(log.contains("the trusted certificate `bm9uc2Vuc2U=…`: there is no certificate in it"), "{log}");
+}
+
 #[test]
 fn plain_http_is_redirected_and_told_where_tls_is_spoken() {
     let free = free_address().port();

@@ -4,6 +4,7 @@ mod answers;
 mod basic_auth;
 mod bind;
 mod changes;
+mod client_auth;
 mod cluster;
 mod document_root;
 mod draft;
@@ -75,7 +76,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(replies::INTERCEPT.docs());
     docs.extend(tls::TLS.docs());
     docs.extend(tls::ISSUER.docs());
-    docs.extend(tls::CLIENT_AUTH.docs());
+    docs.extend(client_auth::CLIENT_AUTH.docs());
     docs.extend(php::PHP_SERVER.docs());
     docs.extend(answers::RESPOND.docs());
     docs.extend(basic_auth::REQUEST_BODY.docs());

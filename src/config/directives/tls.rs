@@ -6,9 +6,10 @@ use super::super::context::Context;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::tls::{
-    AcmeSettings, CertificateFiles, CertificateSource, ClientAuth, ExternalAccount, HttpsSettings, TlsSettings,
-    TlsVersion, TlsVersionMax,
+    AcmeSettings, CertificateFiles, CertificateSource, ExternalAccount, HttpsSettings, TlsSettings, TlsVersion,
+    TlsVersionMax,
 };
+use super::client_auth::client_auth;
 use super::https;
 
 pub(super) const KEY_TYPE: &str = "keys are of the type P-256";
@@ -302,85 +303,4 @@ pub(super) fn cert_issuer(settings: &mut HttpsSettings, node: &Node, context: &m
     issuer(&mut draft, node, context);
     settings.local_certs |= draft.internal;
     settings.acme = draft.issuers.pop().unwrap_or_else(|| std::mem::take(&mut settings.acme));
-}
-
-/// A `client_auth` block while it is read.
-#[derive(Default)]
-pub(super) struct ClientAuthDraft {
-    mode: Option<bool>,
-    trusted: Vec<PathBuf>,
-}
-
-/// The directives of a `client_auth` block.
-pub(super) static CLIENT_AUTH: Table<ClientAuthDraft> = Table {
-    block: "a `client_auth` block",
-    origin: "Caddy",
-    directives: &[
-        Directive {
-            name: "mode",
-            usage: "mode require_and_verify|verify_if_given",
-            doc: "Whether a client without a certificate is refused.",
-            times: Times::Once,
-            apply: |draft, node, context| {
-                let Some(word) = context.one(node) else { return };
-                match word.text.as_str() {
-                    "require_and_verify" => draft.mode = Some(true),
-                    "verify_if_given" => draft.mode = Some(false),
-                    "request" | "require" => {
-                        let message =
-                            format!("`mode {}` would accept certificates that no authority has checked", word.text);
-                        context.usage_error(&word.position, message);
-                    }
-                    _ => unknown(word, "mode", &["require_and_verify", "verify_if_given"], context),
-                }
-            },
-        },
-        Directive {
-            name: "trusted_ca_cert_file",
-            usage: "trusted_ca_cert_file FILE…",
-            doc: "The certificates of the authorities that clients' certificates come from.",
-            times: Times::Many,
-            apply: |draft, node, context| {
-                for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
-                    draft.trusted.extend(https::file(word, "the trusted certificate", context));
-                }
-            },
-        },
-        Directive {
-            name: "trust_pool",
-            usage: "trust_pool file FILE…",
-            doc: "The same, in the newer spelling.",
-            times: Times::Many,
-            apply: |draft, node, context| {
-                let Some(args) = context.count_args(node, node.args(), 1, usize::MAX) else { return };
-                if args[0].text != "file" {
-                    unknown(&args[0], "trust pool", &["file"], context);
-                    return;
-                }
-                let in_block = node.children().iter().filter(|child| child.name() == "pem_file").flat_map(Node::args);
-                for word in args[1..].iter().chain(in_block) {
-                    draft.trusted.extend(https::file(word, "the trusted certificate", context));
-                }
-            },
-        },
-    ],
-    ignored: &[],
-    unsupported: &[
-        ("trusted_ca_cert", "write it to a file, and use `trusted_ca_cert_file`"),
-        ("trusted_leaf_cert", "use `trusted_ca_cert_file`"),
-        ("trusted_leaf_cert_file", "use `trusted_ca_cert_file`"),
-        ("verifier", "remove it"),
-    ],
-};
-
-fn client_auth(node: &Node, context: &mut Context<'_>) -> Option<ClientAuth> {
-    context.count_args(node, node.args(), 0, 0);
-    let mut draft = ClientAuthDraft::default();
-    CLIENT_AUTH.apply(&mut draft, node.children(), context);
-    if draft.trusted.is_empty() {
-        let message = "`client_auth` names no authority that clients' certificates come from";
-        context.error_with_hint(&node.position, message, "write `trusted_ca_cert_file FILE` in its block");
-        return None;
-    }
-    Some(ClientAuth { trusted: draft.trusted, required: draft.mode.unwrap_or(true) })
 }
