@@ -21,6 +21,8 @@ pub(crate) struct Encryption {
     head_bytes_max: Option<usize>,
     /// Whether plain sockets also speak HTTP/2.
     h2c: bool,
+    /// Whether encrypted sockets also speak HTTP/3.
+    h3: bool,
 }
 
 impl Encryption {
@@ -48,6 +50,7 @@ impl Encryption {
             timeouts: config.global.timeouts,
             head_bytes_max: config.global.head_bytes_max,
             h2c: protocols.h2c,
+            h3: protocols.h3,
         })
     }
 
@@ -56,8 +59,8 @@ impl Encryption {
         let endpoint = self.endpoints.iter().find(|(known, _)| known == listener);
         let tls = endpoint.map(|(_, endpoint)| Arc::clone(endpoint));
         let (fastcgi, proxy_protocol) = (self.fastcgi.contains(listener), self.proxy_protocol.clone());
-        let Self { timeouts, head_bytes_max, h2c, .. } = *self;
-        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts, head_bytes_max, h2c }
+        let Self { timeouts, head_bytes_max, h2c, h3, .. } = *self;
+        ListenerSettings { tls, fastcgi, proxy_protocol, timeouts, head_bytes_max, h2c, h3 }
     }
 
     /// Obtains missing certificates and renews old ones, until the returned handle is dropped.

@@ -87,11 +87,13 @@ pub struct Protocols {
     pub h2: bool,
     /// HTTP/2 without encryption, for clients with prior knowledge (RFC 9113, 3.3).
     pub h2c: bool,
+    /// HTTP/3 beside encrypted connections.
+    pub h3: bool,
 }
 
 impl Default for Protocols {
     fn default() -> Self {
-        Self { h2: true, h2c: false }
+        Self { h2: true, h2c: false, h3: false }
     }
 }
 

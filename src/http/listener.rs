@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::ConnectionInfo;
+use super::http3::{Advertised, Http3};
 use super::phase::{ListenerSettings, Phase};
 use super::protocol::Connection;
 use super::service::HttpService;
@@ -200,7 +201,16 @@ impl BoundListener {
         let (settings, all_settings) = watch::channel(settings);
         let (phase, phases) = watch::channel(Phase::Serving);
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX as usize));
-        let acceptor = Acceptor { listener, places: Arc::clone(&places), settings: all_settings, services, phases };
+        let (advertised, http3) = watch::channel(None);
+        if let ListenAddress::Tcp(address) = self.address {
+            let (settings, services, phases) = (all_settings.clone(), services.clone(), phases.clone());
+            let places = Arc::clone(&places);
+            // It ends with the phase of serving.
+            tokio::spawn(Http3 { address, settings, services, phases, places, advertised }.run());
+        }
+        let places_of_acceptor = Arc::clone(&places);
+        let acceptor =
+            Acceptor { listener, places: places_of_acceptor, settings: all_settings, services, phases, http3 };
         let accepting = tokio::spawn(acceptor.run());
         Ok(RunningListener { address: self.address, file: self.file, settings, service, phase, places, accepting })
     }
@@ -285,6 +295,8 @@ struct Acceptor {
     settings: watch::Receiver<ListenerSettings>,
     services: watch::Receiver<HttpService>,
     phases: watch::Receiver<Phase>,
+    /// What clients learn of HTTP/3.
+    http3: watch::Receiver<Advertised>,
 }
 
 impl Acceptor {
@@ -345,6 +357,7 @@ impl Acceptor {
             settings: self.settings.borrow().clone(),
             services: self.services.clone(),
             phases: self.phases.clone(),
+            http3: self.http3.clone(),
             write_idle: Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX),
         };
         tokio::spawn(async move {
@@ -422,7 +435,8 @@ mod tests {
                 let (_phase, phases) = watch::channel(Phase::Serving);
                 let write_idle = Duration::from_millis(20);
                 let (info, settings) = (ConnectionInfo::default(), ListenerSettings::default());
-                let connection = Connection { stream: server, info, settings, services, phases, write_idle };
+                let (_http3, http3) = watch::channel(None);
+                let connection = Connection { stream: server, info, settings, services, phases, http3, write_idle };
                 let serving = tokio::spawn(connection.serve());
                 client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("the request is taken");
                 let ended = tokio::time::timeout(Duration::from_secs(30), serving).await;

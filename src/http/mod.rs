@@ -5,7 +5,7 @@
 //! the settings of a site, in the types of [`crate::config`] where it has them.
 //!
 //! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`,
-//! `head_limit`, `write_limit`, `stall`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
+//! `head_limit`, `write_limit`, `stall`, `http3`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
 //! `script`, `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
 //! `replies`, `remote_php` (pure), `body`, `access_log`.
 
@@ -39,6 +39,7 @@ mod forward;
 mod half_close;
 mod head_limit;
 mod header_rules;
+mod http3;
 mod interim;
 mod linger;
 mod multipart;

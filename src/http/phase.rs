@@ -12,6 +12,8 @@ pub struct ListenerSettings {
     pub tls: Option<Arc<TlsEndpoint>>,
     /// Clients may use HTTP/2 without encryption and without an upgrade (`h2c` with prior knowledge).
     pub h2c: bool,
+    /// Clients may also use HTTP/3, at the UDP port of the same number.
+    pub h3: bool,
     /// FastCGI instead of HTTP, for a web server in front.
     pub fastcgi: bool,
     /// The peers that may announce the client at the start of a connection.

@@ -22,6 +22,7 @@ use super::current::CurrentService;
 use super::fastcgi;
 use super::half_close::{HeldBody, HoldEnd};
 use super::head_limit::{HeadLimit, HeadTimes};
+use super::http3::Advertised;
 use super::interim::{InterimIo, InterimSlot};
 use super::linger::Linger;
 use super::phase::{ListenerSettings, Phase};
@@ -45,6 +46,8 @@ pub(super) struct Connection<S> {
     pub(super) services: watch::Receiver<HttpService>,
     /// Changes when the listener stops.
     pub(super) phases: watch::Receiver<Phase>,
+    /// What clients learn of HTTP/3.
+    pub(super) http3: watch::Receiver<Advertised>,
     /// How long the client may take no bytes.
     pub(super) write_idle: Duration,
 }
@@ -95,7 +98,7 @@ where
     }
 
     async fn begin(self) -> Result<(), Refused> {
-        let Self { stream, mut info, settings, services, phases, write_idle } = self;
+        let Self { stream, mut info, settings, services, phases, http3, write_idle } = self;
         let mut stream = Ahead::new(stream);
         if let Some(rules) = &settings.proxy_protocol {
             let behind = tokio::time::timeout(rules.timeout, proxy_header::read(&mut stream, &mut info, rules));
@@ -106,7 +109,7 @@ where
         }
         let head_bytes_max = settings.head_bytes_max.unwrap_or(limits::REQUEST_HEAD_BYTES_MAX);
         let timeouts = settings.timeouts;
-        let served = Served { services, phases, write_idle, timeouts, head_bytes_max, bound_name: None };
+        let served = Served { services, phases, write_idle, timeouts, head_bytes_max, bound_name: None, http3: None };
         let Some(tls) = &settings.tls else {
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
             served.run(stream, info, is_http2).await;
@@ -123,7 +126,8 @@ where
         }
         let hello = within("the handshake", tls.hello(stream, info.local.ip())).await?;
         let encrypted = within("the handshake", hello.certify().await?.finish()).await?;
-        let served = Served { bound_name: encrypted.bound_name.map(Arc::from), ..served };
+        let http3 = Some(http3).filter(|_| settings.h3 && encrypted.speaks_http3);
+        let served = Served { bound_name: encrypted.bound_name.map(Arc::from), http3, ..served };
         match encrypted.protocol {
             NegotiatedProtocol::Http1 => served.run(encrypted.stream, info, false).await,
             NegotiatedProtocol::Http2 => served.run(encrypted.stream, info, true).await,
@@ -175,6 +179,8 @@ struct Served {
     head_bytes_max: usize,
     /// The host that all requests must be for.
     bound_name: Option<Arc<str>>,
+    /// What responses say of HTTP/3; `None`: nothing.
+    http3: Option<watch::Receiver<Advertised>>,
 }
 
 impl Served {
@@ -201,9 +207,10 @@ impl Served {
         let watched = streams.clone();
         let services = self.services.clone();
         let current = RefCell::new(CurrentService::new(self.services));
-        let bound_name = self.bound_name;
+        let (bound_name, http3) = (self.bound_name, self.http3);
         let handler = service_fn(move |request: Request<Incoming>| {
             let service = current.borrow_mut().get();
+            let advertised = advertised(http3.as_ref());
             let (interim, bound_name) = (Arc::clone(&interim), bound_name.clone());
             interim.hold_end();
             let stream = streams.as_ref().map(Streams::begin);
@@ -213,6 +220,7 @@ impl Served {
                     return Ok(response.map(|body| WatchedBody::new(body, stream)));
                 }
                 let mut response = service.handle_on(info, Some(&interim), request).await;
+                advertise(&mut response, advertised);
                 if interim.is_half_closed() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -251,15 +259,17 @@ impl Served {
         let streams = Streams::new();
         let watched = (Arc::clone(&streams), StreamTimes::of_http2(&self.timeouts));
         let current = RefCell::new(CurrentService::new(self.services));
-        let bound_name = self.bound_name;
+        let (bound_name, http3) = (self.bound_name, self.http3);
         let handler = service_fn(move |request| {
             let service = current.borrow_mut().get();
+            let advertised = advertised(http3.as_ref());
             let (stream, bound_name) = (streams.begin(), bound_name.clone());
             async move {
-                let response = match misdirected(bound_name.as_deref(), &request) {
+                let mut response = match misdirected(bound_name.as_deref(), &request) {
                     Some(response) => response,
                     None => service.handle_on(info, None, request).await,
                 };
+                advertise(&mut response, advertised);
                 unless_aborted(response).map(|response| response.map(|body| WatchedBody::of_http2(body, stream)))
             }
         });
@@ -278,6 +288,18 @@ impl Served {
         {
             tracing::debug!(remote = %info.remote, "serving a connection: {error}");
         }
+    }
+}
+
+/// What a response says of HTTP/3 now.
+fn advertised(http3: Option<&watch::Receiver<Advertised>>) -> Advertised {
+    http3.and_then(|http3| http3.borrow().clone())
+}
+
+/// Names HTTP/3 to the client (RFC 7838, 3), unless the handler has its own words about other ways to the site.
+fn advertise(response: &mut Response<ResponseBody>, advertised: Advertised) {
+    if let Some(value) = advertised {
+        response.headers_mut().entry(header::ALT_SVC).or_insert(value);
     }
 }
 

@@ -218,6 +218,41 @@ pub const HTTP2_BREAK_OFF_MS: u64 = 200;
 /// configured times are very short.
 pub const CONNECTION_LOOK_MS_MIN: u64 = 50;
 
+// --- HTTP/3 -------------------------------------------------------------------------------------------------------
+
+/// What is read from a stream of HTTP/3 at once.
+pub const HTTP3_READ_BYTES: usize = 8 * 1024;
+
+/// All that a client may send on one of its streams beside requests: settings, and what browsers say about priorities.
+pub const HTTP3_CONTROL_BYTES_MAX: usize = 256 * 1024;
+
+/// The streams beside requests that a client may have: control and two for header compression, and some that are ignored.
+pub const HTTP3_CONTROL_STREAMS_MAX: u32 = 8;
+
+/// The bytes of all responses of a connection that wait for the client's word that it has them. Enough for 80 Mbit/s to
+/// the other side of the world.
+pub const HTTP3_SEND_BUFFER_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// After so long without a packet the client is taken for gone. A third of it without one, and it is asked.
+pub const HTTP3_GONE_MS: u32 = 30_000;
+
+/// Requests of a connection that the client has cancelled, less those that were answered. More end the connection.
+pub const HTTP3_CANCELLED_MAX: usize = 100;
+
+/// Handshakes with clients that have not yet proven their address. Others must prove it first (RFC 9000, 8.1.2).
+pub const HTTP3_HANDSHAKES_UNPROVEN_MAX: usize = 256;
+
+/// Handshakes whose first packet waits for the task of the socket.
+pub const HTTP3_HANDSHAKES_WAITING_MAX: usize = 1024;
+
+/// The bytes that are kept for one of these, and for all.
+pub const HTTP3_HANDSHAKE_BYTES_MAX: u64 = 16 * 1024;
+/// See [`HTTP3_HANDSHAKE_BYTES_MAX`].
+pub const HTTP3_HANDSHAKES_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How long clients remember that a site speaks HTTP/3: after it was switched off, they try it for at most so long.
+pub const HTTP3_ADVERTISED_SECONDS: u32 = 24 * 3600;
+
 // --- TLS ----------------------------------------------------------------------------------------------------------
 
 /// How long a client may take for a TLS handshake. Longer than the slowest networks need, and short for attackers that

@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::clients;
+use super::http3::{self, Http3Sites};
 use super::names::NameMap;
 use super::on_demand::{OnDemand, Signer};
 use super::resolver::{ACME_PROTOCOL, Challenges, Resolver};
@@ -55,6 +56,8 @@ pub struct Encrypted<S> {
     /// The name in the handshake, in lower case, where requests must be for the same; see
     /// [`TlsEndpoint::binds_requests_to_names`].
     pub bound_name: Option<String>,
+    /// Whether the site can be reached by HTTP/3, too, if the listener speaks it.
+    pub speaks_http3: bool,
 }
 
 /// The settings of one encrypted socket, by the names that clients ask for.
@@ -64,6 +67,8 @@ pub struct TlsEndpoint {
     /// For names without a site.
     fallback: Option<EncryptedSite>,
     binds: bool,
+    /// The settings of HTTP/3, or why there are none.
+    http3: Result<Arc<ServerConfig>, String>,
 }
 
 /// How handshakes with one name are made.
@@ -72,6 +77,7 @@ struct EncryptedSite {
     config: Arc<ServerConfig>,
     /// What obtains its certificate while the handshake waits.
     on_demand: Option<(Arc<OnDemand>, Signer)>,
+    speaks_http3: bool,
 }
 
 /// A handshake whose first message was read.
@@ -109,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Hello<'_, S> {
             _ => NegotiatedProtocol::Http1,
         };
         let bound_name = self.binds.then(|| self.name.unwrap_or_default());
-        Ok(Encrypted { stream, protocol, bound_name })
+        Ok(Encrypted { stream, protocol, bound_name, speaks_http3: self.site.speaks_http3 })
     }
 }
 
@@ -118,6 +124,13 @@ impl TlsEndpoint {
     /// certificates: another site's handshake would bypass that check.
     pub fn binds_requests_to_names(&self) -> bool {
         self.binds
+    }
+
+    /// The settings of HTTP/3 at the same address.
+    ///
+    /// # Errors The sites have settings that it does not have.
+    pub fn http3(&self) -> Result<Arc<ServerConfig>, String> {
+        self.http3.clone()
     }
 
     /// The site of a name; without one, the IP address that the client connected to counts.
@@ -151,14 +164,16 @@ pub(super) struct TlsEndpointBuilder {
     /// The protocols of sites without `alpn`, in order of preference.
     protocols: Vec<Vec<u8>>,
     endpoint: TlsEndpoint,
+    http3: Http3Sites,
 }
 
 impl TlsEndpointBuilder {
     /// A socket without sites, with these protocols among `h2` and `http/1.1`.
     pub(super) fn new(store: Arc<CertificateStore>, challenges: Arc<Challenges>, protocols: &[&str]) -> Self {
         let protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let endpoint = TlsEndpoint { sites: NameMap::default(), fallback: None, binds: false };
-        Self { store, challenges, protocols, endpoint }
+        let endpoint =
+            TlsEndpoint { sites: NameMap::default(), fallback: None, binds: false, http3: Err(String::new()) };
+        Self { store, challenges, protocols, endpoint, http3: Http3Sites::default() }
     }
 
     /// Adds a site by its names, or for every client that names no other. `default_name` selects its certificate in the
@@ -174,12 +189,17 @@ impl TlsEndpointBuilder {
         on_demand: Option<(Arc<OnDemand>, Signer)>,
     ) -> Result<(), String> {
         self.endpoint.binds |= settings.client_auth.is_some();
-        let config = Arc::new(self.config(default_name, settings)?);
-        let site = EncryptedSite { config, on_demand };
+        let resolver = self.resolver(default_name);
+        self.http3.add(names, is_for_all, &resolver, settings);
+        let config = Arc::new(self.config(resolver, settings)?);
+        let site = EncryptedSite { config, on_demand, speaks_http3: http3::speaks(settings) };
         for name in names {
             // A client that uses an IP sends no name, so the address that it connected to decides.
             let site = match name.parse::<IpAddr>() {
-                Ok(_) => EncryptedSite { config: Arc::new(self.config(Some(name.clone()), settings)?), ..site.clone() },
+                Ok(_) => EncryptedSite {
+                    config: Arc::new(self.config(self.resolver(Some(name.clone())), settings)?),
+                    ..site.clone()
+                },
                 Err(_) => site.clone(),
             };
             self.endpoint.sites.insert(name, site);
@@ -198,13 +218,18 @@ impl TlsEndpointBuilder {
         if self.endpoint.fallback.is_none() {
             // It has no certificates, so the client gets an alert.
             self.store = Arc::default();
-            let config = Arc::new(self.config(None, &TlsSettings::default())?);
-            self.endpoint.fallback = Some(EncryptedSite { config, on_demand: None });
+            let config = Arc::new(self.config(self.resolver(None), &TlsSettings::default())?);
+            self.endpoint.fallback = Some(EncryptedSite { config, on_demand: None, speaks_http3: false });
         }
+        self.endpoint.http3 = self.http3.config();
         Ok(self.endpoint)
     }
 
-    fn config(&self, default_name: Option<String>, settings: &TlsSettings) -> Result<ServerConfig, String> {
+    fn resolver(&self, default_name: Option<String>) -> Arc<Resolver> {
+        Arc::new(Resolver { store: Arc::clone(&self.store), challenges: Arc::clone(&self.challenges), default_name })
+    }
+
+    fn config(&self, resolver: Arc<Resolver>, settings: &TlsSettings) -> Result<ServerConfig, String> {
         let provider = Arc::new(provider(settings)?);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(settings)?)
@@ -213,22 +238,24 @@ impl TlsEndpointBuilder {
             Some(auth) => builder.with_client_cert_verifier(clients::verifier(auth, provider)?),
             None => builder.with_no_client_auth(),
         };
-        let resolver =
-            Resolver { store: Arc::clone(&self.store), challenges: Arc::clone(&self.challenges), default_name };
-        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = if settings.alpn.is_empty() {
             self.protocols.clone()
         } else {
             settings.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect()
         };
         config.alpn_protocols.push(ACME_PROTOCOL.to_vec());
-        // Resumption without memory for each client; one key for each site, so that no site takes another's tickets.
-        config.ticketer =
-            ring::Ticketer::new().map_err(|error| format!("making the key of session tickets: {error}"))?;
-        config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS_MAX);
-        config.send_tls13_tickets = limits::TLS_TICKETS_PER_HANDSHAKE;
+        resumption(&mut config)?;
         Ok(config)
     }
+}
+
+/// Resumption without memory for each client; one key for each site, so that no site takes another's tickets.
+pub(super) fn resumption(config: &mut ServerConfig) -> Result<(), String> {
+    config.ticketer = ring::Ticketer::new().map_err(|error| format!("making the key of session tickets: {error}"))?;
+    config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS_MAX);
+    config.send_tls13_tickets = limits::TLS_TICKETS_PER_HANDSHAKE;
+    Ok(())
 }
 
 static TLS12: [&SupportedProtocolVersion; 1] = [&version::TLS12];
@@ -245,7 +272,7 @@ fn versions(settings: &TlsSettings) -> Result<&'static [&'static SupportedProtoc
 }
 
 /// The cryptography of a site.
-fn provider(settings: &TlsSettings) -> Result<CryptoProvider, String> {
+pub(super) fn provider(settings: &TlsSettings) -> Result<CryptoProvider, String> {
     let mut provider = ring::default_provider();
     if !settings.ciphers.is_empty() {
         // The cipher suites of TLS 1.3 cannot be chosen, as in Go.

@@ -7,7 +7,7 @@
 //! Private keys are in files of mode 0600 and in the memory of rustls. The `Debug` output of the types here never shows
 //! one.
 //!
-//! In the order in which a connection meets them: `endpoint` (with `clients`), `resolver`, `store`. What fills the store: `files`,
+//! In the order in which a connection meets them: `endpoint` (with `clients` and `http3`), `resolver`, `store`. What fills the store: `files`,
 //! `internal`, `acme`, put together by `keeper`, with `storage` below them; and, while a handshake waits, `on_demand` with
 //! `permission`.
 
@@ -15,6 +15,7 @@ mod acme;
 mod clients;
 mod endpoint;
 mod files;
+mod http3;
 mod internal;
 mod keeper;
 mod names;

@@ -27,6 +27,7 @@ mod fpm;
 mod fuzz_connections;
 mod hard_cases;
 mod http2;
+mod http3;
 mod http_rules;
 mod http_worker;
 mod interleavings;

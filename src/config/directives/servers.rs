@@ -116,14 +116,17 @@ pub(super) static SERVERS: Table<Global> = Table {
 
 /// As in Caddy, HTTP/2 requires HTTP/1.1.
 fn protocols(node: &Node, context: &mut Context<'_>) -> Protocols {
-    let mut protocols = Protocols { h2: false, h2c: false };
+    let mut protocols = Protocols { h2: false, h2c: false, h3: false };
     let words = context.args(node, 1, usize::MAX).unwrap_or_default();
     for word in words {
         match word.text.as_str() {
             "h1" => {}
             "h2" => protocols.h2 = true,
             "h2c" => protocols.h2c = true,
-            "h3" => context.warning(&word.position, "igor does not speak HTTP/3 yet: clients use HTTP/2"),
+            "h3" => {
+                protocols.h3 = true;
+                context.warning(&word.position, "HTTP/3 is experimental: its libraries change, and few have used it");
+            }
             _ => unknown(word, "version of HTTP", &["h1", "h2", "h2c", "h3"], context),
         }
     }
