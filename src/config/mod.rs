@@ -75,7 +75,10 @@ pub(crate) use model::distinct;
 pub use model::{Address, Config, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};
 pub use placeholder::{Fact, Placeholder};
 pub use proxies::{ProxyProtocol, TrustedProxies};
-pub use proxy::{CookiePolicy, FastcgiSettings, HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamTls};
+pub use proxy::{
+    CookiePolicy, FastcgiSettings, HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamProtocol,
+    UpstreamTls,
+};
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};
 pub use response_matcher::{FieldCondition, ResponseMatcher, StatusPattern};

@@ -42,6 +42,8 @@ pub struct ProxySettings {
     pub health: Option<HealthCheck>,
     /// The connections are encrypted in this way; `None`: they are not.
     pub tls: Option<UpstreamTls>,
+    /// The upstreams speak HTTP/2 without encryption (h2c), and nothing else.
+    pub http2: bool,
     /// `transport fastcgi`: the upstreams speak FastCGI, and run scripts; `None`: they speak HTTP.
     pub fastcgi: Option<FastcgiSettings>,
 }
@@ -110,6 +112,7 @@ impl ProxySettings {
             max_requests: 0,
             health: None,
             tls: None,
+            http2: false,
             fastcgi: None,
         }
     }
@@ -144,28 +147,38 @@ pub enum UpstreamAddress {
     Unix(PathBuf),
 }
 
+/// What an upstream's address says about the connections to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http,
+    /// HTTP/1.1 with encryption.
+    Https,
+    /// HTTP/2 without encryption.
+    H2c,
+}
+
 impl UpstreamAddress {
-    /// Reads `host:port`, `host`, `:port`, `http://host[:port]`, `https://host[:port]`, `tcp/host:port` or
-    /// `unix//path`, and returns whether the connection should be encrypted.
+    /// Reads `host:port`, `host`, `:port`, `http://host[:port]`, `https://host[:port]`, `h2c://host[:port]`,
+    /// `tcp/host:port`, `unix//path` or `unix+h2c//path`.
     ///
     /// # Errors A description of the text.
-    pub fn parse(text: &str) -> Result<(Self, bool), &'static str> {
+    pub fn parse(text: &str) -> Result<(Self, UpstreamProtocol), &'static str> {
         if text.contains('{') {
             return Err("has a placeholder; name each upstream");
         }
-        if let Some(path) = text.strip_prefix("unix/") {
-            let address = Self::Unix(path.into());
-            return if path.starts_with('/') { Ok((address, false)) } else { Err("has no absolute path") };
-        }
-        if ["h2c://", "h2://", "unix+h2c/"].iter().any(|scheme| text.starts_with(scheme)) {
-            return Err("is reached by HTTP/2, which igor's proxy does not speak; write `http://` or `https://`");
+        for (prefix, protocol) in [("unix/", UpstreamProtocol::Http), ("unix+h2c/", UpstreamProtocol::H2c)] {
+            if let Some(path) = text.strip_prefix(prefix) {
+                let address = Self::Unix(path.into());
+                return if path.starts_with('/') { Ok((address, protocol)) } else { Err("has no absolute path") };
+            }
         }
         let is_https = text.starts_with("https://");
-        let schemes = ["http://", "https://", "tcp/"];
+        let schemes = ["http://", "https://", "h2c://", "tcp/"];
         let bare = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
         let bare = bare.strip_suffix('/').unwrap_or(bare);
         if bare.contains("://") {
-            return Err("has a scheme that is neither `http://` nor `https://`");
+            return Err("has a scheme that is none of `http://`, `https://` and `h2c://`");
         }
         if bare.contains('/') {
             return Err("has a path; use `rewrite` to change the path of requests");
@@ -176,7 +189,13 @@ impl UpstreamAddress {
             "" => "localhost",
             host => host.trim_matches(['[', ']']),
         };
-        Ok((Self::Tcp { host: host.to_owned(), port }, is_https || port == 443 && !text.starts_with("http://")))
+        let protocol = match text.split_once("://") {
+            Some(("h2c", _)) => UpstreamProtocol::H2c,
+            Some(("https", _)) => UpstreamProtocol::Https,
+            None if port == 443 => UpstreamProtocol::Https,
+            _ => UpstreamProtocol::Http,
+        };
+        Ok((Self::Tcp { host: host.to_owned(), port }, protocol))
     }
 }
 
@@ -261,25 +280,29 @@ mod tests {
 
     #[test]
     fn addresses() {
+        use UpstreamProtocol::{H2c, Http, Https};
         let tcp = |host: &str, port| UpstreamAddress::Tcp { host: host.to_owned(), port };
-        for (text, address, is_https) in [
-            ("localhost:9000", tcp("localhost", 9000), false),
-            ("app", tcp("app", 80), false),
-            (":9000", tcp("localhost", 9000), false),
-            ("http://app:81", tcp("app", 81), false),
-            ("http://app/", tcp("app", 80), false),
-            ("https://app", tcp("app", 443), true),
-            ("https://app:8443", tcp("app", 8443), true),
-            ("app:443", tcp("app", 443), true),
-            ("tcp/10.0.0.1:8000", tcp("10.0.0.1", 8000), false),
-            ("[::1]:8000", tcp("::1", 8000), false),
-            ("[::1]", tcp("::1", 80), false),
-            ("unix//run/app.sock", UpstreamAddress::Unix("/run/app.sock".into()), false),
+        for (text, address, protocol) in [
+            ("localhost:9000", tcp("localhost", 9000), Http),
+            ("app", tcp("app", 80), Http),
+            (":9000", tcp("localhost", 9000), Http),
+            ("http://app:81", tcp("app", 81), Http),
+            ("http://app:443", tcp("app", 443), Http),
+            ("http://app/", tcp("app", 80), Http),
+            ("https://app", tcp("app", 443), Https),
+            ("https://app:8443", tcp("app", 8443), Https),
+            ("app:443", tcp("app", 443), Https),
+            ("h2c://app", tcp("app", 80), H2c),
+            ("h2c://app:443", tcp("app", 443), H2c),
+            ("tcp/10.0.0.1:8000", tcp("10.0.0.1", 8000), Http),
+            ("[::1]:8000", tcp("::1", 8000), Http),
+            ("[::1]", tcp("::1", 80), Http),
+            ("unix//run/app.sock", UpstreamAddress::Unix("/run/app.sock".into()), Http),
+            ("unix+h2c//run/app.sock", UpstreamAddress::Unix("/run/app.sock".into()), H2c),
         ] {
-            assert_eq!(UpstreamAddress::parse(text), Ok((address, is_https)), "{text}");
+            assert_eq!(UpstreamAddress::parse(text), Ok((address, protocol)), "{text}");
         }
-        for wrong in ["h2c://app", "ftp://app", "app:0", "app:http", "app:99999", "app/path", "unix/run.sock", "{app}"]
-        {
+        for wrong in ["h2://app", "ftp://app", "app:0", "app:http", "app:99999", "app/path", "unix/run.sock", "{app}"] {
             assert!(UpstreamAddress::parse(wrong).is_err(), "{wrong}");
         }
     }

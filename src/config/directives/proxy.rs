@@ -7,7 +7,7 @@ use super::super::context::Context;
 use super::super::diagnostic::Position;
 use super::super::handlers::{HeaderOp, HeaderRule, ReverseProxy, Status};
 use super::super::limits;
-use super::super::proxy::{HealthCheck, ProxySettings, UpstreamAddress};
+use super::super::proxy::{HealthCheck, ProxySettings, UpstreamAddress, UpstreamProtocol};
 use super::super::response_matcher::StatusPattern;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
@@ -22,8 +22,8 @@ use super::replies::{ReadBlock, RepliesDraft};
 /// A `reverse_proxy` block while it is read.
 pub(super) struct ProxyDraft {
     proxy: ReverseProxy,
-    /// The place that asks for encryption, by a scheme or by `tls`.
-    https: Option<bool>,
+    /// The protocol of the upstreams so far.
+    protocol: Option<UpstreamProtocol>,
     health_uri: Option<String>,
     health: HealthCheck,
     replies: RepliesDraft,
@@ -51,7 +51,7 @@ impl ProxyDraft {
     }
 
     fn add_one(&mut self, text: &str, word: &Token, context: &mut Context<'_>) {
-        let (address, is_https) = match UpstreamAddress::parse(text) {
+        let (address, protocol) = match UpstreamAddress::parse(text) {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let message = format!("the upstream `{}` {reason}", excerpt(&word.text));
@@ -59,10 +59,11 @@ impl ProxyDraft {
                 return;
             }
         };
-        if self.https.is_some_and(|https| https != is_https) {
-            context.error(&word.position, "the upstreams of one proxy are all reached by HTTP, or all by HTTPS");
+        if self.protocol.is_some_and(|others| others != protocol) {
+            let message = "the upstreams of one proxy are all reached by HTTP, all by HTTPS, or all by h2c";
+            context.error(&word.position, message);
         }
-        self.https = Some(is_https);
+        self.protocol = Some(protocol);
         self.settings().upstreams.push(address);
     }
 }
@@ -317,7 +318,7 @@ pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context
             trusted: Vec::new(),
             replies: Vec::new(),
         },
-        https: None,
+        protocol: None,
         health_uri: None,
         health,
         replies: RepliesDraft::new(read_block),
@@ -328,15 +329,21 @@ pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context
 }
 
 pub(super) fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseProxy {
-    let ProxyDraft { mut proxy, https, health_uri, health, replies, weighted } = draft;
+    let ProxyDraft { mut proxy, protocol, health_uri, health, replies, weighted } = draft;
     if proxy.settings.upstreams.is_empty() {
         context.usage_error(&node.position, format_args!("`{}` has no upstream", node.name()));
     }
     if let Some(position) = weighted {
         check_weights(&proxy.settings, &position, context);
     }
-    if https == Some(true) {
-        proxy.settings.tls.get_or_insert_default();
+    match protocol {
+        Some(UpstreamProtocol::Https) => drop(proxy.settings.tls.get_or_insert_default()),
+        Some(UpstreamProtocol::H2c) => proxy.settings.http2 = true,
+        _ => {}
+    }
+    if proxy.settings.http2 && (proxy.settings.tls.is_some() || proxy.settings.fastcgi.is_some()) {
+        let message = "h2c is HTTP/2 without encryption, and no FastCGI";
+        context.error_with_hint(&node.position, message, "write `https://` for encryption; igor then speaks HTTP/1.1");
     }
     if proxy.settings.fastcgi.is_some() {
         if proxy.settings.tls.is_some() {

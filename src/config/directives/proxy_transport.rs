@@ -14,7 +14,7 @@ macro_rules! setting {
 }
 
 const KEPT: &str = "igor keeps connections to upstreams by limits of its own, see docs/operations.md";
-const HTTP1: &str = "igor speaks HTTP/1.1 with upstreams";
+const HTTP1: &str = "igor speaks HTTP/1.1 with upstreams, or h2c";
 
 /// The directives of a `transport http` block.
 pub(super) static TRANSPORT: Table<ProxySettings> = Table {
@@ -47,6 +47,21 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
             |settings, node, context| {
                 let limit = context.one(node).and_then(|word| values::duration(word, context));
                 settings.read_timeout = limit.filter(|limit| !limit.is_zero());
+            }
+        ),
+        setting!(
+            "versions",
+            "versions 1.1|2|h2c…",
+            "With `h2c`, the upstreams are asked by HTTP/2 without encryption.",
+            |settings, node, context| {
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                let known = [("1.1", false), ("2", false), ("3", false), ("h2c", true)];
+                let chosen: Vec<bool> =
+                    words.iter().filter_map(|word| values::choice(word, "version", &known, context)).collect();
+                settings.http2 = chosen.contains(&true);
+                if !settings.http2 && words.iter().any(|word| word.text != "1.1") {
+                    context.warning(&node.position, format_args!("`versions` has no effect: {HTTP1}"));
+                }
             }
         ),
         setting!("tls", "tls", "Encrypts the connections.", |settings, node, context| {
@@ -100,7 +115,6 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
         ("dial_fallback_delay", "the addresses of a name are tried one after the other"),
         ("resolvers", "names are resolved by the system"),
         ("compression", "bodies are passed on as they come"),
-        ("versions", HTTP1),
         ("expect_continue_timeout", HTTP1),
         ("read_buffer", "buffers have a size of their own"),
         ("write_buffer", "buffers have a size of their own"),

@@ -9,6 +9,7 @@ mod encryption;
 mod fastcgi;
 pub(super) mod headers;
 mod health;
+mod http2;
 mod request_body;
 mod response_body;
 mod sticky;
@@ -19,11 +20,11 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, Uri, header, request};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, Version, header, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::{ResponseBody, Source};
@@ -35,6 +36,7 @@ use connect::{Connector, Stream};
 use encryption::Encryption;
 use fastcgi::{Broken, FastcgiBody};
 use headers::Sender;
+use http2::{Http2, reason};
 use request_body::{BodySource, Fault, ProxyBody};
 use tunnel::Tunnel;
 
@@ -47,6 +49,8 @@ struct Inner {
     upstreams: Upstreams,
     connector: Connector,
     client: Client<Connector, ProxyBody>,
+    /// Used in the place of `client` for upstreams that speak h2c.
+    http2: Option<Http2>,
     tls: Option<Encryption>,
     /// Health checks start with the first request: only then a runtime surely exists.
     checks: Once,
@@ -114,7 +118,8 @@ impl Proxy {
             .pool_max_idle_per_host(limits::PROXY_IDLE_CONNECTIONS_MAX)
             .build(connector.clone());
         let upstreams = Upstreams::new(&settings);
-        Self(Arc::new(Inner { settings, upstreams, connector, client, tls, checks: Once::new() }))
+        let http2 = settings.http2.then(|| Http2::new(connector.clone(), settings.upstreams.len()));
+        Self(Arc::new(Inner { settings, upstreams, connector, client, http2, tls, checks: Once::new() }))
     }
 
     /// How the upstreams are asked by FastCGI; `None`: they are asked by HTTP.
@@ -138,7 +143,8 @@ impl Proxy {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         self.0.checks.call_once(|| health::start(&self.0));
-        let tunnel = Tunnel::asked_for(&mut parts);
+        // HTTP/2 has no `Upgrade`: the upstream gets the request without it.
+        let tunnel = Tunnel::asked_for(&mut parts).filter(|_| self.0.http2.is_none());
         let wish = self.0.upstreams.wish(sender, &parts);
         headers::forward(&mut parts, sender, tunnel.is_some());
         let mut body = BodySource::new(body, sender.body_bytes_max, sender.body_read_max);
@@ -199,7 +205,10 @@ impl Proxy {
         let may_repeat = parts.method == Method::GET && body.is_whole();
         let started = Instant::now();
         let asked = match self.fastcgi() {
-            None => self.ask_by_http(parts, chosen.index(), body).await,
+            None => match &self.0.http2 {
+                None => self.ask_by_http(parts, chosen.index(), body).await,
+                Some(http2) => self.ask_by_http2(http2, http2::head(parts, &upstream), chosen.index(), body).await,
+            },
             Some(settings) => self.ask_by_fastcgi(settings, &parts, chosen.index(), body).await,
         };
         let failed = match asked {
@@ -229,6 +238,26 @@ impl Proxy {
         match within(self.0.settings.response_timeout, sending).await {
             Ok(Ok(response)) => Ok(Answer::Http(response)),
             Ok(Err(error)) => Err((ProxyError::Failed(reason(&error)), error.is_connect())),
+            Err(limit) => Err((ProxyError::TimedOut(limit), false)),
+        }
+    }
+
+    /// The same by HTTP/2.
+    async fn ask_by_http2(
+        &self,
+        http2: &Http2,
+        parts: request::Parts,
+        upstream: usize,
+        body: &BodySource,
+    ) -> Result<Answer, (ProxyError, bool)> {
+        let sending = http2.send(upstream, http::Request::from_parts(parts, body.body()));
+        match within(self.0.settings.response_timeout, sending).await {
+            Ok(Ok(mut response)) => {
+                // The version is that of a connection, and this server has its own with the client.
+                *response.version_mut() = Version::HTTP_11;
+                Ok(Answer::Http(response))
+            }
+            Ok(Err((reason, is_unsent))) => Err((ProxyError::Failed(reason), is_unsent)),
             Err(limit) => Err((ProxyError::TimedOut(limit), false)),
         }
     }
@@ -345,18 +374,6 @@ async fn within<F: Future>(limit: Option<Duration>, future: F) -> Result<F::Outp
         Some(limit) => tokio::time::timeout(limit, future).await.map_err(|_| limit),
         None => Ok(future.await),
     }
-}
-
-/// The error with its causes, because the outermost message has little information.
-fn reason(error: &legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

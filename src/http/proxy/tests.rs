@@ -1,13 +1,16 @@
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Request;
 use http_body_util::{BodyExt, Empty, Full};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::{CookiePolicy, LoadPolicy};
+use crate::config::{CookiePolicy, HealthCheck, LoadPolicy};
 use crate::http::connection::ConnectionInfo;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -45,6 +48,127 @@ async fn answering(text: &'static str) -> UpstreamAddress {
         let _ = stream.write_all(answer.as_bytes()).await;
     })
     .await
+}
+
+/// An upstream that speaks h2c, and says what it was asked. It counts its connections, and ends one after `/bye`.
+async fn speaking_http2(connections: Arc<AtomicUsize>) -> UpstreamAddress {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::AcqRel);
+            let says = service_fn(|request: Request<Incoming>| async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await?;
+                let trailer = body.trailers().and_then(|trailers| trailers.get("x-sum").cloned());
+                let text = format!("{} {:?} {}", parts.uri, parts.headers, String::from_utf8_lossy(&body.to_bytes()));
+                let mut trailers = http::HeaderMap::new();
+                trailers.extend(trailer.map(|sum| (http::HeaderName::from_static("x-sum"), sum)));
+                let body = Full::new(Bytes::from(text)).with_trailers(async move { Some(Ok(trailers)) });
+                Ok::<_, hyper::Error>(Response::new(body))
+            });
+            let ends = Arc::new(tokio::sync::Notify::new());
+            let bye = Arc::clone(&ends);
+            let service = service_fn(move |request: Request<Incoming>| {
+                if request.uri().path() == "/bye" {
+                    bye.notify_one();
+                }
+                says.call(request)
+            });
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move {
+                let mut connection = std::pin::pin!(connection);
+                tokio::select! {
+                    _ = &mut connection => return,
+                    () = ends.notified() => connection.as_mut().graceful_shutdown(),
+                }
+                drop(connection.await);
+            });
+        }
+    });
+    UpstreamAddress::Tcp { host: "127.0.0.1".to_owned(), port }
+}
+
+#[test]
+fn h2c_requests_share_a_connection() {
+    run(async {
+        let connections = Arc::<AtomicUsize>::default();
+        let upstream = speaking_http2(Arc::clone(&connections)).await;
+        let proxy = Proxy::new(ProxySettings { http2: true, ..ProxySettings::new(vec![upstream.clone()]) });
+        let first = text(send(&proxy).await.expect("an answer")).await;
+        assert!(first.starts_with("http://a.test/a?b=1 ") && !first.contains("\"host\""), "{first}");
+        let ask = |proxy: Proxy| tokio::spawn(async move { text(send(&proxy).await.expect("an answer")).await });
+        let others: Vec<_> = (0..20).map(|_| ask(proxy.clone())).collect();
+        for other in others {
+            assert_eq!(other.await.expect("no panic"), first);
+        }
+        assert_eq!(connections.load(Ordering::Acquire), 1);
+
+        // Bodies and trailers pass in both directions; an upgrade that HTTP/2 does not have is left out.
+        let trailers = http::HeaderMap::from_iter([("x-sum".parse().expect("a name"), HeaderValue::from_static("6"))]);
+        let body = Full::new(Bytes::from_static(b"123")).with_trailers(async move { Some(Ok(trailers)) });
+        let request = Request::post("/").header("connection", "upgrade").header("upgrade", "websocket");
+        let parts = request.body(()).expect("a request").into_parts().0;
+        let sent = proxy.send(&sender(), parts, Box::pin(body), |_, _| ()).await.expect("an answer");
+        assert_eq!(sent.version(), Version::HTTP_11);
+        let body = sent.into_body().collect().await.expect("a whole body");
+        assert_eq!(body.trailers().and_then(|trailers| trailers.get("x-sum")), Some(&HeaderValue::from_static("6")));
+        let text_of = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        assert!(text_of.starts_with(&format!("http://{upstream}/ ")) && text_of.ends_with("123"), "{text_of}");
+        assert!(!text_of.contains("upgrade"), "{text_of}");
+
+        // A connection that the upstream has ended is replaced.
+        let parts = Request::get("/bye").body(()).expect("a request").into_parts().0;
+        let sent = proxy.send(&sender(), parts, Empty::<Bytes>::new(), |_, _| ()).await.expect("an answer");
+        text(sent).await;
+        assert_eq!(text(send(&proxy).await.expect("an answer")).await, first);
+        assert_eq!(connections.load(Ordering::Acquire), 2);
+    });
+}
+
+#[test]
+fn an_h2c_upstream_that_fails_has_its_status() {
+    run(async {
+        let h2c = |address| ProxySettings { http2: true, ..ProxySettings::new(vec![address]) };
+        let refused = send(&Proxy::new(h2c(refusing().await))).await;
+        assert_eq!(refused.err().map(|error| error.status()), Some(StatusCode::BAD_GATEWAY));
+        // It answers by HTTP/1.1.
+        let other = send(&Proxy::new(h2c(answering("text").await))).await;
+        assert_eq!(other.err().map(|error| error.status()), Some(StatusCode::BAD_GATEWAY));
+        let hanging = upstream(|stream, _| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+        let limit = Some(Duration::from_millis(50));
+        let hangs = send(&Proxy::new(ProxySettings { response_timeout: limit, ..h2c(hanging) })).await;
+        assert_eq!(hangs.err().map(|error| error.status()), Some(StatusCode::GATEWAY_TIMEOUT));
+    });
+}
+
+#[test]
+fn h2c_upstreams_are_checked_by_h2c() {
+    run(async {
+        let good = speaking_http2(Arc::default()).await;
+        let bad = answering("HTTP/1.1").await;
+        let health = HealthCheck {
+            uri: "/health".to_owned(),
+            port: None,
+            interval: Duration::from_millis(5),
+            timeout: Duration::from_secs(5),
+            status: None,
+        };
+        let settings = ProxySettings { http2: true, health: Some(health), ..ProxySettings::new(vec![bad, good]) };
+        let proxy = Proxy::new(ProxySettings { policy: LoadPolicy::First, ..settings });
+        // Until the first check has ended, both count as healthy.
+        while send(&proxy).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for _ in 0..20 {
+            assert!(text(send(&proxy).await.expect("an answer")).await.starts_with("http://a.test/"));
+        }
+    });
 }
 
 async fn refusing() -> UpstreamAddress {
