@@ -404,13 +404,15 @@ pub struct Redir {
 }
 
 /// The `header` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderRule {
     /// The changes, in order.
     pub ops: Vec<HeaderOp>,
     /// Whether they apply when the response is about to be sent, after the script's own changes. Otherwise they apply
     /// before, and the script may override them.
     pub defer: bool,
+    /// The responses that they apply to; `None`: all.
+    pub only: Option<ResponseMatcher>,
 }
 
 /// One change of the response headers. Field names are in lower case.

@@ -142,7 +142,7 @@ impl<'s> RequestContext<'s> {
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
             Outcome::Failed(failure) => Box::pin(self.failed(failure, &mut run)).await,
         };
-        run.changes.apply(response.headers_mut(), self.handled_by.is_script());
+        run.changes.apply(response.status(), response.headers_mut(), self.handled_by.is_script());
         if let Some(challenge) = run.challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

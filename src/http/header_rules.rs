@@ -4,10 +4,11 @@
 //! when the response starts, and only the precedence differs. A script may replace a header that was set before it, but
 //! not a deferred one. Other handlers only set headers that are missing, so for them both are the same.
 
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::response_head::is_connection_field;
-use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ValuePattern};
+use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ResponseMatcher, ValuePattern};
 
 /// The changes of all `header` directives that match a request, with their placeholders replaced.
 #[derive(Default)]
@@ -17,7 +18,14 @@ pub(super) struct HeaderChanges {
     /// Added before the handler: kept in addition to the script's fields.
     added: HeaderMap,
     /// Applied when the response starts. In reverse order, like Caddy: the first directive wins.
-    deferred: Vec<Change>,
+    deferred: Vec<Deferred>,
+}
+
+/// The changes of one directive.
+struct Deferred {
+    /// The responses that they apply to; `None`: all.
+    only: Option<ResponseMatcher>,
+    changes: Vec<Change>,
 }
 
 enum Change {
@@ -47,7 +55,9 @@ impl HeaderChanges {
                 change => deferred.push(change),
             }
         }
-        self.deferred.splice(0..0, deferred);
+        if !deferred.is_empty() {
+            self.deferred.insert(0, Deferred { only: rule.only.clone(), changes: deferred });
+        }
     }
 
     /// One more field, whatever the response has.
@@ -56,7 +66,7 @@ impl HeaderChanges {
     }
 
     /// Changes the response that a script (`by_script`) or another handler has made.
-    pub(super) fn apply(self, headers: &mut HeaderMap, by_script: bool) {
+    pub(super) fn apply(self, status: StatusCode, headers: &mut HeaderMap, by_script: bool) {
         for (name, value) in &self.preset {
             if !by_script || !headers.contains_key(name) {
                 headers.insert(name.clone(), value.clone());
@@ -65,7 +75,11 @@ impl HeaderChanges {
         for (name, value) in &self.added {
             headers.append(name.clone(), value.clone());
         }
-        self.deferred.iter().for_each(|change| change.make(headers));
+        for directive in &self.deferred {
+            if directive.only.as_ref().is_none_or(|only| fits(only, status, headers)) {
+                directive.changes.iter().for_each(|change| change.make(headers));
+            }
+        }
     }
 }
 
@@ -126,6 +140,13 @@ impl Change {
             }
         }
     }
+}
+
+/// Whether the matcher of responses holds for this head.
+pub(super) fn fits(matcher: &ResponseMatcher, status: StatusCode, headers: &HeaderMap) -> bool {
+    let values = |name: &str| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    // The values borrow from the response, not from the name.
+    matcher.matches(status.as_u16(), |name| values(name).collect::<Vec<_>>().into_iter())
 }
 
 /// `None`: it is no name of a field, or the server sets the field itself.

@@ -17,7 +17,7 @@ use super::answer::{Outcome, RequestContext, Run, status};
 use super::body::ResponseBody;
 use super::changes;
 use super::failure::Failure;
-use super::header_rules::HeaderChanges;
+use super::header_rules::{HeaderChanges, fits};
 use super::interim::InterimSlot;
 use super::plain::plain;
 use super::proxy::headers::Sender;
@@ -139,12 +139,8 @@ impl<'s> RequestContext<'s> {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let fits = |reply: &&ReplyRoutes| {
-            let values = |name: &str| response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
-            // The values borrow from the response, not from the name.
-            reply.matcher.matches(response.status().as_u16(), |name| values(name).collect::<Vec<_>>().into_iter())
-        };
-        let Some(reply) = replies.iter().find(fits) else { return Replied::AsItIs(response) };
+        let is_meant = |reply: &&ReplyRoutes| fits(&reply.matcher, response.status(), response.headers());
+        let Some(reply) = replies.iter().find(is_meant) else { return Replied::AsItIs(response) };
         store(&mut run.request, stored_as, &response);
         if let Some(replaced) = &reply.status {
             let was = response.status();
@@ -224,7 +220,7 @@ fn change_response(rule: &HeaderRule, response: &mut Response<ResponseBody>, req
     if !rule.ops.is_empty() {
         let mut changes = HeaderChanges::default();
         changes.add(rule, request);
-        changes.apply(response.headers_mut(), false);
+        changes.apply(response.status(), response.headers_mut(), false);
     }
 }
 

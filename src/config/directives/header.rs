@@ -2,9 +2,11 @@
 
 use super::super::context::Context;
 use super::super::handlers::{HeaderOp, HeaderRule};
+use super::super::response_matcher::ResponseMatcher;
 use super::super::syntax::{Node, Token};
 use super::super::text::Text;
 use super::super::values;
+use super::encode::condition;
 use super::matchers::field_name;
 
 /// The fields that frame a message or belong to the connection. A wrong value would corrupt the next response.
@@ -13,11 +15,19 @@ const FRAMING: [&str; 8] =
 
 /// `header FIELD VALUE`, `header -FIELD`, or several of them in a block. `args` is what follows the matcher.
 pub(super) fn header(node: &Node, args: &[Token], context: &mut Context<'_>) -> HeaderRule {
-    let mut rule = HeaderRule { ops: Vec::new(), defer: false };
+    let mut rule = HeaderRule::default();
     if !args.is_empty() {
         change(&mut rule, args, context);
     }
     for child in node.children() {
+        if let [word, words @ ..] = child.words.as_slice()
+            && word.is_bare("match")
+        {
+            // What it looks at is known only then.
+            rule.defer = true;
+            only(rule.only.get_or_insert_default(), words, child, context);
+            continue;
+        }
         context.no_block(child);
         match child.words.as_slice() {
             [word] if word.is_bare("defer") => rule.defer = true,
@@ -31,6 +41,18 @@ pub(super) fn header(node: &Node, args: &[Token], context: &mut Context<'_>) -> 
     rule
 }
 
+/// `match status|header …`, or with a block of both.
+fn only(matcher: &mut ResponseMatcher, words: &[Token], node: &Node, context: &mut Context<'_>) {
+    if words.is_empty() && node.children().is_empty() {
+        context.usage_error(&node.position, "`match` has no condition");
+    }
+    for line in std::iter::once(words).chain(node.children().iter().map(|child| child.words.as_slice())) {
+        if let [kind, args @ ..] = line {
+            condition(matcher, kind, args, context);
+        }
+    }
+}
+
 /// The change that sets a field to a text with placeholders.
 pub(super) fn set(field: &str, value: &str, node: &Node, context: &mut Context<'_>) -> Option<HeaderOp> {
     let word = Token { text: value.to_owned(), ..node.words.first()?.clone() };
@@ -40,7 +62,11 @@ pub(super) fn set(field: &str, value: &str, node: &Node, context: &mut Context<'
 
 /// `request_header FIELD VALUE`, `request_header -FIELD`, or several of them in a block.
 pub(super) fn request_header(node: &Node, args: &[Token], context: &mut Context<'_>) -> HeaderRule {
-    header(node, args, context)
+    let rule = header(node, args, context);
+    if rule.only.is_some() {
+        context.error(&node.position, "a request has no response that `match` could look at");
+    }
+    rule
 }
 
 /// The sign in front of a field, and the field. Caddyfiles also write `Field:`.

@@ -307,7 +307,7 @@ pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context
         timeout: Duration::from_secs(5),
         status: None,
     };
-    let none = || HeaderRule { ops: Vec::new(), defer: true };
+    let none = || HeaderRule { defer: true, ..HeaderRule::default() };
     let mut draft = ProxyDraft {
         proxy: ReverseProxy {
             settings: ProxySettings::new(Vec::new()),

@@ -87,7 +87,7 @@ impl RepliesDraft {
         let route = |matcher, ops| Route {
             matcher,
             exclusive: None,
-            handler: Handler::Change(Change::RequestHeader(HeaderRule { ops, defer: false })),
+            handler: Handler::Change(Change::RequestHeader(HeaderRule { ops, ..HeaderRule::default() })),
             position: node.position.clone(),
         };
         let mut routes = vec![route(Matcher::any(), removed)];

@@ -145,7 +145,8 @@ fn a_site_has_its_routes_in_the_order_of_trial() {
         .collect();
     assert_eq!(kinds, ["root", "header", "redir", "respond", "php_server", "file_server"]);
     let Handler::Layer(Layer::Header(header)) = &site.routes[1].handler else { panic!("not a header") };
-    assert_eq!(*header, HeaderRule { ops: vec![HeaderOp::Remove { field: "server".to_owned() }], defer: true });
+    let ops = vec![HeaderOp::Remove { field: "server".to_owned() }];
+    assert_eq!(*header, HeaderRule { ops, defer: true, only: None });
     let Handler::Redir(redir) = &site.routes[2].handler else { panic!("not a redir") };
     assert_eq!((redir.status, redir.to.as_literal()), (Some(301), None));
     let Handler::FileServer(files) = &site.routes[5].handler else { panic!("not a file server") };

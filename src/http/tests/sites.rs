@@ -62,6 +62,10 @@ fn header_changes_before_the_handler_and_after_it() {
         ("header >X-A 1\nheader >X-A 2", "content-type=text/plain x-a=1 x-from=php"),
         ("header /page X-A 1\nheader /other X-A 2", "content-type=text/plain x-a=1 x-from=php"),
         ("header X-A {method}{path}", "content-type=text/plain x-a=GET/page x-from=php"),
+        ("header {\nX-From igor\nmatch status 2xx\n}", "content-type=text/plain x-from=igor"),
+        ("header {\nX-From igor\nmatch status 404 5xx\n}", "content-type=text/plain x-from=php"),
+        ("header {\n-X-From\nmatch {\nheader X-From p*\nstatus 200\n}\n}", "content-type=text/plain"),
+        ("header {\nX-A 1\nmatch header !X-From\n}\nheader >X-B 2", "content-type=text/plain x-b=2 x-from=php"),
         // They cannot change the fields that frame the message.
         (
             "header >Content-Length 3\nheader -Content-Length\nheader >Transfer-Encoding gzip",
