@@ -11,6 +11,8 @@ use super::request::RequestView;
 pub struct TrustedProxies {
     /// The addresses of the proxies. Empty: none is trusted.
     pub ranges: Vec<IpRange>,
+    /// Whether the peers of Unix sockets are trusted, too. They have no address, so theirs is 0.0.0.0.
+    pub unix: bool,
     /// The header fields that name the client, in lower case and in order of preference.
     pub headers: Vec<String>,
     /// Whether the addresses of a field are read from the right, up to the first that is not a trusted proxy. Otherwise
@@ -31,7 +33,13 @@ pub struct ProxyProtocol {
 
 impl Default for TrustedProxies {
     fn default() -> Self {
-        Self { ranges: Vec::new(), headers: vec!["x-forwarded-for".to_owned()], strict: false, protocol: None }
+        Self {
+            ranges: Vec::new(),
+            unix: false,
+            headers: vec!["x-forwarded-for".to_owned()],
+            strict: false,
+            protocol: None,
+        }
     }
 }
 
@@ -46,10 +54,16 @@ impl TrustedProxies {
         self.headers.iter().find_map(|name| self.reported(name, request)).unwrap_or(peer)
     }
 
+    /// Whether no peer is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && !self.unix
+    }
+
     /// Whether this is the address of a trusted proxy.
     #[must_use]
     pub fn is_trusted(&self, address: IpAddr) -> bool {
-        self.ranges.iter().any(|range| range.contains(address))
+        self.unix && address.is_unspecified() || self.ranges.iter().any(|range| range.contains(address))
     }
 
     /// The client that a header field names.

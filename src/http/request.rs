@@ -82,7 +82,7 @@ impl<'r> RequestState<'r> {
 
     /// Takes the client's address from these proxies.
     pub(super) fn trust(&mut self, proxies: &TrustedProxies) {
-        if !proxies.ranges.is_empty() {
+        if !proxies.is_empty() {
             self.client_ip = Some(proxies.client_ip(self));
         }
     }

@@ -60,6 +60,18 @@ fn sites_listen_at_a_unix_socket() {
     assert!(!socket.exists(), "the file goes with the server");
 }
 
+/// The web server in front has no address, so no range of addresses can name it.
+#[test]
+fn peers_of_unix_sockets_may_be_trusted() {
+    for (option, client) in [("", "0.0.0.0"), ("servers {\ntrusted_proxies_unix\n}", "203.0.113.9")] {
+        let site = "http://a.test {\nbind unix/{$DIR}/site.sock\nrespond \"client {client_ip}\"\n}\n";
+        let server = Igor::new().global(option).site("respond tcp").socket_site(site).start();
+        server.wait_log(&["listening", "site.sock"]);
+        let answer = at_socket(&server.path("site.sock"), "a.test\r\nX-Forwarded-For: 203.0.113.9");
+        assert!(answer.ends_with(&format!("client {client}")), "{answer}");
+    }
+}
+
 /// Each has its own reason and way out, and a file that is someone's is left alone.
 #[test]
 fn a_unix_socket_that_cannot_be_had() {

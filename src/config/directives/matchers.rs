@@ -410,11 +410,12 @@ pub(crate) fn ip_ranges(words: &[Token], context: &mut Context<'_>) -> Vec<IpRan
             ranges.push(range);
         } else {
             let message = format!("`{}` is neither an address nor a network", excerpt(&word.text));
-            context.error_with_hint(
-                &word.position,
-                message,
-                "write for example `10.0.0.0/8`, `::1` or `private_ranges`",
-            );
+            let hint = match word.text.as_str() {
+                // Caddy's old spelling, which trusts whatever a client says.
+                "forwarded" => "write `client_ip` for the client that trusted proxies report",
+                _ => "write for example `10.0.0.0/8`, `::1` or `private_ranges`",
+            };
+            context.error_with_hint(&word.position, message, hint);
         }
     }
     ranges

@@ -59,6 +59,16 @@ pub(super) static SERVERS: Table<Global> = Table {
             },
         },
         Directive {
+            name: "trusted_proxies_unix",
+            usage: "trusted_proxies_unix",
+            doc: "Trusts the peers of Unix sockets, too.",
+            times: Times::Last,
+            apply: |global, node, context| {
+                context.args(node, 0, 0);
+                global.trusted_proxies.unix = true;
+            },
+        },
+        Directive {
             name: "listener_wrappers",
             usage: "listener_wrappers { … }",
             doc: "What is in front of the requests of a connection.",
@@ -108,6 +118,7 @@ pub(super) static SERVERS: Table<Global> = Table {
         ("enable_full_duplex", "a request and its response always pass at the same time"),
         ("log_credentials", "the access log masks what authorizes a client"),
         ("metrics", "the admin interface always serves `/metrics`"),
+        ("0rtt", "igor takes no early data"),
         ("strict_sni_host", "igor chooses a site by the requested host"),
         ("trace", "igor logs no single steps"),
     ],

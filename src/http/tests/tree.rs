@@ -184,6 +184,7 @@ fn what_trusted_proxies_report_is_the_client() {
         ("trusted_proxies static private_ranges\ntrusted_proxies_strict", forwarded, "198.51.100.4"),
         ("trusted_proxies static 127.0.0.1/8\ntrusted_proxies_strict", forwarded, "10.1.2.3"),
         ("trusted_proxies static private_ranges", "X-Forwarded-For: unknown, [2001:db8::1]:7\r\n", "2001:db8::1"),
+        ("trusted_proxies_unix", forwarded, "127.0.0.1"),
         ("trusted_proxies static private_ranges", "X-Forwarded-For: nothing\r\n", "127.0.0.1"),
         ("trusted_proxies static private_ranges\nclient_ip_headers X-Real-IP", forwarded, "127.0.0.1"),
         ("trusted_proxies static private_ranges\nclient_ip_headers X-Real-IP", "X-Real-IP: 192.0.2.1\r\n", "192.0.2.1"),
