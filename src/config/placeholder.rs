@@ -266,6 +266,11 @@ impl Placeholder {
         STORED_PREFIXES.iter().any(|prefix| long.starts_with(prefix)).then_some(Self::Stored(long))
     }
 
+    /// Whether a later handler may change the value, or the time that passes.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self, Self::Stored(_) | Self::Fact(Fact::Duration | Fact::DurationMs))
+    }
+
     /// Writes the value for this request.
     pub fn write(&self, request: &dyn RequestView, out: &mut String) {
         match self {

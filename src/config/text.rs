@@ -69,6 +69,25 @@ impl Text {
         made
     }
 
+    /// The text with the facts of this request as they are now; what handlers store, and how long the request takes, stays
+    /// open.
+    #[must_use]
+    pub fn with_facts(&self, request: &dyn RequestView) -> Self {
+        let mut made = Self::default();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => made.push_literal(text),
+                Piece::Placeholder(placeholder) if placeholder.is_late() => made.pieces.push(piece.clone()),
+                Piece::Placeholder(placeholder) => {
+                    let mut value = String::new();
+                    placeholder.write(request, &mut value);
+                    made.push_literal(&value);
+                }
+            }
+        }
+        made
+    }
+
     /// The text for this request, without an allocation if it is the same for every request.
     #[must_use]
     pub fn rendered<'t>(&'t self, request: &dyn RequestView) -> Cow<'t, str> {

@@ -152,7 +152,7 @@ impl<'s> RequestContext<'s> {
         if let Some(encoding) = run.encoding {
             response = encoding.apply(response);
         }
-        self.log_notes = std::mem::take(&mut run.request.log_notes);
+        self.log_notes = run.request.take_log_notes();
         response
     }
 

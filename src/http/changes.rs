@@ -29,8 +29,9 @@ pub(super) fn apply<'r>(change: &'r Change, request: &mut RequestState<'r>) {
         }
         Change::LogSkip => request.log_notes.skipped = true,
         Change::LogAppend(name, value) => {
-            let value = value.render(request);
-            request.log_notes.appended.push((name.clone(), value));
+            // As in Caddy, the record has what the later handlers store. Scripts take the head, so its fields are read now.
+            let value = value.with_facts(request);
+            request.appended.push((name, value));
         }
     }
 }

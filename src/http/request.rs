@@ -15,7 +15,7 @@ use super::authority;
 use super::connection::ConnectionInfo;
 use super::failure::Failure;
 use super::paths::{self, BadPath};
-use crate::config::{Entry, RequestView, TrustedProxies};
+use crate::config::{Entry, RequestView, Text, TrustedProxies};
 
 /// The request, and the facts about it.
 pub(super) struct RequestState<'r> {
@@ -47,6 +47,8 @@ pub(super) struct RequestState<'r> {
     pub(super) failure: Option<u16>,
     /// What the access log learns.
     pub(super) log_notes: LogNotes,
+    /// The fields of `log_append`, whose values are complete when there is a response.
+    pub(super) appended: Vec<(&'r str, Text)>,
 }
 
 impl<'r> RequestState<'r> {
@@ -75,6 +77,7 @@ impl<'r> RequestState<'r> {
             stored: Vec::new(),
             failure: None,
             log_notes: LogNotes::default(),
+            appended: Vec::new(),
         };
         state.set_path(path);
         Ok(state)
@@ -165,6 +168,13 @@ impl<'r> RequestState<'r> {
         self.store("http.error", format!("{}: {message}", status.as_str()));
         let id = self.uuid().replace('-', "")[..9].to_owned();
         self.store("http.error.id", id);
+    }
+
+    /// What the access log learns, now that there is a response.
+    pub(super) fn take_log_notes(&mut self) -> LogNotes {
+        let mut notes = std::mem::take(&mut self.log_notes);
+        notes.appended = self.appended.iter().map(|(name, value)| ((*name).to_owned(), value.render(self))).collect();
+        notes
     }
 
     /// Before the first change: access logs and scripts see what the client sent.

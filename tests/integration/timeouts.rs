@@ -141,3 +141,21 @@ fn a_block_may_say_how_long_a_body_brings_nothing() {
         }
     }
 }
+
+/// As in Caddy, the value of a field of the log has what later handlers find out.
+#[test]
+fn log_append_knows_the_upstream() {
+    let upstream = Igor::new().site("respond hello").start();
+    let address = upstream.address();
+    let fields = "log_append by {upstream_hostport}\nlog_append at \"{path} {query.a}\"\n\
+         log_append took {http.request.duration_ms}\n";
+    let server = server("write 10m", &format!("{fields}reverse_proxy /up {address}"));
+    assert_eq!(server.get("/up?a=1").text(), "hello");
+    assert_eq!(server.get("/read.php?a=2").text(), "0");
+    wait_until("two records", || records(&server).len() == 2);
+    let records = records(&server);
+    let shown: Vec<_> = records.iter().map(|record| (record["by"].clone(), record["at"].clone())).collect();
+    assert_eq!(shown, [(json!(address.to_string()), json!("/up 1")), (json!(""), json!("/read.php 2"))]);
+    let took = records[0]["took"].as_str().and_then(|took| took.parse::<f64>().ok());
+    assert!(took.is_some_and(|took| took > 0.0), "{records:?}");
+}
