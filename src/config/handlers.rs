@@ -128,6 +128,8 @@ pub struct BodyLimits {
     pub bytes_max: Option<u64>,
     /// How long the body may take altogether.
     pub read_max: Option<Duration>,
+    /// How long the response may take, from now on.
+    pub write_max: Option<Duration>,
 }
 
 /// The treatment of certain responses of a handler: `handle_response` and `replace_status`.

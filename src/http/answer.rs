@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
@@ -17,6 +17,7 @@ use super::access_log::{HandledBy, LogNotes};
 use super::basic_auth::{self, Access};
 use super::body::ResponseBody;
 use super::connection::ConnectionInfo;
+use super::deadline;
 use super::encode::Encoding;
 use super::failure::Failure;
 use super::header_rules::HeaderChanges;
@@ -77,6 +78,8 @@ pub(super) struct Run<'s, B> {
     pub(super) body_bytes_max: u64,
     /// How long the body may take; `None`: as long as the client keeps its pace.
     pub(super) body_read_max: Option<Duration>,
+    /// When the response must have been sent.
+    write_until: Option<Instant>,
     /// Why there is no whole body, if that is the failure.
     body_failure: Option<BodyFailure>,
     /// Whether the queue of the script had no place.
@@ -97,6 +100,7 @@ impl<'s, B> Run<'s, B> {
             challenge,
             body_bytes_max,
             body_read_max,
+            write_until: None,
             body_failure,
             is_refused: false,
         }
@@ -151,6 +155,9 @@ impl<'s> RequestContext<'s> {
         }
         if let Some(encoding) = run.encoding {
             response = encoding.apply(response);
+        }
+        if let Some(until) = run.write_until {
+            response = deadline::until(until, response);
         }
         self.log_notes = run.request.take_log_notes();
         response
@@ -253,6 +260,8 @@ impl<'s> RequestContext<'s> {
             Handler::RequestBody(limits) => {
                 run.body_bytes_max = run.body_bytes_max.min(limits.bytes_max.unwrap_or(u64::MAX));
                 run.body_read_max = limits.read_max.into_iter().chain(run.body_read_max).min();
+                let until = limits.write_max.and_then(|max| Instant::now().checked_add(max));
+                run.write_until = until.into_iter().chain(run.write_until).min();
                 self.unless_too_large(announced_length(&run.request.parts), run.body_bytes_max)
             }
             Handler::Mercure(hub) => Box::pin(self.mercure(hub, run)).await,

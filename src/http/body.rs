@@ -27,6 +27,9 @@ pub enum ResponseBodyError {
     /// A static file was replaced after the response had started.
     #[error("the static file has changed while parts of it were sent")]
     Changed,
+    /// `request_body { write_timeout }`: it has taken too long.
+    #[error("the response took longer than allowed")]
+    TooSlow,
     /// The upstream ended its response early.
     #[error("reading the response of the upstream: {0}")]
     Upstream(String),

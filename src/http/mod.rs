@@ -30,6 +30,7 @@ mod authority;
 mod block;
 mod changes;
 mod current;
+mod deadline;
 mod encode;
 mod failure;
 mod fastcgi;

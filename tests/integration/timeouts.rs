@@ -142,6 +142,21 @@ fn a_block_may_say_how_long_a_body_brings_nothing() {
     }
 }
 
+/// `request_body { write_timeout }`: the connection ends, before the head of the response or in its body.
+#[test]
+fn a_response_of_one_route_that_takes_too_long_is_cut_off() {
+    let site = "request_body /slow.php {\nwrite_timeout 100ms\n}\nrequest_body /endless.php {\nwrite_timeout 500ms\n}\n\
+         request_body /read.php {\nwrite_timeout 10m\n}";
+    let server = server("write 10m", site);
+    for target in ["/slow.php", "/endless.php"] {
+        let got = rest(client(&server, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")));
+        assert_eq!(got.starts_with("HTTP/1.1 200"), target == "/endless.php", "{target}: {got}");
+        assert!(!got.ends_with("0\r\n\r\n"), "{target}: it is not whole");
+    }
+    let got = server.send(&Request::post("/read.php", "body"));
+    assert_eq!((got.status, got.header("content-length"), got.text()), (200, Some("1"), "4".to_owned()));
+}
+
 /// As in Caddy, the value of a field of the log has what later handlers find out.
 #[test]
 fn log_append_knows_the_upstream() {

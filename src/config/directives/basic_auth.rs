@@ -77,8 +77,18 @@ pub(super) static REQUEST_BODY: Table<BodyLimits> = Table {
                 limits.read_max = time.filter(|time| !time.is_zero());
             },
         },
+        Directive {
+            name: "write_timeout",
+            usage: "write_timeout DURATION",
+            doc: "How long the response may take; beyond it the connection ends.",
+            times: Times::Once,
+            apply: |limits, node, context| {
+                let time = context.one(node).and_then(|word| values::duration(word, context));
+                limits.write_max = time.filter(|time| !time.is_zero());
+            },
+        },
     ],
-    ignored: &[("write_timeout", "the global option `servers` has `timeouts { write }` for all responses")],
+    ignored: &[],
     unsupported: &[("set", "remove it; a body is passed on as the client has sent it")],
 };
 
