@@ -59,6 +59,18 @@ impl Redis {
         until("redis", || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
+    /// The answer to a command, which is a number.
+    fn integer(&self, command: &str) -> i64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("redis");
+        write!(stream, "{command}\r\nQUIT\r\n").expect("a command");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let mut lines = answer.lines();
+        let first = lines.next().expect("an answer");
+        let text = if first.starts_with('$') { lines.next().unwrap_or("0") } else { &first[1..] };
+        text.parse().unwrap_or(0)
+    }
+
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -119,7 +131,7 @@ struct Instance {
     child: Child,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 const PAGE: &str = r#"<?php
@@ -178,11 +190,24 @@ impl Instance {
             let line = log.lines().find(|line| line.contains("listening") && line.contains("address="))?.to_owned();
             line.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
         });
-        Self { child, address, log, _folder: folder }
+        Self { child, address, log, folder }
     }
 
     fn log(&self) -> String {
         self.log.lock().expect("no panic").clone()
+    }
+
+    /// Reloads with this in the Caddyfile instead of that.
+    fn reload(&self, that: &str, this: &str) {
+        let path = self.folder.path().join("Caddyfile");
+        let before = fs::read_to_string(&path).expect("the Caddyfile");
+        assert!(before.contains(that), "{before}");
+        fs::write(&path, before.replace(that, this)).expect("it can be written");
+        let reloads = self.log().matches("the configuration was reloaded").count();
+        self.signal(rustix::process::Signal::HUP);
+        until("the reload", || {
+            (self.log().matches("the configuration was reloaded").count() > reloads).then_some(())
+        });
     }
 
     fn signal(&self, which: rustix::process::Signal) {
@@ -342,6 +367,78 @@ fn a_cluster_loses_its_leaders_and_its_engine() {
         assert!(status.success(), "instance {number}: {status}\n{}", instance.log());
         assert!(!instance.log().contains("panicked"), "{}", instance.log());
     }
+}
+
+/// Writes into `events` beside its Caddyfile what it does, and takes its time to end until there is a file `go`.
+const SLOW: &str = r#"<?php
+$note = fn (string $event) => file_put_contents(__DIR__ . '/events', "$event
+", FILE_APPEND);
+$note('begin');
+frankenphp_set_vars(['at' => hrtime(true), 'process' => getmypid()]);
+fgets(frankenphp_get_worker_handle());
+$note('ending');
+while (!file_exists(__DIR__ . '/go')) {
+    usleep(10_000);
+}
+$note('end');
+"#;
+
+fn events(instance: &Instance) -> String {
+    fs::read_to_string(instance.folder.path().join("events")).unwrap_or_default()
+}
+
+/// A reload that removes a worker, or takes it out of the cluster, lets its script end before another instance starts its own.
+#[test]
+fn a_removed_worker_keeps_its_lease_until_its_script_has_ended() {
+    let redis = Redis::start();
+    let engine = format!("127.0.0.1:{}", redis.port);
+    for (that, this) in [("name rates", "name other"), ("cluster\n \n", "\n")] {
+        let options = format!("prefix p{}", this.len());
+        let start = || {
+            let instance = Instance::start(&engine, SLOW, &options);
+            until("a publish", || read(instance.address).is_ok().then_some(instance.address));
+            instance
+        };
+        let (first, second) = (start(), start());
+        assert_eq!(events(&second), "", "one instance leads");
+        first.reload(that, this);
+        until("the end of the handle", || events(&first).contains("ending").then_some(()));
+        // The other one looks every 667 ms.
+        let end = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < end {
+            assert_eq!(events(&second), "", "it has started before the first one ended: {}", events(&first));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::write(first.folder.path().join("go"), "").expect("a file");
+        until("the second leader", || events(&second).contains("begin").then_some(()));
+        assert!(events(&first).starts_with("begin\nending\nend\n"), "{}", events(&first));
+        fs::write(second.folder.path().join("go"), "").expect("a file");
+    }
+}
+
+/// The lease, the largest snapshot and the address of the engine change under a script that goes on. With another prefix
+/// it starts again, once.
+#[test]
+fn a_reload_of_the_cluster_block_keeps_the_term() {
+    let redis = Redis::start();
+    let instance = Instance::start(&format!("127.0.0.1:{}", redis.port), RATES, "max_bytes 1MiB");
+    let reader = Reader::start(instance.address);
+    reader.await_newer("a publish");
+    instance.reload("lease 2s", "lease 50s");
+    instance.reload("max_bytes 1MiB", "max_bytes 2MiB");
+    instance.reload("redis://127.0.0.1", "redis://localhost");
+    reader.await_newer("a publish");
+    until("the longer lease", || (redis.integer("PTTL {igor:global/rates}:lease") > 40_000).then_some(()));
+    let starts = || instance.log().matches("background worker started").count();
+    assert_eq!(starts(), 1, "{}", instance.log());
+    assert_eq!(redis.integer("GET {igor:global/rates}:epoch"), 1);
+
+    instance.reload("max_bytes 2MiB", "prefix another");
+    until("a term there", || (redis.integer("GET {another:global/rates}:epoch") == 1).then_some(()));
+    assert_eq!(redis.integer("EXISTS {igor:global/rates}:lease"), 0, "the old lease was given back");
+    reader.await_newer("a publish");
+    assert_eq!(starts(), 2, "{}", instance.log());
+    reader.end();
 }
 
 /// A script learns that the engine does not answer, and that its array is too large.

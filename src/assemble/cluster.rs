@@ -10,7 +10,7 @@ use crate::worker::ScopeWorkers;
 use crate::worker::background::{Background, ClusterState};
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lets the cluster run exactly the workers that `config` declares for it.
@@ -24,11 +24,11 @@ pub(crate) fn set_cluster(
     let mut members: Vec<Arc<dyn Member>> = Vec::new();
     for scope in config.scopes() {
         let Some(declared) = scopes.get(scope.label) else { continue };
-        for worker in scope.workers.iter().filter(|worker| worker.cluster.is_some()) {
+        for worker in scope.workers.iter().filter(|worker| worker.cluster) {
             let name = worker.name.clone().unwrap_or_default();
             let key = format!("{}/{name}", scope.label);
             let grace = config.global.grace_period;
-            members.push(Arc::new(OfScope { declared: declared.clone(), name, key, grace }));
+            members.push(Arc::new(OfScope { declared: declared.clone(), name, key, grace, led: Mutex::default() }));
         }
     }
     cluster.set(config.global.frankenphp.cluster.as_ref(), members)
@@ -40,6 +40,9 @@ struct OfScope {
     name: String,
     key: String,
     grace: Duration,
+    /// The worker that was last started here. A reload may have replaced it, or removed it from the scope, while its script
+    /// still runs. Protects the pointer alone.
+    led: Mutex<Option<Arc<Background>>>,
 }
 
 impl OfScope {
@@ -62,8 +65,12 @@ impl Member for OfScope {
     }
 
     fn lead(&self) -> Option<Arc<Slot>> {
-        match self.worker()?.lead(&self.view()) {
-            Ok(source) => source,
+        let worker = self.worker()?;
+        match worker.lead(&self.view()) {
+            Ok(source) => {
+                *self.led.lock().unwrap_or_else(PoisonError::into_inner) = Some(worker);
+                source
+            }
             Err(failure) => {
                 tracing::error!(worker = self.key, "{}", failure.message);
                 None
@@ -93,8 +100,15 @@ impl Member for OfScope {
         }
     }
 
+    fn limit(&self, bytes_max: usize) {
+        if let Some(worker) = self.worker() {
+            worker.limit(bytes_max);
+        }
+    }
+
     fn is_live(&self) -> bool {
-        self.worker().is_some_and(|worker| worker.is_live())
+        let led = self.led.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        led.is_some_and(|worker| worker.is_live_in_cluster())
     }
 
     fn is_given_up(&self) -> bool {

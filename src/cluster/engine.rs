@@ -1,5 +1,6 @@
 //! What the cluster asks of an engine.
 
+use crate::config::ClusterSettings;
 use crate::worker::background::Position;
 use std::future::Future;
 use std::sync::OnceLock;
@@ -44,6 +45,9 @@ pub(super) trait Engine: Send {
 
     /// Releases the lease.
     fn release(&mut self) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Uses other settings, for the same state, from the next call on. A lease that is held stays held.
+    fn configure(&mut self, settings: &ClusterSettings);
 
     /// Returns when there may be something new to read. Cancel-safe.
     fn news(&mut self) -> impl Future<Output = ()> + Send;

@@ -20,7 +20,7 @@ use crate::worker::background::ClusterState;
 use redis::Redis;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -36,7 +36,9 @@ pub(crate) trait Member: Send + Sync {
     fn lead(&self) -> Option<Arc<Slot>>;
     /// Lets the script end, because another instance may lead.
     fn follow(&self);
-    /// Whether a thread of it is left.
+    /// Sets the bytes of the largest snapshot.
+    fn limit(&self, bytes_max: usize);
+    /// Whether a script of it is left, even if it is no longer declared.
     fn is_live(&self) -> bool;
     /// Whether its script failed too often in a row.
     fn is_given_up(&self) -> bool;
@@ -47,51 +49,71 @@ pub(crate) trait Member: Send + Sync {
 /// The workers of the cluster on this instance.
 #[derive(Default)]
 pub(crate) struct Cluster {
-    /// Protects the running tasks; not held while one is waited for.
-    running: Mutex<Option<Running>>,
+    /// Protects the lists of tasks; not held while one is waited for.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    running: Option<Running>,
+    /// The threads of clusters that a reload has ended: they give their leases back.
+    leaving: Vec<JoinHandle<()>>,
+    /// The newest of them. It has waited for those before it.
+    left: Option<watch::Receiver<()>>,
 }
 
 struct Running {
-    settings: ClusterSettings,
+    settings: watch::Sender<ClusterSettings>,
     tasks: HashMap<String, watch::Sender<bool>>,
     runtime: tokio::runtime::Handle,
     /// Every task holds a clone; the thread ends when the last is dropped.
     held: watch::Receiver<()>,
+    /// Its sender ends with the thread.
+    over: watch::Receiver<()>,
     thread: JoinHandle<()>,
 }
 
 impl Cluster {
-    /// Runs exactly these workers: running ones continue, others start or end. With other settings all restart.
+    /// Runs exactly these workers: running ones continue, also with other settings; others start or end. With another
+    /// prefix all restart, each when the scripts of the old one have ended.
     ///
     /// # Errors The system has no thread left.
     pub(crate) fn set(&self, settings: Option<&ClusterSettings>, members: Vec<Arc<dyn Member>>) -> io::Result<()> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.as_ref().is_some_and(|running| Some(&running.settings) != settings) {
-            *running = None;
+        let mut inner = self.locked();
+        let continues = |running: &Running| settings.is_some_and(|new| running.settings.borrow().continues(new));
+        if inner.running.as_ref().is_some_and(|running| !continues(running)) {
+            inner.end();
         }
-        let Some(settings) = settings.filter(|_| running.is_some() || !members.is_empty()) else { return Ok(()) };
-        let running = match &mut *running {
+        let Some(settings) = settings.filter(|_| inner.running.is_some() || !members.is_empty()) else { return Ok(()) };
+        let Inner { running, left, .. } = &mut *inner;
+        let running = match running {
             Some(running) => running,
             none => none.insert(Running::start(settings)?),
         };
+        running.settings.send_if_modified(|old| std::mem::replace(old, settings.clone()) != *settings);
         let members: HashMap<String, _> = members.into_iter().map(|member| (member.key(), member)).collect();
         running.tasks.retain(|key, _| members.contains_key(key));
         for (key, member) in members {
+            member.limit(settings.max_bytes);
             if !running.tasks.contains_key(&key) {
                 let (stop, stopped) = watch::channel(false);
                 let engine = Redis::new(settings, &key);
-                running.runtime.spawn(task::run(engine, member, settings.clone(), stopped, running.held.clone()));
+                let (settings, held) = (running.settings.subscribe(), running.held.clone());
+                running.runtime.spawn(task::run(engine, member, settings, stopped, left.clone(), held));
                 running.tasks.insert(key, stop);
             }
         }
         Ok(())
     }
 
+    fn locked(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The scripts have been asked to end: nothing is led any more, and leases are given back when their scripts have
     /// ended.
     pub(crate) fn stop(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = &*running {
+        if let Some(running) = &self.locked().running {
             for stop in running.tasks.values() {
                 // Fails only when the task has ended.
                 let _ = stop.send(true);
@@ -101,12 +123,25 @@ impl Cluster {
 
     /// Waits until the leases are given back, at most for `limit`. Blocks.
     pub(crate) fn leave(&self, limit: Duration) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { tasks, held, thread, .. }) = running else { return };
-        drop((tasks, held));
+        let leaving = {
+            let mut inner = self.locked();
+            inner.end();
+            std::mem::take(&mut inner.leaving)
+        };
         let until = Instant::now() + limit;
-        while !thread.is_finished() && Instant::now() < until {
+        while !leaving.iter().all(JoinHandle::is_finished) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Inner {
+    /// Lets the running tasks end.
+    fn end(&mut self) {
+        self.leaving.retain(|thread| !thread.is_finished());
+        if let Some(Running { thread, over, .. }) = self.running.take() {
+            self.leaving.push(thread);
+            self.left = Some(over);
         }
     }
 }
@@ -116,11 +151,16 @@ impl Running {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (ended, held) = watch::channel(());
+        let (until_over, over) = watch::channel(());
         let mask = SignalMask::block_all();
         let thread = std::thread::Builder::new()
             .name("cluster".into())
-            .spawn(move || runtime.block_on(async move { ended.closed().await }));
+            .spawn(move || {
+                let _until_over = until_over;
+                runtime.block_on(async move { ended.closed().await });
+            });
         mask.apply();
-        Ok(Self { settings: settings.clone(), tasks: HashMap::new(), runtime: handle, held, thread: thread? })
+        let settings = watch::Sender::new(settings.clone());
+        Ok(Self { settings, tasks: HashMap::new(), runtime: handle, held, over, thread: thread? })
     }
 }

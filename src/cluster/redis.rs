@@ -184,6 +184,15 @@ impl Engine for Redis {
         self.call::<u64>(RELEASE, &["lease"], &[holder.as_bytes()]).await.map(drop)
     }
 
+    fn configure(&mut self, settings: &ClusterSettings) {
+        self.lease = settings.lease;
+        if self.url != settings.engine.url.0 {
+            self.url.clone_from(&settings.engine.url.0);
+            self.connection = None;
+            self.news = None;
+        }
+    }
+
     async fn news(&mut self) {
         let news = self.news.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(1);

@@ -10,6 +10,7 @@ use crate::worker::background::{ClusterState, Position};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often a stopping task checks whether the script has ended.
 const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(20);
@@ -44,21 +45,27 @@ struct Task<E> {
     abstains_until: Instant,
 }
 
-/// Runs until `stopped` says so, or its sender is gone.
+/// Runs until `stopped` says so, or its sender is gone; and begins when `after`, what ran before, has ended.
 pub(super) async fn run<E: Engine>(
     engine: E,
     member: Arc<dyn Member>,
-    settings: ClusterSettings,
+    mut settings: watch::Receiver<ClusterSettings>,
     mut stopped: watch::Receiver<bool>,
+    mut after: Option<watch::Receiver<()>>,
     _held: watch::Receiver<()>,
 ) {
+    if let Some(after) = &mut after {
+        // Nothing is sent: it ends with the sender.
+        let _ = after.changed().await;
+    }
     let now = Instant::now();
+    let ClusterSettings { lease, max_bytes, .. } = settings.borrow_and_update().clone();
     let mut task = Task {
         engine,
         state: member.state(),
         member,
-        lease: settings.lease,
-        max_bytes: settings.max_bytes,
+        lease,
+        max_bytes,
         known: Position::default(),
         epoch: 0,
         term: None,
@@ -66,13 +73,17 @@ pub(super) async fn run<E: Engine>(
         holds_until: now,
         abstains_until: now,
     };
-    let mut look = tokio::time::interval((settings.lease / 3).min(Duration::from_millis(CLUSTER_LOOK_MS_MAX)));
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = looks(lease);
     loop {
         let wants = task.term.as_ref().map(|term| Slot::changed(&term.source, term.shipped));
         let result = tokio::select! {
             biased;
             () = stop(&mut stopped) => break,
+            Ok(()) = settings.changed() => {
+                task.configure(&settings.borrow_and_update().clone());
+                look = looks(task.lease);
+                continue;
+            }
             _ = look.tick() => task.look().await,
             _ = async { match wants { Some(wants) => wants.await, None => std::future::pending().await } } => task.ship().await,
             () = task.engine.news() => task.read().await,
@@ -82,12 +93,26 @@ pub(super) async fn run<E: Engine>(
     task.leave().await;
 }
 
+/// The looks at the engine. The first one is at once.
+fn looks(lease: Duration) -> Interval {
+    let mut looks = tokio::time::interval((lease / 3).min(Duration::from_millis(CLUSTER_LOOK_MS_MAX)));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
 /// Returns when the task should end: it is asked to, or its cluster is gone.
 async fn stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 impl<E: Engine> Task<E> {
+    /// Other settings take effect. A term goes on: the look that follows at once renews its lease.
+    fn configure(&mut self, settings: &ClusterSettings) {
+        self.lease = settings.lease;
+        self.max_bytes = settings.max_bytes;
+        self.engine.configure(settings);
+    }
+
     fn note(&mut self, result: Result<(), EngineError>) {
         let worker = self.member.key();
         match result {
@@ -311,6 +336,8 @@ mod tests {
             Ok(())
         }
 
+        fn configure(&mut self, _settings: &ClusterSettings) {}
+
         async fn news(&mut self) {
             std::future::pending().await
         }
@@ -334,6 +361,8 @@ mod tests {
         }
 
         fn follow(&self) {}
+
+        fn limit(&self, _bytes_max: usize) {}
 
         fn is_live(&self) -> bool {
             false

@@ -26,6 +26,12 @@ pub struct EngineSettings {
 }
 
 impl ClusterSettings {
+    /// Whether both name the same state in an engine of the same kind: a leader can go on with the other settings.
+    #[must_use]
+    pub fn continues(&self, other: &Self) -> bool {
+        self.prefix == other.prefix
+    }
+
     /// The defaults for an engine.
     #[must_use]
     pub fn of(engine: EngineSettings) -> Self {

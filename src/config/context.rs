@@ -43,8 +43,8 @@ pub(crate) struct Context<'a> {
     pub(crate) error_routes: Vec<Route>,
     /// The number of routes so far.
     pub(crate) routes: usize,
-    /// The bytes of the largest snapshot of a cluster. `None`: no cluster is declared.
-    pub(crate) cluster_bytes: Option<usize>,
+    /// Whether a cluster is declared.
+    pub(crate) has_cluster: bool,
     /// Whether the warning about paths relative to the Caddyfile was already given.
     fell_back: bool,
 }
@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
             placeholders: Vec::new(),
             named_routes: HashMap::new(),
             invoked: Vec::new(),
-            cluster_bytes: None,
+            has_cluster: false,
             is_site_directive: |_| false,
             error_routes: Vec::new(),
             routes: 0,

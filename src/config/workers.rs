@@ -83,8 +83,8 @@ pub struct WorkerConfig {
     pub max_consecutive_failures: i32,
     /// HTTP worker: after how many requests its script is restarted; 0: never. `None`: as the `frankenphp` block says.
     pub max_requests: Option<usize>,
-    /// Background worker: it runs on one instance of the cluster at a time, and publishes at most this many bytes.
-    pub cluster: Option<usize>,
+    /// Background worker: it runs on one instance of the cluster at a time.
+    pub cluster: bool,
     /// Background worker: how many tasks may wait for a thread.
     pub max_tasks: usize,
     /// The script's environment variables: the block's, overridden by the worker's own.

@@ -151,8 +151,7 @@ pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
     let mut draft = FrankenPhpDraft::default();
     FRANKENPHP.apply(&mut draft, node.children(), context);
     let FrankenPhpDraft { mut settings, num_threads_position, apcu_position, has_cluster, workers } = draft;
-    context.cluster_bytes = has_cluster
-        .then(|| settings.cluster.as_ref().map_or(limits::CLUSTER_BYTES_DEFAULT, |cluster| cluster.max_bytes));
+    context.has_cluster = has_cluster;
     if let (Some(num), Some(MaxThreads::Count(max)), Some(position)) =
         (settings.num_threads, settings.max_threads, &num_threads_position)
         && num > max

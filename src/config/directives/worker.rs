@@ -276,7 +276,7 @@ impl WorkerDraft {
             max_threads: self.max_threads.map(|(max, _)| max),
             max_consecutive_failures: self.max_consecutive_failures,
             max_requests: self.max_requests.map(|(count, _)| count),
-            cluster: self.cluster.and(context.cluster_bytes),
+            cluster: self.cluster.is_some(),
             max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,
             ini: scope.ini.to_vec(),
@@ -295,7 +295,7 @@ impl WorkerDraft {
             )
         } else if self.name.is_none() {
             ("`cluster` on a catch-all: the instances know a worker by its name", "add `name NAME`")
-        } else if context.cluster_bytes.is_none() {
+        } else if !context.has_cluster {
             let hint = "add `cluster { engine redis redis://HOST:PORT }` to the global `frankenphp` block";
             ("`cluster` on a worker, but no engine is declared", hint)
         } else if let Some((ReadyWhen::Handle | ReadyWhen::Start, position)) = &self.ready {

@@ -3,11 +3,12 @@
 
 use super::Background;
 use super::life::Event;
+use crate::limits::config::CLUSTER_BYTES_DEFAULT;
 use crate::php::{Failure, Scope};
 use crate::vars::{Slot, Snapshot};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// What a worker has besides, if it belongs to a cluster. Its successors after a reload have the same.
@@ -16,15 +17,31 @@ pub(super) struct Term {
     leads: AtomicBool,
     /// Where the script of the current term publishes. The cluster alone reads it.
     source: Mutex<Arc<Slot>>,
-    /// The bytes of the largest snapshot.
-    bytes_max: usize,
+    /// The bytes of the largest snapshot; a reload may change them.
+    bytes_max: AtomicUsize,
+    /// The worker, and those before it that reloads have replaced: their scripts may still run. Protects the list alone.
+    workers: Mutex<Vec<Weak<Background>>>,
     pub(super) state: Arc<ClusterState>,
 }
 
 impl Term {
-    pub(super) fn new(name: &str, bytes_max: usize) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let source = Mutex::new(Slot::new(name.as_bytes()));
-        Self { leads: AtomicBool::new(false), source, bytes_max, state: Arc::default() }
+        let bytes_max = AtomicUsize::new(CLUSTER_BYTES_DEFAULT);
+        Self { leads: AtomicBool::new(false), source, bytes_max, workers: Mutex::default(), state: Arc::default() }
+    }
+
+    /// One more worker publishes by it.
+    pub(super) fn register(&self, worker: &Arc<Background>) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.retain(|worker| worker.strong_count() > 0);
+        workers.push(Arc::downgrade(worker));
+    }
+
+    /// Whether a thread of any of its workers is left.
+    fn is_live(&self) -> bool {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        workers.iter().filter_map(Weak::upgrade).any(|worker| worker.is_live())
     }
 
     /// A term begins. What scripts of earlier terms publish is read by no one.
@@ -43,18 +60,13 @@ impl Term {
         self.leads.load(Ordering::Acquire)
     }
 
-    /// Whether it is for snapshots of this size.
-    pub(super) fn takes(&self, bytes_max: usize) -> bool {
-        self.bytes_max == bytes_max
-    }
-
     pub(super) fn source(&self) -> Arc<Slot> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn refuses(&self, bytes: usize) -> Option<String> {
-        let Self { bytes_max, .. } = self;
-        (bytes > *bytes_max).then(|| {
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        (bytes > bytes_max).then(|| {
             format!(
                 "the array needs {bytes} bytes, and the cluster takes at most {bytes_max}; publish less, or raise max_bytes \
                  in the cluster block of every instance"
@@ -77,6 +89,19 @@ impl Background {
     /// Its state in the cluster, if it belongs to a cluster.
     pub fn cluster(&self) -> Option<&Arc<ClusterState>> {
         self.term.as_ref().map(|term| &term.state)
+    }
+
+    /// Sets the bytes of the largest snapshot that the cluster takes.
+    pub fn limit(&self, bytes_max: usize) {
+        if let Some(term) = &self.term {
+            term.bytes_max.store(bytes_max, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a script still runs that publishes to the cluster: of this worker, or of one that a reload has replaced or
+    /// removed.
+    pub fn is_live_in_cluster(&self) -> bool {
+        self.term.as_ref().is_some_and(|term| term.is_live())
     }
 
     /// This instance leads: starts the script. Returns the slot that it publishes to. `None`: it belongs to no cluster.

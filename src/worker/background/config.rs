@@ -21,8 +21,8 @@ pub enum ReadyWhen {
 /// What a block declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackgroundConfig {
-    /// It runs on one instance of the cluster at a time, and publishes at most this many bytes.
-    pub cluster: Option<usize>,
+    /// It runs on one instance of the cluster at a time.
+    pub cluster: bool,
     /// Code that runs in place of a script.
     pub native: Option<Native>,
     /// The script: absolute. A worker without one has the word `Rust` here.
@@ -49,7 +49,7 @@ impl BackgroundConfig {
     /// A worker without a script, which starts at once.
     pub fn of_native(code: Native, failures_max: Option<u32>) -> Self {
         Self {
-            cluster: None,
+            cluster: false,
             feed: None,
             native: Some(code),
             file: IN_PLACE_OF_A_SCRIPT.into(),

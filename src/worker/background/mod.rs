@@ -154,7 +154,7 @@ impl Background {
     /// A worker that does not run yet.
     pub fn new(name: &str, scope: &str, config: BackgroundConfig, shared: &Shared) -> Arc<Self> {
         let tasks = TaskQueue::new(name, config.num.max(1), config.tasks_max);
-        let term = config.cluster.map(|bytes_max| Arc::new(Term::new(name, bytes_max)));
+        let term = config.cluster.then(|| Arc::new(Term::new(name)));
         let published = (Slot::new(name.as_bytes()), Arc::new(LastPublish::never()), tasks, term);
         Self::with(name, scope, config, shared, published, State::default(), None)
     }
@@ -177,10 +177,8 @@ impl Background {
             ..State::default()
         };
         drop(before);
-        let term = match (&predecessor.term, config.cluster) {
-            (Some(term), Some(bytes_max)) if term.takes(bytes_max) => Some(term.clone()),
-            (_, bytes_max) => bytes_max.map(|bytes_max| Arc::new(Term::new(name, bytes_max))),
-        };
+        let new_term = || Arc::new(Term::new(name));
+        let term = config.cluster.then(|| predecessor.term.clone().unwrap_or_else(new_term));
         predecessor.tasks.redeclare(config.num.max(1), config.tasks_max);
         let published = (slot.clone(), last_publish.clone(), predecessor.tasks.clone(), term);
         Self::with(name, scope, config, shared, published, state, Some(&predecessor.thread_group))
@@ -201,7 +199,7 @@ impl Background {
             scope: Some(scope.to_owned()),
             script: Some(config.file.clone()),
         };
-        Arc::new(Self {
+        let worker = Arc::new(Self {
             name: name.to_owned(),
             scope: scope.to_owned(),
             config,
@@ -217,7 +215,11 @@ impl Background {
             last_publish,
             state: Mutex::new(state),
             changed: Condvar::new(),
-        })
+        });
+        if let Some(term) = &worker.term {
+            term.register(&worker);
+        }
+        worker
     }
 
     /// The worker's name.
