@@ -302,6 +302,11 @@ DURATION ?= 60
 chaos: php ## Everything that scripts, clients and operators do at once, each answer checked (DURATION in seconds, CHAOS_SEED)
 	$(WITH_PHP) CHAOS_SECONDS=$(DURATION) cargo test --test integration chaos::chaos -- --nocapture
 
+.PHONY: cluster-chaos
+CLUSTER_STEPS ?= 10000
+cluster-chaos: php ## Random faults of instances, engine and network under a cluster, each read checked (CLUSTER_STEPS, CLUSTER_SEED)
+	$(WITH_PHP) CLUSTER_STEPS=$(CLUSTER_STEPS) cargo test --test cluster chaos:: -- --nocapture --test-threads 1
+
 .PHONY: soak
 soak: php ## Six hours of chaos; its second half must not need more memory
 	$(WITH_PHP) CHAOS_SECONDS=21600 cargo test --release --test integration chaos::chaos -- --nocapture

@@ -6,17 +6,20 @@
 //! that lost its lease changes nothing, whatever its clock says. Every instance, the leading one included, puts a
 //! snapshot into its slot only once the engine has accepted it, and only if its position is higher than the last one's.
 //!
-//! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine, `redis` the one engine
-//! that there is. [`Member`] is what it asks of the instance.
+//! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine; `redis` and `etcd` are
+//! the engines. [`Member`] is what it asks of the instance.
 
 mod engine;
+mod etcd;
 mod redis;
+mod secrets;
 mod task;
 
-use crate::config::ClusterSettings;
+use crate::config::{ClusterSettings, EngineAddress};
 use crate::signals::SignalMask;
 use crate::vars::{Slot, Snapshot};
 use crate::worker::background::ClusterState;
+use etcd::Etcd;
 use redis::Redis;
 use std::collections::HashMap;
 use std::io;
@@ -97,9 +100,7 @@ impl Cluster {
             member.limit(settings.max_bytes);
             if !running.tasks.contains_key(&key) {
                 let (stop, stopped) = watch::channel(false);
-                let engine = Redis::new(settings, &key);
-                let (settings, held) = (running.settings.subscribe(), running.held.clone());
-                running.runtime.spawn(task::run(engine, member, settings, stopped, left.clone(), held));
+                running.spawn(&key, member, stopped, left.clone());
                 running.tasks.insert(key, stop);
             }
         }
@@ -147,18 +148,35 @@ impl Inner {
 }
 
 impl Running {
+    fn spawn(
+        &self,
+        key: &str,
+        member: Arc<dyn Member>,
+        stopped: watch::Receiver<bool>,
+        after: Option<watch::Receiver<()>>,
+    ) {
+        let (settings, held) = (self.settings.subscribe(), self.held.clone());
+        let now = self.settings.borrow();
+        match now.engine.address {
+            EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => {
+                self.runtime.spawn(task::run(Redis::new(&now, key), member, settings, stopped, after, held))
+            }
+            EngineAddress::Etcd { .. } => {
+                self.runtime.spawn(task::run(Etcd::new(&now, key), member, settings, stopped, after, held))
+            }
+        };
+    }
+
     fn start(settings: &ClusterSettings) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (ended, held) = watch::channel(());
         let (until_over, over) = watch::channel(());
         let mask = SignalMask::block_all();
-        let thread = std::thread::Builder::new()
-            .name("cluster".into())
-            .spawn(move || {
-                let _until_over = until_over;
-                runtime.block_on(async move { ended.closed().await });
-            });
+        let thread = std::thread::Builder::new().name("cluster".into()).spawn(move || {
+            let _until_over = until_over;
+            runtime.block_on(async move { ended.closed().await });
+        });
         mask.apply();
         let settings = watch::Sender::new(settings.clone());
         Ok(Self { settings, tasks: HashMap::new(), runtime: handle, held, over, thread: thread? })

@@ -106,7 +106,7 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
 }
 
 impl<E: Engine> Task<E> {
-    /// Other settings take effect. A term goes on: the look that follows at once renews its lease.
+    /// Other settings take effect. A term continues: the look that follows at once renews its lease.
     fn configure(&mut self, settings: &ClusterSettings) {
         self.lease = settings.lease;
         self.max_bytes = settings.max_bytes;

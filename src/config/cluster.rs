@@ -1,5 +1,6 @@
 //! The `cluster` block: how several instances share background workers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits;
@@ -18,18 +19,88 @@ pub struct ClusterSettings {
     pub max_bytes: usize,
 }
 
-/// The engine of a cluster: Redis, or what speaks its protocol.
+/// The engine of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// The address with the credentials, as `redis://USER:PASSWORD@HOST:PORT/NUMBER`.
-    pub url: Password,
+    /// Where it is.
+    pub address: EngineAddress,
+    /// The file with the password, which is read for each connection.
+    pub password_file: Option<PathBuf>,
+    /// The file with the authorities that its certificates are checked by, in the place of those of the system.
+    pub authority: Option<PathBuf>,
+    /// The files with the certificate that this instance shows, and with its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// Where an engine is, and who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineAddress {
+    /// One server of Redis, or of what speaks its protocol: `redis://USER:PASSWORD@HOST:PORT/NUMBER`, or `rediss://` with
+    /// TLS.
+    Redis(Password),
+    /// The primary that Sentinels name.
+    Sentinel {
+        /// Name and port of each Sentinel; the next is asked when one does not answer.
+        sentinels: Vec<(String, u16)>,
+        /// What they call the primary and its replicas.
+        service: String,
+        /// Of the database.
+        number: i64,
+        /// Of the primary.
+        credentials: Credentials,
+    },
+    /// The members of an etcd.
+    Etcd {
+        /// The first one is asked first.
+        members: Vec<EtcdMember>,
+        /// Of all members.
+        credentials: Credentials,
+    },
+}
+
+/// One member of an etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EtcdMember {
+    /// Whether it is reached by TLS.
+    pub tls: bool,
+    /// Its name or address; of IPv6 in brackets.
+    pub host: String,
+    /// Of its clients.
+    pub port: u16,
+}
+
+/// A user of an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// `None`: the engine asks for none.
+    pub user: Option<String>,
+    /// `None`: none, or that of a file.
+    pub password: Option<Password>,
+}
+
+impl EngineSettings {
+    /// An engine at this address, without files.
+    #[must_use]
+    pub fn at(address: EngineAddress) -> Self {
+        Self { address, password_file: None, authority: None, certificate: None }
+    }
+
+    /// The bytes of the largest `max_bytes`.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        match self.address {
+            EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => limits::CLUSTER_BYTES_MAX,
+            EngineAddress::Etcd { .. } => limits::CLUSTER_ETCD_BYTES_MAX,
+        }
+    }
 }
 
 impl ClusterSettings {
     /// Whether both name the same state in an engine of the same kind: a leader can go on with the other settings.
     #[must_use]
     pub fn continues(&self, other: &Self) -> bool {
-        self.prefix == other.prefix
+        let is_etcd = |settings: &Self| matches!(settings.engine.address, EngineAddress::Etcd { .. });
+        self.prefix == other.prefix && is_etcd(self) == is_etcd(other)
     }
 
     /// The defaults for an engine.

@@ -55,7 +55,7 @@ use std::sync::{Arc, OnceLock};
 pub use apache::apache_warnings;
 pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
 pub use calendar::common_log_time;
-pub use cluster::{ClusterSettings, EngineSettings};
+pub use cluster::{ClusterSettings, Credentials, EngineAddress, EngineSettings, EtcdMember};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use format::format;

@@ -200,6 +200,15 @@ pub const CLUSTER_BYTES_DEFAULT: usize = 16 * MIB;
 /// The largest `max_bytes` there: half of what Redis takes as one value.
 pub const CLUSTER_BYTES_MAX: usize = 256 * MIB;
 
+/// The largest `max_bytes` with etcd, which keeps each version until it is compacted, in 2 GiB by default.
+pub const CLUSTER_ETCD_BYTES_MAX: usize = 16 * MIB;
+
+/// The port of a Sentinel whose address has none.
+pub const SENTINEL_PORT: u16 = 26379;
+
+/// The members of an etcd; more than nine make it slow.
+pub const CLUSTER_ETCD_MEMBERS_MAX: usize = 9;
+
 /// The largest size of any setting in bytes: 1 TiB, beyond the memory of the machines this runs on.
 pub const SIZE_BYTES_MAX: u64 = 1 << 40;
 

@@ -579,6 +579,12 @@ pub const LISTED_FILES_MAX: usize = 10_000;
 /// The longest call of the engine of a cluster: a leader that waits longer could not renew a short lease again.
 pub const CLUSTER_CALL_MS_MAX: u64 = 1_000;
 
+/// The bytes of a snapshot in one request to etcd, which refuses requests of more than 1.5 MiB by default.
+pub const CLUSTER_ETCD_PART_BYTES: usize = 1 << 20;
+
+/// The bytes of the largest answer of etcd: one part, in base64, with what is around it.
+pub const CLUSTER_ETCD_ANSWER_BYTES_MAX: usize = 2 << 20;
+
 /// The pause between two looks at the engine of a cluster; a third of the lease, if that is shorter. A takeover takes at
 /// most the lease and one such pause.
 pub const CLUSTER_LOOK_MS_MAX: u64 = 1_000;

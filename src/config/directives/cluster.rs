@@ -2,11 +2,12 @@
 
 use super::super::cluster::{ClusterSettings, EngineSettings};
 use super::super::context::Context;
+use super::super::diagnostic::Position;
 use super::super::limits;
-use super::super::secret::Password;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
+use super::cluster_engine::engine;
 use std::time::Duration;
 
 /// The block while it is read.
@@ -15,7 +16,7 @@ pub(super) struct ClusterDraft {
     engine: Option<EngineSettings>,
     prefix: Option<String>,
     lease: Option<Duration>,
-    max_bytes: Option<usize>,
+    max_bytes: Option<(usize, Position)>,
 }
 
 /// The directives of the `cluster` block.
@@ -25,7 +26,7 @@ pub(super) static CLUSTER: Table<ClusterDraft> = Table {
     directives: &[
         Directive {
             name: "engine",
-            usage: "engine redis|valkey URL",
+            usage: "engine redis|valkey|etcd URL… [{ … }]",
             doc: "What holds the leases and the snapshots of the cluster.",
             times: Times::Once,
             apply: |cluster, node, context| cluster.engine = engine(node, context),
@@ -52,12 +53,7 @@ pub(super) static CLUSTER: Table<ClusterDraft> = Table {
             apply: |cluster, node, context| {
                 let Some(word) = context.one(node) else { return };
                 let Some(size) = values::size(word, context) else { return };
-                if size == 0 || size > limits::CLUSTER_BYTES_MAX {
-                    let message = format!("`{}` is not a size from 1 to 256MiB", excerpt(&word.text));
-                    context.error_with_hint(&word.position, message, "Redis takes no value of more than 512 MiB");
-                    return;
-                }
-                cluster.max_bytes = Some(size);
+                cluster.max_bytes = Some((size, word.position.clone()));
             },
         },
     ],
@@ -81,54 +77,19 @@ pub(super) fn cluster(node: &Node, context: &mut Context<'_>) -> Option<ClusterS
     let mut settings = ClusterSettings::of(engine);
     settings.prefix = draft.prefix.unwrap_or(settings.prefix);
     settings.lease = draft.lease.unwrap_or(settings.lease);
-    settings.max_bytes = draft.max_bytes.unwrap_or(settings.max_bytes);
+    if let Some((size, position)) = draft.max_bytes {
+        settings.max_bytes = size;
+        check_size(&settings, &position, context);
+    }
     Some(settings)
 }
 
-fn engine(node: &Node, context: &mut Context<'_>) -> Option<EngineSettings> {
-    let words = context.args(node, 1, usize::MAX)?;
-    let kind = &words[0];
-    match kind.text.as_str() {
-        "redis" | "valkey" => {}
-        other => {
-            let message = match other {
-                "etcd" | "nats" => format!("the engine `{other}` is not built into this release"),
-                _ => format!("`{}` is no engine of a cluster", excerpt(other)),
-            };
-            let hint = "write `engine redis redis://HOST:PORT`; Redis and Valkey are known";
-            context.error_with_hint(&kind.position, message, hint);
-            return None;
-        }
-    }
-    match words {
-        [_, url] => address(url, context),
-        _ => {
-            let hint = "write `engine redis redis://HOST:PORT`, with one address: a Redis Cluster is not supported";
-            context.error_with_hint(&kind.position, "the engine needs exactly one address", hint);
-            None
-        }
-    }
-}
-
-/// The message does not show the word, which may hold a password.
-fn address(word: &Token, context: &mut Context<'_>) -> Option<EngineSettings> {
-    let scheme = word.text.split("://").next().unwrap_or_default();
-    let hint = match scheme {
-        "rediss" | "valkeys" => {
-            "TLS to the engine is not built into this release: use a tunnel such as stunnel or a mesh"
-        }
-        "redis+sentinel" => "Sentinel is not built into this release: name an address that follows the primary",
-        _ => "write `redis://HOST:PORT`, or `redis://USER:PASSWORD@HOST:PORT/NUMBER`",
-    };
-    let rest = word.text.strip_prefix("redis://").or_else(|| word.text.strip_prefix("valkey://"));
-    match rest.map(|rest| rest.rsplit('@').next().unwrap_or_default()) {
-        Some(host) if !host.is_empty() && !host.starts_with(['/', ':']) => {
-            Some(EngineSettings { url: Password(format!("redis://{}", rest.unwrap_or_default())) })
-        }
-        _ => {
-            context.error_with_hint(&word.position, "this is no address of a Redis server", hint);
-            None
-        }
+fn check_size(settings: &ClusterSettings, position: &Position, context: &mut Context<'_>) {
+    let max = settings.engine.bytes_max();
+    if settings.max_bytes == 0 || settings.max_bytes > max {
+        let message = format!("`max_bytes` is not from 1 to {}MiB", max >> 20);
+        let hint = "Redis takes no value of more than 512 MiB, and etcd keeps old versions for a while";
+        context.error_with_hint(position, message, hint);
     }
 }
 

@@ -6,6 +6,7 @@ mod bind;
 mod changes;
 mod client_auth;
 mod cluster;
+mod cluster_engine;
 mod document_root;
 mod draft;
 mod encode;
@@ -59,6 +60,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(vars::VARS.docs());
     docs.extend(store::STORE.docs());
     docs.extend(cluster::CLUSTER.docs());
+    docs.extend(cluster_engine::ENGINE.docs());
     docs.extend(worker::WORKER.docs());
     docs.extend(encode::ENCODE.docs());
     docs.extend(log::docs());

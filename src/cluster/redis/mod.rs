@@ -1,4 +1,5 @@
-//! Redis, and what speaks its protocol and its scripts (Valkey). One instance of it, not a Redis Cluster.
+//! Redis, and what speaks its protocol and its scripts (Valkey). One server, or the primary that Sentinel names; not a
+//! Redis Cluster.
 //!
 //! | key | holds |
 //! |---|---|
@@ -10,13 +11,15 @@
 //! Every decision is a script, which Redis runs as one step. A message on the channel may be lost, so readers also look
 //! from time to time.
 
+mod connect;
+
 use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
-use crate::config::ClusterSettings;
+use crate::config::{ClusterSettings, EngineSettings};
 use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_RETRY_MS};
 use crate::worker::background::Position;
+use connect::{Failure, Way};
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -66,7 +69,7 @@ return 1";
 
 /// The engine of one worker. Connects when it is first asked, and again after each failure.
 pub(super) struct Redis {
-    url: String,
+    way: Way,
     key: String,
     /// Of this task alone: no two tasks of a process take each other's lease for their own.
     holder: String,
@@ -93,7 +96,7 @@ impl Redis {
         let task = TASKS.fetch_add(1, Ordering::Relaxed);
         let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), task);
         Self {
-            url: settings.engine.url.0.clone(),
+            way: Way::new(&settings.engine),
             key: format!("{{{}:{worker}}}", settings.prefix),
             holder: format!("{} {random:016x}", instance_name()),
             lease: settings.lease,
@@ -125,32 +128,20 @@ impl Redis {
         let called = async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => self.connect(bound).await?,
+                None => self.way.connect(bound).await?,
             };
             let answer = command.query_async(&mut connection).await?;
-            Ok::<_, RedisError>((answer, connection))
+            Ok::<_, Failure>((answer, connection))
         };
         match tokio::time::timeout(bound, called).await {
             Ok(Ok((answer, connection))) => {
                 self.connection = Some(connection);
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(described(&error)),
+            Ok(Err(Failure(error))) => Err(error),
             Err(_) => Err(EngineError(format!("no answer within {} ms", bound.as_millis()))),
         }
     }
-
-    async fn connect(&self, bound: Duration) -> Result<MultiplexedConnection, RedisError> {
-        let client = Client::open(self.url.as_str())?;
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(bound)).set_response_timeout(Some(bound));
-        client.get_multiplexed_async_connection_with_config(&config).await
-    }
-}
-
-/// The error without the address, which may hold a password.
-fn described(error: &RedisError) -> EngineError {
-    let detail = error.detail().unwrap_or_default();
-    EngineError(if error.is_io_error() { error.to_string() } else { format!("{:?}: {detail}", error.kind()) })
 }
 
 impl Engine for Redis {
@@ -186,8 +177,8 @@ impl Engine for Redis {
 
     fn configure(&mut self, settings: &ClusterSettings) {
         self.lease = settings.lease;
-        if self.url != settings.engine.url.0 {
-            self.url.clone_from(&settings.engine.url.0);
+        if *self.way.settings() != settings.engine {
+            self.way = Way::new(&settings.engine);
             self.connection = None;
             self.news = None;
         }
@@ -196,8 +187,8 @@ impl Engine for Redis {
     async fn news(&mut self) {
         let news = self.news.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(1);
-            let (url, channel) = (self.url.clone(), format!("{}:news", self.key));
-            News { receiver, task: tokio::spawn(subscribe(url, channel, sender)) }
+            let (engine, channel) = (self.way.settings().clone(), format!("{}:news", self.key));
+            News { receiver, task: tokio::spawn(subscribe(engine, channel, sender)) }
         });
         if news.receiver.recv().await.is_none() {
             // Only a defect ends the task; the looks go on without it.
@@ -208,16 +199,18 @@ impl Engine for Redis {
 
 /// Passes messages on: one pending message is enough for any number. A new subscription may have missed some, so it is
 /// news too.
-async fn subscribe(url: String, channel: String, sender: mpsc::Sender<()>) {
+async fn subscribe(engine: EngineSettings, channel: String, sender: mpsc::Sender<()>) {
+    let mut way = Way::new(&engine);
     loop {
         // The calls of the engine report what is wrong with it.
-        let _ = listen(&url, &channel, &sender).await;
+        let _ = listen(&mut way, &channel, &sender).await;
         tokio::time::sleep(Duration::from_millis(CLUSTER_RETRY_MS)).await;
     }
 }
 
-async fn listen(url: &str, channel: &str, sender: &mpsc::Sender<()>) -> Result<(), RedisError> {
-    let mut subscription = Client::open(url)?.get_async_pubsub().await?;
+async fn listen(way: &mut Way, channel: &str, sender: &mpsc::Sender<()>) -> Result<(), Failure> {
+    let client = way.client(Duration::from_millis(CLUSTER_CALL_MS_MAX)).await?;
+    let mut subscription = client.get_async_pubsub().await?;
     subscription.subscribe(channel).await?;
     let _ = sender.try_send(());
     let mut messages = subscription.on_message();

@@ -1,0 +1,201 @@
+//! Requests to the members of an etcd, one at a time, by a connection that stays. The next member is asked when one fails.
+
+use super::transaction::text;
+use crate::cluster::engine::EngineError;
+use crate::cluster::secrets;
+use crate::config::{EngineAddress, EngineSettings, EtcdMember};
+use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_ANSWER_BYTES_MAX};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// What etcd says when a token has expired, or users have changed since it was made.
+const TOKEN_ENDED: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
+
+/// So much of an answer without JSON is shown.
+const ANSWER_LETTERS_MAX: usize = 200;
+
+pub(super) struct Client {
+    settings: EngineSettings,
+    /// The member to ask.
+    member: usize,
+    connection: Option<SendRequest<Full<Bytes>>>,
+    /// Of the user. `None`: not asked for yet.
+    token: Option<String>,
+}
+
+impl Client {
+    pub(super) fn new(settings: &EngineSettings) -> Self {
+        Self { settings: settings.clone(), member: 0, connection: None, token: None }
+    }
+
+    /// Leaves the connection: the next call asks another member.
+    pub(super) fn next_member(&mut self) {
+        self.connection = None;
+        self.member = self.member.wrapping_add(1);
+    }
+
+    /// A call, as often as it takes to get a token that is valid. It is repeated only if etcd has refused the token.
+    pub(super) async fn call(&mut self, path: &str, body: &Value) -> Result<Value, EngineError> {
+        let had_token = self.token.is_some();
+        match self.answer(path, body).await {
+            Err(error) if had_token && TOKEN_ENDED.iter().any(|words| error.0.contains(words)) => {
+                self.token = None;
+                self.answer(path, body).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn answer(&mut self, path: &str, body: &Value) -> Result<Value, EngineError> {
+        self.authenticate().await?;
+        let response = self.send(path, body).await?;
+        answer_of(response).await
+    }
+
+    /// Asks for a token if there is a user, and no token yet.
+    async fn authenticate(&mut self) -> Result<(), EngineError> {
+        let EngineAddress::Etcd { credentials, .. } = &self.settings.address else { return Ok(()) };
+        let (Some(user), None) = (credentials.user.clone(), &self.token) else { return Ok(()) };
+        let password = secrets::password(&self.settings, credentials)?.unwrap_or_default();
+        let response = self.send("/v3/auth/authenticate", &json!({ "name": user, "password": password })).await?;
+        self.token = answer_of(response).await?["token"].as_str().map(str::to_owned);
+        Ok(())
+    }
+
+    async fn send(&mut self, path: &str, body: &Value) -> Result<Response<Incoming>, EngineError> {
+        let mut connection = self.connected().await?;
+        let body = Full::new(Bytes::from(body.to_string()));
+        let mut request = Request::post(path).header(CONTENT_TYPE, "application/json").header(HOST, self.host());
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let request = request.body(body).map_err(|error| EngineError(error.to_string()))?;
+        let response = connection.send_request(request).await.map_err(|error| EngineError(reason(&error)))?;
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    /// The connection, or a new one: a member may have closed the last one while it was idle.
+    async fn connected(&mut self) -> Result<SendRequest<Full<Bytes>>, EngineError> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.ready().await.is_ok()
+        {
+            return Ok(connection);
+        }
+        let mut failed = None;
+        for _ in 0..self.members().len() {
+            match tokio::time::timeout(self.connect_limit(), self.connect()).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => failed = Some(EngineError(error.to_string())),
+                Err(_) => failed = Some(EngineError("no connection within the limit".to_owned())),
+            }
+            self.member = self.member.wrapping_add(1);
+        }
+        Err(failed.unwrap_or_else(|| EngineError("no member is named".to_owned())))
+    }
+
+    /// All members are tried within the limit of a call.
+    fn connect_limit(&self) -> Duration {
+        Duration::from_millis(CLUSTER_CALL_MS_MAX / (self.members().len() as u64 + 1))
+    }
+
+    fn members(&self) -> &[EtcdMember] {
+        match &self.settings.address {
+            EngineAddress::Etcd { members, .. } => members,
+            _ => &[],
+        }
+    }
+
+    fn host(&self) -> String {
+        let member = &self.members()[self.member % self.members().len()];
+        format!("{}:{}", member.host, member.port)
+    }
+
+    async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
+        let member = &self.members()[self.member % self.members().len()];
+        let host = member.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, member.port)).await?;
+        stream.set_nodelay(true)?;
+        if !member.tls {
+            return handshake(stream).await;
+        }
+        let connector = secrets::connector(&self.settings)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        handshake(connector.connect(name, stream).await?).await
+    }
+
+    /// Calls `changed` when a watch of the key begins and at each of its events, until the watch fails.
+    pub(super) async fn watch(&mut self, key: &str, changed: impl Fn()) -> Result<(), EngineError> {
+        self.authenticate().await?;
+        let request = json!({ "create_request": { "key": text(key.as_bytes()) } });
+        let mut body = self.send("/v3/watch", &request).await?.into_body();
+        let mut line = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| EngineError(reason(&error)))?;
+            for &byte in frame.data_ref().into_iter().flatten() {
+                match byte {
+                    b'\n' if is_end(&line) => return Ok(()),
+                    b'\n' => {
+                        line.clear();
+                        changed();
+                    }
+                    // An event is one position; what is longer is no event of ours, and ends the watch.
+                    byte if line.len() < CLUSTER_ETCD_ANSWER_BYTES_MAX => line.push(byte),
+                    _ => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether etcd ends the watch with this message.
+fn is_end(line: &[u8]) -> bool {
+    let message: Value = serde_json::from_slice(line).unwrap_or_default();
+    message.get("error").is_some() || message["result"]["canceled"].as_bool().unwrap_or(false)
+}
+
+async fn handshake<S>(stream: S) -> io::Result<SendRequest<Full<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // Its failure is that of the call.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+async fn answer_of(response: Response<Incoming>) -> Result<Value, EngineError> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), CLUSTER_ETCD_ANSWER_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| EngineError(error.to_string()))?.to_bytes();
+    let answer: Option<Value> = serde_json::from_slice(&body).ok();
+    match answer {
+        Some(answer) if status.is_success() => Ok(answer),
+        Some(answer) if answer["error"].is_string() => {
+            Err(EngineError(answer["error"].as_str().unwrap_or_default().to_owned()))
+        }
+        // Of a proxy, or of the gateway before it asks etcd.
+        _ => {
+            let text: String = String::from_utf8_lossy(&body).chars().take(ANSWER_LETTERS_MAX).collect();
+            Err(EngineError(format!("status {}: {}", status.as_u16(), text.trim())))
+        }
+    }
+}
+
+/// The error with its cause, which says more than "connection error".
+fn reason(error: &hyper::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}

@@ -1,0 +1,358 @@
+//! etcd, by the gateway of its members: JSON over HTTP, which every member serves beside gRPC.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `PREFIX/WORKER/lease` | the holder of the lease; attached to a lease of etcd, and gone with it |
+//! | `PREFIX/WORKER/epoch` | the number of leaders so far |
+//! | `PREFIX/WORKER/position` | epoch and number of the snapshot, so wide that etcd compares them as text |
+//! | `PREFIX/WORKER/snapshot` | the number of its parts (2 bytes); if that is 0, the bytes |
+//! | `PREFIX/WORKER/part/POSITION/NUMBER` | a part of a snapshot that one request does not take |
+//!
+//! Every decision is a transaction that compares, which etcd runs as one step. The parts of a large snapshot are stored
+//! first. The transaction that makes it the newest one deletes those of older ones.
+
+mod client;
+mod transaction;
+
+use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
+use crate::config::ClusterSettings;
+use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_PART_BYTES, CLUSTER_RETRY_MS, config::CLUSTER_ETCD_BYTES_MAX};
+use crate::worker::background::Position;
+use client::Client;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use transaction::{Transaction, key_of, value};
+
+/// An election that another instance has disturbed is tried so often in one call.
+const ELECTION_TRIES: usize = 3;
+
+/// So often a read begins again, because a newer publish has deleted the parts of the one that it was reading.
+const READ_TRIES: usize = 3;
+
+/// The engine of one worker.
+pub(super) struct Etcd {
+    client: Client,
+    settings: ClusterSettings,
+    key: String,
+    /// Of this task alone: no two tasks of a process take each other's lease for their own.
+    holder: String,
+    /// etcd's lease, to which the key of the holder is attached.
+    granted: Option<Granted>,
+    news: Option<News>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Granted {
+    id: String,
+    /// What was asked for.
+    seconds: u64,
+}
+
+/// What the engine holds about the leader.
+struct State {
+    holder: Option<String>,
+    epoch: u64,
+    /// The revisions of both keys; 0 for one that is not there.
+    lease_revision: i64,
+    epoch_revision: i64,
+    has_position: bool,
+}
+
+/// The watch, in a task of its own.
+struct News {
+    receiver: mpsc::Receiver<()>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for News {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// As text, the higher position is the greater one.
+fn wide(position: Position) -> String {
+    format!("{:020}.{:020}", position.epoch, position.number)
+}
+
+fn narrow(text: &[u8]) -> Option<Position> {
+    let (epoch, number) = std::str::from_utf8(text).ok()?.split_once('.')?;
+    Some(Position { epoch: epoch.parse().ok()?, number: number.parse().ok()? })
+}
+
+fn defect(what: &str) -> EngineError {
+    EngineError(format!("etcd's answer has no {what}"))
+}
+
+impl Etcd {
+    pub(super) fn new(settings: &ClusterSettings, worker: &str) -> Self {
+        static TASKS: AtomicU64 = AtomicU64::new(0);
+        let task = TASKS.fetch_add(1, Ordering::Relaxed);
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), task);
+        Self {
+            client: Client::new(&settings.engine),
+            settings: settings.clone(),
+            key: format!("{}/{worker}", settings.prefix),
+            holder: format!("{} {random:016x}", instance_name()),
+            granted: None,
+            news: None,
+        }
+    }
+
+    fn name(&self, part: &str) -> String {
+        format!("{}/{part}", self.key)
+    }
+
+    fn part(&self, position: &str, number: usize) -> String {
+        self.name(&format!("part/{position}/{number:05}"))
+    }
+
+    async fn transact(&mut self, transaction: Transaction) -> Result<Value, EngineError> {
+        self.client.call("/v3/kv/txn", &transaction.into_body()).await
+    }
+
+    async fn state(&mut self) -> Result<State, EngineError> {
+        let keys = ["lease", "epoch", "position"].map(|part| self.name(part));
+        let answer = self.transact(keys.iter().fold(Transaction::default(), |all, key| all.get(key))).await?;
+        let [lease, epoch, position] = [0, 1, 2].map(|number| key_of(&answer, number));
+        let revision = |key: Option<&Value>| {
+            key.and_then(|key| key["mod_revision"].as_str()).and_then(|text| text.parse().ok()).unwrap_or(0)
+        };
+        let text = |key: Option<&Value>| key.and_then(value).and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(State {
+            holder: text(lease),
+            epoch: text(epoch).and_then(|text| text.parse().ok()).unwrap_or(0),
+            lease_revision: revision(lease),
+            epoch_revision: revision(epoch),
+            has_position: position.is_some(),
+        })
+    }
+
+    /// Whole seconds, as etcd counts; it may grant more.
+    fn seconds(&self) -> u64 {
+        self.settings.lease.as_secs() + u64::from(self.settings.lease.subsec_nanos() > 0)
+    }
+
+    async fn grant(&mut self) -> Result<Granted, EngineError> {
+        let seconds = self.seconds();
+        let answer = self.client.call("/v3/lease/grant", &json!({ "TTL": seconds.to_string(), "ID": "0" })).await?;
+        let id = answer["ID"].as_str().ok_or_else(|| defect("lease"))?.to_owned();
+        Ok(Granted { id, seconds })
+    }
+
+    /// Renews etcd's lease, if it is still there.
+    async fn keep_alive(&mut self) -> Result<(), EngineError> {
+        let Some(granted) = &self.granted else { return Ok(()) };
+        let answer = self.client.call("/v3/lease/keepalive", &json!({ "ID": granted.id })).await?;
+        let left = answer["result"]["TTL"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0_i64);
+        if left <= 0 {
+            self.granted = None;
+        }
+        Ok(())
+    }
+
+    async fn revoke(&mut self, granted: &Granted) -> Result<(), EngineError> {
+        self.client.call("/v3/lease/revoke", &json!({ "ID": granted.id })).await.map(drop)
+    }
+
+    /// Attaches the key of the holder to a lease of the new length.
+    async fn lengthen(&mut self) -> Result<bool, EngineError> {
+        let (lease, holder) = (self.name("lease"), self.holder.clone());
+        let granted = self.grant().await?;
+        let transaction =
+            Transaction::default().equal(&lease, holder.as_bytes()).put_leased(&lease, &holder, &granted.id);
+        if !Transaction::succeeded(&self.transact(transaction).await?) {
+            return Ok(false);
+        }
+        if let Some(old) = self.granted.replace(granted) {
+            self.revoke(&old).await?;
+        }
+        Ok(true)
+    }
+
+    /// Becomes the leader, unless another instance has become it since `state`.
+    async fn take(&mut self, state: &State, epoch: u64) -> Result<bool, EngineError> {
+        let granted = match &self.granted {
+            Some(granted) if granted.seconds == self.seconds() => granted.clone(),
+            _ => self.grant().await?,
+        };
+        self.granted = Some(granted.clone());
+        let [lease, counter, position] = ["lease", "epoch", "position"].map(|part| self.name(part));
+        let mut transaction = Transaction::default()
+            .unchanged(&lease, state.lease_revision)
+            .unchanged(&counter, state.epoch_revision)
+            .put_leased(&lease, &self.holder, &granted.id)
+            .put(&counter, epoch.to_string().as_bytes());
+        if !state.has_position {
+            let first = wide(Position::default());
+            transaction = transaction.unchanged(&position, 0).put(&position, first.as_bytes());
+        }
+        Ok(Transaction::succeeded(&self.transact(transaction).await?))
+    }
+
+    async fn campaign(&mut self, known: u64) -> Result<Lead, EngineError> {
+        for _ in 0..ELECTION_TRIES {
+            // First, so that the holder that is found then holds it for all of the lease.
+            self.keep_alive().await?;
+            let state = self.state().await?;
+            match &state.holder {
+                Some(holder) if state.epoch >= known && *holder != self.holder => {
+                    let leader = holder.split(' ').next().unwrap_or_default().to_owned();
+                    if let Some(unused) = self.granted.take() {
+                        self.revoke(&unused).await?;
+                    }
+                    return Ok(Lead::Other(leader));
+                }
+                Some(_) if state.epoch >= known => {
+                    let seconds = self.granted.as_ref().map(|granted| granted.seconds);
+                    match seconds {
+                        Some(seconds) if seconds == self.seconds() => return Ok(Lead::Own(state.epoch)),
+                        Some(_) if self.lengthen().await? => return Ok(Lead::Own(state.epoch)),
+                        // Its lease ends at this moment.
+                        _ => continue,
+                    }
+                }
+                _ => {}
+            }
+            let epoch = state.epoch.max(known) + 1;
+            if self.take(&state, epoch).await? {
+                return Ok(Lead::Own(epoch));
+            }
+        }
+        Err(EngineError("other instances have disturbed each election".to_owned()))
+    }
+
+    /// Adds what must hold for a publish: this instance leads in its epoch.
+    fn fenced(&self, position: Position) -> Transaction {
+        Transaction::default()
+            .equal(&self.name("lease"), self.holder.as_bytes())
+            .equal(&self.name("epoch"), position.epoch.to_string().as_bytes())
+    }
+
+    async fn store(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
+        if bytes.len() > CLUSTER_ETCD_BYTES_MAX {
+            let length = bytes.len();
+            return Err(EngineError(format!(
+                "the snapshot has {length} bytes as it is sent, and at most {CLUSTER_ETCD_BYTES_MAX} go through etcd"
+            )));
+        }
+        let wide = wide(position);
+        let is_whole = bytes.len() <= CLUSTER_ETCD_PART_BYTES;
+        let parts = if is_whole { 0 } else { bytes.len().div_ceil(CLUSTER_ETCD_PART_BYTES) };
+        for (number, part) in bytes.chunks(CLUSTER_ETCD_PART_BYTES).enumerate().take(parts) {
+            let transaction = self.fenced(position).put(&self.part(&wide, number), part);
+            if !Transaction::succeeded(&self.transact(transaction).await?) {
+                return Ok(Fate::Lost);
+            }
+        }
+        let mut head = u16::try_from(parts).unwrap_or(u16::MAX).to_be_bytes().to_vec();
+        if is_whole {
+            head.extend(bytes);
+        }
+        let [place, snapshot, older] = ["position", "snapshot", "part/"].map(|part| self.name(part));
+        let transaction = self.fenced(position).less(&place, wide.as_bytes());
+        let transaction = transaction.put(&place, wide.as_bytes()).put(&snapshot, &head);
+        let transaction = transaction.delete_range(&older, &self.name(&format!("part/{wide}/")));
+        let accepted = Transaction::succeeded(&self.transact(transaction).await?);
+        Ok(if accepted { Fate::Accepted } else { Fate::Lost })
+    }
+
+    async fn load(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
+        let [place, snapshot] = ["position", "snapshot"].map(|part| self.name(part));
+        'newest: for _ in 0..READ_TRIES {
+            let transaction = Transaction::default().greater(&place, wide(known).as_bytes()).get(&place).get(&snapshot);
+            let answer = self.transact(transaction).await?;
+            if !Transaction::succeeded(&answer) {
+                return Ok(None);
+            }
+            let found = key_of(&answer, 0).and_then(value).ok_or_else(|| defect("position"))?;
+            let position = narrow(&found).ok_or_else(|| defect("position"))?;
+            let mut bytes = key_of(&answer, 1).and_then(value).ok_or_else(|| defect("snapshot"))?;
+            let head = bytes.first_chunk::<2>().copied().ok_or_else(|| defect("snapshot"))?;
+            bytes.drain(..head.len());
+            for number in 0..usize::from(u16::from_be_bytes(head)).min(CLUSTER_ETCD_BYTES_MAX / CLUSTER_ETCD_PART_BYTES)
+            {
+                let part = Transaction::default().get(&self.part(&wide(position), number));
+                let answer = self.transact(part).await?;
+                match key_of(&answer, 0).and_then(value) {
+                    Some(part) => bytes.extend(part),
+                    None => continue 'newest,
+                }
+            }
+            return Ok(Some((position, bytes)));
+        }
+        Err(EngineError("each snapshot was replaced while it was read".to_owned()))
+    }
+
+    /// A call has all of half a lease, so that the lease can be renewed in the other half.
+    fn bound(&self) -> Duration {
+        self.settings.lease / 2
+    }
+}
+
+/// Ends a call in bounded time. One that fails leaves its connection, because its answer might still come.
+macro_rules! bounded {
+    ($self:ident, $bound:expr, $call:expr) => {{
+        let bound = $bound;
+        let result = match tokio::time::timeout(bound, $call).await {
+            Ok(result) => result,
+            Err(_) => Err(EngineError(format!("no answer within {} ms", bound.as_millis()))),
+        };
+        if result.is_err() {
+            $self.client.next_member();
+        }
+        result
+    }};
+}
+
+impl Engine for Etcd {
+    async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
+        bounded!(self, self.bound().min(Duration::from_millis(CLUSTER_CALL_MS_MAX)), self.campaign(known))
+    }
+
+    async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
+        bounded!(self, self.bound(), self.store(position, bytes))
+    }
+
+    async fn read(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
+        bounded!(self, self.bound(), self.load(known))
+    }
+
+    async fn release(&mut self) -> Result<(), EngineError> {
+        let Some(granted) = self.granted.take() else { return Ok(()) };
+        bounded!(self, Duration::from_millis(CLUSTER_CALL_MS_MAX), self.revoke(&granted))
+    }
+
+    fn configure(&mut self, settings: &ClusterSettings) {
+        if self.settings.engine != settings.engine {
+            self.client = Client::new(&settings.engine);
+            self.news = None;
+        }
+        self.settings = settings.clone();
+    }
+
+    async fn news(&mut self) {
+        let news = self.news.get_or_insert_with(|| {
+            let (sender, receiver) = mpsc::channel(1);
+            let (client, key) = (Client::new(&self.settings.engine), format!("{}/position", self.key));
+            News { receiver, task: tokio::spawn(watch(client, key, sender)) }
+        });
+        if news.receiver.recv().await.is_none() {
+            // Only a defect ends the task; the looks go on without it.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Passes events on: one pending event is enough for any number. A new watch may have missed some, so it is news too.
+async fn watch(mut client: Client, key: String, sender: mpsc::Sender<()>) {
+    loop {
+        // The calls of the engine report what is wrong with it.
+        let _ = client.watch(&key, || sender.try_send(()).unwrap_or_default()).await;
+        client.next_member();
+        tokio::time::sleep(Duration::from_millis(CLUSTER_RETRY_MS)).await;
+    }
+}

@@ -1,0 +1,121 @@
+//! The way to the server: its address, or the Sentinels that know it.
+
+use crate::cluster::engine::EngineError;
+use crate::cluster::secrets;
+use crate::config::{Credentials, EngineAddress, EngineSettings};
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates,
+};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// A failure, without addresses and credentials.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) EngineError);
+
+impl From<RedisError> for Failure {
+    /// Without the address, which may hold a password.
+    fn from(error: RedisError) -> Self {
+        let detail = error.detail().unwrap_or_default();
+        Self(EngineError(if error.is_io_error() { error.to_string() } else { format!("{:?}: {detail}", error.kind()) }))
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self(error)
+    }
+}
+
+/// How connections are made.
+pub(super) struct Way {
+    settings: EngineSettings,
+    /// The Sentinel to ask.
+    sentinel: usize,
+}
+
+impl Way {
+    pub(super) fn new(settings: &EngineSettings) -> Self {
+        Self { settings: settings.clone(), sentinel: 0 }
+    }
+
+    pub(super) fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// A connection, each step of which ends within `bound`.
+    pub(super) async fn connect(&mut self, bound: Duration) -> Result<MultiplexedConnection, Failure> {
+        let client = self.client(bound).await?;
+        Ok(client.get_multiplexed_async_connection_with_config(&bounded(bound)).await?)
+    }
+
+    /// A client of the server, or of the primary.
+    pub(super) async fn client(&mut self, bound: Duration) -> Result<Client, Failure> {
+        match self.settings.address.clone() {
+            EngineAddress::Sentinel { sentinels, service, number, credentials } => {
+                let sentinel = sentinels[self.sentinel % sentinels.len()].clone();
+                // The next connection asks the next one, whether this one fails or knows an old primary.
+                self.sentinel = self.sentinel.wrapping_add(1);
+                let address = primary(sentinel, &service, bound / 4).await?;
+                let server = self.known_as(RedisConnectionInfo::default().set_db(number), &credentials)?;
+                Ok(Client::open(tcp(address)?.set_redis_settings(server))?)
+            }
+            EngineAddress::Redis(url) => {
+                let info = url.0.as_str().into_connection_info()?;
+                let server = self.known_as(info.redis_settings().clone(), &Credentials::default())?;
+                let info = info.set_redis_settings(server);
+                match info.addr() {
+                    ConnectionAddr::TcpTls { .. } => Ok(Client::build_with_tls(info, self.certificates()?)?),
+                    _ => Ok(Client::open(info)?),
+                }
+            }
+            EngineAddress::Etcd { .. } => Err(EngineError("this is no Redis".to_owned()).into()),
+        }
+    }
+
+    /// Adds user and password.
+    fn known_as(&self, mut server: RedisConnectionInfo, user: &Credentials) -> Result<RedisConnectionInfo, Failure> {
+        if let Some(user) = &user.user {
+            server = server.set_username(user);
+        }
+        if let Some(password) = secrets::password(&self.settings, user)? {
+            server = server.set_password(password);
+        }
+        Ok(server)
+    }
+
+    fn certificates(&self) -> Result<TlsCertificates, Failure> {
+        let client_tls = match &self.settings.certificate {
+            None => None,
+            Some((certificate, key)) => {
+                Some(ClientTlsConfig { client_cert: file(certificate)?, client_key: file(key)? })
+            }
+        };
+        Ok(TlsCertificates { client_tls, root_cert: self.settings.authority.as_deref().map(file).transpose()? })
+    }
+}
+
+fn bounded(bound: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(Some(bound)).set_response_timeout(Some(bound))
+}
+
+fn tcp((host, port): (String, u16)) -> Result<ConnectionInfo, RedisError> {
+    ConnectionAddr::Tcp(host, port).into_connection_info()
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure(EngineError(format!("{}: {error}", path.display()))))
+}
+
+/// The address of the primary, as this Sentinel knows it. One that was replaced ends its connections itself.
+async fn primary(sentinel: (String, u16), service: &str, bound: Duration) -> Result<(String, u16), Failure> {
+    let client = Client::open(tcp(sentinel)?)?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&bounded(bound)).await?;
+    let mut question = redis::cmd("SENTINEL");
+    question.arg("get-master-addr-by-name").arg(service);
+    let found: Option<(String, u16)> = question.query_async(&mut connection).await?;
+    found.ok_or_else(|| EngineError(format!("Sentinel knows no service `{service}`")).into())
+}

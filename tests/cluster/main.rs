@@ -1,0 +1,33 @@
+//! A cluster of real instances on one machine: the program `igor`, the servers of Debian, and a proxy between them that stops
+//! to answer when a test says so. Every read of every instance is checked: none fails, and none is older than the one before.
+
+mod chaos;
+mod engines;
+mod instance;
+mod promises;
+mod proxy;
+mod reloads;
+mod settings;
+
+use igor_php as _;
+use std::time::{Duration, Instant};
+
+/// Far more than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Waits for a condition.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(process: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(process.cast_signed()).expect("a process has a number");
+    rustix::process::kill_process(pid, signal).expect("it can be signalled");
+}
