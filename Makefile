@@ -63,6 +63,10 @@ lint: php test-packages
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php --check
 
+.PHONY: crate
+crate: php ## Pack the crate as for a registry, and build it from what was packed
+	$(WITH_PHP) cargo package
+
 .PHONY: contract
 contract: php ## Write docs/contract.md: what is promised, and the tests that prove it
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php

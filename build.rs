@@ -203,15 +203,13 @@ mod php {
 
     /// The PHP that `make php` built, when no other was named.
     fn cached_php_config() -> Result<PathBuf, Box<dyn Error>> {
-        let output = Command::new("scripts/php.sh").arg("print").output()?;
-        if !output.status.success() {
-            return Err(
-                "PHP_CONFIG is not set and no PHP has been built yet: run `make php`, or set PHP_CONFIG (and PHP) to \
-                        a thread-safe PHP with the embed library"
-                    .into(),
-            );
+        // The package of the crate does not have the script.
+        match Command::new("scripts/php.sh").arg("print").output() {
+            Ok(output) if output.status.success() => Ok(String::from_utf8(output.stdout)?.trim().into()),
+            _ => Err("PHP_CONFIG is not set and no PHP has been built yet: run `make php` in the repository, or set \
+                      PHP_CONFIG (and PHP) to a thread-safe PHP with the embed library"
+                .into()),
         }
-        Ok(String::from_utf8(output.stdout)?.trim().into())
     }
 
     fn out_dir() -> PathBuf {
