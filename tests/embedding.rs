@@ -1,7 +1,10 @@
 //! PHP in a Rust program: what the library promises. A process has only one engine, so each test starts the test program
 //! once more.
 
-use igor_php::embed::{EnumCase, Mounted, RustWorker, VarsError, WorkerFailure};
+use igor_php::config::ReadyWhen;
+use igor_php::embed::{
+    Builder, EnumCase, Mounted, PhpScope, RustWorker, StartError, Store, VarsError, Worker, WorkerFailure,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -56,8 +59,12 @@ fn wait<F: Future>(runtime: &Runtime, future: F) -> F::Output {
 
 /// Answers a request for this path by PHP.
 fn get(runtime: &Runtime, php: &Mounted, path: &str) -> String {
+    get_of(runtime, php, "any", path)
+}
+
+fn get_of(runtime: &Runtime, php: &Mounted, host: &str, path: &str) -> String {
     let body = http_body_util::Empty::<bytes::Bytes>::new();
-    let request = http::Request::get(path).header("host", "any").body(body).expect("a request");
+    let request = http::Request::get(path).header("host", host).body(body).expect("a request");
     wait(runtime, async {
         let response = php.service().oneshot(request).await.expect("it never fails");
         let body = http_body_util::BodyExt::collect(response.into_body()).await.expect("a whole body");
@@ -312,6 +319,88 @@ fn background_workers_in_rust() {
             .runtime(runtime.handle().clone())
             .background("values", rates);
         let error = duplicate.start().expect_err("two have the name").to_string();
-        assert_eq!(error, "the global scope declares two background workers \"values\"");
+        assert_eq!(error, "the scope \"global\" declares two background workers \"values\"");
     });
+}
+
+/// Everything with types: two scopes with labels, environment, workers and stores of their own beside global ones. One
+/// worker in Rust belongs to one of the scopes.
+#[test]
+fn a_program_declares_everything_with_types() {
+    in_process("a_program_declares_everything_with_types", || {
+        let page = "<?php\n$shown = [getenv('SHOP'), ini_get('memory_limit')];\n\
+                    foreach (['global', 'rates', 'own'] as $name) {\n try {\n frankenphp_require_background_worker($name, 30);\n \
+                    $shown[] = frankenphp_get_vars($name)[0];\n } catch (Throwable $error) {\n $shown[] = 'none';\n }\n}\n\
+                    foreach (['all', 'one'] as $name) {\n try {\n $store = new FrankenPHP\\SharedArray($name);\n $store['x'] ??= 'set';\n $shown[] = $store['x'];\n \
+                    } catch (Throwable $error) {\n $shown[] = 'none';\n }\n}\necho implode(' ', $shown);\n";
+        let own = "<?php\n$handle = frankenphp_get_worker_handle();\nfrankenphp_set_vars([getenv('WORD')]);\nfgets($handle);\n";
+        let folder = files(&[("index.php", page), ("own.php", own), ("global.php", &publishing("['global']"))]);
+        let at = |file: &str| folder.path().join(file);
+        let runtime = Runtime::new().expect("a runtime");
+        let php = Mounted::builder()
+            .threads(3)
+            .ini("memory_limit", "96M")
+            .grace_period(Duration::from_millis(1500))
+            .worker(Worker::background("global", at("global.php")).threads(1))
+            .store(Store::new("all").bytes_max(1 << 20).keys_max(10).evicts())
+            .scope(PhpScope::new("plain", folder.path()).env("SHOP", "a {$HOME} \"b\" `c`"))
+            .scope(
+                PhpScope::new("shop", folder.path())
+                    .host("shop.example")
+                    .env("SHOP", "shop")
+                    .ini("memory_limit", "64M")
+                    .worker(
+                        Worker::background("own", at("own.php"))
+                            .env("WORD", "own")
+                            .ready(ReadyWhen::Publish)
+                            .failures_max(2),
+                    )
+                    .store(Store::new("one")),
+            )
+            .background_of("shop", "rates", |worker| async move {
+                worker.publish(&["rates"])?;
+                worker.ending().await;
+                Ok(())
+            })
+            .runtime(runtime.handle().clone())
+            .start()
+            .expect("PHP starts");
+        assert_eq!(get_of(&runtime, &php, "any", "/"), "a {$HOME} \"b\" `c` 96M global none none set none");
+        assert_eq!(get_of(&runtime, &php, "shop.example", "/"), "shop 64M none rates own set set");
+        assert_eq!(php.vars_of("shop", "rates").expect("it is declared").version(), 1);
+        php.stop().expect("PHP stops");
+    });
+}
+
+/// What is wrong is said before PHP starts, with the place in the source of the program.
+#[test]
+fn what_a_builder_refuses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scope = || PhpScope::new("shop", folder.path());
+    let wrong = Mounted::builder().threads(0).scope(scope().worker(Worker::http("nowhere.php"))).start();
+    let StartError::Configuration(errors) = wrong.expect_err("two errors") else { panic!("another error") };
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(texts.iter().all(|text| text.contains("tests/embedding.rs:")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("nowhere.php")) && errors.len() == 2, "{texts:?}");
+
+    let rust = |worker: RustWorker| async move {
+        worker.ending().await;
+        Ok(())
+    };
+    let runtime = Runtime::new().expect("a runtime");
+    let refused = |builder: Builder| builder.start().expect_err("it is wrong").to_string();
+    assert!(refused(Mounted::builder()).starts_with("no configuration was set"));
+    let checked =
+        igor_php::config::parse(":80 {\n php_server\n}\n", "Caddyfile".as_ref(), &|_| None).expect("it is right");
+    assert!(refused(Mounted::builder().config(checked).threads(2)).starts_with("config() takes a whole configuration"));
+    assert!(refused(Mounted::builder().scope(scope()).background("a", rust)).contains("\"a\" has no runtime"));
+    let builder = || Mounted::builder().scope(scope()).runtime(runtime.handle().clone());
+    assert_eq!(
+        refused(builder().background_of("shops", "a", rust)),
+        "background worker \"a\" is for the scope \"shops\", which is not declared; there is global, shop"
+    );
+    assert_eq!(
+        refused(builder().background_of("shop", "a", rust).background_of("shop", "a", rust)),
+        "the scope \"shop\" declares two background workers \"a\""
+    );
 }

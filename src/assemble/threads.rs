@@ -66,16 +66,16 @@ pub(crate) struct HttpGroup {
 
 impl Threads {
     /// Starts the threads of classic mode, eager background workers and HTTP workers. `native` has the
-    /// workers of the global scope that the program itself declares.
+    /// workers that the program itself declares, by scope.
     ///
     /// # Errors
     /// The system could not start a thread. Threads that were started have been asked to stop, and are returned with
     /// the error, because the engine must not be stopped under them.
-    pub(crate) fn start(config: &Config, native: ScopeConfig) -> Result<Self, (io::Error, Leaving)> {
+    pub(crate) fn start(config: &Config, native: &[(ScopeLabel, ScopeConfig)]) -> Result<Self, (io::Error, Leaving)> {
         let options = thread_options(config, Arc::default(), Stores::new(&declared_stores(config)));
         let shared = Shared { options, waits: Arc::default(), stopping: Arc::default() };
         let background = declared_scopes(config, &shared);
-        background[&config.global.scope].add(&native);
+        native.iter().for_each(|(scope, workers)| background[scope].add(workers));
         hubs::attach(config, &background);
         let mut threads = Self::without_http(config, None, background, shared);
         match threads.start_all(config) {

@@ -13,6 +13,7 @@ mod basic_auth;
 mod calendar;
 mod cluster;
 mod context;
+mod declared;
 mod diagnostic;
 mod directives;
 mod encode;
@@ -56,6 +57,7 @@ pub use apache::apache_warnings;
 pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
 pub use calendar::common_log_time;
 pub use cluster::{ClusterSettings, Credentials, EngineAddress, EngineSettings, EtcdMember};
+pub use declared::{Declaration, Declared};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use format::format;
@@ -109,8 +111,15 @@ use findings::{Findings, join};
 ///
 /// # Errors All errors, in the order of the file.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    load_with(path, Declared::default())
+}
+
+/// The same, with what a program declares beside it.
+///
+/// # Errors All errors, those of the file first.
+pub fn load_with(path: &Path, declared: Declared) -> Result<Config, Vec<Diagnostic>> {
     match syntax::read_file(path) {
-        Ok(text) => parse(&text, path, &|name| std::env::var(name).ok()),
+        Ok(text) => parse_with(&text, path, &|name| std::env::var(name).ok(), declared),
         Err(syntax::Unreadable { reason, place }) => {
             let (line, column) = place.unwrap_or((1, 1));
             let position = Position { file: Arc::from(path), line, column };
@@ -124,13 +133,26 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 ///
 /// # Errors All errors, in the order of the file.
 pub fn parse(text: &str, origin: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Diagnostic>> {
+    parse_with(text, origin, env, Declared::default())
+}
+
+/// The same, with what a program declares beside it.
+///
+/// # Errors All errors, those of the text first.
+pub fn parse_with(
+    text: &str,
+    origin: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    declared: Declared,
+) -> Result<Config, Vec<Diagnostic>> {
     let start = Position::start_of(Arc::from(origin));
     let working_dir = working_dir(origin)
         .map_err(|error| vec![Diagnostic::error(&start, format!("cannot find the working directory: {error}"))])?;
     let base_dir = base_dir(&working_dir, origin);
     let mut findings = Findings::default();
     let document = syntax::read_document(text, origin, env, &mut findings);
-    let sections = syntax::split_sections(document.nodes, &mut findings);
+    let mut sections = syntax::split_sections(document.nodes, &mut findings);
+    declared.add_to(&mut sections);
     let mut context = Context::new(&mut findings, &working_dir, &base_dir);
     context.named_routes = document.named_routes;
     let (global, sites) = assemble(sections, &start, &mut context);

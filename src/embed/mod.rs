@@ -68,6 +68,7 @@
 //! ```
 
 mod builder;
+mod declare;
 mod module;
 mod mounted;
 mod rust_worker;
@@ -79,6 +80,7 @@ mod workers;
 pub use crate::assemble::logging::init_for_script as init_script_logging;
 pub use crate::server::ServeError;
 pub use builder::{Builder, StartError};
+pub use declare::{PhpScope, Store, Worker};
 pub use module::{Module, ModuleError};
 pub use mounted::{Mounted, StuckThreads};
 pub use rust_worker::{PublishError, RustWorker, WorkerFailure};

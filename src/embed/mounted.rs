@@ -5,7 +5,7 @@
 use super::vars::{Vars, VarsError};
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
-use crate::config::Config;
+use crate::config::{Config, ScopeLabel};
 use crate::http::service::HttpService;
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::Engine;
@@ -68,14 +68,14 @@ impl Mounted {
     ///
     /// # Errors The reason. Everything started is stopped again; a thread that cannot be stopped is logged.
     pub fn start(config: Config) -> Result<Self, ServeError> {
-        Self::start_with(config, ScopeConfig::default())
+        Self::start_with(config, Vec::new())
     }
 
     /// Starts PHP with these workers and the workers of the configuration.
-    pub(super) fn start_with(config: Config, native: ScopeConfig) -> Result<Self, ServeError> {
+    pub(super) fn start_with(config: Config, native: Vec<(ScopeLabel, ScopeConfig)>) -> Result<Self, ServeError> {
         let engine = Engine::start(&engine_options(&config))?;
         log_engine(&engine);
-        let threads = match Threads::start(&config, native) {
+        let threads = match Threads::start(&config, &native) {
             Ok(threads) => Arc::new(threads),
             Err((error, leaving)) => {
                 log_stuck(end(engine, &leaving, config.global.grace_period));

@@ -18,7 +18,6 @@ use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once, process};
 use crate::resp::{BoundPort, PortError, Ports};
 use crate::signals::SignalMask;
 use crate::tls::{Challenges, KeptFresh, TlsError};
-use crate::worker::scope::ScopeConfig;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -252,7 +251,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
 }
 
 fn start_threads(config: &Config) -> Result<Threads, (ServeError, Stuck)> {
-    Threads::start(config, ScopeConfig::default()).map_err(|(error, leaving)| {
+    Threads::start(config, &[]).map_err(|(error, leaving)| {
         // Waits on this thread, where nothing else runs yet, because the system may have no other thread left.
         let until = Instant::now() + config.global.grace_period;
         let stuck = leaving.leave(until, Duration::from_secs(KILL_SECONDS_MAX));
