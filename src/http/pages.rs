@@ -164,6 +164,9 @@ impl FastCgiSite {
         if asked("html") {
             return (as_html(&pool, threads.as_deref()), "text/html; charset=utf-8");
         }
+        if asked("openmetrics") {
+            return (as_openmetrics(&pool), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        }
         (as_text(&pool, threads.as_deref()), "text/plain;charset=UTF-8")
     }
 
@@ -278,6 +281,36 @@ fn as_xml(pool: &Fields, threads: Option<&[Fields]>) -> String {
         text += "</processes>\n";
     }
     text + "</status>\n"
+}
+
+/// The fields that php-fpm has as metrics: under which names, of which kind, and what they are.
+const METRICS: [(&str, &str, &str, &str); 11] = [
+    ("start since", "start_since", "counter", "Seconds since the start of the server."),
+    ("accepted conn", "accepted_connections", "counter", "Requests that have come."),
+    ("listen queue", "listen_queue", "gauge", "Requests that wait for a thread."),
+    ("max listen queue", "max_listen_queue", "counter", "The most requests that have waited at once."),
+    ("listen queue len", "listen_queue_length", "gauge", "The most requests that may wait."),
+    ("idle processes", "idle_processes", "gauge", "Threads that wait for a request."),
+    ("active processes", "active_processes", "gauge", "Threads that run one."),
+    ("total processes", "total_processes", "gauge", "All threads."),
+    ("max active processes", "max_active_processes", "counter", "The most threads that have run requests at once."),
+    ("max children reached", "max_children_reached", "counter", "Requests that found all threads busy."),
+    ("slow requests", "slow_requests", "counter", "Requests that took longer than `request_slowlog_timeout`."),
+];
+
+fn as_openmetrics(pool: &Fields) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, kind: &str, help: &str, value: &Value| {
+        // php-fpm has no suffix `_total`, and dashboards use its names. Writing to a string cannot fail.
+        let _ = writeln!(text, "# HELP phpfpm_{name} {help}\n# TYPE phpfpm_{name} {kind}\nphpfpm_{name} {value}");
+    };
+    add("up", "gauge", "Whether the pool answers.", &json!(1));
+    for (field, name, kind, help) in METRICS {
+        if let Some((_, value)) = pool.iter().find(|(known, _)| *known == field) {
+            add(name, kind, help, value);
+        }
+    }
+    text + "# EOF\n"
 }
 
 fn as_html(pool: &Fields, threads: Option<&[Fields]>) -> String {

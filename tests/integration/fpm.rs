@@ -71,6 +71,14 @@ fn the_status_and_the_ping_page_are_those_of_php_fpm() {
     assert!(!text.contains("request URI") && page(&server, "/status", "full").1.contains("request URI: "), "{text}");
     assert!(page(&server, "/status", "html").1.contains("<th>accepted conn</th>"));
     assert!(page(&server, "/status", "xml&full").1.contains("<accepted-conn>"));
+    let (head, metrics) = page(&server, "/status", "openmetrics&full");
+    assert!(head.contains("Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    for line in
+        ["# TYPE phpfpm_idle_processes gauge", "phpfpm_up 1", "phpfpm_idle_processes 2", "phpfpm_slow_requests 0"]
+    {
+        assert!(metrics.lines().any(|own| own == line), "{line}: {metrics}");
+    }
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
     assert_eq!(page(&server, "/status/", "").0.lines().next(), Some("Status: 404 Not Found"));
     let waiting = || run(&server, &at(&server, "waits.php"), &[("REQUEST_URI", "/waits?x=1"), ("QUERY_STRING", "x=1")]);
     let (running, answer) = std::thread::scope(|scope| {
