@@ -1,5 +1,7 @@
 //! The HTTP side of a Mercure hub: publishing by POST, subscribing by GET.
 
+mod subscriptions;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use super::pace::Pace;
 use super::plain::plain;
 use super::request_body::{self, BodyFailure};
 use crate::config::query_pairs;
-use crate::mercure::{Grants, Hub, Invalid, Publication, Refused, Stream, Subscriber, TokenError, Wait};
+use crate::mercure::{Grants, Hub, Invalid, Publication, Refused, Stream, Subscriber, TokenError, Unlisted, Wait};
 
 /// The place of the hub (the Mercure specification, "Discovery").
 const HUB: &str = "/.well-known/mercure";
@@ -40,6 +42,8 @@ enum Refusal {
     Retry,
     #[error("{0}")]
     Subscriber(#[from] Refused),
+    #[error("{0}")]
+    List(#[from] Unlisted),
     #[error("the hub answers GET, HEAD, POST and OPTIONS")]
     Method,
     #[error("{0}")]
@@ -52,7 +56,8 @@ impl Refusal {
             Self::Token(_) | Self::NoToken | Self::NotAllowed => StatusCode::UNAUTHORIZED,
             Self::Origin | Self::Update(Invalid::Reserved) => StatusCode::FORBIDDEN,
             Self::Update(_) | Self::Retry | Self::Subscriber(Refused::TooLarge) => StatusCode::BAD_REQUEST,
-            Self::Subscriber(Refused::Full) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Subscriber(Refused::Full) | Self::List(Unlisted::TooMany) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::List(Unlisted::Absent) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(failure) => return failure.response(),
         };
@@ -73,22 +78,22 @@ impl RequestContext<'_> {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let below = run.request.parts.uri.path().strip_prefix(HUB);
-        let is_hub = match below {
-            Some("") => true,
-            Some(rest) if rest.starts_with('/') => false,
+        let below = match run.request.parts.uri.path().strip_prefix(HUB) {
+            Some(below) if below.is_empty() || below.starts_with('/') => below,
             _ => return Outcome::GoOn,
         };
         self.handled_by = HandledBy::Directive("mercure");
-        if !is_hub {
+        let asked = subscriptions::asked(hub, below);
+        if asked.is_none() && !below.is_empty() {
             return Outcome::Answered(plain(StatusCode::NOT_FOUND, ""));
         }
         let allowed_origin = cors_origin(hub, &run.request.parts.headers);
-        let answer = match run.request.parts.method {
-            Method::GET => subscribe(hub, &run.request.parts, Answer::Stream),
-            Method::HEAD => subscribe(hub, &run.request.parts, Answer::HeadOnly),
-            Method::POST if hub.has_publishers() => publish(hub, run).await,
-            Method::OPTIONS => Ok(preflight()),
+        let answer = match (&run.request.parts.method, asked) {
+            (&Method::GET | &Method::HEAD, Some(asked)) => subscriptions::list(hub, &run.request.parts, &asked),
+            (&Method::GET, None) => subscribe(hub, &run.request.parts, Answer::Stream),
+            (&Method::HEAD, None) => subscribe(hub, &run.request.parts, Answer::HeadOnly),
+            (&Method::POST, None) if hub.has_publishers() => publish(hub, run).await,
+            (&Method::OPTIONS, _) => Ok(preflight()),
             _ => Err(Refusal::Method),
         };
         let mut response = answer.unwrap_or_else(|refusal| {
@@ -196,7 +201,7 @@ fn subscribe(hub: &Hub, parts: &request::Parts, answer: Answer) -> Result<Respon
     let mut source = Source::Empty;
     if answer == Answer::Stream {
         let known = known_event_id(hub, parts);
-        let subscription = hub.subscribe(subscriber, known.as_deref())?;
+        let subscription = hub.subscribe(subscriber, &grants, known.as_deref())?;
         last_event_id = subscription.last_event_id;
         source = Source::Boxed(Box::pin(Events::new(subscription.stream, hub, &grants)));
     }

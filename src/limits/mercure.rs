@@ -26,5 +26,8 @@ pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
 /// The bytes of the history of one hub, beside its number of updates.
 pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
 
+/// The bytes of a list of subscriptions: some 60,000 of the usual length. It is made in one piece for each request.
+pub const MERCURE_LISTING_BYTES_MAX: usize = 16 << 20;
+
 /// The bytes of a token: cookies end at 4 KiB, header fields at 8.
 pub const MERCURE_TOKEN_BYTES_MAX: usize = 16 * 1024;

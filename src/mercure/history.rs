@@ -13,7 +13,8 @@ pub(super) struct History {
     updates: VecDeque<Arc<Update>>,
     updates_max: usize,
     bytes: usize,
-    /// The update before the oldest one here.
+    /// The update before the oldest one here. Of a private one the name is not kept: it is shown to clients that may not get
+    /// the update.
     before: Option<Arc<str>>,
 }
 
@@ -28,8 +29,13 @@ impl History {
         while self.updates.len() > self.updates_max || self.bytes > limits::MERCURE_HISTORY_BYTES_MAX {
             let Some(oldest) = self.updates.pop_front() else { break };
             self.bytes -= oldest.frame.len();
-            self.before = Some(Arc::clone(&oldest.id));
+            self.before = (!oldest.is_private).then(|| Arc::clone(&oldest.id));
         }
+    }
+
+    /// The newest update.
+    pub(super) fn last(&self) -> &str {
+        self.updates.back().map(|update| &*update.id).or(self.before.as_deref()).unwrap_or(EARLIEST)
     }
 
     /// The updates after this one, and the identifier of the one before them. If it is not here any more, that are all.

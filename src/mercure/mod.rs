@@ -8,11 +8,13 @@ mod selector;
 mod signature;
 mod subscriber;
 mod subscribers;
+mod subscriptions;
 mod token;
 mod update;
 
 pub use selector::Selector;
 pub use subscriber::{Subscriber, Wait};
+pub use subscriptions::{Asked, Listing, SUBSCRIPTIONS, Unlisted};
 pub use token::{Grants, TokenError};
 pub use update::{Invalid, Publication, Update};
 
@@ -20,7 +22,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::MercureSettings;
 use crate::limits;
@@ -43,6 +45,8 @@ struct Shared {
     /// Held for short times only: who subscribes or leaves does not wait for an update that goes to thousands.
     state: Mutex<State>,
     subscribers: Subscribers,
+    /// How long an update may wait for a client that does not read.
+    dispatch_max: Option<Duration>,
 }
 
 struct State {
@@ -56,6 +60,37 @@ struct State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends updates to all who subscribe to one of their topics.
+    fn send(&self, updates: &[Arc<Update>]) {
+        let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        let number = state.number();
+        updates.iter().for_each(|update| state.history.add(update));
+        drop(state);
+        let now = Instant::now();
+        let slow = self.subscribers.retain(|of_subscriber, subscriber| {
+            of_subscriber > number
+                || updates
+                    .iter()
+                    .all(|update| !subscriber.wants(update) || subscriber.push(update, now, self.dispatch_max))
+        });
+        drop(publishing);
+        UPDATES_TOTAL.fetch_add(updates.len() as u64, Ordering::Relaxed);
+        if slow > 0 {
+            tracing::warn!(dropped = slow, "mercure: subscribers that read too slowly were disconnected");
+        }
+    }
+
+    /// Tells others that a client has come, or gone. It needs an own pass over all subscribers, so a hub without
+    /// `subscriptions` does nothing here.
+    fn announce(&self, subscriber: &Subscriber, is_active: bool) {
+        let events = subscriber.events(is_active);
+        // At the end of a hub all clients go, and no one is there to see it.
+        if !events.is_empty() && !self.lock().is_closed {
+            self.send(&events);
+        }
     }
 }
 
@@ -155,6 +190,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.shared.subscribers.remove(self.number);
+        self.shared.announce(&self.subscriber, false);
     }
 }
 
@@ -174,6 +210,7 @@ impl Hub {
                 publishing: Mutex::new(()),
                 state: Mutex::new(State { next: 0, history: History::new(settings.history_max), is_closed: false }),
                 subscribers: Subscribers::new(),
+                dispatch_max: settings.dispatch_max,
             }),
             settings: settings.clone(),
         });
@@ -222,29 +259,29 @@ impl Hub {
     /// # Errors The update is not valid.
     pub fn publish(&self, publication: Publication) -> Result<Arc<str>, Invalid> {
         let update = Arc::new(publication.encode()?);
-        let publishing = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = self.shared.lock();
-        let update_number = state.number();
-        state.history.add(&update);
-        drop(state);
-        let now = Instant::now();
-        let slow = self.shared.subscribers.retain(|number, subscriber| {
-            number > update_number
-                || !subscriber.wants(&update)
-                || subscriber.push(&update, now, self.settings.dispatch_max)
-        });
-        drop(publishing);
-        UPDATES_TOTAL.fetch_add(1, Ordering::Relaxed);
-        if slow > 0 {
-            tracing::warn!(dropped = slow, "mercure: subscribers that read too slowly were disconnected");
-        }
+        self.shared.send(std::slice::from_ref(&update));
         Ok(Arc::clone(&update.id))
     }
 
-    /// Subscribes. `last_event_id` is the last update that the client has.
+    /// Who is subscribed; only for hubs that show it.
+    ///
+    /// # Errors There is no such subscription, or there are too many.
+    pub fn subscriptions(&self, asked: &Asked) -> Result<Listing, Unlisted> {
+        self.shared.list(asked)
+    }
+
+    /// Subscribes a client with this token. `last_event_id` is the last update that it has.
     ///
     /// # Errors The hub takes no more subscribers.
-    pub fn subscribe(&self, subscriber: Subscriber, last_event_id: Option<&str>) -> Result<Subscription, Refused> {
+    pub fn subscribe(
+        &self,
+        mut subscriber: Subscriber,
+        grants: &Grants,
+        last_event_id: Option<&str>,
+    ) -> Result<Subscription, Refused> {
+        if self.settings.subscriptions {
+            subscriber.show(grants);
+        }
         let subscriber = Arc::new(subscriber);
         let mut state = self.shared.lock();
         if self.shared.subscribers.len() >= limits::MERCURE_SUBSCRIBERS_MAX {
@@ -267,6 +304,7 @@ impl Hub {
         // Without the lock: the history can be long, and the selectors many.
         missed.retain(|update| subscriber.wants(update));
         SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
+        self.shared.announce(&subscriber, true);
         let stream = Stream { number, shared: Arc::clone(&self.shared), subscriber, missed };
         Ok(Subscription { stream, last_event_id: answered })
     }

@@ -78,6 +78,15 @@ impl Selector {
         }
     }
 
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::All => "*",
+            Self::Topic(text) | Self::Template(text, _) => text,
+        }
+    }
+
     /// Whether it selects the topic.
     #[must_use]
     pub fn matches(&self, topic: &str) -> bool {

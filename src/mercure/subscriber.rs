@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::update::is_topic;
+use serde_json::Value;
+
+use super::update::{is_topic, random_id};
 use super::{Grants, Refused, Selector, Update};
 use crate::limits;
 
@@ -14,7 +16,17 @@ pub struct Subscriber {
     selectors: Box<[Selector]>,
     /// The private updates that it may get.
     allowed: Box<[Selector]>,
+    /// How others see it; `None`: the hub does not show its subscribers.
+    presence: Option<Box<Presence>>,
     queue: Mutex<Queue>,
+}
+
+/// A subscriber as others see it.
+#[derive(Debug)]
+pub(super) struct Presence {
+    pub(super) id: String,
+    /// What its token says about it.
+    pub(super) payload: Option<Value>,
 }
 
 #[derive(Default)]
@@ -44,7 +56,21 @@ impl Subscriber {
             return Err(Refused::TooLarge);
         }
         let selectors = topics.iter().map(|text| Selector::new(text)).collect();
-        Ok(Self { selectors, allowed: grants.subscribe.clone().unwrap_or_default().into(), queue: Mutex::default() })
+        let allowed = grants.subscribe.clone().unwrap_or_default().into();
+        Ok(Self { selectors, allowed, presence: None, queue: Mutex::default() })
+    }
+
+    /// Shows it to others.
+    pub(super) fn show(&mut self, grants: &Grants) {
+        self.presence = Some(Box::new(Presence { id: random_id(), payload: grants.payload.clone() }));
+    }
+
+    pub(super) fn presence(&self) -> Option<&Presence> {
+        self.presence.as_deref()
+    }
+
+    pub(super) fn selectors(&self) -> &[Selector] {
+        &self.selectors
     }
 
     /// Whether it wants the update and may get it. The topic that it wants and the one that it may get can be two names

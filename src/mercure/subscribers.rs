@@ -40,6 +40,13 @@ impl Subscribers {
         }
     }
 
+    /// Calls `seen` with each of them.
+    pub(super) fn for_each(&self, mut seen: impl FnMut(&Subscriber)) {
+        for part in &self.parts {
+            lock(part).values().for_each(|subscriber| seen(subscriber));
+        }
+    }
+
     /// Removes those for which `is_kept` returns false, and returns how many that were.
     pub(super) fn retain(&self, mut is_kept: impl FnMut(u64, &Subscriber) -> bool) -> usize {
         let mut removed = 0;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::update::is_topic;
 use super::{Selector, seconds_now, signature};
@@ -25,6 +26,8 @@ pub struct Grants {
     pub publish: Option<Vec<Selector>>,
     /// The topics whose private updates it may get.
     pub subscribe: Option<Vec<Selector>>,
+    /// What the token says about its owner to those who may see who is subscribed.
+    pub payload: Option<Value>,
     /// The time until the token expires, counted from its check.
     pub expires_in: Option<Duration>,
 }
@@ -74,6 +77,7 @@ struct Claims {
 struct MercureClaim {
     publish: Option<Vec<String>>,
     subscribe: Option<Vec<String>>,
+    payload: Option<Value>,
 }
 
 impl Verifier {
@@ -108,7 +112,7 @@ impl Verifier {
         let expires_in =
             claims.exp.map(|at| Duration::try_from_secs_f64(at - seconds_now() as f64).unwrap_or_default());
         let (publish, subscribe) = (selectors(mercure.publish)?, selectors(mercure.subscribe)?);
-        Ok(Grants { publish, subscribe, expires_in })
+        Ok(Grants { publish, subscribe, payload: mercure.payload, expires_in })
     }
 }
 

@@ -69,6 +69,11 @@ impl Publication {
     /// # Errors A field is not valid.
     pub(super) fn encode(self) -> Result<Update, Invalid> {
         self.check()?;
+        Ok(self.framed())
+    }
+
+    /// The same without checks, for the hub itself.
+    pub(super) fn framed(self) -> Update {
         let id = self.id.filter(|id| !id.is_empty()).unwrap_or_else(random_id);
         let mut frame = String::with_capacity(self.data.len() + id.len() + 32);
         let mut field = |name: &str, value: &str| {
@@ -88,7 +93,7 @@ impl Publication {
             field("data", line);
         }
         frame.push('\n');
-        Ok(Update { id: id.into(), topics: self.topics.into(), is_private: self.is_private, frame: frame.into() })
+        Update { id: id.into(), topics: self.topics.into(), is_private: self.is_private, frame: frame.into() }
     }
 
     /// A line break in a field would let a publisher write fields of its own.

@@ -193,7 +193,8 @@ fn symfony() {
     );
     let page = server.get("/");
     assert_eq!(page.header("permissions-policy"), Some("browsing-topics=()"));
-    server.wait_log(&["`subscriptions` has no effect"]);
+    let answer = server.get("/.well-known/mercure/subscriptions");
+    assert_eq!((answer.status, answer.text().trim()), (401, "this hub needs a token"));
 }
 
 #[test]

@@ -10,44 +10,44 @@ use rustix::process::Signal;
 use std::fs;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-const HUB: &str = "/.well-known/mercure";
-const KEY: &str = "a-key-of-the-tests-with-more-than-32-bytes";
+pub(crate) const HUB: &str = "/.well-known/mercure";
+pub(crate) const KEY: &str = "a-key-of-the-tests-with-more-than-32-bytes";
 
-fn encoded(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A token with these claims, signed by a shared secret.
-fn token_by(key: &str, claims: &str) -> String {
+pub(crate) fn token_by(key: &str, claims: &str) -> String {
     let message = format!("{}.{}", encoded(r#"{"alg":"HS256","typ":"JWT"}"#), encoded(claims));
     let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), message.as_bytes());
     format!("{message}.{}", encoded(signature))
 }
 
-fn token(mercure: &str) -> String {
+pub(crate) fn token(mercure: &str) -> String {
     token_by(KEY, &format!(r#"{{"mercure":{mercure}}}"#))
 }
 
-fn all() -> String {
+pub(crate) fn all() -> String {
     token(r#"{"publish":["*"],"subscribe":["*"]}"#)
 }
 
-fn hub(lines: &str) -> Igor {
+pub(crate) fn hub(lines: &str) -> Igor {
     Igor::new().site(&format!("mercure {{\npublisher_jwt {KEY}\nsubscriber_jwt {KEY} HS256\n{lines}\n}}"))
 }
 
-fn publish(server: &Server, token: &str, form: &str) -> Response {
+pub(crate) fn publish(server: &Server, token: &str, form: &str) -> Response {
     server.send(&Request::form(HUB, form).header("Authorization", &format!("Bearer {token}")))
 }
 
 /// A stream of events.
-struct Stream {
+pub(crate) struct Stream {
     connection: Connection,
-    head: Response,
+    pub(crate) head: Response,
 }
 
 impl Stream {
-    fn try_open(server: &Server, query: &str, fields: &[(&str, &str)]) -> Self {
+    pub(crate) fn try_open(server: &Server, query: &str, fields: &[(&str, &str)]) -> Self {
         let mut connection = server.connect();
         let request = Request::get(&format!("{HUB}?{query}"));
         connection.write(&fields.iter().fold(request, |request, (name, value)| request.header(name, value)));
@@ -55,7 +55,7 @@ impl Stream {
         Self { connection, head }
     }
 
-    fn open(server: &Server, query: &str, fields: &[(&str, &str)]) -> Self {
+    pub(crate) fn open(server: &Server, query: &str, fields: &[(&str, &str)]) -> Self {
         let mut stream = Self::try_open(server, query, fields);
         assert_eq!(stream.head.status, 200, "{query}");
         assert_eq!(stream.head.header("content-type"), Some("text/event-stream"));
@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// The next piece; `None`: the end.
-    fn next(&mut self) -> Option<String> {
+    pub(crate) fn next(&mut self) -> Option<String> {
         let chunk = self.connection.read_chunk().expect("the stream is complete");
         chunk.map(|bytes| String::from_utf8(bytes).expect("events are text"))
     }

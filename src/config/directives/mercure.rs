@@ -53,6 +53,13 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
             apply: |settings, node, context| settings.anonymous = alone(node, context),
         },
         Directive {
+            name: "subscriptions",
+            usage: "subscriptions",
+            doc: "Shows who is subscribed: by private updates, and by an API.",
+            times: Times::Once,
+            apply: |settings, node, context| settings.subscriptions = alone(node, context),
+        },
+        Directive {
             name: "cors_origins",
             usage: "cors_origins ORIGIN…",
             doc: "The pages of these origins may use the hub; `*` for all, without cookies.",
@@ -136,7 +143,6 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
         },
     ],
     ignored: &[
-        ("subscriptions", "igor's hub does not show yet who is subscribed"),
         ("ui", "igor has no debugger page for the hub"),
         ("demo", "igor has no demo page for the hub"),
         ("debugger", "igor has no debugger page for the hub"),
