@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits;
+use super::proxy::UpstreamAddress;
+use super::uri::decoded;
 
 /// The `mercure` directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +14,9 @@ pub struct MercureSettings {
     /// The name of the hub; hubs with different names share nothing.
     pub name: String,
     /// What verifies the tokens of publishers; `None`: no one publishes over HTTP.
-    pub publisher: Option<JwtKey>,
+    pub publisher: Option<TokenKeys>,
     /// What verifies the tokens of subscribers; `None`: only public updates of an `anonymous` hub are delivered.
-    pub subscriber: Option<JwtKey>,
+    pub subscriber: Option<TokenKeys>,
     /// Whether a client without a token may subscribe.
     pub anonymous: bool,
     /// Whether the hub shows who is subscribed: updates for each change, and an API.
@@ -60,6 +62,85 @@ impl Default for MercureSettings {
             history_file: None,
             compatibility: None,
         }
+    }
+}
+
+/// What verifies the tokens of one role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenKeys {
+    /// A key in the configuration.
+    Key(JwtKey),
+    /// A set of public keys elsewhere, which can change.
+    Set(JwkSetUrl),
+}
+
+/// Where a JWK Set is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JwkSetUrl {
+    text: String,
+    place: JwkSetPlace,
+}
+
+/// What the URL of a JWK Set means.
+#[derive(Clone, PartialEq, Eq)]
+pub enum JwkSetPlace {
+    /// A file.
+    File(PathBuf),
+    /// On a server.
+    Web {
+        /// The server.
+        address: UpstreamAddress,
+        /// Whether by HTTPS.
+        is_encrypted: bool,
+        /// Path and query.
+        target: String,
+    },
+}
+
+impl JwkSetUrl {
+    /// Reads `file:///PATH`, `http://…` or `https://…`.
+    ///
+    /// # Errors A description of the text.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let (scheme, rest) = text.split_once("://").ok_or("has no scheme; write `https://` or `file://`")?;
+        let place = match scheme {
+            "file" if rest.starts_with('/') => JwkSetPlace::File(decoded(rest).into()),
+            "file" => return Err("has no absolute path"),
+            "http" | "https" => {
+                let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+                if host.is_empty() || host.contains('@') {
+                    return Err("has no host, or a password before it");
+                }
+                let path = path.split('#').next().unwrap_or_default();
+                if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err("has a path that is not encoded");
+                }
+                let (address, _) = UpstreamAddress::parse(&format!("{scheme}://{host}"))?;
+                let slash = if path.starts_with('/') { "" } else { "/" };
+                JwkSetPlace::Web { address, is_encrypted: scheme == "https", target: format!("{slash}{path}") }
+            }
+            _ => return Err("has a scheme that is none of `https://`, `http://` and `file://`"),
+        };
+        Ok(Self { text: text.to_owned(), place })
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn place(&self) -> &JwkSetPlace {
+        &self.place
+    }
+}
+
+/// Without the query, which may have a secret.
+impl fmt::Display for JwkSetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.split(['?', '#']).next().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for JwkSetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

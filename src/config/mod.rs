@@ -71,7 +71,7 @@ pub use matcher::{
     Condition, Expression, FileMatch, IpRange, Matcher, PathPattern, Pattern, Protocol, TryPolicy, ValuePattern,
     Verdict, host_matches,
 };
-pub use mercure::{JwtAlgorithm, JwtKey, MercureSettings};
+pub use mercure::{JwkSetPlace, JwkSetUrl, JwtAlgorithm, JwtKey, MercureSettings, TokenKeys};
 #[cfg(feature = "http")]
 pub(crate) use model::distinct;
 pub use model::{Address, Config, Scope, ScopeLabel, Site, WorkerConfig, WorkerKind};

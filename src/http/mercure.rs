@@ -1,5 +1,6 @@
 //! The HTTP side of a Mercure hub: publishing by POST, subscribing by GET.
 
+mod keys;
 mod subscriptions;
 
 use std::future::Future;
@@ -88,6 +89,7 @@ impl RequestContext<'_> {
             return Outcome::Answered(plain(StatusCode::NOT_FOUND, ""));
         }
         let allowed_origin = cors_origin(hub, &run.request.parts.headers);
+        keys::prepare(hub, &run.request.parts).await;
         let answer = match (&run.request.parts.method, asked) {
             (&Method::GET | &Method::HEAD, Some(asked)) => subscriptions::list(hub, &run.request.parts, &asked),
             (&Method::GET, None) => subscribe(hub, &run.request.parts, Answer::Stream),

@@ -1,5 +1,7 @@
 //! The bounds of a Mercure hub.
 
+use std::time::Duration;
+
 /// The streams of one hub. HTTP/2 makes a stream so cheap for a client that connections are no bound.
 pub const MERCURE_SUBSCRIBERS_MAX: usize = 100_000;
 
@@ -25,6 +27,24 @@ pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
 
 /// The bytes of the history of one hub, beside its number of updates.
 pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
+
+/// The bytes of a set of keys: providers publish a handful, each with a certificate at most.
+pub const MERCURE_KEYS_BYTES_MAX: usize = 1 << 20;
+
+/// The keys of a set: they are compared with a token one by one.
+pub const MERCURE_KEYS_MAX: usize = 100;
+
+/// How old the keys of a URL become before they are fetched again: the usual time after which a withdrawn key should be refused.
+pub const MERCURE_KEYS_AGE_MAX: Duration = Duration::from_secs(3600);
+
+/// The shortest time between two fetches: anyone can send tokens with an unknown key.
+pub const MERCURE_KEYS_PAUSE: Duration = Duration::from_secs(5);
+
+/// The same for files, which are also never older than that.
+pub const MERCURE_KEYS_FILE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long fetching keys may take: a request waits for it.
+pub const MERCURE_KEYS_FETCH_MAX: Duration = Duration::from_secs(5);
 
 /// The bytes of a list of subscriptions: some 60,000 of the usual length. It is made in one piece for each request.
 pub const MERCURE_LISTING_BYTES_MAX: usize = 16 << 20;

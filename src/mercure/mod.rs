@@ -4,18 +4,22 @@
 //! configuration uses it: a reload that leaves its settings as they are keeps it, with its subscribers and its history.
 
 mod history;
+mod keys;
 mod selector;
 mod signature;
 mod subscriber;
 mod subscribers;
 mod subscriptions;
 mod token;
+mod token_error;
 mod update;
 
+pub use keys::{KeySet, Need};
 pub use selector::Selector;
 pub use subscriber::{Subscriber, Wait};
 pub use subscriptions::{Asked, Listing, SUBSCRIPTIONS, Unlisted};
-pub use token::{Grants, TokenError};
+pub use token::Grants;
+pub use token_error::TokenError;
 pub use update::{Invalid, Publication, Update};
 
 use std::collections::VecDeque;
@@ -221,8 +225,18 @@ impl Hub {
     /// Whether these settings have keys that can be read.
     ///
     /// # Errors A key cannot be read.
-    pub fn check(settings: &MercureSettings) -> Result<(), TokenError> {
-        settings.publisher.iter().chain(&settings.subscriber).try_for_each(|key| Verifier::new(key).check())
+    pub fn check(settings: &MercureSettings) -> Result<(), String> {
+        settings.publisher.iter().chain(&settings.subscriber).try_for_each(|keys| Verifier::new(keys).check())
+    }
+
+    /// The set with the keys of publishers, if they are in one.
+    pub fn publisher_keys(&self) -> Option<&Arc<KeySet>> {
+        self.publishers.as_ref()?.key_set()
+    }
+
+    /// The set with the keys of subscribers, if they are in one.
+    pub fn subscriber_keys(&self) -> Option<&Arc<KeySet>> {
+        self.subscribers.as_ref()?.key_set()
     }
 
     /// The settings.

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::{hmac, signature as public};
 use signature::Verifier;
 
@@ -20,7 +20,10 @@ fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error
 }
 
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
-    let bytes = key.try_get_as_bytes()?;
+    let bytes = match key.kind() {
+        DecodingKeyKind::SecretOrDer(bytes) => bytes,
+        DecodingKeyKind::RsaModulusExponent { n, e } => return by_numbers(algorithm, n, e),
+    };
     let shared = |kind| Key::Shared(hmac::Key::new(kind, bytes));
     let public = |kind| Key::Public(public::UnparsedPublicKey::new(kind, bytes.to_vec()));
     let key = match algorithm {
@@ -41,6 +44,23 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     Ok(Box::new(TokenKey { key, algorithm: *algorithm }))
 }
 
+/// A key of a set: the numbers of RSA without an encoding around them.
+fn by_numbers(algorithm: &Algorithm, n: &[u8], e: &[u8]) -> Result<Box<dyn JwtVerifier>, Error> {
+    let kind = match algorithm {
+        Algorithm::RS256 => &public::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &public::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &public::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &public::RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &public::RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &public::RSA_PSS_2048_8192_SHA512,
+        _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+    };
+    // Some issuers write a zero in front, as in ASN.1.
+    let number = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+    let numbers = public::RsaPublicKeyComponents { n: number(n), e: number(e) };
+    Ok(Box::new(TokenKey { key: Key::Numbers(numbers, kind), algorithm: *algorithm }))
+}
+
 struct TokenKey {
     key: Key,
     algorithm: Algorithm,
@@ -49,6 +69,7 @@ struct TokenKey {
 enum Key {
     Shared(hmac::Key),
     Public(public::UnparsedPublicKey<Vec<u8>>),
+    Numbers(public::RsaPublicKeyComponents<Vec<u8>>, &'static public::RsaParameters),
 }
 
 impl Verifier<Vec<u8>> for TokenKey {
@@ -57,6 +78,7 @@ impl Verifier<Vec<u8>> for TokenKey {
         let verified = match &self.key {
             Key::Shared(key) => hmac::verify(key, message, signature),
             Key::Public(key) => key.verify(message, signature),
+            Key::Numbers(key, kind) => key.verify(kind, message, signature),
         };
         verified.map_err(|_| signature::Error::new())
     }

@@ -1,22 +1,24 @@
 //! The tokens of publishers and subscribers: JSON Web Tokens (RFC 7519) with the claim `mercure`.
 
+use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::token_error::{TokenError, reason};
 use super::update::is_topic;
-use super::{Selector, seconds_now, signature};
-use crate::config::{JwtAlgorithm, JwtKey};
+use super::{KeySet, Selector, keys, seconds_now, signature};
+use crate::config::{JwkSetPlace, JwtAlgorithm, TokenKeys};
 use crate::limits;
 
 /// Verifies tokens of one role.
-pub(super) struct Verifier {
+pub(super) enum Verifier {
     /// `None`: the configured key cannot be read.
-    key: Option<DecodingKey>,
-    rules: Validation,
+    Key(Option<DecodingKey>, Algorithm),
+    Set(Arc<KeySet>),
 }
 
 /// What a token allows.
@@ -41,29 +43,6 @@ impl Grants {
     }
 }
 
-/// Why a token is refused. No message contains a part of the token or the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// The hub has no key for this role.
-    #[error("the hub has no key for such tokens")]
-    NoKey,
-    /// The configured key is no key of its algorithm.
-    #[error("the key cannot be read: it is no public key in PEM for its algorithm")]
-    Key,
-    /// It is no token, or its claims have the wrong form.
-    #[error("the token cannot be read")]
-    Malformed,
-    /// Another algorithm, `none` among them.
-    #[error("the token has another algorithm than the hub's")]
-    Algorithm,
-    /// The signature is wrong.
-    #[error("the signature of the token is wrong")]
-    Signature,
-    /// It has expired, or is not valid yet.
-    #[error("the token has expired, or is not valid yet")]
-    Time,
-}
-
 #[derive(Deserialize)]
 struct Claims {
     exp: Option<f64>,
@@ -81,8 +60,12 @@ struct MercureClaim {
 }
 
 impl Verifier {
-    pub(super) fn new(key: &JwtKey) -> Self {
+    pub(super) fn new(keys: &TokenKeys) -> Self {
         signature::install();
+        let key = match keys {
+            TokenKeys::Key(key) => key,
+            TokenKeys::Set(url) => return Self::Set(KeySet::new(url)),
+        };
         let (algorithm, bytes) = (algorithm(key.algorithm), key.key.as_bytes());
         let read = match key.algorithm {
             JwtAlgorithm::HS256 | JwtAlgorithm::HS384 | JwtAlgorithm::HS512 => DecodingKey::from_secret(bytes),
@@ -90,23 +73,41 @@ impl Verifier {
             JwtAlgorithm::EdDSA => DecodingKey::from_ed_pem(bytes),
             _ => DecodingKey::from_rsa_pem(bytes),
         };
-        let mut rules = Validation::new(algorithm);
-        rules.required_spec_claims.clear();
-        rules.leeway = 0;
-        rules.validate_nbf = true;
-        rules.validate_aud = false;
-        Self { key: read.ok(), rules }
+        Self::Key(read.ok(), algorithm)
     }
 
-    pub(super) fn check(&self) -> Result<(), TokenError> {
-        self.key.as_ref().map(|_| ()).ok_or(TokenError::Key)
+    /// Whether there are keys. A URL may have none now and some later; a file should have them.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Key(Some(_), _) => Ok(()),
+            Self::Key(None, _) => Err(TokenError::Key.to_string()),
+            Self::Set(set) => match set.url().place() {
+                JwkSetPlace::File(path) => {
+                    let json = fs::read(path).map_err(|error| error.to_string());
+                    let keys = json.and_then(|json| keys::keys(&json));
+                    keys.map(drop).map_err(|error| format!("reading the keys in {}: {error}", path.display()))
+                }
+                JwkSetPlace::Web { .. } => Ok(()),
+            },
+        }
+    }
+
+    pub(super) fn key_set(&self) -> Option<&Arc<KeySet>> {
+        match self {
+            Self::Key(..) => None,
+            Self::Set(set) => Some(set),
+        }
     }
 
     pub(super) fn verify(&self, token: &str) -> Result<Grants, TokenError> {
         if token.len() > limits::MERCURE_TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, self.key.as_ref().ok_or(TokenError::Key)?, &self.rules);
+        let (key, algorithm) = match self {
+            Self::Key(key, algorithm) => (key.clone().ok_or(TokenError::Key)?, *algorithm),
+            Self::Set(set) => set.key(token)?,
+        };
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules(algorithm));
         let claims = claims.map_err(|error| reason(error.kind()))?.claims;
         let mercure = claims.namespaced.or(claims.mercure).unwrap_or_default();
         let expires_in =
@@ -116,13 +117,13 @@ impl Verifier {
     }
 }
 
-fn reason(kind: &ErrorKind) -> TokenError {
-    match kind {
-        ErrorKind::InvalidSignature => TokenError::Signature,
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => TokenError::Algorithm,
-        ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature => TokenError::Time,
-        _ => TokenError::Malformed,
-    }
+fn rules(algorithm: Algorithm) -> Validation {
+    let mut rules = Validation::new(algorithm);
+    rules.required_spec_claims.clear();
+    rules.leeway = 0;
+    rules.validate_nbf = true;
+    rules.validate_aud = false;
+    rules
 }
 
 fn selectors(texts: Option<Vec<String>>) -> Result<Option<Vec<Selector>>, TokenError> {

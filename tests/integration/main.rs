@@ -38,6 +38,7 @@ mod listening;
 mod manual;
 mod many;
 mod mercure;
+mod mercure_keys;
 mod mercure_subscriptions;
 mod moving_in;
 mod names;

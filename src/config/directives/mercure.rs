@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::handlers::Handler;
 use super::super::limits;
-use super::super::mercure::{JwtAlgorithm, JwtKey, MercureSettings};
+use super::super::mercure::{JwkSetUrl, JwtAlgorithm, JwtKey, MercureSettings, TokenKeys};
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::uri::{decoded, pairs};
@@ -36,14 +36,40 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
             usage: "publisher_jwt KEY [ALGORITHM]",
             doc: "Verifies the tokens of publishers: a shared secret (`HS256` and others) or a public key in PEM.",
             times: Times::Once,
-            apply: |settings, node, context| settings.publisher = key(node, context),
+            apply: |settings, node, context| {
+                let keys = key(node, context).map(TokenKeys::Key);
+                set_keys(&mut settings.publisher, keys, node, context);
+            },
+        },
+        Directive {
+            name: "publisher_jwks_url",
+            usage: "publisher_jwks_url URL",
+            doc: "Verifies the tokens of publishers by the public keys of a JWK Set, from `https://` or `file://`.",
+            times: Times::Once,
+            apply: |settings, node, context| {
+                let keys = key_set(node, context).map(TokenKeys::Set);
+                set_keys(&mut settings.publisher, keys, node, context);
+            },
         },
         Directive {
             name: "subscriber_jwt",
             usage: "subscriber_jwt KEY [ALGORITHM]",
             doc: "Verifies the tokens of subscribers, which may get private updates.",
             times: Times::Once,
-            apply: |settings, node, context| settings.subscriber = key(node, context),
+            apply: |settings, node, context| {
+                let keys = key(node, context).map(TokenKeys::Key);
+                set_keys(&mut settings.subscriber, keys, node, context);
+            },
+        },
+        Directive {
+            name: "subscriber_jwks_url",
+            usage: "subscriber_jwks_url URL",
+            doc: "The same for subscribers.",
+            times: Times::Once,
+            apply: |settings, node, context| {
+                let keys = key_set(node, context).map(TokenKeys::Set);
+                set_keys(&mut settings.subscriber, keys, node, context);
+            },
         },
         Directive {
             name: "anonymous",
@@ -151,8 +177,6 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
         ("subscriber_list_cache_size", "the hub has no such cache"),
     ],
     unsupported: &[
-        ("publisher_jwks_url", "write the public key into `publisher_jwt KEY ALGORITHM`"),
-        ("subscriber_jwks_url", "write the public key into `subscriber_jwt KEY ALGORITHM`"),
         ("issuer", "name the keys with `publisher_jwt KEY ALGORITHM` and `subscriber_jwt KEY ALGORITHM`"),
         ("playground", "remove it; it would let everyone publish"),
         ("public_urls", "remove it; the addresses of the site decide"),
@@ -166,7 +190,7 @@ pub(crate) fn mercure(node: &Node, args: &[Token], context: &mut Context<'_>) ->
     let mut settings = MercureSettings::default();
     MERCURE.apply(&mut settings, node.children(), context);
     if settings.subscriber.is_none() && !settings.anonymous {
-        let message = "no one can subscribe to this hub: it has neither `subscriber_jwt` with a key nor `anonymous`";
+        let message = "no one can subscribe to this hub: it has neither a key for `subscriber_jwt` nor `anonymous`";
         context.error_with_hint(&node.position, message, "an environment variable that the key names may be missing");
     }
     Some(Handler::Mercure(Box::new(settings)))
@@ -205,6 +229,22 @@ fn key(node: &Node, context: &mut Context<'_>) -> Option<JwtKey> {
         return None;
     }
     Some(JwtKey { algorithm, key: key.text.clone() })
+}
+
+/// As in Caddy, an empty URL (of a missing variable) is none.
+fn key_set(node: &Node, context: &mut Context<'_>) -> Option<JwkSetUrl> {
+    let word = context.one(node).filter(|word| !word.text.is_empty())?;
+    let url = JwkSetUrl::parse(&word.text);
+    url.map_err(|reason| context.usage_error(&word.position, format!("this URL {reason}"))).ok()
+}
+
+/// Sets the keys of one role, once.
+fn set_keys(role: &mut Option<TokenKeys>, keys: Option<TokenKeys>, node: &Node, context: &mut Context<'_>) {
+    if keys.is_some() && role.is_some() {
+        let message = "the tokens of this role have a key already";
+        context.error_with_hint(&node.position, message, "write either a key or the URL of a set of keys");
+    }
+    *role = keys.or(role.take());
 }
 
 fn origins(node: &Node, context: &mut Context<'_>) -> Vec<String> {
