@@ -156,7 +156,11 @@ fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
         failures_max: failures_max(worker),
         env: worker.env.clone(),
         ini: ini_text(&worker.ini),
-        feed: worker.feed.as_ref().map(|feed| Feed { topic: feed.topic.clone(), is_private: feed.is_private }),
+        feed: worker.feed.as_ref().map(|feed| Feed {
+            topic: feed.topic.clone(),
+            is_private: feed.is_private,
+            is_patch: feed.is_patch,
+        }),
     }
 }
 

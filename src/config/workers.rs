@@ -137,13 +137,15 @@ impl WorkerConfig {
     }
 }
 
-/// `mercure TOPIC [private]`: each version of a worker's array becomes an update.
+/// `mercure TOPIC [private] [merge-patch]`: each version of a worker's array becomes an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
     /// The topic.
     pub topic: String,
     /// Whether only subscribers that may get private updates of the topic get it.
     pub is_private: bool,
+    /// Whether most updates have only what has changed.
+    pub is_patch: bool,
 }
 
 /// What makes a background worker ready, so that waits for it return.

@@ -28,6 +28,10 @@ pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
 /// The bytes of the history of one hub, beside its number of updates.
 pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
 
+/// How many versions of a worker's array in a row are sent as changes. A client that comes without a state needs a whole one in
+/// the history, which has 1,000 updates by default.
+pub const MERCURE_PATCHES_MAX: usize = 100;
+
 /// The bytes of a set of keys: providers publish a handful, each with a certificate at most.
 pub const MERCURE_KEYS_BYTES_MAX: usize = 1 << 20;
 

@@ -87,7 +87,7 @@ impl Shared {
         }
     }
 
-    /// Tells others that a client has come, or gone. It needs an own pass over all subscribers, so a hub without
+    /// Says to others that a client has come, or gone. That takes a pass over all subscribers, so a hub without
     /// `subscriptions` does nothing here.
     fn announce(&self, subscriber: &Subscriber, is_active: bool) {
         let events = subscriber.events(is_active);

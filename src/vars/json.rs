@@ -1,24 +1,19 @@
 //! Arrays of an arena as JSON, for code that does not know the engine's layout.
 
-use super::layout::*;
-use super::source::{Elements, Key};
+use super::snapshot::Snapshot;
+use super::view::{ArrayView, KeyView, View};
 use std::fmt::Write;
 
-/// # Safety
-/// `array` must be in an arena that lives.
-pub(super) unsafe fn array(array: *const ZArray) -> String {
-    let mut into = String::new();
-    // SAFETY: the caller guarantees it.
-    unsafe { write_array(&mut into, array) };
-    into
+impl Snapshot {
+    /// The array as JSON; enum cases as their names, strings that are no UTF-8 with marks in the place of what is none.
+    pub fn json(&self) -> String {
+        value(View::Array(self.view()))
+    }
 }
 
-/// # Safety
-/// As for [`array`].
-pub(super) unsafe fn value(value: *const Zval) -> String {
+pub(super) fn value(value: View<'_>) -> String {
     let mut into = String::new();
-    // SAFETY: the caller guarantees it.
-    unsafe { write_value(&mut into, value) };
+    write_value(&mut into, value);
     into
 }
 
@@ -36,7 +31,7 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 /// Bytes that are not UTF-8 become replacement characters, because JSON is text.
-fn write_text(into: &mut String, bytes: &[u8]) {
+pub(super) fn write_text(into: &mut String, bytes: &[u8]) {
     into.push('"');
     for sign in String::from_utf8_lossy(bytes).chars() {
         match sign {
@@ -55,49 +50,42 @@ fn write_text(into: &mut String, bytes: &[u8]) {
     into.push('"');
 }
 
+/// The key of an object's member: JSON has texts only.
+pub(super) fn key_text(key: KeyView<'_>) -> String {
+    match key {
+        KeyView::Int(index) => index.to_string(),
+        KeyView::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
 /// Recursion is bounded by the depth that a snapshot may have.
-///
-/// # Safety
-/// As for [`array`].
-unsafe fn write_array(into: &mut String, array: *const ZArray) {
-    // SAFETY: the caller guarantees it.
-    let is_list = unsafe { Elements::new(array) }
-        .enumerate()
-        .all(|(position, (key, _))| matches!(key, Key::Index(index) if index == position as i64));
+fn write_array(into: &mut String, array: ArrayView<'_>) {
+    let is_list = array.is_list();
     into.push(if is_list { '[' } else { '{' });
-    // SAFETY: as above.
-    for (position, (key, value)) in unsafe { Elements::new(array) }.enumerate() {
+    for (position, (key, value)) in array.iter().enumerate() {
         if position > 0 {
             into.push(',');
         }
         if !is_list {
             match key {
-                Key::Index(index) => write_text(into, index.to_string().as_bytes()),
-                // SAFETY: a key lives as long as its array.
-                Key::Name(name, _) => write_text(into, unsafe { ZString::bytes(name) }),
+                KeyView::Int(index) => write_text(into, index.to_string().as_bytes()),
+                KeyView::Bytes(name) => write_text(into, name),
             }
             into.push(':');
         }
-        // SAFETY: the value is part of the array.
-        unsafe { write_value(into, value) };
+        write_value(into, value);
     }
     into.push(if is_list { ']' } else { '}' });
 }
 
-/// # Safety
-/// As for [`array`].
-unsafe fn write_value(into: &mut String, value: *const Zval) {
-    // SAFETY: the value lives; its union is read by its type.
-    unsafe {
-        match (*value).kind() {
-            IS_FALSE => into.push_str("false"),
-            IS_TRUE => into.push_str("true"),
-            IS_LONG => into.push_str(&(*value).value.long.to_string()),
-            IS_DOUBLE => into.push_str(&float((*value).value.double)),
-            IS_STRING => write_text(into, ZString::bytes((*value).value.string)),
-            IS_ARRAY => write_array(into, (*value).value.array),
-            IS_PTR => write_text(into, ZString::bytes((*(*value).value.pointer.cast::<EnumCase>()).case_name)),
-            _ => into.push_str("null"),
-        }
+pub(super) fn write_value(into: &mut String, value: View<'_>) {
+    match value {
+        View::Null => into.push_str("null"),
+        View::Bool(is_true) => into.push_str(if is_true { "true" } else { "false" }),
+        View::Int(int) => into.push_str(&int.to_string()),
+        View::Float(number) => into.push_str(&float(number)),
+        View::Bytes(bytes) => write_text(into, bytes),
+        View::Array(array) => write_array(into, array),
+        View::Case { name, .. } => write_text(into, name),
     }
 }

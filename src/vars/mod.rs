@@ -11,6 +11,7 @@ mod copy_budget;
 mod json;
 pub mod layout;
 mod memory;
+mod merge_patch;
 mod node;
 mod pins;
 mod plan;

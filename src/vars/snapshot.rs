@@ -3,7 +3,6 @@
 
 use super::arena;
 use super::compare;
-use super::json;
 use super::layout::ZArray;
 use super::memory::{Memory, NoMemory};
 use super::plan::{self, Limits, MAX_DEPTH};
@@ -68,12 +67,6 @@ impl Snapshot {
     /// The array. Readers must hold the snapshot for as long as they use anything of it.
     pub fn root(&self) -> *const ZArray {
         self.memory.base().cast_const().cast()
-    }
-
-    /// The array as JSON; enum cases as their names, strings that are no UTF-8 with marks in the place of what is none.
-    pub fn json(&self) -> String {
-        // SAFETY: the root is part of this arena, which lives as long as `self`.
-        unsafe { json::array(self.root()) }
     }
 
     /// Bytes of the arena.

@@ -114,12 +114,10 @@ impl Value {
             Self::Int(int) => int.to_string(),
             Self::Float(float) => super::json::float(*float),
             Self::Text(bytes) => super::json::text(bytes),
-            // SAFETY: the arena lives as long as the snapshot that is borrowed.
-            Self::Array(snapshot) => unsafe { super::json::array(snapshot.root()) },
-            // SAFETY: as above; the array has one element.
-            Self::Element(snapshot) => unsafe {
-                super::json::value((*snapshot.root()).data.cast::<Zval>().cast_const())
-            },
+            Self::Array(snapshot) => snapshot.json(),
+            Self::Element(snapshot) => {
+                snapshot.view().iter().next().map_or_else(|| "null".to_owned(), |(_, value)| super::json::value(value))
+            }
         }
     }
 

@@ -456,3 +456,51 @@ fn snapshots_feed_the_hub() {
     let log = Igor::new().site(&format!("php_server {{\n{workers}}}")).file("settings.php", worker).start_fails().log;
     assert!(log.contains("the site of this worker has no hub for its `mercure`"), "{log}");
 }
+
+/// With `merge-patch` a client gets what has changed, and a whole array now and then.
+#[test]
+fn snapshots_feed_the_hub_with_changes() {
+    let worker = r#"<?php
+        $state = ['title' => 'é"', 'list' => range(1, 50), 'count' => ['value' => 0, 'old' => true]];
+        frankenphp_set_vars($state);
+        $handle = frankenphp_get_worker_handle();
+        for ($n = 1; ; $n++) {
+            $read = [$handle];
+            $write = $except = [];
+            if (stream_select($read, $write, $except, 0, 2000)) {
+                break;
+            }
+            unset($state['count']['old']);
+            $state['count']['value'] = $n;
+            $state['none'] = $n === 3 ? null : $n;
+            frankenphp_set_vars($state);
+        }
+    "#;
+    let block = "worker {\nfile settings.php\nbackground\nname settings\nnum 1\nmercure /settings merge-patch\n}\n";
+    let site = format!("mercure {{\nanonymous\ntransport local {{\nsize 100000\n}}\n}}\nphp_server {{\n{block}}}");
+    let server = Igor::new().frankenphp("num_threads 2").site(&site).file("settings.php", worker).start();
+    let mut stream = Stream::open(&server, "topic=/settings&lastEventID=earliest", &[]);
+    let mut next = || {
+        let text = stream.next().expect("an event");
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+        (field("event: "), field("id: "), field("data: "))
+    };
+    let whole = |number: usize, none: &str| {
+        let list: Vec<String> = (1..=50).map(|number: u32| number.to_string()).collect();
+        format!(r#"{{"title":"é\"","list":[{}],"count":{{"value":{number}}},"none":{none}}}"#, list.join(","))
+    };
+    let (kind, first, data) = next();
+    assert_eq!(kind, "");
+    assert!(data.contains(r#""old":true"#) && data.contains(r#""list":[1,2,"#), "{data}");
+    let run = first.strip_suffix(".1").expect("the first version").to_owned();
+    assert!(run.starts_with("settings:") && run.len() > 15, "{run}");
+    let patch = |number: usize, data: &str| ("merge-patch".to_owned(), format!("{run}.{number}"), data.to_owned());
+    assert_eq!(next(), patch(2, r#"{"count":{"value":1,"old":null},"none":1}"#));
+    assert_eq!(next(), patch(3, r#"{"count":{"value":2},"none":2}"#));
+    // A member that becomes null cannot be in a patch.
+    assert_eq!(next(), (String::new(), format!("{run}.4"), whole(3, "null")));
+    for number in 4..=103 {
+        assert_eq!(next(), patch(number + 1, &format!(r#"{{"count":{{"value":{number}}},"none":{number}}}"#)));
+    }
+    assert_eq!(next(), (String::new(), format!("{run}.105"), whole(104, "104")), "after 100 changes comes a whole one");
+}

@@ -189,7 +189,7 @@ pub(super) static WORKER: Table<WorkerDraft> = Table {
         },
         Directive {
             name: "mercure",
-            usage: "mercure TOPIC [private]",
+            usage: "mercure TOPIC [private] [merge-patch]",
             doc: "Sends each version of a background worker's array to this topic of the site's hub.",
             times: Times::Once,
             apply: |worker, node, context| {

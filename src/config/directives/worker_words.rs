@@ -12,9 +12,9 @@ use super::super::watch::WatchPattern;
 use super::super::workers::{Feed, ReadyWhen};
 use crate::limits::MERCURE_TOPIC_BYTES_MAX;
 
-/// `mercure TOPIC [private]`
+/// `mercure TOPIC [private] [merge-patch]`
 pub(super) fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
-    let args = context.args(node, 1, 2)?;
+    let args = context.args(node, 1, 3)?;
     let topic = values::filled(args.first()?, "the topic", context)?;
     if topic.len() > MERCURE_TOPIC_BYTES_MAX
         || topic.contains(char::is_control)
@@ -23,11 +23,19 @@ pub(super) fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
         context.error(&args[0].position, "this cannot be the topic of a worker");
         return None;
     }
-    let is_private = match args.get(1) {
-        Some(word) => values::choice(word, "kind of update", &[("private", true)], context)?,
-        None => false,
-    };
-    Some(Feed { topic: topic.to_owned(), is_private })
+    let mut feed = Feed { topic: topic.to_owned(), is_private: false, is_patch: false };
+    for word in &args[1..] {
+        match values::choice(
+            word,
+            "kind of update",
+            &[("private", "private"), ("merge-patch", "merge-patch")],
+            context,
+        )? {
+            "private" => feed.is_private = true,
+            _ => feed.is_patch = true,
+        }
+    }
+    Some(feed)
 }
 
 /// The script's absolute path: relative ones start from the block's own root. The file must exist.

@@ -62,6 +62,8 @@ pub struct Background {
     /// Set before the workers are stopped, so that no script starts another one.
     server_stopping: Arc<AtomicBool>,
     thread_group: ThreadGroup,
+    /// What its topic has got last.
+    sent: Mutex<feed::Sent>,
     /// Also of publishes that changed nothing.
     last_publish: Arc<LastPublish>,
     /// Protects everything that changes; never held while a script runs or a thread is started on.
@@ -212,6 +214,7 @@ impl Background {
                 Some(thread_group) => thread_group.succeed(options, identity),
                 None => ThreadGroup::new(options, identity),
             },
+            sent: Mutex::new(feed::Sent::nothing()),
             last_publish,
             state: Mutex::new(state),
             changed: Condvar::new(),
