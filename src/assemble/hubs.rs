@@ -32,6 +32,14 @@ pub(super) fn attach(config: &Config, scopes: &HashMap<ScopeLabel, Arc<ScopeWork
     }
 }
 
+/// Sends an update by the hub that the scripts of this scope use.
+pub(crate) fn publish_for(config: &Config, label: &ScopeLabel, publication: Publication) {
+    let Some(settings) = hub_of(config, label) else { return };
+    if let Err(error) = Hub::with(settings).publish(publication) {
+        tracing::error!(scope = label.as_str(), "sending an update: {error}");
+    }
+}
+
 fn hub_of<'c>(config: &'c Config, label: &ScopeLabel) -> Option<&'c MercureSettings> {
     let has_block = |site: &&Site| site.php_servers().any(|server| server.scope == *label);
     match config.sites.iter().find(has_block) {

@@ -49,11 +49,15 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     check_stores(config.scopes().flat_map(|scope| scope.stores), context);
 }
 
-/// A worker with `mercure` needs a hub.
+/// A worker with `mercure` needs a hub, and so does `hot_reload`.
 fn check_feeds(config: &Config, context: &mut Context<'_>) {
     let with_hub = config.sites.iter().filter(|site| has_hub(&site.routes)).count();
     let global = config.global.frankenphp.workers.iter().filter(|_| with_hub == 0);
     let without = config.sites.iter().filter(|site| !has_hub(&site.routes));
+    for server in without.clone().flat_map(Site::php_servers).filter(|server| server.hot_reload.is_some()) {
+        let message = "the site of this block has no hub for its `hot_reload`";
+        context.error_with_hint(&server.position, message, "add `mercure { anonymous }` to the site");
+    }
     let of_sites = without.flat_map(Site::php_servers).flat_map(|server| &server.workers);
     for worker in global.chain(of_sites).filter(|worker| worker.feed.is_some()) {
         let message = "the site of this worker has no hub for its `mercure`";

@@ -14,7 +14,7 @@ use super::proxy::{ProxySettings, UpstreamAddress};
 use super::response_matcher::ResponseMatcher;
 use super::settings::StoreSettings;
 use super::text::Text;
-use super::workers::{IniSetting, ScopeLabel, WorkerConfig};
+use super::workers::{HotReload, IniSetting, ScopeLabel, WorkerConfig};
 
 /// A directive of a site that acts on requests, or a block of them.
 #[derive(Debug, Clone)]
@@ -276,6 +276,8 @@ pub struct PhpServer {
     pub workers: Vec<WorkerConfig>,
     /// The stores that only its scripts see, in the order of the file.
     pub stores: Vec<StoreSettings>,
+    /// Whether its pages are loaded again when files change.
+    pub hot_reload: Option<HotReload>,
     /// `php_fastcgi` with an address: what happens instead if a PHP answers there when the configuration is loaded.
     pub remote: Option<Box<RemotePhp>>,
     /// Where the block starts.

@@ -97,7 +97,7 @@ pub use tls::{
 };
 pub use uri::{decoded, encoded_query_value, pairs as query_pairs};
 pub use watch::{WATCH_DEFAULT, WatchPattern};
-pub use workers::{Feed, IniSetting, ReadyWhen};
+pub use workers::{Feed, HotReload, IniSetting, ReadyWhen};
 
 pub use address::overlap;
 #[cfg(feature = "http")]

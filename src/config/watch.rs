@@ -18,6 +18,10 @@ pub struct WatchPattern {
 /// The pattern of `watch` without arguments, as in FrankenPHP.
 pub const WATCH_DEFAULT: &str = "./**/*.{env,php,twig,yaml,yml}";
 
+/// The same of `hot_reload`.
+pub(super) const HOT_RELOAD_DEFAULT: &str =
+    "./**/*.{css,env,gif,htm,html,jpg,jpeg,js,mjs,php,png,svg,twig,webp,xml,yaml,yml}";
+
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 impl WatchPattern {

@@ -148,6 +148,15 @@ pub struct Feed {
     pub is_patch: bool,
 }
 
+/// `hot_reload`: open pages are loaded again when a watched file changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HotReload {
+    /// The topic that gets the changes.
+    pub topic: String,
+    /// The patterns of files.
+    pub watch: Vec<WatchPattern>,
+}
+
 /// What makes a background worker ready, so that waits for it return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyWhen {

@@ -336,6 +336,9 @@ pub const WATCH_QUIET_MS: u64 = 200;
 /// How long a burst of changes may delay the restart: files that change all the time must not prevent it.
 pub const WATCH_BURST_MS_MAX: u64 = 5000;
 
+/// How many changed files an update of `hot_reload` names: an archive that is unpacked has thousands.
+pub const HOT_RELOAD_FILES_MAX: usize = 100;
+
 /// How long the idle threads of the async side may take to end.
 pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
 

@@ -1,15 +1,18 @@
-//! Restarts workers when a watched file of their block changes (contract line B51).
+//! Restarts workers when a watched file of their block changes (contract line B51), and lets open pages load again.
 //!
 //! A burst of changes, from a deployment or an editor, causes one restart. The restart starts when nothing has changed
 //! for [`WATCH_QUIET_MS`], or when the burst has lasted [`WATCH_BURST_MS_MAX`]. notify's own debouncers do not fit:
 //! they cannot separate a read of a file from a change, and PHP reads the watched files.
 
 use super::control::Control;
-use crate::config::{Config, ScopeLabel, WatchPattern, WorkerConfig};
-use crate::limits::{WATCH_BURST_MS_MAX, WATCH_QUIET_MS};
+use crate::assemble::publish_for;
+use crate::config::{Config, ScopeLabel, Site, WatchPattern, WorkerConfig};
+use crate::limits::{HOT_RELOAD_FILES_MAX, WATCH_BURST_MS_MAX, WATCH_QUIET_MS};
+use crate::mercure::Publication;
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::{BTreeSet, HashSet};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +21,24 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// The watched patterns of a configuration's blocks.
-type Watched = Vec<(ScopeLabel, Vec<WatchPattern>)>;
+type Watched = Vec<(Watch, Vec<WatchPattern>)>;
+
+/// What happens when a file changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Watch {
+    /// The workers of this scope restart.
+    Workers(ScopeLabel),
+    /// The pages of this scope load again: they subscribe to this topic.
+    Pages(ScopeLabel, String),
+}
+
+impl Watch {
+    fn scope(&self) -> &ScopeLabel {
+        match self {
+            Self::Workers(label) | Self::Pages(label, _) => label,
+        }
+    }
+}
 
 /// Watches files for the running configuration.
 pub(super) struct Watcher {
@@ -42,23 +62,30 @@ impl Drop for Watching {
     }
 }
 
-/// The scopes whose files have changed since the last restart.
+/// The files that have changed since the last burst, some of them at least.
+type Changed = BTreeMap<Watch, BTreeSet<PathBuf>>;
+
 #[derive(Default)]
 struct Changes {
-    /// Protects the set alone.
-    scopes: Mutex<HashSet<ScopeLabel>>,
+    /// Protects the map alone.
+    changed: Mutex<Changed>,
     /// Wakes the task.
     added: Notify,
 }
 
 impl Changes {
-    fn add(&self, label: &ScopeLabel) {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).insert(label.clone());
+    fn add(&self, watch: &Watch, path: Option<&Path>) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = changed.entry(watch.clone()).or_default();
+        // The names are for people; the pages load again in any case.
+        if files.len() < HOT_RELOAD_FILES_MAX {
+            files.extend(path.map(Path::to_path_buf));
+        }
         self.added.notify_one();
     }
 
-    fn take(&self) -> HashSet<ScopeLabel> {
-        std::mem::take(&mut *self.scopes.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take(&self) -> Changed {
+        std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -99,8 +126,13 @@ fn patterns(workers: &[WorkerConfig]) -> Vec<WatchPattern> {
 
 /// The patterns of each scope that has any.
 fn watched(config: &Config) -> Watched {
-    let all = config.scopes().map(|scope| (scope.label.clone(), patterns(scope.workers)));
-    all.filter(|(_, patterns)| !patterns.is_empty()).collect()
+    let of_workers = config.scopes().map(|scope| (Watch::Workers(scope.label.clone()), patterns(scope.workers)));
+    let servers = config.sites.iter().flat_map(Site::php_servers);
+    let of_pages = servers.filter_map(|server| {
+        let hot_reload = server.hot_reload.as_ref()?;
+        Some((Watch::Pages(server.scope.clone(), hot_reload.topic.clone()), hot_reload.watch.clone()))
+    });
+    of_workers.chain(of_pages).filter(|(_, patterns)| !patterns.is_empty()).collect()
 }
 
 /// Records the scopes with created, changed, renamed or removed files.
@@ -111,7 +143,7 @@ fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
                 "more files changed at once than the system reports, so every watched file counts as changed; if this happens \
                  often, raise fs.inotify.max_queued_events"
             );
-            watched.iter().for_each(|(label, _)| changes.add(label));
+            watched.iter().for_each(|(watch, _)| changes.add(watch, None));
         }
         Ok(Event {
             kind: kind @ (EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)), paths, ..
@@ -127,11 +159,11 @@ fn note(changes: &Changes, watched: &Watched, event: notify::Result<Event>) {
 /// The first directory of a pattern counts when it `comes`, because files created before it was watched are not
 /// reported.
 fn note_path(changes: &Changes, watched: &Watched, path: &Path, comes: bool) {
-    for (label, patterns) in watched {
+    for (watch, patterns) in watched {
         let counts = |pattern: &WatchPattern| pattern.matches(path) || comes && pattern.directory().starts_with(path);
         if patterns.iter().any(counts) {
-            tracing::debug!(scope = label.as_str(), path = %path.display(), "a watched file has changed");
-            changes.add(label);
+            tracing::debug!(scope = watch.scope().as_str(), path = %path.display(), "a watched file has changed");
+            changes.add(watch, Some(path));
         }
     }
 }
@@ -198,9 +230,35 @@ async fn restart_after_bursts(changes: Arc<Changes>, mut watches: Watches, contr
             }
         }
         watches.look_again();
-        let scopes = changes.take();
-        let labels: Vec<&str> = scopes.iter().map(ScopeLabel::as_str).collect();
-        tracing::info!(scopes = labels.join(", "), "watched files have changed, restarting workers");
-        control.restart(|label| scopes.contains(label)).await;
+        let changed = changes.take();
+        restart(&changed, &control).await;
+        // After the restart: a page that loads again should be of the new code.
+        changed.iter().for_each(|(watch, files)| reload_pages(watch, files, &control));
     }
+}
+
+async fn restart(changed: &Changed, control: &Control) {
+    let of_workers = changed.keys().filter(|watch| matches!(watch, Watch::Workers(_)));
+    let scopes: BTreeSet<&ScopeLabel> = of_workers.map(Watch::scope).collect();
+    if scopes.is_empty() {
+        return;
+    }
+    let labels: Vec<&str> = scopes.iter().map(|label| label.as_str()).collect();
+    tracing::info!(scopes = labels.join(", "), "watched files have changed, restarting workers");
+    control.restart(|label| scopes.contains(label)).await;
+}
+
+/// Sends the names of the files, as FrankenPHP does, but without the folders above the working directory.
+fn reload_pages(watch: &Watch, files: &BTreeSet<PathBuf>, control: &Control) {
+    let Watch::Pages(label, topic) = watch else { return };
+    let here = std::env::current_dir().unwrap_or_default();
+    let name = |file: &PathBuf| match file.strip_prefix(&here) {
+        Ok(below) => below.to_string_lossy().into_owned(),
+        Err(_) => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let data: Vec<_> = files.iter().map(|file| json!({"PathName": name(file)})).collect();
+    tracing::info!(scope = label.as_str(), files = files.len(), "watched files have changed, open pages load again");
+    let publication =
+        Publication { topics: vec![topic.clone()], data: json!(data).to_string(), ..Publication::default() };
+    publish_for(&control.live().config, label, publication);
 }

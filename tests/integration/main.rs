@@ -26,6 +26,7 @@ mod faults;
 mod fpm;
 mod fuzz_connections;
 mod hard_cases;
+mod hot_reload;
 mod http2;
 mod http3;
 mod http_rules;

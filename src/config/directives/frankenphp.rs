@@ -131,7 +131,7 @@ pub(super) static FRANKENPHP: Table<FrankenPhpDraft> = Table {
             },
         },
     ],
-    ignored: &[("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it")],
+    ignored: &[("hot_reload", "it belongs to a `php_server` block")],
     unsupported: &[],
 };
 

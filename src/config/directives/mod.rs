@@ -16,6 +16,7 @@ mod file_server;
 mod frankenphp;
 mod global;
 mod header;
+mod hot_reload;
 mod https;
 mod lb_policy;
 mod log;

@@ -16,6 +16,7 @@ use super::super::workers::IniSetting;
 use super::document_root::root;
 use super::fastcgi::suffixes;
 use super::file_server::{FILE_SERVER, sensitive};
+use super::hot_reload::HotReloadDraft;
 use super::store::store;
 use super::worker::{WorkerDraft, WorkerScope, worker};
 use super::worker_words::{scope_name, set_variable};
@@ -26,6 +27,7 @@ pub(crate) struct PhpDraft {
     pub(crate) settings: PhpSettings,
     pub(crate) workers: Vec<WorkerDraft>,
     stores: Vec<StoreSettings>,
+    hot_reload: Option<HotReloadDraft>,
     name: Option<String>,
     position: Position,
 }
@@ -242,18 +244,23 @@ pub(crate) static PHP_SERVER: Table<PhpDraft> = Table {
             times: Times::Many,
             apply: |php, node, context| store(&mut php.stores, node, context),
         },
+        Directive {
+            name: "hot_reload",
+            usage: "hot_reload [PATTERN…] [{ topic TOPIC, watch PATTERN… }]",
+            doc: "Open pages get the changes of watched files by the site's Mercure hub. For development.",
+            times: Times::Once,
+            apply: |php, node, context| php.hot_reload = Some(HotReloadDraft::read(node, context)),
+        },
     ],
-    ignored: &[
-        ("hot_reload", "no browser is notified of changes; `watch` in a worker restarts it"),
-        ("mercure", "the hub is a directive of the site: `mercure { … }` beside this block"),
-    ],
+    ignored: &[("mercure", "the hub is a directive of the site: `mercure { … }` beside this block")],
     unsupported: &[],
 };
 
 impl PhpDraft {
     /// A block without any setting.
     pub(crate) fn new(position: Position) -> Self {
-        Self { settings: PhpSettings::new(), workers: Vec::new(), stores: Vec::new(), name: None, position }
+        let settings = PhpSettings::new();
+        Self { settings, workers: Vec::new(), stores: Vec::new(), hot_reload: None, name: None, position }
     }
 
     /// The block of this node; its arguments have already been read as its matcher.
@@ -271,7 +278,13 @@ impl PhpDraft {
     }
 
     /// Completes the block with the settings of the enclosing directives.
-    pub(crate) fn finish(self, context: &mut Context<'_>) -> PhpServer {
+    pub(crate) fn finish(mut self, context: &mut Context<'_>) -> PhpServer {
+        let label = self.name.map_or_else(|| context.label.clone(), |name| ScopeLabel::new(&name));
+        let hot_reload = self.hot_reload.map(|draft| {
+            let (hot_reload, variable) = draft.finish(&label, context);
+            self.settings.env.push(variable);
+            hot_reload
+        });
         let scope = WorkerScope {
             own_root: self.settings.root.fixed(),
             env: &self.settings.env,
@@ -280,10 +293,11 @@ impl PhpDraft {
         };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
         PhpServer {
-            scope: self.name.map_or_else(|| context.label.clone(), |name| ScopeLabel::new(&name)),
+            scope: label,
             settings: self.settings,
             workers,
             stores: self.stores,
+            hot_reload,
             remote: None,
             position: self.position,
         }

@@ -16,10 +16,7 @@ use crate::limits::MERCURE_TOPIC_BYTES_MAX;
 pub(super) fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
     let args = context.args(node, 1, 3)?;
     let topic = values::filled(args.first()?, "the topic", context)?;
-    if topic.len() > MERCURE_TOPIC_BYTES_MAX
-        || topic.contains(char::is_control)
-        || topic.contains("/.well-known/mercure")
-    {
+    if !is_free_topic(topic) {
         context.error(&args[0].position, "this cannot be the topic of a worker");
         return None;
     }
@@ -36,6 +33,13 @@ pub(super) fn feed(node: &Node, context: &mut Context<'_>) -> Option<Feed> {
         }
     }
     Some(feed)
+}
+
+/// Whether an update may have this topic: those of the hub itself may not be used.
+pub(super) fn is_free_topic(topic: &str) -> bool {
+    topic.len() <= MERCURE_TOPIC_BYTES_MAX
+        && !topic.contains(char::is_control)
+        && !topic.contains("/.well-known/mercure")
 }
 
 /// The script's absolute path: relative ones start from the block's own root. The file must exist.
@@ -127,11 +131,20 @@ pub(super) fn failures(word: &Token, context: &mut Context<'_>) -> Option<i32> {
 /// The patterns, relative to the working directory; if the worker's file was found beside the Caddyfile, also relative
 /// to there.
 pub(super) fn watch_patterns(words: &[Token], file: &Path, context: &mut Context<'_>) -> Vec<WatchPattern> {
-    let outer = context.usage;
     let is_beside = !file.starts_with(context.working_dir) && file.starts_with(context.base_dir);
     let base = if is_beside { context.base_dir } else { context.working_dir };
+    patterns(words, base, "watch [PATTERN…]", context)
+}
+
+/// The patterns, relative to `base`.
+pub(super) fn patterns(
+    words: &[Token],
+    base: &Path,
+    usage: &'static str,
+    context: &mut Context<'_>,
+) -> Vec<WatchPattern> {
+    let outer = std::mem::replace(&mut context.usage, usage);
     let mut patterns = Vec::with_capacity(words.len());
-    context.usage = "watch [PATTERN…]";
     for word in words {
         match WatchPattern::new(base, &word.text) {
             Ok(pattern) => patterns.push(pattern),
