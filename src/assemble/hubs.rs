@@ -16,6 +16,26 @@ pub(crate) fn check_hubs(config: &Config) -> Result<(), String> {
     })
 }
 
+/// Checks the files of the hubs' histories: opens them, unless they are open.
+///
+/// # Errors A file cannot be opened, or two hubs have the same.
+pub(crate) fn check_histories(config: &Config) -> Result<(), String> {
+    let hubs = hubs(config);
+    for (number, (settings, position)) in hubs.iter().enumerate() {
+        Hub::check_history(settings).map_err(|error| format!("{position}: `mercure`: {error}"))?;
+        // After a restart each would send private updates of the other to its own subscribers.
+        let shares = |other: &MercureSettings| other != *settings && other.history_file == settings.history_file;
+        let other = hubs[..number].iter().find(|(other, _)| settings.history_file.is_some() && shares(other));
+        if let Some((_, first)) = other {
+            return Err(format!(
+                "{position}: `mercure`: the hub at {first} has the same file for its history but other settings; name another \
+                 file, or write the same settings for both"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Ends the streams of the hubs that the configuration does not have any more.
 pub(crate) fn close_other_hubs(config: &Config) {
     let kept: Vec<&MercureSettings> = hubs(config).into_iter().map(|(settings, _)| settings).collect();

@@ -165,6 +165,7 @@ fn serve_text(text: &str) -> Result<(), String> {
 fn serve(config: Result<Config, Vec<Diagnostic>>, source: Option<&Path>) -> Result<(), String> {
     let config = config.map_err(|diagnostics| diagnosed(&diagnostics))?;
     assemble::check_hubs(&config)?;
+    assemble::check_histories(&config)?;
     assemble::logging::init(&config).map_err(|error| error.to_string())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

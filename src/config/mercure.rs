@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::limits;
 use super::proxy::UpstreamAddress;
 use super::uri::decoded;
+use crate::limits::MERCURE_CLEANUP_DEFAULT;
 
 /// The `mercure` directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct MercureSettings {
     pub history_max: usize,
     /// The file that keeps the history over a restart.
     pub history_file: Option<PathBuf>,
+    /// How often the oldest updates are removed from the file, in thousandths of the updates.
+    pub history_cleanup: u32,
     /// The version of the protocol whose rules still hold: 7 or 8.
     pub compatibility: Option<u8>,
 }
@@ -60,6 +63,7 @@ impl Default for MercureSettings {
             body_bytes_max: limits::MERCURE_BODY_BYTES_DEFAULT,
             history_max: limits::MERCURE_HISTORY_DEFAULT,
             history_file: None,
+            history_cleanup: MERCURE_CLEANUP_DEFAULT,
             compatibility: None,
         }
     }

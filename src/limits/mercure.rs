@@ -28,6 +28,15 @@ pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
 /// The bytes of the history of one hub, beside its number of updates.
 pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
 
+/// The cache of the file of a history: it is written at its end and read once.
+pub const MERCURE_FILE_CACHE_BYTES: usize = 4 << 20;
+
+/// A `cleanup_frequency` of 1, in the unit in which it is kept.
+pub const MERCURE_CLEANUP_EACH: u32 = 1_000;
+
+/// The default of `cleanup_frequency`: upstream's.
+pub const MERCURE_CLEANUP_DEFAULT: u32 = 300;
+
 /// How many versions of a worker's array in a row are sent as changes. A client that comes without a state needs a whole one in
 /// the history, which has 1,000 updates by default.
 pub const MERCURE_PATCHES_MAX: usize = 100;

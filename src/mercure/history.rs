@@ -13,6 +13,8 @@ pub(super) struct History {
     updates: VecDeque<Arc<Update>>,
     updates_max: usize,
     bytes: usize,
+    /// How many updates it has had.
+    had: u64,
     /// The update before the oldest one here. Of a private one the name is not kept: it is shown to clients that may not get
     /// the update.
     before: Option<Arc<str>>,
@@ -20,10 +22,11 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(updates_max: usize) -> Self {
-        Self { updates: VecDeque::new(), updates_max, bytes: 0, before: None }
+        Self { updates: VecDeque::new(), updates_max, bytes: 0, had: 0, before: None }
     }
 
     pub(super) fn add(&mut self, update: &Arc<Update>) {
+        self.had += 1;
         self.bytes += update.frame.len();
         self.updates.push_back(Arc::clone(update));
         while self.updates.len() > self.updates_max || self.bytes > limits::MERCURE_HISTORY_BYTES_MAX {
@@ -31,6 +34,18 @@ impl History {
             self.bytes -= oldest.frame.len();
             self.before = (!oldest.is_private).then(|| Arc::clone(&oldest.id));
         }
+    }
+
+    /// How many updates it has had.
+    pub(super) fn had(&self) -> u64 {
+        self.had
+    }
+
+    /// Those that came after the first `had` ones and are still here, and how many it has had now.
+    pub(super) fn since(&self, had: u64) -> (Vec<Arc<Update>>, u64) {
+        let new = usize::try_from(self.had - had).unwrap_or(usize::MAX);
+        let known = self.updates.len().saturating_sub(new);
+        (self.updates.iter().skip(known).cloned().collect(), self.had)
     }
 
     /// The newest update.

@@ -3,6 +3,7 @@
 //! An update is encoded once, and shared by the history and by the queue of each subscriber. A hub lives as long as a
 //! configuration uses it: a reload that leaves its settings as they are keeps it, with its subscribers and its history.
 
+mod file;
 mod history;
 mod keys;
 mod selector;
@@ -24,7 +25,7 @@ pub use update::{Invalid, Publication, Update};
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -44,11 +45,15 @@ pub struct Hub {
 
 /// What a stream keeps of its hub. The locks are taken in the order of the fields.
 struct Shared {
+    /// Keeps the history over a restart of the server.
+    file: Option<file::Writer>,
     /// Held while an update goes to the queues: all clients get all updates in the order of the history.
     publishing: Mutex<()>,
     /// Held for short times only: who subscribes or leaves does not wait for an update that goes to thousands.
     state: Mutex<State>,
     subscribers: Subscribers,
+    /// Wakes the thread that writes the file.
+    added: Condvar,
     /// How long an update may wait for a client that does not read.
     dispatch_max: Option<Duration>,
 }
@@ -59,6 +64,8 @@ struct State {
     next: u64,
     history: History,
     is_closed: bool,
+    /// The hub is gone.
+    is_over: bool,
 }
 
 impl Shared {
@@ -72,6 +79,7 @@ impl Shared {
         let mut state = self.lock();
         let number = state.number();
         updates.iter().for_each(|update| state.history.add(update));
+        let is_closed = state.is_closed;
         drop(state);
         let now = Instant::now();
         let slow = self.subscribers.retain(|of_subscriber, subscriber| {
@@ -81,9 +89,20 @@ impl Shared {
                     .all(|update| !subscriber.wants(update) || subscriber.push(update, now, self.dispatch_max))
         });
         drop(publishing);
+        self.keep(is_closed);
         UPDATES_TOTAL.fetch_add(updates.len() as u64, Ordering::Relaxed);
         if slow > 0 {
             tracing::warn!(dropped = slow, "mercure: subscribers that read too slowly were disconnected");
+        }
+    }
+
+    /// Has the history written: soon, or at once where the server may end before the thread comes to it.
+    fn keep(&self, is_at_once: bool) {
+        let Some(file) = &self.file else { return };
+        if is_at_once {
+            file.write(self);
+        } else {
+            self.added.notify_one();
         }
     }
 
@@ -207,17 +226,27 @@ impl Hub {
         if let Some(known) = known {
             return known;
         }
+        let mut history = History::new(settings.history_max);
+        let file = file::Writer::open(settings).map(|(file, updates)| {
+            updates.into_iter().for_each(|update| history.add(&Arc::new(update)));
+            file
+        });
         let hub = Arc::new(Self {
             publishers: settings.publisher.as_ref().map(Verifier::new),
             subscribers: settings.subscriber.as_ref().map(Verifier::new),
             shared: Arc::new(Shared {
+                file,
                 publishing: Mutex::new(()),
-                state: Mutex::new(State { next: 0, history: History::new(settings.history_max), is_closed: false }),
+                state: Mutex::new(State { next: 0, history, is_closed: false, is_over: false }),
                 subscribers: Subscribers::new(),
+                added: Condvar::new(),
                 dispatch_max: settings.dispatch_max,
             }),
             settings: settings.clone(),
         });
+        if hub.shared.file.is_some() {
+            file::start(Arc::clone(&hub.shared));
+        }
         hubs.push(Arc::downgrade(&hub));
         hub
     }
@@ -227,6 +256,13 @@ impl Hub {
     /// # Errors A key cannot be read.
     pub fn check(settings: &MercureSettings) -> Result<(), String> {
         settings.publisher.iter().chain(&settings.subscriber).try_for_each(|keys| Verifier::new(keys).check())
+    }
+
+    /// Whether the file of the history can be opened.
+    ///
+    /// # Errors It cannot be opened, or belongs to another server.
+    pub fn check_history(settings: &MercureSettings) -> Result<(), String> {
+        settings.history_file.as_ref().map_or(Ok(()), |path| file::HistoryFile::open(path).map(drop))
     }
 
     /// The set with the keys of publishers, if they are in one.
@@ -335,12 +371,15 @@ impl Hub {
             subscriber.close();
             false
         });
+        self.shared.keep(true);
     }
 }
 
 impl Drop for Hub {
     fn drop(&mut self) {
         self.close();
+        self.shared.lock().is_over = true;
+        self.shared.added.notify_one();
     }
 }
 

@@ -48,6 +48,7 @@ impl Server {
         check_engine(&old.config, &config)?;
         crate::assemble::logging::check_access_logs(&config).map_err(ControlError::Log)?;
         crate::assemble::check_hubs(&config).map_err(ControlError::Hub)?;
+        crate::assemble::check_histories(&config).map_err(ControlError::Hub)?;
         let warnings = warnings(&old.config, &config);
         let challenges = Arc::clone(&self.challenges);
         let preparing = tokio::task::spawn_blocking(move || (Encryption::prepare(&config, &challenges), config));

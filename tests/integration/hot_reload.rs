@@ -1,6 +1,6 @@
 //! `hot_reload`: open pages learn of changed files.
 
-use crate::common::{Igor, Server, igor as igor_command};
+use crate::common::{Igor, Server, igor as igor_command, wait_until};
 use crate::mercure::Stream;
 use std::fs;
 
@@ -39,7 +39,7 @@ fn pages_learn_of_changed_files() {
     fs::write(server.path("public/style.css"), "a{}").expect("files can be written");
     fs::write(server.path("public/page.php"), "changed").expect("files can be written");
     assert_eq!(data(stream.next()), r#"[{"PathName":"page.php"},{"PathName":"style.css"}]"#);
-    assert_eq!(server.log.count("watched files have changed"), 2, "{}", server.log.text());
+    wait_until("the log", || server.log.count("watched files have changed") == 2);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod listening;
 mod manual;
 mod many;
 mod mercure;
+mod mercure_history;
 mod mercure_keys;
 mod mercure_subscriptions;
 mod moving_in;

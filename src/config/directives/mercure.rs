@@ -8,6 +8,7 @@ use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Table, Times, unknown};
 use super::super::uri::{decoded, pairs};
 use super::super::values;
+use crate::limits::MERCURE_CLEANUP_EACH;
 
 /// A directive that reads one duration; 0 switches its limit off.
 macro_rules! duration {
@@ -114,7 +115,7 @@ pub(super) static MERCURE: Table<MercureSettings> = Table {
         ),
         Directive {
             name: "transport_url",
-            usage: "transport_url local://|bolt://PATH[?size=COUNT]",
+            usage: "transport_url local://|bolt://PATH[?size=COUNT&cleanup_frequency=NUMBER]",
             doc: "The older form of `transport`.",
             times: Times::Once,
             apply: transport_url,
@@ -279,8 +280,11 @@ fn set_url(settings: &mut MercureSettings, word: &Token, context: &mut Context<'
             let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
             set_file(settings, &decoded(path), word, context);
             for (name, value) in pairs(query) {
-                if name == "size" {
-                    set_size(settings, &Token { text: value, ..word.clone() }, context);
+                let value = Token { text: value, ..word.clone() };
+                match name.as_str() {
+                    "size" => set_size(settings, &value, context),
+                    "cleanup_frequency" => set_cleanup(settings, &value, context),
+                    _ => {}
                 }
             }
         }
@@ -303,17 +307,32 @@ fn transport(settings: &mut MercureSettings, node: &Node, context: &mut Context<
         match (child.name(), child.args()) {
             ("path", [word]) if kind.text == "bolt" => set_file(settings, &word.text, word, context),
             ("size", [word]) => set_size(settings, word, context),
+            ("cleanup_frequency", [word]) => set_cleanup(settings, word, context),
             // How the file is arranged is the matter of the hub.
-            ("bucket_name" | "cleanup_frequency", [_]) => {}
-            _ => context.usage_error(&child.position, "a transport has `path PATH` and `size COUNT`"),
+            ("bucket_name", [_]) => {}
+            _ => context.usage_error(
+                &child.position,
+                "a transport has `path PATH`, `size COUNT` and `cleanup_frequency NUMBER`",
+            ),
         }
     }
 }
 
 fn set_file(settings: &mut MercureSettings, path: &str, word: &Token, context: &mut Context<'_>) {
     settings.history_file = Some(context.path_of_new_file(path, &word.position));
-    let message = "the history of this hub is kept in memory only, and ends with the server";
-    context.warning(&word.position, message);
+}
+
+/// A number from 0 to 1.
+fn set_cleanup(settings: &mut MercureSettings, word: &Token, context: &mut Context<'_>) {
+    match word.text.parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => {
+            settings.history_cleanup = (number * f64::from(MERCURE_CLEANUP_EACH)) as u32;
+        }
+        _ => {
+            let message = format!("`{}` is no number from 0 to 1", excerpt(&word.text));
+            context.usage_error(&word.position, message);
+        }
+    }
 }
 
 /// As in Caddy, 0 asks for no bound; the history is bounded all the same.

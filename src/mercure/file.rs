@@ -1,0 +1,236 @@
+//! The file that keeps the history of a hub over a restart of the server.
+//!
+//! A thread writes what has come since its last transaction, so publishing never waits for the disk. Clients get the history in
+//! memory; the file is read once, when the hub begins.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use redb::{Database, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use super::{Shared, Update};
+use crate::config::MercureSettings;
+use crate::limits;
+
+const UPDATES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("updates");
+
+/// An error of the database; its own type is large.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// An open file. A process can open it once, so the hubs before and after a reload share it.
+pub(super) struct HistoryFile {
+    path: PathBuf,
+    database: Database,
+}
+
+static OPEN: Mutex<Vec<Weak<HistoryFile>>> = Mutex::new(Vec::new());
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    id: String,
+    topics: Vec<String>,
+    private: bool,
+    event: String,
+}
+
+impl Row {
+    fn of(update: &Update) -> Self {
+        let Update { id, topics, is_private, frame } = update;
+        let event = String::from_utf8_lossy(frame).into_owned();
+        Self { id: id.to_string(), topics: topics.to_vec(), private: *is_private, event }
+    }
+
+    fn update(self) -> Update {
+        let Self { id, topics, private, event } = self;
+        Update { id: id.into(), topics: topics.into(), is_private: private, frame: event.into() }
+    }
+}
+
+impl HistoryFile {
+    /// Opens it, or makes it.
+    ///
+    /// # Errors It cannot be opened, is in use, or is no such file.
+    pub(super) fn open(path: &Path) -> Result<Arc<Self>, String> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|file| file.strong_count() > 0);
+        if let Some(known) = open.iter().filter_map(Weak::upgrade).find(|file| file.path == path) {
+            return Ok(known);
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            format!(
+                "opening the history {}: {error}; name another file with `path`, or write `transport local`",
+                path.display()
+            )
+        };
+        // Private updates are in it.
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = options.map_err(|error| failed(&error))?;
+        let database = Database::builder().set_cache_size(limits::MERCURE_FILE_CACHE_BYTES).create_file(file);
+        let file = Arc::new(Self { path: path.to_path_buf(), database: database.map_err(|error| failed(&error))? });
+        open.push(Arc::downgrade(&file));
+        Ok(file)
+    }
+
+    /// The newest updates within the bounds of a history, the oldest first, and the size of the whole.
+    fn read(&self, updates_max: usize) -> Result<(Vec<Update>, Size), Failure> {
+        let transaction = self.database.begin_write()?;
+        let table = transaction.open_table(UPDATES)?;
+        let (mut updates, mut size, mut kept) = (Vec::new(), Size::default(), 0);
+        for row in table.iter()?.rev() {
+            let (_, row) = row?;
+            size.add(row.value().len());
+            kept += row.value().len();
+            if updates.len() < updates_max && kept <= limits::MERCURE_HISTORY_BYTES_MAX {
+                // A row of a later version of this program may have another form.
+                updates.extend(serde_json::from_slice::<Row>(row.value()).ok().map(Row::update));
+            }
+        }
+        updates.reverse();
+        Ok((updates, size))
+    }
+
+    /// Appends updates, and removes the oldest ones until those in excess are gone.
+    fn append(&self, updates: &[Arc<Update>], mut size: Size, bound: Bound) -> Result<Size, Failure> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(UPDATES)?;
+            let first = table.last()?.map_or(0, |(number, _)| number.value() + 1);
+            for (number, update) in (first..).zip(updates) {
+                let row = serde_json::to_vec(&Row::of(update)).unwrap_or_default();
+                table.insert(number, row.as_slice())?;
+                size.add(row.len());
+            }
+            while size.rows > bound.rows || size.bytes > bound.bytes {
+                let Some((_, row)) = table.pop_first()? else { break };
+                size.remove(row.value().len());
+            }
+        }
+        transaction.commit()?;
+        Ok(size)
+    }
+}
+
+/// What is in the file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, bytes: usize) {
+        self.rows += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.rows = self.rows.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    rows: usize,
+    bytes: usize,
+}
+
+/// Writes the history of one hub.
+pub(super) struct Writer {
+    file: Arc<HistoryFile>,
+    updates_max: usize,
+    /// How often the oldest updates are removed, in thousandths of the updates.
+    cleanup: u32,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    /// Of the updates that the history has had.
+    written: u64,
+    size: Size,
+    /// Thousandths of the next removal.
+    due: u64,
+    has_failed: bool,
+}
+
+impl Writer {
+    /// The file of these settings with the updates in it; `None`: the history is in memory only.
+    pub(super) fn open(settings: &MercureSettings) -> Option<(Self, Vec<Update>)> {
+        let path = settings.history_file.as_ref()?;
+        let opened = HistoryFile::open(path).and_then(|file| match file.read(settings.history_max) {
+            Ok(read) => Ok((file, read)),
+            Err(error) => Err(format!("reading the history {}: {error}", path.display())),
+        });
+        match opened {
+            Ok((file, (updates, size))) => {
+                let progress = Progress { written: updates.len() as u64, size, due: 0, has_failed: false };
+                let (updates_max, cleanup) = (settings.history_max, settings.history_cleanup);
+                Some((Self { file, updates_max, cleanup, progress: Mutex::new(progress) }, updates))
+            }
+            Err(error) => {
+                tracing::error!("mercure: the history is in memory only: {error}");
+                None
+            }
+        }
+    }
+
+    /// Writes what has come since the last time. Returns how many updates the history has had.
+    pub(super) fn write(&self, shared: &Shared) -> u64 {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let (updates, had) = shared.lock().history.since(progress.written);
+        if updates.is_empty() {
+            return had;
+        }
+        let bound = self.bound(&mut progress, updates.len() as u64);
+        match self.file.append(&updates, progress.size, bound) {
+            Ok(size) => {
+                progress.size = size;
+                progress.has_failed = false;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut progress.has_failed, true) {
+                    tracing::error!(file = %self.file.path.display(), "mercure: writing the history: {error}");
+                }
+            }
+        }
+        progress.written = had;
+        had
+    }
+
+    /// The file may have twice as much as the history before the oldest updates are removed in any case.
+    fn bound(&self, progress: &mut Progress, updates: u64) -> Bound {
+        let bound = Bound { rows: self.updates_max, bytes: limits::MERCURE_HISTORY_BYTES_MAX };
+        progress.due += updates.saturating_mul(u64::from(self.cleanup));
+        if progress.due < limits::MERCURE_CLEANUP_EACH.into() {
+            return Bound { rows: bound.rows * 2, bytes: bound.bytes * 2 };
+        }
+        progress.due %= u64::from(limits::MERCURE_CLEANUP_EACH);
+        bound
+    }
+}
+
+/// Writes until the hub is gone.
+pub(super) fn start(shared: Arc<Shared>) {
+    let write = move || {
+        let Some(writer) = &shared.file else { return };
+        let mut written = 0;
+        loop {
+            let mut state = shared.lock();
+            while state.history.had() == written && !state.is_over {
+                state = shared.added.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            let is_over = state.is_over;
+            drop(state);
+            written = writer.write(&shared);
+            if is_over {
+                return;
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("mercure-history".to_owned()).spawn(write) {
+        tracing::error!("mercure: the history is in memory only: starting its thread: {error}");
+    }
+}
