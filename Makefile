@@ -256,6 +256,12 @@ status-page: php ## The status page in a headless Chromium: failures, revival, a
 	$(WITH_PHP) cargo build --bins
 	$(WITH_PHP) scripts/status-page.sh $(TARGET)/debug/igor $(TARGET)/status-page
 
+.PHONY: mercure-peers
+mercure-peers: php ## Symfony's Mercure component and a headless Chromium against the hub, in the shape of symfony-docker's configuration
+	@scripts/php.sh install-packages mercure-peers
+	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) scripts/mercure-peers.sh $(TARGET)/debug/igor $(TARGET)/mercure-peers
+
 .PHONY: wordpress
 wordpress: ## Debian's WordPress alone, with MariaDB and the recipe whose options change while it runs
 	@$(MAKE) --no-print-directory applications APPLICATIONS=wordpress

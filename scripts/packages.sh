@@ -114,6 +114,9 @@ packages_of() {
         status-page)
             printf '%s\n' chromium chromium-driver curl
             ;;
+        mercure-peers)
+            printf '%s\n' chromium chromium-driver curl php-symfony-mercure
+            ;;
         docs)
             # mdBook comes as a package for Python.
             printf '%s\n' python3-venv
@@ -122,7 +125,7 @@ packages_of() {
             printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, docs, fastcgi-peers, package and status-page"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, docs, fastcgi-peers, mercure-peers, package and status-page"
             ;;
     esac
 }

@@ -4,6 +4,7 @@
 //! framework starts its server.
 
 use crate::common::{Igor, Request, Server};
+use crate::mercure::{Stream, publish, token_by};
 use std::fs;
 use std::path::Path;
 
@@ -152,6 +153,17 @@ fn laravel_octane() {
     assert_eq!((large.status, large.text().as_str()), (413, "<h1>413 Payload Too Large</h1>"));
 }
 
+const MERCURE_KEY: &str = "!ChangeThisMercureHubJWTSecretKey!";
+
+/// A private update reaches who may get it, through the hub of the site.
+fn check_hub(server: &Server) {
+    let token = token_by(MERCURE_KEY, r#"{"mercure":{"publish":["*"],"subscribe":["/books/{id}"]}}"#);
+    let mut stream = Stream::open(server, &format!("topic=/books/%7Bid%7D&authorization={token}"), &[]);
+    assert_eq!(publish(server, &token, "topic=/books/1&data=x&private=on&id=1").status, 200);
+    assert_eq!(stream.next().as_deref(), Some("id: 1\ndata: x\n\n"));
+    assert_eq!(publish(server, "x", "topic=/books/1&data=x").status, 401);
+}
+
 #[test]
 fn symfony() {
     let server = server(
@@ -166,8 +178,8 @@ fn symfony() {
         &[
             ("FRANKENPHP_WORKER_CONFIG", "num 1"),
             ("MERCURE_TRANSPORT_URL", "bolt://DIR/mercure.db"),
-            ("MERCURE_PUBLISHER_JWT_KEY", "!ChangeThisMercureHubJWTSecretKey!"),
-            ("MERCURE_SUBSCRIBER_JWT_KEY", "!ChangeThisMercureHubJWTSecretKey!"),
+            ("MERCURE_PUBLISHER_JWT_KEY", MERCURE_KEY),
+            ("MERCURE_SUBSCRIBER_JWT_KEY", MERCURE_KEY),
         ],
     );
     check(
@@ -195,6 +207,7 @@ fn symfony() {
     assert_eq!(page.header("permissions-policy"), Some("browsing-topics=()"));
     let answer = server.get("/.well-known/mercure/subscriptions");
     assert_eq!((answer.status, answer.text().trim()), (401, "this hub needs a token"));
+    check_hub(&server);
 }
 
 #[test]
@@ -428,7 +441,12 @@ fn api_platform() {
             "public/docs/index.html",
             "public/robots.txt",
         ],
-        &[("APP_ROOT", "DIR"), ("PWA_UPSTREAM", &pwa.address().to_string())],
+        &[
+            ("APP_ROOT", "DIR"),
+            ("PWA_UPSTREAM", &pwa.address().to_string()),
+            ("MERCURE_PUBLISHER_JWT_KEY", MERCURE_KEY),
+            ("MERCURE_SUBSCRIBER_JWT_KEY", MERCURE_KEY),
+        ],
     );
     check_with(
         &server,
@@ -459,6 +477,7 @@ fn api_platform() {
         ],
     );
     assert_eq!(server.get("/books").header("link"), Some("</api.jsonld>; rel=\"describedby\""));
+    check_hub(&server);
 }
 
 #[test]

@@ -1,0 +1,3 @@
+<?php
+
+echo json_encode(frankenphp_get_vars('settings'));
