@@ -17,10 +17,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::access_log::HandledBy;
 use super::answer::{Outcome, RequestContext, Run, announced_length};
 use super::body::{ResponseBody, ResponseBodyError, Source};
+use super::interim::InterimSlot;
 use super::pace::Pace;
 use super::plain::plain;
 use super::request_body::{self, BodyFailure};
 use crate::config::query_pairs;
+use crate::limits;
 use crate::mercure::{Grants, Hub, Invalid, Publication, Refused, Stream, Subscriber, TokenError, Unlisted, Wait};
 
 /// The place of the hub (the Mercure specification, "Discovery").
@@ -92,7 +94,7 @@ impl RequestContext<'_> {
         keys::prepare(hub, &run.request.parts).await;
         let answer = match (&run.request.parts.method, asked) {
             (&Method::GET | &Method::HEAD, Some(asked)) => subscriptions::list(hub, &run.request.parts, &asked),
-            (&Method::GET, None) => subscribe(hub, &run.request.parts, Answer::Stream),
+            (&Method::GET, None) => subscribe(hub, &run.request.parts, Answer::Stream(self.interim)),
             (&Method::HEAD, None) => subscribe(hub, &run.request.parts, Answer::HeadOnly),
             (&Method::POST, None) if hub.has_publishers() => publish(hub, run).await,
             (&Method::OPTIONS, _) => Ok(preflight()),
@@ -163,7 +165,7 @@ fn publication(form: &str) -> Result<Publication, Refusal> {
     let mut retry = String::new();
     for (name, value) in query_pairs(form) {
         match name.as_str() {
-            "topic" if publication.topics.len() > crate::limits::MERCURE_TOPICS_MAX => break,
+            "topic" if publication.topics.len() > limits::MERCURE_TOPICS_MAX => break,
             "topic" => publication.topics.push(value),
             "data" => publication.data = value,
             "private" => publication.is_private = true,
@@ -181,13 +183,14 @@ fn publication(form: &str) -> Result<Publication, Refusal> {
 
 // --- Subscribing --------------------------------------------------------------------------------------------------
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Stream,
+#[derive(Clone, Copy)]
+enum Answer<'c> {
+    /// With the connection that it is on.
+    Stream(Option<&'c Arc<InterimSlot>>),
     HeadOnly,
 }
 
-fn subscribe(hub: &Hub, parts: &request::Parts, answer: Answer) -> Result<Response<ResponseBody>, Refusal> {
+fn subscribe(hub: &Hub, parts: &request::Parts, answer: Answer<'_>) -> Result<Response<ResponseBody>, Refusal> {
     let grants = match token(hub, parts) {
         Some((token, _)) if hub.has_subscribers() => hub.subscriber(&token)?,
         _ if hub.settings().anonymous => Grants::default(),
@@ -201,11 +204,11 @@ fn subscribe(hub: &Hub, parts: &request::Parts, answer: Answer) -> Result<Respon
     let subscriber = Subscriber::new(&topics, &grants)?;
     let mut last_event_id = None;
     let mut source = Source::Empty;
-    if answer == Answer::Stream {
+    if let Answer::Stream(connection) = answer {
         let known = known_event_id(hub, parts);
         let subscription = hub.subscribe(subscriber, &grants, known.as_deref())?;
         last_event_id = subscription.last_event_id;
-        source = Source::Boxed(Box::pin(Events::new(subscription.stream, hub, &grants)));
+        source = Source::Boxed(Box::pin(Events::new(subscription.stream, hub, &grants, connection)));
     }
     let mut response = Response::new(ResponseBody::new(source));
     let headers = response.headers_mut();
@@ -244,13 +247,15 @@ struct Events {
     heartbeat: Option<Duration>,
     ends_at: Option<Instant>,
     has_begun: bool,
+    /// Of a client that may have gone, which nothing but a write can find out; `None`: it has been asked.
+    connection: Option<Arc<InterimSlot>>,
 }
 
 /// A comment: it keeps the stream alive.
 const COMMENT: Bytes = Bytes::from_static(b":\n");
 
 impl Events {
-    fn new(stream: Stream, hub: &Hub, grants: &Grants) -> Self {
+    fn new(stream: Stream, hub: &Hub, grants: &Grants, connection: Option<&Arc<InterimSlot>>) -> Self {
         let settings = hub.settings();
         // A time that no clock reaches is no end.
         let ends_at = [settings.stream_max, grants.expires_in]
@@ -259,7 +264,8 @@ impl Events {
             .min()
             .and_then(|time| Instant::now().checked_add(time));
         let timer = Box::pin(sleep_until(Instant::now()));
-        let mut events = Self { stream, timer, heartbeat: settings.heartbeat, ends_at, has_begun: false };
+        let heartbeat = settings.heartbeat;
+        let mut events = Self { stream, timer, heartbeat, ends_at, has_begun: false, connection: connection.cloned() };
         events.wind();
         events
     }
@@ -270,6 +276,19 @@ impl Events {
         if let Some(next) = comment.into_iter().chain(self.ends_at).min() {
             self.timer.as_mut().reset(next);
         }
+    }
+
+    /// Whether the client has closed its sending side. If it is gone, the first comment after that is answered by a reset, and the
+    /// second one fails.
+    fn poll_left(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.connection.as_ref().is_some_and(|connection| connection.poll_half_closed(context.waker())) {
+            return false;
+        }
+        self.connection = None;
+        let pause = limits::MERCURE_LEFT_PAUSE;
+        self.heartbeat = Some(self.heartbeat.map_or(pause, |heartbeat| heartbeat.min(pause)));
+        self.wind();
+        true
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -311,6 +330,7 @@ impl Body for Events {
                 Some(update.frame.clone())
             }
             Poll::Ready(Wait::Closed) => None,
+            Poll::Pending if self.poll_left(context) => Some(COMMENT),
             Poll::Pending => ready!(self.poll_timer(context)),
         };
         Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))

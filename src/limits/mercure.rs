@@ -28,6 +28,10 @@ pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
 /// The bytes of the history of one hub, beside its number of updates.
 pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
 
+/// The time between two comments to a client that has closed its sending side: a browser that has gone does the same, and nothing
+/// but a write finds out.
+pub const MERCURE_LEFT_PAUSE: Duration = Duration::from_secs(1);
+
 /// The cache of the file of a history: it is written at its end and read once.
 pub const MERCURE_FILE_CACHE_BYTES: usize = 4 << 20;
 
