@@ -53,7 +53,7 @@ write_helpers() {
 
 # symfony: the shape of symfony-docker, with Symfony's component as the publisher.
 symfony() {
-    local once='for (const text of ["first é", "secret", "missed"]) if (count(text) !== 1) throw new Error(text + " is there " + count(text) + " times")'
+    local once='for (const text of ["first é", "secret", "sale: half", "missed"]) if (count(text) !== 1) throw new Error(text + " is there " + count(text) + " times")'
     mkdir -p public
     cp -- "$SCRIPTS/mercure-peers/index.php" public/
     cp -- "$SCRIPTS/../tests/archetypes/symfony.Caddyfile" Caddyfile
@@ -88,11 +88,11 @@ live() {
         printf '<!doctype html><title>live</title><p></p><script>\n'
         awk '/^```javascript$/ {code = ""; inside = 1; next} /^```$/ {if (inside && code ~ /merge-patch/) printf "%s", code; inside = 0} inside {code = code $0 "\n"}' \
             "$SCRIPTS/../docs/mercure.md"
-        printf 'setInterval(() => document.querySelector("p").textContent = JSON.stringify(state?.count), 50);\n</script>\n'
+        printf 'setInterval(() => document.querySelector("p").textContent = state?.count.value > 150 ? "far" : "near", 50);\n</script>\n'
     } >live.html
     grep -q patched live.html || fail 'docs/mercure.md has no page for merge patches any more'
     start Livefile
-    browser "$SITE" 'go /live.html' 'see {"value":150}' 'shell touch stop' \
+    browser "$SITE" 'go /live.html' 'see far' 'shell touch stop' \
         'script window.whole = () => { const asked = new XMLHttpRequest(); asked.open("GET", "/whole.php", false); asked.send(); return asked.responseText; }' \
         'script setInterval(() => document.title = whole() === JSON.stringify(state) ? "the same" : "another", 100)' 'see the same'
     stop

@@ -63,7 +63,10 @@ function page(): void
                     const data = event.data.startsWith('{') ? JSON.parse(event.data) : event.data;
                     line(data.type === 'Subscription' ? `\${data.topic} \${data.active} \${data.payload?.name}` : data);
                 };
-                stream.addEventListener('sale', (event) => line(`sale: \${event.data}`));
+                stream.addEventListener('sale', (event) => {
+                    last = event.lastEventId;
+                    line(`sale: \${event.data}`);
+                });
             };
             connect('');
             if ($hot) new EventSource($hot).onmessage = () => location.reload();
