@@ -126,6 +126,11 @@ impl InterimSlot {
         self.unread_body.load(Ordering::Relaxed)
     }
 
+    /// Whether a request is being served.
+    pub(super) fn is_in_hand(&self) -> bool {
+        self.in_hand.load(Ordering::Relaxed)
+    }
+
     /// Whether the connection now uses another protocol.
     pub(super) fn has_left_http(&self) -> bool {
         self.left_http.load(Ordering::Relaxed)

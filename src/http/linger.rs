@@ -48,6 +48,8 @@ pub(super) struct Linger<S> {
     bounds: Bounds,
     /// Whether the sending side is closed.
     is_shut: bool,
+    /// The last bytes came between requests: how many of those had begun.
+    head_after: Option<u32>,
     /// Most connections never need it.
     dropping: Option<Box<Dropping>>,
 }
@@ -61,7 +63,7 @@ struct Dropping {
 
 impl<S> Linger<S> {
     pub(super) fn new(stream: S, slot: Arc<InterimSlot>, phases: watch::Receiver<Phase>) -> Self {
-        Self { stream, slot, phases, bounds: BOUNDS, is_shut: false, dropping: None }
+        Self { stream, slot, phases, bounds: BOUNDS, is_shut: false, head_after: None, dropping: None }
     }
 
     fn dropping(&mut self) -> &mut Dropping {
@@ -84,9 +86,14 @@ impl<S> Linger<S> {
 }
 
 impl<S: AsyncRead + Unpin> Linger<S> {
+    /// Whether the last bytes are of a head that has become no request. Its client may still be sending the rest.
+    fn has_unfinished_head(&self) -> bool {
+        self.head_after == Some(self.slot.requests())
+    }
+
     /// Drops what the client sends, until it closes the connection or a bound is reached.
     fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut is_sending = self.dropping.is_some() || self.slot.has_unread_body();
+        let mut is_sending = self.dropping.is_some() || self.slot.has_unread_body() || self.has_unfinished_head();
         loop {
             let mut bytes = [0; 4096];
             let mut buffer = ReadBuf::new(&mut bytes);
@@ -120,7 +127,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.head_after = (!self.slot.is_in_hand()).then(|| self.slot.requests());
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -194,6 +206,22 @@ mod tests {
             let client = async {
                 let mut end = [0; 1];
                 assert_eq!(theirs.read(&mut end).await.expect("an end"), 0, "our side is closed first");
+                theirs.write_all(&[b'x'; 10_000]).await.expect("all is taken");
+                drop(theirs);
+            };
+            let (shut, ()) = tokio::join!(ours.shutdown(), client);
+            shut.expect("it ends");
+        });
+    }
+
+    #[test]
+    fn the_rest_of_a_head_that_was_refused_is_heard_to_its_end() {
+        run(async {
+            let Case { mut ours, mut theirs, .. } = case(LONG_BOUNDS);
+            theirs.write_all(b"GET / HT").await.expect("there is room");
+            assert_eq!(ours.read(&mut [0; 64]).await.expect("a part of a head"), 8);
+            let client = async {
+                assert_eq!(theirs.read(&mut [0; 1]).await.expect("an end"), 0, "our side is closed first");
                 theirs.write_all(&[b'x'; 10_000]).await.expect("all is taken");
                 drop(theirs);
             };
