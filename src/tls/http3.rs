@@ -9,8 +9,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 
-use super::endpoint;
 use super::names::NameMap;
+use super::parameters::{provider, resumption};
 use super::resolver::Resolver;
 use crate::config::{TlsSettings, TlsVersionMax};
 
@@ -67,7 +67,7 @@ impl Http3Sites {
             return Err(reason.to_owned());
         }
         let curves = self.curves.clone().unwrap_or_default();
-        let provider = endpoint::provider(&TlsSettings { curves, ..TlsSettings::default() })?;
+        let provider = provider(&TlsSettings { curves, ..TlsSettings::default() })?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&TLS13])
             .map_err(|error| error.to_string())?
@@ -76,7 +76,7 @@ impl Http3Sites {
         config.alpn_protocols = vec![PROTOCOL.as_bytes().to_vec()];
         // A request in early data could be sent again by anyone who has recorded it.
         config.max_early_data_size = 0;
-        endpoint::resumption(&mut config)?;
+        resumption(&mut config)?;
         Ok(Arc::new(config))
     }
 }

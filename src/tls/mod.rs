@@ -7,8 +7,8 @@
 //! Private keys are in files of mode 0600 and in the memory of rustls. The `Debug` output of the types here never shows
 //! one.
 //!
-//! In the order in which a connection meets them: `endpoint` (with `clients` and `http3`), `resolver`, `store`. What fills the store: `files`,
-//! `internal`, `acme`, put together by `keeper`, with `storage` below them; and, while a handshake waits, `on_demand` with
+//! In the order in which a connection meets them: `endpoint` (with `parameters`, `clients` and `http3`), `resolver`, `store`.
+//! What fills the store: `files`, `internal`, `acme`, put together by `keeper`, with `storage` below them; and, while a handshake waits, `on_demand` with
 //! `permission`.
 
 mod acme;
@@ -20,6 +20,7 @@ mod internal;
 mod keeper;
 mod names;
 mod on_demand;
+mod parameters;
 mod permission;
 mod resolver;
 mod storage;
@@ -28,9 +29,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Encrypted, HandshakeError, Hello, NegotiatedProtocol, TlsEndpoint, cipher_names};
+pub use endpoint::{Encrypted, HandshakeError, Hello, NegotiatedProtocol, TlsEndpoint};
 pub use files::CertificateFileError;
 pub use internal::{AuthorityError, InternalAuthority, is_local};
 pub use keeper::{Keeper, KeptFresh, TlsError, TlsSite};
+pub use parameters::cipher_names;
 pub use resolver::Challenges;
 pub use storage::{Storage, StorageError};

@@ -33,7 +33,7 @@ fn examples(page: &str) -> Vec<&str> {
 fn every_example_of_the_manual_works() {
     let fixture = Fixture::new();
     fixture.write("sites/shop.caddy", ":8090 {\n\trespond shop\n}\n");
-    for file in ["shop.pem", "shop.key", "clients.pem", "partners.pem", "root.pem", "more/one.pem"] {
+    for file in ["shop.pem", "shop.key", "clients.pem", "partners.pem", "root.pem", "more/one.pem", "etcd.password"] {
         fixture.write(&format!("certificates/{file}"), "");
     }
     ["bin/api.php", "bin/mail.php"].iter().for_each(|script| fixture.write(script, "<?php\n"));
@@ -82,15 +82,20 @@ fn every_table_is_in_the_documentation() {
     }
 }
 
-/// Makes the scripts and folders that an example names, for `config()`. What the example has under `/srv` is made below
-/// the fixture's directory.
+/// Makes the scripts, files and folders that an example names, for `config()`. What the example has under `/srv` and
+/// `/etc/igor` is made below the fixture's directory.
 fn provide(fixture: &Fixture, example: &str) -> String {
-    let example = example.replace(" /srv/", &format!(" {}/", fixture.path("srv").display()));
+    let below = |folder: &str| format!(" {}/", fixture.path(folder).display());
+    let example = example.replace(" /srv/", &below("srv")).replace(" /etc/igor/", &below("etc"));
     let words: Vec<&str> = example.split_whitespace().collect();
     for pair in words.windows(2) {
         match pair {
             // Beside the `root` of its block is the directory of the Caddyfile.
             ["worker", script] if *script != "{" => fixture.write(script.trim_start_matches("../"), "<?php"),
+            ["password_file" | "ca", file] if file.starts_with('/') => {
+                let name = file.rsplit('/').next().unwrap_or(file);
+                fixture.write(&format!("etc/{name}"), "");
+            }
             ["root", folder] if folder.starts_with('/') => std::fs::create_dir_all(folder).expect("a folder"),
             _ => {}
         }
