@@ -18,9 +18,9 @@ pub const MERCURE_TOPIC_BYTES_MAX: usize = 4 * 1024;
 /// The bytes of the identifier or the type of an update: they are sent back in header fields.
 pub const MERCURE_LABEL_BYTES_MAX: usize = 1024;
 
-/// The updates that wait for one client: seconds of a busy topic. A client that reads more slowly connects again and gets
-/// the rest from the history.
-pub const MERCURE_QUEUE_UPDATES_MAX: usize = 256;
+/// The updates that wait for one client: a burst of small ones must not end the streams of clients that read. They are shared, so
+/// a place costs 8 bytes. A client that reads more slowly connects again and receives the rest from the history.
+pub const MERCURE_QUEUE_UPDATES_MAX: usize = 8 * 1024;
 
 /// The bytes of the updates that wait for one client. One update always fits.
 pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;

@@ -401,6 +401,11 @@ fn scripts_publish() {
     assert_eq!(stream.next().as_deref(), Some("event: changed\nretry: 5\nid: urn:x\ndata: a\ndata: b\n\n"));
     server.eval("mercure_publish('/books/3', 'private', true); mercure_publish('/books/4', id: 'last');").value();
     assert_eq!(stream.next().as_deref(), Some("id: last\ndata: \n\n"));
+    // A burst ended the streams of clients that read, too.
+    server.eval("for ($i = 0; $i < 1000; $i++) { mercure_publish('/books/9', \"$i\", id: \"b$i\"); }").value();
+    for number in 0..1000 {
+        assert_eq!(stream.next(), Some(format!("id: b{number}\ndata: {number}\n\n")));
+    }
     let caught = |code: &str| {
         let code = format!("try {{ {code} }} catch (Throwable $e) {{ return $e::class . ': ' . $e->getMessage(); }}");
         server.eval(&code).value().as_str().unwrap_or_default().to_owned()
