@@ -9,6 +9,19 @@ pub const MERCURE_SUBSCRIBERS_MAX: usize = 100_000;
 /// the usual 8 KiB holds no more.
 pub const MERCURE_TOPICS_MAX: usize = 200;
 
+/// The variables of all templates of a subscription. A template has a few; with thousands, which fit into a URL, each update would
+/// cost milliseconds for each stream.
+pub const MERCURE_VARIABLES_MAX: usize = 500;
+
+/// How much a stream compares before it lets others run, in bytes of topics for each selector and variable: some milliseconds.
+pub const MERCURE_WORK_MAX: usize = 250_000;
+
+/// The updates of the history that a stream takes at once.
+pub const MERCURE_TAKEN_UPDATES_MAX: usize = 64;
+
+/// The bytes of these updates. One more always fits.
+pub const MERCURE_TAKEN_BYTES_MAX: usize = 256 * 1024;
+
 /// The topic selectors of a token: upstream's bound.
 pub const MERCURE_CLAIMS_MAX: usize = 1_000;
 

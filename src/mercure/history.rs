@@ -13,7 +13,7 @@ pub(super) struct History {
     updates: VecDeque<Arc<Update>>,
     updates_max: usize,
     bytes: usize,
-    /// How many updates it has had.
+    /// How many updates it has had. They are numbered in their order, from 0.
     had: u64,
     /// The update before the oldest one here. Of a private one the name is not kept: it is shown to clients that may not get
     /// the update.
@@ -53,13 +53,23 @@ impl History {
         self.updates.back().map(|update| &*update.id).or(self.before.as_deref()).unwrap_or(EARLIEST)
     }
 
-    /// The updates after this one, and the identifier of the one before them. If it is not here any more, that are all.
-    pub(super) fn after(&self, id: &str) -> (&str, impl Iterator<Item = &Arc<Update>>) {
-        let found = self.updates.iter().rposition(|update| *update.id == *id);
-        let before = match found {
-            Some(at) => &self.updates[at].id,
-            None => self.before.as_deref().unwrap_or(EARLIEST),
-        };
-        (before, self.updates.iter().skip(found.map_or(0, |at| at + 1)))
+    /// The number of the update after this one, and the identifier of the one before that. If it is not here any more, that is
+    /// the oldest.
+    pub(super) fn after(&self, id: &str) -> (&str, u64) {
+        match self.updates.iter().rposition(|update| *update.id == *id) {
+            Some(at) => (&self.updates[at].id, self.first() + at as u64 + 1),
+            None => (self.before.as_deref().unwrap_or(EARLIEST), self.first()),
+        }
+    }
+
+    /// The number of the oldest update here.
+    fn first(&self) -> u64 {
+        self.had - self.updates.len() as u64
+    }
+
+    /// The updates from this number on; `None`: that one is not here any more.
+    pub(super) fn from(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Update>>> {
+        let skipped = usize::try_from(number.checked_sub(self.first())?).ok()?;
+        Some(self.updates.range(skipped.min(self.updates.len())..))
     }
 }

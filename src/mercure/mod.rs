@@ -8,6 +8,7 @@ mod history;
 mod keys;
 mod selector;
 mod signature;
+mod stream;
 mod subscriber;
 mod subscribers;
 mod subscriptions;
@@ -17,16 +18,15 @@ mod update;
 
 pub use keys::{KeySet, Need};
 pub use selector::Selector;
+pub use stream::Stream;
 pub use subscriber::{Subscriber, Wait};
 pub use subscriptions::{Asked, Listing, SUBSCRIPTIONS, Unlisted};
 pub use token::Grants;
 pub use token_error::TokenError;
 pub use update::{Invalid, Publication, Update};
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::MercureSettings;
@@ -54,6 +54,8 @@ struct Shared {
     subscribers: Subscribers,
     /// Wakes the thread that writes the file.
     added: Condvar,
+    /// Streams that are no subscribers yet, because they read the history.
+    behind: AtomicUsize,
     /// How long an update may wait for a client that does not read.
     dispatch_max: Option<Duration>,
 }
@@ -71,6 +73,11 @@ struct State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many streams there are.
+    fn streams(&self) -> usize {
+        self.subscribers.len() + self.behind.load(Ordering::Relaxed)
     }
 
     /// Sends updates to all who subscribe to one of their topics.
@@ -145,7 +152,7 @@ pub struct HubCounts {
 /// The counters of all hubs; `None`: there is no hub.
 pub fn counts() -> Option<HubCounts> {
     let hubs = live();
-    let connected = hubs.iter().map(|hub| hub.shared.subscribers.len()).sum();
+    let connected = hubs.iter().map(|hub| hub.shared.streams()).sum();
     (!hubs.is_empty()).then(|| HubCounts {
         connected,
         subscribers: SUBSCRIBERS_TOTAL.load(Ordering::Relaxed),
@@ -178,8 +185,8 @@ pub enum Refused {
     /// The hub has all the streams that it can have.
     #[error("the hub takes no more subscribers")]
     Full,
-    /// Too many selectors, or one that is too long.
-    #[error("too many or too long topics")]
+    /// Too many selectors, one that is too long, or too many variables in their templates.
+    #[error("too many or too long topics, or too many variables in their templates")]
     TooLarge,
 }
 
@@ -189,32 +196,6 @@ pub struct Subscription {
     pub stream: Stream,
     /// The answer to `Last-Event-ID`: the update before the first one that is sent.
     pub last_event_id: Option<String>,
-}
-
-/// The updates of one subscriber.
-pub struct Stream {
-    number: u64,
-    shared: Arc<Shared>,
-    subscriber: Arc<Subscriber>,
-    /// What the client has missed. The history bounds it.
-    missed: VecDeque<Arc<Update>>,
-}
-
-impl Stream {
-    /// The next update.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Wait> {
-        match self.missed.pop_front() {
-            Some(update) => Poll::Ready(Wait::Next(update)),
-            None => self.subscriber.poll_next(context),
-        }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.shared.subscribers.remove(self.number);
-        self.shared.announce(&self.subscriber, false);
-    }
 }
 
 impl Hub {
@@ -240,6 +221,7 @@ impl Hub {
                 state: Mutex::new(State { next: 0, history, is_closed: false, is_over: false }),
                 subscribers: Subscribers::new(),
                 added: Condvar::new(),
+                behind: AtomicUsize::new(0),
                 dispatch_max: settings.dispatch_max,
             }),
             settings: settings.clone(),
@@ -334,28 +316,20 @@ impl Hub {
         }
         let subscriber = Arc::new(subscriber);
         let mut state = self.shared.lock();
-        if self.shared.subscribers.len() >= limits::MERCURE_SUBSCRIBERS_MAX {
+        if self.shared.streams() >= limits::MERCURE_SUBSCRIBERS_MAX {
             return Err(Refused::Full);
         }
-        let mut missed: VecDeque<Arc<Update>> = VecDeque::new();
-        let answered = last_event_id.map(|id| {
-            let (before, updates) = state.history.after(id);
-            missed = updates.cloned().collect();
-            before.to_owned()
-        });
-        let number = state.number();
-        if state.is_closed {
-            // A stream that ends at once: a browser connects again after that, and never after an error.
-            subscriber.close();
-        } else {
-            self.shared.subscribers.insert(number, Arc::clone(&subscriber));
-        }
+        let (answered, next) = match last_event_id {
+            Some(id) => {
+                let (before, next) = state.history.after(id);
+                (Some(before.to_owned()), next)
+            }
+            None => (None, state.history.had()),
+        };
+        let stream = Stream::new(&self.shared, subscriber, next, &mut state);
         drop(state);
-        // Without the lock: the history can be long, and the selectors many.
-        missed.retain(|update| subscriber.wants(update));
         SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
-        self.shared.announce(&subscriber, true);
-        let stream = Stream { number, shared: Arc::clone(&self.shared), subscriber, missed };
+        stream.announce(true);
         Ok(Subscription { stream, last_event_id: answered })
     }
 

@@ -98,6 +98,18 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// How many variables it has: each costs a walk over the topic.
+    pub(super) fn variables(&self) -> usize {
+        let Self::Template(_, parts) = self else { return 0 };
+        let of_part = |part: &Part| match part {
+            Part::Text(_) => 0,
+            Part::Expression(_, variables) => variables.len(),
+        };
+        parts.iter().map(of_part).sum()
+    }
+}
+
 /// The parts of a template; `None`: it is none.
 fn parts(text: &str) -> Option<Vec<Part>> {
     let mut parts = Vec::new();

@@ -50,12 +50,15 @@ pub enum Wait {
 impl Subscriber {
     /// A subscriber to the topics that these selectors select.
     ///
-    /// # Errors There are too many selectors, or one is too long.
+    /// # Errors There are too many selectors, one is too long, or their templates have too many variables.
     pub fn new(topics: &[String], grants: &Grants) -> Result<Self, Refused> {
         if topics.len() > limits::MERCURE_TOPICS_MAX || !topics.iter().all(|topic| is_topic(topic)) {
             return Err(Refused::TooLarge);
         }
-        let selectors = topics.iter().map(|text| Selector::new(text)).collect();
+        let selectors: Box<[Selector]> = topics.iter().map(|text| Selector::new(text)).collect();
+        if selectors.iter().map(Selector::variables).sum::<usize>() > limits::MERCURE_VARIABLES_MAX {
+            return Err(Refused::TooLarge);
+        }
         let allowed = grants.subscribe.clone().unwrap_or_default().into();
         Ok(Self { selectors, allowed, presence: None, queue: Mutex::default() })
     }
@@ -80,6 +83,13 @@ impl Subscriber {
             selectors.iter().any(|selector| update.topics.iter().any(|topic| selector.matches(topic)))
         };
         any(&self.selectors) && (!update.is_private || any(&self.allowed))
+    }
+
+    /// How much there is to compare, in bytes.
+    pub(super) fn work(&self, update: &Update) -> usize {
+        let steps = |selectors: &[Selector]| selectors.iter().map(|selector| 1 + selector.variables()).sum::<usize>();
+        let steps = steps(&self.selectors) + if update.is_private { steps(&self.allowed) } else { 0 };
+        update.topics.iter().map(String::len).sum::<usize>().saturating_mul(steps)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

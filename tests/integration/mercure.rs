@@ -270,6 +270,8 @@ fn updates_that_cannot_be_published() {
     assert_eq!(connection.read_head().status, 401);
     let topics = format!("{}topic=a", many(200));
     assert_eq!(Stream::try_open(&server, &topics, &[]).head.status, 400, "too many selectors");
+    let variables = format!("topic={}", "{a}".repeat(501));
+    assert_eq!(Stream::try_open(&server, &variables, &[]).head.status, 400, "too many variables");
     assert_eq!(server.send(&Request::new("PUT", HUB)).status, 405);
     let mut stream = Stream::open(&server, "topic=a", &[]);
     publish(&server, &all(), "topic=a&data=a%0D%0Ab%0Dc&id=1");
