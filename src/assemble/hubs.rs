@@ -1,6 +1,6 @@
 //! The Mercure hubs of a configuration, and the scopes that send updates to them.
 
-use crate::config::{self, Config, MercureSettings, Position, ScopeLabel, Site};
+use crate::config::{self, Address, Config, MercureSettings, Position, ScopeLabel, Site};
 use crate::mercure::{self, Hub, Publication};
 use crate::php::{Update, UpdateHub};
 use crate::worker::ScopeWorkers;
@@ -36,10 +36,19 @@ pub(crate) fn check_histories(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends the streams of the hubs that the configuration does not have any more.
-pub(crate) fn close_other_hubs(config: &Config) {
-    let kept: Vec<&MercureSettings> = hubs(config).into_iter().map(|(settings, _)| settings).collect();
-    mercure::close_all_but(&kept);
+/// Ends the streams of the hubs that the new configuration does not have any more.
+pub(crate) fn close_other_hubs(old: &Config, new: &Config) {
+    let kept: Vec<&MercureSettings> = hubs(new).into_iter().map(|(settings, _)| settings).collect();
+    mercure::close_all_but(&kept, |settings| successor(old, new, settings).map(Hub::with));
+}
+
+/// The first hub of the site that had this one.
+fn successor<'c>(old: &Config, new: &'c Config, settings: &MercureSettings) -> Option<&'c MercureSettings> {
+    let site = old.sites.iter().find(|site| hubs_of(site).iter().any(|(own, _)| *own == settings))?;
+    let place = |address: &Address| (address.host.clone(), address.ip, address.port);
+    let places: Vec<_> = site.addresses.iter().map(place).collect();
+    let is_same = |site: &&Site| site.addresses.iter().any(|address| places.contains(&place(address)));
+    new.sites.iter().find(is_same).and_then(|site| hubs_of(site).first().map(|(settings, _)| *settings))
 }
 
 /// Sets for each scope where the updates of its scripts go: the first hub of its site. Scripts of the `frankenphp` block have

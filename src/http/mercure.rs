@@ -19,7 +19,7 @@ use super::answer::{Outcome, RequestContext, Run, announced_length};
 use super::body::{ResponseBody, ResponseBodyError, Source};
 use super::interim::InterimSlot;
 use super::pace::Pace;
-use super::plain::plain;
+use super::plain::{plain, retry_later};
 use super::request_body::{self, BodyFailure};
 use crate::config::query_pairs;
 use crate::limits;
@@ -51,6 +51,8 @@ enum Refusal {
     Method,
     #[error("{0}")]
     Body(BodyFailure),
+    #[error("this hub has ended")]
+    Over,
 }
 
 impl Refusal {
@@ -59,7 +61,9 @@ impl Refusal {
             Self::Token(_) | Self::NoToken | Self::NotAllowed => StatusCode::UNAUTHORIZED,
             Self::Origin | Self::Update(Invalid::Reserved) => StatusCode::FORBIDDEN,
             Self::Update(_) | Self::Retry | Self::Subscriber(Refused::TooLarge) => StatusCode::BAD_REQUEST,
-            Self::Subscriber(Refused::Full) | Self::List(Unlisted::TooMany) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Subscriber(Refused::Full) | Self::List(Unlisted::TooMany) | Self::Over => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::List(Unlisted::Absent) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(failure) => return failure.response(),
@@ -67,6 +71,9 @@ impl Refusal {
         let mut response = plain(status, &format!("{self}\n"));
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            retry_later(&mut response);
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
@@ -125,6 +132,10 @@ where
     let needs_claim = publication.is_private || hub.settings().compatibility != Some(7);
     if needs_claim && !grants.may_publish(&publication.topics) {
         return Err(Refusal::NotAllowed);
+    }
+    // A 200 would say that it has been sent.
+    if !hub.takes_updates() {
+        return Err(Refusal::Over);
     }
     let id = hub.publish(publication)?;
     Ok(plain(StatusCode::OK, &id))

@@ -68,6 +68,8 @@ struct State {
     is_closed: bool,
     /// The hub is gone.
     is_over: bool,
+    /// The hub that a reload has put in the place of this one. What arrives late is for its subscribers.
+    successor: Option<Arc<Shared>>,
 }
 
 impl Shared {
@@ -84,6 +86,10 @@ impl Shared {
     fn send(&self, updates: &[Arc<Update>]) {
         let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
+        if let Some(successor) = state.successor.clone() {
+            drop((state, publishing));
+            return successor.send(updates);
+        }
         let number = state.number();
         updates.iter().for_each(|update| state.history.add(update));
         let is_closed = state.is_closed;
@@ -163,15 +169,15 @@ pub fn counts() -> Option<HubCounts> {
 /// Ends all streams: the server stops. Their clients connect again, to the next one.
 pub fn close_all() {
     for hub in live() {
-        hub.close();
+        hub.close(None);
     }
 }
 
 /// Ends the streams of all hubs but those with these settings, after a reload. A stream itself keeps the handler that it began
-/// with, so a hub does not end with its configuration.
-pub fn close_all_but(kept: &[&MercureSettings]) {
+/// with, so a hub does not end with its configuration. What is published to it later goes to its successor.
+pub fn close_all_but(kept: &[&MercureSettings], successor: impl Fn(&MercureSettings) -> Option<Arc<Hub>>) {
     for hub in live().into_iter().filter(|hub| !kept.contains(&&hub.settings)) {
-        hub.close();
+        hub.close(successor(&hub.settings));
     }
 }
 
@@ -218,7 +224,7 @@ impl Hub {
             shared: Arc::new(Shared {
                 file,
                 publishing: Mutex::new(()),
-                state: Mutex::new(State { next: 0, history, is_closed: false, is_over: false }),
+                state: Mutex::new(State { next: 0, history, is_closed: false, is_over: false, successor: None }),
                 subscribers: Subscribers::new(),
                 added: Condvar::new(),
                 behind: AtomicUsize::new(0),
@@ -333,13 +339,24 @@ impl Hub {
         Ok(Subscription { stream, last_event_id: answered })
     }
 
+    /// Whether someone may still receive what is published now. `false`: a reload has removed the hub, or the server stops, and
+    /// no file keeps it for the next one.
+    pub fn takes_updates(&self) -> bool {
+        let state = self.shared.lock();
+        !state.is_closed || state.successor.is_some() || self.shared.file.is_some()
+    }
+
     fn is_closed(&self) -> bool {
         self.shared.lock().is_closed
     }
 
-    fn close(&self) {
+    fn close(&self, successor: Option<Arc<Self>>) {
         let mut state = self.shared.lock();
+        if state.is_closed {
+            return;
+        }
         state.is_closed = true;
+        state.successor = successor.map(|hub| Arc::clone(&hub.shared));
         drop(state);
         self.shared.subscribers.retain(|_, subscriber| {
             subscriber.close();
@@ -351,7 +368,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        self.close();
+        self.close(None);
         self.shared.lock().is_over = true;
         self.shared.added.notify_one();
     }

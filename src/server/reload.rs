@@ -105,7 +105,7 @@ impl Server {
             }
         }
         let removed = std::mem::replace(&mut self.listeners, kept);
-        crate::assemble::close_other_hubs(&config);
+        crate::assemble::close_other_hubs(&old.config, &config);
         self.kept_fresh = encryption.keep_fresh();
         let leaving = threads.commit(&old.threads, &config);
         let grace = config.global.grace_period;

@@ -1,6 +1,6 @@
 //! The Mercure hub, by the protocol's own means: publishing by POST, and streams of events.
 
-use crate::common::{Connection, Igor, Request, Response, Server, igor as igor_command};
+use crate::common::{Connection, DEADLINE, Igor, Request, Response, Server, igor as igor_command};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -8,6 +8,8 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rustix::process::Signal;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) const HUB: &str = "/.well-known/mercure";
@@ -351,17 +353,65 @@ fn slow_subscribers_are_dropped() {
     drop(slow);
 }
 
+fn reload_with(server: &Server, change: &dyn Fn(String) -> String) {
+    let file = server.path("Caddyfile");
+    let text = change(fs::read_to_string(&file).expect("the configuration"));
+    fs::write(&file, text).expect("files can be written");
+    let answer = server.ask_admin(&Request::post("/load", ""));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// It was answered with 200, and no one received it.
+#[test]
+fn a_publication_during_a_reload_reaches_the_new_hub() {
+    let form = "topic=a&data=late&id=1";
+    let begin = |server: &Server| {
+        let mut publisher = TcpStream::connect(server.address()).expect("the server listens");
+        publisher.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let head = format!(
+            "POST {HUB} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\
+             Expect: 100-continue\r\n\r\n",
+            all(),
+            form.len()
+        );
+        publisher.write_all(head.as_bytes()).expect("the server reads");
+        let mut waits = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        publisher.read_exact(&mut waits).expect("the old hub waits for the body");
+        assert!(waits.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&waits));
+        publisher
+    };
+    let end = |mut publisher: TcpStream| {
+        publisher.write_all(form.as_bytes()).expect("the server reads");
+        let mut answer = String::new();
+        publisher.read_to_string(&mut answer).expect("the whole answer");
+        answer
+    };
+    let server = hub("anonymous").admin().start();
+    let mut old = Stream::open(&server, "topic=a", &[]);
+    let publisher = begin(&server);
+    reload_with(&server, &|text| text.replacen("anonymous", "anonymous\nheartbeat 1m", 1));
+    assert_eq!(old.next(), None);
+    let mut new = Stream::open(&server, "topic=a", &[]);
+    assert!(end(publisher).starts_with("HTTP/1.1 200 "));
+    assert_eq!(new.next().as_deref(), Some("id: 1\ndata: late\n\n"));
+
+    // Without a hub in its place, the publisher should know.
+    let server = hub("anonymous").admin().start();
+    let publisher = begin(&server);
+    reload_with(&server, &|text| {
+        let (before, rest) = text.split_once("mercure {").expect("a hub");
+        let (_, after) = rest.split_once('}').expect("its end");
+        format!("{before}respond ok{after}")
+    });
+    let answer = end(publisher);
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 5\r\n"), "{answer}");
+}
+
 #[test]
 fn streams_over_reloads_and_the_end_of_the_server() {
     let mut server = hub("anonymous").global("grace_period 30s").admin().start();
     let mut stream = Stream::open(&server, "topic=a", &[]);
-    let reload = |change: &dyn Fn(String) -> String| {
-        let file = server.path("Caddyfile");
-        let text = change(fs::read_to_string(&file).expect("the configuration"));
-        fs::write(&file, text).expect("files can be written");
-        let before = server.ask_admin(&Request::post("/load", ""));
-        assert_eq!(before.status, 200, "{}", before.text());
-    };
+    let reload = |change: &dyn Fn(String) -> String| reload_with(&server, change);
     reload(&|text| text.replacen("mercure {", "header X-New yes\nmercure {", 1));
     assert_eq!(server.get("/").header("x-new"), Some("yes"));
     publish(&server, &all(), "topic=a&data=x&id=1");
