@@ -227,7 +227,8 @@ fn etcd_by_tls_and_password() {
         password.display()
     );
     let instance = Instance::start(&engine, RATES, "");
-    until("a refusal", || instance.log().contains("authentication failed, invalid user ID or password").then_some(()));
+    let refusal = "authentication failed, invalid user ID or password";
+    until("a refusal", || get(instance.address, "/?timeout=1").ok().filter(|page| page.contains(refusal)));
     // The file is read again.
     std::fs::write(&password, "secret\n").expect("a file");
     let reader = Reader::start(instance.address);

@@ -4,6 +4,7 @@ use crate::engines::{Engine, integer};
 use crate::instance::{Instance, RATES, Reader, read};
 use crate::until;
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Writes into `events-NAME` beside its Caddyfile what it does, and takes its time to end until there is a file `go`.
@@ -50,6 +51,32 @@ fn a_removed_worker_keeps_its_lease_until_its_script_has_ended() {
         assert!(events(&first).starts_with("begin\nending\nend\n"), "{}", events(&first));
         fs::write(second.folder.path().join("go"), "").expect("a file");
     }
+}
+
+/// A longer lease is another lease of etcd, to which the leader's key moves while the script continues.
+#[test]
+fn a_longer_lease_in_etcd_keeps_the_term() {
+    let etcd = Engine::etcd_with(1, "http", &[]);
+    let endpoint = format!("http://127.0.0.1:{}", etcd.servers[0].port);
+    let control = |words: &[&str]| {
+        let mut command = Command::new("etcdctl");
+        command.env("ETCDCTL_API", "3").args(["--endpoints", &endpoint]).args(words);
+        String::from_utf8_lossy(&command.output().expect("etcdctl is installed").stdout).into_owned()
+    };
+    let instance = Instance::start(&etcd.directive(), RATES, "");
+    let reader = Reader::start(instance.address);
+    reader.await_newer("a publish");
+    instance.reload("lease 2s", "lease 50s");
+    until("the longer lease alone", || {
+        let leases = control(&["lease", "list"]);
+        let [_, lease] = leases.lines().collect::<Vec<_>>()[..] else { return None };
+        let life = control(&["lease", "timetolive", "--keys", lease]);
+        (life.contains("granted with TTL(50s)") && life.contains("igor/global/rates/lease")).then_some(())
+    });
+    reader.await_newer("a publish");
+    assert_eq!(control(&["get", "--print-value-only", "igor/global/rates/epoch"]).trim(), "1");
+    assert_eq!(instance.log().matches("background worker started").count(), 1, "{}", instance.log());
+    reader.end();
 }
 
 /// The lease, the largest snapshot and the address of the engine change under a script that continues. With another prefix
