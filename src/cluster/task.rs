@@ -18,8 +18,7 @@ const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(20);
 /// The time in which this instance leads.
 struct Term {
     epoch: u64,
-    /// The publishes that were offered to the engine. One without an answer may have been accepted, so no two have the
-    /// same number.
+    /// The number of the last publish that was offered to the engine in this epoch.
     offered: u64,
     /// Where the script publishes.
     source: Arc<Slot>,
@@ -36,6 +35,9 @@ struct Task<E> {
     known: Position,
     /// The highest epoch that was seen.
     epoch: u64,
+    /// The last publish that was offered to the engine. One without an answer may have been accepted, so no two have the
+    /// same position.
+    offered: Position,
     term: Option<Term>,
     /// What the script of the last term published, and the engine did not answer to. `known` is from before that.
     unshipped: Option<(Position, Published)>,
@@ -68,6 +70,7 @@ pub(super) async fn run<E: Engine>(
         max_bytes,
         known: Position::default(),
         epoch: 0,
+        offered: Position::default(),
         term: None,
         unshipped: None,
         holds_until: now,
@@ -185,7 +188,7 @@ impl<E: Engine> Task<E> {
         let Some(source) = self.member.lead() else { return Ok(()) };
         self.state.led(instance_name());
         tracing::info!(worker = self.member.key(), epoch, "this instance leads the cluster worker");
-        self.term = Some(Term { epoch, offered: 0, source, shipped: 0 });
+        self.term = Some(Term { epoch, offered: self.used(epoch), source, shipped: 0 });
         match self.unshipped.take() {
             // No one has published since: it is the newest.
             Some((before, published)) if before == self.known => self.offer(&published.snapshot).await,
@@ -200,6 +203,13 @@ impl<E: Engine> Task<E> {
         self.abstains_until = Instant::now() + Duration::from_secs(CLUSTER_ABSTAIN_SECONDS);
         // It expires by itself otherwise.
         let _ = self.engine.release().await;
+    }
+
+    /// The highest number that is used in this epoch. A term may have ended here while the lease still held, because an
+    /// answer was lost or the engine has lengthened it: the next term then has the same epoch, and counts on.
+    fn used(&self, epoch: u64) -> u64 {
+        let used = [self.known, self.offered].into_iter().filter(|position| position.epoch == epoch);
+        used.map(|position| position.number).max().unwrap_or(0)
     }
 
     fn step_down(&mut self, why: &str) {
@@ -239,6 +249,7 @@ impl<E: Engine> Task<E> {
         let Some(term) = &mut self.term else { return Ok(()) };
         term.offered += 1;
         let position = Position { epoch: term.epoch, number: term.offered };
+        self.offered = position;
         let bytes = encode(snapshot);
         match self.engine.publish(position, &bytes).await? {
             Fate::Accepted => self.take(position, snapshot.clone()),
@@ -387,6 +398,7 @@ mod tests {
             max_bytes: 1 << 20,
             known: Position::default(),
             epoch: 0,
+            offered: Position::default(),
             term: None,
             unshipped: None,
             holds_until: now,
@@ -412,6 +424,19 @@ mod tests {
             look(&mut task);
             assert_eq!(task.engine.asked, 1, "others may try");
         }
+    }
+
+    /// Each publish of the second term was refused, and it began again and again.
+    #[test]
+    fn a_second_term_in_one_epoch_counts_on() {
+        let position = Position { epoch: 7, number: 9 };
+        let mut task = looked(Ok(Some((position, b"rubbish".to_vec()))), false);
+        assert_eq!(task.term.as_ref().map(|term| term.offered), Some(9));
+        // One without an answer.
+        task.offered = Position { epoch: 7, number: 11 };
+        task.step_down("its lease expired before it was renewed");
+        look(&mut task);
+        assert_eq!(task.term.as_ref().map(|term| term.offered), Some(11));
     }
 
     /// No instance can read it, so waiting would not help.
