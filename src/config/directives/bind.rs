@@ -15,7 +15,7 @@ pub(super) fn binds(node: &Node, context: &mut Context<'_>) -> Vec<Bind> {
     words.iter().filter_map(|word| bind(word, context)).collect()
 }
 
-/// Reads an IP, `localhost`, `unix//PATH[|MODE]` or `fd/NAME`.
+/// Reads an IP (perhaps with its network, `tcp/`), `localhost`, `unix//PATH[|MODE]` or `fd/NAME`.
 fn bind(word: &Token, context: &mut Context<'_>) -> Option<Bind> {
     if let Some(socket) = word.text.strip_prefix("unix/") {
         return unix_socket(word, socket, context);
@@ -23,10 +23,18 @@ fn bind(word: &Token, context: &mut Context<'_>) -> Option<Bind> {
     if let Some(name) = word.text.strip_prefix("fd/").filter(|name| !name.is_empty()) {
         return Some(Bind::Inherited(name.to_owned()));
     }
-    if word.text == "localhost" {
-        return Some(Bind::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    }
-    let ip = word.text.trim_matches(['[', ']']).parse().ok().map(Bind::Ip);
+    let (network, host) = word.text.split_once('/').unwrap_or(("tcp", &word.text));
+    let ip = match host {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        host => host.trim_matches(['[', ']']).parse::<IpAddr>().ok(),
+    };
+    let fits = |ip: &IpAddr| match network {
+        "tcp" => true,
+        "tcp4" => ip.is_ipv4(),
+        "tcp6" => ip.is_ipv6(),
+        _ => false,
+    };
+    let ip = ip.filter(fits).map(Bind::Ip);
     if ip.is_none() {
         let message = format!("`{}` is no IP address, no `unix//PATH` and no `fd/NAME`", excerpt(&word.text));
         context.usage_error(&word.position, message);

@@ -52,8 +52,8 @@ pub(super) static SITE: Table<SiteDraft> = Table {
             name: "bind",
             usage: "bind IP|unix//PATH[|MODE]|fd/NAME…",
             doc: "Where the site listens: on interfaces, at a Unix socket, or on a socket of the service manager.",
-            times: Times::Once,
-            apply: |site, node, context| site.bind = binds(node, context),
+            times: Times::Many,
+            apply: |site, node, context| site.bind.extend(binds(node, context)),
         },
         Directive {
             name: "handle_errors",

@@ -385,6 +385,14 @@ fn bind_names_the_interfaces() {
     let config = fixture.config("http://a.example, :8081 {\n\tbind 127.0.0.1 ::1\n\trespond ok\n}\n");
     let listeners: Vec<String> = config.sites[0].listeners().iter().map(ToString::to_string).collect();
     assert_eq!(listeners, ["127.0.0.1:80", "[::1]:80", "127.0.0.1:8081", "[::1]:8081"]);
+    let lines = "\tbind tcp4/127.0.0.1\n\tbind tcp6/[::1] tcp/127.0.0.2\n";
+    let config = fixture.config(&format!("http://a.example {{\n{lines}\trespond ok\n}}\n"));
+    let listeners: Vec<String> = config.sites[0].listeners().iter().map(ToString::to_string).collect();
+    assert_eq!(listeners, ["127.0.0.1:80", "[::1]:80", "127.0.0.2:80"]);
+    for wrong in ["tcp6/127.0.0.1", "tcp4/::1", "udp/127.0.0.1", "127.0.0.0/8"] {
+        let errors = fixture.errors(&format!(":80 {{\n\tbind {wrong}\n\trespond ok\n}}\n"));
+        assert!(errors.contains("is no IP address"), "{errors}");
+    }
 }
 
 #[test]
