@@ -218,7 +218,6 @@ const STORED_PREFIXES: &[&str] = &[
     "http.response.header.",
     "http.auth.user.",
     "http.request.tls.",
-    "http.request.body",
     "http.rate_limit.",
 ];
 

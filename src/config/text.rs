@@ -126,6 +126,16 @@ impl Text {
         &self.pieces
     }
 
+    /// The names that begin with `prefix`, of values that handlers store.
+    #[must_use]
+    pub fn stored_names(&self, prefix: &str) -> Vec<String> {
+        let stored = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Placeholder(Placeholder::Stored(name)) if name.starts_with(prefix) => Some(name.clone()),
+            _ => None,
+        });
+        stored.collect()
+    }
+
     /// The path of the request.
     pub(super) fn path() -> Self {
         Self { pieces: vec![Piece::Placeholder(Placeholder::Fact(Fact::Path))] }

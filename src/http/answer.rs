@@ -159,7 +159,7 @@ impl<'s> RequestContext<'s> {
         if let Some(until) = run.write_until {
             response = deadline::until(until, response);
         }
-        self.log_notes = run.request.take_log_notes();
+        self.log_notes = run.request.take_log_notes(response.headers());
         response
     }
 

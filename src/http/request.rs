@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use http::uri::PathAndQuery;
-use http::{Method, Uri, Version, request};
+use http::{HeaderMap, Method, Uri, Version, request};
 
 use super::access_log::LogNotes;
 use super::authority;
@@ -170,8 +170,15 @@ impl<'r> RequestState<'r> {
         self.store("http.error.id", id);
     }
 
-    /// What the access log learns, now that there is a response.
-    pub(super) fn take_log_notes(&mut self) -> LogNotes {
+    /// What the access log learns, now that there is a response with these fields.
+    pub(super) fn take_log_notes(&mut self, response: &HeaderMap) -> LogNotes {
+        let names = self.appended.iter().flat_map(|(_, value)| value.stored_names("http.response.header."));
+        for name in names.collect::<Vec<_>>() {
+            let field = name.trim_start_matches("http.response.header.");
+            let values = response.get_all(field).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+            let value = values.collect::<Vec<_>>().join(",");
+            self.store(&name, value);
+        }
         let mut notes = std::mem::take(&mut self.log_notes);
         notes.appended = self.appended.iter().map(|(name, value)| ((*name).to_owned(), value.render(self))).collect();
         notes

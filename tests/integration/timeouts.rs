@@ -163,7 +163,7 @@ fn log_append_knows_the_upstream() {
     let upstream = Igor::new().site("respond hello").start();
     let address = upstream.address();
     let fields = "log_append by {upstream_hostport}\nlog_append at \"{path} {query.a}\"\n\
-         log_append took {http.request.duration_ms}\n";
+         log_append took {http.request.duration_ms}\nlog_append type {http.response.header.Content-Type}\n";
     let server = server("write 10m", &format!("{fields}reverse_proxy /up {address}"));
     assert_eq!(server.get("/up?a=1").text(), "hello");
     assert_eq!(server.get("/read.php?a=2").text(), "0");
@@ -173,4 +173,5 @@ fn log_append_knows_the_upstream() {
     assert_eq!(shown, [(json!(address.to_string()), json!("/up 1")), (json!(""), json!("/read.php 2"))]);
     let took = records[0]["took"].as_str().and_then(|took| took.parse::<f64>().ok());
     assert!(took.is_some_and(|took| took > 0.0), "{records:?}");
+    assert_eq!(records[1]["type"], "text/html; charset=UTF-8");
 }
