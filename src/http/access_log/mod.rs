@@ -232,7 +232,11 @@ impl AccessRecord {
 
     /// Path and query as they were sent, with all secrets.
     pub fn raw_uri(&self) -> String {
-        self.uri.to_string()
+        match self.uri.path_and_query() {
+            // From HTTP/2 on, the library puts the host of `:authority` into the URI, which has a field of its own here.
+            Some(path) if self.version >= Version::HTTP_2 => path.as_str().to_owned(),
+            _ => self.uri.to_string(),
+        }
     }
 
     /// `User-Agent`; empty when there is none.

@@ -99,3 +99,23 @@ fn without_a_listener_no_record_is_made() {
         assert!(AccessRecord::start(&parts, &ConnectionInfo::default(), &AccessLog::Tracing, "site").is_none());
     });
 }
+
+/// With HTTP/2 the record had `https://example.com/path`, where Caddy's has `/path`.
+#[test]
+fn the_uri_is_the_path_in_all_versions() {
+    let captured = Captured::default();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(captured.clone()).finish();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let _default = tracing::subscriber::set_default(subscriber);
+    for (version, uri) in [
+        (http::Version::HTTP_11, "/path?x=1"),
+        (http::Version::HTTP_2, "https://example.com/path?x=1"),
+        (http::Version::HTTP_3, "https://example.com/path?x=1"),
+    ] {
+        let mut request = request("GET", uri);
+        *request.version_mut() = version;
+        drop(runtime.block_on(service().handle(ConnectionInfo::default(), request)));
+    }
+    let uris: Vec<_> = captured.records().iter().map(|record| record["fields"]["uri"].clone()).collect();
+    assert_eq!(uris, ["/path?x=1"; 3]);
+}
