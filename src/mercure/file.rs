@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use redb::{Database, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct HistoryFile {
     path: PathBuf,
     database: Database,
+    /// The hubs that write to it.
+    hubs: Mutex<Vec<Weak<Shared>>>,
 }
 
 static OPEN: Mutex<Vec<Weak<HistoryFile>>> = Mutex::new(Vec::new());
@@ -69,9 +71,24 @@ impl HistoryFile {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = options.map_err(|error| failed(&error))?;
         let database = Database::builder().set_cache_size(limits::MERCURE_FILE_CACHE_BYTES).create_file(file);
-        let file = Arc::new(Self { path: path.to_path_buf(), database: database.map_err(|error| failed(&error))? });
+        let database = database.map_err(|error| failed(&error))?;
+        let file = Arc::new(Self { path: path.to_path_buf(), database, hubs: Mutex::default() });
         open.push(Arc::downgrade(&file));
         Ok(file)
+    }
+
+    /// Writes what the hubs before a reload have and their threads have not written yet.
+    fn complete(&self) {
+        let hubs: Vec<_> = self.hubs().iter().filter_map(Weak::upgrade).collect();
+        for hub in hubs {
+            if let Some(writer) = &hub.file {
+                writer.write(&hub);
+            }
+        }
+    }
+
+    fn hubs(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The newest updates within the bounds of a history, the oldest first, and the size of the whole.
@@ -160,9 +177,12 @@ impl Writer {
     /// The file of these settings with the updates in it; `None`: the history is in memory only.
     pub(super) fn open(settings: &MercureSettings) -> Option<(Self, Vec<Update>)> {
         let path = settings.history_file.as_ref()?;
-        let opened = HistoryFile::open(path).and_then(|file| match file.read(settings.history_max) {
-            Ok(read) => Ok((file, read)),
-            Err(error) => Err(format!("reading the history {}: {error}", path.display())),
+        let opened = HistoryFile::open(path).and_then(|file| {
+            file.complete();
+            match file.read(settings.history_max) {
+                Ok(read) => Ok((file, read)),
+                Err(error) => Err(format!("reading the history {}: {error}", path.display())),
+            }
         });
         match opened {
             Ok((file, (updates, size))) => {
@@ -214,6 +234,11 @@ impl Writer {
 
 /// Writes until the hub is gone.
 pub(super) fn start(shared: Arc<Shared>) {
+    if let Some(writer) = &shared.file {
+        let mut hubs = writer.file.hubs();
+        hubs.retain(|hub| hub.strong_count() > 0);
+        hubs.push(Arc::downgrade(&shared));
+    }
     let write = move || {
         let Some(writer) = &shared.file else { return };
         let mut written = 0;
