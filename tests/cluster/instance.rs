@@ -20,6 +20,7 @@ pub(crate) struct Instance {
 }
 
 pub(crate) const PAGE: &str = r#"<?php
+set_time_limit(120);
 enum Suit: string { case Hearts = 'h'; case Spades = 's'; }
 try {
     frankenphp_require_background_worker('rates', (float) ($_GET['timeout'] ?? 30));
@@ -50,8 +51,10 @@ impl Instance {
     /// With lines of one's own in the blocks `cluster`, `worker` and in the site.
     pub(crate) fn with(engine: &str, script: &str, options: &str, worker: &str, site: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        // A short one, for takeovers that a test waits for.
+        let lease = if options.contains("lease") { "" } else { "lease 2s" };
         let caddyfile = format!(
-            "{{\n admin off\n frankenphp {{\n num_threads 2\n cluster {{\n {engine}\n lease 2s\n {options}\n \
+            "{{\n admin off\n frankenphp {{\n num_threads 2\n cluster {{\n {engine}\n {lease}\n {options}\n \
              }}\n worker rates.php {{\n background\n name rates\n cluster\n {worker}\n }}\n }}\n}}\nhttp://127.0.0.1:0 {{\n \
              {site}\n php_server {{\n root .\n }}\n}}\n"
         );

@@ -172,7 +172,7 @@ do {
 #[test]
 fn large_snapshots_go_through_an_etcd_that_loses_a_member() {
     let mut etcd = Engine::etcd();
-    let instances = [0, 1].map(|_| Instance::start(&etcd.directive(), LARGE, ""));
+    let instances = [0, 1].map(|_| Instance::start(&etcd.directive(), LARGE, "lease 20s"));
     let readers = instances.each_ref().map(|instance| Reader::start(instance.address));
     readers.iter().for_each(|reader| reader.await_newer("a large snapshot"));
     // The first member is the one that the instances ask first.
