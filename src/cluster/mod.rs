@@ -59,7 +59,7 @@ pub(crate) struct Cluster {
 #[derive(Default)]
 struct Inner {
     running: Option<Running>,
-    /// The threads of clusters that a reload has ended: they give their leases back.
+    /// The threads of clusters that a reload has ended: they release their leases.
     leaving: Vec<JoinHandle<()>>,
     /// The newest of them. It has waited for those before it.
     left: Option<watch::Receiver<()>>,
