@@ -17,7 +17,13 @@ export CARGO_TARGET_DIR := $(TARGET)
 WITH_PHP = PHP_CONFIG="$$(scripts/php.sh print)" && export PHP_CONFIG && PHP="$$(dirname "$$PHP_CONFIG")/php" && export PHP &&
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
-RUN_TESTS = $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test --no-fail-fast)
+
+# One choice of packages and targets for all of these: cargo unites the features of what it builds together, so that another choice
+# would build the crate and a part of its dependencies again. Examples bring in the features of dev-dependencies, as tests do.
+RUN_TESTS = $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast,cargo test --workspace --no-fail-fast)
+BUILD = cargo build --workspace --bins --examples
+# For the hard cases and for launder, each of which does nothing unless a test asks for it.
+FOR_TESTS = --features faults,launder
 
 .PHONY: help
 help: ## List the targets
@@ -75,20 +81,20 @@ contract: php ## Write docs/contract.md: what is promised, and the tests that pr
 hard-cases-table: php ## Write docs/hard-cases.md: values and moments that break such systems, and the tests that prove them
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php
 
-WHOLE = $(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --run-ignored all,cargo test --no-fail-fast)
+WHOLE = $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast --profile whole --run-ignored all,cargo test --workspace --no-fail-fast)
 .PHONY: hard-cases
 hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE=1: in samples)
 	$(WITH_PHP) HARD_CASES=$(if $(SAMPLE),,whole) \
-		$(WHOLE) --features faults --test integration $(if $(NEXTEST),,--) hard_cases faults:: $(if $(NEXTEST),,--include-ignored)
+		$(WHOLE) $(FOR_TESTS) --test integration $(if $(NEXTEST),,--) hard_cases faults:: $(if $(NEXTEST),,--include-ignored)
 
 .PHONY: unit
 unit: php test-packages ## Unit and integration tests
-	$(WITH_PHP) $(RUN_TESTS) --workspace
-	$(if $(NEXTEST),$(WITH_PHP) cargo test --quiet --doc)
+	$(WITH_PHP) $(RUN_TESTS)
+	$(if $(NEXTEST),$(WITH_PHP) cargo test --workspace --quiet --doc)
 
 .PHONY: phpt
 phpt: php ## The .phpt suites, run by PHP's own run-tests.php
-	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/phpt.sh $(TARGET)/debug/igor
 
 # The module and the library of the static form are one build of the crate. Functions of PHP are looked up when they are
@@ -119,12 +125,12 @@ extension extension-debug: export IGOR_MODULE_ONLY = 1
 
 .PHONY: phpt-php-src
 phpt-php-src: php ## php-src's own tests, compared with the stock php and php-cgi (SAMPLE=1: some, also on 8 threads at once)
-	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/phpt-php-src.sh $(TARGET)/debug/igor
 
 .PHONY: phpt-http
 phpt-http: php ## php-src's request tests over HTTP, in classic and worker mode (SAMPLE=1: some; VIA=nginx: behind nginx)
-	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) SAMPLE=$(SAMPLE) VIA=$(VIA) $$PHP -n scripts/phpt-http.php $(TARGET)/debug/igor "$$(scripts/php.sh source)"
 
 .PHONY: asan
@@ -144,7 +150,7 @@ ASAN_ENV = USE_ZEND_ALLOC=0 USE_TRACKED_ALLOC=1 ASAN_OPTIONS=detect_leaks=1 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0
 .PHONY: asan-tests
 asan-tests: php test-packages
-	$(WITH_PHP) ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests
+	$(WITH_PHP) ASAN_OPTIONS=detect_leaks=0 cargo build --workspace --bins --tests
 	$(WITH_PHP) $(ASAN_ENV) $(RUN_TESTS) --test integration -- $(ASAN_TESTS)
 	$(WITH_PHP) $(ASAN_ENV) scripts/phpt.sh $(TARGET)/debug/igor --asan $(ASAN_PHPT)
 
@@ -161,7 +167,7 @@ valgrind: ## The .phpt suites under valgrind on the debug PHP (SAMPLE=1: a dozen
 
 .PHONY: valgrind-tests
 valgrind-tests: php test-packages
-	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) USE_TRACKED_ALLOC=1 VALGRIND_OPTS="$(VALGRIND_MEMCHECK)" \
 		scripts/phpt.sh $(TARGET)/debug/igor -m --show-mem $(VALGRIND_TESTS)
 
@@ -179,7 +185,7 @@ two-requests: php ## Nothing keeps a snapshot's texts beyond the request; and a 
 
 .PHONY: launder
 launder: php ## php-src's own tests with every constant sent through publish and get (SAMPLE=1: some of them)
-	$(WITH_PHP) cargo build --features launder --bins
+	$(WITH_PHP) $(BUILD) $(FOR_TESTS)
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/launder.sh $(TARGET)/debug/igor
 
 .PHONY: model
@@ -198,7 +204,7 @@ miri: ## The snapshot code under Miri, which needs a nightly toolchain
 fuzz: php ## Random configurations for the parser, the formatter and the walk through routes, for FUZZ_SECONDS (600)
 	$(WITH_PHP) end=$$(($$(date +%s) + $(or $(FUZZ_SECONDS),600))); \
 		while [ "$$(date +%s)" -lt "$$end" ]; do \
-			FUZZ_KEEPS=1 PROPTEST_CASES=$(or $(CASES),5000) cargo test --quiet --lib -- config::tests::properties http::tests::walk || exit 1; \
+			FUZZ_KEEPS=1 PROPTEST_CASES=$(or $(CASES),5000) cargo test --workspace --quiet --lib -- config::tests::properties http::tests::walk || exit 1; \
 		done
 
 .PHONY: licences
@@ -210,27 +216,27 @@ licences: ## Licences and origins of the crates that are linked in, by cargo-den
 .PHONY: acme
 acme: php ## Certificates from pebble, the test server of Let's Encrypt: both challenges, an authority that is down or refuses
 	@scripts/php.sh install-packages acme
-	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/acme.sh $(TARGET)/debug/igor $(TARGET)/acme
 
 .PHONY: fastcgi-peers
 fastcgi-peers: php ## nginx, Apache and Caddy in front of the FastCGI responder, and php-fpm beside it
 	@scripts/php.sh install-packages fastcgi-peers
-	$(WITH_PHP) cargo build --workspace
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/fastcgi-peers.sh $(TARGET)/debug/igor $(TARGET)/fastcgi-peers
 
 # A few seconds. With SAMPLE=1 it is skipped where Caddy is missing.
 .PHONY: caddy-compare
 caddy-compare: php ## The same Caddyfile under Caddy with php-fpm, and the same requests (CASES=: some of the cases)
 	@scripts/php.sh install-packages caddy-compare || [ -n "$(SAMPLE)" ]
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) SAMPLE=$(SAMPLE) CASES="$(CASES)" scripts/caddy-compare.sh $(TARGET)/debug/igor $(TARGET)/caddy-compare
 
 # The sample takes a minute and a half on two free cores.
 .PHONY: applications
 applications: php ## Debian's WordPress, MediaWiki and others under igor, in a browser and beside php-fpm (SAMPLE=1, APPLICATIONS=: some)
 	@scripts/php.sh install-packages applications
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) SAMPLE=$(SAMPLE) scripts/applications.sh $(TARGET)/debug/igor $(TARGET)/applications \
 		$(or $(APPLICATIONS),$(if $(SAMPLE),dokuwiki messenger messenger_tasks symfony laravel_worker))
 
@@ -253,13 +259,13 @@ tarball: build ## target/packages/igor-VERSION-linux-ARCH.tar.xz, with all libra
 .PHONY: status-page
 status-page: php ## The status page in a headless Chromium: failures, revival, a changing snapshot, 500 workers, forged requests
 	@scripts/php.sh install-packages status-page
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/status-page.sh $(TARGET)/debug/igor $(TARGET)/status-page
 
 .PHONY: mercure-peers
 mercure-peers: php ## Symfony's Mercure component and a headless Chromium against the hub, in the shape of symfony-docker's configuration
 	@scripts/php.sh install-packages mercure-peers
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/mercure-peers.sh $(TARGET)/debug/igor $(TARGET)/mercure-peers
 
 .PHONY: wordpress
@@ -269,12 +275,12 @@ wordpress: ## Debian's WordPress alone, with MariaDB and the recipe whose option
 .PHONY: component-suites
 component-suites: php ## The suites of Symfony's components under igor php-cli and igor-php, compared with the stock php (COMPONENTS=: some)
 	@scripts/php.sh install-packages component-suites
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/component-suites.sh $(TARGET)/debug/igor $(TARGET)/component-suites $(COMPONENTS)
 
 .PHONY: apcu-suite
 apcu-suite: php ## The suite of the extension apcu on a store; what differs is in scripts/apcu-suite/differences.txt
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	$(WITH_PHP) scripts/apcu-suite.sh $(TARGET)/debug/igor $(TARGET)/apcu-suite
 
 .PHONY: reloads
@@ -291,15 +297,15 @@ many-increments: php ## Eight threads that add to one element a million times ea
 
 .PHONY: interleavings
 interleavings: php ## 10,000 random interleavings of everything that can happen to background workers
-	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --test integration whatever_happens_to_workers -- --nocapture
+	$(WITH_PHP) IGOR_TEST_INTERLEAVINGS=10000 cargo test --workspace --test integration whatever_happens_to_workers -- --nocapture
 
 # The corpus grows by what made the server answer in a new way; look at it before it is committed. With PHP_BUILD=asan the
 # sanitizer watches.
 .PHONY: fuzz-connections
 fuzz-connections: php ## Clients that send anything, for SECONDS (60) over HTTP/1, HTTP/2 and FastCGI side by side
-	$(WITH_PHP) $(if $(filter asan,$(PHP_BUILD)),ASAN_OPTIONS=detect_leaks=0 cargo build --bins --tests && $(ASAN_ENV)) \
+	$(WITH_PHP) $(if $(filter asan,$(PHP_BUILD)),ASAN_OPTIONS=detect_leaks=0 cargo build --workspace --bins --tests && $(ASAN_ENV)) \
 		FUZZ_KEEP=$(or $(KEEP),1) FUZZ_SECONDS=$(or $(SECONDS),60) \
-		$(if $(NEXTEST),cargo nextest run --no-fail-fast --profile whole --test-threads 3 --success-output final,cargo test) \
+		$(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast --profile whole --test-threads 3 --success-output final,cargo test --workspace) \
 		--test integration $(if $(NEXTEST),,--) fuzz_connections::
 
 .PHONY: leak-probe
@@ -310,12 +316,12 @@ leak-probe: php ## Two users alternate REQUESTS (100,000) times in a worker that
 .PHONY: chaos
 DURATION ?= 60
 chaos: php ## Everything that scripts, clients and operators do at once, each answer checked (DURATION in seconds, CHAOS_SEED)
-	$(WITH_PHP) CHAOS_SECONDS=$(DURATION) cargo test --test integration chaos::chaos -- --nocapture
+	$(WITH_PHP) CHAOS_SECONDS=$(DURATION) cargo test --workspace --test integration chaos::chaos -- --nocapture
 
 .PHONY: cluster-chaos
 CLUSTER_STEPS ?= 10000
 cluster-chaos: php ## Random faults of instances, engine and network under a cluster, each read checked (CLUSTER_STEPS, CLUSTER_SEED)
-	$(WITH_PHP) CLUSTER_STEPS=$(CLUSTER_STEPS) cargo test --test cluster chaos:: -- --nocapture --test-threads 1
+	$(WITH_PHP) CLUSTER_STEPS=$(CLUSTER_STEPS) cargo test --workspace --test cluster chaos:: -- --nocapture --test-threads 1
 
 .PHONY: soak
 soak: php ## Six hours of chaos; its second half must not need more memory
@@ -323,7 +329,7 @@ soak: php ## Six hours of chaos; its second half must not need more memory
 
 .PHONY: forks
 forks: php ## 100,000 forks while other threads hold the locks that a child could need
-	$(WITH_PHP) IGOR_TEST_FORKS=100000 cargo test --test integration forks_under_load -- --nocapture
+	$(WITH_PHP) IGOR_TEST_FORKS=100000 cargo test --workspace --test integration forks_under_load -- --nocapture
 
 # BESIDE names the folder of another release build, made with `--features bench` and the same PHP, to measure in the same run.
 .PHONY: bench
@@ -338,7 +344,7 @@ bench-syscalls: php test-packages ## System calls per request: worker, classic, 
 
 .PHONY: trust-check
 trust-check: php ## igor trust and igor untrust on a copy of this machine, as root
-	$(WITH_PHP) cargo build --bins
+	$(WITH_PHP) $(BUILD)
 	scripts/trust.sh $(TARGET)/debug/igor
 
 .PHONY: bench-tls
