@@ -4,10 +4,13 @@
 //! starts a second timer, so an idle connection may stay open for long, but a head may not trickle in. A part of a head
 //! that arrived together with the previous request starts none, because hyper has already read it. Such a connection
 //! ends like an idle one.
+//!
+//! Large heads that never end cost memory: each connection may have one of 64 KiB. So all of them together are bounded.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -35,6 +38,52 @@ impl HeadTimes {
     }
 }
 
+/// The bytes that unfinished heads may have together, beyond the first ones of each.
+pub(super) struct HeadBudget {
+    left: AtomicUsize,
+}
+
+/// The budget of the process.
+pub(super) static HEADS: HeadBudget = HeadBudget::new(limits::UNFINISHED_HEADS_BYTES_MAX);
+
+impl HeadBudget {
+    pub(super) const fn new(bytes: usize) -> Self {
+        Self { left: AtomicUsize::new(bytes) }
+    }
+}
+
+/// The unfinished head of one connection.
+struct UnfinishedHead {
+    bytes: usize,
+    /// Taken from the budget.
+    taken: usize,
+    budget: &'static HeadBudget,
+}
+
+impl UnfinishedHead {
+    /// Counts more bytes. Returns whether there is room for them.
+    fn grow(&mut self, count: usize) -> bool {
+        self.bytes += count;
+        let wanted = self.bytes.saturating_sub(limits::HEAD_BYTES_FREE).saturating_sub(self.taken);
+        let take = |left: usize| left.checked_sub(wanted);
+        let has_room = self.budget.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+        self.taken += if has_room { wanted } else { 0 };
+        has_room
+    }
+
+    /// The head is complete, or will never be.
+    fn end(&mut self) {
+        self.budget.left.fetch_add(self.taken, Ordering::Relaxed);
+        (self.bytes, self.taken) = (0, 0);
+    }
+}
+
+impl Drop for UnfinishedHead {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
@@ -56,6 +105,7 @@ pub(super) struct HeadLimit<S> {
     wait: Wait,
     /// Whether bytes of the next head have arrived.
     has_bytes: bool,
+    unfinished: UnfinishedHead,
     /// The number of requests started before the last read.
     requests: u32,
     /// Created by the first read that waits for a head.
@@ -64,8 +114,9 @@ pub(super) struct HeadLimit<S> {
 
 impl<S> HeadLimit<S> {
     /// Must be called on a tokio runtime with a timer. The time of the first head starts now.
-    pub(super) fn new(stream: S, slot: Arc<InterimSlot>, times: HeadTimes) -> Self {
-        Self { stream, slot, times, wait: Wait::None, has_bytes: true, requests: 0, timer: None }
+    pub(super) fn new(stream: S, slot: Arc<InterimSlot>, times: HeadTimes, budget: &'static HeadBudget) -> Self {
+        let unfinished = UnfinishedHead { bytes: 0, taken: 0, budget };
+        Self { stream, slot, times, wait: Wait::None, has_bytes: true, unfinished, requests: 0, timer: None }
     }
 
     /// Waits until the client's time is over; called when there is nothing to read.
@@ -98,6 +149,7 @@ impl<S> HeadLimit<S> {
         let requests = self.slot.requests();
         if self.requests != requests {
             (self.requests, self.has_bytes, self.wait) = (requests, false, Wait::None);
+            self.unfinished.end();
         }
     }
 }
@@ -111,8 +163,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
         self.note_requests();
         let before = buffer.remaining();
         if let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_read(context, buffer) {
+            let count = before - buffer.remaining();
             // During a request, the bytes belong to its body.
-            self.has_bytes |= buffer.remaining() < before && self.slot.expects_head();
+            if count > 0 && self.slot.expects_head() {
+                self.has_bytes = true;
+                if !self.unfinished.grow(count) {
+                    let message = "the unfinished heads of all connections are too large";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, message)));
+                }
+            }
             return Poll::Ready(outcome);
         }
         ready!(self.poll_end(context));
@@ -172,7 +231,7 @@ mod tests {
             for (head, idle, ends) in [(SHORT, LONG, [true, true]), (LONG, SHORT, [false, true])] {
                 let (ours, mut theirs) = duplex(64);
                 let slot = Arc::new(InterimSlot::default());
-                let mut stream = HeadLimit::new(ours, Arc::clone(&slot), HeadTimes { head, idle });
+                let mut stream = HeadLimit::new(ours, Arc::clone(&slot), HeadTimes { head, idle }, &HEADS);
                 let mut bytes = [0; 64];
                 theirs.write_all(b"GET").await.expect("there is room");
                 assert_eq!(kind(stream.read(&mut bytes).await), Ok(3));
@@ -200,11 +259,43 @@ mod tests {
         runtime.block_on(async {
             let (ours, _theirs) = duplex(64);
             let slot = Arc::new(InterimSlot::default());
-            let mut stream = HeadLimit::new(ours, Arc::clone(&slot), HeadTimes { head: SHORT, idle: SHORT });
+            let mut stream = HeadLimit::new(ours, Arc::clone(&slot), HeadTimes { head: SHORT, idle: SHORT }, &HEADS);
             slot.hold_end();
             slot.leave_http();
             slot.release_end();
             assert!(tokio::time::timeout(SHORT * 5, stream.read(&mut [0; 8])).await.is_err());
+        });
+    }
+
+    #[test]
+    fn large_heads_without_an_end_are_bounded_together() {
+        static BUDGET: HeadBudget = HeadBudget::new(100);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let connection = || {
+                let (ours, theirs) = duplex(2 * limits::HEAD_BYTES_FREE);
+                let slot = Arc::new(InterimSlot::default());
+                let times = HeadTimes { head: LONG, idle: LONG };
+                (HeadLimit::new(ours, Arc::clone(&slot), times, &BUDGET), theirs, slot)
+            };
+            let mut bytes = vec![0; limits::HEAD_BYTES_FREE + 60];
+            let (mut first, mut client, slot) = connection();
+            client.write_all(&bytes).await.expect("there is room");
+            first.read_exact(&mut bytes).await.expect("60 of 100 bytes are taken");
+            let (mut second, mut other, _slot) = connection();
+            other.write_all(&bytes).await.expect("there is room");
+            let refused = second.read_exact(&mut bytes).await.map_err(|error| error.kind());
+            assert_eq!(refused, Err(io::ErrorKind::OutOfMemory));
+            drop(second);
+
+            // A request has begun: its head is no longer unfinished.
+            slot.hold_end();
+            first.flush().await.expect("nothing fails");
+            let (mut third, mut other, _slot) = connection();
+            other.write_all(&bytes).await.expect("there is room");
+            third.read_exact(&mut bytes).await.expect("there is room again");
+            drop(third);
+            assert_eq!(BUDGET.left.load(Ordering::Relaxed), 100);
         });
     }
 }

@@ -21,7 +21,7 @@ use super::connection::ConnectionInfo;
 use super::current::CurrentService;
 use super::fastcgi;
 use super::half_close::{HeldBody, HoldEnd};
-use super::head_limit::{HeadLimit, HeadTimes};
+use super::head_limit::{HEADS, HeadLimit, HeadTimes};
 use super::http3::Advertised;
 use super::interim::{InterimIo, InterimSlot};
 use super::linger::Linger;
@@ -199,7 +199,7 @@ impl Served {
         let interim = Arc::new(InterimSlot::default());
         let stream = Linger::new(stream, Arc::clone(&interim), self.phases.clone());
         let stream = HoldEnd::new(stream, Arc::clone(&interim));
-        let stream = HeadLimit::new(stream, Arc::clone(&interim), HeadTimes::new(&self.timeouts));
+        let stream = HeadLimit::new(stream, Arc::clone(&interim), HeadTimes::new(&self.timeouts), &HEADS);
         let stream = WriteLimit::new(TokioIo::new(stream), self.write_idle);
         let stream = InterimIo::new(stream, Arc::clone(&interim));
         let times = StreamTimes::of_http1(&self.timeouts);

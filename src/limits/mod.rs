@@ -140,6 +140,13 @@ pub const REQUEST_HEAD_SECONDS_MAX: u64 = 75;
 /// space.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// What a connection always has for a head that is not complete yet: almost all heads are smaller.
+pub const HEAD_BYTES_FREE: usize = 8 * 1024;
+
+/// The bytes beyond that which the unfinished heads of all connections may have. A connection that needs more is closed: only an
+/// attack has thousands of large heads on their way, and 16,384 of them would take 1.4 GB.
+pub const UNFINISHED_HEADS_BYTES_MAX: usize = 128 << 20;
+
 /// The bytes that hyper buffers for one connection; the largest head must fit.
 pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
 
