@@ -25,6 +25,7 @@ mkdir "$folder/www"
 printf '<?php echo "hello";' > "$folder/www/index.php"
 printf '<?php while (frankenphp_handle_request(function () { echo "hello"; }));' > "$folder/www/worker.php"
 head -c 65536 /dev/zero > "$folder/www/file.bin"
+head -c 4096 /dev/zero > "$folder/www/small.bin"
 cat > "$folder/Caddyfile" <<EOF
 {
 	admin off
@@ -64,7 +65,7 @@ failed=0
 connections=16
 # measure NAME HOST PATH BOUND TARGET
 measure() {
-    local name=$1 host="Host: $2.localhost" url=http://$address$3 bound=$4 target=$5 requests
+    local name=$1 host="Host: $2.localhost" url=http://$address$3 bound=$4 target=$5 duration=${6:-$seconds} requests
     curl --silent --fail --output /dev/null --header "$host" "$url"
     # Costs that occur once, such as opcache's copy of the script and the connections, are not part of a request.
     wrk --threads 1 --connections "$connections" --duration 1s --header "$host" "$url" > /dev/null
@@ -82,6 +83,11 @@ measure() {
         exit 2
     fi
     requests=$(awk '/requests in/ { print $1 }' "$folder/wrk")
+    # On a busy machine the calls of the connections themselves would be too large a part.
+    if ((requests < 40 * connections && duration < 8 * seconds)); then
+        measure "$1" "$2" "$3" "$4" "$5" $((2 * duration))
+        return
+    fi
     # strace omits the errors column when there are none.
     awk -v name="$name" -v requests="$requests" -v bound="$bound" -v target="$target" '
         NR > 2 && $NF != "total" && $4 ~ /^[0-9]+$/ {
@@ -99,4 +105,5 @@ measure() {
 measure worker php /worker/x 2 4
 measure classic php /index.php 7 12
 measure static files /file.bin 5 6
+measure small files /small.bin 4 6
 exit "$failed"

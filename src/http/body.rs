@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
-use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use super::access_log::AccessRecord;
+use super::file_body::FileBody;
+use super::file_sender::FileQueue;
 use super::interim::InterimSlot;
 
 /// Why a response body ended before it was complete. Then the connection is closed, so that the client does not take
@@ -44,7 +45,7 @@ pub(super) enum Source {
     /// The output of a PHP thread while it runs.
     Stream(Chunks),
     /// A static file.
-    File(ServeFileSystemResponseBody),
+    File(FileBody),
     /// The body of another handler, or of another server.
     Boxed(Pin<Box<dyn Body<Data = Bytes, Error = ResponseBodyError> + Send>>),
 }
@@ -91,6 +92,13 @@ impl ResponseBody {
         match self.source {
             Source::Empty | Source::Whole(_) => connection.release_end(),
             _ => self.connection = Some(Arc::clone(connection)),
+        }
+    }
+
+    /// Lets the connection send a static file itself. Nothing may look at the bytes of the body on their way there.
+    pub(super) fn send_by(&mut self, files: &Arc<FileQueue>) {
+        if let Source::File(body) = &mut self.source {
+            body.send_by(files);
         }
     }
 

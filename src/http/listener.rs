@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::ConnectionInfo;
+use super::file_sender::Socket as SendsFiles;
 use super::http3::{Advertised, Http3};
 use super::phase::{ListenerSettings, Phase};
 use super::protocol::Connection;
@@ -347,7 +348,7 @@ impl Acceptor {
     /// Waits for a free place, and then serves the connection in a task of its own.
     async fn begin<S>(&self, stream: S, info: ConnectionInfo) -> io::Result<()>
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: AsyncRead + AsyncWrite + SendsFiles + Send + Unpin + 'static,
     {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
@@ -403,7 +404,7 @@ mod tests {
     use crate::http::access_log::AccessLog;
     use crate::http::settings::Handler;
     use crate::http::site::SiteSettings;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// More than a connection buffers.
     const LARGE: usize = 4 << 20;
@@ -427,10 +428,10 @@ mod tests {
         let files = Handler::Files(FileServer::new(Root::Fixed(root.path().to_owned())));
         let text =
             Handler::Respond(Respond { status: Status::Usual, close: false, body: Text::literal(&"x".repeat(LARGE)) });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for handler in [files, text] {
             runtime.block_on(async {
-                let (mut client, server) = duplex(1024);
+                let (mut client, server) = UnixStream::pair().expect("two sockets");
                 let (_service, services) = watch::channel(service(handler));
                 let (_phase, phases) = watch::channel(Phase::Serving);
                 let write_idle = Duration::from_millis(20);

@@ -4,7 +4,7 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. [`settings`] holds
 //! the settings of a site, in the types of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `proxy_header`, `current`,
+//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `file_sender`, `proxy_header`, `current`,
 //! `head_limit`, `write_limit`, `stall`, `http3`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
 //! `script`, `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
 //! `replies`, `remote_php` (pure), `body`, `access_log`.
@@ -36,6 +36,8 @@ mod failure;
 mod fastcgi;
 mod fastcgi_record;
 mod field_name;
+mod file_body;
+mod file_sender;
 mod forward;
 mod half_close;
 mod head_limit;
@@ -46,7 +48,6 @@ mod linger;
 mod multipart;
 pub(crate) mod open_files;
 mod pace;
-mod page_cache;
 pub mod pages;
 mod params;
 mod paths;

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use super::body::ResponseBodyError;
+use super::file_body::FileBody;
 use super::ranges;
 
 /// Opens a file to read one part of it.
 pub(super) type OpenPart = Box<dyn Fn(RangeInclusive<u64>) -> Opening + Send>;
-type Opening = Pin<Box<dyn Future<Output = std::io::Result<Response<ServeFileSystemResponseBody>>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = std::io::Result<Response<FileBody>>> + Send>>;
 
 /// The parts one after the other, each with its own head. Only one is open at a time.
 pub(super) struct Multipart {
@@ -39,7 +39,7 @@ struct Part {
 enum State {
     BetweenParts,
     Opening(Opening),
-    Sending(ServeFileSystemResponseBody),
+    Sending(FileBody),
 }
 
 impl Multipart {

@@ -1,7 +1,8 @@
 //! Static files that stay open between requests. A request for one of them asks the system once whether the path still
 //! leads to it, instead of opening it, asking for its metadata, resolving its links and closing it.
 //!
-//! Nothing of a file is kept but its descriptor: length, time and bytes are read for each request.
+//! Nothing of a file is kept but its descriptor, and the head of the last response with it, which is used again as long
+//! as length and time are the same. Length, time and bytes are read for each request.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
+
 use crate::limits::{OPEN_FILES_MAX, OPEN_FILES_SECONDS_MAX};
 use crate::sockets;
 
@@ -20,7 +23,12 @@ pub(super) struct Opened {
     pub(super) file: Arc<File>,
     /// The metadata of the moment.
     pub(super) metadata: Metadata,
+    /// The head of a response with the whole file, if one was made of this version.
+    pub(super) head: Option<Arc<HeaderMap>>,
 }
+
+/// What a head depends on: length, and time in seconds and nanoseconds.
+type Version = (u64, i64, i64);
 
 /// The files of all sites.
 pub(super) static OPEN_FILES: OpenFiles = OpenFiles(Mutex::new(None));
@@ -35,6 +43,15 @@ struct Entry {
     /// The secret files that it was compared with. Another configuration has another list.
     compared_with: Arc<[PathBuf]>,
     used: Instant,
+    /// The head of a response with this version.
+    head: Option<(Version, Arc<HeaderMap>)>,
+}
+
+/// An entry as a look-up finds it.
+struct Kept {
+    file: Arc<File>,
+    identity: Identity,
+    head: Option<(Version, Arc<HeaderMap>)>,
 }
 
 /// A file and its permissions: a descriptor reads on when the server may no longer open the file.
@@ -52,28 +69,47 @@ impl OpenFiles {
     ///
     /// # Errors Those of the system; not found, if it is one of the `secret` files.
     pub(super) fn open(&self, path: &Arc<Path>, secret: &Arc<[PathBuf]>) -> io::Result<Opened> {
-        if let Some((file, identity)) = self.find(path, secret) {
-            let metadata = std::fs::metadata(path)?;
-            if identity_of(&metadata) == identity {
-                return Ok(Opened { file, metadata });
-            }
+        if let Some(opened) = self.open_kept(path, secret)? {
+            return Ok(opened);
         }
         let file = File::from(sockets::above_those_of_scripts(File::open(path)?.into()));
         // The opened file, even if the path now leads to another one.
         check_secret(secret, || resolved(&file, path))?;
         let (metadata, file) = (file.metadata()?, Arc::new(file));
         self.keep(path, Entry::new(&file, &metadata, secret));
-        Ok(Opened { file, metadata })
+        Ok(Opened { file, metadata, head: None })
     }
 
-    fn find(&self, path: &Path, secret: &Arc<[PathBuf]>) -> Option<(Arc<File>, Identity)> {
+    /// The same, if the file at `path` is open; it was a regular file then, so it is one.
+    ///
+    /// # Errors The path leads nowhere now.
+    pub(super) fn open_kept(&self, path: &Path, secret: &Arc<[PathBuf]>) -> io::Result<Option<Opened>> {
+        let Some(Kept { file, identity, head }) = self.find(path, secret) else { return Ok(None) };
+        let metadata = std::fs::metadata(path)?;
+        if identity_of(&metadata) != identity {
+            return Ok(None);
+        }
+        let head = head.filter(|(version, _)| *version == version_of(&metadata)).map(|(_, head)| head);
+        Ok(Some(Opened { file, metadata, head }))
+    }
+
+    /// Keeps the head of a response with the whole file.
+    pub(super) fn keep_head(&self, path: &Path, opened: &Opened, head: &HeaderMap) {
+        let head = (version_of(&opened.metadata), Arc::new(head.clone()));
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = files.as_mut().and_then(|files| files.get_mut(path)) {
+            entry.head = Some(head);
+        }
+    }
+
+    fn find(&self, path: &Path, secret: &Arc<[PathBuf]>) -> Option<Kept> {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = files.as_mut()?.get_mut(path)?;
         if !Arc::ptr_eq(&entry.compared_with, secret) {
             return None;
         }
         entry.used = Instant::now();
-        Some((Arc::clone(&entry.file), entry.identity))
+        Some(Kept { file: Arc::clone(&entry.file), identity: entry.identity, head: entry.head.clone() })
     }
 
     /// Keeps the file in the place of the one that was used least lately, if the table is full.
@@ -110,8 +146,13 @@ impl Entry {
             identity: identity_of(metadata),
             compared_with: Arc::clone(secret),
             used: Instant::now(),
+            head: None,
         }
     }
+}
+
+fn version_of(metadata: &Metadata) -> Version {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn identity_of(metadata: &Metadata) -> Identity {

@@ -20,6 +20,7 @@ use super::body::ResponseBody;
 use super::connection::ConnectionInfo;
 use super::current::CurrentService;
 use super::fastcgi;
+use super::file_sender::{FileQueue, FileSender, Socket};
 use super::half_close::{HeldBody, HoldEnd};
 use super::head_limit::{HEADS, HeadLimit, HeadTimes};
 use super::http3::Advertised;
@@ -81,7 +82,7 @@ enum Refused {
 
 impl<S> Connection<S>
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Socket + Send + Unpin + 'static,
 {
     /// Serves the connection until either side ends it.
     pub(super) async fn serve(self) {
@@ -109,10 +110,14 @@ where
         }
         let head_bytes_max = settings.head_bytes_max.unwrap_or(limits::REQUEST_HEAD_BYTES_MAX);
         let timeouts = settings.timeouts;
-        let served = Served { services, phases, write_idle, timeouts, head_bytes_max, bound_name: None, http3: None };
+        let (bound_name, http3_of_plain, files) = (None, None, None);
+        let served =
+            Served { services, phases, write_idle, timeouts, head_bytes_max, bound_name, http3: http3_of_plain, files };
         let Some(tls) = &settings.tls else {
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
-            served.run(stream, info, is_http2).await;
+            let files = Arc::<FileQueue>::default();
+            let stream = FileSender::new(stream, Arc::clone(&files));
+            Served { files: Some(files), ..served }.run(stream, info, is_http2).await;
             return Ok(());
         };
         info.tls = true;
@@ -181,6 +186,8 @@ struct Served {
     bound_name: Option<Arc<str>>,
     /// What responses say of HTTP/3; `None`: nothing.
     http3: Option<watch::Receiver<Advertised>>,
+    /// Files that the stream sends itself; `None`: it cannot.
+    files: Option<Arc<FileQueue>>,
 }
 
 impl Served {
@@ -207,11 +214,11 @@ impl Served {
         let watched = streams.clone();
         let services = self.services.clone();
         let current = RefCell::new(CurrentService::new(self.services));
-        let (bound_name, http3) = (self.bound_name, self.http3);
+        let (bound_name, http3, files) = (self.bound_name, self.http3, self.files);
         let handler = service_fn(move |request: Request<Incoming>| {
             let service = current.borrow_mut().get();
             let advertised = advertised(http3.as_ref());
-            let (interim, bound_name) = (Arc::clone(&interim), bound_name.clone());
+            let (interim, bound_name, files) = (Arc::clone(&interim), bound_name.clone(), files.clone());
             interim.hold_end();
             let stream = streams.as_ref().map(Streams::begin);
             async move {
@@ -228,6 +235,9 @@ impl Served {
                     interim.leave_http();
                 }
                 response.body_mut().set_connection(&interim);
+                if let Some(files) = &files {
+                    response.body_mut().send_by(files);
+                }
                 unless_aborted(response).map(|response| response.map(|body| WatchedBody::new(body, stream)))
             }
         });

@@ -1,9 +1,10 @@
-//! Files that are served as they are. `tower-http` reads them and sets validators and media types; this module decides
-//! which files, and which parts, clients may see.
+//! Files that are served as they are. `tower-http` evaluates conditions and sets validators and media types; this module
+//! decides which files, and which parts, clients may see, and reads them.
 
 use std::ffi::OsStr;
+use std::future::{Ready, ready};
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use tower_http::services::ServeDir;
-use tower_http::services::fs::ServeFileSystemResponseBody;
+use tower_http::services::fs::{Backend, TokioFile};
 
 use super::body::{ResponseBody, Source};
 use super::browse;
+use super::file_body::FileBody;
 use super::multipart::{Multipart, OpenPart};
-use super::page_cache::PageCache;
+use super::open_files::{OPEN_FILES, Opened};
 use super::paths;
 use super::plain::{plain, redirect_to_directory};
 use super::precompressed::Siblings;
@@ -33,6 +35,9 @@ pub(super) async fn serve(
     path: &[u8],
     files: &dyn FileSystem,
 ) -> Response<ResponseBody> {
+    if let Some(opener) = find_open(settings, root, path) {
+        return send(&opener, parts).await;
+    }
     match find(settings, root, path, files) {
         Found::File(file) if settings.precompressed.is_empty() => send(&opener(settings, &file), parts).await,
         Found::File(file) => send_precompressed(settings, &file, parts, files).await,
@@ -49,6 +54,16 @@ enum Found {
     Directory(PathBuf),
     AddSlash,
     Nothing,
+}
+
+/// The file at the path, if it is open: it was one that may be served. Saves a question to the system.
+fn find_open(settings: &FileServer, root: &Path, path: &[u8]) -> Option<Opener> {
+    let file = routing::below(root, path);
+    if path.ends_with(b"/") || !settings.precompressed.is_empty() || is_hidden(settings, root, &file) {
+        return None;
+    }
+    let opened = OPEN_FILES.open_kept(&file, &settings.secret).ok()??;
+    Some(Opener { opened: Some(Arc::new(opened)), ..opener(settings, &file) })
 }
 
 /// A directory is served by its first index file, else by its list if the configuration allows it.
@@ -108,7 +123,7 @@ fn is_secret(settings: &FileServer, file: &Path, files: &dyn FileSystem) -> bool
 
 /// The opener of a file that may be sent.
 fn opener(settings: &FileServer, file: &Path) -> Opener {
-    Opener { file: file.into(), secret: Arc::clone(&settings.secret) }
+    Opener { file: file.into(), secret: Arc::clone(&settings.secret), opened: None }
 }
 
 /// Lists a directory. A large directory takes a while, so it is read on a blocking thread.
@@ -166,7 +181,8 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
     values.next().filter(|_| values.next().is_none())
 }
 
-type Served = Response<ServeFileSystemResponseBody>;
+/// The head of a response, and the part of the file that is its body.
+pub(super) type Served = Response<FileBody>;
 
 /// A file that may be served, unless it is one of the secret ones.
 #[derive(Clone)]
@@ -175,42 +191,51 @@ struct Opener {
     file: Arc<Path>,
     /// The files of the configuration.
     secret: Arc<[PathBuf]>,
+    /// The first use need not open it.
+    opened: Option<Arc<Opened>>,
 }
 
 /// Answers with the file, or with the parts that the client asks for.
 async fn send(opener: &Opener, parts: &request::Parts) -> Response<ResponseBody> {
+    let conditions = conditions(parts);
     let response = match asked_range(parts) {
-        Some(range) => send_range(opener, parts, range).await,
-        None => opener.open(&parts.method, conditions(parts)).await.map(as_response),
+        Some(range) => send_range(opener, parts, conditions, range).await,
+        None if parts.method == Method::GET => opener.open(&parts.method, conditions).await.map(as_response),
+        None => {
+            let served = opener.open(&parts.method, conditions).await;
+            served.map(|served| served.map(|_| ResponseBody::new(Source::Empty)))
+        }
     };
     response.unwrap_or_else(|error| failed(&opener.file, &error))
 }
 
-/// Checks the conditions by a HEAD first: a part must be of the file that the client knows.
+/// Checks the conditions for the whole file first: a part must be of the file that the client knows.
 async fn send_range(
     opener: &Opener,
     request: &request::Parts,
+    conditions: HeaderMap,
     range: &HeaderValue,
 ) -> io::Result<Response<ResponseBody>> {
-    let whole = async || opener.open(&Method::GET, conditions(request)).await.map(as_response);
-    let head = opener.open(&Method::HEAD, conditions(request)).await?;
-    let tag = head.headers().get(header::ETAG).cloned();
-    let length = head.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let whole = opener.open(&Method::GET, conditions.clone()).await?;
+    let tag = whole.headers().get(header::ETAG).cloned();
+    let length = whole.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     // If the conditions of the request forbid to send a part, they forbid to send the whole file too.
-    let (Some(tag), Some(length), StatusCode::OK) = (tag, length, head.status()) else { return whole().await };
+    let (Some(tag), Some(length), StatusCode::OK) = (tag, length, whole.status()) else {
+        return Ok(as_response(whole));
+    };
     if !is_wanted_version(&request.headers, &tag) {
-        return whole().await;
+        return Ok(as_response(whole));
     }
     match ranges::select(range.as_bytes(), length) {
-        Selected::Whole => whole().await,
+        Selected::Whole => Ok(as_response(whole)),
         Selected::Unsatisfiable => Ok(unsatisfiable(length)),
         Selected::Parts(parts) => match <[_; 1]>::try_from(parts) {
             Ok([part]) => match opener.open_part(&part, &tag).await? {
                 response if response.status() == StatusCode::PARTIAL_CONTENT => Ok(as_response(response)),
                 // It has just changed.
-                _ => whole().await,
+                _ => opener.again().open(&Method::GET, conditions).await.map(as_response),
             },
-            Err(parts) => Ok(several_parts(opener, head, tag, parts, length)),
+            Err(parts) => Ok(several_parts(&opener.again(), whole, tag, parts, length)),
         },
     }
 }
@@ -240,7 +265,7 @@ fn several_parts(
     parts: Vec<RangeInclusive<u64>>,
     length: u64,
 ) -> Response<ResponseBody> {
-    let (mut head, _) = as_response(head).into_parts();
+    let (mut head, _) = head.into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = random_uuid();
     let body = Multipart::new(
@@ -271,17 +296,51 @@ fn conditions(parts: &request::Parts) -> HeaderMap {
 }
 
 impl Opener {
-    async fn open(&self, method: &Method, headers: HeaderMap) -> io::Result<Served> {
+    /// The same, which opens the file even the first time.
+    fn again(&self) -> Self {
+        Self { opened: None, ..self.clone() }
+    }
+
+    /// Opens the file for a response to these conditions, and to a range.
+    async fn open(&self, method: &Method, conditions: HeaderMap) -> io::Result<Served> {
+        let opened = match &self.opened {
+            Some(opened) => Arc::clone(opened),
+            None => Arc::new(OPEN_FILES.open(&self.file, &self.secret)?),
+        };
+        let is_plain = conditions.is_empty() && matches!(*method, Method::GET | Method::HEAD);
+        let mut head = match &opened.head {
+            Some(head) if is_plain => {
+                let mut response = Response::new(());
+                *response.headers_mut() = HeaderMap::clone(head);
+                response
+            }
+            _ => self.head(&opened, method, conditions).await?,
+        };
+        name_charset(head.headers_mut());
+        if is_plain && opened.head.is_none() && head.status() == StatusCode::OK {
+            OPEN_FILES.keep_head(&self.file, &opened, head.headers());
+        }
+        let length = opened.metadata.len();
+        let part = match head.status() {
+            StatusCode::OK => 0..length,
+            StatusCode::PARTIAL_CONTENT => sent_part(head.headers()).unwrap_or(0..0),
+            _ => 0..0,
+        };
+        Ok(head.map(|()| FileBody::new(Arc::clone(&opened.file), part)))
+    }
+
+    /// The head of the response, by `tower-http`. For GET it is asked for that of HEAD, so that it reads no file.
+    async fn head(&self, opened: &Arc<Opened>, method: &Method, conditions: HeaderMap) -> io::Result<Response<()>> {
         let mut request = Request::new(());
-        request.method_mut().clone_from(method);
-        *request.headers_mut() = headers;
-        // The media type comes from this path, the bytes from the backend's own path.
+        *request.method_mut() = if *method == Method::GET { Method::HEAD } else { method.clone() };
+        *request.headers_mut() = conditions;
+        // The media type comes from this path, all else from the metadata.
         let extension = self.file.extension().and_then(OsStr::to_str).unwrap_or_default();
         *request.uri_mut() =
             format!("/file.{}", paths::encode(extension.as_bytes())).parse().map_err(io::Error::other)?;
-        let is_file = method == Method::GET;
-        let backend = PageCache { file: Arc::clone(&self.file), secret: Arc::clone(&self.secret), is_file };
-        ServeDir::with_backend("", backend).append_index_html_on_directories(false).try_call(request).await
+        let files = ServeDir::with_backend("", OpenedFile(Arc::clone(opened)));
+        let response = files.append_index_html_on_directories(false).try_call(request).await?;
+        Ok(response.map(drop))
     }
 
     /// Opens the file at the start of a part. The status is 206, unless the file no longer has this tag.
@@ -295,10 +354,38 @@ impl Opener {
     }
 }
 
-/// Names the charset of text.
-fn as_response(mut response: Served) -> Response<ResponseBody> {
-    name_charset(response.headers_mut());
-    response.map(|body| ResponseBody::new(Source::File(body)))
+/// What `tower-http` may know of a file: its metadata.
+#[derive(Clone)]
+struct OpenedFile(Arc<Opened>);
+
+impl Backend for OpenedFile {
+    type File = TokioFile;
+    type Metadata = std::fs::Metadata;
+    type OpenFuture = Ready<io::Result<TokioFile>>;
+    type MetadataFuture = Ready<io::Result<std::fs::Metadata>>;
+
+    fn open(&self, _path: PathBuf) -> Self::OpenFuture {
+        ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn metadata(&self, _path: PathBuf) -> Self::MetadataFuture {
+        ready(Ok(self.0.metadata.clone()))
+    }
+}
+
+/// The part that a head with `Content-Range` announces.
+fn sent_part(headers: &HeaderMap) -> Option<Range<u64>> {
+    let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?;
+    let (first, last) = range.split_once('/')?.0.split_once('-')?;
+    Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+}
+
+/// The response. A small file is read at once.
+fn as_response(response: Served) -> Response<ResponseBody> {
+    response.map(|body| match body.small() {
+        Some(bytes) => ResponseBody::from(bytes),
+        None => ResponseBody::new(Source::File(body)),
+    })
 }
 
 /// A file that is missing is nothing to log; one that cannot be read is.

@@ -1,11 +1,13 @@
 //! The byte stream of a connection, with the bytes that were read before the protocol was known.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
+use super::file_sender::Socket;
 use super::forward::writes_through;
 
 /// A stream whose first bytes can be inspected before the protocol reads them.
@@ -65,3 +67,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Ahead<S> {
 }
 
 writes_through!(Ahead);
+
+impl<S: Socket> Socket for Ahead<S> {
+    fn poll_send_file(
+        &self,
+        context: &mut Context<'_>,
+        file: &File,
+        position: u64,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_send_file(context, file, position, count)
+    }
+
+    fn poll_write_more(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.stream.poll_write_more(context, slices)
+    }
+}

@@ -62,6 +62,23 @@ pub const RESPONSE_HEADERS_MAX: usize = 4096;
 /// over HTTP/2 all of it is coded at once.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Static files up to this size are read at once, into the same write as the head: less than the price of sending head and
+/// file by two calls.
+pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024;
+
+/// The bytes of a static file that are read at once where the kernel cannot send them itself (TLS, HTTP/2, `encode`).
+pub const FILE_CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// The bytes of a static file that the kernel is asked to send at once. It takes less if the socket has no room.
+pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Such pieces that hyper may hold for one connection: twice the buffers that it queues.
+pub const FILE_PIECES_MAX: usize = 32;
+
+/// Of each of these stretches of a static file, one byte must be in the kernel's memory before it may be sent on the async
+/// side. Linux reads that much ahead by default.
+pub const FILE_LOOK_EVERY_BYTES: usize = 128 * 1024;
+
 /// Parts of a file in one response; a client that asks for more gets the whole file. Document viewers, which ask for
 /// the most, send a dozen.
 pub const RANGES_MAX: usize = 64;

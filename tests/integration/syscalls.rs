@@ -18,5 +18,5 @@ fn a_request_makes_no_more_system_calls_than_it_may() {
         return;
     }
     assert!(status.success(), "{stdout}\n{stderr}");
-    assert_eq!(stdout.lines().count(), 3, "{stdout}");
+    assert_eq!(stdout.lines().count(), 4, "{stdout}");
 }

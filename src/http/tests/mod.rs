@@ -5,6 +5,7 @@ mod access_log;
 mod cgi;
 mod connections;
 mod exchange;
+mod files;
 mod queue;
 mod routing;
 mod sites;
