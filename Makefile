@@ -337,6 +337,24 @@ bench: php test-packages ## Requests per second and the cost of a read, as ratio
 	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
 	$(WITH_PHP) $$PHP benches/http.php $(TARGET)/release $(BESIDE)
 
+# PASIR names a program `pasir` that was built for the same PHP (cargo install pasir), to compare with.
+.PHONY: bench-http
+bench-http: php test-packages ## The same beside nginx with php-fpm, php -S and plain hyper, with latency, and which targets are met
+	$(WITH_PHP) cargo build --release --features bench --bins --example plain-hyper
+	$(WITH_PHP) BENCH_FPM="$$(scripts/php.sh fpm)" && export BENCH_FPM && \
+		BENCH_PASIR=$(PASIR) $$PHP benches/http.php $(TARGET)/release $(BESIDE)
+
+.PHONY: bench-static
+bench-static: php test-packages ## Files of 4 KiB, 64 KiB, 1 MiB and 100 MiB beside nginx
+	$(WITH_PHP) cargo build --release --bins
+	$(WITH_PHP) $$PHP benches/static.php $(TARGET)/release
+
+# BENCH_SCALE=N: N times as many connections.
+.PHONY: bench-growth
+bench-growth: php test-packages ## How costs grow: connections, unfinished heads, sites, routes, header fields, chunks of one byte
+	$(WITH_PHP) cargo build --release --bins
+	$(WITH_PHP) $$PHP benches/growth.php $(TARGET)/release
+
 .PHONY: bench-syscalls
 bench-syscalls: php test-packages ## System calls per request: worker, classic, a static file
 	$(WITH_PHP) cargo build --release --bins

@@ -7,14 +7,14 @@ final class Server
     private $process;
     private string $log;
 
-    /** Starts a program that listens on the port, and waits until it does. */
-    public function __construct(array $command, private int $port, array $env = [], int $seconds_max = 30)
+    /** Starts a program that listens on the port, or on the Unix socket, and waits until it does. */
+    public function __construct(array $command, private int|string $port, array $env = [], int $seconds_max = 30)
     {
         $this->log = $log = tempnam(sys_get_temp_dir(), 'igor-bench-');
         $this->process = proc_open($command, [['file', '/dev/null', 'r'], ['file', $log, 'a'], ['file', $log, 'a']], $pipes,
             null, $env + getenv());
         $deadline = microtime(true) + $seconds_max;
-        while (!($socket = @fsockopen('127.0.0.1', $port))) {
+        while (!($socket = is_int($port) ? @fsockopen('127.0.0.1', $port) : @fsockopen("unix://$port"))) {
             if (microtime(true) > $deadline || !proc_get_status($this->process)['running']) {
                 fwrite(STDERR, "starting " . implode(' ', $command) . " failed:\n" . file_get_contents($log));
                 exit(1);
@@ -43,9 +43,13 @@ final class Server
         return proc_get_status($this->process)['pid'];
     }
 
-    /** Ends the server and waits for it. */
+    /** Ends the server and waits for it. `php -S` waits for its children, which no one else ends. */
     public function __destruct()
     {
+        $pid = $this->pid();
+        foreach (preg_split('/ /', (string) @file_get_contents("/proc/$pid/task/$pid/children"), 0, PREG_SPLIT_NO_EMPTY) as $child) {
+            posix_kill((int) $child, SIGINT);
+        }
         proc_terminate($this->process, SIGINT);
         proc_close($this->process);
         unlink($this->log);
@@ -95,15 +99,36 @@ function machine(): string
         implode(' ', array_map(static fn (float $load): string => sprintf('%.1f', $load), sys_getloadavg())));
 }
 
-function requests_per_second(int $port, string $path, int $seconds): float
+function requests_per_second(int $port, string $path, int $seconds, string $arguments = ''): float
 {
-    $output = shell_exec("wrk -t 1 -c 64 -d {$seconds}s http://127.0.0.1:$port$path");
+    $output = shell_exec("wrk -t 1 -c 64 -d {$seconds}s $arguments http://127.0.0.1:$port$path");
     if (!preg_match('~Requests/sec:\s+([\d.]+)~', (string) $output, $found) || str_contains($output, 'Non-2xx')) {
         fwrite(STDERR, "wrk failed for $path:\n$output");
         exit(1);
     }
 
     return (float) $found[1];
+}
+
+/** Bytes per second of responses with this path. */
+function transferred(int $port, string $path, int $seconds, int $connections): float
+{
+    $output = (string) shell_exec("wrk -t 1 -c $connections -d {$seconds}s http://127.0.0.1:$port$path");
+    $units = ['B' => 1, 'KB' => 1 << 10, 'MB' => 1 << 20, 'GB' => 1 << 30];
+    if (!preg_match('~Transfer/sec:\s+([\d.]+)(\w+)~', $output, $found) || preg_match('/Non-2xx|Socket errors/', $output)) {
+        fwrite(STDERR, "wrk failed for $path:\n$output");
+        exit(1);
+    }
+
+    return $found[1] * $units[$found[2]];
+}
+
+/** Whether the share of the yardstick is at least the target, in words. */
+function verdict(array $values, array $yardstick, float $target): string
+{
+    $ratios = array_map(static fn (float $value, float $by): float => $value / $by, $values, $yardstick);
+
+    return sprintf('   at least %.2f: %s', $target, median($ratios) >= $target ? 'met' : 'not met');
 }
 
 /** The processor time that a process has used so far, in seconds. */
@@ -121,7 +146,11 @@ function scratch_folder(): string
     $folder = sys_get_temp_dir() . '/igor-bench-' . getmypid();
     mkdir($folder, 0700);
     register_shutdown_function(static function () use ($folder): void {
-        array_map(unlink(...), glob("$folder/*"));
+        $files = new RecursiveIteratorIterator(new RecursiveDirectoryIterator($folder, FilesystemIterator::SKIP_DOTS),
+            RecursiveIteratorIterator::CHILD_FIRST);
+        foreach ($files as $file) {
+            $file->isDir() && !$file->isLink() ? rmdir($file) : unlink($file);
+        }
         rmdir($folder);
     });
 
