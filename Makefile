@@ -48,8 +48,8 @@ example-axum: php ## Build and run the axum server with PHP in it, on PORT (8080
 	$(WITH_PHP) cargo run -p igor-axum -- 127.0.0.1:$(PORT)
 
 .PHONY: cluster
-cluster: build ## Run a Redis and three instances that share a worker, on PORT (8080) and the two after it
-	exec examples/cluster/run.sh $(TARGET)/release/igor $(PORT)
+cluster: build ## Run a Redis (KIND=nats: a NATS) and three instances that share a worker, on PORT (8080) and the two after it
+	exec examples/cluster/run.sh $(TARGET)/release/igor $(PORT) $(KIND)
 
 .PHONY: test
 test: php test-packages lint unit phpt phpt-extension ## Format check, lints, unit, integration and .phpt tests

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# run.sh IGOR [PORT]: a Redis and three instances of Igor, at PORT, PORT + 1 and PORT + 2 of this machine. Ctrl-C ends them.
+# run.sh IGOR [PORT [KIND]]: a Redis (or with KIND nats a NATS) and three instances of Igor, at PORT, PORT + 1 and PORT + 2 of
+# this machine. Ctrl-C ends them.
 set -euo pipefail
-(($# >= 1)) || { echo "usage: run.sh IGOR [PORT]" >&2; exit 2; }
+(($# >= 1)) || { echo "usage: run.sh IGOR [PORT [redis|nats]]" >&2; exit 2; }
 igor=$(realpath "$1")
 port=${2:-8080}
+kind=${3:-redis}
 cd "$(dirname "$0")"
-command -v redis-server >/dev/null || { echo "install redis-server first" >&2; exit 1; }
+command -v "$kind-server" >/dev/null || { echo "install $kind-server first" >&2; exit 1; }
 
 folder=$(mktemp -d)
 started=()
@@ -18,10 +20,13 @@ trap stop EXIT
 trap 'exit 0' INT TERM
 
 engine=$((port + 10))
-redis-server --port "$engine" --bind 127.0.0.1 --save '' --appendonly yes --dir "$folder" >/dev/null &
+case $kind in
+    nats) nats-server --addr 127.0.0.1 --port "$engine" --jetstream --store_dir "$folder" 2>/dev/null & ;;
+    *) redis-server --port "$engine" --bind 127.0.0.1 --save '' --appendonly yes --dir "$folder" >/dev/null & ;;
+esac
 started+=($!)
 for number in 0 1 2; do
-    PORT=$((port + number)) ADMIN=$((port + 20 + number)) ENGINE=127.0.0.1:$engine "$igor" run --config Caddyfile &
+    PORT=$((port + number)) ADMIN=$((port + 20 + number)) KIND=$kind ENGINE=127.0.0.1:$engine "$igor" run --config Caddyfile &
     started+=($!)
     echo "process $!: http://127.0.0.1:$((port + number))/, igor workers --address localhost:$((port + 20 + number))"
 done

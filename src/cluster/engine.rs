@@ -4,6 +4,7 @@ use crate::config::ClusterSettings;
 use crate::worker::background::Position;
 use std::future::Future;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 /// Who leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,12 @@ pub(super) trait Engine: Send {
 
     /// Returns when there may be something new to read. Cancel-safe.
     fn news(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// When the lease of another instance expires, by what the last call of `lead` has seen. `None`: the engine itself
+    /// lets leases expire, so there is no moment to wait for.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// The name of this instance for people: its host and process.

@@ -6,11 +6,12 @@
 //! that lost its lease changes nothing, whatever its clock says. Every instance, the leading one included, puts a
 //! snapshot into its slot only once the engine has accepted it, and only if its position is higher than the last one's.
 //!
-//! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine; `redis` and `etcd` are
-//! the engines. [`Member`] is what it asks of the instance.
+//! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine; `redis`, `etcd`
+//! and `nats` are the engines. [`Member`] is what it asks of the instance.
 
 mod engine;
 mod etcd;
+mod nats;
 mod redis;
 mod secrets;
 mod task;
@@ -20,6 +21,7 @@ use crate::signals::SignalMask;
 use crate::vars::{Slot, Snapshot};
 use crate::worker::background::ClusterState;
 use etcd::Etcd;
+use nats::Nats;
 use redis::Redis;
 use std::collections::HashMap;
 use std::io;
@@ -163,6 +165,9 @@ impl Running {
             }
             EngineAddress::Etcd { .. } => {
                 self.runtime.spawn(task::run(Etcd::new(&now, key), member, settings, stopped, after, held))
+            }
+            EngineAddress::Nats { .. } => {
+                self.runtime.spawn(task::run(Nats::new(&now, key), member, settings, stopped, after, held))
             }
         };
     }

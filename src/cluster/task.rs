@@ -10,7 +10,7 @@ use crate::worker::background::{ClusterState, Position};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 
 /// How often a stopping task checks whether the script has ended.
 const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(20);
@@ -78,6 +78,7 @@ pub(super) async fn run<E: Engine>(
     };
     let mut look = looks(lease);
     loop {
+        let due = task.engine.due().map(|due| due.max(task.abstains_until));
         let wants = task.term.as_ref().map(|term| Slot::changed(&term.source, term.shipped));
         let result = tokio::select! {
             biased;
@@ -88,6 +89,7 @@ pub(super) async fn run<E: Engine>(
                 continue;
             }
             _ = look.tick() => task.look().await,
+            () = at(due) => task.look().await,
             _ = async { match wants { Some(wants) => wants.await, None => std::future::pending().await } } => task.ship().await,
             () = task.engine.news() => task.read().await,
         };
@@ -101,6 +103,14 @@ fn looks(lease: Duration) -> Interval {
     let mut looks = tokio::time::interval((lease / 3).min(Duration::from_millis(CLUSTER_LOOK_MS_MAX)));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     looks
+}
+
+/// Returns at this moment, or never.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Returns when the task should end: it is asked to, or its cluster is gone.

@@ -26,6 +26,8 @@ pub struct EngineSettings {
     pub address: EngineAddress,
     /// The file with the password, which is read for each connection.
     pub password_file: Option<PathBuf>,
+    /// The file with the token and the key of a user of NATS, which is read for each connection.
+    pub credentials_file: Option<PathBuf>,
     /// The file with the authorities that its certificates are checked by, in the place of those of the system.
     pub authority: Option<PathBuf>,
     /// The files with the certificate that this instance shows, and with its key.
@@ -52,15 +54,22 @@ pub enum EngineAddress {
     /// The members of an etcd.
     Etcd {
         /// The first one is asked first.
-        members: Vec<EtcdMember>,
+        members: Vec<EngineHost>,
         /// Of all members.
+        credentials: Credentials,
+    },
+    /// The servers of a NATS with JetStream.
+    Nats {
+        /// The first one is asked first.
+        servers: Vec<EngineHost>,
+        /// Of all servers. A user without a password is a token.
         credentials: Credentials,
     },
 }
 
-/// One member of an etcd.
+/// One server of several, each of which knows the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EtcdMember {
+pub struct EngineHost {
     /// Whether it is reached by TLS.
     pub tls: bool,
     /// Its name or address; of IPv6 in brackets.
@@ -82,7 +91,7 @@ impl EngineSettings {
     /// An engine at this address, without files.
     #[must_use]
     pub fn at(address: EngineAddress) -> Self {
-        Self { address, password_file: None, authority: None, certificate: None }
+        Self { address, password_file: None, credentials_file: None, authority: None, certificate: None }
     }
 
     /// The bytes of the largest `max_bytes`.
@@ -91,7 +100,18 @@ impl EngineSettings {
         match self.address {
             EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => limits::CLUSTER_BYTES_MAX,
             EngineAddress::Etcd { .. } => limits::CLUSTER_ETCD_BYTES_MAX,
+            EngineAddress::Nats { .. } => limits::CLUSTER_NATS_BYTES_MAX,
         }
+    }
+
+    /// Whether both are engines of one kind, so that both can hold the same state.
+    fn is_as(&self, other: &Self) -> bool {
+        let kind = |settings: &Self| match settings.address {
+            EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => 0,
+            EngineAddress::Etcd { .. } => 1,
+            EngineAddress::Nats { .. } => 2,
+        };
+        kind(self) == kind(other)
     }
 }
 
@@ -99,8 +119,7 @@ impl ClusterSettings {
     /// Whether both name the same state in an engine of the same kind: a leader can go on with the other settings.
     #[must_use]
     pub fn continues(&self, other: &Self) -> bool {
-        let is_etcd = |settings: &Self| matches!(settings.engine.address, EngineAddress::Etcd { .. });
-        self.prefix == other.prefix && is_etcd(self) == is_etcd(other)
+        self.prefix == other.prefix && self.engine.is_as(&other.engine)
     }
 
     /// The defaults for an engine.

@@ -56,7 +56,7 @@ use std::sync::{Arc, OnceLock};
 pub use apache::apache_warnings;
 pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
 pub use calendar::common_log_time;
-pub use cluster::{ClusterSettings, Credentials, EngineAddress, EngineSettings, EtcdMember};
+pub use cluster::{ClusterSettings, Credentials, EngineAddress, EngineHost, EngineSettings};
 pub use declared::{Declaration, Declared};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};

@@ -209,6 +209,15 @@ pub const SENTINEL_PORT: u16 = 26379;
 /// The members of an etcd; more than nine make it slow.
 pub const CLUSTER_ETCD_MEMBERS_MAX: usize = 9;
 
+/// The largest `max_bytes` with NATS, whose messages are small: it goes through in parts of at most 1 MiB.
+pub const CLUSTER_NATS_BYTES_MAX: usize = 16 * MIB;
+
+/// The servers of a NATS that are named: all of them are tried within the limit of a call.
+pub const CLUSTER_NATS_SERVERS_MAX: usize = 9;
+
+/// The port of a server of NATS whose address has none.
+pub const NATS_PORT: u16 = 4222;
+
 /// The largest size of any setting in bytes: 1 TiB, beyond the memory of the machines this runs on.
 pub const SIZE_BYTES_MAX: u64 = 1 << 40;
 

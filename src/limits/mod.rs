@@ -476,6 +476,22 @@ pub const CLUSTER_ETCD_PART_BYTES: usize = 1 << 20;
 /// The bytes of the largest answer of etcd: one part, in base64, with what is around it.
 pub const CLUSTER_ETCD_ANSWER_BYTES_MAX: usize = 2 << 20;
 
+/// The bytes of a snapshot in one message to NATS: its servers take 1 MiB by default, with the headers and with what
+/// `CLUSTER_NATS_ROOM_BYTES` is for. One that takes less gets smaller parts.
+pub const CLUSTER_NATS_PART_BYTES: usize = (1 << 20) - CLUSTER_NATS_ROOM_BYTES;
+
+/// The bytes of a message to NATS beside those of a snapshot: the header, and the numbers before the bytes.
+pub const CLUSTER_NATS_ROOM_BYTES: usize = 1 << 10;
+
+/// The bytes of the largest answer of NATS: one part in base64, with what is around it.
+pub const CLUSTER_NATS_ANSWER_BYTES_MAX: usize = 2 << 20;
+
+/// The longest line of NATS: its first one names all its servers.
+pub const CLUSTER_NATS_LINE_BYTES_MAX: usize = 64 << 10;
+
+/// A subscription to NATS on which nothing has come for so long is made again: a server sends something every two minutes.
+pub const CLUSTER_NATS_SILENT_SECONDS_MAX: u64 = 180;
+
 /// The pause between two looks at the engine of a cluster; a third of the lease, if that is shorter. A takeover takes at
 /// most the lease and one such pause.
 pub const CLUSTER_LOOK_MS_MAX: u64 = 1_000;

@@ -173,6 +173,11 @@ fn random_steps_on_redis() {
 }
 
 #[test]
+fn random_steps_on_nats() {
+    run(Engine::nats());
+}
+
+#[test]
 fn random_steps_on_etcd() {
     run(Engine::etcd());
 }

@@ -64,6 +64,23 @@ pub(crate) fn redis_with(own: &[&str]) -> Server {
     server
 }
 
+/// A nats-server with JetStream, and with settings of one's own.
+pub(crate) fn nats_with(own: &str) -> Server {
+    let mut server = nats_server(own);
+    server.run();
+    server
+}
+
+fn nats_server(own: &str) -> Server {
+    let port = free_port();
+    Server::new("nats-server", port, |folder| {
+        let conf = format!("listen: 127.0.0.1:{port}\njetstream {{ store_dir: \"{folder}\" }}\n{own}\n");
+        let path = format!("{folder}/nats.conf");
+        fs::write(&path, conf).expect("a file");
+        vec!["--config".to_owned(), path]
+    })
+}
+
 /// The answer of a redis-server to a command, if it is a number.
 pub(crate) fn integer(port: u16, command: &str) -> i64 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("redis");
@@ -86,6 +103,26 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn redis() -> Self {
         Self { kind: "redis", servers: vec![redis_with(&[])] }
+    }
+
+    /// One server with JetStream.
+    pub(crate) fn nats() -> Self {
+        Self { kind: "nats", servers: vec![nats_with("")] }
+    }
+
+    /// Three servers with JetStream that know each other.
+    pub(crate) fn nats_group() -> Self {
+        let routes = [0; 3].map(|_| format!("nats://127.0.0.1:{}", free_port()));
+        let mut servers: Vec<Server> = Vec::new();
+        for (number, route) in routes.iter().enumerate() {
+            let listen = route.trim_start_matches("nats://");
+            let all = routes.join(", ");
+            servers.push(nats_server(&format!(
+                "server_name: n{number}\ncluster {{ name: group, listen: \"{listen}\", routes: [{all}] }}"
+            )));
+        }
+        servers.iter_mut().for_each(Server::run);
+        Self { kind: "nats", servers }
     }
 
     /// Three members.
@@ -132,7 +169,7 @@ impl Engine {
 
     /// The directive `engine` with these addresses.
     pub(crate) fn at(&self, addresses: &[SocketAddr]) -> String {
-        let scheme = if self.kind == "etcd" { "http" } else { "redis" };
+        let scheme = if self.kind == "etcd" { "http" } else { self.kind };
         let urls: Vec<String> = addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
         format!("engine {} {}", self.kind, urls.join(" "))
     }

@@ -43,6 +43,17 @@ do {
 } while (!stream_select($read, $write, $except, 0, 20_000));
 "#;
 
+/// Publishes two and a half MiB.
+pub(crate) const LARGE: &str = r#"<?php
+$values = str_repeat('0123456789abcdef', 5 << 15);
+$handle = frankenphp_get_worker_handle();
+do {
+    frankenphp_set_vars(['at' => hrtime(true), 'process' => getmypid(), 'values' => $values]);
+    $read = [$handle];
+    $write = $except = null;
+} while (!stream_select($read, $write, $except, 0, 200_000));
+"#;
+
 impl Instance {
     pub(crate) fn start(engine: &str, script: &str, options: &str) -> Self {
         Self::with(engine, script, options, "", "")

@@ -4,6 +4,7 @@
 mod chaos;
 mod engines;
 mod instance;
+mod nats;
 mod promises;
 mod proxy;
 mod reloads;

@@ -1,7 +1,7 @@
 //! What docs/cluster.md promises, for each engine.
 
 use crate::engines::{Engine, Sentinel, free_port, redis_with};
-use crate::instance::{Instance, RATES, Reader, await_another, get, leader, read};
+use crate::instance::{Instance, LARGE, RATES, Reader, await_another, get, leader, read};
 use crate::proxy::{Proxy, Weather};
 use crate::{DEADLINE, until};
 use std::io::{BufRead, BufReader, Write};
@@ -90,6 +90,11 @@ fn a_cluster_on_etcd_loses_its_leaders_and_its_engine() {
     loses_its_leaders_and_its_engine(Engine::etcd());
 }
 
+#[test]
+fn a_cluster_on_nats_loses_its_leaders_and_its_engine() {
+    loses_its_leaders_and_its_engine(Engine::nats());
+}
+
 /// A script learns that the engine does not answer, and that its array is too large.
 fn what_the_page_says_without_a_snapshot(engine: &Engine, kind: &str, scheme: &str) {
     let unused = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -125,6 +130,11 @@ fn what_the_page_says_without_a_snapshot_from_etcd() {
     what_the_page_says_without_a_snapshot(&Engine::etcd_with(1, "http", &[]), "etcd", "http");
 }
 
+#[test]
+fn what_the_page_says_without_a_snapshot_from_nats() {
+    what_the_page_says_without_a_snapshot(&Engine::nats(), "nats", "nats");
+}
+
 /// A version that one instance publishes goes to the browsers of all, under one identifier.
 #[test]
 fn every_instance_sends_what_the_cluster_publishes() {
@@ -156,17 +166,6 @@ fn every_instance_sends_what_the_cluster_publishes() {
     });
     assert!(shared.starts_with("rates:1."), "{shared}");
 }
-
-/// Publishes two and a half MiB.
-const LARGE: &str = r#"<?php
-$values = str_repeat('0123456789abcdef', 5 << 15);
-$handle = frankenphp_get_worker_handle();
-do {
-    frankenphp_set_vars(['at' => hrtime(true), 'process' => getmypid(), 'values' => $values]);
-    $read = [$handle];
-    $write = $except = null;
-} while (!stream_select($read, $write, $except, 0, 200_000));
-"#;
 
 /// A snapshot that one request to etcd does not take goes through in parts, while one of three members is lost.
 #[test]
@@ -269,7 +268,7 @@ fn redis_by_tls_and_password() {
 
 /// An authority, and a certificate of it for 127.0.0.1, for both sides. It has no CommonName: etcd's gateway refuses clients
 /// that have one.
-fn certificates(folder: &Path) -> [PathBuf; 3] {
+pub(crate) fn certificates(folder: &Path) -> [PathBuf; 3] {
     let [authority, certificate, key] = ["ca.pem", "certificate.pem", "key.pem"].map(|name| folder.join(name));
     let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2 && \
                   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj /O=igor && \

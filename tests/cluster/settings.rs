@@ -21,6 +21,7 @@ fn engines_that_are_not_built_in() {
         "cluster {\n engine valkey valkeys://u:p@h:6379 {\n ca rates.php\n certificate rates.php rates.php\n }\n }",
         "cluster {\n engine redis redis+sentinel://u:p@h:26379,[::1]:1,other/shop/2\n }",
         "cluster {\n engine etcd https://u:p@h:2379 https://[::1]:2379 {\n password_file rates.php\n }\n }",
+        "cluster {\n engine nats nats://h tls://[::1] tls://token@h:1 {\n credentials rates.php\n }\n }",
     ];
     for accepted in others.iter().chain(&[good]) {
         let (text, status) = adapt(accepted, "background\n name rates\n cluster");
@@ -53,11 +54,20 @@ fn engines_that_are_not_built_in() {
             "background\n name a",
             "nowhere does not exist",
         ),
+        ("cluster {\n engine nats\n }", "background\n name a", "a NATS has 1 to 9 servers"),
+        ("cluster {\n engine nats nats://secret@h:x\n }", "background\n name a", "this is no address of a server of NATS"),
+        ("cluster {\n engine nats http://secret@h\n }", "background\n name a", "this is no address of a server of NATS"),
         (
-            "cluster {\n engine nats nats://10.0.0.5\n }",
+            "cluster {\n engine nats nats://u:secret@h nats://secret@h\n }",
             "background\n name a",
-            "the engine `nats` is not built into this release",
+            "the addresses of NATS name two users",
         ),
+        (
+            "cluster {\n engine redis redis://h {\n credentials rates.php\n }\n }",
+            "background\n name a",
+            "`credentials` is for the engine `nats` alone",
+        ),
+        ("cluster {\n engine consul http://secret@h\n }", "background\n name a", "`consul` is no engine of a cluster"),
         ("cluster {\n engine redis secret@h\n }", "background\n name a", "this is no address of a Redis server"),
         (
             "cluster {\n engine redis redis+sentinel://secret@h\n }",

@@ -3,7 +3,7 @@
 use super::transaction::text;
 use crate::cluster::engine::EngineError;
 use crate::cluster::secrets;
-use crate::config::{EngineAddress, EngineSettings, EtcdMember};
+use crate::config::{EngineAddress, EngineHost, EngineSettings};
 use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_ANSWER_BYTES_MAX};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -110,7 +110,7 @@ impl Client {
         Duration::from_millis(CLUSTER_CALL_MS_MAX / (self.members().len() as u64 + 1))
     }
 
-    fn members(&self) -> &[EtcdMember] {
+    fn members(&self) -> &[EngineHost] {
         match &self.settings.address {
             EngineAddress::Etcd { members, .. } => members,
             _ => &[],

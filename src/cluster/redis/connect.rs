@@ -72,7 +72,7 @@ impl Way {
                     _ => Ok(Client::open(info)?),
                 }
             }
-            EngineAddress::Etcd { .. } => Err(EngineError("this is no Redis".to_owned()).into()),
+            EngineAddress::Etcd { .. } | EngineAddress::Nats { .. } => Err(EngineError("this is no Redis".to_owned()).into()),
         }
     }
 

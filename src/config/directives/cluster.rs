@@ -26,7 +26,7 @@ pub(super) static CLUSTER: Table<ClusterDraft> = Table {
     directives: &[
         Directive {
             name: "engine",
-            usage: "engine redis|valkey|etcd URL… [{ … }]",
+            usage: "engine redis|valkey|etcd|nats URL… [{ … }]",
             doc: "What holds the leases and the snapshots of the cluster.",
             times: Times::Once,
             apply: |cluster, node, context| cluster.engine = engine(node, context),
@@ -88,7 +88,7 @@ fn check_size(settings: &ClusterSettings, position: &Position, context: &mut Con
     let max = settings.engine.bytes_max();
     if settings.max_bytes == 0 || settings.max_bytes > max {
         let message = format!("`max_bytes` is not from 1 to {}MiB", max >> 20);
-        let hint = "Redis takes no value of more than 512 MiB, and etcd keeps old versions for a while";
+        let hint = "Redis takes no value of more than 512 MiB, etcd keeps old versions for a while, and NATS is for small messages";
         context.error_with_hint(position, message, hint);
     }
 }

@@ -1,6 +1,6 @@
 //! `engine` of the `cluster` block. No message shows an address, which may hold a password.
 
-use super::super::cluster::{Credentials, EngineAddress, EngineSettings, EtcdMember};
+use super::super::cluster::{Credentials, EngineAddress, EngineHost, EngineSettings};
 use super::super::context::Context;
 use super::super::limits;
 use super::super::secret::Password;
@@ -20,6 +20,19 @@ pub(super) static ENGINE: Table<EngineSettings> = Table {
             times: Times::Once,
             apply: |engine, node, context| {
                 engine.password_file = context.one(node).and_then(|word| file(word, context));
+            },
+        },
+        Directive {
+            name: "credentials",
+            usage: "credentials FILE",
+            doc: "The file with the token and the key of a user of NATS (`.creds`); it is read for each connection.",
+            times: Times::Once,
+            apply: |engine, node, context| {
+                engine.credentials_file = context.one(node).and_then(|word| file(word, context));
+                if !matches!(engine.address, EngineAddress::Nats { .. }) {
+                    let hint = "name the user in the address, and use `password_file`";
+                    context.error_with_hint(&node.position, "`credentials` is for the engine `nats` alone", hint);
+                }
             },
         },
         Directive {
@@ -57,19 +70,17 @@ fn file(word: &Token, context: &mut Context<'_>) -> Option<PathBuf> {
     None
 }
 
-/// `engine redis|valkey|etcd URL… [{ … }]`.
+/// `engine redis|valkey|etcd|nats URL… [{ … }]`.
 pub(super) fn engine(node: &Node, context: &mut Context<'_>) -> Option<EngineSettings> {
     let words = context.count_args(node, node.args(), 1, usize::MAX)?;
     let (kind, urls) = words.split_first()?;
     let address = match kind.text.as_str() {
         "redis" | "valkey" => redis(kind, urls, context),
         "etcd" => etcd(kind, urls, context),
+        "nats" => nats(kind, urls, context),
         other => {
-            let message = match other {
-                "nats" => "the engine `nats` is not built into this release".to_owned(),
-                _ => format!("`{}` is no engine of a cluster", excerpt(other)),
-            };
-            let hint = "write `engine redis redis://HOST:PORT` or `engine etcd http://HOST:PORT…`; Valkey is known too";
+            let message = format!("`{}` is no engine of a cluster", excerpt(other));
+            let hint = "write `engine redis redis://HOST:PORT`, `engine etcd http://HOST:PORT…` or `engine nats nats://HOST…`";
             context.error_with_hint(&kind.position, message, hint);
             None
         }
@@ -143,33 +154,69 @@ fn etcd(kind: &Token, urls: &[Token], context: &mut Context<'_>) -> Option<Engin
         context.error_with_hint(&kind.position, message, hint);
         return None;
     }
-    let mut members = Vec::new();
-    let mut credentials = Credentials::default();
-    for word in urls {
-        let Some((member, user)) = member(&word.text) else {
-            context.error_with_hint(&word.position, "this is no address of a member of etcd", hint);
-            return None;
-        };
-        if user.user.is_some() && credentials.user.is_some() && user != credentials {
-            context.error_with_hint(&word.position, "the addresses of etcd name two users", hint);
-        }
-        members.push(member);
-        credentials = if user.user.is_some() { user } else { credentials };
-    }
+    let scheme = Schemes { plain: "http", tls: "https", port: None };
+    let (members, credentials) = hosts(urls, &scheme, ["a member of etcd", "etcd"], hint, context)?;
     Some(EngineAddress::Etcd { members, credentials })
 }
 
-/// `http[s]://[USER[:PASSWORD]@]HOST:PORT`.
-fn member(url: &str) -> Option<(EtcdMember, Credentials)> {
+fn nats(kind: &Token, urls: &[Token], context: &mut Context<'_>) -> Option<EngineAddress> {
+    let hint = "write `engine nats nats://HOST:4222…`, with the same user for all: `tls://USER:PASSWORD@HOST` or `tls://TOKEN@HOST`";
+    if urls.is_empty() || urls.len() > limits::CLUSTER_NATS_SERVERS_MAX {
+        let message = format!("a NATS has 1 to {} servers", limits::CLUSTER_NATS_SERVERS_MAX);
+        context.error_with_hint(&kind.position, message, hint);
+        return None;
+    }
+    let scheme = Schemes { plain: "nats", tls: "tls", port: Some(limits::NATS_PORT) };
+    let (servers, credentials) = hosts(urls, &scheme, ["a server of NATS", "NATS"], hint, context)?;
+    Some(EngineAddress::Nats { servers, credentials })
+}
+
+/// How addresses of an engine begin, and the port of those without one.
+struct Schemes {
+    plain: &'static str,
+    tls: &'static str,
+    port: Option<u16>,
+}
+
+/// All addresses, which have one user. `names` are of one server and of all, for messages.
+fn hosts(
+    urls: &[Token],
+    schemes: &Schemes,
+    names: [&str; 2],
+    hint: &str,
+    context: &mut Context<'_>,
+) -> Option<(Vec<EngineHost>, Credentials)> {
+    let [one, all] = names;
+    let mut found = Vec::new();
+    let mut credentials = Credentials::default();
+    for word in urls {
+        let Some((host, user)) = host(&word.text, schemes) else {
+            context.error_with_hint(&word.position, format!("this is no address of {one}"), hint);
+            return None;
+        };
+        if user.user.is_some() && credentials.user.is_some() && user != credentials {
+            context.error_with_hint(&word.position, format!("the addresses of {all} name two users"), hint);
+        }
+        found.push(host);
+        credentials = if user.user.is_some() { user } else { credentials };
+    }
+    Some((found, credentials))
+}
+
+/// `SCHEME://[USER[:PASSWORD]@]HOST[:PORT]`.
+fn host(url: &str, schemes: &Schemes) -> Option<(EngineHost, Credentials)> {
     let (scheme, rest) = url.split_once("://")?;
-    let tls = match scheme {
-        "http" => false,
-        "https" => true,
-        _ => return None,
-    };
+    let tls = scheme == schemes.tls;
+    if !tls && scheme != schemes.plain {
+        return None;
+    }
     let (credentials, address) = credentials(rest);
-    let (host, port) = address.trim_end_matches('/').rsplit_once(':')?;
+    let address = address.trim_end_matches('/');
+    let has_port = address.rfind(':') > address.rfind(']');
+    let (host, port) = match address.rsplit_once(':').filter(|_| has_port) {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (address, schemes.port?),
+    };
     let is_host = !host.is_empty() && !host.contains(['/', '?', '#']) && (host.starts_with('[') || !host.contains(':'));
-    let member = EtcdMember { tls, host: host.to_owned(), port: port.parse().ok()? };
-    is_host.then_some((member, credentials))
+    is_host.then_some((EngineHost { tls, host: host.to_owned(), port }, credentials))
 }
