@@ -17,8 +17,13 @@ pub(super) fn password(settings: &EngineSettings, credentials: &Credentials) -> 
     let Some(path) = &settings.password_file else {
         return Ok(credentials.password.as_ref().map(|password| password.0.clone()));
     };
+    of_line(path).map(Some)
+}
+
+/// What a file has in its only line.
+pub(super) fn of_line(path: &Path) -> Result<String, EngineError> {
     let text = fs::read_to_string(path).map_err(|error| EngineError(format!("{}: {error}", path.display())))?;
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// How a server is checked, and what this instance shows it.

@@ -28,6 +28,8 @@ pub struct EngineSettings {
     pub password_file: Option<PathBuf>,
     /// The file with the token and the key of a user of NATS, which is read for each connection.
     pub credentials_file: Option<PathBuf>,
+    /// The file with the password of the Sentinels themselves, and their user, if it is not the default one.
+    pub sentinel_password: Option<(PathBuf, Option<String>)>,
     /// The file with the authorities that its certificates are checked by, in the place of those of the system.
     pub authority: Option<PathBuf>,
     /// The files with the certificate that this instance shows, and with its key.
@@ -42,6 +44,8 @@ pub enum EngineAddress {
     Redis(Password),
     /// The primary that Sentinels name.
     Sentinel {
+        /// Whether the Sentinels and the servers are reached by TLS.
+        tls: bool,
         /// Name and port of each Sentinel; the next is asked when one does not answer.
         sentinels: Vec<(String, u16)>,
         /// What they call the primary and its replicas.
@@ -91,7 +95,14 @@ impl EngineSettings {
     /// An engine at this address, without files.
     #[must_use]
     pub fn at(address: EngineAddress) -> Self {
-        Self { address, password_file: None, credentials_file: None, authority: None, certificate: None }
+        Self {
+            address,
+            password_file: None,
+            credentials_file: None,
+            sentinel_password: None,
+            authority: None,
+            certificate: None,
+        }
     }
 
     /// The bytes of the largest `max_bytes`.

@@ -54,7 +54,10 @@ impl Drop for Server {
 
 /// A redis-server, with arguments of one's own.
 pub(crate) fn redis_with(own: &[&str]) -> Server {
-    let port = free_port();
+    redis_at(free_port(), own)
+}
+
+fn redis_at(port: u16, own: &[&str]) -> Server {
     let mut server = Server::new("redis-server", port, |folder| {
         let port = port.to_string();
         let common = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync"];
@@ -202,7 +205,7 @@ fn until_healthy(port: u16) {
 pub(crate) struct Sentinel {
     pub(crate) primary: Server,
     _replica: Server,
-    sentinel: Server,
+    pub(crate) sentinel: Server,
 }
 
 impl Sentinel {
@@ -222,6 +225,39 @@ impl Sentinel {
         fs::write(sentinel.folder.path().join("sentinel.conf"), conf).expect("a file");
         sentinel.run();
         until("the replica", || (integer_of(own, "num-slaves") == 1).then_some(()));
+        Self { primary, _replica: replica, sentinel }
+    }
+
+    /// One that asks for a password and speaks TLS alone, and so do the servers. The files are an authority, a certificate
+    /// and its key.
+    pub(crate) fn with_tls([authority, certificate, key]: [&str; 3]) -> Self {
+        let common = [
+            ["--tls-cert-file", certificate],
+            ["--tls-key-file", key],
+            ["--tls-ca-cert-file", authority],
+            ["--tls-replication", "yes"],
+            ["--requirepass", "secret"],
+            ["--masterauth", "secret"],
+        ];
+        let server = |more: &[&str]| {
+            let port = free_port();
+            let number = port.to_string();
+            // The last word counts: the port without TLS is off.
+            redis_at(port, &[common.as_flattened(), &["--tls-port", &number, "--port", "0"], more].concat())
+        };
+        let primary = server(&[]);
+        let port = primary.port.to_string();
+        let replica = server(&["--replicaof", "127.0.0.1", &port]);
+        let own = free_port();
+        let mut sentinel = Server::new("redis-sentinel", own, |folder| vec![format!("{folder}/sentinel.conf")]);
+        let conf = format!(
+            "port 0\ntls-port {own}\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {authority}\n\
+             tls-replication yes\nbind 127.0.0.1\ndir {}\nrequirepass \"the watcher\"\n\
+             sentinel monitor shop 127.0.0.1 {port} 1\nsentinel auth-pass shop secret\n",
+            sentinel.folder.path().display()
+        );
+        fs::write(sentinel.folder.path().join("sentinel.conf"), conf).expect("a file");
+        sentinel.run();
         Self { primary, _replica: replica, sentinel }
     }
 

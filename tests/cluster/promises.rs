@@ -296,3 +296,29 @@ fn a_cluster_follows_sentinel() {
         assert!(!instance.log().contains("secret"), "{}", instance.log());
     }
 }
+
+/// The Sentinel and the servers speak TLS alone, and both ask for a password; that of the Sentinel is its own.
+#[test]
+fn a_cluster_by_a_sentinel_with_tls_and_a_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = certificates(folder.path());
+    let [authority, certificate, key] = files.each_ref().map(|path| path.to_str().expect("it is text"));
+    let redis = Sentinel::with_tls([authority, certificate, key]);
+    let password = folder.path().join("password");
+    std::fs::write(&password, "wrong\n").expect("a file");
+    let engine = format!(
+        "engine redis rediss+sentinel://:secret@127.0.0.1:{}/shop {{\n sentinel_password_file {}\n ca {authority}\n certificate \
+         {certificate} {key}\n }}",
+        redis.sentinel.port,
+        password.display()
+    );
+    let instance = Instance::start(&engine, RATES, "");
+    let refusal = "the cluster's engine is not usable";
+    until("a refusal", || get(instance.address, "/?timeout=1").ok().filter(|page| page.contains(refusal)));
+    // The file is read again.
+    std::fs::write(&password, "the watcher\n").expect("a file");
+    let reader = Reader::start(instance.address);
+    reader.await_newer("a snapshot");
+    reader.end();
+    assert!(!instance.log().contains("secret") && !instance.log().contains("the watcher"), "{}", instance.log());
+}

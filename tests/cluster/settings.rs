@@ -20,6 +20,7 @@ fn engines_that_are_not_built_in() {
     let others = [
         "cluster {\n engine valkey valkeys://u:p@h:6379 {\n ca rates.php\n certificate rates.php rates.php\n }\n }",
         "cluster {\n engine redis redis+sentinel://u:p@h:26379,[::1]:1,other/shop/2\n }",
+        "cluster {\n engine redis rediss+sentinel://h/shop {\n sentinel_password_file rates.php igor\n ca rates.php\n }\n }",
         "cluster {\n engine etcd https://u:p@h:2379 https://[::1]:2379 {\n password_file rates.php\n }\n }",
         "cluster {\n engine nats nats://h tls://[::1] tls://token@h:1 {\n credentials rates.php\n }\n }",
     ];
@@ -55,8 +56,16 @@ fn engines_that_are_not_built_in() {
             "nowhere does not exist",
         ),
         ("cluster {\n engine nats\n }", "background\n name a", "a NATS has 1 to 9 servers"),
-        ("cluster {\n engine nats nats://secret@h:x\n }", "background\n name a", "this is no address of a server of NATS"),
-        ("cluster {\n engine nats http://secret@h\n }", "background\n name a", "this is no address of a server of NATS"),
+        (
+            "cluster {\n engine nats nats://secret@h:x\n }",
+            "background\n name a",
+            "this is no address of a server of NATS",
+        ),
+        (
+            "cluster {\n engine nats http://secret@h\n }",
+            "background\n name a",
+            "this is no address of a server of NATS",
+        ),
         (
             "cluster {\n engine nats nats://u:secret@h nats://secret@h\n }",
             "background\n name a",
@@ -66,6 +75,11 @@ fn engines_that_are_not_built_in() {
             "cluster {\n engine redis redis://h {\n credentials rates.php\n }\n }",
             "background\n name a",
             "`credentials` is for the engine `nats` alone",
+        ),
+        (
+            "cluster {\n engine redis redis://h {\n sentinel_password_file rates.php\n }\n }",
+            "background\n name a",
+            "`sentinel_password_file` is for Sentinels alone",
         ),
         ("cluster {\n engine consul http://secret@h\n }", "background\n name a", "`consul` is no engine of a cluster"),
         ("cluster {\n engine redis secret@h\n }", "background\n name a", "this is no address of a Redis server"),

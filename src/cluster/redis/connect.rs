@@ -5,8 +5,8 @@ use crate::cluster::secrets;
 use crate::config::{Credentials, EngineAddress, EngineSettings};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError, TlsCertificates,
 };
 use std::fs;
 use std::path::Path;
@@ -55,13 +55,14 @@ impl Way {
     /// A client of the server, or of the primary.
     pub(super) async fn client(&mut self, bound: Duration) -> Result<Client, Failure> {
         match self.settings.address.clone() {
-            EngineAddress::Sentinel { sentinels, service, number, credentials } => {
+            EngineAddress::Sentinel { tls, sentinels, service, number, credentials } => {
                 let sentinel = sentinels[self.sentinel % sentinels.len()].clone();
                 // The next connection asks the next one, whether this one fails or knows an old primary.
                 self.sentinel = self.sentinel.wrapping_add(1);
-                let address = primary(sentinel, &service, bound / 4).await?;
+                let sentinel = self.open(sentinel, tls, self.known_to_sentinels()?)?;
+                let address = primary(&sentinel, &service, bound / 4).await?;
                 let server = self.known_as(RedisConnectionInfo::default().set_db(number), &credentials)?;
-                Ok(Client::open(tcp(address)?.set_redis_settings(server))?)
+                self.open(address, tls, server)
             }
             EngineAddress::Redis(url) => {
                 let info = url.0.as_str().into_connection_info()?;
@@ -72,8 +73,27 @@ impl Way {
                     _ => Ok(Client::open(info)?),
                 }
             }
-            EngineAddress::Etcd { .. } | EngineAddress::Nats { .. } => Err(EngineError("this is no Redis".to_owned()).into()),
+            EngineAddress::Etcd { .. } | EngineAddress::Nats { .. } => {
+                Err(EngineError("this is no Redis".to_owned()).into())
+            }
         }
+    }
+
+    /// A client of the server at this address.
+    fn open(&self, (host, port): (String, u16), tls: bool, user: RedisConnectionInfo) -> Result<Client, Failure> {
+        if !tls {
+            return Ok(Client::open(ConnectionAddr::Tcp(host, port).into_connection_info()?.set_redis_settings(user))?);
+        }
+        let address = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
+        Ok(Client::build_with_tls(address.into_connection_info()?.set_redis_settings(user), self.certificates()?)?)
+    }
+
+    /// User and password of the Sentinels themselves.
+    fn known_to_sentinels(&self) -> Result<RedisConnectionInfo, Failure> {
+        let server = RedisConnectionInfo::default();
+        let Some((path, user)) = &self.settings.sentinel_password else { return Ok(server) };
+        let server = server.set_password(secrets::of_line(path)?);
+        Ok(if let Some(user) = user { server.set_username(user) } else { server })
     }
 
     /// Adds user and password.
@@ -102,18 +122,13 @@ fn bounded(bound: Duration) -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(Some(bound)).set_response_timeout(Some(bound))
 }
 
-fn tcp((host, port): (String, u16)) -> Result<ConnectionInfo, RedisError> {
-    ConnectionAddr::Tcp(host, port).into_connection_info()
-}
-
 fn file(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure(EngineError(format!("{}: {error}", path.display()))))
 }
 
 /// The address of the primary, as this Sentinel knows it. One that was replaced ends its connections itself.
-async fn primary(sentinel: (String, u16), service: &str, bound: Duration) -> Result<(String, u16), Failure> {
-    let client = Client::open(tcp(sentinel)?)?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&bounded(bound)).await?;
+async fn primary(sentinel: &Client, service: &str, bound: Duration) -> Result<(String, u16), Failure> {
+    let mut connection = sentinel.get_multiplexed_async_connection_with_config(&bounded(bound)).await?;
     let mut question = redis::cmd("SENTINEL");
     question.arg("get-master-addr-by-name").arg(service);
     let found: Option<(String, u16)> = question.query_async(&mut connection).await?;

@@ -36,6 +36,21 @@ pub(super) static ENGINE: Table<EngineSettings> = Table {
             },
         },
         Directive {
+            name: "sentinel_password_file",
+            usage: "sentinel_password_file FILE [USER]",
+            doc: "The file with the password of the Sentinels themselves, and their user; it is read for each connection.",
+            times: Times::Once,
+            apply: |engine, node, context| {
+                let Some(words) = context.count_args(node, node.args(), 1, 2) else { return };
+                let user = words.get(1).map(|user| user.text.clone());
+                engine.sentinel_password = file(&words[0], context).map(|path| (path, user));
+                if !matches!(engine.address, EngineAddress::Sentinel { .. }) {
+                    let hint = "name Sentinels in the address: `redis+sentinel://HOST/SERVICE`";
+                    context.error_with_hint(&node.position, "`sentinel_password_file` is for Sentinels alone", hint);
+                }
+            },
+        },
+        Directive {
             name: "ca",
             usage: "ca FILE",
             doc: "The authorities that the engine's certificates are checked by, in the place of those of the system.",
@@ -80,7 +95,8 @@ pub(super) fn engine(node: &Node, context: &mut Context<'_>) -> Option<EngineSet
         "nats" => nats(kind, urls, context),
         other => {
             let message = format!("`{}` is no engine of a cluster", excerpt(other));
-            let hint = "write `engine redis redis://HOST:PORT`, `engine etcd http://HOST:PORT…` or `engine nats nats://HOST…`";
+            let hint =
+                "write `engine redis redis://HOST:PORT`, `engine etcd http://HOST:PORT…` or `engine nats nats://HOST…`";
             context.error_with_hint(&kind.position, message, hint);
             None
         }
@@ -97,8 +113,8 @@ fn redis(kind: &Token, urls: &[Token], context: &mut Context<'_>) -> Option<Engi
         return None;
     };
     let (scheme, rest) = word.text.split_once("://").unwrap_or_default();
-    if scheme == "redis+sentinel" {
-        let found = sentinel(rest);
+    if let "redis+sentinel" | "rediss+sentinel" = scheme {
+        let found = sentinel(rest, scheme == "rediss+sentinel");
         if found.is_none() {
             let hint = "write `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/SERVICE/NUMBER`; user and number may be left out";
             context.error_with_hint(&word.position, "this is no address of Sentinels", hint);
@@ -124,7 +140,7 @@ fn redis(kind: &Token, urls: &[Token], context: &mut Context<'_>) -> Option<Engi
 }
 
 /// What follows the scheme: `[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/SERVICE[/NUMBER]`.
-fn sentinel(rest: &str) -> Option<EngineAddress> {
+fn sentinel(rest: &str, tls: bool) -> Option<EngineAddress> {
     let (credentials, rest) = credentials(rest);
     let mut words = rest.split('/');
     let hosts = words.next()?;
@@ -136,7 +152,7 @@ fn sentinel(rest: &str) -> Option<EngineAddress> {
     });
     let sentinels: Vec<_> = sentinels.collect::<Option<_>>()?;
     let is_complete = words.next().is_none() && sentinels.iter().all(|(host, _)| !host.is_empty());
-    is_complete.then_some(EngineAddress::Sentinel { sentinels, service, number, credentials })
+    is_complete.then_some(EngineAddress::Sentinel { tls, sentinels, service, number, credentials })
 }
 
 /// The user before the last `@`, and what follows it.

@@ -33,7 +33,9 @@ fn examples(page: &str) -> Vec<&str> {
 fn every_example_of_the_manual_works() {
     let fixture = Fixture::new();
     fixture.write("sites/shop.caddy", ":8090 {\n\trespond shop\n}\n");
-    for file in ["shop.pem", "shop.key", "clients.pem", "partners.pem", "root.pem", "more/one.pem", "etcd.password"] {
+    let passwords = ["etcd.password", "redis.password", "sentinel.password", "shop.creds"];
+    let others = ["shop.pem", "shop.key", "clients.pem", "partners.pem", "root.pem", "more/one.pem"];
+    for file in others.iter().chain(&passwords) {
         fixture.write(&format!("certificates/{file}"), "");
     }
     ["bin/api.php", "bin/mail.php"].iter().for_each(|script| fixture.write(script, "<?php\n"));
@@ -92,7 +94,7 @@ fn provide(fixture: &Fixture, example: &str) -> String {
         match pair {
             // Beside the `root` of its block is the directory of the Caddyfile.
             ["worker", script] if *script != "{" => fixture.write(script.trim_start_matches("../"), "<?php"),
-            ["password_file" | "ca", file] if file.starts_with('/') => {
+            ["password_file" | "ca" | "credentials", file] if file.starts_with('/') => {
                 let name = file.rsplit('/').next().unwrap_or(file);
                 fixture.write(&format!("etc/{name}"), "");
             }
