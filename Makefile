@@ -381,6 +381,10 @@ bench-many: php test-packages ## 1,000 background workers beside requests
 	$(WITH_PHP) cargo build --release --features bench --bins
 	$(WITH_PHP) $$PHP benches/many.php $(TARGET)/release
 
+.PHONY: bench-cluster
+bench-cluster: php test-packages ## From a publish until 1,000 followers have it, for each engine of a cluster (CLUSTER_FOLLOWERS)
+	$(WITH_PHP) CARGO_ARGUMENTS=--release scripts/bench-cluster.sh
+
 .PHONY: bench-mercure
 bench-mercure: php ## 10,000 subscribers of a Mercure hub beside a plain hyper server, and 1,000,000 updates
 	$(WITH_PHP) cargo build --release --bins --example mercure

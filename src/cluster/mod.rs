@@ -14,6 +14,8 @@ mod etcd;
 mod nats;
 mod redis;
 mod secrets;
+#[cfg(test)]
+mod simulation;
 mod task;
 
 use crate::config::{ClusterSettings, EngineAddress};
