@@ -2,6 +2,7 @@
 //! to answer when a test says so. Every read of every instance is checked: none fails, and none is older than the one before.
 
 mod chaos;
+mod costs;
 mod engines;
 mod instance;
 mod nats;
