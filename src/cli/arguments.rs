@@ -276,8 +276,8 @@ pub(super) struct PhpServerArguments {
     /// none on first demand; may be repeated
     #[arg(long, short, value_name = "NAME=FILE[,N]", value_parser = background)]
     background: Vec<(String, PathBuf, Option<usize>)>,
-    /// Answer this host, by plain HTTP
-    #[arg(long, short, value_name = "HOST", conflicts_with = "listen")]
+    /// Answer this host alone, by HTTPS on port 443, or on the port of --listen
+    #[arg(long, short, value_name = "HOST")]
     domain: Option<String>,
     /// Restart the workers when a file of this pattern changes; without a pattern, a file of PHP, Twig, YAML or the
     /// environment in or below the working directory; may be repeated
@@ -293,9 +293,9 @@ pub(super) struct PhpServerArguments {
     /// Log at the level `debug`
     #[arg(long, short = 'v')]
     pub(super) debug: bool,
-    /// Accepted for FrankenPHP's sake: this server compresses nothing
+    /// Send responses without compression, which is otherwise by zstd, br or gzip
     #[arg(long)]
-    _no_compress: bool,
+    no_compress: bool,
 }
 
 #[derive(Debug, Args)]
@@ -382,9 +382,10 @@ impl From<FpmArguments> for QuickOptions {
 
 impl From<PhpServerArguments> for QuickOptions {
     fn from(arguments: PhpServerArguments) -> Self {
-        let PhpServerArguments { root, listen, worker, background, domain, watch, mercure, .. } = arguments;
-        let listen = domain.map_or(listen, |domain| vec![format!("http://{domain}")]);
-        Self { root, listen, workers: worker, background, watch, mercure, ..Self::default() }
+        let PhpServerArguments { root, listen, worker, background, domain, watch, mercure, no_compress, .. } =
+            arguments;
+        let compress = !no_compress;
+        Self { root, listen, workers: worker, background, domain, watch, mercure, compress, ..Self::default() }
     }
 }
 

@@ -118,7 +118,7 @@ fn run_config(arguments: RunArguments) -> Result<(), String> {
     let file = match (arguments.config, arguments.root) {
         (Some(config), _) => config,
         (None, Some(root)) if !Path::new("Caddyfile").exists() => {
-            let options = config::QuickOptions { root, ..config::QuickOptions::default() };
+            let options = config::QuickOptions { root, compress: true, ..config::QuickOptions::default() };
             return serve(config::quick(options), None);
         }
         (None, _) => PathBuf::from("Caddyfile"),

@@ -8,15 +8,16 @@ use super::assemble::{check, scope_label};
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
 use super::directives::{PHP_SERVER, PhpDraft, WorkerDraft, mercure, unix_socket, worker_name};
+use super::encode::{Encode, EncodeFormat};
 use super::findings::{Findings, join};
-use super::handlers::{Handler, Root, Route};
+use super::handlers::{Handler, Layer, Root, Route};
 use super::limits;
 use super::listener::Bind;
 use super::matcher::Matcher;
-use super::model::{Config, Site};
+use super::model::{Address, Config, Site};
 use super::settings::Global;
-use super::syntax::{Node, Token};
-use super::tls::{HttpsSettings, TlsSettings};
+use super::syntax::{Node, Token, excerpt};
+use super::tls::{self, HttpsSettings, TlsSettings};
 
 /// The options of the command line of `php-server`.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,8 @@ pub struct QuickOptions {
     pub root: PathBuf,
     /// The addresses, as in a Caddyfile; a host without a scheme means plain HTTP. None: `:80`.
     pub listen: Vec<String>,
+    /// The only host that is answered, by HTTPS unless the port of `listen` is that of plain HTTP. `None`: every host.
+    pub domain: Option<String>,
     /// Further Unix sockets to listen on, in the form that `bind` has after `unix/`.
     pub sockets: Vec<String>,
     /// HTTP workers: the file, relative to the working directory, and the number of threads.
@@ -37,6 +40,8 @@ pub struct QuickOptions {
     pub watch: Vec<String>,
     /// Whether the site has a Mercure hub, with the keys that the environment names as in FrankenPHP.
     pub mercure: bool,
+    /// Whether responses are compressed.
+    pub compress: bool,
 }
 
 /// The name of the file in findings about the command line.
@@ -72,14 +77,15 @@ fn checked_threads(num: usize, position: &Position, context: &mut Context<'_>) -
     num
 }
 
-fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<'_>) -> Site {
+/// The addresses of the site, and what it is bound to.
+fn place(options: &QuickOptions, position: &Position, context: &mut Context<'_>) -> (Vec<Address>, Vec<Bind>) {
     let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
     let is_for_sockets_alone = options.listen.is_empty();
     let listen = match is_for_sockets_alone {
         true if options.sockets.is_empty() => vec![format!(":{}", limits::HTTP_PORT_DEFAULT)],
         // Only the protocol counts: if an address is bound to a socket, its port is not opened.
         true => vec!["fastcgi://localhost".to_owned()],
-        false => options.listen,
+        false => options.listen.clone(),
     };
     let mut https = HttpsSettings::default();
     // A bare host or IP keeps its old meaning, plain HTTP.
@@ -90,6 +96,49 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     if !bind.is_empty() && !is_for_sockets_alone {
         bind.extend(addresses.iter().filter_map(|address| address.ip.map(Bind::Ip)));
     }
+    (addresses, bind)
+}
+
+/// The same for `--domain`. As in FrankenPHP it is served by HTTPS on port 443, or on the port of `--listen`, unless that is
+/// the one of plain HTTP. An IP of `--listen` is the interface.
+fn place_of_domain(
+    domain: &str,
+    listen: &[String],
+    position: &Position,
+    context: &mut Context<'_>,
+) -> (Vec<Address>, Vec<Bind>) {
+    let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
+    if domain.contains([':', '/']) {
+        let message = format!("`--domain {}` is no name of a host", excerpt(domain));
+        context.error_with_hint(position, message, "write the name alone, and the port in `--listen :PORT`");
+        return Default::default();
+    }
+    let https = HttpsSettings::default();
+    let (port, ip) = match listen {
+        [] => (https.https_port, None),
+        [one] => {
+            let mut plain = HttpsSettings::default();
+            plain.auto.addresses = false;
+            let Some(address) = address(&word(one.clone()), &plain, context) else { return Default::default() };
+            (address.port, address.ip)
+        }
+        _ => {
+            let hint = "write one address, or a Caddyfile";
+            context.error_with_hint(position, "`--domain` with more than one `--listen`", hint);
+            return Default::default();
+        }
+    };
+    let scheme = if port == https.http_port { "http" } else { "https" };
+    let address = address(&word(format!("{scheme}://{domain}:{port}")), &https, context);
+    (address.into_iter().collect(), ip.map(Bind::Ip).into_iter().collect())
+}
+
+fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<'_>) -> Site {
+    let word = |text: String| Token { text, quoted: true, from_env: false, position: position.clone() };
+    let (addresses, bind) = match &options.domain {
+        Some(domain) => place_of_domain(domain, &options.listen, position, context),
+        None => place(&options, position, context),
+    };
     let label = scope_label(&addresses);
 
     let root = join(context.base_dir, &options.root);
@@ -125,19 +174,29 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     php.settings.root = Root::Fixed(root);
     context.label = label;
     let hub = if options.mercure { hub(position, context) } else { None };
-    let handlers = hub.into_iter().chain([Handler::PhpServer(php.finish(context))]);
+    // Behind the hub, whose streams stay as they are.
+    let encode = options.compress.then(|| Handler::Layer(Layer::Encode(every_format())));
+    let handlers = hub.into_iter().chain(encode).chain([Handler::PhpServer(php.finish(context))]);
     let route = |handler| Route { matcher: Matcher::any(), exclusive: None, handler, position: position.clone() };
     let routes = handlers.map(route).collect();
+    let mut encryption = TlsSettings::default();
+    tls::complete(&mut encryption, &HttpsSettings::default());
     Site {
         addresses,
         bind,
         routes,
         error_routes: Vec::new(),
         access_logs: Vec::new(),
-        tls: TlsSettings::default(),
+        tls: encryption,
         tls_position: None,
         position: position.clone(),
     }
+}
+
+/// What FrankenPHP's command compresses by, in its order of preference.
+fn every_format() -> Encode {
+    let formats = vec![EncodeFormat::ZSTD, EncodeFormat::BROTLI, EncodeFormat::GZIP];
+    Encode { formats, ..Encode::default() }
 }
 
 /// The hub of `--mercure`: `mercure` with the keys and algorithms of the environment, by the names that FrankenPHP uses.

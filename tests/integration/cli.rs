@@ -200,6 +200,22 @@ fn php_server_watches_files() {
     });
 }
 
+/// As in FrankenPHP, responses are compressed unless a flag says otherwise.
+#[test]
+fn php_server_compresses() {
+    for (flag, formats) in [(None, ["zstd", "br", "gzip"]), (Some("--no-compress"), [""; 3])] {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        fs::write(dir.path().join("index.php"), "<?php echo str_repeat('text ', 500);").expect("files can be written");
+        let mut command = igor();
+        command.args(["php-server", "--listen", "127.0.0.1:0"]).args(flag).current_dir(dir.path());
+        let server = Server::spawn(command, dir).wait_listening();
+        for (accepted, expected) in ["gzip, br, zstd", "gzip, br", "gzip"].into_iter().zip(formats) {
+            let response = server.send(&Request::get("/").header("Accept-Encoding", accepted));
+            assert_eq!(response.header("content-encoding").unwrap_or_default(), expected, "{flag:?} {accepted}");
+        }
+    }
+}
+
 /// FrankenPHP's flag: the hub has the keys of the environment, and a subscriber needs a token.
 #[test]
 fn php_server_has_a_hub() {

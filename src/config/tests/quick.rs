@@ -35,6 +35,37 @@ fn without_options_it_serves_the_working_directory_on_port_80() {
     assert_eq!(server.settings.root.fixed(), std::env::current_dir().ok().as_deref());
 }
 
+/// As in FrankenPHP: HTTPS, unless the port is that of plain HTTP.
+#[test]
+fn a_domain_is_served_by_https() {
+    let site = |domain: &str, listen: &[&str]| {
+        let listen = listen.iter().map(|text| (*text).to_owned()).collect();
+        let options = QuickOptions { domain: Some(domain.to_owned()), listen, ..QuickOptions::default() };
+        quick(options).map(|config| {
+            let site = &config.sites[0];
+            let listeners: Vec<_> = site.listeners().iter().map(ToString::to_string).collect();
+            (site.addresses[0].to_string(), site.addresses[0].https, listeners.join(" "))
+        })
+    };
+    for (listen, address, https, listeners) in [
+        (&[][..], "shop.example:443", true, ":443"),
+        (&[":8443"], "shop.example:8443", true, ":8443"),
+        (&["127.0.0.1:8443"], "shop.example:8443", true, "127.0.0.1:8443"),
+        (&[":80"], "shop.example:80", false, ":80"),
+    ] {
+        let found = site("shop.example", listen).expect("a configuration");
+        assert_eq!(found, (address.to_owned(), https, listeners.to_owned()), "{listen:?}");
+    }
+    for (domain, listen, message) in [
+        ("shop.example:8443", &[][..], "`--domain shop.example:8443` is no name of a host"),
+        ("https://shop.example", &[], "`--domain https://shop.example` is no name of a host"),
+        ("shop.example", &[":1", ":2"], "`--domain` with more than one `--listen`"),
+    ] {
+        let errors = site(domain, listen).expect_err("an error");
+        assert!(errors[0].to_string().contains(message), "{}", errors[0]);
+    }
+}
+
 #[test]
 fn all_workers_watch_the_same_files() {
     let fixture = Fixture::new();
