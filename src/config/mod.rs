@@ -26,6 +26,7 @@ mod matcher;
 mod mercure;
 mod model;
 mod named_matchers;
+mod nearest;
 mod order;
 mod placeholder;
 mod proxies;
@@ -79,7 +80,7 @@ pub use placeholder::{Fact, Placeholder};
 pub use proxies::{ProxyProtocol, TrustedProxies};
 pub use proxy::{
     CookiePolicy, FastcgiSettings, HealthCheck, LoadPolicy, ProxySettings, UpstreamAddress, UpstreamProtocol,
-    UpstreamTls,
+    UpstreamTls, UpstreamVersions,
 };
 pub use quick::{QuickOptions, quick};
 pub use request::{Entry, RequestView};

@@ -4,12 +4,17 @@
 //! The names are Caddy's, long and short. Results of matchers and handlers are stored under their long names
 //! ([`RequestView::store`]), so a new handler needs no new kind of placeholder.
 
+mod names;
+
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::calendar::Moment;
 use super::request::{RequestView, directory_of, file_of};
 use super::uri::{decoded, encoded_query_value, query_values};
+pub(super) use names::advice;
+use names::{CLOSED, FACTS, OF_RESPONSES, SHORT_NAMES, SHORT_PREFIXES, STORED_PREFIXES, is_one_of};
 
 /// One placeholder, by its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +29,14 @@ pub enum Placeholder {
     QueryValue(String),
     /// `{path.N}`: a segment of the path, counted from 0.
     PathSegment(usize),
+    /// The same of the path that the client sent.
+    OrigPathSegment(usize),
     /// `{labels.N}`: a label of the host, counted from 0 and from the right.
     HostLabel(usize),
+    /// `{http.request.remote.host/V4,V6}`: the network of the peer, with so many bits of an IPv4 and an IPv6 address.
+    RemoteNetwork(u8, u8),
+    /// `{http.response.header.NAME}`: all values of a field of the response so far; the name is in lower case.
+    ResponseHeader(String),
     /// The value that a matcher or handler has stored under this name; empty if there is none.
     Stored(String),
 }
@@ -127,103 +138,6 @@ pub enum Fact {
     NowYear,
 }
 
-/// Each fact with its long and its short name; the short name may be empty.
-const FACTS: &[(&str, &str, Fact)] = &[
-    ("http.request.host", "host", Fact::Host),
-    ("http.request.hostport", "hostport", Fact::HostPort),
-    ("http.request.port", "port", Fact::Port),
-    ("http.request.method", "method", Fact::Method),
-    ("http.request.orig_method", "orig_method", Fact::OrigMethod),
-    ("http.request.uri", "uri", Fact::Uri),
-    ("http.request.uri_escaped", "%uri", Fact::UriEscaped),
-    ("http.request.orig_uri", "orig_uri", Fact::OrigUri),
-    ("http.request.uri.path", "path", Fact::Path),
-    ("http.request.uri.path_escaped", "%path", Fact::PathEscaped),
-    ("http.request.uri.path.dir", "dir", Fact::Dir),
-    ("http.request.uri.path.file", "file", Fact::File),
-    ("http.request.uri.path.file.base", "file.base", Fact::FileBase),
-    ("http.request.uri.path.file.ext", "file.ext", Fact::FileExt),
-    ("http.request.uri.query", "query", Fact::Query),
-    ("http.request.uri.query_escaped", "%query", Fact::QueryEscaped),
-    ("http.request.uri.prefixed_query", "?query", Fact::PrefixedQuery),
-    ("http.request.uri.prefixed_query", "prefixed_query", Fact::PrefixedQuery),
-    ("http.request.orig_uri.path", "orig_path", Fact::OrigPath),
-    ("http.request.orig_uri.path.dir", "orig_dir", Fact::OrigDir),
-    ("http.request.orig_uri.path.file", "orig_file", Fact::OrigFile),
-    ("http.request.orig_uri.query", "orig_query", Fact::OrigQuery),
-    ("http.request.orig_uri.prefixed_query", "orig_?query", Fact::OrigPrefixedQuery),
-    ("http.request.proto", "", Fact::Proto),
-    ("http.request.scheme", "scheme", Fact::Scheme),
-    ("http.request.remote", "remote", Fact::Remote),
-    ("http.request.remote.host", "remote_host", Fact::RemoteHost),
-    ("http.request.remote.port", "remote_port", Fact::RemotePort),
-    ("http.request.local", "", Fact::Local),
-    ("http.request.local.host", "", Fact::LocalHost),
-    ("http.request.local.port", "", Fact::LocalPort),
-    ("http.vars.client_ip", "client_ip", Fact::ClientIp),
-    ("http.vars.root", "", Fact::Root),
-    ("http.request.uuid", "uuid", Fact::Uuid),
-    ("http.request.duration", "", Fact::Duration),
-    ("http.request.duration_ms", "", Fact::DurationMs),
-    ("system.hostname", "", Fact::Hostname),
-    ("system.os", "", Fact::Os),
-    ("system.arch", "", Fact::Arch),
-    ("system.slash", "", Fact::Slash),
-    ("system.wd", "", Fact::WorkingDir),
-    ("time.now.http", "", Fact::NowHttp),
-    ("time.now", "", Fact::Now),
-    ("time.now.common_log", "", Fact::NowCommonLog),
-    ("time.now.unix", "", Fact::NowUnix),
-    ("time.now.unix_ms", "", Fact::NowUnixMs),
-    ("time.now.year", "", Fact::NowYear),
-];
-
-/// Short prefixes of names, with the long ones.
-const SHORT_PREFIXES: &[(&str, &str)] = &[
-    ("header.", "http.request.header."),
-    ("cookie.", "http.request.cookie."),
-    ("query.", "http.request.uri.query."),
-    ("path.", "http.request.uri.path."),
-    ("labels.", "http.request.host.labels."),
-    ("re.", "http.regexp."),
-    ("vars.", "http.vars."),
-    ("err.", "http.error."),
-    ("file_match.", "http.matchers.file."),
-    ("rp.", "http.reverse_proxy."),
-    ("resp.", "http.intercept."),
-];
-
-/// Short names of values that handlers and the connection store.
-const SHORT_NAMES: &[(&str, &str)] = &[
-    ("tls_cipher", "http.request.tls.cipher_suite"),
-    ("tls_version", "http.request.tls.version"),
-    ("tls_client_fingerprint", "http.request.tls.client.fingerprint"),
-    ("tls_client_issuer", "http.request.tls.client.issuer"),
-    ("tls_client_serial", "http.request.tls.client.serial"),
-    ("tls_client_subject", "http.request.tls.client.subject"),
-    ("tls_client_certificate_pem", "http.request.tls.client.certificate_pem"),
-    ("tls_client_certificate_der_base64", "http.request.tls.client.certificate_der_base64"),
-    ("upstream_hostport", "http.reverse_proxy.upstream.hostport"),
-];
-
-/// The prefixes of the names under which matchers, handlers and the connection store their results.
-const STORED_PREFIXES: &[&str] = &[
-    "http.regexp.",
-    "http.vars.",
-    "http.auth.user.",
-    "http.error.",
-    "http.matchers.file.",
-    "http.reverse_proxy.",
-    "http.intercept.",
-    "http.response.header.",
-    "http.auth.user.",
-    "http.request.tls.",
-    "http.rate_limit.",
-];
-
-/// The prefixes of names for fields of a response.
-const OF_RESPONSES: [&str; 3] = ["http.reverse_proxy.header.", "http.intercept.header.", "http.response.header."];
-
 impl Placeholder {
     /// The placeholder of this long or short name, without braces. `None`: no placeholder has this name.
     #[must_use]
@@ -256,31 +170,57 @@ impl Placeholder {
         if let Some(number) = behind("http.request.uri.path.") {
             return number.parse().ok().map(Self::PathSegment);
         }
+        if let Some(number) = behind("http.request.orig_uri.path.") {
+            return number.parse().ok().map(Self::OrigPathSegment);
+        }
+        if let Some(bits) = behind("http.request.remote.host/") {
+            return network_bits(bits).map(|(v4, v6)| Self::RemoteNetwork(v4, v6));
+        }
+        if let Some(field) = behind("http.response.header.") {
+            return Some(Self::ResponseHeader(field.to_ascii_lowercase()));
+        }
         if let Some(number) = behind("http.request.host.labels.") {
             return number.parse().ok().map(Self::HostLabel);
         }
         if let Some((_, _, fact)) = FACTS.iter().find(|(name, _, _)| *name == long) {
             return Some(Self::Fact(*fact));
         }
+        if let Some((prefix, names)) = CLOSED.iter().find(|(prefix, _)| long.starts_with(prefix)) {
+            return is_one_of(&long[prefix.len()..], names).then_some(Self::Stored(long));
+        }
         STORED_PREFIXES.iter().any(|prefix| long.starts_with(prefix)).then_some(Self::Stored(long))
     }
 
     /// Whether a later handler may change the value, or the time that passes.
     pub(super) fn is_late(&self) -> bool {
-        matches!(self, Self::Stored(_) | Self::Fact(Fact::Duration | Fact::DurationMs))
+        matches!(self, Self::Stored(_) | Self::ResponseHeader(_) | Self::Fact(Fact::Duration | Fact::DurationMs))
+    }
+
+    /// Whether the request has no value for it. As in Caddy, a header field or a parameter that is absent is an empty value.
+    pub(super) fn is_unset(&self, request: &dyn RequestView) -> bool {
+        match self {
+            Self::Stored(name) => request.stored(name).is_none(),
+            Self::Cookie(name) => {
+                let mut value = String::new();
+                !write_cookie(request, name, &mut value)
+            }
+            _ => false,
+        }
     }
 
     /// Writes the value for this request.
     pub fn write(&self, request: &dyn RequestView, out: &mut String) {
         match self {
             Self::Fact(fact) => fact.write(request, out),
-            Self::Header(name) => write_header(request, name, out),
-            Self::Cookie(name) => write_cookie(request, name, out),
-            Self::QueryValue(key) => join(query_values(request.query(), key), out),
-            Self::PathSegment(number) => {
-                let mut segments = request.path().trim_start_matches('/').split('/');
-                out.push_str(segments.nth(*number).unwrap_or_default());
+            Self::Header(name) => write_values(out, |take| request.any_header(name, take)),
+            Self::ResponseHeader(name) => write_values(out, |take| request.any_response_header(name, take)),
+            Self::Cookie(name) => {
+                write_cookie(request, name, out);
             }
+            Self::QueryValue(key) => join(query_values(request.query(), key), out),
+            Self::PathSegment(number) => out.push_str(segment(request.path(), *number)),
+            Self::OrigPathSegment(number) => out.push_str(segment(&original_path(request), *number)),
+            Self::RemoteNetwork(v4, v6) => write_network(request.remote().ip().to_canonical(), *v4, *v6, out),
             Self::HostLabel(number) => out.push_str(request.host().rsplit('.').nth(*number).unwrap_or_default()),
             Self::Stored(name) => out.push_str(request.stored(name).unwrap_or_default()),
         }
@@ -296,9 +236,10 @@ fn join(values: impl Iterator<Item = String>, out: &mut String) {
     }
 }
 
-fn write_header(request: &dyn RequestView, name: &str, out: &mut String) {
+/// All values that `each` passes on.
+fn write_values(out: &mut String, each: impl FnOnce(&mut dyn FnMut(&str) -> bool) -> bool) {
     let mut first = true;
-    request.any_header(name, &mut |value| {
+    each(&mut |value| {
         if !std::mem::take(&mut first) {
             // Without a space, as in Caddy.
             out.push(',');
@@ -308,17 +249,47 @@ fn write_header(request: &dyn RequestView, name: &str, out: &mut String) {
     });
 }
 
-fn write_cookie(request: &dyn RequestView, name: &str, out: &mut String) {
+fn segment(path: &str, number: usize) -> &str {
+    path.trim_start_matches('/').split('/').nth(number).unwrap_or_default()
+}
+
+/// The decoded path that the client sent.
+fn original_path(request: &dyn RequestView) -> String {
+    decoded(request.original_uri().split('?').next().unwrap_or_default())
+}
+
+/// `V4` or `V4,V6`: one number is for both.
+fn network_bits(text: &str) -> Option<(u8, u8)> {
+    let (v4, v6) = text.split_once(',').unwrap_or((text, text));
+    let (v4, v6) = (v4.parse().ok()?, v6.parse().ok()?);
+    (v4 <= 32 && v6 <= 128).then_some((v4, v6))
+}
+
+fn write_network(ip: IpAddr, v4: u8, v6: u8, out: &mut String) {
+    match ip {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(v4)).unwrap_or_default();
+            write_number(format_args!("{}/{v4}", Ipv4Addr::from_bits(ip.to_bits() & mask)), out);
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(v6)).unwrap_or_default();
+            write_number(format_args!("{}/{v6}", Ipv6Addr::from_bits(ip.to_bits() & mask)), out);
+        }
+    }
+}
+
+/// Whether there is such a cookie.
+fn write_cookie(request: &dyn RequestView, name: &str, out: &mut String) -> bool {
     request.any_header("cookie", &mut |line| {
         let mut pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
         let found = pairs.find(|(key, _)| *key == name);
         found.inspect(|(_, value)| out.push_str(value.trim_matches('"'))).is_some()
-    });
+    })
 }
 
 impl Fact {
     fn write(self, request: &dyn RequestView, out: &mut String) {
-        let orig_path = || decoded(request.original_uri().split('?').next().unwrap_or_default());
+        let orig_path = || original_path(request);
         let orig_query = || request.original_uri().split_once('?').map(|(_, query)| query).unwrap_or_default();
         match self {
             Self::Host => out.push_str(request.host()),

@@ -38,6 +38,8 @@ pub trait RequestView {
     fn client_ip(&self) -> IpAddr;
     /// Whether a value of the header field fulfils `test`; the name is in lower case.
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool;
+    /// The same for a field that `header` directives have set in the response so far.
+    fn any_response_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool;
     /// The document root: that of the last `root` directive that matched.
     fn root(&self) -> &Path;
     /// How long ago the request came.

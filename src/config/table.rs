@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::diagnostic::Position;
+use super::nearest::{COMPARED_BYTES_MAX, nearest};
 use super::syntax::{Node, Token};
 
 /// A directive of a block with settings of type `T`.
@@ -71,17 +72,31 @@ thread_local! {
         std::cell::RefCell::default();
 }
 
+/// Directives of nginx and Apache, with what does the same here.
+const OF_OTHER_SERVERS: [(&str, &str); 16] = [
+    ("server", "write the address of the site and its block: `example.com {`"),
+    ("listen", "write the port in the address of the site: `:8080 {`"),
+    ("server_name", "write the host as the address of the site: `example.com {`"),
+    ("location", "write `handle PATH {`"),
+    ("alias", "write `handle_path PATH/* {` with a `root` of its own"),
+    ("if", "write a matcher, `@name …`, and its name in a directive: `respond @name 403`"),
+    ("proxy_pass", "write `reverse_proxy UPSTREAM`"),
+    ("fastcgi_pass", "write `php_server`, or `php_fastcgi ADDRESS`"),
+    ("add_header", "write `header FIELD VALUE`"),
+    ("return", "write `respond STATUS`, or `redir TO STATUS`"),
+    ("error_page", "write `handle_errors STATUS {`"),
+    ("client_max_body_size", "write `request_body {` with `max_size SIZE`"),
+    ("access_log", "write `log`"),
+    ("DocumentRoot", "write `root DIRECTORY`"),
+    ("RewriteRule", "write `rewrite [MATCHER] TO`, or `php_server` for a front controller"),
+    ("RewriteCond", "write a matcher, `@name …`, and its name in a directive: `rewrite @name TO`"),
+];
+
 /// Longer lists of names are not printed.
 const NAMES_LISTED_MAX: usize = 16;
 
-/// Longer words are not compared with names: that takes time, and none would be similar.
-const COMPARED_BYTES_MAX: usize = 1024;
-
 /// A name from this length on may have two wrong, missing or swapped letters to be taken for the known one, others one.
 const LONG_NAME_BYTES: usize = 8;
-
-/// The least similarity (Jaro-Winkler, 0 to 1) at which a name is suggested.
-const SIMILARITY_MIN: f64 = 0.8;
 
 impl<T> Table<T> {
     /// Applies every directive of a block to `settings`.
@@ -182,6 +197,10 @@ impl<T> Table<T> {
             Some(word) => {
                 let names: Vec<&str> =
                     others.iter().copied().chain(self.names().map(|name| -> &str { name })).collect();
+                if let Some((_, way)) = OF_OTHER_SERVERS.iter().find(|(name, _)| *name == word.text) {
+                    let message = format!("unknown directive in {}: `{}`", self.block, word.text);
+                    return context.error_with_hint(&word.position, message, way);
+                }
                 let what = if self.block == "a matcher" { "condition" } else { "directive" };
                 unknown(word, &format!("{what} in {}", self.block), &names, context);
             }
@@ -207,18 +226,4 @@ pub(crate) fn unknown(word: &Token, what: &str, known: &[&str], context: &mut Co
         }
     };
     context.error_with_hint(&word.position, message, hint);
-}
-
-/// The name that `text` probably means.
-fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    if text.len() > COMPARED_BYTES_MAX {
-        return None;
-    }
-    let text = text.to_ascii_lowercase();
-    known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(&text, name), *name))
-        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }

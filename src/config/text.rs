@@ -88,6 +88,44 @@ impl Text {
         made
     }
 
+    /// Whether it has fields of the response.
+    #[must_use]
+    pub fn has_response_fields(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Placeholder(Placeholder::ResponseHeader(_))))
+    }
+
+    /// The text with everything of this request; what is of the response stays open.
+    #[must_use]
+    pub fn until_response(&self, request: &dyn RequestView) -> Self {
+        let mut made = Self::default();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => made.push_literal(text),
+                Piece::Placeholder(Placeholder::ResponseHeader(_)) => made.pieces.push(piece.clone()),
+                Piece::Placeholder(placeholder) => {
+                    let mut value = String::new();
+                    placeholder.write(request, &mut value);
+                    made.push_literal(&value);
+                }
+            }
+        }
+        made
+    }
+
+    /// The text with the fields of the response that `value_of` knows by their names in lower case.
+    #[must_use]
+    pub fn with_response(&self, value_of: &dyn Fn(&str) -> String) -> String {
+        let mut made = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => made.push_str(text),
+                Piece::Placeholder(Placeholder::ResponseHeader(name)) => made.push_str(&value_of(name)),
+                Piece::Placeholder(_) => {}
+            }
+        }
+        made
+    }
+
     /// The text for this request, without an allocation if it is the same for every request.
     #[must_use]
     pub fn rendered<'t>(&'t self, request: &dyn RequestView) -> Cow<'t, str> {
@@ -120,20 +158,15 @@ impl Text {
         Some(made)
     }
 
+    /// Whether it is one placeholder, and this request has no value for it.
+    pub(super) fn has_no_value(&self, request: &dyn RequestView) -> bool {
+        matches!(self.pieces.as_slice(), [Piece::Placeholder(placeholder)] if placeholder.is_unset(request))
+    }
+
     /// The parts, in their order. No two literal ones follow each other.
     #[must_use]
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
-    }
-
-    /// The names that begin with `prefix`, of values that handlers store.
-    #[must_use]
-    pub fn stored_names(&self, prefix: &str) -> Vec<String> {
-        let stored = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Placeholder(Placeholder::Stored(name)) if name.starts_with(prefix) => Some(name.clone()),
-            _ => None,
-        });
-        stored.collect()
     }
 
     /// The path of the request.
@@ -164,8 +197,13 @@ impl Text {
 /// `{?query}`.
 pub(super) fn word_in_braces(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?;
+    // Two kinds of names have more: the bits of a network, and the path of a file, which igor refuses with a message.
+    let more =
+        if ["http.request.remote.host/", "file."].iter().any(|kind| inner.starts_with(kind)) { "/," } else { "" };
     // It stops at the end of the word; otherwise a text with many braces would be searched to its end for each of them.
-    let end = inner.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.%?".contains(character)))?;
+    let end = inner.find(|character: char| {
+        !(character.is_ascii_alphanumeric() || "_-.%?".contains(character) || more.contains(character))
+    })?;
     (end > 0 && inner[end..].starts_with('}')).then(|| &inner[..end])
 }
 

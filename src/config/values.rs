@@ -6,6 +6,7 @@ use super::context::Context;
 use super::diagnostic::Position;
 use super::limits;
 use super::matcher::Pattern;
+use super::placeholder;
 use super::syntax::{Node, Token, excerpt};
 use super::table::unknown;
 use super::text::{Text, UnknownPlaceholder};
@@ -33,7 +34,13 @@ pub(crate) fn duration(word: &Token, context: &mut Context<'_>) -> Option<Durati
         }
         None => {
             let message = format!("`{}` is not a duration", excerpt(&word.text));
-            context.error_with_hint(&word.position, message, "write for example `30s`, `1m30s`, `500ms` or `1d`");
+            let hint = match word.text.parse::<u32>() {
+                Ok(number) => {
+                    format!("a unit is missing; write `{number}s` for seconds, or for example `1m30s` or `500ms`")
+                }
+                Err(_) => "write for example `30s`, `1m30s`, `500ms` or `1d`".to_owned(),
+            };
+            context.error_with_hint(&word.position, message, hint);
             None
         }
     }
@@ -153,8 +160,10 @@ pub(crate) fn text(word: &Token, context: &mut Context<'_>) -> Option<Text> {
         Ok(text) => Some(text),
         Err(UnknownPlaceholder(name)) => {
             let message = format!("igor does not know the placeholder `{{{name}}}`");
-            let hint =
-                format!("docs/configuration.md lists the placeholders; write `\\{{{name}\\}}` for the text itself");
+            let listed = "docs/configuration.md lists the placeholders";
+            let advice = placeholder::advice(&name).unwrap_or_else(|| listed.to_owned());
+            let join = if advice.ends_with('?') { " " } else { "; " };
+            let hint = format!("{advice}{join}write `\\{{{name}\\}}` for the text itself");
             context.error_with_hint(&word.position, message, hint);
             None
         }

@@ -20,7 +20,6 @@ use super::connection::ConnectionInfo;
 use super::deadline;
 use super::encode::Encoding;
 use super::failure::Failure;
-use super::header_rules::HeaderChanges;
 use super::interim::InterimSlot;
 use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https, retry_later};
 use super::request::{RequestState, absolute_root};
@@ -68,8 +67,6 @@ pub(super) struct Run<'s, B> {
     pub(super) intercepts: Vec<&'s [ReplyRoutes]>,
     /// The response that the routes of a `handle_response` replace, and what `copy_response` changes in it.
     pub(super) replied: Option<(Response<ResponseBody>, Option<&'s HeaderRule>)>,
-    /// The changes of the response that `header` directives ask for.
-    pub(super) changes: HeaderChanges,
     /// How `encode` compresses the response.
     encoding: Option<Encoding<'s>>,
     /// What `basic_auth` asks the client for.
@@ -88,14 +85,13 @@ pub(super) struct Run<'s, B> {
 
 impl<'s, B> Run<'s, B> {
     pub(super) fn new(request: RequestState<'s>, body: B, body_read_max: Option<Duration>) -> Self {
-        let (intercepts, replied, changes, encoding, challenge) = Default::default();
+        let (intercepts, replied, encoding, challenge) = Default::default();
         let (body, body_bytes_max, body_failure) = (Some(body), u64::MAX, None);
         Self {
             request,
             body,
             intercepts,
             replied,
-            changes,
             encoding,
             challenge,
             body_bytes_max,
@@ -146,7 +142,11 @@ impl<'s> RequestContext<'s> {
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
             Outcome::Failed(failure) => Box::pin(self.failed(failure, &mut run)).await,
         };
-        run.changes.apply(response.status(), response.headers_mut(), self.handled_by.is_script());
+        std::mem::take(&mut run.request.changes).apply(
+            response.status(),
+            response.headers_mut(),
+            self.handled_by.is_script(),
+        );
         if let Some(challenge) = run.challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -226,7 +226,7 @@ impl<'s> RequestContext<'s> {
                 Outcome::GoOn
             }
             Handler::Layer(Layer::Header(rule)) => {
-                run.changes.add(rule, &run.request);
+                run.request.change_response(rule);
                 Outcome::GoOn
             }
             Handler::Layer(Layer::Encode(settings)) => {

@@ -15,6 +15,7 @@ use super::routing::Script;
 use super::settings::PhpRoute;
 use crate::config::PhpSettings;
 use crate::exchange::{IniText, Pairs, RequestHead, RequestTimeLimits, SERVER_SOFTWARE};
+use crate::tls::EncryptionFacts;
 
 /// The source of a [`RequestHead`]. It owns everything, because the PHP thread builds the head: memory allocated by one
 /// thread and freed by another causes contention on the allocator's lock. For a refused or withdrawn request none is
@@ -115,7 +116,7 @@ pub(super) struct CgiFacts<'r> {
 pub(super) const SERVER_VARS_BYTES: usize = 2048;
 
 /// The variables that do not come from headers.
-pub(super) const OWN_VARS: usize = 27;
+pub(super) const OWN_VARS: usize = 29;
 
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
 fn server_vars(request: &CgiRequest) -> Pairs {
@@ -199,7 +200,7 @@ fn push_content_length(vars: &mut Pairs, headers: &HeaderMap, body_length: Optio
 
 /// Variables that web servers add for PHP.
 fn push_for_php(vars: &mut Pairs, facts: &CgiFacts<'_>) {
-    let CgiFacts { connection, script, .. } = facts;
+    let CgiFacts { parts, connection, script, .. } = facts;
     // The root of the site.
     vars.push(b"DOCUMENT_ROOT", facts.root);
     // The file that runs.
@@ -215,6 +216,12 @@ fn push_for_php(vars: &mut Pairs, facts: &CgiFacts<'_>) {
     // `on` over TLS; absent otherwise, because scripts only check whether it is set.
     if connection.tls {
         vars.push(b"HTTPS", b"on");
+    }
+    // The version and the cipher suite, as Apache names them.
+    if let Some(facts) = parts.extensions.get::<Arc<EncryptionFacts>>() {
+        let version = facts.value("version").unwrap_or_default().replacen("tls", "TLSv", 1);
+        vars.push(b"SSL_PROTOCOL", version.as_bytes());
+        vars.push(b"SSL_CIPHER", facts.value("cipher_suite").unwrap_or_default().as_bytes());
     }
     // The address that the client connected to.
     vars.push(b"SERVER_ADDR", connection.local.ip().to_canonical().to_string().as_bytes());

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::response_head::is_connection_field;
-use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ResponseMatcher, ValuePattern};
+use crate::config::{HeaderOp, HeaderRule, Pattern, RequestView, ResponseMatcher, Text, ValuePattern};
 
 /// The changes of all `header` directives that match a request, with their placeholders replaced.
 #[derive(Default)]
@@ -29,26 +29,46 @@ struct Deferred {
 }
 
 enum Change {
-    Set(HeaderName, HeaderValue),
-    Add(HeaderName, HeaderValue),
-    SetDefault(HeaderName, HeaderValue),
+    Set(HeaderName, FieldValue),
+    Add(HeaderName, FieldValue),
+    SetDefault(HeaderName, FieldValue),
     /// Replaces matches of the expression in the values of one field, or of all.
     Replace(Option<HeaderName>, Pattern, String),
     Remove(HeaderName),
     RemoveMatching(ValuePattern),
 }
 
+/// The value of a field.
+enum FieldValue {
+    Fixed(HeaderValue),
+    /// With the fields of the response to which it is applied.
+    OfResponse(Text),
+}
+
 impl HeaderChanges {
+    /// A response that has these fields.
+    pub(super) fn sent(fields: HeaderMap) -> Self {
+        Self { preset: fields, ..Self::default() }
+    }
+
+    /// Whether a value of the field fulfils `test`, of those that are set so far.
+    pub(super) fn any(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        let mut values = self.preset.get_all(name).iter().chain(self.added.get_all(name));
+        values.any(|value| test(&String::from_utf8_lossy(value.as_bytes())))
+    }
+
     /// Adds the changes of one more directive.
     pub(super) fn add(&mut self, rule: &HeaderRule, request: &dyn RequestView) {
         let mut deferred = Vec::new();
-        for change in rule.ops.iter().filter_map(|op| Change::new(op, request)) {
+        for op in &rule.ops {
+            let is_at_once = !rule.defer && matches!(op, HeaderOp::Set { .. } | HeaderOp::Add { .. });
+            let Some(change) = Change::new(op, request, is_at_once.then_some(&*self)) else { continue };
             match change {
-                Change::Set(name, value) if !rule.defer => {
+                Change::Set(name, FieldValue::Fixed(value)) if is_at_once => {
                     self.added.remove(&name);
                     self.preset.insert(name, value);
                 }
-                Change::Add(name, value) if !rule.defer => {
+                Change::Add(name, FieldValue::Fixed(value)) if is_at_once => {
                     self.added.append(name, value);
                 }
                 // Changes that read the response's own fields must wait for them.
@@ -86,7 +106,8 @@ impl HeaderChanges {
 impl Change {
     /// `None` for invalid values, and for fields that frame the message: after a wrong length, the client would misread
     /// the next response.
-    fn new(op: &HeaderOp, request: &dyn RequestView) -> Option<Self> {
+    /// `so_far` are the fields that the value may name; `None`: those of the response.
+    fn new(op: &HeaderOp, request: &dyn RequestView, so_far: Option<&HeaderChanges>) -> Option<Self> {
         let field = op.field();
         let value = match op {
             HeaderOp::Set { value, .. } | HeaderOp::Add { value, .. } | HeaderOp::SetDefault { value, .. } => value,
@@ -100,10 +121,13 @@ impl Change {
             HeaderOp::Remove { field } => return settable(field).map(Self::Remove),
         };
         let name = settable(field)?;
-        // As in Caddy, a line break in a value is a space.
-        let Ok(value) = HeaderValue::try_from(value.render(request).replace(['\r', '\n'], " ")) else {
-            tracing::debug!(header = field, "changing a response: the value holds bytes that HTTP does not allow");
-            return None;
+        let value = match so_far {
+            _ if !value.has_response_fields() => FieldValue::Fixed(valid(field, &value.render(request))?),
+            None => FieldValue::OfResponse(value.until_response(request)),
+            Some(fields) => {
+                let value = value.until_response(request).with_response(&|name| joined(|test| fields.any(name, test)));
+                FieldValue::Fixed(valid(field, &value)?)
+            }
         };
         Some(match op {
             HeaderOp::Add { .. } => Self::Add(name, value),
@@ -116,13 +140,21 @@ impl Change {
     fn make(&self, headers: &mut HeaderMap) {
         match self {
             Self::Set(name, value) => {
-                headers.insert(name.clone(), value.clone());
+                if let Some(value) = value.of(name, headers) {
+                    headers.insert(name.clone(), value);
+                }
             }
             Self::Add(name, value) => {
-                headers.append(name.clone(), value.clone());
+                if let Some(value) = value.of(name, headers) {
+                    headers.append(name.clone(), value);
+                }
             }
             Self::SetDefault(name, value) => {
-                headers.entry(name.clone()).or_insert_with(|| value.clone());
+                if !headers.contains_key(name)
+                    && let Some(value) = value.of(name, headers)
+                {
+                    headers.insert(name.clone(), value);
+                }
             }
             Self::Replace(field, pattern, value) => {
                 let is_meant = |name: &HeaderName| field.as_ref().is_none_or(|field| field == name);
@@ -140,6 +172,41 @@ impl Change {
             }
         }
     }
+}
+
+impl FieldValue {
+    /// The value for a response with these fields.
+    fn of(&self, name: &HeaderName, headers: &HeaderMap) -> Option<HeaderValue> {
+        match self {
+            Self::Fixed(value) => Some(value.clone()),
+            Self::OfResponse(text) => {
+                let text = text.with_response(&|name| {
+                    let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+                    values.collect::<Vec<_>>().join(",")
+                });
+                valid(name.as_str(), &text)
+            }
+        }
+    }
+}
+
+/// As in Caddy, a line break in a value is a space. `None`: HTTP does not allow the value.
+fn valid(field: &str, value: &str) -> Option<HeaderValue> {
+    let valid = HeaderValue::try_from(value.replace(['\r', '\n'], " ")).ok();
+    if valid.is_none() {
+        tracing::debug!(header = field, "changing a response: the value holds bytes that HTTP does not allow");
+    }
+    valid
+}
+
+/// All values that `each` passes on.
+fn joined(each: impl FnOnce(&mut dyn FnMut(&str) -> bool) -> bool) -> String {
+    let mut values: Vec<String> = Vec::new();
+    each(&mut |value| {
+        values.push(value.to_owned());
+        false
+    });
+    values.join(",")
 }
 
 /// Whether the matcher of responses holds for this head.

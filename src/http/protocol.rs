@@ -35,7 +35,7 @@ use super::stream::Ahead;
 use super::write_limit::WriteLimit;
 use crate::config::Timeouts;
 use crate::limits;
-use crate::tls::{HandshakeError, NegotiatedProtocol};
+use crate::tls::{EncryptionFacts, HandshakeError, NegotiatedProtocol};
 
 /// A connection that was accepted, before anything was read of it.
 pub(super) struct Connection<S> {
@@ -110,9 +110,18 @@ where
         }
         let head_bytes_max = settings.head_bytes_max.unwrap_or(limits::REQUEST_HEAD_BYTES_MAX);
         let timeouts = settings.timeouts;
-        let (bound_name, http3_of_plain, files) = (None, None, None);
-        let served =
-            Served { services, phases, write_idle, timeouts, head_bytes_max, bound_name, http3: http3_of_plain, files };
+        let (bound_name, encryption, http3_of_plain, files) = (None, None, None, None);
+        let served = Served {
+            services,
+            phases,
+            write_idle,
+            timeouts,
+            head_bytes_max,
+            bound_name,
+            encryption,
+            http3: http3_of_plain,
+            files,
+        };
         let Some(tls) = &settings.tls else {
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
             let files = Arc::<FileQueue>::default();
@@ -132,7 +141,8 @@ where
         let hello = within("the handshake", tls.hello(stream, info.local.ip())).await?;
         let encrypted = within("the handshake", hello.certify().await?.finish()).await?;
         let http3 = Some(http3).filter(|_| settings.h3 && encrypted.speaks_http3);
-        let served = Served { bound_name: encrypted.bound_name.map(Arc::from), http3, ..served };
+        let encryption = Some(Arc::new(encrypted.facts));
+        let served = Served { bound_name: encrypted.bound_name.map(Arc::from), encryption, http3, ..served };
         match encrypted.protocol {
             NegotiatedProtocol::Http1 => served.run(encrypted.stream, info, false).await,
             NegotiatedProtocol::Http2 => served.run(encrypted.stream, info, true).await,
@@ -184,6 +194,8 @@ struct Served {
     head_bytes_max: usize,
     /// The host that all requests must be for.
     bound_name: Option<Arc<str>>,
+    /// What requests can say about the encryption, if there is one.
+    encryption: Option<Arc<EncryptionFacts>>,
     /// What responses say of HTTP/3; `None`: nothing.
     http3: Option<watch::Receiver<Advertised>>,
     /// Files that the stream sends itself; `None`: it cannot.
@@ -214,8 +226,10 @@ impl Served {
         let watched = streams.clone();
         let services = self.services.clone();
         let current = RefCell::new(CurrentService::new(self.services));
-        let (bound_name, http3, files) = (self.bound_name, self.http3, self.files);
-        let handler = service_fn(move |request: Request<Incoming>| {
+        let (bound_name, encryption) = (self.bound_name, self.encryption);
+        let (http3, files) = (self.http3, self.files);
+        let handler = service_fn(move |mut request: Request<Incoming>| {
+            describe(&mut request, encryption.as_ref());
             let service = current.borrow_mut().get();
             let advertised = advertised(http3.as_ref());
             let (interim, bound_name, files) = (Arc::clone(&interim), bound_name.clone(), files.clone());
@@ -269,8 +283,9 @@ impl Served {
         let streams = Streams::new();
         let watched = (Arc::clone(&streams), StreamTimes::of_http2(&self.timeouts));
         let current = RefCell::new(CurrentService::new(self.services));
-        let (bound_name, http3) = (self.bound_name, self.http3);
-        let handler = service_fn(move |request| {
+        let (bound_name, encryption, http3) = (self.bound_name, self.encryption, self.http3);
+        let handler = service_fn(move |mut request| {
+            describe(&mut request, encryption.as_ref());
             let service = current.borrow_mut().get();
             let advertised = advertised(http3.as_ref());
             let (stream, bound_name) = (streams.begin(), bound_name.clone());
@@ -298,6 +313,13 @@ impl Served {
         {
             tracing::debug!(remote = %info.remote, "serving a connection: {error}");
         }
+    }
+}
+
+/// Puts the facts of the encryption into a request.
+fn describe<B>(request: &mut Request<B>, encryption: Option<&Arc<EncryptionFacts>>) {
+    if let Some(facts) = encryption {
+        request.extensions_mut().insert(Arc::clone(facts));
     }
 }
 

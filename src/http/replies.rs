@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header, request};
@@ -30,10 +30,11 @@ use crate::limits;
 
 /// Stores the upstream that is asked, for placeholders.
 fn name_upstream(request: &mut RequestState<'_>, upstream: &UpstreamAddress) {
-    let (host, port) = match upstream {
-        UpstreamAddress::Tcp { host, port } => (host.clone(), port.to_string()),
-        UpstreamAddress::Unix(path) => (path.display().to_string(), String::new()),
+    let (network, host, port) = match upstream {
+        UpstreamAddress::Tcp { host, port } => ("tcp/", host.clone(), port.to_string()),
+        UpstreamAddress::Unix(path) => ("", path.display().to_string(), String::new()),
     };
+    request.store("http.reverse_proxy.upstream.address", format!("{network}{upstream}"));
     request.store("http.reverse_proxy.upstream.hostport", upstream.to_string());
     request.store("http.reverse_proxy.upstream.host", host);
     request.store("http.reverse_proxy.upstream.port", port);
@@ -51,6 +52,7 @@ impl<'s> RequestContext<'s> {
     {
         Box::pin(async move {
             self.handled_by = HandledBy::Directive("reverse_proxy");
+            let began = Instant::now();
             let (parts, takes_body) = prepared(route, &run.request);
             let sender = Sender {
                 connection: *self.connection,
@@ -76,13 +78,14 @@ impl<'s> RequestContext<'s> {
                     unless_gone(self.interim, route.proxy.send(&sender, parts, body, prepare)).await
                 }
             };
+            note_latency(&mut run.request, began.elapsed());
             let Some(sent) = sent else { return Outcome::Failed(Failure::new(StatusCode::GATEWAY_TIMEOUT)) };
             let mut response = match sent {
                 Ok(response) => response,
                 Err(error) => return failed_by(&error),
             };
             if let Some(SetCookie(cookie)) = response.extensions_mut().remove() {
-                run.changes.append(header::SET_COOKIE, cookie);
+                run.request.changes.append(header::SET_COOKIE, cookie);
             }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Outcome::Answered(response);
@@ -183,6 +186,12 @@ async fn unless_gone<T>(connection: Option<&Arc<InterimSlot>>, future: impl Futu
         patience.as_mut().poll(context).map(|()| None)
     })
     .await
+}
+
+/// How long the upstream took for the head of its response, or for its failure.
+fn note_latency(request: &mut RequestState<'_>, latency: Duration) {
+    request.store("http.reverse_proxy.upstream.latency", format!("{latency:?}"));
+    request.store("http.reverse_proxy.upstream.latency_ms", (latency.as_secs_f64() * 1e3).to_string());
 }
 
 /// The outcome of a response.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use http::uri::PathAndQuery;
@@ -14,8 +14,10 @@ use super::access_log::LogNotes;
 use super::authority;
 use super::connection::ConnectionInfo;
 use super::failure::Failure;
+use super::header_rules::HeaderChanges;
 use super::paths::{self, BadPath};
-use crate::config::{Entry, RequestView, Text, TrustedProxies};
+use crate::config::{Entry, HeaderRule, RequestView, Text, TrustedProxies};
+use crate::tls::EncryptionFacts;
 
 /// The request, and the facts about it.
 pub(super) struct RequestState<'r> {
@@ -43,6 +45,10 @@ pub(super) struct RequestState<'r> {
     client_ip: Option<IpAddr>,
     /// The placeholders that directives have set, by their long names.
     stored: Vec<(String, String)>,
+    /// The changes of the response that `header` directives ask for.
+    pub(super) changes: HeaderChanges,
+    /// The encryption of the connection, if it has one.
+    encryption: Option<Arc<EncryptionFacts>>,
     /// The failure of the request, while `handle_errors` answers it.
     pub(super) failure: Option<u16>,
     /// What the access log learns.
@@ -62,6 +68,7 @@ impl<'r> RequestState<'r> {
         root: &'r Path,
     ) -> Result<Self, BadPath> {
         let path = paths::normalize(parts.uri.path())?;
+        let encryption = parts.extensions.get().cloned();
         let mut state = Self {
             parts,
             path: Vec::new(),
@@ -75,6 +82,8 @@ impl<'r> RequestState<'r> {
             uuid: OnceLock::new(),
             client_ip: None,
             stored: Vec::new(),
+            changes: HeaderChanges::default(),
+            encryption,
             failure: None,
             log_notes: LogNotes::default(),
             appended: Vec::new(),
@@ -172,16 +181,19 @@ impl<'r> RequestState<'r> {
 
     /// What the access log learns, now that there is a response with these fields.
     pub(super) fn take_log_notes(&mut self, response: &HeaderMap) -> LogNotes {
-        let names = self.appended.iter().flat_map(|(_, value)| value.stored_names("http.response.header."));
-        for name in names.collect::<Vec<_>>() {
-            let field = name.trim_start_matches("http.response.header.");
-            let values = response.get_all(field).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-            let value = values.collect::<Vec<_>>().join(",");
-            self.store(&name, value);
+        if self.appended.iter().any(|(_, value)| value.has_response_fields()) {
+            self.changes = HeaderChanges::sent(response.clone());
         }
         let mut notes = std::mem::take(&mut self.log_notes);
         notes.appended = self.appended.iter().map(|(name, value)| ((*name).to_owned(), value.render(self))).collect();
         notes
+    }
+
+    /// Notes the changes of one more `header` directive.
+    pub(super) fn change_response(&mut self, rule: &HeaderRule) {
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.add(rule, self);
+        self.changes = changes;
     }
 
     /// Before the first change: access logs and scripts see what the client sent.
@@ -277,6 +289,10 @@ impl RequestView for RequestState<'_> {
         values.any(|value| test(&String::from_utf8_lossy(value.as_bytes())))
     }
 
+    fn any_response_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.changes.any(name, test)
+    }
+
     fn root(&self) -> &Path {
         &self.root
     }
@@ -290,6 +306,9 @@ impl RequestView for RequestState<'_> {
     }
 
     fn stored(&self, name: &str) -> Option<&str> {
+        if let Some(of_encryption) = name.strip_prefix("http.request.tls.") {
+            return self.encryption.as_ref()?.value(of_encryption);
+        }
         self.stored.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 

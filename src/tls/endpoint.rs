@@ -11,6 +11,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::clients;
+use super::described::EncryptionFacts;
 use super::http3::{self, Http3Sites};
 use super::names::NameMap;
 use super::on_demand::{OnDemand, Signer};
@@ -51,6 +52,8 @@ pub struct Encrypted<S> {
     pub stream: TlsStream<S>,
     /// What it speaks.
     pub protocol: NegotiatedProtocol,
+    /// What its requests can say about it.
+    pub facts: EncryptionFacts,
     /// The name in the handshake, in lower case, where requests must be for the same; see
     /// [`TlsEndpoint::binds_requests_to_names`].
     pub bound_name: Option<String>,
@@ -113,7 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Hello<'_, S> {
             _ => NegotiatedProtocol::Http1,
         };
         let bound_name = self.binds.then(|| self.name.unwrap_or_default());
-        Ok(Encrypted { stream, protocol, bound_name, speaks_http3: self.site.speaks_http3 })
+        let facts = EncryptionFacts::of(stream.get_ref().1);
+        Ok(Encrypted { stream, protocol, facts, bound_name, speaks_http3: self.site.speaks_http3 })
     }
 }
 

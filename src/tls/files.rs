@@ -173,7 +173,7 @@ pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts
     })
 }
 
-fn ip_text(bytes: &[u8]) -> Option<String> {
+pub(super) fn ip_text(bytes: &[u8]) -> Option<String> {
     if let Ok(four) = <[u8; 4]>::try_from(bytes) {
         return Some(std::net::Ipv4Addr::from(four).to_string());
     }

@@ -7,12 +7,13 @@
 //! Private keys are in files of mode 0600 and in the memory of rustls. The `Debug` output of the types here never shows
 //! one.
 //!
-//! In the order in which a connection meets them: `endpoint` (with `parameters`, `clients` and `http3`), `resolver`, `store`.
+//! In the order in which a connection meets them: `endpoint` (with `parameters`, `clients`, `described` and `http3`), `resolver`, `store`.
 //! What fills the store: `files`, `internal`, `acme`, put together by `keeper`, with `storage` below them; and, while a handshake waits, `on_demand` with
 //! `permission`.
 
 mod acme;
 mod clients;
+mod described;
 mod endpoint;
 mod files;
 mod http3;
@@ -29,6 +30,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use described::EncryptionFacts;
 pub use endpoint::{Encrypted, HandshakeError, Hello, NegotiatedProtocol, TlsEndpoint};
 pub use files::CertificateFileError;
 pub use internal::{AuthorityError, InternalAuthority, is_local};

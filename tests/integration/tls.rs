@@ -66,6 +66,40 @@ fn a_site_with_certificate_files_speaks_both_versions_of_http() {
     assert_eq!(stranger.status.code(), Some(35), "the handshake fails: {stranger:?}");
 }
 
+/// `{tls_version}` and the others were empty, and scripts had no `SSL_PROTOCOL`.
+#[test]
+fn a_request_knows_how_its_connection_is_encrypted() {
+    let igor =
+        Igor::new().file("public/hello.php", "<?php echo $_SERVER['SSL_PROTOCOL'], ' ', $_SERVER['SSL_CIPHER'];");
+    certificate(&igor, "site", "DNS:a.example", "30");
+    certificate(&igor, "client", "DNS:client.example,email:a@client.example", "30");
+    let guarded = SITE.replacen(".key\n", ".key {\nclient_auth {\nmode request\n}\n}\n", 1);
+    let of_connection = "{tls_version} {tls_cipher} {http.request.tls.proto} {http.request.tls.server_name}";
+    let of_client = "{tls_client_subject} {tls_client_fingerprint} {http.request.tls.client.san.dns_names.0} \
+                     {http.request.tls.client.san.emails}";
+    let headers = format!("header X-Connection \"{of_connection}\"\nheader X-Client \"{of_client}\"\n");
+    let server = igor.https(&[("a.example", &format!("{headers}{guarded}"))]).start();
+    let path = |name: &str| server.path(name).display().to_string();
+    let (root, own, key) = (path("site.crt"), path("client.crt"), path("client.key"));
+    let fingerprint =
+        output_of(Command::new("openssl").args(["x509", "-noout", "-fingerprint", "-sha256", "-in", &own]));
+    let fingerprint = fingerprint.trim().rsplit('=').next().unwrap_or_default().replace(':', "").to_lowercase();
+    let asked = |more: &[&str]| {
+        let output = curl(&server, "a.example", &[&["--include", "--cacert", &root], more].concat());
+        String::from_utf8_lossy(&output.stdout).to_lowercase()
+    };
+    let shown = asked(&["--cert", &own, "--key", &key, "--tls13-ciphers", "TLS_AES_128_GCM_SHA256"]);
+    assert!(shown.contains("x-connection: tls1.3 tls_aes_128_gcm_sha256 h2 a.example\r\n"), "{shown}");
+    assert!(shown.contains("\r\n\r\ntlsv1.3 tls_aes_128_gcm_sha256"), "{shown}");
+    let of_client = format!("x-client: cn=client {fingerprint} client.example [a@client.example]\r\n");
+    assert!(shown.contains(&of_client), "{of_client} is not in {shown}");
+    let without = asked(&["--http1.1", "--tls-max", "1.2"]);
+    assert!(
+        without.contains("x-connection: tls1.2 tls_ecdhe_ecdsa_with_") && without.contains(" http/1.1 a.example\r\n")
+    );
+    assert!(without.contains("x-client:") && !without.contains("cn=client"), "{without}");
+}
+
 /// An address that is a port alone says nothing of encryption; its site was served in the clear, with a warning.
 #[test]
 fn a_port_with_certificate_files_speaks_https_only() {

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use quinn::VarInt;
+use quinn::crypto::rustls::HandshakeData;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 
@@ -24,6 +25,7 @@ use super::super::stall::{OpenStream, StreamTimes, Streams, Verdict, WatchedBody
 use super::body::RequestBody;
 use super::transport::{Accepted, RequestWatch, Sender, Transport};
 use crate::limits;
+use crate::tls::EncryptionFacts;
 
 /// A connection whose first packet has come.
 pub(super) struct Connection {
@@ -79,8 +81,11 @@ impl Connection {
         let mut server = h3::server::builder();
         server.max_field_section_size(head_bytes_max as u64).send_grease(false);
         let server = tokio::time::timeout(limit, server.build(transport)).await.map_err(|_| Ended::TooSlow)??;
+        let of_handshake = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+        let server_name = of_handshake.and_then(|data| data.server_name);
         let requests = Arc::new(Requests {
             info,
+            encryption: Arc::new(EncryptionFacts::of_http3(server_name)),
             head_max: settings.timeouts.read_header.unwrap_or(Duration::from_secs(limits::REQUEST_HEAD_SECONDS_MAX)),
             current: Mutex::new(CurrentService::new(services)),
             streams: Streams::new(),
@@ -157,6 +162,8 @@ impl Open {
 /// Shared by the requests of a connection.
 struct Requests {
     info: ConnectionInfo,
+    /// What requests can say about the encryption.
+    encryption: Arc<EncryptionFacts>,
     /// How long a head may take.
     head_max: Duration,
     /// Held while a request looks for its service.
@@ -192,6 +199,7 @@ impl Requests {
             return;
         };
         parts.version = http::Version::HTTP_3;
+        parts.extensions.insert(Arc::clone(&self.encryption));
         let answered = tokio::select! {
             answered = self.respond(Request::from_parts(parts, body), &mut sender, open) => answered,
             _ = stopped.as_mut() => Err(()),

@@ -66,6 +66,10 @@ fn header_changes_before_the_handler_and_after_it() {
         ("header {\nX-From igor\nmatch status 404 5xx\n}", "content-type=text/plain x-from=php"),
         ("header {\n-X-From\nmatch {\nheader X-From p*\nstatus 200\n}\n}", "content-type=text/plain"),
         ("header {\nX-A 1\nmatch header !X-From\n}\nheader >X-B 2", "content-type=text/plain x-b=2 x-from=php"),
+        ("header X-A 1\nheader X-B <{http.response.header.X-A}>", "content-type=text/plain x-a=1 x-b=<1> x-from=php"),
+        // Before the script there is nothing of it yet, as in Caddy.
+        ("header X-B <{http.response.header.X-From}>", "content-type=text/plain x-b=<> x-from=php"),
+        ("header >X-B \"{http.response.header.X-From} {path}\"", "content-type=text/plain x-b=php /page x-from=php"),
         // They cannot change the fields that frame the message.
         (
             "header >Content-Length 3\nheader -Content-Length\nheader >Transfer-Encoding gzip",
