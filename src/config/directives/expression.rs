@@ -48,7 +48,11 @@ pub(super) fn expression(
         },
         &mut |call| {
             if !FUNCTIONS.contains(&call.name.as_str()) {
-                return Err(format!("there is no function `{}`", excerpt(&call.name)));
+                return Err(format!(
+                    "there is no function `{}`; the matchers are {}",
+                    excerpt(&call.name),
+                    FUNCTIONS.join(", ")
+                ));
             }
             let line = |line: &Vec<String>| match line.as_slice() {
                 // The matcher itself is written `key=value`.

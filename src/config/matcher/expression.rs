@@ -1,19 +1,24 @@
 //! The matcher `expression`: a subset of CEL, compiled when the configuration is read.
 //!
-//! It has strings, whole numbers, booleans, lists and maps; `&&`, `||`, `!`, `? :`, the comparisons, `in`, arithmetic, `[…]`;
-//! CEL's macros on lists (`all`, `exists`, `exists_one`, `filter`, `map`); the methods of texts and lists that
-//! [`methods`] names; placeholders; and the matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`).
+//! It has strings, numbers, booleans, `null`, lists and maps; `&&`, `||`, `!`, `? :`, the comparisons, `in`, arithmetic, `[…]`;
+//! CEL's macros (`has`, `all`, `exists`, `exists_one`, `filter`, `map`); the methods and functions that [`methods`] and
+//! [`functions`] name; placeholders; and the matchers as functions (`path('/api/*')`, `header({'Accept': '*json*'})`).
 //! Crates for all of CEL are large. This subset covers what configurations use; anything beyond it is an error when the
 //! configuration is read.
 
+mod functions;
+mod lexer;
 mod methods;
 mod parse;
+mod value;
 
 use super::super::limits;
 use super::super::request::RequestView;
 use super::super::text::Text;
 use super::{Matcher, Pattern, Verdict};
+use functions::Function;
 use methods::Method;
+use value::{Comparison, Operation, Value, equal};
 
 /// A compiled expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +33,12 @@ enum Node {
     Value(Value),
     /// A text with placeholders.
     Text(Text),
+    /// A placeholder alone: `null` if the request has no such value.
+    Placeholder(Text),
     /// The variable of a macro: its number, counted from the outermost macro.
     Variable(usize),
     List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
     /// The matchers, called as functions.
     Matcher(Matcher),
     Not(Box<Node>),
@@ -41,12 +49,17 @@ enum Node {
     In(Box<Node>, Box<Node>),
     Calculate(Operation, Box<Node>, Box<Node>),
     Element(Box<Node>, Box<Node>),
+    /// `map.key`.
+    Field(Box<Node>, String),
+    /// `has(map.key)`.
+    Has(Box<Node>, String),
+    Function(Function, Vec<Node>),
     Method(Method, Box<Node>, Vec<Node>),
     Regexp(Box<Node>, Pattern),
     Each(Box<Each>),
 }
 
-/// A macro on a list: what it does with each element.
+/// A macro on a list, or on the keys of a map: what it does with each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Each {
     what: Macro,
@@ -63,36 +76,6 @@ enum Macro {
     ExistsOne,
     Filter,
     Map,
-}
-
-/// A value of an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    Text(String),
-    Number(i64),
-    Boolean(bool),
-    List(Vec<Value>),
-    /// There is none: an element that a list does not have, a division by zero.
-    Error,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Equal,
-    Unequal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
 }
 
 /// The state of one evaluation.
@@ -154,12 +137,22 @@ impl Node {
     fn evaluate(&self, run: &mut Run<'_>) -> Outcome {
         Ok(match self {
             Self::Value(value) => value.clone(),
-            Self::Text(text) => run.step(Value::Text(text.render(run.request)))?,
+            Self::Placeholder(text) if text.has_no_value(run.request) => Value::Null,
+            Self::Text(text) | Self::Placeholder(text) => run.step(Value::Text(text.render(run.request)))?,
             Self::Variable(number) => {
                 let value = run.variables.get(*number).cloned().unwrap_or(Value::Error);
                 run.step(value)?
             }
-            Self::List(nodes) => Value::List(evaluated(nodes, run)?),
+            Self::List(nodes) => {
+                let values = evaluated(nodes, run)?;
+                run.step(Value::List(values))?
+            }
+            Self::Map(entries) => {
+                let entries =
+                    entries.iter().map(|(key, value)| Ok::<_, u16>((key.evaluate(run)?, value.evaluate(run)?)));
+                let entries = entries.collect::<Result<_, _>>()?;
+                run.step(Value::Map(entries))?
+            }
             Self::Matcher(matcher) => Value::Boolean(matcher.matches(run.request)?),
             Self::Not(inner) => match inner.evaluate(run)? {
                 Value::Boolean(truth) => Value::Boolean(!truth),
@@ -173,21 +166,23 @@ impl Node {
                 _ => Value::Error,
             },
             Self::Compare(comparison, left, right) => comparison.of(&left.evaluate(run)?, &right.evaluate(run)?),
-            Self::In(needle, list) => match (needle.evaluate(run)?, list.evaluate(run)?) {
-                (Value::Error, _) => Value::Error,
-                (needle, Value::List(values)) => {
-                    Value::Boolean(values.iter().any(|value| Comparison::Equal.holds(value, &needle)))
+            Self::In(needle, list) => match (needle.evaluate(run)?, list.evaluate(run)?.elements()) {
+                (Value::Error, _) | (_, None) => Value::Error,
+                (needle, Some(values)) => Value::Boolean(values.iter().any(|value| equal(value, &needle))),
+            },
+            Self::Calculate(operation, left, right) => operation.of(left.evaluate(run)?, right.evaluate(run)?),
+            Self::Element(of, key) => of.evaluate(run)?.element(&key.evaluate(run)?),
+            Self::Field(of, key) => of.evaluate(run)?.element(&Value::Text(key.clone())),
+            Self::Has(of, key) => match of.evaluate(run)? {
+                Value::Map(entries) => {
+                    let key = Value::Text(key.clone());
+                    Value::Boolean(entries.iter().any(|(known, _)| equal(known, &key)))
                 }
                 _ => Value::Error,
             },
-            Self::Calculate(operation, left, right) => operation.of(left.evaluate(run)?, right.evaluate(run)?),
-            Self::Element(list, number) => {
-                let list = list.evaluate(run)?;
-                let number = number.evaluate(run)?.number().and_then(|number| usize::try_from(number).ok());
-                match (list, number) {
-                    (Value::List(mut values), Some(number)) if number < values.len() => values.swap_remove(number),
-                    _ => Value::Error,
-                }
+            Self::Function(function, arguments) => {
+                let value = function.call(&evaluated(arguments, run)?);
+                run.step(value)?
             }
             Self::Method(method, of, arguments) => {
                 let of = of.evaluate(run)?;
@@ -225,7 +220,7 @@ fn decided(left: &Node, right: &Node, by: bool, run: &mut Run<'_>) -> Outcome {
 
 impl Each {
     fn evaluate(&self, run: &mut Run<'_>) -> Outcome {
-        let Value::List(elements) = self.list.evaluate(run)? else { return Ok(Value::Error) };
+        let Some(elements) = self.list.evaluate(run)?.elements() else { return Ok(Value::Error) };
         let (mut kept, mut held, mut failed) = (Vec::new(), 0_usize, false);
         for element in elements {
             run.variables.push(element);
@@ -259,91 +254,4 @@ impl Each {
             _ => Ok((true, self.body.evaluate(run)?)),
         }
     }
-}
-
-impl Value {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Number(number) => number.to_string(),
-            Self::Boolean(truth) => truth.to_string(),
-            Self::List(values) => values.iter().map(Self::text).collect::<Vec<_>>().join(","),
-            Self::Error => String::new(),
-        }
-    }
-
-    /// The bytes of its texts, and as many for each value as its allocation is worth.
-    fn size(&self) -> usize {
-        const OF_VALUE: usize = 64;
-        match self {
-            Self::Text(text) => text.len() + OF_VALUE,
-            Self::List(values) => values.iter().map(Self::size).sum::<usize>() + OF_VALUE,
-            _ => OF_VALUE,
-        }
-    }
-
-    /// The value as a number: a placeholder is a text, and may hold one.
-    fn number(&self) -> Option<i64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.parse().ok(),
-            _ => None,
-        }
-    }
-}
-
-impl Comparison {
-    fn of(self, left: &Value, right: &Value) -> Value {
-        if [left, right].contains(&&Value::Error) { Value::Error } else { Value::Boolean(self.holds(left, right)) }
-    }
-
-    fn holds(self, left: &Value, right: &Value) -> bool {
-        let has_number = matches!(left, Value::Number(_)) || matches!(right, Value::Number(_));
-        let order = match (left.number(), right.number()) {
-            (Some(left), Some(right)) if has_number => left.cmp(&right),
-            _ if has_number => return self == Self::Unequal,
-            _ => left.text().cmp(&right.text()),
-        };
-        match self {
-            Self::Equal => order.is_eq(),
-            Self::Unequal => order.is_ne(),
-            Self::Less => order.is_lt(),
-            Self::LessOrEqual => order.is_le(),
-            Self::Greater => order.is_gt(),
-            Self::GreaterOrEqual => order.is_ge(),
-        }
-    }
-}
-
-impl Operation {
-    fn of(self, left: Value, right: Value) -> Value {
-        let (left, right) = match (self, left, right) {
-            (_, Value::Error, _) | (_, _, Value::Error) => return Value::Error,
-            (Self::Add, Value::List(mut left), Value::List(right)) => {
-                if left.len() + right.len() > limits::EXPRESSION_PARTS_MAX {
-                    return Value::Error;
-                }
-                left.extend(right);
-                return Value::List(left);
-            }
-            (Self::Add, left, right) if !matches!((&left, &right), (Value::Number(_), Value::Number(_))) => {
-                return short(left.text() + &right.text());
-            }
-            (_, left, right) => (left.number(), right.number()),
-        };
-        let (Some(left), Some(right)) = (left, right) else { return Value::Error };
-        let result = match self {
-            Self::Add => left.checked_add(right),
-            Self::Subtract => left.checked_sub(right),
-            Self::Multiply => left.checked_mul(right),
-            Self::Divide => left.checked_div(right),
-            Self::Remainder => left.checked_rem(right),
-        };
-        result.map_or(Value::Error, Value::Number)
-    }
-}
-
-/// A text that an expression has put together.
-fn short(text: String) -> Value {
-    if text.len() > limits::EXPRESSION_TEXT_BYTES_MAX { Value::Error } else { Value::Text(text) }
 }

@@ -87,6 +87,10 @@ impl RequestView for Request {
         self.headers.iter().filter(|(field, _)| *field == name).any(|(_, value)| test(value))
     }
 
+    fn any_response_header(&self, _: &str, _: &mut dyn FnMut(&str) -> bool) -> bool {
+        false
+    }
+
     fn root(&self) -> &Path {
         Path::new("/site")
     }
@@ -277,12 +281,51 @@ fn named_matchers() {
         ("expression `vars_regexp('{host}', '^www')`", true),
         ("expression `vars_regexp('{host}', '^api')`", false),
         ("expression `vars_regexp('unset', '^.')`", false),
+        // A placeholder without a value is null; an absent field or parameter is an empty text, as in Caddy.
+        ("expression `{vars.none} == null && {cookie.none} == null && {cookie.session} != null`", true),
+        ("expression `{query.none} == '' && {query.none} != null && {header.None} != null`", true),
+        ("expression `{vars.none} == '' || {vars.none} < 'a' || null == 0`", false),
+        ("expression `1.5 + 1 == 2.5 && 7.0 / 2 == 3.5 && 1e3 > 999u && 10 == 10.0 && -1.5 < 0`", true),
+        ("expression `double({query.page}) < 2.5 && int('2') == 2 && int(2.9) == 2 && {query.page} == 2.0`", true),
+        ("expression `int('x') == 0 || int('x') != 0 || 5.5 % 2 == 1.5 || 'x' < 1`", false),
+        ("expression `{'a': 1, 'b': [2]}['b'][0] == 2 && {'a': 1}.a == 1`", true),
+        ("expression `{'a': 1}['b'] == 1 || {'a': 1}.b != 1`", false),
+        ("expression `has({'a': 1}.a) && !has({'a': 1}.b) && 'a' in {'a': 1} && size({'a': 1}) == 1`", true),
+        ("expression `{'x': 1, 'y': 2}.exists(key, key == 'y') && {'a': 1} == {'a': 1.0} && [1, 2] != [1, 3]`", true),
+        ("expression `'a,b,c'.split(',', 2) == ['a', 'b,c'] && 'aaa'.replace('a', 'b', 1) == 'baa'`", true),
+        ("expression `'abab'.indexOf('a', 1) == 2 && 'äbäb'.lastIndexOf('ä', 1) == 0 && 'äb'.reverse() == 'bä'`", true),
+        ("expression `'abab'.indexOf('a', 9) == -1 || 'ä'.lastIndexOf('ä', 2) == 0`", false),
+        ("expression `math.greatest(1, 2.5) == 2.5 && math.least([3, 2]) == 2`", true),
+        ("expression `{path}.matches(r'^/api/\\w+$') && bool('true') && string(1.5) == '1.5' && dyn(1) == 1`", true),
     ];
     for (block, expected) in table {
         assert_eq!(matcher(block).matches(&mut get()), Ok(expected), "@m {block}");
     }
     assert!(Matcher::any().is_any());
     assert_eq!(Matcher::any().matches(&mut get()), Ok(true));
+}
+
+/// What is wrong, where in the expression, and another way.
+#[test]
+fn wrong_expressions() {
+    for (source, expected) in [
+        ("method() == 'GET'", "`method` needs 1 argument"),
+        ("{path}.startWith('/a')", "there is no method `startWith`; the methods are startsWith, "),
+        ("{path} == request.path", "there is no variable `request`; write a placeholder, such as `{method}`"),
+        ("{method} == GET", "there is no variable `GET`; a text needs quotes"),
+        ("pth('/a')", "there is no function `pth`; the matchers are path, "),
+        ("timestamp('2020-01-01') > 1", "there is no function `timestamp`; compare seconds"),
+        ("'%s'.format([1])", "there is no method `format`; join texts by `+`"),
+        ("has({query.x})", "`has` needs a key of a map"),
+        ("{path} == '/a' && ({method} == 'GET'", "`)` is expected before the end, at `'GET'`"),
+        ("true && 'a", "a text has no closing '"),
+        ("1 + ", "it ends where a value is expected, at `+`"),
+        ("{path}.matches('(?=a)')", "look-around"),
+    ] {
+        let fixture = Fixture::new();
+        let shown = fixture.errors(&format!(":80 {{\n\t@m expression `{source}`\n\trespond @m ok\n}}\n"));
+        assert!(shown.contains("Caddyfile:2:") && shown.contains(expected), "{source}: {shown}");
+    }
 }
 
 #[test]
@@ -324,11 +367,20 @@ fn placeholders_are_filled_in() {
         ("{http.request.duration} {http.request.duration_ms}", "1.234ms 1.234"),
         ("{vars.root} {uuid}", "/site 00000000-0000-4000-8000-000000000000"),
         ("{re.x.1}{err.status_code}{resp.status_code}{tls_version}", ""),
+        ("{http.request.remote.host/24} {http.request.remote.host/0,64}", "192.0.2.0/24 0.0.0.0/0"),
+        ("{http.request.orig_uri.path.0}-{http.request.orig_uri.path.1}", "old-path x"),
+        ("{http.request.tls.client.san.dns_names.0}{http.request.tls.resumed}", ""),
+        ("{http.response.header.X-A}", ""),
+        ("{a/b} {file} {1,2}", "{a/b} users {1,2}"),
     ];
     for (source, expected) in table {
         assert_eq!(Text::parse(source, &[]).expect("a text").render(&get()), expected, "{source}");
     }
     assert_eq!(Text::parse("a {hots}", &[]), Err(UnknownPlaceholder("hots".to_owned())));
+    for unknown in ["http.request.tls.vrsion", "http.request.tls.client.san.dns_names.x", "http.reverse_proxy.retries"]
+    {
+        assert!(Text::parse(&format!("{{{unknown}}}"), &[]).is_err(), "{unknown}");
+    }
     assert_eq!(Text::parse("plain", &[]).expect("a text").as_literal(), Some("plain"));
     assert_eq!(Text::parse("{host}", &[]).expect("a text").as_literal(), None);
 }

@@ -1,26 +1,12 @@
 //! The parser of expressions: one function for each level of precedence, lowest first.
 
 use super::super::super::limits;
-use super::super::super::text::{Text, word_in_braces};
+use super::super::super::text::Text;
 use super::super::{Matcher, Pattern};
-use super::{Call, Comparison, Each, Macro, Method, Node, Operation, Value};
-
-/// A token of an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Lexeme {
-    Name(String),
-    Text(String),
-    Number(i64),
-    /// A placeholder with its braces.
-    Placeholder(String),
-    Sign(&'static str),
-}
-
-/// Operators, longer ones before their prefixes.
-const SIGNS: [&str; 24] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", "{", "}", ",", ".", ":", "?", "+", "-", "*",
-    "/", "%",
-];
+use super::functions::elsewhere;
+use super::lexer::{Lexeme, lexemes, shown};
+use super::value::{Fraction, Value};
+use super::{Call, Comparison, Each, Function, Macro, Method, Node, Operation};
 
 pub(super) fn parse(
     source: &str,
@@ -28,72 +14,23 @@ pub(super) fn parse(
     make_text: &mut dyn FnMut(&str) -> Result<Text, String>,
     make_matcher: &mut dyn FnMut(&Call) -> Result<Matcher, String>,
 ) -> Result<Node, String> {
-    let lexemes = lexemes(source)?;
+    let (lexemes, places): (Vec<_>, Vec<_>) = lexemes(source)?.into_iter().unzip();
     let mut parser = Parser { lexemes, at: 0, depth: 0, variables: Vec::new(), name, make_text, make_matcher };
-    let root = parser.choice()?;
-    match parser.lexemes.get(parser.at) {
+    let root = parser.choice().and_then(|root| match parser.lexemes.get(parser.at) {
         None => Ok(root),
         Some(lexeme) => Err(format!("{} is not expected there", shown(lexeme))),
-    }
+    });
+    // The word that was read last is the wrong one, or the one before it.
+    root.map_err(|reason| match places.get(parser.at.saturating_sub(1)) {
+        Some(place) if *place > 0 => format!("{reason}, at `{}`", start_of(source[*place..].trim_end())),
+        _ => reason,
+    })
 }
 
-fn shown(lexeme: &Lexeme) -> String {
-    match lexeme {
-        Lexeme::Name(name) => format!("`{name}`"),
-        Lexeme::Text(text) => format!("the text `{text}`"),
-        Lexeme::Number(number) => format!("`{number}`"),
-        Lexeme::Placeholder(word) => format!("`{word}`"),
-        Lexeme::Sign(sign) => format!("`{sign}`"),
-    }
-}
-
-fn lexemes(source: &str) -> Result<Vec<Lexeme>, String> {
-    let mut found = Vec::new();
-    let mut rest = source.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (lexeme, length) = if first == '"' || first == '\'' || first == '`' {
-            quoted(rest, first)?
-        } else if let Some(word) = word_in_braces(rest) {
-            (Lexeme::Placeholder(format!("{{{word}}}")), word.len() + 2)
-        } else if first.is_ascii_digit() {
-            let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
-            let number = rest[..end].parse().map_err(|_| format!("`{}` is too large a number", &rest[..end]))?;
-            (Lexeme::Number(number), end)
-        } else if first.is_ascii_alphabetic() || first == '_' {
-            let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
-            (Lexeme::Name(rest[..end].to_owned()), end)
-        } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-            (Lexeme::Sign(sign), sign.len())
-        } else {
-            return Err(format!("`{first}` is no sign of an expression"));
-        };
-        if found.len() == limits::EXPRESSION_WORDS_MAX {
-            return Err(format!("it has more than {} words", limits::EXPRESSION_WORDS_MAX));
-        }
-        found.push(lexeme);
-        rest = rest[length..].trim_start();
-    }
-    Ok(found)
-}
-
-/// A text in quotes; a backslash makes the next character literal, or a line break or tab.
-fn quoted(text: &str, quote: char) -> Result<(Lexeme, usize), String> {
-    let mut value = String::new();
-    let mut letters = text.char_indices().skip(1);
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            _ if letter == quote => return Ok((Lexeme::Text(value), at + quote.len_utf8())),
-            '\\' if quote != '`' => match letters.next() {
-                Some((_, 'n')) => value.push('\n'),
-                Some((_, 't')) => value.push('\t'),
-                Some((_, escaped @ ('\\' | '"' | '\''))) => value.push(escaped),
-                Some((_, other)) => value.extend(['\\', other]),
-                None => break,
-            },
-            _ => value.push(letter),
-        }
-    }
-    Err(format!("a text has no closing {quote}"))
+/// Enough of a text to find its place.
+fn start_of(text: &str) -> &str {
+    const LETTERS: usize = 24;
+    text.char_indices().nth(LETTERS).map_or(text, |(end, _)| &text[..end])
 }
 
 struct Parser<'p> {
@@ -240,7 +177,10 @@ impl Parser<'_> {
                 return Err("the name of a method is expected behind `.`".to_owned());
             };
             self.at += 1;
-            self.need("(")?;
+            if !self.take("(") {
+                of = Node::Field(of.into(), name);
+                continue;
+            }
             of = match macro_of(&name) {
                 Some(what) => self.each(what, of)?,
                 None => self.method(&name, of)?,
@@ -275,7 +215,15 @@ impl Parser<'_> {
             self.need(")")?;
             return Ok(Node::Regexp(of.into(), Pattern::new(self.name, &source)?));
         }
-        let (method, min, max) = Method::named(name).ok_or_else(|| format!("there is no method `{name}`"))?;
+        let (method, min, max) = Method::named(name).ok_or_else(|| match elsewhere(name) {
+            Some(way) => format!("there is no method `{name}`; {way}"),
+            None => format!("there is no method `{name}`; the methods are {}", Method::names()),
+        })?;
+        Ok(Node::Method(method, of.into(), self.arguments(name, min, max)?))
+    }
+
+    /// Arguments between commas, after their `(`.
+    fn arguments(&mut self, name: &str, min: usize, max: usize) -> Result<Vec<Node>, String> {
         let mut arguments = Vec::new();
         while !self.take(")") {
             if !arguments.is_empty() {
@@ -286,7 +234,7 @@ impl Parser<'_> {
         if !(min..=max).contains(&arguments.len()) {
             return Err(format!("`{name}` has another number of arguments"));
         }
-        Ok(Node::Method(method, of.into(), arguments))
+        Ok(arguments)
     }
 
     /// The expression up to the `)` of a `(` that was read already.
@@ -304,29 +252,71 @@ impl Parser<'_> {
         match lexeme {
             Lexeme::Text(text) if text.contains('{') => (self.make_text)(&text).map(Node::Text),
             Lexeme::Text(text) => Ok(Node::Value(Value::Text(text))),
-            Lexeme::Placeholder(word) => (self.make_text)(&word).map(Node::Text),
+            Lexeme::Placeholder(word) => (self.make_text)(&word).map(Node::Placeholder),
             Lexeme::Number(number) => Ok(Node::Value(Value::Number(number))),
-            Lexeme::Name(name) => match name.as_str() {
-                name if self.variables.iter().any(|known| known == name) => {
-                    let number = self.variables.iter().rposition(|known| known == name);
-                    Ok(Node::Variable(number.unwrap_or_default()))
-                }
-                "true" => Ok(Node::Value(Value::Boolean(true))),
-                "false" => Ok(Node::Value(Value::Boolean(false))),
-                "int" | "string" => {
-                    self.need("(")?;
-                    self.until_closed()
-                }
-                "size" => {
-                    self.need("(")?;
-                    Ok(Node::Method(Method::Size, self.until_closed()?.into(), Vec::new()))
-                }
-                _ => self.call(name),
+            Lexeme::Fraction(number) => Ok(Node::Value(Value::Fraction(Fraction(number)))),
+            Lexeme::Name(name) => match self.variables.iter().rposition(|known| *known == name) {
+                Some(number) => Ok(Node::Variable(number)),
+                None => self.named(name),
             },
             Lexeme::Sign("(") => self.until_closed(),
             Lexeme::Sign("[") => self.list(),
+            Lexeme::Sign("{") => self.map(),
             other => Err(format!("{} is not expected there", shown(&other))),
         }
+    }
+
+    /// A constant or a function.
+    fn named(&mut self, mut name: String) -> Result<Node, String> {
+        match name.as_str() {
+            "true" => return Ok(Node::Value(Value::Boolean(true))),
+            "false" => return Ok(Node::Value(Value::Boolean(false))),
+            "null" => return Ok(Node::Value(Value::Null)),
+            _ => {}
+        }
+        if name == "math"
+            && self.take(".")
+            && let Some(Lexeme::Name(behind)) = self.lexemes.get(self.at)
+        {
+            name = format!("math.{behind}");
+            self.at += 1;
+        }
+        if !self.take("(") {
+            let way =
+                elsewhere(&name).unwrap_or("a text needs quotes, a fact of the request braces, such as `{method}`");
+            return Err(format!("there is no variable `{name}`; {way}"));
+        }
+        match name.as_str() {
+            "size" => Ok(Node::Method(Method::Size, self.until_closed()?.into(), Vec::new())),
+            "dyn" => self.until_closed(),
+            "has" => {
+                match self.until_closed()? {
+                    Node::Field(of, key) => Ok(Node::Has(of, key)),
+                    _ => Err("`has` needs a key of a map: `has(map.key)`; a placeholder without a value is `null`"
+                        .to_owned()),
+                }
+            }
+            _ => match (Function::named(&name), elsewhere(&name)) {
+                (Some((function, min, max)), _) => Ok(Node::Function(function, self.arguments(&name, min, max)?)),
+                (None, Some(way)) => Err(format!("there is no function `{name}`; {way}")),
+                (None, None) => self.call(name),
+            },
+        }
+    }
+
+    /// `{KEY: VALUE, …}`, after its `{`.
+    fn map(&mut self) -> Result<Node, String> {
+        let mut entries = Vec::new();
+        while !self.take("}") {
+            let key = self.choice()?;
+            self.need(":")?;
+            entries.push((key, self.choice()?));
+            if !self.take(",") {
+                self.need("}")?;
+                break;
+            }
+        }
+        Ok(Node::Map(entries))
     }
 
     fn list(&mut self) -> Result<Node, String> {
@@ -342,8 +332,8 @@ impl Parser<'_> {
     }
 
     /// A matcher as a function: texts, or one map of texts or lists of texts.
+    /// Its `(` was read already.
     fn call(&mut self, name: String) -> Result<Node, String> {
-        self.need("(")?;
         let mut call = Call { name, lines: Vec::new() };
         if self.take("{") {
             while !self.take("}") {
