@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::response_matcher::StatusPattern;
 use super::text::Text;
+use super::tls::{CertificateFiles, TrustedCertificates};
 
 /// The `reverse_proxy` directive, without its changes of header fields, which need a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +43,12 @@ pub struct ProxySettings {
     pub health: Option<HealthCheck>,
     /// The connections are encrypted in this way; `None`: they are not.
     pub tls: Option<UpstreamTls>,
-    /// The upstreams speak HTTP/2 without encryption (h2c), and nothing else.
-    pub http2: bool,
+    /// The versions of HTTP that the upstreams are asked by.
+    pub versions: UpstreamVersions,
+    /// How long a connection is kept for a next request; `None`: as long as igor usually keeps it.
+    pub keepalive: Option<Duration>,
+    /// The most connections to one upstream that are kept; `None`: as many as igor usually keeps.
+    pub keepalive_connections: Option<usize>,
     /// `transport fastcgi`: the upstreams speak FastCGI, and run scripts; `None`: they speak HTTP.
     pub fastcgi: Option<FastcgiSettings>,
 }
@@ -87,8 +92,23 @@ pub struct UpstreamTls {
     pub insecure: bool,
     /// The name that the certificate must be for; `None`: the host of the upstream.
     pub server_name: Option<String>,
-    /// Files with the certificates of trusted authorities; empty: the system's.
-    pub authorities: Vec<PathBuf>,
+    /// The certificates of trusted authorities; empty: the system's.
+    pub authorities: Vec<TrustedCertificates>,
+    /// The certificate that igor shows.
+    pub own: Option<CertificateFiles>,
+}
+
+/// The versions of HTTP that upstreams are asked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamVersions {
+    /// HTTP/2 with those that offer it in an encrypted handshake, else HTTP/1.1.
+    Usual,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with encryption.
+    Http2,
+    /// HTTP/2 without encryption.
+    H2c,
 }
 
 impl ProxySettings {
@@ -112,7 +132,9 @@ impl ProxySettings {
             max_requests: 0,
             health: None,
             tls: None,
-            http2: false,
+            versions: UpstreamVersions::Usual,
+            keepalive: None,
+            keepalive_connections: None,
             fastcgi: None,
         }
     }
@@ -184,7 +206,7 @@ impl UpstreamAddress {
             return Err("has a path; use `rewrite` to change the path of requests");
         }
         let usual = if is_https { 443 } else { 80 };
-        let (host, port) = split_port(bare, usual).ok_or("has a port that is none")?;
+        let (host, port) = split_port(bare, usual).ok_or("has no port from 1 to 65535")?;
         let host = match host {
             "" => "localhost",
             host => host.trim_matches(['[', ']']),

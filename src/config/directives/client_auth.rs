@@ -60,7 +60,7 @@ pub(super) static CLIENT_AUTH: Table<ClientAuthDraft> = Table {
             usage: "trust_pool file FILE…|inline { trust_der BASE64… }",
             doc: "The same, in the newer spelling.",
             times: Times::Many,
-            apply: trust_pool,
+            apply: |draft, node, context| draft.authorities.append(&mut trust_pool(node, context)),
         },
         Directive {
             name: "trusted_leaf_cert",
@@ -94,12 +94,15 @@ fn files(words: &[Token], context: &mut Context<'_>) -> Vec<TrustedCertificates>
 }
 
 /// `trust_pool file FILE…`, or with a block that has `pem_file FILE…`; `trust_pool inline { trust_der BASE64… }`
-fn trust_pool(draft: &mut ClientAuthDraft, node: &Node, context: &mut Context<'_>) {
-    let Some(args) = context.count_args(node, node.args(), 1, usize::MAX) else { return };
+pub(super) fn trust_pool(node: &Node, context: &mut Context<'_>) -> Vec<TrustedCertificates> {
+    let Some(args) = context.count_args(node, node.args(), 1, usize::MAX) else { return Vec::new() };
     let directive = match args[0].text.as_str() {
         "file" => "pem_file",
         "inline" => "trust_der",
-        _ => return unknown(&args[0], "trust pool", &["file", "inline"], context),
+        _ => {
+            unknown(&args[0], "trust pool", &["file", "inline"], context);
+            return Vec::new();
+        }
     };
     let mut words = args[1..].to_vec();
     for child in node.children() {
@@ -113,8 +116,8 @@ fn trust_pool(draft: &mut ClientAuthDraft, node: &Node, context: &mut Context<'_
         context.usage_error(&node.position, "the trust pool has no certificate");
     }
     match directive {
-        "pem_file" => draft.authorities.extend(files(&words, context)),
-        _ => draft.authorities.extend(inline(Some(&words))),
+        "pem_file" => files(&words, context),
+        _ => inline(Some(&words)).collect(),
     }
 }
 

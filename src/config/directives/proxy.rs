@@ -7,7 +7,7 @@ use super::super::context::Context;
 use super::super::diagnostic::Position;
 use super::super::handlers::{HeaderOp, HeaderRule, ReverseProxy, Status};
 use super::super::limits;
-use super::super::proxy::{HealthCheck, ProxySettings, UpstreamAddress, UpstreamProtocol};
+use super::super::proxy::{HealthCheck, ProxySettings, UpstreamAddress, UpstreamProtocol, UpstreamVersions};
 use super::super::response_matcher::StatusPattern;
 use super::super::syntax::{Node, Token, excerpt};
 use super::super::table::{Directive, Seen, Table, Times};
@@ -22,6 +22,8 @@ use super::replies::{ReadBlock, RepliesDraft};
 /// A `reverse_proxy` block while it is read.
 pub(super) struct ProxyDraft {
     proxy: ReverseProxy,
+    /// Whether one was named, perhaps a wrong one.
+    has_upstream: bool,
     /// The protocol of the upstreams so far.
     protocol: Option<UpstreamProtocol>,
     health_uri: Option<String>,
@@ -38,6 +40,7 @@ impl ProxyDraft {
 
     /// One upstream, or one for each port of `host:3000-3002`.
     fn add_upstream(&mut self, word: &Token, context: &mut Context<'_>) {
+        self.has_upstream = true;
         match port_range(&word.text) {
             None => self.add_one(&word.text, word, context),
             Some((host, ports)) if ports.clone().count() <= limits::UPSTREAM_PORTS_MAX => {
@@ -318,6 +321,7 @@ pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context
             trusted: Vec::new(),
             replies: Vec::new(),
         },
+        has_upstream: false,
         protocol: None,
         health_uri: None,
         health,
@@ -329,8 +333,8 @@ pub(super) fn draft(args: &[Token], read_block: ReadBlock, context: &mut Context
 }
 
 pub(super) fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) -> ReverseProxy {
-    let ProxyDraft { mut proxy, protocol, health_uri, health, replies, weighted } = draft;
-    if proxy.settings.upstreams.is_empty() {
+    let ProxyDraft { mut proxy, has_upstream, protocol, health_uri, health, replies, weighted } = draft;
+    if !has_upstream {
         context.usage_error(&node.position, format_args!("`{}` has no upstream", node.name()));
     }
     if let Some(position) = weighted {
@@ -338,12 +342,18 @@ pub(super) fn finish(draft: ProxyDraft, node: &Node, context: &mut Context<'_>) 
     }
     match protocol {
         Some(UpstreamProtocol::Https) => drop(proxy.settings.tls.get_or_insert_default()),
-        Some(UpstreamProtocol::H2c) => proxy.settings.http2 = true,
+        Some(UpstreamProtocol::H2c) => proxy.settings.versions = UpstreamVersions::H2c,
         _ => {}
     }
-    if proxy.settings.http2 && (proxy.settings.tls.is_some() || proxy.settings.fastcgi.is_some()) {
+    let is_h2c = proxy.settings.versions == UpstreamVersions::H2c;
+    if is_h2c && (proxy.settings.tls.is_some() || proxy.settings.fastcgi.is_some()) {
         let message = "h2c is HTTP/2 without encryption, and no FastCGI";
-        context.error_with_hint(&node.position, message, "write `https://` for encryption; igor then speaks HTTP/1.1");
+        let hint = "remove `h2c`; with `https://`, igor speaks HTTP/2 with the upstreams that offer it";
+        context.error_with_hint(&node.position, message, hint);
+    }
+    if proxy.settings.versions == UpstreamVersions::Http2 && proxy.settings.tls.is_none() {
+        let message = "`versions 2` has no effect without encryption: the upstreams are asked by HTTP/1.1";
+        context.warning_with_hint(&node.position, message, "write `https://` or `h2c://` in front of each upstream");
     }
     if proxy.settings.fastcgi.is_some() {
         if proxy.settings.tls.is_some() {

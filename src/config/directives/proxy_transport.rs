@@ -1,20 +1,22 @@
 //! `transport` of `reverse_proxy`.
 
+use std::time::Duration;
+
 use super::super::context::Context;
-use super::super::proxy::ProxySettings;
+use super::super::proxy::{ProxySettings, UpstreamVersions};
 use super::super::syntax::Node;
 use super::super::table::{Directive, Table, Times, unknown};
+use super::super::tls::{CertificateFiles, TrustedCertificates};
 use super::super::values;
+use super::client_auth::trust_pool;
 use super::fastcgi::transport_fastcgi;
+use super::https;
 
 macro_rules! setting {
     ($name:literal, $usage:literal, $doc:literal, $apply:expr) => {
         Directive { name: $name, usage: $usage, doc: $doc, times: Times::Once, apply: $apply }
     };
 }
-
-const KEPT: &str = "igor keeps connections to upstreams by limits of its own, see docs/operations.md";
-const HTTP1: &str = "igor speaks HTTP/1.1 with upstreams, or h2c";
 
 /// The directives of a `transport http` block.
 pub(super) static TRANSPORT: Table<ProxySettings> = Table {
@@ -49,19 +51,26 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
                 settings.read_timeout = limit.filter(|limit| !limit.is_zero());
             }
         ),
+        setting!("versions", "versions 1.1|2|h2c…", "The versions of HTTP that the upstreams are asked by.", versions),
         setting!(
-            "versions",
-            "versions 1.1|2|h2c…",
-            "With `h2c`, the upstreams are asked by HTTP/2 without encryption.",
+            "keepalive",
+            "keepalive off|DURATION",
+            "How long a connection is kept for a next request.",
             |settings, node, context| {
-                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
-                let known = [("1.1", false), ("2", false), ("3", false), ("h2c", true)];
-                let chosen: Vec<bool> =
-                    words.iter().filter_map(|word| values::choice(word, "version", &known, context)).collect();
-                settings.http2 = chosen.contains(&true);
-                if !settings.http2 && words.iter().any(|word| word.text != "1.1") {
-                    context.warning(&node.position, format_args!("`versions` has no effect: {HTTP1}"));
-                }
+                settings.keepalive = match context.one(node) {
+                    Some(word) if word.text == "off" => Some(Duration::ZERO),
+                    Some(word) => values::duration(word, context),
+                    None => None,
+                };
+            }
+        ),
+        setting!(
+            "keepalive_idle_conns_per_host",
+            "keepalive_idle_conns_per_host COUNT",
+            "The most connections to one upstream that are kept.",
+            |settings, node, context| {
+                let count = context.one(node).and_then(|word| values::count(word, 0, usize::MAX, context));
+                settings.keepalive_connections = count;
             }
         ),
         setting!("tls", "tls", "Encrypts the connections.", |settings, node, context| {
@@ -94,11 +103,33 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
                 for word in context.args(node, 1, usize::MAX).unwrap_or_default() {
                     let path = context.path(&word.text, &word.position);
                     if path.is_file() {
-                        settings.tls.get_or_insert_default().authorities.push(path);
+                        let file = TrustedCertificates::File(path);
+                        settings.tls.get_or_insert_default().authorities.push(file);
                     } else {
                         let message = format!("the certificate file {} does not exist", path.display());
                         context.usage_error(&word.position, message);
                     }
+                }
+            }
+        ),
+        setting!(
+            "tls_trust_pool",
+            "tls_trust_pool file FILE…|inline { trust_der BASE64… }",
+            "The same, in the newer spelling.",
+            |settings, node, context| {
+                let mut pool = trust_pool(node, context);
+                settings.tls.get_or_insert_default().authorities.append(&mut pool);
+            }
+        ),
+        setting!(
+            "tls_client_auth",
+            "tls_client_auth CERTIFICATE KEY",
+            "The certificate that igor shows to the upstreams, and its key.",
+            |settings, node, context| {
+                let Some([certificate, key]) = context.args(node, 2, 2) else { return };
+                let certificate = https::file(certificate, "the certificate", context);
+                if let Some((certificate, key)) = certificate.zip(https::file(key, "the key", context)) {
+                    settings.tls.get_or_insert_default().own = Some(CertificateFiles { certificate, key });
                 }
             }
         ),
@@ -107,28 +138,42 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
         ("write_timeout", "an upstream may take a body as slowly as it wants"),
         ("tls_timeout", "`dial_timeout` includes the handshake"),
         ("tls_renegotiation", "TLS 1.3 has none"),
-        ("keepalive", KEPT),
-        ("keepalive_interval", KEPT),
-        ("keepalive_idle_conns", KEPT),
-        ("keepalive_idle_conns_per_host", KEPT),
+        ("tls_curves", "the groups are offered that igor has"),
+        ("keepalive_interval", "a connection that has broken is noticed by its next request"),
+        ("keepalive_idle_conns", "use `keepalive_idle_conns_per_host`"),
         ("max_conns_per_host", "use `unhealthy_request_count`"),
         ("dial_fallback_delay", "the addresses of a name are tried one after the other"),
         ("resolvers", "names are resolved by the system"),
         ("compression", "bodies are passed on as they come"),
-        ("expect_continue_timeout", HTTP1),
+        ("expect_continue_timeout", "a body is sent at once"),
         ("read_buffer", "buffers have a size of their own"),
         ("write_buffer", "buffers have a size of their own"),
         ("max_response_header", "the head of a response has a limit of its own"),
     ],
     unsupported: &[
-        ("tls_client_auth", "igor shows no certificate to upstreams"),
-        ("tls_trust_pool", "use `tls_trusted_ca_certs FILE`"),
+        ("tls_except_ports", "write `http://` or `https://` in front of each upstream"),
         ("proxy_protocol", "upstreams learn the client from `X-Forwarded-For`"),
         ("local_address", "remove it; the system chooses the address"),
         ("forward_proxy_url", "igor asks upstreams itself"),
         ("network_proxy", "igor asks upstreams itself"),
     ],
 };
+
+/// `versions 1.1|2|h2c…`.
+fn versions(settings: &mut ProxySettings, node: &Node, context: &mut Context<'_>) {
+    let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+    let known = [("1.1", 1), ("2", 2), ("3", 3), ("h2c", 4)];
+    let chosen: Vec<u8> = words.iter().filter_map(|word| values::choice(word, "version", &known, context)).collect();
+    if chosen.contains(&3) {
+        context.warning(&node.position, "the version 3 has no effect: upstreams are asked by HTTP/1.1 or HTTP/2");
+    }
+    settings.versions = match (chosen.contains(&4), chosen.contains(&2), chosen.contains(&1)) {
+        (true, ..) => UpstreamVersions::H2c,
+        (_, true, false) => UpstreamVersions::Http2,
+        (_, false, true) => UpstreamVersions::Http1,
+        _ => UpstreamVersions::Usual,
+    };
+}
 
 /// `transport http|fastcgi { … }`.
 pub(super) fn transport(settings: &mut ProxySettings, node: &Node, context: &mut Context<'_>) {

@@ -29,6 +29,12 @@ impl Connector {
         Self { upstreams: upstreams.into(), timeout, encryption }
     }
 
+    /// A connector that offers these protocols in its handshakes.
+    pub(super) fn offering(&self, protocols: &[&[u8]]) -> Self {
+        let encryption = self.encryption.as_ref().map(|encryption| encryption.offering(protocols));
+        Self { encryption, ..self.clone() }
+    }
+
     /// Connects to the upstream with this number.
     pub(super) async fn connect(&self, number: usize) -> io::Result<TokioIo<Stream>> {
         let address = self.upstreams.get(number).ok_or_else(|| io::Error::other("no such upstream"))?;
@@ -64,14 +70,18 @@ async fn connect(address: &UpstreamAddress, encryption: Option<&Encryption>) -> 
         }
         UpstreamAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),
     };
-    Ok(Stream(match encryption {
-        Some(encryption) => Box::new(encryption.connect(plain, address).await?),
-        None => plain,
-    }))
+    let Some(encryption) = encryption else { return Ok(Stream { socket: plain, speaks_http2: false }) };
+    let encrypted = encryption.connect(plain, address).await?;
+    let speaks_http2 = encrypted.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok(Stream { socket: Box::new(encrypted), speaks_http2 })
 }
 
 /// A connection to an upstream.
-pub(super) struct Stream(Box<dyn Socket>);
+pub(super) struct Stream {
+    socket: Box<dyn Socket>,
+    /// Whether the handshake has chosen HTTP/2.
+    pub(super) speaks_http2: bool,
+}
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
@@ -85,13 +95,13 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.socket).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -99,18 +109,18 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
+        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

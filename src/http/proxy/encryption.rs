@@ -4,16 +4,19 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::config::{UpstreamAddress, UpstreamTls};
+use crate::config::{CertificateFiles, TrustedCertificates, UpstreamAddress, UpstreamTls};
 
 /// A connection of any kind.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,17 +27,26 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 #[derive(Clone)]
 pub(super) struct Encryption {
     /// `Err`: why there are none.
-    connector: Result<TlsConnector, Arc<str>>,
+    settings: Result<Arc<ClientConfig>, Arc<str>>,
     server_name: Option<String>,
 }
 
 impl Encryption {
     pub(super) fn new(settings: &UpstreamTls) -> Self {
-        let connector = client_config(settings).map(|config| TlsConnector::from(Arc::new(config)));
-        if let Err(error) = &connector {
+        let config = client_config(settings).map(Arc::new);
+        if let Err(error) = &config {
             tracing::error!("preparing encryption with upstreams: {error}");
         }
-        Self { connector: connector.map_err(Arc::from), server_name: settings.server_name.clone() }
+        Self { settings: config.map_err(Arc::from), server_name: settings.server_name.clone() }
+    }
+
+    /// The same, with an offer of these application protocols.
+    pub(super) fn offering(&self, protocols: &[&[u8]]) -> Self {
+        let mut offering = self.clone();
+        if let Ok(settings) = &mut offering.settings {
+            Arc::make_mut(settings).alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        }
+        offering
     }
 
     pub(super) async fn connect(
@@ -42,14 +54,14 @@ impl Encryption {
         stream: Box<dyn Socket>,
         address: &UpstreamAddress,
     ) -> io::Result<TlsStream<Box<dyn Socket>>> {
-        let connector = self.connector.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
+        let settings = self.settings.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
         let host = match (&self.server_name, address) {
             (Some(name), _) => name.clone(),
             (None, UpstreamAddress::Tcp { host, .. }) => host.clone(),
             (None, UpstreamAddress::Unix(_)) => "localhost".to_owned(),
         };
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
-        connector.connect(name, stream).await
+        TlsConnector::from(Arc::clone(settings)).connect(name, stream).await
     }
 }
 
@@ -59,24 +71,46 @@ fn client_config(settings: &UpstreamTls) -> Result<ClientConfig, String> {
     let builder = builder.map_err(|error| error.to_string())?;
     if settings.insecure {
         let any = Arc::new(AnyCertificate(provider));
-        return Ok(builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth());
+        return with_own(builder.dangerous().with_custom_certificate_verifier(any), settings.own.as_ref());
     }
     let mut roots = RootCertStore::empty();
     if settings.authorities.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    for path in &settings.authorities {
-        for certificate in authorities(path)? {
-            roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
+    for trusted in &settings.authorities {
+        for certificate in authorities(trusted)? {
+            roots.add(certificate).map_err(|error| format!("a trusted certificate: {error}"))?;
         }
     }
     if roots.is_empty() {
         return Err("no certificate authority is known; install `ca-certificates`".to_owned());
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    with_own(builder.with_root_certificates(roots), settings.own.as_ref())
 }
 
-fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// With the certificate that the upstreams see.
+fn with_own(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    own: Option<&CertificateFiles>,
+) -> Result<ClientConfig, String> {
+    let Some(own) = own else { return Ok(builder.with_no_client_auth()) };
+    let chain = chain(&own.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&own.key).map_err(|error| format!("{}: {error}", own.key.display()))?;
+    let made = builder.with_client_auth_cert(chain, key);
+    made.map_err(|error| format!("{}: {error}", own.certificate.display()))
+}
+
+fn authorities(trusted: &TrustedCertificates) -> Result<Vec<CertificateDer<'static>>, String> {
+    match trusted {
+        TrustedCertificates::File(path) => chain(path),
+        TrustedCertificates::Inline(text) => {
+            let der = STANDARD.decode(text).map_err(|error| format!("a trusted certificate: {error}"))?;
+            Ok(vec![CertificateDer::from(der)])
+        }
+    }
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     certificates.map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{Request, Response, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -15,7 +16,7 @@ use super::Inner;
 use super::balance::Upstream;
 use super::connect::Connector;
 use super::http2::uri;
-use crate::config::{HealthCheck, StatusPattern, UpstreamAddress};
+use crate::config::{HealthCheck, StatusPattern, UpstreamAddress, UpstreamVersions};
 
 /// Starts the checks, if they are configured. They end when the proxy is dropped.
 pub(super) fn start(proxy: &Arc<Inner>) {
@@ -26,10 +27,11 @@ pub(super) fn start(proxy: &Arc<Inner>) {
 }
 
 async fn repeat(proxy: Weak<Inner>, upstream: Arc<Upstream>, check: HealthCheck) {
-    let Some((tls, is_http2)) = proxy.upgrade().map(|proxy| (proxy.tls.clone(), proxy.http2.is_some())) else { return };
+    let about = proxy.upgrade().map(|proxy| (proxy.tls.clone(), proxy.settings.versions));
+    let Some((tls, versions)) = about else { return };
     while proxy.strong_count() > 0 {
         let connector = Connector::new(vec![asked(&upstream.address, &check)], check.timeout, tls.clone());
-        let outcome = tokio::time::timeout(check.timeout, ask(&upstream, &check, &connector, is_http2)).await;
+        let outcome = tokio::time::timeout(check.timeout, ask(&upstream, &check, &connector, versions)).await;
         let healthy = matches!(outcome, Ok(Ok(true)));
         if upstream.set_healthy(healthy) {
             if healthy {
@@ -54,14 +56,18 @@ async fn ask(
     upstream: &Upstream,
     check: &HealthCheck,
     connector: &Connector,
-    is_http2: bool,
+    versions: UpstreamVersions,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = connector.connect(0).await?;
+    let must_choose = versions == UpstreamVersions::Http2;
+    let stream =
+        if must_choose { connector.offering(&[b"h2"]).connect(0).await? } else { connector.connect(0).await? };
+    let is_http2 = stream.inner().speaks_http2 || versions == UpstreamVersions::H2c;
     let request = Request::get(&check.uri).header(header::USER_AGENT, "igor-health-check");
     let response = if is_http2 {
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
         let mut request = request.body(Empty::<Bytes>::new())?;
-        *request.uri_mut() = uri(request.uri().path_and_query().cloned(), None, &upstream.address);
+        let scheme = if must_choose { Scheme::HTTPS } else { Scheme::HTTP };
+        *request.uri_mut() = uri(request.uri().path_and_query().cloned(), None, &upstream.address, scheme);
         answered(sender.send_request(request), connection).await?
     } else {
         let (mut sender, connection) = http1::handshake(stream).await?;

@@ -30,7 +30,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::{ResponseBody, Source};
 use super::params::Params;
-use crate::config::{FastcgiSettings, ProxySettings, UpstreamAddress};
+use crate::config::{FastcgiSettings, ProxySettings, UpstreamAddress, UpstreamVersions};
 use crate::limits;
 use balance::{Chosen, Upstreams};
 use connect::{Connector, Stream};
@@ -38,7 +38,7 @@ use encryption::Encryption;
 use fastcgi::{Broken, FastcgiBody};
 pub(super) use fetch::fetch;
 use headers::Sender;
-use http2::{Http2, reason};
+use http2::{Http2, Spoken, reason};
 use request_body::{BodySource, Fault, ProxyBody};
 use tunnel::Tunnel;
 
@@ -51,7 +51,7 @@ struct Inner {
     upstreams: Upstreams,
     connector: Connector,
     client: Client<Connector, ProxyBody>,
-    /// Used in the place of `client` for upstreams that speak h2c.
+    /// Used in the place of `client` for upstreams that speak HTTP/2.
     http2: Option<Http2>,
     tls: Option<Encryption>,
     /// Health checks start with the first request: only then a runtime surely exists.
@@ -114,13 +114,24 @@ impl Proxy {
     pub fn new(settings: ProxySettings) -> Self {
         let tls = settings.tls.as_ref().map(Encryption::new);
         let connector = Connector::new(settings.upstreams.clone(), settings.dial_timeout, tls.clone());
+        let idle_max = Duration::from_secs(limits::PROXY_IDLE_SECONDS_MAX);
+        let kept = match settings.keepalive {
+            Some(Duration::ZERO) => 0,
+            _ => limits::PROXY_IDLE_CONNECTIONS_MAX.min(settings.keepalive_connections.unwrap_or(usize::MAX)),
+        };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(limits::PROXY_IDLE_SECONDS_MAX))
-            .pool_max_idle_per_host(limits::PROXY_IDLE_CONNECTIONS_MAX)
+            .pool_idle_timeout(idle_max.min(settings.keepalive.unwrap_or(idle_max)))
+            .pool_max_idle_per_host(kept)
             .build(connector.clone());
         let upstreams = Upstreams::new(&settings);
-        let http2 = settings.http2.then(|| Http2::new(connector.clone(), settings.upstreams.len()));
+        let spoken = match settings.versions {
+            UpstreamVersions::H2c => Some(Spoken::Always),
+            UpstreamVersions::Usual if tls.is_some() => Some(Spoken::Negotiated),
+            UpstreamVersions::Http2 if tls.is_some() => Some(Spoken::Required),
+            _ => None,
+        };
+        let http2 = spoken.map(|spoken| Http2::new(&connector, settings.upstreams.len(), spoken));
         Self(Arc::new(Inner { settings, upstreams, connector, client, http2, tls, checks: Once::new() }))
     }
 
@@ -145,8 +156,9 @@ impl Proxy {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         self.0.checks.call_once(|| health::start(&self.0));
-        // HTTP/2 has no `Upgrade`: the upstream gets the request without it.
-        let tunnel = Tunnel::asked_for(&mut parts).filter(|_| self.0.http2.is_none());
+        // HTTP/2 has no `Upgrade`: an upstream that speaks nothing else gets the request without it.
+        let has_http1 = !matches!(self.0.settings.versions, UpstreamVersions::H2c | UpstreamVersions::Http2);
+        let tunnel = Tunnel::asked_for(&mut parts).filter(|_| has_http1 || self.0.http2.is_none());
         let wish = self.0.upstreams.wish(sender, &parts);
         headers::forward(&mut parts, sender, tunnel.is_some());
         let mut body = BodySource::new(body, sender.body_bytes_max, sender.body_read_max);
@@ -208,8 +220,15 @@ impl Proxy {
         let started = Instant::now();
         let asked = match self.fastcgi() {
             None => match &self.0.http2 {
-                None => self.ask_by_http(parts, chosen.index(), body).await,
-                Some(http2) => self.ask_by_http2(http2, http2::head(parts, &upstream), chosen.index(), body).await,
+                Some(http2) if tunnel.is_none() => match http2.is_spoken(chosen.index()).await {
+                    Ok(true) => {
+                        let parts = http2::head(parts, &upstream, http2.scheme());
+                        self.ask_by_http2(http2, parts, chosen.index(), body).await
+                    }
+                    Ok(false) => self.ask_by_http(parts, chosen.index(), body).await,
+                    Err(reason) => Err((ProxyError::Failed(reason), true)),
+                },
+                _ => self.ask_by_http(parts, chosen.index(), body).await,
             },
             Some(settings) => self.ask_by_fastcgi(settings, &parts, chosen.index(), body).await,
         };

@@ -95,7 +95,8 @@ fn h2c_requests_share_a_connection() {
     run(async {
         let connections = Arc::<AtomicUsize>::default();
         let upstream = speaking_http2(Arc::clone(&connections)).await;
-        let proxy = Proxy::new(ProxySettings { http2: true, ..ProxySettings::new(vec![upstream.clone()]) });
+        let proxy =
+            Proxy::new(ProxySettings { versions: UpstreamVersions::H2c, ..ProxySettings::new(vec![upstream.clone()]) });
         let first = text(send(&proxy).await.expect("an answer")).await;
         assert!(first.starts_with("http://a.test/a?b=1 ") && !first.contains("\"host\""), "{first}");
         let ask = |proxy: Proxy| tokio::spawn(async move { text(send(&proxy).await.expect("an answer")).await });
@@ -127,10 +128,81 @@ fn h2c_requests_share_a_connection() {
     });
 }
 
+/// An encrypted upstream with these protocols, which says by which one it was asked, and counts its connections.
+async fn encrypted(protocols: &[&str], connections: Arc<AtomicUsize>) -> UpstreamAddress {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.expect("versions").with_no_client_auth();
+    let mut config = builder.with_single_cert(vec![made.cert.der().clone()], key).expect("a configuration");
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            connections.fetch_add(1, Ordering::AcqRel);
+            let says = service_fn(|request: Request<Incoming>| async move {
+                let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+                let text = format!("{:?} {} {host}", request.version(), request.uri());
+                Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from(text))))
+            });
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let stream = TokioIo::new(stream);
+            tokio::spawn(async move {
+                use hyper::server::conn::{http1, http2};
+                if is_http2 {
+                    drop(http2::Builder::new(TokioExecutor::new()).serve_connection(stream, says).await);
+                } else {
+                    drop(http1::Builder::new().serve_connection(stream, says).await);
+                }
+            });
+        }
+    });
+    UpstreamAddress::Tcp { host: "localhost".to_owned(), port }
+}
+
+#[test]
+fn the_handshake_decides_between_http2_and_http1() {
+    use UpstreamVersions::{Http1, Http2, Usual};
+    const BY_HTTP1: Option<&str> = Some("HTTP/1.1 /a?b=1 a.test");
+    const BY_HTTP2: Option<&str> = Some("HTTP/2.0 https://a.test/a?b=1 ");
+    run(async {
+        for (versions, offered, expected) in [
+            (Usual, &["h2", "http/1.1"][..], BY_HTTP2),
+            (Usual, &["http/1.1"], BY_HTTP1),
+            (Usual, &[], BY_HTTP1),
+            (Http1, &["h2", "http/1.1"], BY_HTTP1),
+            (Http2, &["h2"], BY_HTTP2),
+            (Http2, &["http/1.1"], None),
+        ] {
+            let connections = Arc::<AtomicUsize>::default();
+            let upstream = encrypted(offered, Arc::clone(&connections)).await;
+            let tls = Some(crate::config::UpstreamTls { insecure: true, ..Default::default() });
+            let proxy = Proxy::new(ProxySettings { tls, versions, ..ProxySettings::new(vec![upstream]) });
+            for _ in 0..3 {
+                let answer = match send(&proxy).await {
+                    Ok(answer) => Some(text(answer).await),
+                    Err(error) => {
+                        assert_eq!(error.status(), StatusCode::BAD_GATEWAY);
+                        None
+                    }
+                };
+                assert_eq!(answer.as_deref(), expected, "{versions:?} {offered:?}");
+            }
+            if expected == BY_HTTP2 {
+                assert_eq!(connections.load(Ordering::Acquire), 1, "{versions:?}: they share a connection");
+            }
+        }
+    });
+}
+
 #[test]
 fn an_h2c_upstream_that_fails_has_its_status() {
     run(async {
-        let h2c = |address| ProxySettings { http2: true, ..ProxySettings::new(vec![address]) };
+        let h2c = |address| ProxySettings { versions: UpstreamVersions::H2c, ..ProxySettings::new(vec![address]) };
         let refused = send(&Proxy::new(h2c(refusing().await))).await;
         assert_eq!(refused.err().map(|error| error.status()), Some(StatusCode::BAD_GATEWAY));
         // It answers by HTTP/1.1.
@@ -159,7 +231,11 @@ fn h2c_upstreams_are_checked_by_h2c() {
             timeout: Duration::from_secs(5),
             status: None,
         };
-        let settings = ProxySettings { http2: true, health: Some(health), ..ProxySettings::new(vec![bad, good]) };
+        let settings = ProxySettings {
+            versions: UpstreamVersions::H2c,
+            health: Some(health),
+            ..ProxySettings::new(vec![bad, good])
+        };
         let proxy = Proxy::new(ProxySettings { policy: LoadPolicy::First, ..settings });
         // Until the first check has ended, both count as healthy.
         while send(&proxy).await.is_err() {
