@@ -41,6 +41,11 @@ impl Findings {
         self.empty_variables.extend(variables.into_iter().map(|(line, name)| (Arc::clone(file), line, name)));
     }
 
+    /// Whether a variable on this line is empty.
+    pub(crate) fn has_empty_variable(&self, file: &Path, line: usize) -> bool {
+        self.empty_variables.iter().any(|(of, on, _)| **of == *file && *on == line)
+    }
+
     /// Adds to an error that a variable on its line is empty.
     fn name_empty_variables(&self, finding: &mut Diagnostic) {
         let on_line = |(file, line, _): &&(Arc<Path>, usize, String)| *file == finding.file && *line == finding.line;

@@ -120,6 +120,9 @@ pub(super) fn try_files(routes: &mut RoutesDraft, node: &Node, context: &mut Con
     let mut inner = Vec::new();
     let mut files: Vec<Text> = Vec::new();
     for word in words {
+        if word.text.starts_with("$uri") {
+            return context.error_with_hint(&word.position, "`$uri` is a variable of nginx", "write `{path}`");
+        }
         let (path, query) =
             word.text.split_once('?').map_or((word.text.as_str(), None), |(path, query)| (path, Some(query)));
         let Some(file) = values::text(&Token { text: path.to_owned(), ..word.clone() }, context) else { return };

@@ -32,6 +32,11 @@ pub(super) static SERVERS: Table<Global> = Table {
                 };
                 if source.text == "static" {
                     global.trusted_proxies.ranges = ip_ranges(ranges, context);
+                } else if source.text == "private_ranges" || source.text.contains(['.', ':', '/']) {
+                    let message = format!("`{}` is no source of trusted proxies", excerpt(&source.text));
+                    let words: Vec<String> = node.args().iter().map(|word| excerpt(&word.text)).collect();
+                    let hint = format!("write `trusted_proxies static {}`", words.join(" "));
+                    context.error_with_hint(&source.position, message, hint);
                 } else {
                     unknown(source, "source of trusted proxies", &["static"], context);
                 }

@@ -31,7 +31,8 @@ pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Secti
     while let Some((index, node)) = nodes.next() {
         match node {
             Node { words, block: Some(block), position } if words.is_empty() => {
-                if index == 0 {
+                // A block whose address is an empty variable holds no options; their errors would mislead.
+                if index == 0 && !findings.has_empty_variable(&position.file, position.line) {
                     sections.global = block;
                 } else {
                     findings.report(

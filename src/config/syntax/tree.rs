@@ -45,9 +45,11 @@ struct Open {
 pub(crate) fn build(lines: Vec<Vec<Token>>, findings: &mut Findings) -> Vec<Node> {
     let mut top = Vec::new();
     let mut open: Vec<Open> = Vec::new();
+    let mut suspect = None;
     let mut lines = lines.into_iter();
     while let Some(mut words) = lines.next() {
         if words[0].is_bare("}") {
+            suspect = suspect.or_else(|| suspected(open.last(), &words[0]));
             close(&words, &mut open, &mut top, findings);
             continue;
         }
@@ -69,10 +71,22 @@ pub(crate) fn build(lines: Vec<Vec<Token>>, findings: &mut Findings) -> Vec<Node
         }
     }
     while let Some(block) = open.pop() {
-        findings.report(Diagnostic::error(&block.brace, "this block is not closed").with_hint("add a line with `}`"));
+        let (place, hint) = match suspect.take() {
+            Some((brace, line)) => (brace, format!("add a line with `}}` before line {line}")),
+            None => (block.brace.clone(), "add a line with `}`".to_owned()),
+        };
+        findings.report(Diagnostic::error(&place, "this block is not closed").with_hint(hint));
         finish(block, &mut open, &mut top);
     }
     top
+}
+
+/// The brace of a block that is indented more than the `}` that closes it, with the line of that: if a `}` is missing
+/// somewhere, it is most likely the one of this block.
+fn suspected(block: Option<&Open>, closing: &Token) -> Option<(Position, usize)> {
+    let block = block.filter(|block| block.position.column > closing.position.column)?;
+    let is_above = block.position.file == closing.position.file && block.position.line < closing.position.line;
+    is_above.then(|| (block.brace.clone(), closing.position.line))
 }
 
 /// The list that receives the next directive.

@@ -324,3 +324,58 @@ fn the_block_of_a_refused_directive_is_read_too() {
         assert!(shown.contains(mistake), "{shown}");
     }
 }
+
+/// What people write who move a site: the message names the thing, its place and what to write instead.
+#[test]
+fn what_a_newcomer_writes() {
+    let fixture = Fixture::new();
+    for (text, expected) in [
+        // The `}` of the worker is missing, not the one of the site.
+        (
+            ":80 {\n\tphp_server {\n\t\tworker {\n\t\t\tfile worker.php\n\t}\n}\n",
+            "Caddyfile:3:10: this block is not closed\n  hint: add a line with `}` before line 5",
+        ),
+        (
+            "{$NONE} {\n\troot public\n\tphp_server\n}\n",
+            "this block has no address\n  hint: `{$NONE}` on this line is empty",
+        ),
+        (
+            "{\n\tservers {\n\t\ttrusted_proxies 10.0.0.0/8 ::1\n\t}\n}\n:80 {\n\trespond ok\n}\n",
+            "Caddyfile:3:19: `10.0.0.0/8` is no source of trusted proxies\n  hint: write `trusted_proxies static 10.0.0.0/8 ::1`",
+        ),
+        (
+            ":80 {\n\treverse_proxy localhost:99999\n}\n",
+            "Caddyfile:2:16: the upstream `localhost:99999` has no port from 1 to 65535",
+        ),
+        (
+            "{\n\tgrace_period 10\n}\n:80 {\n\trespond ok\n}\n",
+            "Caddyfile:2:15: `10` is not a duration\n  hint: a unit is missing; write `10s` for seconds",
+        ),
+        (
+            ":80 {\n\trespond {http.request.hst}\n}\n",
+            "hint: did you mean `{http.request.host}`? write `\\{http.request.hst\\}` for the text itself",
+        ),
+        (
+            ":80 {\n\tlocation /a {\n\t\trespond a\n\t}\n}\n",
+            "Caddyfile:2:2: unknown directive in a site: `location`\n  hint: write `handle PATH {`",
+        ),
+        (
+            ":80 {\n\ttry_files $uri $uri/ /index.php\n\tphp_server\n}\n",
+            "Caddyfile:2:12: `$uri` is a variable of nginx\n  hint: write `{path}`",
+        ),
+        (":80 {\n\t@a expression {method} = 'GET'\n}\n", "`=` is no sign of an expression; write `==` to compare"),
+        (":80 {\n\trespond {file./run/secret}\n}\n", "hint: `{env.NAME}` takes a value from the environment"),
+        (
+            ":80 {\n\trespond {http.request.tls.vrsion}\n}\n",
+            "hint: behind `http.request.tls.` come version, cipher_suite",
+        ),
+        (
+            ":80 {\n\trespond {http.request.remote.host/33}\n}\n",
+            "hint: write at most 32 bits for IPv4 and 128 for IPv6",
+        ),
+    ] {
+        let errors = fixture.errors(text);
+        assert!(errors.contains(expected), "{text}\n{errors}");
+        assert!(!errors.contains("has no upstream") && !errors.contains("`php_server`"), "{text}\n{errors}");
+    }
+}
