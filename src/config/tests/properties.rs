@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::{Diagnostic, Handler, format, parse};
+use super::super::{Diagnostic, Handler, directive_docs, format, parse};
 
 /// Words that pass the parser's first check, for arbitrary text.
 const WORDS: &[&str] = &[
@@ -96,6 +96,56 @@ fn site() -> impl Strategy<Value = String> {
     prop::collection::vec(block, 0..8).prop_map(|blocks| format!(":80 {{\n{}\n}}\n", blocks.join("\n")))
 }
 
+/// Directives in the blocks that have them, with words of their own syntax: what arbitrary words rarely meet.
+fn directives() -> impl Strategy<Value = String> {
+    prop::collection::vec(any::<u16>(), 0..120).prop_map(|numbers| {
+        let mut choose = Chooser { numbers: numbers.into_iter() };
+        let (options, site) = (choose.block("the global options", 3), choose.block("a block of routes", 3));
+        let more = choose.block("a site", 3);
+        format!("{{\n{options}}}\n:80 {{\n{site}{more}}}\n")
+    })
+}
+
+/// Chooses by numbers; without one, the first of everything.
+struct Chooser {
+    numbers: std::vec::IntoIter<u16>,
+}
+
+impl Chooser {
+    fn below(&mut self, count: usize) -> usize {
+        self.numbers.next().map_or(0, usize::from) % count.max(1)
+    }
+
+    /// Lines of directives of this block.
+    fn block(&mut self, name: &str, depth: usize) -> String {
+        let docs = directive_docs();
+        let known: Vec<_> = docs.iter().filter(|doc| doc.block == name).collect();
+        let mut text = String::new();
+        for _ in 0..if known.is_empty() { 0 } else { self.below(5) } {
+            let doc = known[self.below(known.len())];
+            let own = doc.usage.split([' ', '|', '[', ']', '…', '{', '}']).filter(|word| !word.is_empty()).skip(1);
+            let own: Vec<&str> = own.collect();
+            let mut words = vec![doc.name];
+            for _ in 0..self.below(4) {
+                let word = WORDS[self.below(WORDS.len())];
+                let of_own = self.below(3) > 0 && !own.is_empty();
+                words.push(if of_own { own[self.below(own.len())] } else { word });
+            }
+            words.retain(|word| !word.contains(['\n', '#', '"', '`', '<']));
+            text.push_str(&words.join(" "));
+            let inner = docs.iter().map(|doc| doc.block).find(|block| {
+                let words = block.split('`').nth(1).unwrap_or_default();
+                words.split(' ').next() == Some(doc.name) && words.split(' ').all(|word| text.contains(word))
+            });
+            if let Some(inner) = inner.filter(|_| depth > 0 && self.below(4) > 0) {
+                text.push_str(&format!(" {{\n{}}}", self.block(inner, depth - 1)));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
 /// The folder of inputs that fuzzing has kept.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/configurations");
 
@@ -162,6 +212,11 @@ proptest! {
 
     #[test]
     fn arbitrary_directives_give_a_configuration_or_errors_with_a_place(text in site()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn the_directives_of_each_block_give_a_configuration_or_errors_with_a_place(text in directives()) {
         check(&text)?;
     }
 

@@ -1,6 +1,7 @@
 //! Whatever the configuration and the request: the walk through the routes ends, and visits no handler twice.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use proptest::prelude::*;
@@ -110,7 +111,69 @@ fn count(routes: &[config::Route]) -> usize {
     routes.iter().map(of).sum()
 }
 
+/// Expressions: mostly such that can be read.
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "1",
+        "2.5",
+        "-3",
+        "'a'",
+        "'(a+)+'",
+        "'{path}'",
+        "{path}",
+        "{query.x}",
+        "{header.X-A}",
+        "{vars.a}",
+        "null",
+        "true",
+        "x",
+        "[]",
+        "[1, 'a', 2.5]",
+        "{'a': 1, 'b': [1]}",
+        "path('/a*')",
+        "{cookie.a}",
+    ]);
+    let operators = prop::sample::select(vec!["&&", "||", "==", "!=", "<", ">=", "in", "+", "-", "*", "/", "%"]);
+    let methods = prop::sample::select(vec![
+        ".split('a')",
+        ".split('', 3)",
+        ".replace('a', 'aa')",
+        ".join(',')",
+        ".size()",
+        ".reverse()",
+        ".indexOf('a', 2)",
+        ".lastIndexOf('ä', 1)",
+        ".substring(1, 9)",
+        ".charAt(0)",
+        ".matches('(a+)+b')",
+        "[0]",
+        "['a']",
+        ".a",
+        ".b[0]",
+        ".startsWith('/')",
+        ".lowerAscii()",
+    ]);
+    let macros = prop::sample::select(vec!["map", "filter", "all", "exists", "exists_one"]);
+    let functions =
+        prop::sample::select(vec!["int", "double", "string", "bool", "size", "math.greatest", "dyn", "has"]);
+    leaf.prop_map(str::to_owned).prop_recursive(6, 40, 3, move |inner| {
+        prop_oneof![
+            (inner.clone(), operators.clone(), inner.clone()).prop_map(|(a, sign, b)| format!("({a} {sign} {b})")),
+            (inner.clone(), methods.clone()).prop_map(|(of, method)| format!("{of}{method}")),
+            (inner.clone(), macros.clone(), inner.clone())
+                .prop_map(|(of, name, body)| format!("{of}.{name}(x, {body})")),
+            (functions.clone(), inner.clone()).prop_map(|(name, of)| format!("{name}({of})")),
+            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+            (inner.clone(), inner).prop_map(|(key, value)| format!("!{{{key}: {value}}}[{key}]")),
+        ]
+    })
+}
+
+/// What one request may take, on a slow machine and without optimization.
+const LONGEST: Duration = Duration::from_secs(20);
+
 fn walk(site: &config::Site, target: &str) -> Result<(), TestCaseError> {
+    let began = Instant::now();
     let Ok(request) = Request::builder().uri(target).header("X-A", "xxxxxxxxxxxxxxxxxxxx").body(()) else {
         return Ok(());
     };
@@ -127,11 +190,22 @@ fn walk(site: &config::Site, target: &str) -> Result<(), TestCaseError> {
         }
         prop_assert!(state.file_path().starts_with(b"/"), "{:?}", state.file_path());
     }
+    prop_assert!(began.elapsed() < LONGEST, "{target}: {:?}", began.elapsed());
     Ok(())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// An expression is refused with its place, or evaluated in its steps.
+    #[test]
+    fn every_expression_ends(expression in expression(), targets in prop::collection::vec(target(), 1..3)) {
+        let text = format!(":80 {{\n@m expression `{expression}`\nrespond @m yes\n}}\n");
+        match config::parse(&text, Path::new("/nonexistent/Caddyfile"), &|_| None) {
+            Ok(config) => targets.iter().try_for_each(|target| walk(&config.sites[0], target))?,
+            Err(errors) => prop_assert_eq!(errors[0].line, 2, "{}", errors[0]),
+        }
+    }
 
     /// `make fuzz` runs it for as long as you like.
     #[test]
