@@ -36,10 +36,20 @@ pub(crate) fn check_histories(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends the streams of the hubs that the new configuration does not have any more.
-pub(crate) fn close_other_hubs(old: &Config, new: &Config) {
-    let kept: Vec<&MercureSettings> = hubs(new).into_iter().map(|(settings, _)| settings).collect();
-    mercure::close_all_but(&kept, |settings| successor(old, new, settings).map(Hub::with));
+/// Puts the hubs of the new configuration in the place of those of the same sites with other settings. Before the sites have new
+/// handlers: no one publishes to the new hub what those of the old one would miss. The new hubs end unless they are kept until then.
+pub(crate) fn succeed_hubs(old: &Config, new: &Config) -> Vec<Arc<Hub>> {
+    mercure::hand_over(&kept(new), |settings| successor(old, new, settings))
+}
+
+/// Ends the streams of the hubs that the new configuration does not have any more. After the sites have new handlers, which do not
+/// need them.
+pub(crate) fn close_other_hubs(new: &Config) {
+    mercure::close_all_but(&kept(new));
+}
+
+fn kept(config: &Config) -> Vec<&MercureSettings> {
+    hubs(config).into_iter().map(|(settings, _)| settings).collect()
 }
 
 /// The first hub of the site that had this one.

@@ -77,14 +77,17 @@ impl HistoryFile {
         Ok(file)
     }
 
-    /// Writes what the hubs before a reload have and their threads have not written yet.
-    fn complete(&self) {
+    /// Writes what the hub before a reload has and its thread has not written yet, and reads the whole. What comes to that hub
+    /// from then on is not in what was read.
+    fn complete(&self, updates_max: usize) -> Result<Opened, Failure> {
         let hubs: Vec<_> = self.hubs().iter().filter_map(Weak::upgrade).collect();
-        for hub in hubs {
-            if let Some(writer) = &hub.file {
-                writer.write(&hub);
-            }
-        }
+        let writers = hubs.iter().filter_map(|hub| Some((hub, hub.file.as_ref()?)));
+        // Until the file has been read, no thread appends to it.
+        let mut locked: Vec<_> = writers.map(|(hub, writer)| (hub, writer, writer.lock())).collect();
+        let had = locked.iter_mut().map(|(hub, writer, progress)| (Arc::downgrade(hub), writer.append(hub, progress)));
+        let had = had.collect();
+        let (updates, size) = self.read(updates_max)?;
+        Ok(Opened { updates, size, had })
     }
 
     fn hubs(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
@@ -130,6 +133,14 @@ impl HistoryFile {
     }
 }
 
+/// What a hub begins with.
+struct Opened {
+    updates: Vec<Update>,
+    size: Size,
+    /// How many updates the hubs with this file had when it was read.
+    had: Vec<(Weak<Shared>, u64)>,
+}
+
 /// What is in the file.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
@@ -161,6 +172,8 @@ pub(super) struct Writer {
     updates_max: usize,
     /// How often the oldest updates are removed, in thousandths of the updates.
     cleanup: u32,
+    /// How many updates the hubs with this file had when this one read it.
+    had: Vec<(Weak<Shared>, u64)>,
     progress: Mutex<Progress>,
 }
 
@@ -177,18 +190,15 @@ impl Writer {
     /// The file of these settings with the updates in it; `None`: the history is in memory only.
     pub(super) fn open(settings: &MercureSettings) -> Option<(Self, Vec<Update>)> {
         let path = settings.history_file.as_ref()?;
-        let opened = HistoryFile::open(path).and_then(|file| {
-            file.complete();
-            match file.read(settings.history_max) {
-                Ok(read) => Ok((file, read)),
-                Err(error) => Err(format!("reading the history {}: {error}", path.display())),
-            }
+        let opened = HistoryFile::open(path).and_then(|file| match file.complete(settings.history_max) {
+            Ok(opened) => Ok((file, opened)),
+            Err(error) => Err(format!("reading the history {}: {error}", path.display())),
         });
         match opened {
-            Ok((file, (updates, size))) => {
+            Ok((file, Opened { updates, size, had })) => {
                 let progress = Progress { written: updates.len() as u64, size, due: 0, has_failed: false };
                 let (updates_max, cleanup) = (settings.history_max, settings.history_cleanup);
-                Some((Self { file, updates_max, cleanup, progress: Mutex::new(progress) }, updates))
+                Some((Self { file, updates_max, cleanup, had, progress: Mutex::new(progress) }, updates))
             }
             Err(error) => {
                 tracing::error!("mercure: the history is in memory only: {error}");
@@ -197,14 +207,21 @@ impl Writer {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes what has come since the last time. Returns how many updates the history has had.
     pub(super) fn write(&self, shared: &Shared) -> u64 {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        self.append(shared, &mut self.lock())
+    }
+
+    fn append(&self, shared: &Shared, progress: &mut Progress) -> u64 {
         let (updates, had) = shared.lock().history.since(progress.written);
         if updates.is_empty() {
             return had;
         }
-        let bound = self.bound(&mut progress, updates.len() as u64);
+        let bound = self.bound(progress, updates.len() as u64);
         match self.file.append(&updates, progress.size, bound) {
             Ok(size) => {
                 progress.size = size;
@@ -218,6 +235,20 @@ impl Writer {
         }
         progress.written = had;
         had
+    }
+
+    /// Takes over from the hub before a reload what that one has written since this one read their file: clients find it in the
+    /// history, and it is not written again.
+    pub(super) fn adopt(&self, shared: &Shared, before: &Shared) {
+        let is_before = |hub: &&(Weak<Shared>, u64)| std::ptr::eq(hub.0.as_ptr(), before);
+        let (Some((_, had)), Some(writer)) = (self.had.iter().find(is_before), &before.file) else { return };
+        writer.write(before);
+        let size = writer.lock().size;
+        let (updates, _) = before.lock().history.since(*had);
+        let mut progress = self.lock();
+        let mut state = shared.lock();
+        updates.iter().for_each(|update| state.history.add(update));
+        (progress.written, progress.size) = (state.history.had(), size);
     }
 
     /// The file may have twice as much as the history before the oldest updates are removed in any case.

@@ -1,6 +1,6 @@
 //! The updates that a client gets when it comes back, within two bounds.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Update;
@@ -11,6 +11,8 @@ pub(super) const EARLIEST: &str = "earliest";
 
 pub(super) struct History {
     updates: VecDeque<Arc<Update>>,
+    /// The number of the newest update with this identifier: whoever names one must not cost a walk over all.
+    numbers: HashMap<Arc<str>, u64>,
     updates_max: usize,
     bytes: usize,
     /// How many updates it has had. They are numbered in their order, from 0.
@@ -22,15 +24,20 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(updates_max: usize) -> Self {
-        Self { updates: VecDeque::new(), updates_max, bytes: 0, had: 0, before: None }
+        Self { updates: VecDeque::new(), numbers: HashMap::new(), updates_max, bytes: 0, had: 0, before: None }
     }
 
     pub(super) fn add(&mut self, update: &Arc<Update>) {
+        self.numbers.insert(Arc::clone(&update.id), self.had);
         self.had += 1;
         self.bytes += update.frame.len();
         self.updates.push_back(Arc::clone(update));
         while self.updates.len() > self.updates_max || self.bytes > limits::MERCURE_HISTORY_BYTES_MAX {
+            let number = self.first();
             let Some(oldest) = self.updates.pop_front() else { break };
+            if self.numbers.get(&oldest.id) == Some(&number) {
+                self.numbers.remove(&oldest.id);
+            }
             self.bytes -= oldest.frame.len();
             self.before = (!oldest.is_private).then(|| Arc::clone(&oldest.id));
         }
@@ -56,8 +63,8 @@ impl History {
     /// The number of the update after this one, and the identifier of the one before that. If it is not here any more, that is
     /// the oldest.
     pub(super) fn after(&self, id: &str) -> (&str, u64) {
-        match self.updates.iter().rposition(|update| *update.id == *id) {
-            Some(at) => (&self.updates[at].id, self.first() + at as u64 + 1),
+        match self.numbers.get_key_value(id) {
+            Some((id, number)) => (id, number + 1),
             None => (self.before.as_deref().unwrap_or(EARLIEST), self.first()),
         }
     }

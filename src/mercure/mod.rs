@@ -45,10 +45,10 @@ pub struct Hub {
 
 /// What a stream keeps of its hub. The locks are taken in the order of the fields.
 struct Shared {
-    /// Keeps the history over a restart of the server.
-    file: Option<file::Writer>,
     /// Held while an update goes to the queues: all clients get all updates in the order of the history.
     publishing: Mutex<()>,
+    /// Keeps the history over a restart of the server.
+    file: Option<file::Writer>,
     /// Held for short times only: who subscribes or leaves does not wait for an update that goes to thousands.
     state: Mutex<State>,
     subscribers: Subscribers,
@@ -75,6 +75,18 @@ struct State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hub itself, or the last one of those that reloads have put in its place.
+    fn newest(self: &Arc<Self>) -> Arc<Self> {
+        let mut newest = Arc::clone(self);
+        loop {
+            let successor = newest.lock().successor.clone();
+            match successor {
+                Some(successor) => newest = successor,
+                None => return newest,
+            }
+        }
     }
 
     /// How many streams there are.
@@ -173,12 +185,29 @@ pub fn close_all() {
     }
 }
 
-/// Ends the streams of all hubs but those with these settings, after a reload. A stream itself keeps the handler that it began
-/// with, so a hub does not end with its configuration. What is published to it later goes to its successor.
-pub fn close_all_but(kept: &[&MercureSettings], successor: impl Fn(&MercureSettings) -> Option<Arc<Hub>>) {
+/// Puts new hubs in the place of those whose settings are not among these, before a reload switches to a configuration. What is
+/// published to an old hub from then on goes to its successor, and so does who subscribes to it. The new hubs end if nothing keeps
+/// what is returned until the configuration has them.
+#[must_use]
+pub fn hand_over<'c>(
+    kept: &[&MercureSettings],
+    successor: impl Fn(&MercureSettings) -> Option<&'c MercureSettings>,
+) -> Vec<Arc<Hub>> {
+    let mut successors = Vec::new();
     for hub in live().into_iter().filter(|hub| !kept.contains(&&hub.settings)) {
-        hub.close(successor(&hub.settings));
+        if let Some(settings) = successor(&hub.settings) {
+            let new = Hub::with(settings);
+            hub.close(Some(Arc::clone(&new)));
+            successors.push(new);
+        }
     }
+    successors
+}
+
+/// Ends the streams of all hubs but those with these settings, after a reload. A stream itself keeps the handler that it began
+/// with, so a hub does not end with its configuration.
+pub fn close_all_but(kept: &[&MercureSettings]) {
+    live().into_iter().filter(|hub| !kept.contains(&&hub.settings)).for_each(|hub| hub.close(None));
 }
 
 fn live() -> Vec<Arc<Hub>> {
@@ -222,8 +251,8 @@ impl Hub {
             publishers: settings.publisher.as_ref().map(Verifier::new),
             subscribers: settings.subscriber.as_ref().map(Verifier::new),
             shared: Arc::new(Shared {
-                file,
                 publishing: Mutex::new(()),
+                file,
                 state: Mutex::new(State { next: 0, history, is_closed: false, is_over: false, successor: None }),
                 subscribers: Subscribers::new(),
                 added: Condvar::new(),
@@ -321,8 +350,9 @@ impl Hub {
             subscriber.show(grants);
         }
         let subscriber = Arc::new(subscriber);
-        let mut state = self.shared.lock();
-        if self.shared.streams() >= limits::MERCURE_SUBSCRIBERS_MAX {
+        let shared = self.shared.newest();
+        let mut state = shared.lock();
+        if shared.streams() >= limits::MERCURE_SUBSCRIBERS_MAX {
             return Err(Refused::Full);
         }
         let (answered, next) = match last_event_id {
@@ -332,7 +362,7 @@ impl Hub {
             }
             None => (None, state.history.had()),
         };
-        let stream = Stream::new(&self.shared, subscriber, next, &mut state);
+        let stream = Stream::new(&shared, subscriber, next, &mut state);
         drop(state);
         SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
         stream.announce(true);
@@ -351,18 +381,25 @@ impl Hub {
     }
 
     fn close(&self, successor: Option<Arc<Self>>) {
+        // What comes meanwhile waits, and is behind what the successor takes over.
+        let publishing = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.shared.lock();
         if state.is_closed {
             return;
         }
         state.is_closed = true;
         state.successor = successor.map(|hub| Arc::clone(&hub.shared));
+        let successor = state.successor.clone();
         drop(state);
+        if let Some((successor, file)) = successor.as_ref().and_then(|hub| Some((hub, hub.file.as_ref()?))) {
+            file.adopt(successor, &self.shared);
+        }
+        self.shared.keep(true);
+        drop(publishing);
         self.shared.subscribers.retain(|_, subscriber| {
             subscriber.close();
             false
         });
-        self.shared.keep(true);
     }
 }
 

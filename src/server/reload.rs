@@ -86,6 +86,7 @@ impl Server {
     ) {
         let mut replaced = Vec::new();
         let mut kept = Vec::new();
+        let hubs = crate::assemble::succeed_hubs(&old.config, &config);
         for (listener, service) in sites::listeners(&config, &threads) {
             let service = service.with_challenges(Arc::clone(&self.challenges));
             let settings = encryption.settings(&listener);
@@ -105,7 +106,8 @@ impl Server {
             }
         }
         let removed = std::mem::replace(&mut self.listeners, kept);
-        crate::assemble::close_other_hubs(&old.config, &config);
+        drop(hubs);
+        crate::assemble::close_other_hubs(&config);
         self.kept_fresh = encryption.keep_fresh();
         let leaving = threads.commit(&old.threads, &config);
         let grace = config.global.grace_period;

@@ -353,7 +353,7 @@ fn slow_subscribers_are_dropped() {
     drop(slow);
 }
 
-fn reload_with(server: &Server, change: &dyn Fn(String) -> String) {
+pub(crate) fn reload_with(server: &Server, change: &dyn Fn(String) -> String) {
     let file = server.path("Caddyfile");
     let text = change(fs::read_to_string(&file).expect("the configuration"));
     fs::write(&file, text).expect("files can be written");

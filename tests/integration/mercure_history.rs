@@ -1,11 +1,12 @@
 //! A Mercure hub whose history outlives the server.
 
 use crate::common::{Igor, Request, Server, wait_until};
-use crate::mercure::{KEY, Stream, all, hub, publish};
+use crate::mercure::{KEY, Stream, all, hub, publish, reload_with};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -72,6 +73,52 @@ fn a_client_continues_after_a_restart() {
         assert_eq!(seen(&server, last), names(1..=last));
         stream = Stream::open(&server, "topic=b", &[]);
     }
+}
+
+/// An update that came while the next hub read the file was in the file alone: clients of the next hub never got it.
+#[test]
+fn reloads_lose_no_update_on_its_way() {
+    const RELOADS: usize = 6;
+    let folder = folder();
+    let file = folder.path().join("history.db");
+    let lines = format!("anonymous\nheartbeat 1m\ntransport bolt {{\npath {}\nsize 100000\n}}", file.display());
+    let server = hub(&lines).admin().start();
+    // Reading takes the longer the more there is.
+    let text = "x".repeat(20_000);
+    for number in 0..300 {
+        publish(&server, &all(), &format!("topic=b&data={text}&id=b{number}"));
+    }
+    let over = AtomicBool::new(false);
+    let published: Vec<usize> = std::thread::scope(|scope| {
+        let publisher = |name: char| {
+            let (server, over) = (&server, &over);
+            scope.spawn(move || {
+                let mut number = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let answer = publish(server, &all(), &format!("topic=a&data=x&id={name}{number}"));
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    number += 1;
+                }
+                number
+            })
+        };
+        let publishers: Vec<_> = "pqr".chars().map(publisher).collect();
+        for number in 1..=RELOADS {
+            reload_with(&server, &|text| {
+                text.replacen(&format!("heartbeat {number}m"), &format!("heartbeat {}m", number + 1), 1)
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+        publishers.into_iter().map(|publisher| publisher.join().expect("a publisher")).collect()
+    });
+    publish_each(&server, 1..=1);
+    let found = seen(&server, 1);
+    for (name, count) in "pqr".chars().zip(published) {
+        let own: Vec<_> = found.iter().filter(|id| id.starts_with(name)).cloned().collect();
+        let expected: Vec<_> = (0..count).map(|number| format!("{name}{number}")).collect();
+        assert_eq!(own, expected, "each once, in order");
+    }
+    drop(server.stop());
 }
 
 #[test]
