@@ -186,6 +186,9 @@ fn publication(form: &str) -> Result<Publication, Refusal> {
             _ => {}
         }
     }
+    if !retry.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Refusal::Retry);
+    }
     if !retry.is_empty() {
         publication.retry = Some(retry.parse().map_err(|_| Refusal::Retry)?);
     }

@@ -25,6 +25,9 @@ pub const MERCURE_TAKEN_BYTES_MAX: usize = 256 * 1024;
 /// The topic selectors of a token: upstream's bound.
 pub const MERCURE_CLAIMS_MAX: usize = 1_000;
 
+/// The variables of all templates of a token: one for each selector. Each private update is compared with them for each stream.
+pub const MERCURE_CLAIM_VARIABLES_MAX: usize = 1_000;
+
 /// The bytes of a topic or a selector: topics are URLs.
 pub const MERCURE_TOPIC_BYTES_MAX: usize = 4 * 1024;
 
@@ -40,6 +43,9 @@ pub const MERCURE_QUEUE_BYTES_MAX: usize = 4 << 20;
 
 /// The bytes of the history of one hub, beside its number of updates.
 pub const MERCURE_HISTORY_BYTES_MAX: usize = 64 << 20;
+
+/// The bytes of the updates of one hub about its subscribers, which any client causes. They have as many places as the others.
+pub const MERCURE_PRESENCE_BYTES_MAX: usize = 8 << 20;
 
 /// The time between two comments to a client that has closed its sending side: a browser that has gone does the same, and nothing
 /// but a write finds out.

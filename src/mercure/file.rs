@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use redb::{Database, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use super::history::Audience;
 use super::{Shared, Update};
 use crate::config::MercureSettings;
 use crate::limits;
@@ -247,7 +248,7 @@ impl Writer {
         let (updates, _) = before.lock().history.since(*had);
         let mut progress = self.lock();
         let mut state = shared.lock();
-        updates.iter().for_each(|update| state.history.add(update));
+        updates.iter().for_each(|update| state.history.add(update, Audience::All));
         (progress.written, progress.size) = (state.history.had(), size);
     }
 

@@ -1,4 +1,7 @@
 //! The updates that a client gets when it comes back, within two bounds.
+//!
+//! What the hub publishes about its own subscribers is kept apart: clients that come and go must not push out what publishers have
+//! sent. Both have one count, so a client that may see both gets them in their order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,37 +12,91 @@ use crate::limits;
 /// The name of the time before the first update (the Mercure specification, "Reconciliation").
 pub(super) const EARLIEST: &str = "earliest";
 
+/// Who may get an update, beside its topics and claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    All,
+    /// Those who could see other subscribers: it is about one.
+    Watchers,
+}
+
 pub(super) struct History {
-    updates: VecDeque<Arc<Update>>,
+    updates: Log,
+    /// The updates about subscribers.
+    presence: Log,
     /// The number of the newest update with this identifier: whoever names one must not cost a walk over all.
     numbers: HashMap<Arc<str>, u64>,
-    updates_max: usize,
-    bytes: usize,
     /// How many updates it has had. They are numbered in their order, from 0.
     had: u64,
-    /// The update before the oldest one here. Of a private one the name is not kept: it is shown to clients that may not get
-    /// the update.
+}
+
+/// Updates with their numbers, the oldest first.
+struct Log {
+    updates: VecDeque<(u64, Arc<Update>)>,
+    updates_max: usize,
+    bytes: usize,
+    bytes_max: usize,
+    /// The number behind the last one that it does not have any more.
+    lost: u64,
+    /// The identifier of that one.
     before: Option<Arc<str>>,
+}
+
+impl Log {
+    fn new(updates_max: usize, bytes_max: usize) -> Self {
+        Self { updates: VecDeque::new(), updates_max, bytes: 0, bytes_max, lost: 0, before: None }
+    }
+
+    fn add(&mut self, number: u64, update: &Arc<Update>) {
+        self.bytes += update.frame.len();
+        self.updates.push_back((number, Arc::clone(update)));
+    }
+
+    /// The oldest, if it is beyond the bounds.
+    fn pop(&mut self) -> Option<(u64, Arc<Update>)> {
+        if self.updates.len() <= self.updates_max && self.bytes <= self.bytes_max {
+            return None;
+        }
+        let (number, oldest) = self.updates.pop_front()?;
+        self.bytes -= oldest.frame.len();
+        self.lost = number + 1;
+        Some((number, oldest))
+    }
+
+    /// Those with this number or a higher one.
+    fn from(&self, number: u64) -> impl Iterator<Item = &(u64, Arc<Update>)> {
+        self.updates.range(self.updates.partition_point(|(own, _)| *own < number)..)
+    }
+
+    fn last(&self) -> Option<&(u64, Arc<Update>)> {
+        self.updates.back()
+    }
 }
 
 impl History {
     pub(super) fn new(updates_max: usize) -> Self {
-        Self { updates: VecDeque::new(), numbers: HashMap::new(), updates_max, bytes: 0, had: 0, before: None }
+        Self {
+            updates: Log::new(updates_max, limits::MERCURE_HISTORY_BYTES_MAX),
+            presence: Log::new(updates_max, limits::MERCURE_PRESENCE_BYTES_MAX),
+            numbers: HashMap::new(),
+            had: 0,
+        }
     }
 
-    pub(super) fn add(&mut self, update: &Arc<Update>) {
+    pub(super) fn add(&mut self, update: &Arc<Update>, audience: Audience) {
         self.numbers.insert(Arc::clone(&update.id), self.had);
+        let log = match audience {
+            Audience::All => &mut self.updates,
+            Audience::Watchers => &mut self.presence,
+        };
+        log.add(self.had, update);
         self.had += 1;
-        self.bytes += update.frame.len();
-        self.updates.push_back(Arc::clone(update));
-        while self.updates.len() > self.updates_max || self.bytes > limits::MERCURE_HISTORY_BYTES_MAX {
-            let number = self.first();
-            let Some(oldest) = self.updates.pop_front() else { break };
+        while let Some((number, oldest)) = log.pop() {
             if self.numbers.get(&oldest.id) == Some(&number) {
                 self.numbers.remove(&oldest.id);
             }
-            self.bytes -= oldest.frame.len();
-            self.before = (!oldest.is_private).then(|| Arc::clone(&oldest.id));
+            // Of a private one the name is not kept: it is shown to clients that may not get the update.
+            log.before = (!oldest.is_private).then(|| Arc::clone(&oldest.id));
         }
     }
 
@@ -48,35 +105,40 @@ impl History {
         self.had
     }
 
-    /// Those that came after the first `had` ones and are still here, and how many it has had now.
+    /// What publishers have sent since the first `had` updates and is still here, and how many updates it has had now.
     pub(super) fn since(&self, had: u64) -> (Vec<Arc<Update>>, u64) {
-        let new = usize::try_from(self.had - had).unwrap_or(usize::MAX);
-        let known = self.updates.len().saturating_sub(new);
-        (self.updates.iter().skip(known).cloned().collect(), self.had)
+        (self.updates.from(had).map(|(_, update)| Arc::clone(update)).collect(), self.had)
     }
 
     /// The newest update.
     pub(super) fn last(&self) -> &str {
-        self.updates.back().map(|update| &*update.id).or(self.before.as_deref()).unwrap_or(EARLIEST)
+        let newest = self.updates.last().into_iter().chain(self.presence.last()).max_by_key(|(number, _)| number);
+        newest.map(|(_, update)| &*update.id).or(self.updates.before.as_deref()).unwrap_or(EARLIEST)
     }
 
     /// The number of the update after this one, and the identifier of the one before that. If it is not here any more, that is
     /// the oldest.
-    pub(super) fn after(&self, id: &str) -> (&str, u64) {
+    pub(super) fn after(&self, id: &str, is_watcher: bool) -> (&str, u64) {
         match self.numbers.get_key_value(id) {
+            Some((_, number)) if is_watcher && self.presence.lost > number + 1 => (EARLIEST, number + 1),
             Some((id, number)) => (id, number + 1),
-            None => (self.before.as_deref().unwrap_or(EARLIEST), self.first()),
+            None => (self.updates.before.as_deref().unwrap_or(EARLIEST), self.updates.lost),
         }
     }
 
-    /// The number of the oldest update here.
-    fn first(&self) -> u64 {
-        self.had - self.updates.len() as u64
-    }
-
-    /// The updates from this number on; `None`: that one is not here any more.
-    pub(super) fn from(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Update>>> {
-        let skipped = usize::try_from(number.checked_sub(self.first())?).ok()?;
-        Some(self.updates.range(skipped.min(self.updates.len())..))
+    /// The updates from this number on, in their order; `None`: what publishers have sent is not here from there on any more.
+    pub(super) fn from(&self, number: u64, is_watcher: bool) -> Option<impl Iterator<Item = &(u64, Arc<Update>)>> {
+        if number < self.updates.lost {
+            return None;
+        }
+        let presence = if is_watcher { number } else { self.had };
+        let (mut updates, mut presence) = (self.updates.from(number).peekable(), self.presence.from(presence).peekable());
+        Some(std::iter::from_fn(move || {
+            let is_presence = match (updates.peek(), presence.peek()) {
+                (Some(one), Some(other)) => other.0 < one.0,
+                (one, _) => one.is_none(),
+            };
+            if is_presence { presence.next() } else { updates.next() }
+        }))
     }
 }

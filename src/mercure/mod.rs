@@ -31,7 +31,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::MercureSettings;
 use crate::limits;
-use history::History;
+use history::{Audience, History};
 use subscribers::Subscribers;
 use token::Verifier;
 
@@ -95,24 +95,28 @@ impl Shared {
     }
 
     /// Sends updates to all who subscribe to one of their topics.
-    fn send(&self, updates: &[Arc<Update>]) {
+    fn send(&self, updates: &[Arc<Update>], audience: Audience) {
         let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
         if let Some(successor) = state.successor.clone() {
             drop((state, publishing));
-            return successor.send(updates);
+            return successor.send(updates, audience);
         }
         let number = state.number();
-        updates.iter().for_each(|update| state.history.add(update));
+        updates.iter().for_each(|update| state.history.add(update, audience));
         let is_closed = state.is_closed;
         drop(state);
         let now = Instant::now();
-        let slow = self.subscribers.retain(|of_subscriber, subscriber| {
+        let reads = |of_subscriber: u64, subscriber: &Subscriber| {
             of_subscriber > number
                 || updates
                     .iter()
                     .all(|update| !subscriber.wants(update) || subscriber.push(update, now, self.dispatch_max))
-        });
+        };
+        let slow = match audience {
+            Audience::All => self.subscribers.retain(reads),
+            Audience::Watchers => self.subscribers.retain_watchers(reads),
+        };
         drop(publishing);
         self.keep(is_closed);
         UPDATES_TOTAL.fetch_add(updates.len() as u64, Ordering::Relaxed);
@@ -131,13 +135,12 @@ impl Shared {
         }
     }
 
-    /// Says to others that a client has come, or gone. That takes a pass over all subscribers, so a hub without
-    /// `subscriptions` does nothing here.
+    /// Says to others that a client has come, or gone, if the hub shows its subscribers.
     fn announce(&self, subscriber: &Subscriber, is_active: bool) {
         let events = subscriber.events(is_active);
         // At the end of a hub all clients go, and no one is there to see it.
         if !events.is_empty() && !self.lock().is_closed {
-            self.send(&events);
+            self.send(&events, Audience::Watchers);
         }
     }
 }
@@ -244,7 +247,7 @@ impl Hub {
         }
         let mut history = History::new(settings.history_max);
         let file = file::Writer::open(settings).map(|(file, updates)| {
-            updates.into_iter().for_each(|update| history.add(&Arc::new(update)));
+            updates.into_iter().for_each(|update| history.add(&Arc::new(update), Audience::All));
             file
         });
         let hub = Arc::new(Self {
@@ -326,7 +329,7 @@ impl Hub {
     /// # Errors The update is not valid.
     pub fn publish(&self, publication: Publication) -> Result<Arc<str>, Invalid> {
         let update = Arc::new(publication.encode()?);
-        self.shared.send(std::slice::from_ref(&update));
+        self.shared.send(std::slice::from_ref(&update), Audience::All);
         Ok(Arc::clone(&update.id))
     }
 
@@ -357,7 +360,7 @@ impl Hub {
         }
         let (answered, next) = match last_event_id {
             Some(id) => {
-                let (before, next) = state.history.after(id);
+                let (before, next) = state.history.after(id, subscriber.is_watcher());
                 (Some(before.to_owned()), next)
             }
             None => (None, state.history.had()),

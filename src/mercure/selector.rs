@@ -99,6 +99,19 @@ impl Selector {
 }
 
 impl Selector {
+    /// Whether it may select a topic that begins like this. Says so of some that do not.
+    pub(super) fn reaches(&self, start: &str) -> bool {
+        let first = match self {
+            Self::All => return true,
+            Self::Topic(topic) => return topic.starts_with(start),
+            Self::Template(_, parts) => parts.first(),
+        };
+        match first {
+            Some(Part::Text(text)) => text.starts_with(start) || start.starts_with(&**text),
+            _ => true,
+        }
+    }
+
     /// How many variables it has: each costs a walk over the topic.
     pub(super) fn variables(&self) -> usize {
         let Self::Template(_, parts) = self else { return 0 };
@@ -274,6 +287,22 @@ mod tests {
             ("{a}{b}{c}{d}{e}{f}{g}", &"x".repeat(4000), true),
         ] {
             assert_eq!(Selector::new(selector).matches(topic), expected, "{selector} {topic}");
+        }
+    }
+
+    #[test]
+    fn selectors_that_cannot_reach_a_topic() {
+        for (selector, expected) in [
+            ("*", true),
+            ("/hub/subscriptions/a", true),
+            ("/hub/subscriptions{/topic}", true),
+            ("/hub{/path*}", true),
+            ("{+any}", true),
+            ("/hub", false),
+            ("/books/{id}", false),
+            ("https://example.com/hub/subscriptions", false),
+        ] {
+            assert_eq!(Selector::new(selector).reaches("/hub/subscriptions"), expected, "{selector}");
         }
     }
 }

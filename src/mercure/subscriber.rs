@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::update::{is_topic, random_id};
-use super::{Grants, Refused, Selector, Update};
+use super::{Grants, Refused, SUBSCRIPTIONS, Selector, Update};
 use crate::limits;
 
 /// One client of a hub.
@@ -16,6 +16,8 @@ pub struct Subscriber {
     selectors: Box<[Selector]>,
     /// The private updates that it may get.
     allowed: Box<[Selector]>,
+    /// Whether updates about other subscribers could be among them.
+    is_watcher: bool,
     /// How others see it; `None`: the hub does not show its subscribers.
     presence: Option<Box<Presence>>,
     queue: Mutex<Queue>,
@@ -59,8 +61,15 @@ impl Subscriber {
         if selectors.iter().map(Selector::variables).sum::<usize>() > limits::MERCURE_VARIABLES_MAX {
             return Err(Refused::TooLarge);
         }
-        let allowed = grants.subscribe.clone().unwrap_or_default().into();
-        Ok(Self { selectors, allowed, presence: None, queue: Mutex::default() })
+        let allowed: Box<[Selector]> = grants.subscribe.clone().unwrap_or_default().into();
+        let reach = |selectors: &[Selector]| selectors.iter().any(|selector| selector.reaches(SUBSCRIPTIONS));
+        let is_watcher = reach(&selectors) && reach(&allowed);
+        Ok(Self { selectors, allowed, is_watcher, presence: None, queue: Mutex::default() })
+    }
+
+    /// Whether it could get updates about other subscribers.
+    pub(super) fn is_watcher(&self) -> bool {
+        self.is_watcher
     }
 
     /// Shows it to others.

@@ -13,12 +13,14 @@ type Part = HashMap<u64, Arc<Subscriber>>;
 
 pub(super) struct Subscribers {
     parts: [Mutex<Part>; PARTS],
+    /// Those who could see others once more: what is said about each client that comes costs a pass over these alone.
+    watchers: Mutex<Part>,
     count: AtomicUsize,
 }
 
 impl Subscribers {
     pub(super) fn new() -> Self {
-        Self { parts: std::array::from_fn(|_| Mutex::default()), count: AtomicUsize::new(0) }
+        Self { parts: std::array::from_fn(|_| Mutex::default()), watchers: Mutex::default(), count: AtomicUsize::new(0) }
     }
 
     /// How many there are.
@@ -28,6 +30,9 @@ impl Subscribers {
 
     pub(super) fn insert(&self, number: u64, subscriber: Arc<Subscriber>) {
         let mut part = self.part(number);
+        if subscriber.is_watcher() {
+            lock(&self.watchers).insert(number, Arc::clone(&subscriber));
+        }
         part.insert(number, subscriber);
         // Under the lock: its removal is counted after that, and the number never falls below zero.
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -35,8 +40,11 @@ impl Subscribers {
 
     pub(super) fn remove(&self, number: u64) {
         let removed = self.part(number).remove(&number);
-        if removed.is_some() {
+        if let Some(subscriber) = removed {
             self.count.fetch_sub(1, Ordering::Relaxed);
+            if subscriber.is_watcher() {
+                lock(&self.watchers).remove(&number);
+            }
         }
     }
 
@@ -53,11 +61,29 @@ impl Subscribers {
         for part in &self.parts {
             let mut part = lock(part);
             let before = part.len();
-            part.retain(|number, subscriber| is_kept(*number, subscriber));
+            part.retain(|number, subscriber| {
+                let kept = is_kept(*number, subscriber);
+                if !kept && subscriber.is_watcher() {
+                    lock(&self.watchers).remove(number);
+                }
+                kept
+            });
             removed += before - part.len();
         }
         self.count.fetch_sub(removed, Ordering::Relaxed);
         removed
+    }
+
+    /// The same for those who could see others.
+    pub(super) fn retain_watchers(&self, mut is_kept: impl FnMut(u64, &Subscriber) -> bool) -> usize {
+        let mut removed = Vec::new();
+        for (number, subscriber) in lock(&self.watchers).iter() {
+            if !is_kept(*number, subscriber) {
+                removed.push(*number);
+            }
+        }
+        removed.iter().for_each(|number| self.remove(*number));
+        removed.len()
     }
 
     fn part(&self, number: u64) -> MutexGuard<'_, Part> {

@@ -110,11 +110,20 @@ impl Verifier {
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules(algorithm));
         let claims = claims.map_err(|error| reason(error.kind()))?.claims;
         let mercure = claims.namespaced.or(claims.mercure).unwrap_or_default();
-        let expires_in =
-            claims.exp.map(|at| Duration::try_from_secs_f64(at - seconds_now() as f64).unwrap_or_default());
         let (publish, subscribe) = (selectors(mercure.publish)?, selectors(mercure.subscribe)?);
+        let both = || publish.iter().chain(&subscribe).flatten();
+        let variables: usize = both().map(Selector::variables).sum();
+        if both().count() > limits::MERCURE_CLAIMS_MAX || variables > limits::MERCURE_CLAIM_VARIABLES_MAX {
+            return Err(TokenError::TooLarge);
+        }
+        let expires_in = claims.exp.and_then(time_until);
         Ok(Grants { publish, subscribe, payload: mercure.payload, expires_in })
     }
+}
+
+/// The time until then; `None`: longer than any stream.
+fn time_until(at: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64((at - seconds_now() as f64).max(0.0)).ok()
 }
 
 fn rules(algorithm: Algorithm) -> Validation {
@@ -128,7 +137,7 @@ fn rules(algorithm: Algorithm) -> Validation {
 
 fn selectors(texts: Option<Vec<String>>) -> Result<Option<Vec<Selector>>, TokenError> {
     let Some(texts) = texts else { return Ok(None) };
-    if texts.len() > limits::MERCURE_CLAIMS_MAX || !texts.iter().all(|text| is_topic(text)) {
+    if !texts.iter().all(|text| is_topic(text)) {
         return Err(TokenError::Malformed);
     }
     Ok(Some(texts.iter().map(|text| Selector::new(text)).collect()))

@@ -17,6 +17,9 @@ pub enum TokenError {
     /// It is no token, or its claims have the wrong form.
     #[error("the token cannot be read")]
     Malformed,
+    /// Its claims cost too much to compare.
+    #[error("the token has too many selectors, or too many variables in their templates")]
+    TooLarge,
     /// Another algorithm, `none` among them.
     #[error("the token has another algorithm than the hub's")]
     Algorithm,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::history::EARLIEST;
 use crate::limits;
 
 /// What is published.
@@ -53,7 +54,7 @@ pub enum Invalid {
     #[error("topics below /.well-known/mercure belong to the hub")]
     Reserved,
     /// The identifier cannot be one.
-    #[error("the \"id\" is too long, starts with \"#\", or contains a control character")]
+    #[error("the \"id\" is `earliest` or too long, starts with \"#\", or contains a control character")]
     Id,
     /// The name of the event cannot be one.
     #[error("the \"type\" is too long or contains a control character")]
@@ -112,7 +113,8 @@ impl Publication {
         if self.topics.iter().any(|topic| topic.contains(RESERVED)) {
             return Err(Invalid::Reserved);
         }
-        if !self.id.as_ref().is_none_or(|id| is_label(id) && !id.starts_with('#')) {
+        // To a client `earliest` is the time before the first update.
+        if !self.id.as_ref().is_none_or(|id| is_label(id) && !id.starts_with('#') && id != EARLIEST) {
             return Err(Invalid::Id);
         }
         if !self.kind.as_ref().is_none_or(is_label) { Err(Invalid::Kind) } else { Ok(()) }

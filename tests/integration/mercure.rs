@@ -157,6 +157,11 @@ fn tokens_that_allow_nothing() {
         ("no topic", token(r#"{"publish":[]}"#)),
         ("another topic", token(r#"{"publish":["/other","/books/{id}/x"]}"#)),
         ("100,000 topics", token(&format!(r#"{{"publish":[{}"/books/1"]}}"#, "\"/x\",".repeat(1000)))),
+        ("too many selectors in all", {
+            let many = "\"/x\",".repeat(600);
+            token(&format!(r#"{{"publish":[{many}"*"],"subscribe":[{many}"*"]}}"#))
+        }),
+        ("too many variables", token(&format!(r#"{{"publish":["*","{}"]}}"#, "{a}".repeat(1001)))),
     ] {
         let answer = publish(&server, &token, "topic=/books/1&data=x");
         assert_eq!(answer.status, 401, "{what}: {}", answer.text());
@@ -169,6 +174,10 @@ fn tokens_that_allow_nothing() {
     assert_eq!(publish(&server, &one, "topic=/books/1&data=x").status, 200);
     assert_eq!(publish(&server, &one, "topic=/books/1&topic=/users/1&data=x").status, 401);
     assert_eq!(publish(&server, &token_by(KEY, &format!("{claims},\"exp\":{}}}", now + 60)), "topic=a").status, 200);
+    let far = token_by(KEY, &format!("{claims},\"exp\":1e300}}"));
+    let mut stream = Stream::open(&server, &format!("topic=far&authorization={far}"), &[]);
+    assert_eq!(publish(&server, &far, "topic=far&data=x&id=1").status, 200);
+    assert_eq!(stream.next().as_deref(), Some("id: 1\ndata: x\n\n"), "a token that expires after all times");
 }
 
 /// A public key is no secret: who has it must not be able to sign with it.
@@ -261,6 +270,10 @@ fn updates_that_cannot_be_published() {
         ("an identifier with the sign of a fragment", "topic=a&id=%231".to_owned(), 400),
         ("no number", "topic=a&retry=soon".to_owned(), 400),
         ("a negative number", "topic=a&retry=-1".to_owned(), 400),
+        ("a number with a sign", "topic=a&retry=%2B1".to_owned(), 400),
+        ("the name of the time before all updates", "topic=a&id=earliest".to_owned(), 400),
+        ("a zero byte in the identifier", "topic=a&id=1%00".to_owned(), 400),
+        ("a zero byte in the type", "topic=a&type=x%00".to_owned(), 400),
         ("the hub's own topic", "topic=/.well-known/mercure/subscriptions/a/b".to_owned(), 403),
         ("as many topics as allowed", many(200), 200),
     ] {

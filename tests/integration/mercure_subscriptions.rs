@@ -126,3 +126,27 @@ fn private_updates_have_no_name_in_a_field() {
     let stream = Stream::open(&server, "topic=a&lastEventID=unknown", &[]);
     assert_eq!(stream.head.header("last-event-id"), Some("shown"));
 }
+
+/// Any client could push out what publishers had sent, by coming and going.
+#[test]
+fn clients_that_come_and_go_leave_the_history_alone() {
+    let server = hub("anonymous\nsubscriptions\ntransport local {\nsize 5\n}").start();
+    for number in 1..=3 {
+        publish(&server, &all(), &format!("topic=a&data={number}&id=u{number}"));
+    }
+    let topics = (0..50).map(|number| format!("topic=t{number}&")).collect::<String>();
+    drop(Stream::open(&server, &topics, &[]));
+    let query = |topic: &str| format!("topic={topic}&lastEventID=u1&authorization={}", watcher());
+    let mut back = Stream::open(&server, &query("a"), &[]);
+    assert_eq!(back.head.header("last-event-id"), Some("u1"));
+    assert_eq!(back.next().as_deref(), Some("id: u2\ndata: 2\n\n"));
+    assert_eq!(back.next().as_deref(), Some("id: u3\ndata: 3\n\n"));
+    // Who sees subscribers gets both, in their order, and learns that some are missing.
+    let all = format!("{API}%7B/topic%7D%7B/subscriber%7D&topic=a");
+    let mut watching = Stream::open(&server, &query(&all), &[]);
+    assert_eq!(watching.head.header("last-event-id"), Some("earliest"));
+    assert_eq!(watching.next().as_deref(), Some("id: u2\ndata: 2\n\n"));
+    assert_eq!(watching.next().as_deref(), Some("id: u3\ndata: 3\n\n"));
+    let seen: Vec<Value> = (0..5).map(|_| event(watching.next()).0).collect();
+    assert!(seen.iter().all(|document| document["type"] == "Subscription"), "{seen:?}");
+}
