@@ -59,13 +59,24 @@ impl Default for MercureSettings {
             dispatch_max: Some(limits::MERCURE_DISPATCH_DEFAULT),
             cors_origins: Vec::new(),
             publish_origins: Vec::new(),
-            cookie_name: "mercureAuthorization".to_owned(),
+            cookie_name: COOKIES[0].to_owned(),
             body_bytes_max: limits::MERCURE_BODY_BYTES_DEFAULT,
             history_max: limits::MERCURE_HISTORY_DEFAULT,
             history_file: None,
             history_cleanup: MERCURE_CLEANUP_DEFAULT,
             compatibility: None,
         }
+    }
+}
+
+/// The default name of the cookie that holds a token, of Mercure 0.x and of 1.0.
+const COOKIES: [&str; 2] = ["mercureAuthorization", "__Secure-mercure_access_token"];
+
+impl MercureSettings {
+    /// The names of cookies that hold a token, the first of which counts.
+    #[must_use]
+    pub fn cookie_names(&self) -> Vec<&str> {
+        if self.cookie_name == COOKIES[0] { COOKIES.to_vec() } else { vec![&self.cookie_name] }
     }
 }
 

@@ -1,32 +1,36 @@
-//! The HTTP side of a Mercure hub: publishing by POST, subscribing by GET.
+//! The HTTP side of a Mercure hub: publishing by POST, subscribing by GET or QUERY.
 
+mod events;
 mod keys;
 mod subscriptions;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
-use http_body::{Body, Frame};
-use tokio::time::{Instant, Sleep, sleep_until};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
+use http_body::Body;
 
 use super::access_log::HandledBy;
 use super::answer::{Outcome, RequestContext, Run, announced_length};
-use super::body::{ResponseBody, ResponseBodyError, Source};
+use super::authority::requested_authority;
+use super::body::{ResponseBody, Source};
 use super::interim::InterimSlot;
 use super::pace::Pace;
 use super::plain::{plain, retry_later};
+use super::request::RequestState;
 use super::request_body::{self, BodyFailure};
-use crate::config::query_pairs;
+use crate::config::{RequestView, query_pairs};
 use crate::limits;
-use crate::mercure::{Grants, Hub, Invalid, Publication, Refused, Stream, Subscriber, TokenError, Unlisted, Wait};
+use crate::mercure::{
+    Grants, Hub, HubUrl, Invalid, NoSelector, Publication, Refused, Selector, SelectorKind, Subscriber, TokenError,
+    Unlisted,
+};
+use events::Events;
 
 /// The place of the hub (the Mercure specification, "Discovery").
 const HUB: &str = "/.well-known/mercure";
+
+const METHODS: &str = "GET, HEAD, QUERY, POST, OPTIONS";
 
 /// Why a request to the hub is refused.
 #[derive(Debug, thiserror::Error)]
@@ -37,17 +41,28 @@ enum Refusal {
     NoToken,
     #[error("the token does not allow this")]
     NotAllowed,
+    /// The same, to the owner of a token of Mercure 1.0.
+    #[error("the `authorization_details` of the token do not allow this")]
+    NotGranted,
     #[error("a page of this origin may not publish with a cookie; `publish_origins` names those that may")]
     Origin,
     #[error("{0}")]
     Update(#[from] Invalid),
     #[error("Invalid \"retry\" parameter")]
     Retry,
+    #[error("Missing \"topic\" or \"match\" parameter")]
+    NoSelector,
+    #[error("a parameter that begins with \"match\" is none of \"match\", \"match_exact\" and \"match_urlpattern\"")]
+    NoMatchType,
+    #[error("{0}")]
+    Selector(#[from] NoSelector),
+    #[error("a QUERY has its parameters as application/x-www-form-urlencoded")]
+    QueryType,
     #[error("{0}")]
     Subscriber(#[from] Refused),
     #[error("{0}")]
     List(#[from] Unlisted),
-    #[error("the hub answers GET, HEAD, POST and OPTIONS")]
+    #[error("the hub answers GET, HEAD, QUERY, POST and OPTIONS")]
     Method,
     #[error("{0}")]
     Body(BodyFailure),
@@ -59,8 +74,14 @@ impl Refusal {
     fn response(self) -> Response<ResponseBody> {
         let status = match &self {
             Self::Token(_) | Self::NoToken | Self::NotAllowed => StatusCode::UNAUTHORIZED,
-            Self::Origin | Self::Update(Invalid::Reserved) => StatusCode::FORBIDDEN,
-            Self::Update(_) | Self::Retry | Self::Subscriber(Refused::TooLarge) => StatusCode::BAD_REQUEST,
+            Self::Origin | Self::NotGranted | Self::Update(Invalid::Reserved) => StatusCode::FORBIDDEN,
+            Self::Update(_)
+            | Self::Retry
+            | Self::NoSelector
+            | Self::NoMatchType
+            | Self::Selector(_)
+            | Self::Subscriber(Refused::TooLarge) => StatusCode::BAD_REQUEST,
+            Self::QueryType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Subscriber(Refused::Full) | Self::List(Unlisted::TooMany) | Self::Over => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -69,16 +90,28 @@ impl Refusal {
             Self::Body(failure) => return failure.response(),
         };
         let mut response = plain(status, &format!("{self}\n"));
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        // RFC 6750.
+        let challenge = match &self {
+            Self::Token(_) => Some("Bearer error=\"invalid_token\""),
+            Self::NotGranted => Some("Bearer error=\"insufficient_scope\""),
+            Self::NoToken | Self::NotAllowed => Some("Bearer"),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             retry_later(&mut response);
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
         }
         response
+    }
+
+    /// The token is valid, but does not allow what is asked for.
+    fn not_allowed(grants: &Grants) -> Self {
+        if grants.is_access_token { Self::NotGranted } else { Self::NotAllowed }
     }
 }
 
@@ -99,12 +132,15 @@ impl RequestContext<'_> {
         }
         let allowed_origin = cors_origin(hub, &run.request.parts.headers);
         keys::prepare(hub, &run.request.parts).await;
-        let answer = match (&run.request.parts.method, asked) {
-            (&Method::GET | &Method::HEAD, Some(asked)) => subscriptions::list(hub, &run.request.parts, &asked),
-            (&Method::GET, None) => subscribe(hub, &run.request.parts, Answer::Stream(self.interim)),
-            (&Method::HEAD, None) => subscribe(hub, &run.request.parts, Answer::HeadOnly),
-            (&Method::POST, None) if hub.has_publishers() => publish(hub, run).await,
-            (&Method::OPTIONS, _) => Ok(preflight()),
+        let url = hub_url(&run.request);
+        let query = run.request.parts.uri.query().unwrap_or_default();
+        let answer = match (run.request.parts.method.as_str(), asked) {
+            ("GET" | "HEAD", Some(asked)) => subscriptions::list(hub, &url, &run.request.parts, &asked),
+            ("GET", None) => subscribe(hub, url, &run.request.parts, query, Answer::Stream(self.interim)),
+            ("HEAD", None) => subscribe(hub, url, &run.request.parts, query, Answer::HeadOnly),
+            ("QUERY", None) => self.query(hub, url, run).await,
+            ("POST", None) if hub.has_publishers() => publish(hub, &url, run).await,
+            ("OPTIONS", _) => Ok(preflight()),
             _ => Err(Refusal::Method),
         };
         let mut response = answer.unwrap_or_else(|refusal| {
@@ -117,21 +153,44 @@ impl RequestContext<'_> {
         }
         Outcome::Answered(response)
     }
+
+    /// Subscribes with parameters in the body (RFC 10008): a URL has no room for many topics.
+    async fn query<B>(&self, hub: &Hub, url: HubUrl, run: &mut Run<'_, B>) -> Result<Response<ResponseBody>, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let kind = run.request.parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if !kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+            return Err(Refusal::QueryType);
+        }
+        // Before the body: a stranger should not make the server read one.
+        subscriber(hub, &url, &run.request.parts)?;
+        let mut parameters = run.request.parts.uri.query().unwrap_or_default().to_owned();
+        parameters.push('&');
+        parameters.push_str(&read_body(hub, run).await.map_err(Refusal::Body)?);
+        subscribe(hub, url, &run.request.parts, &parameters, Answer::Stream(self.interim))
+    }
+}
+
+/// The hub as the client of this request knows it.
+fn hub_url(request: &RequestState<'_>) -> HubUrl {
+    HubUrl::new(request.scheme(), requested_authority(&request.parts).unwrap_or_default())
 }
 
 // --- Publishing ---------------------------------------------------------------------------------------------------
 
-async fn publish<B>(hub: &Hub, run: &mut Run<'_, B>) -> Result<Response<ResponseBody>, Refusal>
+async fn publish<B>(hub: &Hub, url: &HubUrl, run: &mut Run<'_, B>) -> Result<Response<ResponseBody>, Refusal>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     // Before the body: a stranger should not make the server read one.
-    let grants = publisher(hub, &run.request.parts)?;
+    let grants = publisher(hub, url, &run.request.parts)?;
     let text = read_body(hub, run).await.map_err(Refusal::Body)?;
     let publication = publication(&text)?;
     let needs_claim = publication.is_private || hub.settings().compatibility != Some(7);
     if needs_claim && !grants.may_publish(&publication.topics) {
-        return Err(Refusal::NotAllowed);
+        return Err(Refusal::not_allowed(&grants));
     }
     // A 200 would say that it has been sent.
     if !hub.takes_updates() {
@@ -141,14 +200,14 @@ where
     Ok(plain(StatusCode::OK, &id))
 }
 
-fn publisher(hub: &Hub, parts: &request::Parts) -> Result<Grants, Refusal> {
+fn publisher(hub: &Hub, url: &HubUrl, parts: &request::Parts) -> Result<Grants, Refusal> {
     let (token, source) = token(hub, parts).ok_or(Refusal::NoToken)?;
     // Another site's page can make a browser send its cookies.
     if source == TokenSource::Cookie && !is_publish_origin(hub, &parts.headers) {
         return Err(Refusal::Origin);
     }
-    let grants = hub.publisher(&token)?;
-    if grants.publish.is_none() { Err(Refusal::NotAllowed) } else { Ok(grants) }
+    let grants = hub.publisher(&token, url)?;
+    if grants.publish.is_none() { Err(Refusal::not_allowed(&grants)) } else { Ok(grants) }
 }
 
 async fn read_body<B>(hub: &Hub, run: &mut Run<'_, B>) -> Result<String, BodyFailure>
@@ -204,22 +263,50 @@ enum Answer<'c> {
     HeadOnly,
 }
 
-fn subscribe(hub: &Hub, parts: &request::Parts, answer: Answer<'_>) -> Result<Response<ResponseBody>, Refusal> {
-    let grants = match token(hub, parts) {
-        Some((token, _)) if hub.has_subscribers() => hub.subscriber(&token)?,
-        _ if hub.settings().anonymous => Grants::default(),
-        _ => return Err(Refusal::NoToken),
-    };
-    let query = parts.uri.query().unwrap_or_default();
-    let topics: Vec<String> = query_pairs(query).filter(|(name, _)| name == "topic").map(|(_, value)| value).collect();
-    if topics.is_empty() {
-        return Err(Invalid::NoTopic.into());
+/// What the token of a subscriber allows, or what a client without one may do.
+fn subscriber(hub: &Hub, url: &HubUrl, parts: &request::Parts) -> Result<Grants, Refusal> {
+    match token(hub, parts) {
+        Some((token, _)) if hub.has_subscribers() => Ok(hub.subscriber(&token, url)?),
+        _ if hub.settings().anonymous => Ok(Grants::anonymous(url.clone())),
+        _ => Err(Refusal::NoToken),
     }
-    let subscriber = Subscriber::new(&topics, &grants)?;
+}
+
+/// The parameters that select topics. All names that begin with `match` belong to the protocol, so a misspelled one is no silence.
+fn selectors(parameters: &str, url: &HubUrl) -> Result<Vec<Selector>, Refusal> {
+    let mut selectors = Vec::new();
+    for (name, text) in query_pairs(parameters) {
+        let kind = match name.as_str() {
+            "topic" => SelectorKind::Topic,
+            // The other spellings are those of a draft.
+            "match" | "match_exact" | "matchExact" => SelectorKind::Exact,
+            "match_urlpattern" | "matchURLPattern" => SelectorKind::UrlPattern,
+            name if name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("match")) => {
+                return Err(Refusal::NoMatchType);
+            }
+            _ => continue,
+        };
+        if selectors.len() >= limits::MERCURE_TOPICS_MAX {
+            return Err(Refused::TooLarge.into());
+        }
+        selectors.push(Selector::read(kind, &text, url)?);
+    }
+    if selectors.is_empty() { Err(Refusal::NoSelector) } else { Ok(selectors) }
+}
+
+fn subscribe(
+    hub: &Hub,
+    url: HubUrl,
+    parts: &request::Parts,
+    parameters: &str,
+    answer: Answer<'_>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let grants = subscriber(hub, &url, parts)?;
+    let subscriber = Subscriber::new(selectors(parameters, &url)?, &grants)?;
     let mut last_event_id = None;
     let mut source = Source::Empty;
     if let Answer::Stream(connection) = answer {
-        let known = known_event_id(hub, parts);
+        let known = known_event_id(hub, parts, parameters);
         let subscription = hub.subscribe(subscriber, &grants, known.as_deref())?;
         last_event_id = subscription.last_event_id;
         source = Source::Boxed(Box::pin(Events::new(subscription.stream, hub, &grants, connection)));
@@ -230,7 +317,8 @@ fn subscribe(hub: &Hub, parts: &request::Parts, answer: Answer<'_>) -> Result<Re
         headers.insert(name, HeaderValue::from_static(value));
     }
     if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
-        headers.insert("last-event-id", id);
+        headers.insert("last-event-id", id.clone());
+        headers.insert("mercure-last-event-id", id);
     }
     Ok(response)
 }
@@ -244,111 +332,15 @@ const STREAM_HEADERS: [(&str, &str); 4] = [
 ];
 
 /// The last event that the client has. A browser sets the field when it connects again; a page can set the parameter.
-fn known_event_id(hub: &Hub, parts: &request::Parts) -> Option<String> {
+fn known_event_id(hub: &Hub, parts: &request::Parts, parameters: &str) -> Option<String> {
     let field = parts.headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let parameter = |wanted: &str| {
-        query_pairs(parts.uri.query().unwrap_or_default()).find(|(name, _)| name == wanted).map(|(_, value)| value)
-    };
+    let parameter = |wanted: &str| query_pairs(parameters).find(|(name, _)| name == wanted).map(|(_, value)| value);
     let old = || parameter("Last-Event-ID").filter(|_| hub.settings().compatibility == Some(7));
-    field.or_else(|| parameter("lastEventID")).or_else(old).filter(|id| !id.is_empty())
-}
-
-/// The body of a stream.
-struct Events {
-    stream: Stream,
-    /// The next comment, or the end.
-    timer: Pin<Box<Sleep>>,
-    heartbeat: Option<Duration>,
-    ends_at: Option<Instant>,
-    has_begun: bool,
-    /// Of a client that may have gone, which nothing but a write can find out; `None`: it has been asked.
-    connection: Option<Arc<InterimSlot>>,
-}
-
-/// A comment: it keeps the stream alive.
-const COMMENT: Bytes = Bytes::from_static(b":\n");
-
-impl Events {
-    fn new(stream: Stream, hub: &Hub, grants: &Grants, connection: Option<&Arc<InterimSlot>>) -> Self {
-        let settings = hub.settings();
-        // A time that no clock reaches is no end.
-        let ends_at = [settings.stream_max, grants.expires_in]
-            .into_iter()
-            .flatten()
-            .min()
-            .and_then(|time| Instant::now().checked_add(time));
-        let timer = Box::pin(sleep_until(Instant::now()));
-        let heartbeat = settings.heartbeat;
-        let mut events = Self { stream, timer, heartbeat, ends_at, has_begun: false, connection: connection.cloned() };
-        events.wind();
-        events
-    }
-
-    /// Sets the timer again: something was sent.
-    fn wind(&mut self) {
-        let comment = self.heartbeat.and_then(|time| Instant::now().checked_add(time));
-        if let Some(next) = comment.into_iter().chain(self.ends_at).min() {
-            self.timer.as_mut().reset(next);
-        }
-    }
-
-    /// Whether the client has closed its sending side. If it is gone, the first comment after that is answered by a reset, and the
-    /// second one fails.
-    fn poll_left(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.connection.as_ref().is_some_and(|connection| connection.poll_half_closed(context.waker())) {
-            return false;
-        }
-        self.connection = None;
-        let pause = limits::MERCURE_LEFT_PAUSE;
-        self.heartbeat = Some(self.heartbeat.map_or(pause, |heartbeat| heartbeat.min(pause)));
-        self.wind();
-        true
-    }
-
-    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.heartbeat.is_none() && self.ends_at.is_none() {
-            return Poll::Pending;
-        }
-        ready!(self.timer.as_mut().poll(context));
-        if self.is_over() {
-            return Poll::Ready(None);
-        }
-        self.wind();
-        Poll::Ready(Some(COMMENT))
-    }
-
-    fn is_over(&self) -> bool {
-        self.ends_at.is_some_and(|end| end <= Instant::now())
-    }
-}
-
-impl Body for Events {
-    type Data = Bytes;
-    type Error = ResponseBodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
-        if !self.has_begun {
-            self.has_begun = true;
-            return Poll::Ready(Some(Ok(Frame::data(COMMENT))));
-        }
-        // Before the updates: one that is always there must not keep a stream beyond its token.
-        if self.is_over() {
-            return Poll::Ready(None);
-        }
-        let next = match self.stream.poll_next(context) {
-            Poll::Ready(Wait::Next(update)) => {
-                self.wind();
-                Some(update.frame.clone())
-            }
-            Poll::Ready(Wait::Closed) => None,
-            Poll::Pending if self.poll_left(context) => Some(COMMENT),
-            Poll::Pending => ready!(self.poll_timer(context)),
-        };
-        Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
-    }
+    field
+        .or_else(|| parameter("last_event_id"))
+        .or_else(|| parameter("lastEventID"))
+        .or_else(old)
+        .filter(|id| !id.is_empty())
 }
 
 // --- Tokens and origins -------------------------------------------------------------------------------------------
@@ -373,10 +365,12 @@ fn token(hub: &Hub, parts: &request::Parts) -> Option<(String, TokenSource)> {
     if let Some((_, token)) = parameters.find(|(name, _)| name == "authorization") {
         return Some((token, TokenSource::Query));
     }
-    let name = &hub.settings().cookie_name;
     let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| known == name).map(|(_, token)| (token.trim_matches('"').to_owned(), TokenSource::Cookie))
+    let pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let pairs: Vec<_> = pairs.collect();
+    let names = hub.settings().cookie_names();
+    let known = names.iter().find_map(|name| pairs.iter().find(|(known, _)| known == name));
+    known.map(|(_, token)| (token.trim_matches('"').to_owned(), TokenSource::Cookie))
 }
 
 /// Whether the page that sent the request may publish with a cookie.
@@ -409,7 +403,8 @@ fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("last-event-id"));
+    let exposed = HeaderValue::from_static("last-event-id, mercure-last-event-id, link");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
@@ -417,9 +412,10 @@ fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue) {
 fn preflight() -> Response<ResponseBody> {
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    let fields = HeaderValue::from_static("authorization, cache-control, last-event-id");
+    headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    headers.insert("accept-query", HeaderValue::from_static("application/x-www-form-urlencoded"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, QUERY, POST"));
+    let fields = HeaderValue::from_static("authorization, cache-control, content-type, last-event-id");
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fields);
     response
 }

@@ -10,8 +10,17 @@ pub const MERCURE_SUBSCRIBERS_MAX: usize = 100_000;
 pub const MERCURE_TOPICS_MAX: usize = 200;
 
 /// The variables of all templates of a subscription. A template has a few; with thousands, which fit into a URL, each update would
-/// cost milliseconds for each stream.
+/// cost milliseconds for each stream. A URL pattern counts as two variables, and one for each place where it can go on in two ways.
 pub const MERCURE_VARIABLES_MAX: usize = 500;
+
+/// The states of a component of a URL pattern: one for each character, and some for each name or repetition.
+pub const MERCURE_PATTERN_STATES_MAX: usize = 4_000;
+
+/// As many states of a URL pattern count as one variable, which bounds its memory.
+pub const MERCURE_PATTERN_STATES_EACH: usize = 16;
+
+/// How deep the regular expressions of URL patterns nest: each level is a call.
+pub const MERCURE_PATTERN_NESTS_MAX: u32 = 30;
 
 /// How much a stream compares before it lets others run, in bytes of topics for each selector and variable: some milliseconds.
 pub const MERCURE_WORK_MAX: usize = 250_000;

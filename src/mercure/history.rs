@@ -6,11 +6,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::Update;
+use super::update::{EARLIEST, Update};
 use crate::limits;
-
-/// The name of the time before the first update (the Mercure specification, "Reconciliation").
-pub(super) const EARLIEST: &str = "earliest";
 
 /// Who may get an update, beside its topics and claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub(super) struct History {
     updates: Log,
     /// The updates about subscribers.
     presence: Log,
-    /// The number of the newest update with this identifier: whoever names one must not cost a walk over all.
+    /// The number of the newest update with this identifier: to look one up is no walk over all.
     numbers: HashMap<Arc<str>, u64>,
     /// How many updates it has had. They are numbered in their order, from 0.
     had: u64,
@@ -132,7 +129,8 @@ impl History {
             return None;
         }
         let presence = if is_watcher { number } else { self.had };
-        let (mut updates, mut presence) = (self.updates.from(number).peekable(), self.presence.from(presence).peekable());
+        let (mut updates, mut presence) =
+            (self.updates.from(number).peekable(), self.presence.from(presence).peekable());
         Some(std::iter::from_fn(move || {
             let is_presence = match (updates.peek(), presence.peek()) {
                 (Some(one), Some(other)) => other.0 < one.0,

@@ -3,27 +3,34 @@
 //! An update is encoded once, and shared by the history and by the queue of each subscriber. A hub lives as long as a
 //! configuration uses it: a reload that leaves its settings as they are keeps it, with its subscribers and its history.
 
+mod automaton;
+mod claims;
 mod file;
 mod history;
+mod hub_url;
 mod keys;
+mod pattern_parts;
 mod selector;
 mod signature;
 mod stream;
 mod subscriber;
 mod subscribers;
 mod subscriptions;
+mod template;
 mod token;
 mod token_error;
 mod update;
+mod url_pattern;
 
+pub use claims::Grants;
+pub use hub_url::HubUrl;
 pub use keys::{KeySet, Need};
-pub use selector::Selector;
+pub use selector::{NoSelector, Selector, SelectorKind};
 pub use stream::Stream;
 pub use subscriber::{Subscriber, Wait};
-pub use subscriptions::{Asked, Listing, SUBSCRIPTIONS, Unlisted};
-pub use token::Grants;
+pub use subscriptions::{Asked, Listing, Unlisted};
 pub use token_error::TokenError;
-pub use update::{Invalid, Publication, Update};
+pub use update::{Invalid, Publication, SUBSCRIPTIONS, Update};
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -223,8 +230,8 @@ pub enum Refused {
     /// The hub has all the streams that it can have.
     #[error("the hub takes no more subscribers")]
     Full,
-    /// Too many selectors, one that is too long, or too many variables in their templates.
-    #[error("too many or too long topics, or too many variables in their templates")]
+    /// Too many selectors, or too many variables in their templates and patterns.
+    #[error("too many topics, or too many variables in their templates and patterns")]
     TooLarge,
 }
 
@@ -308,15 +315,15 @@ impl Hub {
     /// What a publisher's token allows.
     ///
     /// # Errors The token is not valid now.
-    pub fn publisher(&self, token: &str) -> Result<Grants, TokenError> {
-        self.publishers.as_ref().ok_or(TokenError::NoKey)?.verify(token)
+    pub fn publisher(&self, token: &str, hub: &HubUrl) -> Result<Grants, TokenError> {
+        self.publishers.as_ref().ok_or(TokenError::NoKey)?.verify(token, hub)
     }
 
     /// What a subscriber's token allows.
     ///
     /// # Errors The token is not valid now.
-    pub fn subscriber(&self, token: &str) -> Result<Grants, TokenError> {
-        self.subscribers.as_ref().ok_or(TokenError::NoKey)?.verify(token)
+    pub fn subscriber(&self, token: &str, hub: &HubUrl) -> Result<Grants, TokenError> {
+        self.subscribers.as_ref().ok_or(TokenError::NoKey)?.verify(token, hub)
     }
 
     /// Whether a token of a subscriber could be verified.

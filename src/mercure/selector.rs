@@ -1,255 +1,152 @@
-//! Topic selectors: `*`, a topic, or a URI template (RFC 6570) that matches many topics.
-//!
-//! A template is matched by the set of positions that its parts can reach in the topic. That takes time in proportion to both
-//! lengths, whatever a client sends, and no memory beside the text of the selector.
+//! Topic selectors: `*`, a topic, a URI template, or a URL pattern.
+
+use super::hub_url::{HubUrl, Topic};
+use super::template::Template;
+use super::update::is_topic;
+use super::url_pattern::UrlPattern;
 
 /// Selects topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selector {
-    /// `*`: all topics.
+pub struct Selector {
+    kind: SelectorKind,
+    text: Box<str>,
+    rule: Rule,
+}
+
+/// What a text says as a selector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SelectorKind {
+    /// A topic, or a URI template: the selectors of Mercure 0.x.
+    Topic,
+    /// A topic: the matcher type `exact` of Mercure 1.0.
+    Exact,
+    /// The matcher type `urlpattern`.
+    UrlPattern,
+}
+
+impl SelectorKind {
+    /// The matcher types of Mercure 1.0, with their names.
+    pub const MATCH_TYPES: [(&'static str, Self); 2] = [("exact", Self::Exact), ("urlpattern", Self::UrlPattern)];
+
+    /// The name of the matcher type; `None`: it is not of Mercure 1.0.
+    #[must_use]
+    pub fn match_type(self) -> Option<&'static str> {
+        Self::MATCH_TYPES.iter().find(|(_, kind)| *kind == self).map(|(name, _)| *name)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rule {
+    /// `*`.
     All,
-    /// One topic.
-    Topic(Box<str>),
-    /// The topics that this template can expand to, and the topic that is spelled like it.
-    Template(Box<str>, Box<[Part]>),
+    /// The topic that is spelled like it.
+    Same,
+    /// The topics that it can expand to, and the one that is spelled like it.
+    Template(Template),
+    Pattern(Box<UrlPattern>),
 }
 
-/// A part of a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// Literal text.
-    Text(Box<str>),
-    /// `{operator variables}`.
-    Expression(&'static Operator, Box<[Variable]>),
+/// A text that is no selector of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoSelector {
+    /// It cannot be a topic.
+    #[error("a selector is empty, too long, or contains a control character")]
+    Text,
+    /// It is no URL pattern.
+    #[error("a URL pattern is not valid: {0}")]
+    Pattern(&'static str),
 }
-
-/// A variable of an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    name: Box<str>,
-    /// `*`: each element of a list is a value of its own.
-    is_exploded: bool,
-}
-
-/// What an operator writes (RFC 6570, appendix A).
-#[derive(Debug, PartialEq, Eq)]
-pub struct Operator {
-    sign: char,
-    first: &'static str,
-    separator: &'static str,
-    is_named: bool,
-    /// Reserved characters stay as they are.
-    allows_reserved: bool,
-}
-
-const fn operator(
-    sign: char,
-    first: &'static str,
-    separator: &'static str,
-    is_named: bool,
-    allows_reserved: bool,
-) -> Operator {
-    Operator { sign, first, separator, is_named, allows_reserved }
-}
-
-static SIMPLE: Operator = operator(' ', "", ",", false, false);
-
-static OPERATORS: [Operator; 7] = [
-    operator('+', "", ",", false, true),
-    operator('#', "#", ",", false, true),
-    operator('.', ".", ".", false, false),
-    operator('/', "/", "/", false, false),
-    operator(';', ";", ";", true, false),
-    operator('?', "?", "&", true, false),
-    operator('&', "&", "&", true, false),
-];
 
 impl Selector {
-    /// Reads a selector. A text that is no template is literal.
+    /// A selector of Mercure 0.x. A text that is no template is literal.
     #[must_use]
-    pub fn new(text: &str) -> Self {
-        match text {
-            "*" => Self::All,
-            text if text.contains('{') => match parts(text) {
-                Some(parts) => Self::Template(text.into(), parts.into()),
-                None => Self::Topic(text.into()),
-            },
-            text => Self::Topic(text.into()),
+    pub fn topic(text: &str) -> Self {
+        let rule = Template::read(text).filter(|_| text.contains('{')).map_or(Rule::Same, Rule::Template);
+        Self::new(SelectorKind::Topic, text, rule)
+    }
+
+    /// The matcher type `exact`.
+    #[must_use]
+    pub fn exact(text: &str) -> Self {
+        Self::new(SelectorKind::Exact, text, Rule::Same)
+    }
+
+    /// The matcher type `urlpattern`.
+    ///
+    /// # Errors It is no URL pattern.
+    pub fn url_pattern(text: &str, hub: &HubUrl) -> Result<Self, NoSelector> {
+        let rule = match text {
+            "*" => Rule::All,
+            text => Rule::Pattern(Box::new(UrlPattern::read(text, hub.url()).map_err(NoSelector::Pattern)?)),
+        };
+        Ok(Self::new(SelectorKind::UrlPattern, text, rule))
+    }
+
+    /// A selector of this kind.
+    ///
+    /// # Errors The text cannot be one.
+    pub fn read(kind: SelectorKind, text: &str, hub: &HubUrl) -> Result<Self, NoSelector> {
+        if !is_topic(text) {
+            return Err(NoSelector::Text);
         }
+        match kind {
+            SelectorKind::Topic => Ok(Self::topic(text)),
+            SelectorKind::Exact => Ok(Self::exact(text)),
+            SelectorKind::UrlPattern => Self::url_pattern(text, hub),
+        }
+    }
+
+    fn new(kind: SelectorKind, text: &str, rule: Rule) -> Self {
+        Self { kind, text: text.into(), rule: if text == "*" { Rule::All } else { rule } }
+    }
+
+    pub(super) fn kind(&self) -> SelectorKind {
+        self.kind
     }
 
     /// As it was written.
     #[must_use]
     pub fn text(&self) -> &str {
-        match self {
-            Self::All => "*",
-            Self::Topic(text) | Self::Template(text, _) => text,
-        }
+        &self.text
     }
 
     /// Whether it selects the topic.
     #[must_use]
-    pub fn matches(&self, topic: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Topic(text) => **text == *topic,
-            Self::Template(text, parts) => **text == *topic || expands_to(parts, topic),
+    pub fn matches(&self, topic: &Topic<'_>) -> bool {
+        match &self.rule {
+            Rule::All => true,
+            Rule::Same => *self.text == *topic.text(),
+            Rule::Template(template) => *self.text == *topic.text() || template.matches(topic.text()),
+            Rule::Pattern(pattern) => topic.url().is_some_and(|url| pattern.matches(url)),
         }
     }
-}
 
-impl Selector {
     /// Whether it may select a topic that begins like this. Says so of some that do not.
     pub(super) fn reaches(&self, start: &str) -> bool {
-        let first = match self {
-            Self::All => return true,
-            Self::Topic(topic) => return topic.starts_with(start),
-            Self::Template(_, parts) => parts.first(),
-        };
-        match first {
-            Some(Part::Text(text)) => text.starts_with(start) || start.starts_with(&**text),
-            _ => true,
+        match &self.rule {
+            Rule::All | Rule::Pattern(_) => true,
+            Rule::Same => self.text.starts_with(start),
+            Rule::Template(template) => template.start().starts_with(start) || start.starts_with(template.start()),
         }
     }
 
-    /// How many variables it has: each costs a walk over the topic.
+    /// What it costs to compare, in walks over the topic beyond the first.
     pub(super) fn variables(&self) -> usize {
-        let Self::Template(_, parts) = self else { return 0 };
-        let of_part = |part: &Part| match part {
-            Part::Text(_) => 0,
-            Part::Expression(_, variables) => variables.len(),
-        };
-        parts.iter().map(of_part).sum()
-    }
-}
-
-/// The parts of a template; `None`: it is none.
-fn parts(text: &str) -> Option<Vec<Part>> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('{') {
-        if !before.is_empty() {
-            parts.push(Part::Text(before.into()));
-        }
-        let (inside, after) = behind.split_once('}')?;
-        let operator = OPERATORS.iter().find(|operator| inside.starts_with(operator.sign));
-        let names = if operator.is_some() { &inside[1..] } else { inside };
-        let variables = names.split(',').map(variable).collect::<Option<Vec<_>>>()?;
-        parts.push(Part::Expression(operator.unwrap_or(&SIMPLE), variables.into()));
-        rest = after;
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest.into()));
-    }
-    Some(parts)
-}
-
-/// `name`, `name*` or `name:4`.
-fn variable(text: &str) -> Option<Variable> {
-    let name = text.strip_suffix('*').unwrap_or(text);
-    let is_exploded = name.len() < text.len();
-    let name = match name.split_once(':') {
-        Some((name, length)) if length.parse::<u16>().is_ok() && !is_exploded => name,
-        Some(_) => return None,
-        None => name,
-    };
-    let is_name =
-        !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '%'));
-    is_name.then(|| Variable { name: name.into(), is_exploded })
-}
-
-/// The positions of a topic that were reached: one flag for each byte, and one for the end.
-type Reached = Vec<bool>;
-
-fn expands_to(parts: &[Part], topic: &str) -> bool {
-    let mut reached = vec![false; topic.len() + 1];
-    reached[0] = true;
-    for part in parts {
-        reached = match part {
-            Part::Text(text) => over_text(&reached, text, topic),
-            Part::Expression(operator, variables) => over_expression(&reached, operator, variables, topic),
-        };
-        if !reached.contains(&true) {
-            return false;
+        match &self.rule {
+            Rule::All | Rule::Same => 0,
+            Rule::Template(template) => template.variables(),
+            Rule::Pattern(pattern) => pattern.steps(),
         }
     }
-    reached[topic.len()]
-}
-
-fn over_text(from: &Reached, text: &str, topic: &str) -> Reached {
-    let mut to = vec![false; from.len()];
-    for at in (0..from.len()).filter(|at| from[*at]) {
-        if topic.as_bytes()[at..].starts_with(text.as_bytes()) {
-            to[at + text.len()] = true;
-        }
-    }
-    to
-}
-
-/// Each variable may be missing; if all are, so is the first sign.
-fn over_expression(from: &Reached, operator: &Operator, variables: &[Variable], topic: &str) -> Reached {
-    let mut all = from.clone();
-    let mut behind_some = vec![false; from.len()];
-    let first = over_text(from, operator.first, topic);
-    for variable in variables {
-        let start = union(first.clone(), &over_text(&behind_some, operator.separator, topic));
-        let mut ends = over_variable(&start, operator, variable, topic);
-        if variable.is_exploded {
-            // The signs between the elements are no part of a value, so the rest is one run.
-            let more = over_text(&ends, operator.separator, topic);
-            let separator = operator.separator.as_bytes()[0];
-            let is_list = |byte| is_value(byte, operator) || byte == separator || (operator.is_named && byte == b'=');
-            ends = union(ends, &over_run(&more, topic, is_list));
-        }
-        behind_some = union(behind_some, &ends);
-    }
-    all = union(all, &behind_some);
-    all
-}
-
-/// One variable with its value. A named list whose elements are apart (`{?list*}`) has names of its own.
-fn over_variable(start: &Reached, operator: &Operator, variable: &Variable, topic: &str) -> Reached {
-    let value = |byte| is_value(byte, operator);
-    if !operator.is_named {
-        return over_run(start, topic, value);
-    }
-    if variable.is_exploded {
-        return over_run(start, topic, |byte| value(byte) || byte == b'=');
-    }
-    let named = over_text(start, &variable.name, topic);
-    let with_value = over_run(&over_text(&named, "=", topic), topic, value);
-    union(named, &with_value)
-}
-
-/// Any number of bytes of a kind.
-fn over_run(from: &Reached, topic: &str, is_of_kind: impl Fn(u8) -> bool) -> Reached {
-    let mut to = from.clone();
-    for (at, byte) in topic.bytes().enumerate() {
-        if to[at] && is_of_kind(byte) {
-            to[at + 1] = true;
-        }
-    }
-    to
-}
-
-fn union(mut one: Reached, other: &Reached) -> Reached {
-    for (flag, other) in one.iter_mut().zip(other) {
-        *flag |= other;
-    }
-    one
-}
-
-/// Whether a value can contain the byte. The comma separates the elements of a list.
-fn is_value(byte: u8, operator: &Operator) -> bool {
-    byte.is_ascii_alphanumeric()
-        || !byte.is_ascii()
-        || b"-._~%,".contains(&byte)
-        || (operator.allows_reserved && b":/?#[]@!$&'()*+;=".contains(&byte))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn matches(selector: &Selector, topic: &str) -> bool {
+        selector.matches(&Topic::new(topic, &HubUrl::default()))
+    }
 
     #[test]
     fn a_selector_is_a_topic_a_template_or_a_star() {
@@ -286,7 +183,7 @@ mod tests {
             ("/{a b}", "/1", false),
             ("{a}{b}{c}{d}{e}{f}{g}", &"x".repeat(4000), true),
         ] {
-            assert_eq!(Selector::new(selector).matches(topic), expected, "{selector} {topic}");
+            assert_eq!(matches(&Selector::topic(selector), topic), expected, "{selector} {topic}");
         }
     }
 
@@ -302,7 +199,22 @@ mod tests {
             ("/books/{id}", false),
             ("https://example.com/hub/subscriptions", false),
         ] {
-            assert_eq!(Selector::new(selector).reaches("/hub/subscriptions"), expected, "{selector}");
+            assert_eq!(Selector::topic(selector).reaches("/hub/subscriptions"), expected, "{selector}");
+        }
+    }
+
+    #[test]
+    fn matchers_of_version_1() {
+        let hub = HubUrl::default();
+        for (selector, topic, expected) in [
+            (Selector::exact("*"), "anything", true),
+            (Selector::exact("/books/{id}"), "/books/1", false),
+            (Selector::exact("/books/{id}"), "/books/{id}", true),
+            (Selector::url_pattern("*", &hub).expect("it is one"), "no URL: \\", true),
+            (Selector::url_pattern("/books/:id", &hub).expect("it is one"), "/books/1", true),
+            (Selector::url_pattern("/books/:id", &hub).expect("it is one"), "/books/:id", true),
+        ] {
+            assert_eq!(matches(&selector, topic), expected, "{selector:?} {topic}");
         }
     }
 }

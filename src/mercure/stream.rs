@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn subscriber(topic: &str) -> Result<Subscriber, Refused> {
-        Subscriber::new(&[topic.to_owned()], &Grants::default())
+        Subscriber::new(vec![Selector::topic(topic)], &Grants::default())
     }
 
     fn open(hub: &Hub, topic: &str, last: Option<&str>) -> Stream {
@@ -232,12 +232,12 @@ mod tests {
     fn clients_that_come_and_see_no_one_cost_no_pass_over_all() {
         let settings = MercureSettings { history_max: 77, subscriptions: true, ..MercureSettings::default() };
         let hub = Hub::with(&settings);
-        let selectors = vec![Selector::new("https://example.com/{id}")];
+        let selectors = vec![Selector::topic("https://example.com/{id}")];
         let grants = Grants { subscribe: Some(selectors), ..Grants::default() };
         let began = Instant::now();
         let streams: Vec<Stream> = (0..20_000)
             .map(|_| {
-                let subscriber = Subscriber::new(&["https://example.com/1".to_owned()], &grants).expect("it is valid");
+                let subscriber = Subscriber::new(vec![Selector::topic("/books/1")], &grants).expect("it is valid");
                 hub.subscribe(subscriber, &grants, None).expect("there is room").stream
             })
             .collect();

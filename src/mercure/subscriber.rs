@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::update::{is_topic, random_id};
-use super::{Grants, Refused, SUBSCRIPTIONS, Selector, Update};
+use super::hub_url::{HubUrl, Topic};
+use super::update::{SUBSCRIPTIONS, random_id};
+use super::{Grants, Refused, Selector, Update};
 use crate::limits;
 
 /// One client of a hub.
@@ -16,6 +17,8 @@ pub struct Subscriber {
     selectors: Box<[Selector]>,
     /// The private updates that it may get.
     allowed: Box<[Selector]>,
+    /// The hub, as this client knows it.
+    hub: HubUrl,
     /// Whether updates about other subscribers could be among them.
     is_watcher: bool,
     /// How others see it; `None`: the hub does not show its subscribers.
@@ -27,8 +30,8 @@ pub struct Subscriber {
 #[derive(Debug)]
 pub(super) struct Presence {
     pub(super) id: String,
-    /// What its token says about it.
-    pub(super) payload: Option<Value>,
+    /// What its token says about it, for each selector.
+    pub(super) payloads: Box<[Option<Arc<Value>>]>,
 }
 
 #[derive(Default)]
@@ -52,19 +55,18 @@ pub enum Wait {
 impl Subscriber {
     /// A subscriber to the topics that these selectors select.
     ///
-    /// # Errors There are too many selectors, one is too long, or their templates have too many variables.
-    pub fn new(topics: &[String], grants: &Grants) -> Result<Self, Refused> {
-        if topics.len() > limits::MERCURE_TOPICS_MAX || !topics.iter().all(|topic| is_topic(topic)) {
+    /// # Errors There are too many selectors, or they have too many variables.
+    pub fn new(selectors: Vec<Selector>, grants: &Grants) -> Result<Self, Refused> {
+        let variables: usize = selectors.iter().map(Selector::variables).sum();
+        if selectors.len() > limits::MERCURE_TOPICS_MAX || variables > limits::MERCURE_VARIABLES_MAX {
             return Err(Refused::TooLarge);
         }
-        let selectors: Box<[Selector]> = topics.iter().map(|text| Selector::new(text)).collect();
-        if selectors.iter().map(Selector::variables).sum::<usize>() > limits::MERCURE_VARIABLES_MAX {
-            return Err(Refused::TooLarge);
-        }
+        let selectors: Box<[Selector]> = selectors.into();
         let allowed: Box<[Selector]> = grants.subscribe.clone().unwrap_or_default().into();
         let reach = |selectors: &[Selector]| selectors.iter().any(|selector| selector.reaches(SUBSCRIPTIONS));
         let is_watcher = reach(&selectors) && reach(&allowed);
-        Ok(Self { selectors, allowed, is_watcher, presence: None, queue: Mutex::default() })
+        let hub = grants.hub.clone();
+        Ok(Self { selectors, allowed, hub, is_watcher, presence: None, queue: Mutex::default() })
     }
 
     /// Whether it could get updates about other subscribers.
@@ -74,7 +76,8 @@ impl Subscriber {
 
     /// Shows it to others.
     pub(super) fn show(&mut self, grants: &Grants) {
-        self.presence = Some(Box::new(Presence { id: random_id(), payload: grants.payload.clone() }));
+        let payloads = self.selectors.iter().map(|selector| grants.payload(selector).cloned()).collect();
+        self.presence = Some(Box::new(Presence { id: random_id(), payloads }));
     }
 
     pub(super) fn presence(&self) -> Option<&Presence> {
@@ -89,7 +92,10 @@ impl Subscriber {
     /// of the same update.
     pub(super) fn wants(&self, update: &Update) -> bool {
         let any = |selectors: &[Selector]| {
-            selectors.iter().any(|selector| update.topics.iter().any(|topic| selector.matches(topic)))
+            update.topics.iter().map(|topic| Topic::new(topic, &self.hub)).any(|topic| {
+                // In this order a topic is read as a URL once.
+                selectors.iter().any(|selector| selector.matches(&topic))
+            })
         };
         any(&self.selectors) && (!update.is_private || any(&self.allowed))
     }

@@ -20,7 +20,11 @@ pub(super) struct Subscribers {
 
 impl Subscribers {
     pub(super) fn new() -> Self {
-        Self { parts: std::array::from_fn(|_| Mutex::default()), watchers: Mutex::default(), count: AtomicUsize::new(0) }
+        Self {
+            parts: std::array::from_fn(|_| Mutex::default()),
+            watchers: Mutex::default(),
+            count: AtomicUsize::new(0),
+        }
     }
 
     /// How many there are.

@@ -1,16 +1,14 @@
-//! The tokens of publishers and subscribers: JSON Web Tokens (RFC 7519) with the claim `mercure`.
+//! The tokens of publishers and subscribers: JSON Web Tokens (RFC 7519).
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
-use serde_json::Value;
 
+use super::claims::{Claims, Grants};
+use super::hub_url::HubUrl;
 use super::token_error::{TokenError, reason};
-use super::update::is_topic;
-use super::{KeySet, Selector, keys, seconds_now, signature};
+use super::{KeySet, keys, signature};
 use crate::config::{JwkSetPlace, JwtAlgorithm, TokenKeys};
 use crate::limits;
 
@@ -19,44 +17,6 @@ pub(super) enum Verifier {
     /// `None`: the configured key cannot be read.
     Key(Option<DecodingKey>, Algorithm),
     Set(Arc<KeySet>),
-}
-
-/// What a token allows.
-#[derive(Debug, Clone, Default)]
-pub struct Grants {
-    /// The topics that it may publish to; `None`: it is no publisher's token.
-    pub publish: Option<Vec<Selector>>,
-    /// The topics whose private updates it may get.
-    pub subscribe: Option<Vec<Selector>>,
-    /// What the token says about its owner to those who may see who is subscribed.
-    pub payload: Option<Value>,
-    /// The time until the token expires, counted from its check.
-    pub expires_in: Option<Duration>,
-}
-
-impl Grants {
-    /// Whether all the topics may be published to.
-    #[must_use]
-    pub fn may_publish(&self, topics: &[String]) -> bool {
-        let selectors = self.publish.as_deref().unwrap_or_default();
-        topics.iter().all(|topic| selectors.iter().any(|selector| selector.matches(topic)))
-    }
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    exp: Option<f64>,
-    mercure: Option<MercureClaim>,
-    /// The name of the claim for issuers that add a namespace to each.
-    #[serde(rename = "https://mercure.rocks/")]
-    namespaced: Option<MercureClaim>,
-}
-
-#[derive(Default, Deserialize)]
-struct MercureClaim {
-    publish: Option<Vec<String>>,
-    subscribe: Option<Vec<String>>,
-    payload: Option<Value>,
 }
 
 impl Verifier {
@@ -99,7 +59,7 @@ impl Verifier {
         }
     }
 
-    pub(super) fn verify(&self, token: &str) -> Result<Grants, TokenError> {
+    pub(super) fn verify(&self, token: &str, hub: &HubUrl) -> Result<Grants, TokenError> {
         if token.len() > limits::MERCURE_TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -107,23 +67,10 @@ impl Verifier {
             Self::Key(key, algorithm) => (key.clone().ok_or(TokenError::Key)?, *algorithm),
             Self::Set(set) => set.key(token)?,
         };
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules(algorithm));
-        let claims = claims.map_err(|error| reason(error.kind()))?.claims;
-        let mercure = claims.namespaced.or(claims.mercure).unwrap_or_default();
-        let (publish, subscribe) = (selectors(mercure.publish)?, selectors(mercure.subscribe)?);
-        let both = || publish.iter().chain(&subscribe).flatten();
-        let variables: usize = both().map(Selector::variables).sum();
-        if both().count() > limits::MERCURE_CLAIMS_MAX || variables > limits::MERCURE_CLAIM_VARIABLES_MAX {
-            return Err(TokenError::TooLarge);
-        }
-        let expires_in = claims.exp.and_then(time_until);
-        Ok(Grants { publish, subscribe, payload: mercure.payload, expires_in })
+        let token = jsonwebtoken::decode::<Claims>(token, &key, &rules(algorithm));
+        let token = token.map_err(|error| reason(error.kind()))?;
+        token.claims.grants(token.header.typ.as_deref(), hub)
     }
-}
-
-/// The time until then; `None`: longer than any stream.
-fn time_until(at: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64((at - seconds_now() as f64).max(0.0)).ok()
 }
 
 fn rules(algorithm: Algorithm) -> Validation {
@@ -133,14 +80,6 @@ fn rules(algorithm: Algorithm) -> Validation {
     rules.validate_nbf = true;
     rules.validate_aud = false;
     rules
-}
-
-fn selectors(texts: Option<Vec<String>>) -> Result<Option<Vec<Selector>>, TokenError> {
-    let Some(texts) = texts else { return Ok(None) };
-    if !texts.iter().all(|text| is_topic(text)) {
-        return Err(TokenError::Malformed);
-    }
-    Ok(Some(texts.iter().map(|text| Selector::new(text)).collect()))
 }
 
 fn algorithm(algorithm: JwtAlgorithm) -> Algorithm {

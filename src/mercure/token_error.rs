@@ -17,6 +17,14 @@ pub enum TokenError {
     /// It is no token, or its claims have the wrong form.
     #[error("the token cannot be read")]
     Malformed,
+    /// It has details for a hub, but is no access token as Mercure 1.0 wants it.
+    #[error("a token with `authorization_details` needs the type `at+jwt` and `exp`")]
+    Profile,
+    /// A detail for a hub cannot be read.
+    #[error(
+        "the `authorization_details` of the token cannot be read: each has `actions`, and `topics` with `match` and `match_type`"
+    )]
+    Details,
     /// Its claims cost too much to compare.
     #[error("the token has too many selectors, or too many variables in their templates")]
     TooLarge,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::history::EARLIEST;
+use super::hub_url::HubUrl;
 use crate::limits;
 
 /// What is published.
@@ -53,8 +54,11 @@ pub enum Invalid {
     /// A topic that only the hub itself may use.
     #[error("topics below /.well-known/mercure belong to the hub")]
     Reserved,
+    /// A type that only the hub itself may use.
+    #[error("the \"type\" `mercure` belongs to the hub")]
+    ReservedKind,
     /// The identifier cannot be one.
-    #[error("the \"id\" is `earliest` or too long, starts with \"#\", or contains a control character")]
+    #[error("the \"id\" is too long, starts with \"#\", contains a control character, or is `earliest`")]
     Id,
     /// The name of the event cannot be one.
     #[error("the \"type\" is too long or contains a control character")]
@@ -63,6 +67,15 @@ pub enum Invalid {
 
 /// Topics that contain this are the hub's own.
 const RESERVED: &str = "/.well-known/mercure";
+
+/// The name of the time before the first update (the Mercure specification, "Reconciliation").
+pub(super) const EARLIEST: &str = "earliest";
+
+/// Where the API of subscriptions is, and below which the topics of their updates are.
+pub const SUBSCRIPTIONS: &str = "/.well-known/mercure/subscriptions";
+
+/// The name of the events about subscriptions of version 1.0.
+pub(super) const OWN_KIND: &str = "mercure";
 
 impl Publication {
     /// Checks it, and encodes it once for all subscribers.
@@ -110,8 +123,11 @@ impl Publication {
         if !self.topics.iter().all(|topic| is_topic(topic)) {
             return Err(Invalid::Topic);
         }
-        if self.topics.iter().any(|topic| topic.contains(RESERVED)) {
+        if self.topics.iter().any(|topic| is_reserved(topic)) {
             return Err(Invalid::Reserved);
+        }
+        if self.kind.as_deref() == Some(OWN_KIND) {
+            return Err(Invalid::ReservedKind);
         }
         // To a client `earliest` is the time before the first update.
         if !self.id.as_ref().is_none_or(|id| is_label(id) && !id.starts_with('#') && id != EARLIEST) {
@@ -119,6 +135,12 @@ impl Publication {
         }
         if !self.kind.as_ref().is_none_or(is_label) { Err(Invalid::Kind) } else { Ok(()) }
     }
+}
+
+/// Whether a topic names something of the hub, in whatever spelling: URL patterns compare what remains when `.` and `..` are resolved.
+fn is_reserved(topic: &str) -> bool {
+    let is_path = |path: String| percent_decode_str(&path).decode_utf8_lossy().contains(RESERVED);
+    topic.contains(RESERVED) || HubUrl::default().path_of(topic).is_some_and(is_path)
 }
 
 /// Whether the text can be a topic or a selector.

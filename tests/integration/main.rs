@@ -42,6 +42,7 @@ mod mercure;
 mod mercure_history;
 mod mercure_keys;
 mod mercure_subscriptions;
+mod mercure_version_1;
 mod moving_in;
 mod names;
 mod on_demand;

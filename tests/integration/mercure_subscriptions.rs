@@ -30,7 +30,7 @@ fn subscriptions_are_shown() {
     let empty = list(API, &watcher());
     assert_eq!((empty.status, empty.header("content-type")), (200, Some("application/ld+json")));
     let expected = json!({"@context": "https://mercure.rocks/", "id": API, "type": "Subscriptions",
-        "lastEventID": "earliest", "subscriptions": []});
+        "lastEventID": "earliest", "last_event_id": "earliest", "subscriptions": []});
     assert_eq!(serde_json::from_str::<Value>(&empty.text()).ok(), Some(expected));
 
     let mut watching =
