@@ -11,12 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use redb::{Database, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
-use super::history::Audience;
+use super::update::Audience;
 use super::{Shared, Update};
 use crate::config::MercureSettings;
 use crate::limits;
 
-const UPDATES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("updates");
+type Rows = TableDefinition<'static, u64, &'static [u8]>;
+
+const UPDATES: Rows = TableDefinition::new("updates");
+
+/// The updates about subscribers. Their numbers are of the same count.
+const PRESENCE: Rows = TableDefinition::new("presence");
 
 /// An error of the database; its own type is large.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,14 +46,14 @@ struct Row {
 
 impl Row {
     fn of(update: &Update) -> Self {
-        let Update { id, topics, is_private, frame } = update;
+        let Update { id, topics, is_private, frame, .. } = update;
         let event = String::from_utf8_lossy(frame).into_owned();
         Self { id: id.to_string(), topics: topics.to_vec(), private: *is_private, event }
     }
 
-    fn update(self) -> Update {
+    fn update(self, audience: Audience) -> Update {
         let Self { id, topics, private, event } = self;
-        Update { id: id.into(), topics: topics.into(), is_private: private, frame: event.into() }
+        Update { id: id.into(), topics: topics.into(), is_private: private, frame: event.into(), audience }
     }
 }
 
@@ -96,48 +101,66 @@ impl HistoryFile {
     }
 
     /// The newest updates within the bounds of a history, the oldest first, and the size of the whole.
-    fn read(&self, updates_max: usize) -> Result<(Vec<Update>, Size), Failure> {
+    fn read(&self, updates_max: usize) -> Result<(Vec<Update>, Sizes), Failure> {
         let transaction = self.database.begin_write()?;
-        let table = transaction.open_table(UPDATES)?;
-        let (mut updates, mut size, mut kept) = (Vec::new(), Size::default(), 0);
-        for row in table.iter()?.rev() {
-            let (_, row) = row?;
-            size.add(row.value().len());
-            kept += row.value().len();
-            if updates.len() < updates_max && kept <= limits::MERCURE_HISTORY_BYTES_MAX {
-                // A row of a later version of this program may have another form.
-                updates.extend(serde_json::from_slice::<Row>(row.value()).ok().map(Row::update));
+        let mut found = Vec::new();
+        let mut read = |rows: Rows, bytes_max: usize, audience: Audience| -> Result<Size, Failure> {
+            let table = transaction.open_table(rows)?;
+            let (mut size, mut kept) = (Size::default(), Size::default());
+            for row in table.iter()?.rev() {
+                let (number, row) = row?;
+                let row = row.value();
+                size.add(row.len());
+                if kept.rows < updates_max && kept.bytes + row.len() <= bytes_max {
+                    kept.add(row.len());
+                    // A row of a later version of this program may have another form.
+                    let update = serde_json::from_slice::<Row>(row).ok().map(|row| row.update(audience));
+                    found.extend(update.map(|update| (number.value(), update)));
+                }
             }
-        }
-        updates.reverse();
-        Ok((updates, size))
+            Ok(size)
+        };
+        let updates = read(UPDATES, limits::MERCURE_HISTORY_BYTES_MAX, Audience::All)?;
+        let presence = read(PRESENCE, limits::MERCURE_PRESENCE_BYTES_MAX, Audience::Watchers)?;
+        found.sort_unstable_by_key(|(number, _)| *number);
+        Ok((found.into_iter().map(|(_, update)| update).collect(), Sizes { updates, presence }))
     }
 
     /// Appends updates, and removes the oldest ones until those in excess are gone.
-    fn append(&self, updates: &[Arc<Update>], mut size: Size, bound: Bound) -> Result<Size, Failure> {
+    fn append(&self, updates: &[Arc<Update>], mut sizes: Sizes, bounds: Sizes) -> Result<Sizes, Failure> {
         let transaction = self.database.begin_write()?;
         {
-            let mut table = transaction.open_table(UPDATES)?;
-            let first = table.last()?.map_or(0, |(number, _)| number.value() + 1);
+            let mut both = [transaction.open_table(UPDATES)?, transaction.open_table(PRESENCE)?];
+            let mut first = 0;
+            for table in &both {
+                first = first.max(table.last()?.map_or(0, |(number, _)| number.value() + 1));
+            }
             for (number, update) in (first..).zip(updates) {
                 let row = serde_json::to_vec(&Row::of(update)).unwrap_or_default();
+                let (table, size) = match update.audience {
+                    Audience::All => (&mut both[0], &mut sizes.updates),
+                    Audience::Watchers => (&mut both[1], &mut sizes.presence),
+                };
                 table.insert(number, row.as_slice())?;
                 size.add(row.len());
             }
-            while size.rows > bound.rows || size.bytes > bound.bytes {
-                let Some((_, row)) = table.pop_first()? else { break };
-                size.remove(row.value().len());
+            let bounded = [(&mut sizes.updates, bounds.updates), (&mut sizes.presence, bounds.presence)];
+            for (table, (size, bound)) in both.iter_mut().zip(bounded) {
+                while size.rows > bound.rows || size.bytes > bound.bytes {
+                    let Some((_, row)) = table.pop_first()? else { break };
+                    size.remove(row.value().len());
+                }
             }
         }
         transaction.commit()?;
-        Ok(size)
+        Ok(sizes)
     }
 }
 
 /// What a hub begins with.
 struct Opened {
     updates: Vec<Update>,
-    size: Size,
+    size: Sizes,
     /// How many updates the hubs with this file had when it was read.
     had: Vec<(Weak<Shared>, u64)>,
 }
@@ -161,10 +184,11 @@ impl Size {
     }
 }
 
+/// The same for both kinds of updates.
 #[derive(Debug, Clone, Copy)]
-struct Bound {
-    rows: usize,
-    bytes: usize,
+struct Sizes {
+    updates: Size,
+    presence: Size,
 }
 
 /// Writes the history of one hub.
@@ -181,7 +205,7 @@ pub(super) struct Writer {
 struct Progress {
     /// Of the updates that the history has had.
     written: u64,
-    size: Size,
+    size: Sizes,
     /// Thousandths of the next removal.
     due: u64,
     has_failed: bool,
@@ -248,19 +272,21 @@ impl Writer {
         let (updates, _) = before.lock().history.since(*had);
         let mut progress = self.lock();
         let mut state = shared.lock();
-        updates.iter().for_each(|update| state.history.add(update, Audience::All));
+        updates.iter().for_each(|update| state.history.add(update));
         (progress.written, progress.size) = (state.history.had(), size);
     }
 
     /// The file may have twice as much as the history before the oldest updates are removed in any case.
-    fn bound(&self, progress: &mut Progress, updates: u64) -> Bound {
-        let bound = Bound { rows: self.updates_max, bytes: limits::MERCURE_HISTORY_BYTES_MAX };
+    fn bound(&self, progress: &mut Progress, updates: u64) -> Sizes {
         progress.due += updates.saturating_mul(u64::from(self.cleanup));
-        if progress.due < limits::MERCURE_CLEANUP_EACH.into() {
-            return Bound { rows: bound.rows * 2, bytes: bound.bytes * 2 };
+        let is_due = progress.due >= limits::MERCURE_CLEANUP_EACH.into();
+        if is_due {
+            progress.due %= u64::from(limits::MERCURE_CLEANUP_EACH);
         }
-        progress.due %= u64::from(limits::MERCURE_CLEANUP_EACH);
-        bound
+        let times = if is_due { 1 } else { 2 };
+        let bound = |bytes: usize| Size { rows: self.updates_max * times, bytes: bytes * times };
+        let (updates, presence) = (limits::MERCURE_HISTORY_BYTES_MAX, limits::MERCURE_PRESENCE_BYTES_MAX);
+        Sizes { updates: bound(updates), presence: bound(presence) }
     }
 }
 

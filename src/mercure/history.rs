@@ -6,16 +6,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::update::{EARLIEST, Update};
+use super::update::{Audience, EARLIEST, Update};
 use crate::limits;
-
-/// Who may get an update, beside its topics and claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Audience {
-    All,
-    /// Those who could see other subscribers: it is about one.
-    Watchers,
-}
 
 pub(super) struct History {
     updates: Log,
@@ -80,9 +72,9 @@ impl History {
         }
     }
 
-    pub(super) fn add(&mut self, update: &Arc<Update>, audience: Audience) {
+    pub(super) fn add(&mut self, update: &Arc<Update>) {
         self.numbers.insert(Arc::clone(&update.id), self.had);
-        let log = match audience {
+        let log = match update.audience {
             Audience::All => &mut self.updates,
             Audience::Watchers => &mut self.presence,
         };
@@ -102,9 +94,9 @@ impl History {
         self.had
     }
 
-    /// What publishers have sent since the first `had` updates and is still here, and how many updates it has had now.
+    /// Those that came after the first `had` ones and are still here, and how many it has had now.
     pub(super) fn since(&self, had: u64) -> (Vec<Arc<Update>>, u64) {
-        (self.updates.from(had).map(|(_, update)| Arc::clone(update)).collect(), self.had)
+        (self.both(had, had).map(|(_, update)| Arc::clone(update)).collect(), self.had)
     }
 
     /// The newest update.
@@ -128,15 +120,18 @@ impl History {
         if number < self.updates.lost {
             return None;
         }
-        let presence = if is_watcher { number } else { self.had };
-        let (mut updates, mut presence) =
-            (self.updates.from(number).peekable(), self.presence.from(presence).peekable());
-        Some(std::iter::from_fn(move || {
+        Some(self.both(number, if is_watcher { number } else { self.had }))
+    }
+
+    fn both(&self, updates: u64, presence: u64) -> impl Iterator<Item = &(u64, Arc<Update>)> {
+        let mut updates = self.updates.from(updates).peekable();
+        let mut presence = self.presence.from(presence).peekable();
+        std::iter::from_fn(move || {
             let is_presence = match (updates.peek(), presence.peek()) {
                 (Some(one), Some(other)) => other.0 < one.0,
                 (one, _) => one.is_none(),
             };
             if is_presence { presence.next() } else { updates.next() }
-        }))
+        })
     }
 }

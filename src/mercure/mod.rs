@@ -38,9 +38,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::MercureSettings;
 use crate::limits;
-use history::{Audience, History};
+use history::History;
 use subscribers::Subscribers;
 use token::Verifier;
+use update::Audience;
 
 /// A hub. When it is dropped, the streams of its subscribers end.
 pub struct Hub {
@@ -110,7 +111,7 @@ impl Shared {
             return successor.send(updates, audience);
         }
         let number = state.number();
-        updates.iter().for_each(|update| state.history.add(update, audience));
+        updates.iter().for_each(|update| state.history.add(update));
         let is_closed = state.is_closed;
         drop(state);
         let now = Instant::now();
@@ -254,7 +255,7 @@ impl Hub {
         }
         let mut history = History::new(settings.history_max);
         let file = file::Writer::open(settings).map(|(file, updates)| {
-            updates.into_iter().for_each(|update| history.add(&Arc::new(update), Audience::All));
+            updates.into_iter().for_each(|update| history.add(&Arc::new(update)));
             file
         });
         let hub = Arc::new(Self {

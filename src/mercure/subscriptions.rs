@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::selector::{Selector, SelectorKind};
-use super::update::{OWN_KIND, SUBSCRIPTIONS};
+use super::update::{Audience, OWN_KIND, SUBSCRIPTIONS};
 use super::{Publication, Shared, Subscriber, Update};
 use crate::limits;
 
@@ -166,7 +166,8 @@ impl Subscriber {
             let data = json(&shown.document(&path, is_active, true));
             let kind = shown.selector.kind().match_type().map(|_| OWN_KIND.to_owned());
             Arc::new(
-                Publication { topics: vec![path], data, is_private: true, kind, ..Publication::default() }.framed(),
+                Publication { topics: vec![path], data, is_private: true, kind, ..Publication::default() }
+                    .framed(Audience::Watchers),
             )
         };
         self.shown().into_iter().map(event).collect()

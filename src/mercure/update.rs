@@ -37,6 +37,15 @@ pub struct Update {
     pub is_private: bool,
     /// Its event (HTML, "Server-sent events").
     pub frame: Bytes,
+    pub(super) audience: Audience,
+}
+
+/// Who may get an update, beside its topics and claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    All,
+    /// Those who could see other subscribers: it is about one.
+    Watchers,
 }
 
 /// Why an update cannot be published.
@@ -83,11 +92,11 @@ impl Publication {
     /// # Errors A field is not valid.
     pub(super) fn encode(self) -> Result<Update, Invalid> {
         self.check()?;
-        Ok(self.framed())
+        Ok(self.framed(Audience::All))
     }
 
     /// The same without checks, for the hub itself.
-    pub(super) fn framed(self) -> Update {
+    pub(super) fn framed(self, audience: Audience) -> Update {
         let id = self.id.filter(|id| !id.is_empty()).unwrap_or_else(random_id);
         let mut frame = String::with_capacity(self.data.len() + id.len() + 32);
         let mut field = |name: &str, value: &str| {
@@ -107,7 +116,7 @@ impl Publication {
             field("data", line);
         }
         frame.push('\n');
-        Update { id: id.into(), topics: self.topics.into(), is_private: self.is_private, frame: frame.into() }
+        Update { id: id.into(), topics: self.topics.into(), is_private: self.is_private, frame: frame.into(), audience }
     }
 
     /// A line break in a field would let a publisher write fields of its own.
