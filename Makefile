@@ -321,7 +321,7 @@ chaos: php ## Everything that scripts, clients and operators do at once, each an
 .PHONY: cluster-chaos
 CLUSTER_STEPS ?= 10000
 cluster-chaos: php ## Random faults of instances, engine and network under a cluster, each read checked (CLUSTER_STEPS, CLUSTER_SEED)
-	$(WITH_PHP) CLUSTER_STEPS=$(CLUSTER_STEPS) cargo test --workspace --test cluster chaos:: -- --nocapture --test-threads 1
+	$(WITH_PHP) CLUSTER_STEPS=$(CLUSTER_STEPS) cargo test --workspace --test cluster chaos:: -- --nocapture --include-ignored --test-threads 1
 
 .PHONY: soak
 soak: php ## Six hours of chaos; its second half must not need more memory

@@ -8,6 +8,7 @@
 
 use crate::engines::Engine;
 use crate::instance::{Instance, RATES, Reader};
+use crate::nats;
 use crate::proxy::{Proxy, Weather};
 use crate::until;
 use rustix::process::Signal;
@@ -175,6 +176,15 @@ fn random_steps_on_redis() {
 #[test]
 fn random_steps_on_nats() {
     run(Engine::nats());
+}
+
+/// Three servers, and a bucket of three replicas. More than a sample, because the servers need seconds to choose a leader.
+#[test]
+#[ignore = "make cluster-chaos"]
+fn random_steps_on_a_group_of_nats() {
+    let engine = Engine::nats_group();
+    nats::replicated_bucket(engine.servers[0].port);
+    run(engine);
 }
 
 #[test]

@@ -38,17 +38,22 @@ fn bucket(port: u16) -> Value {
     until("the bucket", || found().filter(|info| info["error"].is_null()))
 }
 
+/// Makes the bucket as an operator does for a group: with three replicas.
+pub(crate) fn replicated_bucket(port: u16) {
+    let stream = r#"{"name":"KV_igor","subjects":["$KV.igor.>"],"max_msgs_per_subject":1,"num_replicas":3,"storage":"file",
+                     "retention":"limits","discard":"new","max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_age":0}"#;
+    until("the bucket", || {
+        let made = call(port, "$JS.API.STREAM.CREATE.KV_igor", stream)?;
+        made["error"].is_null().then_some(())
+    });
+}
+
 /// The bucket has three replicas, made by an operator. A snapshot of several messages goes through, also while one of three
 /// servers is lost, and its parts replace those of the one before.
 #[test]
 fn large_snapshots_go_through_a_nats_that_loses_a_server() {
     let mut nats = Engine::nats_group();
-    let stream = r#"{"name":"KV_igor","subjects":["$KV.igor.>"],"max_msgs_per_subject":1,"num_replicas":3,"storage":"file",
-                     "retention":"limits","discard":"new","max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_age":0}"#;
-    until("the bucket", || {
-        let made = call(nats.servers[0].port, "$JS.API.STREAM.CREATE.KV_igor", stream)?;
-        made["error"].is_null().then_some(())
-    });
+    replicated_bucket(nats.servers[0].port);
     let instances = [0, 1].map(|_| Instance::start(&nats.directive(), LARGE, "lease 20s"));
     let readers = instances.each_ref().map(|instance| Reader::start(instance.address));
     readers.iter().for_each(|reader| reader.await_newer("a large snapshot"));
