@@ -88,13 +88,13 @@ fn parts_are_as_small_as_the_server_wants() {
 #[test]
 fn an_instance_that_ends_leaves_no_lease_in_nats() {
     let nats = Engine::nats();
-    let mut first = Instance::start(&nats.directive(), RATES, "lease 1m");
+    let mut first = Instance::start(&nats.directive(), RATES, "lease 10m");
     let reader = Reader::start(first.address);
     reader.await_newer("a snapshot");
     reader.end();
     first.signal(rustix::process::Signal::INT);
     until("its end", || first.child.try_wait().expect("it was started"));
-    let second = Instance::start(&nats.directive(), RATES, "lease 1m");
+    let second = Instance::start(&nats.directive(), RATES, "lease 10m");
     let process = second.child.id();
     until("its term", || read(second.address).ok().filter(|(_, leader, _)| *leader == process));
 }
