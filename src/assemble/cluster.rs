@@ -4,6 +4,7 @@ use crate::cluster::{Cluster, Member};
 use crate::config::{Config, ScopeLabel};
 use crate::limits::KILL_SECONDS_MAX;
 use crate::php::Scope;
+use crate::store::{Store, Stores};
 use crate::threads::{self, Runs};
 use crate::vars::{Slot, Snapshot};
 use crate::worker::ScopeWorkers;
@@ -32,6 +33,29 @@ pub(crate) fn set_cluster(
         }
     }
     cluster.set(config.global.frankenphp.cluster.as_ref(), members)
+}
+
+/// Connects the stores that `config` declares for its cluster, as far as they are not connected.
+///
+/// # Errors The system has no thread left.
+pub(crate) fn add_cluster_stores(cluster: &Cluster, config: &Config, stores: &Stores) -> io::Result<()> {
+    match &config.global.frankenphp.cluster {
+        Some(settings) => cluster.add_stores(settings, &of_cluster(stores)),
+        None => Ok(()),
+    }
+}
+
+/// Lets all of them use the settings of `config`.
+pub(super) fn configure_cluster_stores(cluster: &Cluster, config: &Config, stores: &Stores) {
+    if let Some(settings) = &config.global.frankenphp.cluster {
+        cluster.configure_stores(settings, &of_cluster(stores));
+    }
+}
+
+/// The stores of the cluster, with the names that all instances know them by.
+fn of_cluster(stores: &Stores) -> Vec<(String, Arc<Store>)> {
+    let stores = stores.all().into_iter().filter(|store| store.remote().is_some());
+    stores.map(|store| (format!("{}/{}", store.scope().unwrap_or(ScopeLabel::GLOBAL), store.name()), store)).collect()
 }
 
 /// A worker by its name: a reload may replace the worker itself.

@@ -17,7 +17,7 @@ mod redirects;
 pub(crate) mod sites;
 mod threads;
 
-pub(crate) use cluster::set_cluster;
+pub(crate) use cluster::{add_cluster_stores, set_cluster};
 pub(crate) use hubs::{check_histories, check_hubs, close_other_hubs, publish_for, succeed_hubs};
 pub(crate) use leaving::Leaving;
 pub(crate) use plan::{declared_scopes, declared_stores, engine_options, thread_options};

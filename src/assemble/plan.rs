@@ -106,7 +106,8 @@ pub(crate) fn declared_stores(config: &Config) -> Vec<DeclaredStore> {
 fn declared(label: &ScopeLabel, store: &StoreSettings) -> DeclaredStore {
     let eviction = if store.evicts { Eviction::Lru } else { Eviction::None };
     let config = StoreConfig { bytes_max: store.max_bytes, keys_max: store.max_keys, eviction };
-    DeclaredStore { scope: (!label.is_global()).then(|| label.to_string()), name: store.name.clone(), config }
+    let scope = (!label.is_global()).then(|| label.to_string());
+    DeclaredStore { scope, name: store.name.clone(), config, is_of_cluster: store.cluster }
 }
 
 /// The background workers of every scope; none runs yet.

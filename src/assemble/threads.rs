@@ -1,7 +1,7 @@
 //! All PHP threads of a configuration: starts them, keeps the unchanged ones in a reload, ends the others.
 
 use super::Live;
-use super::cluster::set_cluster;
+use super::cluster::{add_cluster_stores, configure_cluster_stores, set_cluster};
 use super::hubs;
 use super::leaving::Leaving;
 use super::plan::{
@@ -90,6 +90,8 @@ impl Threads {
     }
 
     fn start_all(&mut self, config: &Config) -> io::Result<()> {
+        // Before the first script.
+        add_cluster_stores(&self.cluster, config, &self.options.stores)?;
         self.classic.start()?;
         let started = self.background.values().try_for_each(|declared| declared.start_eager());
         started.map_err(|failure| io::Error::other(failure.message))?;
@@ -123,7 +125,8 @@ impl Threads {
         threads.all_http = old.all_http.clone();
         threads.cluster = old.cluster.clone();
         let is_new = !Arc::ptr_eq(&threads.classic, &old.classic);
-        let started = if is_new { threads.classic.start() } else { Ok(()) };
+        let joined = add_cluster_stores(&threads.cluster, config, &threads.options.stores);
+        let started = joined.and_then(|()| if is_new { threads.classic.start() } else { Ok(()) });
         match started.and_then(|()| threads.start_http(config, kept.map(|kept| (kept, old_config)))) {
             Ok(()) => Ok(threads),
             Err(error) => Err((error, threads.withdraw(old, old_config))),
@@ -206,6 +209,7 @@ impl Threads {
     pub(crate) fn commit(&self, old: &Self, config: &Config) -> Leaving {
         let mut leaving = self.not_in(old);
         self.options.stores.replace(&declared_stores(config));
+        configure_cluster_stores(&self.cluster, config, &self.options.stores);
         hubs::attach(config, &self.background);
         for scope in config.scopes() {
             let declared = &self.background[scope.label];

@@ -7,7 +7,8 @@
 //! snapshot into its slot only once the engine has accepted it, and only if its position is higher than the last one's.
 //!
 //! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine; `redis`, `etcd`
-//! and `nats` are the engines. [`Member`] is what it asks of the instance.
+//! and `nats` are the engines. [`Member`] is what it asks of the instance. `stores` has the connections of stores, which are
+//! no workers.
 
 mod engine;
 mod etcd;
@@ -16,10 +17,12 @@ mod redis;
 mod secrets;
 #[cfg(test)]
 mod simulation;
+mod stores;
 mod task;
 
 use crate::config::{ClusterSettings, EngineAddress};
 use crate::signals::SignalMask;
+use crate::store::Store;
 use crate::vars::{Slot, Snapshot};
 use crate::worker::background::ClusterState;
 use etcd::Etcd;
@@ -30,6 +33,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use stores::StoreLinks;
 use tokio::sync::watch;
 
 /// One worker on this instance. The calls return at once.
@@ -58,6 +62,7 @@ pub(crate) trait Member: Send + Sync {
 pub(crate) struct Cluster {
     /// Protects the lists of tasks; not held while one is waited for.
     inner: Mutex<Inner>,
+    stores: StoreLinks,
 }
 
 #[derive(Default)]
@@ -111,6 +116,18 @@ impl Cluster {
         Ok(())
     }
 
+    /// Connects stores of the cluster that have no connection yet, by their names in the engine.
+    ///
+    /// # Errors The system has no thread left.
+    pub(crate) fn add_stores(&self, settings: &ClusterSettings, stores: &[(String, Arc<Store>)]) -> io::Result<()> {
+        self.stores.add(settings, stores)
+    }
+
+    /// Lets stores of the cluster use these settings.
+    pub(crate) fn configure_stores(&self, settings: &ClusterSettings, stores: &[(String, Arc<Store>)]) {
+        self.stores.configure(settings, stores);
+    }
+
     fn locked(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,6 +145,7 @@ impl Cluster {
 
     /// Waits until the leases are given back, at most for `limit`. Blocks.
     pub(crate) fn leave(&self, limit: Duration) {
+        self.stores.end();
         let leaving = {
             let mut inner = self.locked();
             inner.end();

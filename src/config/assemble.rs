@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::address::{address, overlap};
 use super::context::Context;
 use super::diagnostic::Position;
-use super::directives::{apply_global, apply_site, check_scope, check_stores};
+use super::directives::{apply_global, apply_site, check_cluster_stores, check_scope, check_stores};
 use super::encryption;
 use super::handlers::{Handler, PhpServer, Route};
 use super::limits;
@@ -47,6 +47,8 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
     }
     check_feeds(config, context);
     check_stores(config.scopes().flat_map(|scope| scope.stores), context);
+    let (stores, has_cluster) = (config.scopes().flat_map(|scope| scope.stores), context.has_cluster);
+    check_cluster_stores(stores, &config.global.frankenphp, has_cluster, context);
 }
 
 /// A worker with `mercure` needs a hub, and so does `hot_reload`.

@@ -141,6 +141,8 @@ pub struct StoreSettings {
     pub listen: Option<Admin>,
     /// The password of those clients.
     pub password: Option<Password>,
+    /// Whether all instances of the cluster share it.
+    pub cluster: bool,
     /// Where the block starts.
     pub position: Position,
 }

@@ -117,6 +117,13 @@ impl Store {
         self
     }
 
+    /// All instances share it, in the Redis of the cluster that the text declares.
+    #[track_caller]
+    pub fn of_cluster(mut self) -> Self {
+        self.0.add(Declaration::new(["cluster"]));
+        self
+    }
+
     pub(super) fn into_declaration(self) -> Declaration {
         self.0
     }

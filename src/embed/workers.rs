@@ -1,7 +1,7 @@
 //! The background workers of a configuration beside one script, without a server: those of `igor-php`, and those of a PHP
 //! program that has loaded the module.
 
-use crate::assemble::{declared_scopes, set_cluster};
+use crate::assemble::{add_cluster_stores, declared_scopes, set_cluster};
 use crate::cluster::Cluster;
 use crate::config::{Config, ScopeLabel, Site};
 use crate::limits::{CLUSTER_LEAVE_MS_MAX, KILL_SECONDS_MAX};
@@ -41,6 +41,9 @@ impl Workers {
         let global = declared[&config.global.scope].clone();
         let grace_period = config.global.grace_period;
         let workers = Self { declared, global, own, stopping, cluster: Cluster::default(), grace_period };
+        if let Err(error) = add_cluster_stores(&workers.cluster, config, &threads.stores) {
+            return Err(format!("starting the cluster: {error}"));
+        }
         for declared in workers.declared.values() {
             if let Err(failure) = declared.start_eager() {
                 workers.stop();

@@ -499,6 +499,19 @@ pub const CLUSTER_LOOK_MS_MAX: u64 = 1_000;
 /// The pause before a lost subscription to the engine of a cluster is made again: until then the looks find what is new.
 pub const CLUSTER_RETRY_MS: u64 = 500;
 
+/// The pause between two questions of a store of the cluster whether its engine is there.
+pub const CLUSTER_STORE_PING_MS: u64 = 500;
+
+/// How long after such a question, if it was answered, the cache of the store may be read. No read of it is older, even when
+/// the network has lost the way. Longer than a pause and the longest call together, so that one slow answer costs nothing.
+pub const CLUSTER_STORE_FRESH_MS: u64 = 2_000;
+
+/// The calls of one store of the cluster that wait for its connection: more than any server has PHP threads.
+pub const CLUSTER_STORE_CALLS_MAX: usize = 4096;
+
+/// The parts of the cache of a store of the cluster, each with its own lock.
+pub const CLUSTER_STORE_SHARDS: usize = 64;
+
 /// How long an instance on which the script of a cluster worker has failed too often, or could not start, lets the others try.
 pub const CLUSTER_ABSTAIN_SECONDS: u64 = 60;
 

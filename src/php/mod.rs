@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "talks to the shim and reads the engine's structures")]
 
 mod adopt;
+mod cluster_stores;
 mod context;
 mod cutoff;
 mod deadline;
@@ -14,6 +15,7 @@ mod interrupt;
 mod launder;
 mod layout;
 mod log;
+mod missing;
 mod mode;
 mod objects;
 mod open_stores;

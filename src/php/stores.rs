@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::cutoff::{Cut, Cutoff};
 use super::host::{answer, bytes, give};
+use super::missing::{Missing, refuse};
 use super::objects::EngineObjects;
 use super::reading::loose_reading;
 use super::streams::to_script;
@@ -74,7 +75,7 @@ impl Context {
 
     /// Describes a value to C, which may read it until the next call. Without `is_read` only its kind, and nothing is
     /// pinned.
-    fn show(&mut self, value: Option<Value>, is_read: bool) -> igor_stored {
+    pub(super) fn show(&mut self, value: Option<Value>, is_read: bool) -> igor_stored {
         if !is_read {
             let kind = kind(value.as_ref());
             value.into_iter().for_each(Value::retire);
@@ -87,7 +88,11 @@ impl Context {
 
     /// `is_read` decides whether C may show the value itself or copies it.
     fn store_get(&mut self, id: u64, key: &[u8], is_read: bool) -> Result<igor_stored, Failure> {
-        let (value, mark) = self.store_of(id, key)?.get_marked(key);
+        let store = self.store_of(id, key)?;
+        if let Some(remote) = store.remote() {
+            return self.remote_get(&store, remote, key, is_read);
+        }
+        let (value, mark) = store.get_marked(key);
         let stored = self.show(value, is_read);
         // The store is open until the end of the PHP request, and so is what the mark points to.
         let (version_at, version) = mark.map_or((std::ptr::null(), 0), |mark| (mark.version_at.cast(), mark.version));
@@ -105,6 +110,11 @@ impl Context {
     ) -> Result<bool, Failure> {
         let store = self.store_of(id, key)?;
         let value = self.value_of(source)?;
+        if let Some(remote) = store.remote() {
+            let stored = self.remote_set(&store, remote, key, &value, ttl_s, absent);
+            value.retire();
+            return stored;
+        }
         let condition = if absent { Condition::Absent } else { Condition::Always };
         let stored = store.set(key, value, expiry(ttl_s), condition).map_err(|error| full(&store, error))?;
         stored.before.into_iter().for_each(Value::retire);
@@ -114,6 +124,9 @@ impl Context {
     /// Returns the sum. A missing element counts as 0.
     fn store_increment(&mut self, id: u64, key: &[u8], by: Number, ttl_s: f64) -> Result<Number, Failure> {
         let store = self.store_of(id, key)?;
+        if let Some(remote) = store.remote() {
+            return self.remote_increment(&store, remote, key, by, ttl_s);
+        }
         let sum = store.increment(key, by, expiry(ttl_s)).map_err(|error| full(&store, error))?;
         sum.map_err(|error| not_a_number(&store, key, error))
     }
@@ -128,6 +141,11 @@ impl Context {
     ) -> Result<bool, Failure> {
         let store = self.store_of(id, key)?;
         let value = self.value_of(source)?;
+        if let Some(remote) = store.remote() {
+            let stored = self.remote_cas(&store, remote, key, expected, &value, ttl_s);
+            value.retire();
+            return stored;
+        }
         loop {
             let Some(found) = store.find(key) else { return Ok(false) };
             // SAFETY: the value is an argument of the running call on this thread: it lives, and no code writes to it.
@@ -144,11 +162,26 @@ impl Context {
         }
     }
 
+    /// Returns the element that was there; without `is_read` only whether there was one.
+    fn store_remove(&mut self, id: u64, key: &[u8], is_read: bool) -> Result<igor_stored, Failure> {
+        let store = self.store_of(id, key)?;
+        if let Some(remote) = store.remote() {
+            return self.remote_remove(&store, remote, key, is_read);
+        }
+        Ok(self.show(store.remove(key), is_read))
+    }
+
     /// Copies all elements before the first is stored, so a value that is refused changes nothing.
     fn store_merge(&mut self, id: u64, array: *const ZArray, replaces: bool) -> Result<(), Failure> {
         let store = self.stores.get(id)?;
+        if replaces {
+            refuse(&store, Missing::Replace)?;
+        }
         // SAFETY: the array is an argument of the running call on this thread: it lives, and no code writes to it.
         let elements = unsafe { copied(array, self.limits)? };
+        if let Some(remote) = store.remote() {
+            return self.remote_merge(&store, remote, elements);
+        }
         let stored = if replaces { store.replace(elements) } else { store.merge(elements) };
         stored.map_err(|error| full(&store, error))
     }
@@ -156,6 +189,7 @@ impl Context {
     /// Takes the elements at one moment; C reads them one by one from the list of this number.
     fn store_list(&mut self, id: u64, with_values: bool) -> Result<u64, Failure> {
         let store = self.stores.get(id)?;
+        refuse(&store, if with_values { Missing::Snapshot } else { Missing::Keys })?;
         let elements = if with_values {
             store.all().into_iter().map(|(key, value)| (key, Some(value))).collect()
         } else {
@@ -167,6 +201,7 @@ impl Context {
     /// The value if there is one. None: the caller computes it.
     fn store_compute(&mut self, id: u64, key: &[u8]) -> Result<Option<igor_stored>, Failure> {
         let store = self.store_of(id, key)?;
+        refuse(&store, Missing::Compute)?;
         let cutoff = Cutoff::of(&self.member);
         let name = || (store.name().to_owned(), String::from_utf8_lossy(key).into_owned());
         match self.stores.declared.claims().begin(&store, key, self.stores.owner, &cutoff) {
@@ -364,7 +399,7 @@ leaf! {
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         // SAFETY: the key is an argument of the running call.
         let key = unsafe { bytes(key, len) };
-        let removed = context.store_of(id, key).map(|store| store.remove(key)).map(|value| context.show(value, is_read));
+        let removed = context.store_remove(id, key, is_read);
         // SAFETY: C passes its own local value.
         unsafe { answer(context, stored, removed) }
     }
@@ -373,7 +408,7 @@ leaf! {
 leaf! {
     for Context;
     fn host_store_clear(context, id: u64) -> igor_verdict, on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
-        let cleared = context.stores.get(id).map(|store| store.clear());
+        let cleared = context.stores.get(id).and_then(|store| refuse(&store, Missing::Clear).map(|()| store.clear()));
         context.settle(cleared)
     }
 }
@@ -391,7 +426,9 @@ leaf! {
     for Context;
     fn host_store_numbers(context, id: u64, exact: bool, counts: *mut igor_store_counts) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
-        let counted = context.stores.get(id).map(|store| counts_of(&store, exact));
+        let missing = if exact { Missing::Count } else { Missing::Version };
+        let counted =
+            context.stores.get(id).and_then(|store| refuse(&store, missing).map(|()| counts_of(&store, exact)));
         // SAFETY: C passes its own local value.
         unsafe { answer(context, counts, counted) }
     }
@@ -455,6 +492,7 @@ leaf! {
     fn host_store_watch(context, id: u64, fd: *mut c_int) -> igor_verdict,
         on_panic igor_verdict::IGOR_RUNTIME_EXCEPTION, {
         let watched = context.stores.get(id).and_then(|store| {
+            refuse(&store, Missing::Watch)?;
             store.watch().map(to_script).map_err(|error| {
                 let name = store.name();
                 Failure::runtime(match error {

@@ -16,11 +16,15 @@ pub struct DeclaredStore {
     pub name: String,
     /// Its bounds.
     pub config: StoreConfig,
+    /// Whether all instances of a cluster share it.
+    pub is_of_cluster: bool,
 }
 
 impl DeclaredStore {
     fn is(&self, store: &Store) -> bool {
-        self.name == store.name() && self.scope.as_deref() == store.scope()
+        self.name == store.name()
+            && self.scope.as_deref() == store.scope()
+            && self.is_of_cluster == store.remote().is_some()
     }
 }
 
@@ -45,10 +49,11 @@ impl Stores {
     pub fn add(&self, declarations: &[DeclaredStore]) {
         let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
         for declaration in declarations {
-            let DeclaredStore { scope, name, config } = declaration;
+            let DeclaredStore { scope, name, config, is_of_cluster } = declaration;
             let named = declared.entry(name.clone()).or_default();
             if !named.iter().any(|store| declaration.is(store)) {
-                named.push(Store::new(name, scope.as_deref(), config.clone()));
+                let new = if *is_of_cluster { Store::of_cluster } else { Store::new };
+                named.push(new(name, scope.as_deref(), config.clone()));
             }
         }
     }

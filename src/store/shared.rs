@@ -4,6 +4,7 @@ use super::entry::{Entry, KeyRef, Room, Used};
 use super::map::{Eviction, Expiry, Head, Mark, Shard, StoreConfig};
 use super::number::{Number, NumberError};
 use super::readers::Readers;
+use super::remote::Remote;
 use super::watch::{Change, Listener, Listeners, WatchError, WatchStream};
 use crate::limits::{STORE_ELEMENT_BYTES, STORE_SHARDS};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 pub struct Store {
     name: String,
     scope: Option<String>,
+    /// For a store of the cluster, which uses nothing else of this.
+    remote: Option<Remote>,
     pub(super) config: Mutex<StoreConfig>,
     /// The bounds of `config`, for writers. `Relaxed`, as all counts here: numbers that guard no memory.
     pub(super) bytes_max: atomic::AtomicUsize,
@@ -135,12 +138,23 @@ impl Store {
         Self::with_shards(STORE_SHARDS, name, scope, config)
     }
 
+    /// A store of the cluster. The bounds are those of its copies.
+    pub fn of_cluster(name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
+        let remote = Remote::new(config.bytes_max, config.keys_max);
+        Arc::new(Self { remote: Some(remote), ..Self::alone(1, name, scope, config) })
+    }
+
     /// Models have few shards, because loom looks at every lock.
     pub(super) fn with_shards(shards: usize, name: &str, scope: Option<&str>, config: StoreConfig) -> Arc<Self> {
+        Arc::new(Self::alone(shards, name, scope, config))
+    }
+
+    fn alone(shards: usize, name: &str, scope: Option<&str>, config: StoreConfig) -> Self {
         let shards: Vec<Shard> = (0..shards).map(|_| Shard::default()).collect();
-        Arc::new(Self {
+        Self {
             name: name.to_owned(),
             scope: scope.map(str::to_owned),
+            remote: None,
             bytes_max: atomic::AtomicUsize::new(config.bytes_max),
             keys_max: atomic::AtomicUsize::new(config.keys_max),
             counts_uses: atomic::AtomicBool::new(config.eviction == Eviction::Lru),
@@ -157,7 +171,12 @@ impl Store {
             start: Instant::now(),
             listeners: Listeners::default(),
             counters: Counters::default(),
-        })
+        }
+    }
+
+    /// What a store of the cluster has on this instance; `None`: the elements are here.
+    pub fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
     }
 
     /// Its name.
@@ -172,6 +191,9 @@ impl Store {
 
     /// Changes its bounds. The content stays; if the store evicts, the next writes shrink it.
     pub fn configure(&self, config: StoreConfig) {
+        if let Some(remote) = &self.remote {
+            remote.copies().configure(config.bytes_max, config.keys_max);
+        }
         self.bytes_max.store(config.bytes_max, Ordering::Relaxed);
         self.keys_max.store(config.keys_max, Ordering::Relaxed);
         self.counts_uses.store(config.eviction == Eviction::Lru, Ordering::Relaxed);

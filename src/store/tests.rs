@@ -38,6 +38,7 @@ fn a_scope_sees_its_own_stores_and_those_of_all() {
         scope: scope.map(str::to_owned),
         name: name.to_owned(),
         config: StoreConfig { bytes_max: 1 << 20, keys_max, eviction: Eviction::None },
+        is_of_cluster: false,
     };
     let before = [declared(None, "a", 1), declared(Some("x"), "a", 2), declared(Some("x"), "b", 3)];
     let stores = Stores::new(&before);

@@ -44,4 +44,4 @@ pub use stats::{MemoryStats, stats};
 pub(crate) use tests::model::numbered;
 pub use value::{Value, elements};
 pub use view::{ArrayView, KeyView, View};
-pub use wire::{WireError, decode, encode};
+pub use wire::{WireError, decode, decode_value, encode, encode_value, is_encoded};

@@ -2,10 +2,12 @@
 
 use super::compare;
 use super::layout::*;
+use super::node::{ArrayNode, Node};
 use super::plan::{Limits, MAX_DEPTH};
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use super::source::{Elements, Key, Objects, plain};
+use super::view::View;
 use crate::limits::VALUE_STRING_COPY_BYTES_MAX;
 use crate::sync::Arc;
 
@@ -104,6 +106,38 @@ impl Value {
             },
             _ => None,
         }
+    }
+
+    /// The value, for Rust to read.
+    pub fn view(&self) -> View<'_> {
+        match self {
+            Self::Null => View::Null,
+            Self::Bool(is_true) => View::Bool(*is_true),
+            Self::Int(int) => View::Int(*int),
+            Self::Float(float) => View::Float(*float),
+            Self::Text(bytes) => View::Bytes(bytes),
+            Self::Array(snapshot) => View::Array(snapshot.view()),
+            Self::Element(snapshot) => snapshot.view().iter().next().map_or(View::Null, |(_, value)| value),
+        }
+    }
+
+    /// The value that Rust has made.
+    ///
+    /// # Errors The limits, or the memory of the system, do not allow it.
+    pub fn of_node(node: Node, limits: Limits) -> Result<Self, Refusal> {
+        Ok(match node {
+            Node::Null => Self::Null,
+            Node::Bool(is_true) => Self::Bool(is_true),
+            Node::Int(int) => Self::Int(int),
+            Node::Float(float) => Self::Float(float),
+            Node::Bytes(bytes) if bytes.len() <= VALUE_STRING_COPY_BYTES_MAX => Self::Text(bytes),
+            Node::Array(array) => Self::Array(Arc::new(array.snapshot(limits)?)),
+            node => {
+                let mut alone = ArrayNode::default();
+                alone.push(node);
+                Self::Element(Arc::new(alone.snapshot(limits)?))
+            }
+        })
     }
 
     /// The value as JSON; a string that is not UTF-8 has replacement characters, an enum case is shown by its name.

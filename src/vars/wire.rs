@@ -54,6 +54,22 @@ pub fn encode(snapshot: &Snapshot) -> Vec<u8> {
     writer.bytes
 }
 
+/// The bytes of one value, which need not be an array. Those of an array are the same as a snapshot's.
+#[must_use]
+pub fn encode_value(value: View<'_>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.bytes.extend_from_slice(MARK);
+    writer.bytes.push(FORMAT);
+    writer.value(value);
+    writer.bytes
+}
+
+/// Whether the bytes begin as encoded ones do, in whichever format.
+#[must_use]
+pub fn is_encoded(bytes: &[u8]) -> bool {
+    bytes.starts_with(MARK)
+}
+
 #[derive(Default)]
 struct Writer {
     bytes: Vec<u8>,
@@ -141,15 +157,18 @@ impl Writer {
 ///
 /// # Errors They are not a snapshot of a known format.
 pub fn decode(bytes: &[u8]) -> Result<Arc<ArrayNode>, WireError> {
-    let rest = bytes.strip_prefix(MARK).ok_or(WireError::NotOurs)?;
-    match rest.first() {
-        Some(&FORMAT) => {}
-        Some(&other) => return Err(WireError::Format(other)),
-        None => return Err(WireError::NotOurs),
-    }
-    let mut reader = Reader { bytes, at: MARK.len() + 1, strings: Vec::new(), arrays: Vec::new() };
+    let mut reader = Reader::of(bytes)?;
     let root = reader.read_root().filter(|_| reader.at == bytes.len());
     root.ok_or(WireError::Damaged(reader.at))
+}
+
+/// The value that the bytes hold.
+///
+/// # Errors They are no value of a known format.
+pub fn decode_value(bytes: &[u8]) -> Result<Node, WireError> {
+    let mut reader = Reader::of(bytes)?;
+    let value = reader.value(0).filter(|_| reader.at == bytes.len());
+    value.map(|(value, _)| value).ok_or(WireError::Damaged(reader.at))
 }
 
 struct Reader<'a> {
@@ -158,6 +177,18 @@ struct Reader<'a> {
     strings: Vec<Arc<[u8]>>,
     /// With the levels of each; `None` while it is being read.
     arrays: Vec<Option<(Arc<ArrayNode>, usize)>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader behind the mark and the number of the format.
+    fn of(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let rest = bytes.strip_prefix(MARK).ok_or(WireError::NotOurs)?;
+        match rest.first() {
+            Some(&FORMAT) => Ok(Self { bytes, at: MARK.len() + 1, strings: Vec::new(), arrays: Vec::new() }),
+            Some(&other) => Err(WireError::Format(other)),
+            None => Err(WireError::NotOurs),
+        }
+    }
 }
 
 /// `None`: the bytes are damaged.
@@ -326,7 +357,10 @@ mod tests {
             prop_assert!(bytes.len() < snapshot.bytes());
             let decoded = decode(&bytes).expect("just encoded");
             prop_assert_eq!(&*decoded, &root);
-            prop_assert_eq!(encode(&decoded.snapshot(Limits::default()).expect("small")), bytes);
+            prop_assert_eq!(encode(&decoded.snapshot(Limits::default()).expect("small")), &bytes[..]);
+            // As a value by itself it has the same bytes.
+            prop_assert_eq!(encode_value(View::Array(snapshot.view())), &bytes[..]);
+            prop_assert_eq!(decode_value(&bytes).expect("just encoded"), Node::Array(decoded));
         }
 
         /// Damage is refused, or it is another snapshot: never a panic.

@@ -61,7 +61,6 @@ impl Instance {
 
     /// With lines of one's own in the blocks `cluster`, `worker` and in the site.
     pub(crate) fn with(engine: &str, script: &str, options: &str, worker: &str, site: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         // A short one, for takeovers that a test waits for.
         let lease = if options.contains("lease") { "" } else { "lease 2s" };
         let caddyfile = format!(
@@ -69,7 +68,13 @@ impl Instance {
              }}\n worker rates.php {{\n background\n name rates\n cluster\n {worker}\n }}\n }}\n}}\nhttp://127.0.0.1:0 {{\n \
              {site}\n php_server {{\n root .\n }}\n}}\n"
         );
-        for (name, text) in [("Caddyfile", &*caddyfile), ("rates.php", script), ("index.php", PAGE)] {
+        Self::of(&[("Caddyfile", &caddyfile), ("rates.php", script), ("index.php", PAGE)])
+    }
+
+    /// With a Caddyfile and scripts of one's own.
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
             fs::write(folder.path().join(name), text).expect("a file can be written");
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
@@ -123,9 +128,19 @@ impl Drop for Instance {
 }
 
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    answer(address, &format!("GET {path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n"))
+}
+
+/// The same with a body.
+pub(crate) fn post(address: SocketAddr, body: &str) -> io::Result<String> {
+    let head = "POST / HTTP/1.1\r\nHost: any\r\nConnection: close\r\nContent-Type: text/plain";
+    answer(address, &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+fn answer(address: SocketAddr, request: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     let (head, body) = response.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no response"))?;

@@ -10,6 +10,7 @@ mod promises;
 mod proxy;
 mod reloads;
 mod settings;
+mod stores;
 
 use igor_php as _;
 use std::time::{Duration, Instant};

@@ -101,6 +101,36 @@ fn engines_that_are_not_built_in() {
     }
 }
 
+/// Stores of the cluster need Redis, and lack what they do not have.
+#[test]
+fn stores_of_the_cluster() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let adapt = |frankenphp: &str, php_server: &str| {
+        let text =
+            format!("{{\n frankenphp {{\n {frankenphp}\n }}\n}}\n:80 {{\n php_server {{\n {php_server}\n }}\n}}\n");
+        fs::write(folder.path().join("Caddyfile"), text).expect("a file");
+        validate(folder.path())
+    };
+    let (redis, etcd) = ("cluster {\n engine redis redis://h\n }\n", "cluster {\n engine etcd http://h:1\n }\n");
+    let store = "store flags {\n cluster\n max_bytes 1MiB\n max_keys 10\n }\n";
+    for (frankenphp, php_server) in [(format!("{store}{redis}"), ""), (redis.to_owned(), store)] {
+        let (text, status) = adapt(&frankenphp, php_server);
+        assert_eq!(status, Some(0), "{text}");
+    }
+    for (frankenphp, expected) in [
+        (store.to_owned(), "the store `flags` is of the cluster, but no engine is declared"),
+        (format!("{etcd}{store}"), "the store `flags` is of the cluster, whose engine is not Redis"),
+        (format!("{redis}store a {{\n cluster\n listen :1\n password p\n }}"), "so it has no `listen`"),
+        (format!("{redis}store a {{\n cluster\n eviction lru\n }}"), "so it has no `eviction`"),
+        (format!("{redis}store a:b {{\n cluster\n }}"), "so its name cannot have a `:`"),
+        (format!("{redis}{store}apcu flags"), "`apcu` names the store `flags`, which is of the cluster"),
+        (format!("{redis}store a {{\n cluster yes\n }}"), "`cluster`"),
+    ] {
+        let (text, status) = adapt(&frankenphp, "");
+        assert!(text.contains(expected) && status == Some(1), "{expected}\n{status:?} {text}");
+    }
+}
+
 fn validate(folder: &Path) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
     let output = command.args(["validate", "--config", "Caddyfile"]).current_dir(folder).output().expect("igor runs");

@@ -3,10 +3,10 @@
 use crate::cluster::engine::EngineError;
 use crate::cluster::secrets;
 use crate::config::{Credentials, EngineAddress, EngineSettings};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, TlsCertificates,
 };
 use std::fs;
 use std::path::Path;
@@ -35,11 +35,18 @@ pub(super) struct Way {
     settings: EngineSettings,
     /// The Sentinel to ask.
     sentinel: usize,
+    /// The third has messages beside the answers.
+    protocol: ProtocolVersion,
 }
 
 impl Way {
     pub(super) fn new(settings: &EngineSettings) -> Self {
-        Self { settings: settings.clone(), sentinel: 0 }
+        Self { settings: settings.clone(), sentinel: 0, protocol: ProtocolVersion::RESP2 }
+    }
+
+    /// For connections on which the server also sends news.
+    pub(super) fn with_news(settings: &EngineSettings) -> Self {
+        Self { protocol: ProtocolVersion::RESP3, ..Self::new(settings) }
     }
 
     pub(super) fn settings(&self) -> &EngineSettings {
@@ -50,6 +57,17 @@ impl Way {
     pub(super) async fn connect(&mut self, bound: Duration) -> Result<MultiplexedConnection, Failure> {
         let client = self.client(bound).await?;
         Ok(client.get_multiplexed_async_connection_with_config(&bounded(bound)).await?)
+    }
+
+    /// The same, on which `hear` is called with each message, in the order of the answers.
+    pub(super) async fn connect_hearing(
+        &mut self,
+        bound: Duration,
+        hear: impl AsyncPushSender,
+    ) -> Result<MultiplexedConnection, Failure> {
+        let client = self.client(bound).await?;
+        let config = bounded(bound).set_push_sender(hear);
+        Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
     }
 
     /// A client of the server, or of the primary.
@@ -98,6 +116,7 @@ impl Way {
 
     /// Adds user and password.
     fn known_as(&self, mut server: RedisConnectionInfo, user: &Credentials) -> Result<RedisConnectionInfo, Failure> {
+        server = server.set_protocol(self.protocol);
         if let Some(user) = &user.user {
             server = server.set_username(user);
         }

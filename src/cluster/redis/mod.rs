@@ -12,6 +12,7 @@
 //! from time to time.
 
 mod connect;
+mod store;
 
 use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
 use crate::config::{ClusterSettings, EngineSettings};
@@ -22,6 +23,7 @@ use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+pub(super) use store::run as run_store;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

@@ -1,10 +1,11 @@
 //! The `store` block: a map that scripts share.
 
+use super::super::cluster::EngineAddress;
 use super::super::context::Context;
 use super::super::diagnostic::Position;
 use super::super::limits;
 use super::super::secret::Password;
-use super::super::settings::{Admin, StoreSettings};
+use super::super::settings::{Admin, FrankenPhp, StoreSettings};
 use super::super::syntax::Node;
 use super::super::table::{Directive, Table, Times};
 use super::super::values;
@@ -82,6 +83,16 @@ pub(super) static STORE: Table<StoreSettings> = Table {
                 store.password = word.map(|word| Password(word.to_owned()));
             },
         },
+        Directive {
+            name: "cluster",
+            usage: "cluster",
+            doc: "Keeps the elements in the Redis of the `cluster` block, for all instances.",
+            times: Times::Once,
+            apply: |store, node, context| {
+                context.count_args(node, node.args(), 0, 0);
+                store.cluster = true;
+            },
+        },
     ],
     ignored: &[],
     unsupported: &[],
@@ -96,6 +107,7 @@ fn usual_store(name: &str, position: &Position) -> StoreSettings {
         evicts: false,
         listen: None,
         password: None,
+        cluster: false,
         position: position.clone(),
     }
 }
@@ -117,6 +129,7 @@ pub(super) fn store(stores: &mut Vec<StoreSettings>, node: &Node, context: &mut 
     let mut store = usual_store(name, &node.position);
     STORE.apply(&mut store, node.children(), context);
     check_port(&store, context);
+    check_cluster(&store, node, context);
     stores.push(store);
 }
 
@@ -131,6 +144,59 @@ fn check_port(store: &StoreSettings, context: &mut Context<'_>) {
     {
         let message = format!("the store `{}` listens on {address} without a password", store.name);
         context.error_with_hint(&store.position, message, "add `password`, or listen on 127.0.0.1 or a unix socket");
+    }
+}
+
+/// What a store of the cluster does not have. Whether there is an engine for it is known later.
+fn check_cluster(store: &StoreSettings, node: &Node, context: &mut Context<'_>) {
+    if !store.cluster {
+        return;
+    }
+    let name = &store.name;
+    if let Some(child) = node.children().iter().find(|child| matches!(child.name(), "listen" | "eviction")) {
+        let message = format!("the store `{name}` is of the cluster, so it has no `{}`", child.name());
+        let hint = match child.name() {
+            "listen" => "take it out: clients ask the Redis of the cluster",
+            _ => "take it out: the elements are in the Redis of the cluster, and the copies here always make room",
+        };
+        context.error_with_hint(&child.position, message, hint);
+    }
+    if name.contains(':') {
+        let message = format!("the store `{name}` is of the cluster, so its name cannot have a `:`");
+        context.error_with_hint(&store.position, message, "in Redis, a `:` separates the name from the keys");
+    }
+}
+
+/// Checks that the stores of the cluster have an engine, and that none of them is behind the functions of APCu.
+pub(crate) fn check_cluster_stores<'a>(
+    stores: impl Iterator<Item = &'a StoreSettings>,
+    frankenphp: &FrankenPhp,
+    has_cluster: bool,
+    context: &mut Context<'_>,
+) {
+    for store in stores.filter(|store| store.cluster) {
+        let name = &store.name;
+        match frankenphp.cluster.as_ref().map(|cluster| &cluster.engine.address) {
+            Some(EngineAddress::Redis(_) | EngineAddress::Sentinel { .. }) => {}
+            // Its errors are reported already.
+            None if has_cluster => {}
+            None => {
+                let message = format!("the store `{name}` is of the cluster, but no engine is declared");
+                let hint = "add `cluster { engine redis redis://HOST:PORT }` to the global `frankenphp` block";
+                context.error_with_hint(&store.position, message, hint);
+            }
+            Some(_) => {
+                let message = format!("the store `{name}` is of the cluster, whose engine is not Redis");
+                let hint = "use `engine redis` or `engine valkey`, or take `cluster` out of the store";
+                context.error_with_hint(&store.position, message, hint);
+            }
+        }
+        if frankenphp.apcu.as_ref() == Some(name) {
+            let message = format!("`apcu` names the store `{name}`, which is of the cluster");
+            let hint =
+                "name another store: the functions of APCu list and count elements, which Redis cannot in one step";
+            context.error_with_hint(&store.position, message, hint);
+        }
     }
 }
 

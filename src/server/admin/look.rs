@@ -1,13 +1,13 @@
 //! Builds the views of the admin interface from the running threads.
 
 use super::view::{
-    AppView, BackgroundCounts, BackgroundView, ClusterWorkerView, ErrorView, HttpView, RestartCounts, StoreView,
-    TaskView, ThreadView, Threads, WaiterView, WorkerConfigView, Workers,
+    AppView, BackgroundCounts, BackgroundView, ClusterWorkerView, ErrorView, HttpView, RestartCounts, StoreClusterView,
+    StoreView, TaskView, ThreadView, Threads, WaiterView, WorkerConfigView, Workers,
 };
 use crate::assemble;
 use crate::config::{Config, ScopeLabel, WorkerConfig};
 use crate::php::ScriptError;
-use crate::store::Store;
+use crate::store::{CopyCounts, Store};
 use crate::tasks::TaskCounts;
 use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
 use crate::vars::SlotCounters;
@@ -46,6 +46,9 @@ pub(super) fn stores(threads: &assemble::Threads) -> Vec<StoreView> {
 }
 
 fn store_view(store: &Store) -> StoreView {
+    if let Some(remote) = store.remote() {
+        return remote_view(store, remote.copies().counts());
+    }
     let counts = store.counts();
     StoreView {
         name: store.name().to_owned(),
@@ -61,6 +64,32 @@ fn store_view(store: &Store) -> StoreView {
         expired: counts.expired,
         refused: counts.refused,
         watchers: counts.watchers,
+        cluster: None,
+    }
+}
+
+/// A store of the cluster: the numbers are those of its copies here.
+fn remote_view(store: &Store, counts: CopyCounts) -> StoreView {
+    let (silent, reason) = counts.away.map_or((None, None), |(since, reason)| (Some(since), Some(reason)));
+    let cluster = StoreClusterView {
+        connected: silent.is_none(),
+        reason,
+        silent_ms: silent.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        errors: counts.errors,
+        invalidated: counts.invalidated,
+    };
+    StoreView {
+        name: store.name().to_owned(),
+        scope: store.scope().unwrap_or(ScopeLabel::GLOBAL).to_owned(),
+        keys: counts.keys,
+        max_keys: counts.keys_max,
+        bytes: counts.bytes,
+        max_bytes: counts.bytes_max,
+        hits: counts.hits,
+        misses: counts.misses,
+        evicted: counts.evicted,
+        cluster: Some(cluster),
+        ..StoreView::default()
     }
 }
 

@@ -4,7 +4,8 @@
 //! They are built on request from the views of the admin interface. Serving a request counts nothing only for them.
 
 use super::view::{
-    BackgroundView, ClusterWorkerView, HttpView, RestartCounts, StoreView, TaskView, ThreadView, Threads, Workers,
+    BackgroundView, ClusterWorkerView, HttpView, RestartCounts, StoreClusterView, StoreView, TaskView, ThreadView,
+    Threads, Workers,
 };
 use crate::mercure::HubCounts;
 use crate::php::{Restarts, floor_above};
@@ -53,6 +54,7 @@ pub(super) fn render(
     families.extend(of_http(&workers.http));
     families.extend(of_background(&workers.background));
     families.extend(of_stores(stores));
+    families.extend(of_cluster_stores(stores));
     // Without workers their families are empty, and the encoder refuses empty ones.
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
@@ -381,6 +383,34 @@ fn of_stores(stores: &[StoreView]) -> Vec<MetricFamily> {
         let labels = |view: &StoreView| vec![("scope", view.scope.clone()), ("store", view.name.clone())];
         let samples = stores.iter().map(|view| (labels(view), value(view) as f64));
         family(name, help, kind, samples.collect())
+    };
+    families.into_iter().map(make).collect()
+}
+
+/// Of the stores of the cluster alone.
+fn of_cluster_stores(stores: &[StoreView]) -> Vec<MetricFamily> {
+    type Value = fn(&StoreClusterView) -> f64;
+    let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
+    let families: [(&str, &str, MetricType, Value); 4] = [
+        ("igor_store_connected", "1 when a store of the cluster is connected to its engine.", gauge, |view| {
+            f64::from(u8::from(view.connected))
+        }),
+        ("igor_store_silent_seconds", "For how long it has not been connected.", gauge, |view| {
+            view.silent_ms as f64 / 1000.0
+        }),
+        ("igor_store_engine_errors_total", "Calls of a store that its engine has not done.", counter, |view| {
+            view.errors as f64
+        }),
+        ("igor_store_invalidated_total", "Copies removed because their elements have changed.", counter, |view| {
+            view.invalidated as f64
+        }),
+    ];
+    let make = |(name, help, kind, value): (&str, &str, MetricType, Value)| {
+        let sample = |view: &StoreView| {
+            let labels = vec![("scope", view.scope.clone()), ("store", view.name.clone())];
+            Some((labels, value(view.cluster.as_ref()?)))
+        };
+        family(name, help, kind, stores.iter().filter_map(sample).collect())
     };
     families.into_iter().map(make).collect()
 }

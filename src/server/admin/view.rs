@@ -69,6 +69,24 @@ pub struct StoreView {
     pub refused: u64,
     /// Streams and clients that watch for changes.
     pub watchers: usize,
+    /// Only for a store of the cluster, whose numbers above are those of the copies that this instance has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<StoreClusterView>,
+}
+
+/// What a store of the cluster has in addition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreClusterView {
+    /// Whether there is a connection to the engine.
+    pub connected: bool,
+    /// Why there is none.
+    pub reason: Option<String>,
+    /// For how many milliseconds there has been none.
+    pub silent_ms: u64,
+    /// Calls that the engine has not done.
+    pub errors: u64,
+    /// Copies that were removed because the element has changed.
+    pub invalidated: u64,
 }
 
 /// The PHP that runs.
