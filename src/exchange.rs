@@ -10,6 +10,7 @@ mod cancellation;
 
 pub use cancellation::{Cancellation, Sleeper};
 
+use crate::traces::TraceContext;
 use std::ffi::CString;
 use std::fmt;
 use std::ops::Range;
@@ -156,6 +157,8 @@ pub struct RequestHead {
     pub block_ini: Option<Arc<IniText>>,
     /// The php.ini settings that a web server has sent with the request; they are applied after the settings of the block.
     pub own_ini: Option<Box<IniText>>,
+    /// The span of the request, if it has one.
+    pub trace: Option<TraceContext>,
 }
 
 /// The time limits of a request on its PHP thread.

@@ -2,7 +2,7 @@
 //!
 //! A program with its own server uses [`embed::Mounted`]; see `docs/library.md`.
 //!
-//! `ARCHITECTURE.md` is the map, with the table of the layers. The layers, lowest first: [`limits`], [`exchange`],
+//! `ARCHITECTURE.md` is the map, with the table of the layers. The layers, lowest first: [`limits`], [`traces`], [`exchange`],
 //! [`signals`], [`secrets`], `sockets` and `faults`; [`vars`] and [`config`], which need no PHP; `tasks` and `store`; `ffi` and
 //! [`php`]; [`threads`]; [`worker`]; beside them `tls`, [`mercure`] and [`http`], which know nothing of PHP; `assemble`; `resp`;
 //! [`server`]; [`embed`]; [`cli`] and, for the loadable module, `extension`. Arrows point down only;
@@ -51,6 +51,7 @@ pub mod tasks;
 pub mod threads;
 #[cfg(feature = "http")]
 pub mod tls;
+pub mod traces;
 pub mod vars;
 #[cfg(feature = "php")]
 pub mod worker;

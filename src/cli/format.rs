@@ -94,7 +94,8 @@ fn directive(handler: &Handler) -> (&'static str, String) {
     match handler {
         Handler::Change(change) => ("change", format!("{change:?}")),
         Handler::Layer(Layer::Header(rule)) => ("header", format!("{rule:?}")),
-        Handler::Layer(layer) => ("encode", format!("{layer:?}")),
+        Handler::Layer(Layer::Encode(encode)) => ("encode", format!("{encode:?}")),
+        Handler::Layer(Layer::Tracing(tracing)) => ("tracing", format!("{tracing:?}")),
         Handler::Subroute(_) => ("block", String::new()),
         Handler::PhpServer(server) => ("php_server", without_variables(server)),
         Handler::Php(server) => ("php", without_variables(server)),

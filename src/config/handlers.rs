@@ -102,6 +102,15 @@ impl Handler {
     }
 }
 
+/// The `tracing` directive.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tracing {
+    /// The name of the span; `None`: the method of the request.
+    pub span: Option<Text>,
+    /// Further attributes. Their values are complete when there is a response.
+    pub attributes: Vec<(String, Text)>,
+}
+
 /// The `reverse_proxy` directive.
 #[derive(Debug, Clone)]
 pub struct ReverseProxy {
@@ -173,6 +182,8 @@ pub enum Layer {
     Header(HeaderRule),
     /// `encode`: compresses it.
     Encode(Encode),
+    /// `tracing`: makes a span of the request, until the response has ended.
+    Tracing(Tracing),
 }
 
 /// The `map` directive.

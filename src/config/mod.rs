@@ -64,7 +64,7 @@ pub use encode::{Encode, EncodeFormat};
 pub use format::format;
 pub use handlers::{
     BodyLimits, Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine,
-    PhpServer, PhpSettings, QueryChange, Redir, RemotePhp, Reply, Respond, ReverseProxy, Root, Route, Status,
+    PhpServer, PhpSettings, QueryChange, Redir, RemotePhp, Reply, Respond, ReverseProxy, Root, Route, Status, Tracing,
     UriChange,
 };
 pub use listener::{Bind, Listener};

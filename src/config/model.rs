@@ -107,6 +107,12 @@ impl Site {
         found.into_iter()
     }
 
+    /// Whether it has a `tracing`.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_traced(&self) -> bool {
+        has_tracing(&self.routes) || has_tracing(&self.error_routes)
+    }
+
     /// Decides for each PHP in another process: if `answers` says so, it runs the scripts of its directive.
     #[cfg(feature = "http")]
     pub(crate) fn choose_remotes(&mut self, answers: &mut dyn FnMut(&RemotePhp) -> bool) {
@@ -139,6 +145,12 @@ fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {
             handler => handler.blocks().for_each(|inner| collect_php(inner, found)),
         }
     }
+}
+
+#[cfg(feature = "http")]
+fn has_tracing(routes: &[Route]) -> bool {
+    let is_tracing = |route: &Route| matches!(route.handler, Handler::Layer(super::handlers::Layer::Tracing(_)));
+    routes.iter().any(|route| is_tracing(route) || route.handler.blocks().any(|inner| has_tracing(inner)))
 }
 
 #[cfg(feature = "http")]

@@ -6,9 +6,9 @@ use crate::cluster::Cluster;
 use crate::config::{Config, ScopeLabel, Site};
 use crate::limits::{CLUSTER_LEAVE_MS_MAX, KILL_SECONDS_MAX};
 use crate::php::{Cutoff, Failure, Scope, SendRefused, ThreadOptions, Wait};
-use crate::tasks::Task;
+use crate::tasks::{Parcel, Task};
 use crate::threads;
-use crate::vars::{Slot, Snapshot};
+use crate::vars::Slot;
 use crate::worker::background::Shared;
 use crate::worker::{ScopeView, ScopeWorkers};
 use std::collections::HashMap;
@@ -137,7 +137,7 @@ impl Scope for OfProcess {
     fn send(
         &self,
         name: &[u8],
-        payload: Snapshot,
+        parcel: Parcel,
         timeout: Option<Duration>,
         cutoff: &Cutoff<'_>,
         caller: Option<&[u8]>,
@@ -149,6 +149,6 @@ impl Scope for OfProcess {
                 String::from_utf8_lossy(name)
             ))));
         }
-        self.scope.send(name, payload, timeout, cutoff, caller)
+        self.scope.send(name, parcel, timeout, cutoff, caller)
     }
 }

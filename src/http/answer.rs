@@ -27,6 +27,7 @@ use super::request_body::{self, BodyFailure};
 use super::routing::{self, Disk, Target};
 use super::settings::{Handler, PhpMode, PhpRoute, ReplyRoutes};
 use super::site::SiteSettings;
+use super::spans::RequestSpan;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
 use crate::config::{BasicAuth, FileServer, HeaderRule, Layer, Redir, RequestView, Respond, Root, Status};
@@ -55,6 +56,8 @@ pub(super) struct RequestContext<'s> {
     pub(super) handled_by: HandledBy<'s>,
     /// What the access log receives from directives.
     pub(super) log_notes: LogNotes,
+    /// The span of the request, from its `tracing` on. Dropped here if the client leaves before there is a response.
+    pub(super) span: Option<RequestSpan<'s>>,
 }
 
 /// A request on its way through the handlers, with the changes of the earlier ones.
@@ -120,8 +123,8 @@ impl<'s> RequestContext<'s> {
         host: &'s str,
         interim: Option<&'s Arc<InterimSlot>>,
     ) -> Self {
-        let (handled_by, log_notes) = Default::default();
-        Self { site, connection, host, interim, handled_by, log_notes }
+        let (handled_by, log_notes, span) = Default::default();
+        Self { site, connection, host, interim, handled_by, log_notes, span }
     }
 
     /// Answers the request by the routes of its site, and by its `handle_errors` when they fail.
@@ -160,6 +163,9 @@ impl<'s> RequestContext<'s> {
             response = deadline::until(until, response);
         }
         self.log_notes = run.request.take_log_notes(response.headers());
+        if let Some(span) = &mut self.span {
+            span.note_answer(&mut run.request, response.headers(), &mut self.log_notes);
+        }
         response
     }
 
@@ -232,6 +238,12 @@ impl<'s> RequestContext<'s> {
             Handler::Layer(Layer::Encode(settings)) => {
                 if run.encoding.is_none() {
                     run.encoding = Some(Encoding::begin(settings, &mut run.request.parts));
+                }
+                Outcome::GoOn
+            }
+            Handler::Layer(Layer::Tracing(settings)) => {
+                if self.span.is_none() {
+                    self.span = RequestSpan::begin(settings, &mut run.request);
                 }
                 Outcome::GoOn
             }

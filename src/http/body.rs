@@ -14,6 +14,7 @@ use super::access_log::AccessRecord;
 use super::file_body::FileBody;
 use super::file_sender::FileQueue;
 use super::interim::InterimSlot;
+use crate::traces::Span;
 
 /// Why a response body ended before it was complete. Then the connection is closed, so that the client does not take
 /// half a page for a whole one.
@@ -71,6 +72,8 @@ pub struct ResponseBody {
     ending: Ending,
     /// Logged when this body is dropped; absent when access logging is off.
     record: Option<Box<AccessRecord>>,
+    /// Ends with this body; absent without `tracing`.
+    span: Option<Box<Span>>,
 }
 
 /// How an incomplete body ends: on the error hyper drops the connection and its unwritten bytes.
@@ -83,7 +86,7 @@ enum Ending {
 
 impl ResponseBody {
     pub(super) fn new(source: Source) -> Self {
-        Self { source, connection: None, ending: Ending::No, record: None }
+        Self { source, connection: None, ending: Ending::No, record: None, span: None }
     }
 
     /// Binds the body to its connection. The request counts as unanswered until the body ends. Before an incomplete
@@ -130,6 +133,11 @@ impl ResponseBody {
     /// Logs `record` when this body is dropped.
     pub(super) fn set_record(&mut self, record: Box<AccessRecord>) {
         self.record = Some(record);
+    }
+
+    /// Ends `span` when this body is dropped.
+    pub(super) fn set_span(&mut self, span: Box<Span>) {
+        self.span = Some(span);
     }
 }
 

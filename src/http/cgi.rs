@@ -79,6 +79,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
         time_limits: time_limits(&request.php.settings),
         block_ini: request.php.ini.clone(),
         own_ini: params.and_then(own_ini).map(Box::new),
+        trace: parts.extensions.get().copied(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! the settings of a site, in the types of [`crate::config`] where it has them.
 //!
 //! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `file_sender`, `proxy_header`, `current`,
-//! `head_limit`, `write_limit`, `stall`, `http3`, `service`, `answer`, `request` and `tree` (pure), `routing` (pure),
+//! `head_limit`, `write_limit`, `stall`, `http3`, `service`, `answer`, `spans`, `request` and `tree` (pure), `routing` (pure),
 //! `script`, `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
 //! `replies`, `remote_php` (pure), `body`, `access_log`.
 
@@ -64,6 +64,7 @@ mod request;
 mod request_body;
 mod response_head;
 mod script;
+mod spans;
 mod stall;
 mod static_files;
 mod stream;

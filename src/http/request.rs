@@ -181,12 +181,18 @@ impl<'r> RequestState<'r> {
 
     /// What the access log learns, now that there is a response with these fields.
     pub(super) fn take_log_notes(&mut self, response: &HeaderMap) -> LogNotes {
-        if self.appended.iter().any(|(_, value)| value.has_response_fields()) {
+        let appended = std::mem::take(&mut self.appended);
+        let mut notes = std::mem::take(&mut self.log_notes);
+        notes.appended = self.rendered(&appended, response);
+        notes
+    }
+
+    /// Names and values, with the placeholders of a response that has these fields.
+    pub(super) fn rendered(&mut self, texts: &[(&str, Text)], response: &HeaderMap) -> Vec<(String, String)> {
+        if texts.iter().any(|(_, value)| value.has_response_fields()) {
             self.changes = HeaderChanges::sent(response.clone());
         }
-        let mut notes = std::mem::take(&mut self.log_notes);
-        notes.appended = self.appended.iter().map(|(name, value)| ((*name).to_owned(), value.render(self))).collect();
-        notes
+        texts.iter().map(|(name, value)| ((*name).to_owned(), value.render(self))).collect()
     }
 
     /// Notes the changes of one more `header` directive.

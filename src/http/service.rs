@@ -166,6 +166,10 @@ impl HttpService {
         if let Some(slot) = interim {
             slot.seal();
         }
+        if let Some(span) = context.span.take() {
+            let span = span.answered(response.status(), context.handled_by);
+            response.body_mut().set_span(span);
+        }
         if let Some(mut record) = record {
             record.note_response(&response, context.handled_by);
             record.set_notes(context.log_notes);

@@ -263,5 +263,8 @@ pub const STORE_MAX_KEYS_DEFAULT: usize = 100_000;
 /// The most elements of a store. A scan of that many takes seconds.
 pub const STORE_KEYS_MAX: usize = 1 << 30;
 
+/// The most attributes that a `tracing` adds: a queue of spans holds them all.
+pub const SPAN_ATTRIBUTES_MAX: usize = 64;
+
 /// The most stores of a configuration: each takes a few kilobytes, and a label in the metrics.
 pub const STORES_MAX: usize = 1_000;

@@ -4,9 +4,11 @@
 pub mod config;
 mod mercure;
 mod protocols;
+mod traces;
 
 pub use mercure::*;
 pub use protocols::*;
+pub use traces::*;
 
 // --- HTTP: bodies -------------------------------------------------------------------------------------------------
 

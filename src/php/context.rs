@@ -7,9 +7,11 @@ use super::mode::Mode;
 use super::options::ThreadOptions;
 use super::reading::reading;
 use super::safepoint::{Admission, Member, Started, safepoint};
+use super::spans::{self, TRACEPARENT};
 use super::work::{Ended, Failure, FailureKind, Phase, Run, Scope, ScriptError, Update, Wait, Work};
 use crate::exchange::{Exchange, Flow, IniText, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
+use crate::traces::{Span, TraceContext};
 use crate::vars::{Budget, Pins, Policy, Serve, Slot, Snapshot};
 use std::ffi::{CString, c_char};
 use std::ptr;
@@ -40,6 +42,10 @@ pub(super) struct Context {
     _settings: Arc<Pairs>,
     /// The request that is being answered. A worker has none between two jobs, and a background worker never has one.
     exchange: Option<Box<dyn Exchange>>,
+    /// The span of the script's work for that request; `None`: the request is not traced.
+    span: Option<Span>,
+    /// The context of the current span, for `getenv()`.
+    traceparent: CString,
     /// The run of a worker's script; `None` on a classic thread.
     run: Option<Run>,
     /// The workers that the current script sees; `None`: it runs outside of every scope.
@@ -79,6 +85,8 @@ impl Context {
             settings,
             _settings: options.settings,
             exchange: None,
+            span: None,
+            traceparent: CString::default(),
             run: None,
             scope: None,
             server_vars: Vec::new(),
@@ -113,6 +121,7 @@ impl Context {
         self.head = ResponseHead::default();
         exchange.taken(self.interrupt.waits());
         let request = self.describe(exchange.head());
+        self.span = spans::of_script(exchange.head(), self.run.as_ref());
         self.exchange = Some(exchange);
         request
     }
@@ -203,6 +212,9 @@ impl Context {
 
     /// Ends the current job; the drop completes the response.
     pub(super) fn close_job(&mut self, failed: bool) {
+        if let Some(mut span) = self.span.take().filter(|_| failed) {
+            spans::note_failure(&mut span, self.error.as_ref());
+        }
         if let Some(mut exchange) = self.exchange.take() {
             self.tasks.request_ended();
             exchange.ended(failed);
@@ -305,15 +317,31 @@ impl Context {
         &self.text
     }
 
+    /// The span for which the script works now: that of its request, or of the newest task that it has taken.
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        // Scripts see the server's span as theirs; the span of their own work begins and ends with them.
+        let of_request = self.exchange.as_ref().and_then(|exchange| exchange.head().trace);
+        of_request.or_else(|| self.tasks.trace())
+    }
+
     /// The script's own environment is the source of its `$_SERVER`.
-    pub(super) fn getenv(&self, name: &[u8]) -> *const c_char {
+    pub(super) fn getenv(&mut self, name: &[u8]) -> *const c_char {
         let of_request = self.exchange.as_ref().map(|exchange| &exchange.head().server_vars);
         let of_run = self.run.as_ref().filter(|_| self.exchange.is_none()).map(|run| &run.server_vars);
         // Variables that are declared for the script win over the client's.
         let own = self.run.as_ref().map(|run| &run.request_vars);
         let value = [own, of_request, of_run].into_iter().flatten().find_map(|vars| vars.get(name));
         // A NUL follows the value.
-        value.map_or(ptr::null(), |value| value.as_ptr().cast())
+        if let Some(value) = value {
+            return value.as_ptr().cast();
+        }
+        match self.trace().filter(|_| name == TRACEPARENT) {
+            Some(trace) => {
+                self.traceparent = CString::new(trace.to_string()).unwrap_or_default();
+                self.traceparent.as_ptr()
+            }
+            None => ptr::null(),
+        }
     }
 
     // ---- Background workers ----
@@ -378,9 +406,11 @@ impl Context {
             self.work.published(None);
             return igor_verdict::IGOR_OK;
         }
+        let mut span = spans::of_publish(slot.name(), self.trace());
         // SAFETY: as above.
         match unsafe { Snapshot::copy_of(array, &objects, self.limits) } {
             Ok(snapshot) => {
+                let bytes = snapshot.bytes();
                 #[cfg(feature = "faults")]
                 crate::faults::panic_at("publish copied");
                 if let Some(why) = self.work.refuses(snapshot.bytes()) {
@@ -390,10 +420,18 @@ impl Context {
                 if let Some(replaced) = replaced {
                     crate::vars::retire(replaced.snapshot);
                 }
+                if let Some(span) = &mut span {
+                    spans::note_version(span, version, bytes);
+                }
                 self.work.published(Some(version));
                 igor_verdict::IGOR_OK
             }
-            Err(refusal) => self.fail(Failure::of_refusal("frankenphp_set_vars()", &refusal)),
+            Err(refusal) => {
+                if let Some(span) = &mut span {
+                    span.fail("the array cannot be published");
+                }
+                self.fail(Failure::of_refusal("frankenphp_set_vars()", &refusal))
+            }
         }
     }
 

@@ -25,6 +25,7 @@ pub mod process;
 mod reading;
 mod release;
 mod safepoint;
+mod spans;
 mod stores;
 mod streams;
 mod tasks;

@@ -3,6 +3,7 @@
 
 use super::work::{Ended, Failure};
 use crate::tasks::Task;
+use crate::traces::TraceContext;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,6 +45,12 @@ impl OpenTasks {
     /// The task of this number; a released one is over for its script.
     pub(super) fn get(&self, id: u64) -> Result<Arc<Task>, Failure> {
         self.open.get(&id).map(|open| open.task.clone()).ok_or_else(over)
+    }
+
+    /// The span of the newest task that the script has taken and not released.
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        let taken = self.open.iter().filter(|(_, open)| open.side == Side::Received);
+        taken.max_by_key(|(id, _)| **id).and_then(|(_, open)| open.task.trace())
     }
 
     /// The HTTP request has ended: no script reads the results of its tasks.

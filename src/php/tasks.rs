@@ -5,12 +5,13 @@ use super::cutoff::{Cut, Cutoff};
 use super::host::{answer, bytes, give};
 use super::open_tasks::{Side, over};
 use super::reading::loose_reading;
+use super::spans;
 use super::streams::to_script;
 use super::work::{Failure, SendRefused};
 use crate::exchange::Sleeper;
 use crate::ffi::{igor_reading, igor_verdict, leaf};
 use crate::limits::TASK_WAITING_PAYLOADS_MAX;
-use crate::tasks::{Interruption, Read, Room, SendError, UpdateError};
+use crate::tasks::{Interruption, Parcel, Read, Room, SendError, UpdateError};
 use crate::vars::Snapshot;
 use crate::vars::layout::ZArray;
 use std::ffi::{c_char, c_int, c_void};
@@ -75,7 +76,8 @@ impl Context {
         let max = self.limits.bytes.saturating_mul(TASK_WAITING_PAYLOADS_MAX);
         let _waits = Room::take(payload.bytes(), max).map_err(|used| no_room(name, payload.bytes(), used, max))?;
         let cutoff = Cutoff::of(&self.member);
-        let task = scope.send(name, payload, timeout, &cutoff, caller.as_deref()).map_err(|refused| match refused {
+        let parcel = Parcel { payload, span: spans::of_task(name, self.trace()) };
+        let task = scope.send(name, parcel, timeout, &cutoff, caller.as_deref()).map_err(|refused| match refused {
             SendRefused::Failure(failure) => failure,
             SendRefused::Sending(error) => send_failed(name, timeout, error, cutoff),
         })?;

@@ -4,8 +4,8 @@
 use super::cutoff::Cutoff;
 use super::mode::Mode;
 use crate::exchange::{Exchange, IniText, Pairs};
-use crate::tasks::{SendError, Task};
-use crate::vars::{Refusal, Slot, Snapshot};
+use crate::tasks::{Parcel, SendError, Task};
+use crate::vars::{Refusal, Slot};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -227,7 +227,7 @@ pub trait Scope: Send + Sync {
     fn send(
         &self,
         name: &[u8],
-        payload: Snapshot,
+        parcel: Parcel,
         timeout: Option<Duration>,
         cutoff: &Cutoff<'_>,
         caller: Option<&[u8]>,

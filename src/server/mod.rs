@@ -1,5 +1,5 @@
 //! The running server: `run` starts it and holds its loop, `control` is the way in, `reload` changes it, `shutdown` ends
-//! it; `admin` and `watch` ask for reloads and restarts.
+//! it; `admin` and `watch` ask for reloads and restarts; `traces` sends spans to a collector.
 
 pub mod admin;
 mod configuration_files;
@@ -15,6 +15,7 @@ mod runtime;
 mod shutdown;
 mod stalls;
 mod systemd;
+mod traces;
 mod watch;
 
 pub use admin::AdminError;

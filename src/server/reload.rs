@@ -70,6 +70,7 @@ impl Server {
             return Err(error);
         }
         self.switch(&old, config, threads, bound, encryption);
+        self.follow_traces();
         let live = self.live.borrow().clone();
         self.ports.open(&live.config, live.threads.stores(), ports);
         Ok(Reloaded { warnings })

@@ -4,6 +4,7 @@ use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::control::{Control, ControlError, Controlled, Reloaded, Request, Requests, StopSignal};
 use super::inherited::InheritedSockets;
 use super::shutdown::shut_down;
+use super::traces::Traces;
 use super::watch::Watcher;
 use super::{housekeeping, overdue, remote_php, runtime, stalls, systemd};
 use crate::assemble::encryption::Encryption;
@@ -143,6 +144,8 @@ pub(super) struct Server {
     pub(super) ports: Ports,
     /// The parts that the last reload has replaced, while they end.
     pub(super) retiring: Option<JoinHandle<(Leaving, Stuck)>>,
+    /// Sends spans, if the configuration traces.
+    pub(super) traces: Traces,
     /// Dropped in the first step of a shutdown.
     opcache: Option<Coordinator>,
     /// Threads of earlier configurations that could not be stopped when they were replaced.
@@ -225,9 +228,11 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         admin: None,
         ports: Ports::default(),
         retiring: None,
+        traces: Traces::default(),
         opcache,
         left_behind: Vec::new(),
     };
+    server.follow_traces();
     // Before the workers boot, so that a worker that does not boot can be examined.
     match admin.map(|admin| admin.serve(control.clone())).transpose() {
         Ok(admin) => server.admin = admin,
@@ -323,6 +328,12 @@ impl Server {
         }
     }
 
+    /// Switches tracing on or off, as the running configuration wants.
+    pub(super) fn follow_traces(&mut self) {
+        let live = self.live.borrow().clone();
+        self.traces.follow(&live.config);
+    }
+
     async fn stop(self, reason: &'static str) -> Stuck {
         tracing::info!(signal = reason, "stopping");
         self.shut_down().await
@@ -337,6 +348,8 @@ impl Server {
         let mut stuck = shut_down(listeners, live).await;
         self.retired().await;
         stuck.extend(self.stuck());
+        // When all work has ended, so that its spans are there.
+        self.traces.shut_down().await;
         // It runs to the end, so that a stop that hangs can be examined.
         if let Some(admin) = self.admin.take() {
             admin.shut_down().await;

@@ -9,6 +9,7 @@
 
 #[cfg(all(test, loom))]
 mod model;
+mod parcel;
 mod queue;
 mod room;
 mod signal;
@@ -16,6 +17,7 @@ mod task;
 mod wait;
 mod worker;
 
+pub use parcel::Parcel;
 pub use queue::{SendError, TaskCounts, TaskQueue, ThreadKey};
 pub use room::Room;
 pub use task::{Read, Task, UpdateError};

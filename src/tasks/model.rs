@@ -46,7 +46,7 @@ fn queue() -> Arc<TaskQueue> {
 }
 
 fn send(queue: &TaskQueue, script: &Script) -> Result<Arc<Task>, SendError> {
-    queue.send(numbered(1), None, Arc::new(NoCircles), None, script)
+    queue.send(numbered(1).into(), None, Arc::new(NoCircles), None, script)
 }
 
 /// Takes a task as a script does that calls `tick()` and `receive()` without waiting.

@@ -5,12 +5,12 @@
 //! last check has left something. `tick()` consumes the wake-up and raises it again while tasks wait, so a script that
 //! takes one task for each wake-up gets them all.
 
+use super::parcel::Parcel;
 use super::signal::Signal;
 use super::task::{Taken, Task};
 use super::wait::{Interruption, WaitGraph};
 use super::worker::{TaskCounters, TaskWorker};
 use crate::sync::{Mutex, MutexGuard};
-use crate::vars::Snapshot;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -130,7 +130,7 @@ impl TaskQueue {
     /// No thread has taken it, and none will.
     pub fn send(
         &self,
-        payload: Snapshot,
+        parcel: Parcel,
         sender: Option<Arc<TaskWorker>>,
         graph: Arc<dyn WaitGraph>,
         timeout: Option<Duration>,
@@ -140,7 +140,7 @@ impl TaskQueue {
         if let Some(sender) = &sender {
             graph.enter(sender, &self.worker).map_err(SendError::Circle)?;
         }
-        let task = Task::new(payload, self.worker.clone(), sender.clone(), graph.clone());
+        let task = Task::new(parcel, self.worker.clone(), sender.clone(), graph.clone());
         let sent = self.put(&task).and_then(|()| self.wait_taken(&task, deadline, interruption));
         if let Some(sender) = &sender {
             graph.leave(sender, &self.worker);

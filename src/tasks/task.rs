@@ -4,11 +4,13 @@
 //! side, *abandoned* by the sender's. The first end wins. The receiver closes its side in every case (`close`), which
 //! is when the task stops counting as running.
 
+use super::parcel::Parcel;
 use super::signal::Signal;
 use super::wait::{Interruption, WaitGraph};
 use super::worker::TaskWorker;
 use crate::limits::TASK_UPDATES_MAX;
 use crate::sync::{self, Condvar, Mutex, MutexGuard};
+use crate::traces::{Span, TraceContext};
 use crate::vars::{Snapshot, retire};
 use std::collections::VecDeque;
 use std::io;
@@ -26,6 +28,8 @@ pub struct Task {
     sender: Option<Arc<TaskWorker>>,
     graph: Arc<dyn WaitGraph>,
     sent_at: Instant,
+    /// Its span, if it has one.
+    trace: Option<TraceContext>,
     /// Protects the state; every change of it is announced by `changed`.
     state: Mutex<State>,
     changed: Condvar,
@@ -40,6 +44,8 @@ struct State {
     to_receiver: Option<Signal>,
     taken_at: Option<Instant>,
     is_closed: bool,
+    /// Until the task is over.
+    span: Option<Span>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,11 +98,12 @@ pub(super) enum Taken {
 
 impl Task {
     pub(super) fn new(
-        payload: Snapshot,
+        Parcel { payload, span }: Parcel,
         worker: Arc<TaskWorker>,
         sender: Option<Arc<TaskWorker>>,
         graph: Arc<dyn WaitGraph>,
     ) -> Arc<Self> {
+        let trace = span.as_ref().map(Span::context);
         let state = State {
             phase: Phase::Queued,
             updates: VecDeque::new(),
@@ -104,6 +111,7 @@ impl Task {
             to_receiver: None,
             taken_at: None,
             is_closed: false,
+            span,
         };
         Arc::new(Self {
             payload: sync::Arc::new(payload),
@@ -111,6 +119,7 @@ impl Task {
             sender,
             graph,
             sent_at: Instant::now(),
+            trace,
             state: Mutex::new(state),
             changed: Condvar::new(),
         })
@@ -119,6 +128,11 @@ impl Task {
     /// The array that the sender has passed.
     pub fn payload(&self) -> &sync::Arc<Snapshot> {
         &self.payload
+    }
+
+    /// Its span, if it has one.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace
     }
 
     /// The worker that it was sent to.
@@ -226,6 +240,9 @@ impl Task {
         }
         state.phase = Phase::Running;
         state.taken_at = Some(Instant::now());
+        if let Some(span) = &mut state.span {
+            span.set("igor.task.waited_ms", i64::try_from(self.age().as_millis()).unwrap_or(i64::MAX));
+        }
         drop(state);
         self.changed.notify_all();
         true
@@ -319,6 +336,8 @@ impl Task {
     /// Ends the task and lets both sides know.
     fn end(&self, mut state: MutexGuard<'_, State>, phase: Phase) {
         let left = if phase == Phase::Abandoned { std::mem::take(&mut state.updates) } else { VecDeque::new() };
+        let span = state.span.take();
+        let (word, is_aborted) = (phase.word(), matches!(phase, Phase::Aborted(_)));
         state.phase = phase;
         state.signal_sender();
         if let Some(signal) = &mut state.to_receiver {
@@ -327,6 +346,13 @@ impl Task {
         drop(state);
         self.changed.notify_all();
         left.into_iter().for_each(retire);
+        if let Some(mut span) = span {
+            span.set("igor.task.end", word);
+            if is_aborted {
+                // The reason may quote the message of an exception, which the log has.
+                span.fail("the worker has not completed the task");
+            }
+        }
     }
 
     /// The receiver has finished its part.
@@ -371,6 +397,18 @@ impl Task {
     fn locked(&self) -> MutexGuard<'_, State> {
         // Every change under the lock is a plain store, so a panic leaves a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Aborted(_) => "aborted",
+            Self::Abandoned => "abandoned",
+        }
     }
 }
 

@@ -244,7 +244,7 @@ mod tests {
         fn send(
             &self,
             _name: &[u8],
-            _payload: crate::vars::Snapshot,
+            _payload: crate::tasks::Parcel,
             _timeout: Option<std::time::Duration>,
             _cutoff: &crate::php::Cutoff<'_>,
             _caller: Option<&[u8]>,

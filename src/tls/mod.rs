@@ -13,6 +13,7 @@
 
 mod acme;
 mod clients;
+mod connector;
 mod described;
 mod endpoint;
 mod files;
@@ -30,6 +31,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use connector::{connector, reason};
 pub use described::EncryptionFacts;
 pub use endpoint::{Encrypted, HandshakeError, Hello, NegotiatedProtocol, TlsEndpoint};
 pub use files::CertificateFileError;

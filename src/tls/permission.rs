@@ -5,13 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use http_body_util::Empty;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
 
+use super::connector::{connector, reason};
 use crate::config::encoded_query_value;
 use crate::limits;
 
@@ -45,19 +44,7 @@ impl Asker {
     /// # Errors It is not one, or it is encrypted and this machine trusts no authority.
     pub(super) fn new(address: &str) -> Result<Self, String> {
         let uri: Uri = address.parse().map_err(|error| format!("the address of `ask`: {error}"))?;
-        let mut roots = RootCertStore::empty();
-        if uri.scheme_str() == Some("https") {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err("`ask`: no certificate authority is known; install `ca-certificates`".to_owned());
-            }
-        }
-        let config = ClientConfig::builder_with_provider(ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        let connector = connector(uri.scheme_str() == Some("https")).map_err(|error| format!("`ask`: {error}"))?;
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { client, address: address.to_owned() })
     }
@@ -76,15 +63,4 @@ impl Asker {
             Err(_) => Err(NoPermission::Unanswered(format!("it took longer than {} s", limit.as_secs()))),
         }
     }
-}
-
-/// The words of an error and of those below it: the library's own says little.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        text = format!("{text}: {error}");
-        below = error.source();
-    }
-    text
 }

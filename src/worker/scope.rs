@@ -6,8 +6,8 @@ use super::messages::{self, ReadiedBy, Subject};
 use super::waits::node;
 use crate::limits::CATCH_ALL_NAME_BYTES_MAX;
 use crate::php::{Cutoff, Failure, Phase, Scope, SendRefused, Update, UpdateHub, Wait};
-use crate::tasks::Task;
-use crate::vars::{Slot, Snapshot};
+use crate::tasks::{Parcel, Task};
+use crate::vars::Slot;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -418,7 +418,7 @@ impl Scope for ScopeView {
     fn send(
         &self,
         name: &[u8],
-        payload: Snapshot,
+        parcel: Parcel,
         timeout: Option<Duration>,
         cutoff: &Cutoff<'_>,
         caller: Option<&[u8]>,
@@ -427,6 +427,6 @@ impl Scope for ScopeView {
         let worker = found.ok_or_else(|| SendRefused::Failure(self.declared().not_running(name)))?;
         worker.start(&self.declared().view()).map_err(SendRefused::Failure)?;
         let sender = self.caller(caller).map(|caller| caller.tasks().worker().clone());
-        worker.tasks().send(payload, sender, worker.waits().clone(), timeout, cutoff).map_err(SendRefused::Sending)
+        worker.tasks().send(parcel, sender, worker.waits().clone(), timeout, cutoff).map_err(SendRefused::Sending)
     }
 }

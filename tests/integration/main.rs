@@ -71,5 +71,6 @@ mod tasks;
 mod thread_life;
 mod timeouts;
 mod tls;
+mod traces;
 mod two_requests;
 mod vars;

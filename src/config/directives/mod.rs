@@ -35,6 +35,7 @@ mod servers;
 mod site;
 mod store;
 mod tls;
+mod tracing;
 mod vars;
 mod worker;
 mod worker_words;
@@ -64,6 +65,7 @@ pub(crate) fn docs() -> Vec<DirectiveDoc> {
     docs.extend(cluster_engine::ENGINE.docs());
     docs.extend(worker::WORKER.docs());
     docs.extend(encode::ENCODE.docs());
+    docs.extend(tracing::TRACING.docs());
     docs.extend(log::docs());
     docs.extend(servers::SERVERS.docs());
     docs.extend(servers::TIMEOUTS.docs());

@@ -20,6 +20,7 @@ use super::php_fastcgi::php_fastcgi;
 use super::proxy::{copy_response, forward_auth, reverse_proxy};
 use super::replies::intercept;
 use super::rewrite;
+use super::tracing::tracing;
 
 /// A directive that builds one handler from the words after its matcher.
 macro_rules! handler {
@@ -113,6 +114,12 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
             "log_append [MATCHER] NAME VALUE",
             "Adds a field to the record of the access log.",
             |node, args, context| changes::log_append(node, args, context).map(Handler::Change)
+        ),
+        handler!(
+            "tracing",
+            "tracing [MATCHER] [{ … }]",
+            "Sends spans of the requests, and of what they make PHP do, to an OpenTelemetry collector.",
+            |node, args, context| Some(Handler::Layer(Layer::Tracing(tracing(node, args, context))))
         ),
         Directive {
             name: "handle",
@@ -245,7 +252,6 @@ pub(super) static ROUTES: Table<RoutesDraft> = Table {
     ignored: &[
         ("push", "no client of today takes HTTP/2 pushes; send 103 Early Hints with `headers_send(103)`"),
         ("templates", "igor evaluates no templates; the files are sent as they are"),
-        ("tracing", "igor sends no traces"),
         ("vulcain", "igor preloads nothing; send 103 Early Hints with `headers_send(103)`"),
         ("metrics", "the admin interface always serves `/metrics`"),
         ("log_name", "igor's access log names the site"),

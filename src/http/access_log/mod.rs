@@ -63,6 +63,16 @@ pub(super) enum HandledBy<'s> {
 }
 
 impl HandledBy<'_> {
+    /// As records show it: the directive, `php`, `worker:NAME`, or nothing.
+    pub(super) fn label(self) -> Cow<'static, str> {
+        match self {
+            Self::Nobody => Cow::Borrowed(""),
+            Self::Directive(name) => Cow::Borrowed(name),
+            Self::Classic => Cow::Borrowed("php"),
+            Self::Worker(name) => Cow::Owned(format!("worker:{name}")),
+        }
+    }
+
     /// Whether a PHP script made the response.
     pub(super) fn is_script(self) -> bool {
         matches!(self, Self::Classic | Self::Worker(_))
@@ -174,12 +184,7 @@ impl AccessRecord {
 
     /// Records the head of the response, and how its end will be noticed.
     pub(super) fn note_response(&mut self, response: &http::Response<impl Body>, handled_by: HandledBy<'_>) {
-        self.handler = match handled_by {
-            HandledBy::Nobody => String::new(),
-            HandledBy::Directive(name) => name.to_owned(),
-            HandledBy::Classic => "php".to_owned(),
-            HandledBy::Worker(name) => format!("worker:{name}"),
-        };
+        self.handler = handled_by.label().into_owned();
         self.status = response.status().as_u16();
         self.response_headers = self.request_headers.is_some().then(|| response.headers().clone());
         let promised =

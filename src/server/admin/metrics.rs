@@ -9,6 +9,7 @@ use super::view::{
 };
 use crate::mercure::HubCounts;
 use crate::php::{Restarts, floor_above};
+use crate::traces::TraceCounts;
 use crate::vars::MemoryStats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
@@ -30,6 +31,8 @@ pub(super) struct Process {
     pub(super) opcache: Restarts,
     /// Log records that could not be written.
     pub(super) lost_records: u64,
+    /// The spans of traces.
+    pub(super) traces: TraceCounts,
     /// The Mercure hubs, if there are any.
     pub(super) hubs: Option<HubCounts>,
     /// The version of PHP.
@@ -49,6 +52,7 @@ pub(super) fn render(
     families.extend(of_snapshots(process.snapshots));
     families.push(of_opcache(process.opcache));
     families.push(of_log(process.lost_records));
+    families.extend(of_traces(process.traces));
     families.extend(process.hubs.into_iter().flat_map(of_hubs));
     families.extend(of_all_workers(workers));
     families.extend(of_http(&workers.http));
@@ -140,6 +144,23 @@ fn of_opcache(restarts: Restarts) -> MetricFamily {
     let samples = results.map(|(reason, count)| (vec![("reason", reason.to_owned())], count as f64));
     let help = "How often opcache was emptied: after opcache_reset(), because it was full; given_up: a script did not end for it.";
     family("igor_opcache_restarts_total", help, MetricType::COUNTER, samples.into())
+}
+
+fn of_traces(counts: TraceCounts) -> [MetricFamily; 2] {
+    let lost = |reason: &str, spans: u64| (vec![("reason", reason.to_owned())], spans as f64);
+    let (sent, lost) = (
+        vec![(Vec::new(), counts.sent as f64)],
+        vec![lost("queue full", counts.lost_full), lost("collector", counts.lost_unsent)],
+    );
+    [
+        family("igor_trace_spans_sent_total", "Spans that the collector has taken.", MetricType::COUNTER, sent),
+        family(
+            "igor_trace_spans_lost_total",
+            "Spans that were lost: too many at once, or the collector did not take them.",
+            MetricType::COUNTER,
+            lost,
+        ),
+    ]
 }
 
 fn of_log(lost_records: u64) -> MetricFamily {

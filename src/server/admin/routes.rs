@@ -164,6 +164,7 @@ fn metrics_text(interface: &Interface) -> Answer {
         snapshots: vars::stats(),
         opcache: safepoint().restarts(),
         lost_records: logging::lost_records(),
+        traces: crate::traces::counts(),
         hubs: crate::mercure::counts(),
         php: running_release(),
     };
