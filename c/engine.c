@@ -59,6 +59,9 @@ static void igor_first_request(igor_engine_info *info)
 				zval *on = jit && Z_TYPE_P(jit) == IS_ARRAY ? zend_hash_str_find(Z_ARRVAL_P(jit), ZEND_STRL("on")) : NULL;
 
 				info->opcache_enabled = enabled && Z_TYPE_P(enabled) == IS_TRUE;
+				if (info->opcache_enabled) {
+					igor_opcache_note(&status);
+				}
 				info->jit_enabled = on && Z_TYPE_P(on) == IS_TRUE;
 			}
 			zval_ptr_dtor(&status);

@@ -93,6 +93,7 @@ typedef struct igor_thread {
 	bool finished;        /* fastcgi_finish_request() was called for the current job */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
 	uint32_t place_line;
+	bool place_wanted;    /* atomic: host_place() is called at the next step */
 	uint32_t trace_depth; /* atomic: the lines of a backtrace to log at the next step; 0: none */
 	int opening_fd;       /* a descriptor that no stream owns yet; -1: none */
 	pid_t tid;
@@ -210,6 +211,8 @@ typedef int (*igor_fcntl)(int fd, int command, ...);
 int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, void *argument);
 void igor_opcache_enter(igor_thread *self);
 void igor_opcache_entered(igor_thread *self);
+void igor_opcache_note(const zval *status);
+void igor_opcache_look(void);
 
 /* environment.c */
 void igor_environment_install(void);

@@ -25,17 +25,25 @@ static uint32_t igor_line(const zend_execute_data *frame)
 	return frame->opline >= code->opcodes && frame->opline < code->opcodes + code->last ? frame->opline->lineno : code->line_start;
 }
 
-/* Notes where the script is. It only reads, on the thread that runs the script, so it works even if the VM is stuck inside
- * a C function. It copies the file name, which may be freed with the request. */
-static void igor_note_place(igor_thread *self)
+/* The innermost frame of PHP code; NULL: none. */
+static const zend_execute_data *igor_user_frame(void)
 {
 	const zend_execute_data *frame = EG(current_execute_data);
-	const zend_string *file;
-	size_t len;
 
 	while (frame != NULL && (frame->func == NULL || !ZEND_USER_CODE(frame->func->type))) {
 		frame = frame->prev_execute_data;
 	}
+	return frame;
+}
+
+/* Notes where the script is. It only reads, on the thread that runs the script, so it works even if the VM is stuck inside
+ * a C function. It copies the file name, which may be freed with the request. */
+static void igor_note_place(igor_thread *self)
+{
+	const zend_execute_data *frame = igor_user_frame();
+	const zend_string *file;
+	size_t len;
+
 	if (frame == NULL) {
 		return;
 	}
@@ -44,6 +52,16 @@ static void igor_note_place(igor_thread *self)
 	memcpy(self->place_file, ZSTR_VAL(file), len);
 	self->place_file[len] = '\0';
 	__atomic_store_n(&self->place_line, igor_line(frame), __ATOMIC_RELEASE);
+}
+
+/* For an observer. Not by igor_note_place(), whose buffer may be read meanwhile. */
+static void igor_report_place(igor_thread *self)
+{
+	const zend_execute_data *frame = igor_user_frame();
+
+	if (frame != NULL) {
+		host_place(self->host, ZSTR_VAL(frame->func->op_array.filename), ZSTR_LEN(frame->func->op_array.filename), igor_line(frame));
+	}
 }
 
 /* The backtrace of a slow request, in the form of PHP's exceptions. It reads the frames and allocates nothing, so that it
@@ -169,6 +187,9 @@ static void igor_interrupt(zend_execute_data *execute_data)
 		if (depth != 0) {
 			igor_trace(igor_self, depth);
 		}
+		if (__atomic_exchange_n(&igor_self->place_wanted, false, __ATOMIC_ACQ_REL)) {
+			igor_report_place(igor_self);
+		}
 		igor_end_killed(kill);
 	}
 	if (igor_self != NULL && igor_self->leaving) {
@@ -219,6 +240,7 @@ void igor_signal_ignore(int signal)
 void igor_thread_publish(igor_thread *self)
 {
 	self->place_line = 0;
+	__atomic_store_n(&self->place_wanted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&self->trace_depth, 0, __ATOMIC_RELAXED);
 	host_interruptible(self->host, self);
 }
@@ -241,6 +263,14 @@ void shim_thread_trace(void *thread, uint32_t depth)
 	igor_thread *self = thread;
 
 	__atomic_store_n(&self->trace_depth, depth, __ATOMIC_RELEASE);
+	zend_atomic_bool_store_ex(self->vm_interrupt, true);
+}
+
+void shim_thread_look(void *thread)
+{
+	igor_thread *self = thread;
+
+	__atomic_store_n(&self->place_wanted, true, __ATOMIC_RELEASE);
 	zend_atomic_bool_store_ex(self->vm_interrupt, true);
 }
 

@@ -20,6 +20,9 @@
 #define IGOR_MEMORY_LOCK_START 1
 #define IGOR_MEMORY_LOCK_BYTES 1
 
+/* By so much PHP's heap grows at least. */
+#define IGOR_HEAP_STEP (2 * 1024 * 1024)
+
 static zif_handler igor_original_reset;
 /* Set once opcache has locked its memory through our fcntl(). */
 static bool igor_saw_opcache_lock;
@@ -110,6 +113,82 @@ void igor_opcache_install(void)
 {
 	igor_original_reset = igor_replace_function("opcache_reset", igor_opcache_reset);
 	IGOR_SET_RESTART_HOOK(igor_opcache_restart_scheduled);
+}
+
+/* ---- How full it is ------------------------------------------------------------------------------------------ */
+
+/* The newest answer of opcache, and whether an observer wants another. Atomic, each on its own: they are shown to people. */
+static igor_opcache_usage igor_last_usage;
+static bool igor_usage_is_known, igor_usage_wanted;
+
+static uint64_t igor_member(const zval *status, const char *part, const char *name)
+{
+	const zval *numbers = zend_hash_str_find(Z_ARRVAL_P(status), part, strlen(part));
+	const zval *number = numbers && Z_TYPE_P(numbers) == IS_ARRAY ? zend_hash_str_find(Z_ARRVAL_P(numbers), name, strlen(name)) : NULL;
+
+	return number && Z_TYPE_P(number) == IS_LONG ? (uint64_t) Z_LVAL_P(number) : 0;
+}
+
+/* `status` is what opcache_get_status() has returned. */
+void igor_opcache_note(const zval *status)
+{
+#define IGOR_NOTE(field, part, name) \
+	__atomic_store_n(&igor_last_usage.field, igor_member(status, part, name), __ATOMIC_RELAXED)
+	IGOR_NOTE(used_bytes, "memory_usage", "used_memory");
+	IGOR_NOTE(free_bytes, "memory_usage", "free_memory");
+	IGOR_NOTE(wasted_bytes, "memory_usage", "wasted_memory");
+	IGOR_NOTE(scripts, "opcache_statistics", "num_cached_scripts");
+	IGOR_NOTE(scripts_max, "opcache_statistics", "max_cached_keys");
+	IGOR_NOTE(hits, "opcache_statistics", "hits");
+	IGOR_NOTE(misses, "opcache_statistics", "misses");
+#undef IGOR_NOTE
+	__atomic_store_n(&igor_usage_is_known, true, __ATOMIC_RELEASE);
+}
+
+/* Whether the answer fits the request's memory limit, even if the heap must grow for it. */
+static bool igor_has_room(void)
+{
+	return PG(memory_limit) <= 0 || zend_memory_usage(true) + IGOR_HEAP_STEP < (size_t) PG(memory_limit);
+}
+
+/* Asks opcache for an observer, at the start of a request: only a thread in a request can. */
+void igor_opcache_look(void)
+{
+	zval status, *function, argument;
+
+	if (!__atomic_load_n(&igor_usage_wanted, __ATOMIC_RELAXED) || igor_opcache_is_restricted() || !igor_has_room()) {
+		return;
+	}
+	__atomic_store_n(&igor_usage_wanted, false, __ATOMIC_RELAXED);
+	function = zend_hash_str_find(CG(function_table), ZEND_STRL("opcache_get_status"));
+	if (function == NULL) {
+		return;
+	}
+	ZVAL_UNDEF(&status);
+	ZVAL_FALSE(&argument);
+	zend_try {
+		zend_call_known_function(Z_FUNC_P(function), NULL, NULL, &status, 1, &argument, NULL);
+		if (Z_TYPE(status) == IS_ARRAY) {
+			igor_opcache_note(&status);
+		}
+		zval_ptr_dtor(&status);
+	} zend_end_try();
+}
+
+bool shim_opcache_usage(igor_opcache_usage *usage)
+{
+	__atomic_store_n(&igor_usage_wanted, true, __ATOMIC_RELAXED);
+	if (!__atomic_load_n(&igor_usage_is_known, __ATOMIC_ACQUIRE)) {
+		return false;
+	}
+	usage->used_bytes = __atomic_load_n(&igor_last_usage.used_bytes, __ATOMIC_RELAXED);
+	usage->free_bytes = __atomic_load_n(&igor_last_usage.free_bytes, __ATOMIC_RELAXED);
+	usage->wasted_bytes = __atomic_load_n(&igor_last_usage.wasted_bytes, __ATOMIC_RELAXED);
+	usage->scripts = __atomic_load_n(&igor_last_usage.scripts, __ATOMIC_RELAXED);
+	usage->scripts_max = __atomic_load_n(&igor_last_usage.scripts_max, __ATOMIC_RELAXED);
+	usage->hits = __atomic_load_n(&igor_last_usage.hits, __ATOMIC_RELAXED);
+	usage->misses = __atomic_load_n(&igor_last_usage.misses, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* ---- The gate between two PHP requests ----------------------------------------------------------------------- */

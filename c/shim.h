@@ -220,6 +220,9 @@ void shim_thread_remind(void *thread);
 /* Asks a script to log a backtrace of this many lines at its next step. As for shim_thread_interrupt(), the slot's lock must
  * be held. */
 void shim_thread_trace(void *thread, uint32_t depth);
+/* Asks a script to report its place by host_place() at its next step. As for shim_thread_interrupt(), the slot's lock must be
+ * held. */
+void shim_thread_look(void *thread);
 /* The place of an interrupted thread's script: returns the line, and its file as a C string; 0: not known. The
  * slot's lock must be held, as for shim_thread_interrupt(). */
 uint32_t shim_thread_place(void *thread, char *file, size_t size);
@@ -291,6 +294,19 @@ void host_job_end(void *host, bool failed);
 igor_admission host_enter(void *host);
 /* php_request_startup() has returned. */
 void host_entered(void *host, igor_restart restart);
+/* How full opcache is, as it said at the start of a recent request; it is asked again at the start of the next one. False: it
+ * does not run, or has not been asked. */
+typedef struct {
+	uint64_t used_bytes;
+	uint64_t free_bytes;
+	uint64_t wasted_bytes; /* of scripts that have changed */
+	uint64_t scripts;
+	uint64_t scripts_max;
+	uint64_t hits;
+	uint64_t misses;
+} igor_opcache_usage;
+bool shim_opcache_usage(igor_opcache_usage *usage);
+
 /* opcache_reset() was called at this place. False: the threads cannot be stopped. */
 bool host_opcache_reset(void *host, const char *file, size_t len, uint32_t line);
 /* opcache wants a restart. The reason is opcache's own number: 0 memory, 1 hash table, 2 a script. */
@@ -303,6 +319,8 @@ void host_interruptible(void *host, void *thread);
 bool host_should_end(void *host);
 /* Asked by the interrupt handler: should the running script end now? The message says why. */
 igor_kill_reason host_kill_requested(void *host);
+/* The answer to shim_thread_look(): the script is at this line. */
+void host_place(void *host, const char *file, size_t len, uint32_t line);
 
 igor_verdict host_write(void *host, const char *bytes, size_t len);
 igor_verdict host_flush(void *host);

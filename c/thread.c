@@ -288,6 +288,7 @@ static void igor_serve(igor_thread *self)
 	started = has_timer && php_request_startup() == SUCCESS;
 	igor_opcache_entered(self);
 	if (started) {
+		igor_opcache_look();
 		igor_serve_script(self, &outcome);
 	} else {
 		outcome.failed = true;

@@ -283,12 +283,16 @@ static bool igor_job_open(igor_thread *self)
 	self->finished = false;
 	self->body_aborted = false;
 	__atomic_store_n(&self->trace_depth, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&self->place_wanted, false, __ATOMIC_RELAXED);
 	IGOR_FAULT("job_open");
 	/* Buffers that the script opened outside of requests end with its own code. */
 	igor_output_renew();
 	handlers = igor_error_handler_hide();
 	igor_request_startup(self);
 	failed = igor_start_failed();
+	if (!failed) {
+		igor_opcache_look();
+	}
 	igor_error_handler_show(handlers);
 	IGOR_FAULT("job_open done");
 	zend_set_timeout(zend_ini_long(ZEND_STRL("max_execution_time"), 0), 0);

@@ -60,23 +60,43 @@ forge() {
     passed 'a page of another origin in the browser has no effect'
 }
 
+# Requests of different lengths, for the picture of how long they take.
+traffic() {
+    local number=0
+    while kill -0 "$IGOR_PID" 2>/dev/null; do
+        curl --silent --output /dev/null "$SITE/work.php?ms=$((number % 7 * number % 90))" || true
+        ((number % 20 > 0)) || curl --silent --output /dev/null "$SITE/work.php?ms=0&log=$number" || true
+        number=$((number + 1))
+    done
+}
+
 browser() { BROWSER_FOLDER=$PWD "$PHP" "$SCRIPTS/applications/browser.php" "$@"; }
 
 look() {
-    local dark='scheme dark' wide='size 1280 900' script open
+    local dark='scheme dark' wide='size 1280 900' script open named
+    # What a screen reader says for each control and table, and that the keyboard reaches all controls.
+    named='const name = part => (part.getAttribute("aria-label") || (part.getAttribute("aria-labelledby") || "").split(" ").map(id => id && document.getElementById(id).textContent).join(" ")
+        || [...(part.labels || [])].map(label => label.textContent).join(" ") || part.textContent).trim();
+        for (const part of document.querySelectorAll("button, input, table, section, dialog, [role=log]")) if (!name(part)) throw new Error("without a name: " + part.outerHTML);
+        for (const part of document.querySelectorAll("button, input, #log")) if (part.tabIndex !== 0) throw new Error("out of reach: " + part.outerHTML);
+        for (const image of document.querySelectorAll("svg")) if (image.getAttribute("aria-hidden") !== "true") throw new Error("an image without words")'
     open='document.querySelectorAll(".tree details").forEach(part => part.open = true)'
     script='if (!document.querySelector(".tree .changed")) throw new Error("nothing is marked as changed")'
     browser "$ADMIN" "$wide" 'go /' \
-        'see mailer' 'see given up' 'see Uncaught RuntimeException: the disk is full' 'see crash.php:4' 'see GET /hang.php' 'see carts' \
+        'see mailer' 'see given up' 'see Uncaught RuntimeException: the disk is full' 'see crash.php:4' 'see GET /hang.php' 'see GET /busy.php' 'see busy.php:3' 'see carts' \
+        'see % full' 'see of them below' 'see background worker ready' 'type #log-filter traffic COME' 'see the traffic has come to request' \
+        'gone background worker ready' "script $named" 'picture load.png' 'type #log-filter nothing-has-this' 'see 0 of' \
         "see $((MANY + 2)) of $((MANY + 2))" \
         'type #filter tenant-' "see $MANY of $((MANY + 2))" 'type #filter global' "see $((MANY + 2)) of" 'picture given-up.png' \
-        'shell touch mended' 'click button[data-verb=revive]' 'see Its script starts' 'picture question.png' 'click #yes' \
+        'shell touch mended' 'focus button[data-verb=revive]' 'keys ⏎' 'see Its script starts' 'picture question.png' 'keys ⎋' 'gone Its script starts' \
+        'focus button[data-verb=revive]' 'keys ⏎' 'see Its script starts' 'keys ⏎' \
         'see mailer starts again' 'gone given up' \
         'click button[data-verb=show][data-name=news]' 'see title: "first" (string, 5)' "script $open" 'see password: hidden (string)' 'gone hunter2' \
         'shell echo second >title' 'see title: "second" (string, 6)' "script $script" \
         'type #filter news' 'script scrollTo(0, 0)' \
-        'picture snapshot.png' "$dark" 'picture dark.png' 'size 390 1600' 'picture narrow.png' \
-        'script if (document.documentElement.scrollWidth > innerWidth) throw new Error("wider than the screen")'
+        'picture snapshot.png' 'clear #log-filter' "$dark" 'picture dark.png' 'size 390 1600' 'picture narrow.png' \
+        'script if (document.documentElement.scrollWidth > innerWidth) throw new Error("wider than the screen")' \
+        'script document.getElementById("latency").scrollIntoView()' 'picture narrow-load.png' 'scheme light'
     ! grep -q 'background worker failed.*worker="\(news\|tenant\)' igor.log || fail 'a worker failed that should not'
     passed 'the page in the browser'
 }
@@ -98,8 +118,12 @@ main() {
     SITE=http://$(from_log 'listening listener=.* address=\([0-9.:]*\)')
     ADMIN=http://$(from_log 'admin listening address=\([0-9.:]*\)')
     curl --silent --max-time 120 --output /dev/null "$SITE/hang.php" &
+    curl --silent --max-time 120 --output /dev/null "$SITE/busy.php" &
+    traffic &
+    TRAFFIC_PID=$!
     look
     forge
+    kill "$TRAFFIC_PID"
     # An open page must not delay the stop.
     curl --silent --no-buffer "$ADMIN/frankenphp/events" >events &
     "$igor" stop --address "${ADMIN#http://}" >/dev/null

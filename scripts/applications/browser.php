@@ -5,7 +5,7 @@
 //
 // A STEP is: "go PATH"; "type CSS TEXT" (CSS without a space), replacing the field's content; "click CSS"; "see TEXT",
 // which waits until the page's text contains it; "gone TEXT", the opposite; "size WIDTH HEIGHT"; "scheme dark" or
-// "scheme light"; "picture FILE", a PNG; "shell COMMAND"; "script CODE". After a failure the page is in
+// "scheme light"; "clear CSS"; "focus CSS"; "keys TEXT", typed where the focus is, with ⏎, ⎋ and ⇥ for keys; "picture FILE", a PNG; "shell COMMAND"; "script CODE". After a failure the page is in
 // $BROWSER_FOLDER/browser.html.
 
 const SECONDS_MAX = 30;
@@ -84,6 +84,22 @@ function step(string $step): void
             [$css, $text] = explode(' ', $rest, 2);
             act($css, 'clear', []);
             act($css, 'value', ['text' => $text]);
+            break;
+        case 'clear':
+            // By a key, so that the page notices.
+            act($rest, 'clear', []);
+            act($rest, 'value', ['text' => " \u{E003}"]);
+            break;
+        case 'focus':
+            $code = 'const found = document.querySelector(arguments[0]); found && found.focus(); return !!found';
+            wait_for($step, static fn () => call('POST', "/session/$session/execute/sync", ['script' => $code, 'args' => [$rest]]));
+            break;
+        case 'keys':
+            $actions = [];
+            foreach (mb_str_split(strtr($rest, ['⏎' => "\u{E007}", '⎋' => "\u{E00C}", '⇥' => "\u{E004}"])) as $key) {
+                array_push($actions, ['type' => 'keyDown', 'value' => $key], ['type' => 'keyUp', 'value' => $key]);
+            }
+            call('POST', "/session/$session/actions", ['actions' => [['type' => 'key', 'id' => 'keyboard', 'actions' => $actions]]]);
             break;
         case 'click':
             act($rest, 'click', []);

@@ -413,6 +413,12 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// How often the status page gets its numbers: a person reads no faster, and 500 workers cost milliseconds each time.
 pub const STATUS_EVENT_MILLISECONDS: u64 = 1000;
 
+/// Lines of the process's log that the status page shows: a few screens.
+pub const LOG_TAIL_LINES_MAX: usize = 500;
+
+/// The bytes of such a line, so that all of them have 1 MB at most.
+pub const LOG_TAIL_LINE_BYTES_MAX: usize = 2048;
+
 /// The largest snapshot that the status page shows, in bytes of its arena: as JSON a browser still unfolds it at once.
 pub const SHOWN_SNAPSHOT_BYTES_MAX: usize = 1 << 20;
 

@@ -1,7 +1,7 @@
 //! Start and stop of the PHP engine: once per process, on one thread.
 
 use super::timer::{Reserved, TimeLimits};
-use crate::ffi;
+use crate::ffi::{self, igor_opcache_usage};
 use crate::signals::SignalMask;
 use ext_php_rs::ffi::{HashTable, sapi_headers_struct, sapi_module_struct};
 use once_cell::sync::OnceCell;
@@ -297,6 +297,21 @@ fn sapi_module(ini: &CStr, ini_path: Option<&CStr>, executable: Option<&CStr>, i
     module.php_ini_path_override = ini_path.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
     module.executable_location = executable.map_or(std::ptr::null_mut(), |path| path.as_ptr().cast_mut());
     module
+}
+
+/// How full opcache is. `None`: it does not run. PHP threads ask it when they start a request, so an idle server's numbers stay.
+pub fn opcache_usage() -> Option<igor_opcache_usage> {
+    let mut usage = igor_opcache_usage {
+        used_bytes: 0,
+        free_bytes: 0,
+        wasted_bytes: 0,
+        scripts: 0,
+        scripts_max: 0,
+        hits: 0,
+        misses: 0,
+    };
+    // SAFETY: the value is ours.
+    unsafe { ffi::shim_opcache_usage(&mut usage) }.then_some(usage)
 }
 
 #[cfg(test)]

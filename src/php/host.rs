@@ -178,6 +178,14 @@ leaf! {
     }
 }
 
+leaf! {
+    for Context;
+    fn host_place(context, file: *const c_char, len: usize, line: u32) -> (), on_panic (), {
+        // SAFETY: the name of the running file lives during the call.
+        context.interrupt.note_place(unsafe { bytes(file, len) }, line);
+    }
+}
+
 // ---- Responses and requests ----
 
 leaf! {

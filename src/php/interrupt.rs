@@ -10,6 +10,7 @@ use crate::ffi;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The interrupt slot of one PHP thread.
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub struct Interrupt {
     waits: Arc<Cancellation>,
     /// Why the run should end. Written like the cancellation.
     is_overdue: AtomicBool,
+    /// Where the script was when an observer last asked, and when that was. Protects the two; never held with another lock.
+    seen: Mutex<Option<(Instant, String)>>,
 }
 
 /// Why a script is ended from outside.
@@ -138,6 +141,23 @@ impl Interrupt {
             // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
             unsafe { ffi::shim_thread_trace(thread.0, depth) };
         }
+    }
+
+    /// Where the script was when it was last asked, as `file:line`, if that was less than `within` ago. Asks again: the script
+    /// answers at its next loop or call, and a blocking call is not disturbed.
+    pub fn look(&self, within: Duration) -> Option<String> {
+        if let Some(thread) = &self.running().thread {
+            // SAFETY: the C thread is published, and cannot clear itself while the lock is held.
+            unsafe { ffi::shim_thread_look(thread.0) };
+        }
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref().filter(|(at, _)| at.elapsed() < within).map(|(_, place)| place.clone())
+    }
+
+    /// The script answers: it is here.
+    pub(super) fn note_place(&self, file: &[u8], line: u32) {
+        let place = format!("{}:{line}", String::from_utf8_lossy(file));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), place));
     }
 
     /// Calls the handler that the running script has for SIGTERM or SIGINT, if it has one, on its thread.

@@ -37,7 +37,7 @@ pub use adopt::Adopted;
 pub use cutoff::{Cut, Cutoff};
 pub use deadline::{Deadline, Step};
 pub(crate) use engine::engine_of_the_program_runs;
-pub use engine::{EXIT_STUCK, Engine, EngineError, EngineInfo, EngineOptions, exit_at_once, ini_line};
+pub use engine::{EXIT_STUCK, Engine, EngineError, EngineInfo, EngineOptions, exit_at_once, ini_line, opcache_usage};
 pub use interrupt::{Interrupt, KillReason};
 pub use log::LineLog;
 pub(crate) use log::{each_record, log_php};

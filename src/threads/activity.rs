@@ -1,5 +1,6 @@
 //! The activity of each PHP thread, for operators.
 
+use super::latency::Latency;
 use crate::exchange::{RequestHead, RequestTimeLimits};
 use crate::limits::SHOWN_URI_BYTES_MAX;
 use crate::secrets::redact_uri;
@@ -62,6 +63,8 @@ struct Now {
     content_length: i64,
     /// How long the last request took.
     last: Duration,
+    /// How long its requests took.
+    latency: Latency,
     /// The limits of the current request; none without a request.
     limits: RequestTimeLimits,
     /// Whether the current request was found to be slow.
@@ -96,6 +99,7 @@ impl Default for Now {
             script: Vec::new(),
             content_length: 0,
             last: Duration::ZERO,
+            latency: Latency::default(),
             limits,
             is_slow: false,
         }
@@ -127,6 +131,8 @@ pub struct ActivityStatus {
     pub content_length: i64,
     /// How long the last request took.
     pub last: Duration,
+    /// How long its requests took.
+    pub latency: Latency,
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -200,6 +206,7 @@ impl Activity {
             script: text(&now.script),
             content_length: now.content_length,
             last: now.last,
+            latency: now.latency,
         }
     }
 
@@ -210,6 +217,7 @@ impl Activity {
         let before = at - now.since;
         if now.state == ThreadState::Busy {
             now.last = before;
+            now.latency.count(before);
         }
         if now.id == 0 {
             now.id = own_id();

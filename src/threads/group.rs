@@ -1,6 +1,7 @@
 //! A group of PHP threads that is started, interrupted and joined together.
 
 use super::activity::{Activity, ActivityStatus, Overdue, ThreadState};
+use super::latency::Latency;
 use crate::php::{Deadline, Interrupt, KillReason, Step, ThreadOptions, Work, spawn};
 use crate::signals::SignalMask;
 use crate::vars::Limits;
@@ -78,6 +79,8 @@ pub struct ThreadStatus {
     pub name: String,
     /// What it does.
     pub activity: ActivityStatus,
+    /// Where its script was a moment ago, as `file:line`, if it passed by a loop or a call since it was asked.
+    pub place: Option<String>,
 }
 
 impl GroupThread {
@@ -89,6 +92,14 @@ impl GroupThread {
             self.thread_group.kills.fetch_add(1, Ordering::Relaxed);
             self.log_kill();
         }
+    }
+
+    /// What it does, and where its script was when it was last asked; asks again.
+    fn status(&self) -> ThreadStatus {
+        let activity = self.activity.status();
+        let is_script = matches!(activity.state, ThreadState::Busy | ThreadState::Running);
+        let place = if is_script { self.interrupt.look(activity.since) } else { None };
+        ThreadStatus { name: self.name.clone(), activity, place }
     }
 
     /// Until when it is not interrupted.
@@ -316,7 +327,12 @@ impl ThreadGroup {
     pub fn threads(&self) -> Vec<ThreadStatus> {
         let members = self.members();
         let alive = members.iter().filter(|member| !member.handle.is_finished()).map(|member| &member.thread);
-        alive.map(|thread| ThreadStatus { name: thread.name.clone(), activity: thread.activity.status() }).collect()
+        alive.map(|thread| thread.status()).collect()
+    }
+
+    /// How long the requests of the threads took.
+    pub fn latencies(&self) -> Vec<Latency> {
+        self.members().iter().map(|member| member.thread.activity.status().latency).collect()
     }
 
     /// The number of interrupted runs.

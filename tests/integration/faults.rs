@@ -235,6 +235,7 @@ const SEND: &str = "$t = new FrankenPHP\\SentTaskHandle('t', ['fault' => $fault]
 const ELSEWHERE: &[&str] = &[
     "host_kill_requested",
     "host_should_end",
+    "host_place",
     "default_post_reader",
     "treat_data",
     "input_filter",
@@ -524,6 +525,26 @@ fn a_panic_while_a_handler_is_installed() {
     let code = "igor_fault('host_should_end'); return pcntl_signal(SIGTERM, fn () => null);";
     assert_eq!(server.eval(code).value(), true);
     server.wait_log(&["injected fault at host_should_end"]);
+}
+
+/// N29: the leaf that reports where a script is panics; the script continues.
+#[test]
+fn a_panic_while_an_observer_looks() {
+    let server = Igor::new()
+        .injected_faults()
+        .admin()
+        .frankenphp("num_threads 1")
+        .site("root {$PHP_TESTS}\nphp_server {\nenv DIR {$DIR}\n}")
+        .start();
+    let mut connection = server.connect();
+    let code = "igor_fault('host_place'); while (!file_exists(getenv('DIR') . '/go')); return 1;";
+    connection.write(&Request::post("/eval.php", code));
+    wait_until("the fault", || {
+        server.ask_admin(&Request::get("/frankenphp/threads"));
+        server.log.text().contains("injected fault at host_place")
+    });
+    fs::write(server.path("go"), "").expect("a file can be made");
+    assert_eq!(connection.read(false).json()["value"], 1);
 }
 
 /// N29: no function that C calls, and no place in the shim, is without a test.

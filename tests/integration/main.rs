@@ -64,6 +64,7 @@ mod shutdown;
 mod signals;
 mod slow_clients;
 mod smuggling;
+mod status_page;
 mod stores;
 mod supervision;
 mod syscalls;

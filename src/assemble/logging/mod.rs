@@ -6,6 +6,7 @@ mod access;
 mod filters;
 mod output;
 mod roll;
+pub(crate) mod tail;
 mod time;
 
 use crate::config::{Config, LogFormat, LogLevel, LogSettings};

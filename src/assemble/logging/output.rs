@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::roll::RollingFile;
+use super::tail;
 use crate::config::{LogFormat, LogOutput, LogRoll};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -56,7 +57,11 @@ impl LogWriter {
     /// Writes a record, which ends with a line feed. A record that cannot be written is counted.
     pub(super) fn write_record(&self, record: &str) {
         let escaped = escape(record, self.is_json);
-        let record = escaped.as_deref().unwrap_or(record).as_bytes();
+        self.write_escaped(escaped.as_deref().unwrap_or(record));
+    }
+
+    fn write_escaped(&self, record: &str) {
+        let record = record.as_bytes();
         let written = match &self.target {
             Target::Stderr => io::stderr().lock().write_all(record),
             Target::Stdout => io::stdout().lock().write_all(record),
@@ -101,12 +106,17 @@ impl<'w> MakeWriter<'w> for LogWriter {
     }
 }
 
-/// Receives tracing's output: each record is one call of `write_all()`.
+/// Receives tracing's output, the process's log: each record is one call of `write_all()`.
 pub(super) struct RecordWriter<'w>(&'w LogWriter);
 
 impl Write for RecordWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_record(&String::from_utf8_lossy(bytes));
+        let record = String::from_utf8_lossy(bytes);
+        let escaped = escape(&record, self.0.is_json);
+        let record = escaped.as_deref().unwrap_or(&record);
+        // First, because a pipe that no one reads holds up the writer.
+        tail::keep(record);
+        self.0.write_escaped(record);
         Ok(bytes.len())
     }
 

@@ -1,15 +1,15 @@
 //! Builds the views of the admin interface from the running threads.
 
 use super::view::{
-    AppView, BackgroundCounts, BackgroundView, ClusterWorkerView, ErrorView, HttpView, RestartCounts, StoreClusterView,
-    StoreView, TaskView, ThreadView, Threads, WaiterView, WorkerConfigView, Workers,
+    AppView, BackgroundCounts, BackgroundView, ClusterWorkerView, ErrorView, HttpView, OpcacheView, RestartCounts,
+    StoreClusterView, StoreView, TaskView, ThreadView, Threads, WaiterView, WorkerConfigView, Workers,
 };
 use crate::assemble;
 use crate::config::{Config, ScopeLabel, WorkerConfig};
-use crate::php::ScriptError;
+use crate::php::{ScriptError, opcache_usage};
 use crate::store::{CopyCounts, Store};
 use crate::tasks::TaskCounts;
-use crate::threads::{ThreadGroup, ThreadState, ThreadStatus};
+use crate::threads::{LATENCY_BUCKETS, ThreadGroup, ThreadState, ThreadStatus};
 use crate::vars::SlotCounters;
 use crate::worker::background::{Background, ClusterView};
 use crate::worker::http::HttpWorker;
@@ -38,6 +38,30 @@ pub(super) fn threads(threads: &assemble::Threads) -> Threads {
         add(&mut all, "background", worker.thread_group());
     }
     Threads { thread_debug_states: all, reserved_thread_count: threads.classic.status().reserve }
+}
+
+/// How long the requests of the present threads took.
+pub(super) fn latency(threads: &assemble::Threads) -> Vec<u64> {
+    let classic = std::iter::once(threads.classic.thread_group());
+    let groups = classic.chain(threads.http.iter().map(|group| group.worker.thread_group()));
+    let mut counts = vec![0; LATENCY_BUCKETS];
+    for latency in groups.flat_map(ThreadGroup::latencies) {
+        counts.iter_mut().zip(latency.0).for_each(|(sum, count)| *sum += u64::from(count));
+    }
+    counts
+}
+
+/// How full opcache is.
+pub(super) fn opcache() -> Option<OpcacheView> {
+    opcache_usage().map(|usage| OpcacheView {
+        used_bytes: usage.used_bytes,
+        free_bytes: usage.free_bytes,
+        wasted_bytes: usage.wasted_bytes,
+        scripts: usage.scripts,
+        max_scripts: usage.scripts_max,
+        hits: usage.hits,
+        misses: usage.misses,
+    })
 }
 
 /// Every store, by name.
@@ -213,7 +237,7 @@ fn milliseconds_since_1970() -> u64 {
 }
 
 fn thread_view(index: usize, kind: &str, thread_group: &ThreadGroup, thread: ThreadStatus) -> ThreadView {
-    let ThreadStatus { name, activity: seen } = thread;
+    let ThreadStatus { name, activity: seen, place } = thread;
     let (identity, since) = (thread_group.identity(), milliseconds(seen.since));
     let (is_waiting, is_busy) = (seen.state == ThreadState::Idle, seen.state == ThreadState::Busy);
     ThreadView {
@@ -222,10 +246,11 @@ fn thread_view(index: usize, kind: &str, thread_group: &ThreadGroup, thread: Thr
         kind: kind.to_owned(),
         worker: identity.worker.clone(),
         scope: identity.scope.clone(),
-        script: identity.script.clone(),
+        script: identity.script.clone().or_else(|| (!seen.script.is_empty()).then(|| seen.script.into())),
         state: seen.state.word().to_owned(),
         state_since_milliseconds: since,
         run: seen.run,
+        place,
         is_waiting,
         is_busy,
         waiting_since_milliseconds: if is_waiting { since } else { 0 },

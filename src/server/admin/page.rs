@@ -5,6 +5,7 @@ use super::look;
 use super::probes;
 use super::view::{EventView, SnapshotView};
 use crate::assemble::Live;
+use crate::assemble::logging::tail;
 use crate::config::{ScopeLabel, query_pairs};
 use crate::limits::{SHOWN_SNAPSHOT_BYTES_MAX, STATUS_EVENT_MILLISECONDS};
 use crate::secrets::{is_secret_key, redact_text};
@@ -44,7 +45,7 @@ pub(super) fn events(interface: Interface) -> Answer {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut open = interface.open.clone();
     let closed = Box::pin(async move { while open.changed().await.is_ok() {} });
-    let mut answer = Response::new(Either::Right(Events { ticks, closed, interface }.boxed_unsync()));
+    let mut answer = Response::new(Either::Right(Events { ticks, closed, interface, logged: 0 }.boxed_unsync()));
     let fields = answer.headers_mut();
     fields.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -56,6 +57,8 @@ struct Events {
     ticks: Interval,
     closed: Pin<Box<dyn Future<Output = ()> + Send>>,
     interface: Interface,
+    /// The number of the last line of the log that the page has.
+    logged: u64,
 }
 
 impl Body for Events {
@@ -70,13 +73,17 @@ impl Body for Events {
             return Poll::Ready(None);
         }
         ready!(self.ticks.poll_tick(context));
-        let event = serde_json::to_string(&event(&self.interface)).unwrap_or_default();
+        let (logged, lines) = tail::after(self.logged);
+        self.logged = logged;
+        let event = serde_json::to_string(&event(&self.interface, lines)).unwrap_or_default();
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(format!("data: {event}\n\n"))))))
     }
 }
 
-fn event(interface: &Interface) -> EventView {
+fn event(interface: &Interface, lines: Vec<String>) -> EventView {
     let live = interface.control.live();
+    let is_revealed = live.config.global.admin_reveal;
+    let masked = |line: String| if is_revealed { line } else { redact_text(&line).into_owned() };
     EventView {
         status: probes::status(interface.started),
         resident_bytes: resident_bytes(),
@@ -84,6 +91,9 @@ fn event(interface: &Interface) -> EventView {
         workers: look::workers(&live.threads),
         threads: look::threads(&live.threads),
         stores: look::stores(&live.threads),
+        latency: look::latency(&live.threads),
+        opcache: look::opcache(),
+        log: lines.into_iter().map(masked).collect(),
     }
 }
 

@@ -124,6 +124,32 @@ pub struct EventView {
     pub threads: Threads,
     /// Every store.
     pub stores: Vec<StoreView>,
+    /// How many requests of the present threads took less than 1 ms, 2 ms, and so on up to 4096 ms, and the rest. Each request is in
+    /// one of these counts.
+    pub latency: Vec<u64>,
+    /// opcache; `null`: it does not run.
+    pub opcache: Option<OpcacheView>,
+    /// The lines of the log since the last event.
+    pub log: Vec<String>,
+}
+
+/// How full opcache is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpcacheView {
+    /// Bytes of compiled scripts.
+    pub used_bytes: u64,
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// Bytes of scripts that have changed since.
+    pub wasted_bytes: u64,
+    /// Compiled scripts.
+    pub scripts: u64,
+    /// How many there may be.
+    pub max_scripts: u64,
+    /// Scripts that were found there.
+    pub hits: u64,
+    /// Scripts that had to be compiled.
+    pub misses: u64,
 }
 
 /// The answer of `GET /frankenphp/snapshot`.
@@ -367,7 +393,7 @@ pub struct ThreadView {
     pub worker: Option<String>,
     /// The label of the scope that declares the worker.
     pub scope: Option<String>,
-    /// The worker's script.
+    /// The worker's script; of a classic thread, the script of its current request or the last one.
     pub script: Option<PathBuf>,
     /// `starting`, `idle`, `busy` (in a request), `running` (a worker's script outside of requests) or `pausing`
     /// (before the next run of it).
@@ -376,6 +402,9 @@ pub struct ThreadView {
     pub state_since_milliseconds: u64,
     /// The number of the run of its worker's script; 0 for none.
     pub run: u64,
+    /// Where its script was less than a few seconds ago, as `file:line`; `null`: not known, as in a call that blocks.
+    #[serde(default)]
+    pub place: Option<String>,
     /// Whether it waits for a request.
     pub is_waiting: bool,
     /// Whether it serves a request.
