@@ -99,6 +99,12 @@ where
     }
 
     async fn begin(self) -> Result<(), Refused> {
+        // What only the start needs, such as the handshake, is freed before the connection rests for the first time.
+        Box::pin(self.open()).await?.await
+    }
+
+    /// Finds out which protocol the client speaks, and returns what serves it.
+    async fn open(self) -> Result<Serving, Refused> {
         let Self { stream, mut info, settings, services, phases, http3, write_idle } = self;
         let mut stream = Ahead::new(stream);
         if let Some(rules) = &settings.proxy_protocol {
@@ -106,7 +112,7 @@ where
             behind.await.map_err(|_| Refused::TooSlow("the PROXY header"))??;
         }
         if settings.fastcgi {
-            return Ok(fastcgi::serve(stream, services, phases).await?);
+            return Ok(Box::pin(async { Ok(fastcgi::serve(stream, services, phases).await?) }));
         }
         let head_bytes_max = settings.head_bytes_max.unwrap_or(limits::REQUEST_HEAD_BYTES_MAX);
         let timeouts = settings.timeouts;
@@ -126,8 +132,7 @@ where
             let is_http2 = settings.h2c && within("the first request", begins_with_http2(&mut stream)).await?;
             let files = Arc::<FileQueue>::default();
             let stream = FileSender::new(stream, Arc::clone(&files));
-            Served { files: Some(files), ..served }.run(stream, info, is_http2).await;
-            return Ok(());
+            return Ok(Served { files: Some(files), ..served }.run(stream, info, is_http2));
         };
         info.tls = true;
         // They may have come with the PROXY header, and the client then sends no more before it is answered.
@@ -144,13 +149,16 @@ where
         let encryption = Some(Arc::new(encrypted.facts));
         let served = Served { bound_name: encrypted.bound_name.map(Arc::from), encryption, http3, ..served };
         match encrypted.protocol {
-            NegotiatedProtocol::Http1 => served.run(encrypted.stream, info, false).await,
-            NegotiatedProtocol::Http2 => served.run(encrypted.stream, info, true).await,
-            NegotiatedProtocol::AcmeChallenge => {}
+            NegotiatedProtocol::Http1 => Ok(served.run(encrypted.stream, info, false)),
+            NegotiatedProtocol::Http2 => Ok(served.run(encrypted.stream, info, true)),
+            NegotiatedProtocol::AcmeChallenge => Ok(Box::pin(async { Ok(()) })),
         }
-        Ok(())
     }
 }
+
+/// A connection whose protocol is known. In a box of its own size: a future is as large as the largest that it may become,
+/// and most of a server's connections rest.
+type Serving = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
 
 /// Enough to tell plain HTTP from TLS, and to hold most first messages of clients.
 const TLS_BYTES_AHEAD: usize = 512;
@@ -203,11 +211,21 @@ struct Served {
 }
 
 impl Served {
-    async fn run<S>(self, stream: S, info: ConnectionInfo, is_http2: bool)
+    fn run<S>(self, stream: S, info: ConnectionInfo, is_http2: bool) -> Serving
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        if is_http2 { self.http2(stream, info).await } else { self.http1(stream, info).await }
+        if is_http2 {
+            Box::pin(async move {
+                self.http2(stream, info).await;
+                Ok(())
+            })
+        } else {
+            Box::pin(async move {
+                self.http1(stream, info).await;
+                Ok(())
+            })
+        }
     }
 
     /// One request after the other, until one of them changes the protocol.

@@ -169,8 +169,8 @@ pub const UNFINISHED_HEADS_BYTES_MAX: usize = 128 << 20;
 /// The bytes that hyper buffers for one connection; the largest head must fit.
 pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 * 1024;
 
-/// Open connections of one listener. Beyond it new ones wait in the kernel's backlog. An idle connection costs about
-/// 10 KiB, so that is 160 MiB at worst.
+/// Open connections of one listener. Beyond it new ones wait in the kernel's backlog. An idle connection costs at most
+/// 28 KiB, of which 16 are hyper's buffers, so that is 450 MiB at worst.
 pub const CONNECTIONS_MAX: u32 = 16 * 1024;
 
 /// Descriptors that PHP's `stream_select()` can take: `FD_SETSIZE` of the C library, with which PHP is compiled.
