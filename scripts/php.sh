@@ -7,6 +7,7 @@
 #   scripts/php.sh source                   print the path of its source tree
 #   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
 #   scripts/php.sh apcu-source              print the path of the source tree of APCu
+#   scripts/php.sh fpm                      build php-fpm of the same release, for the benchmarks, and print its path
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
 #   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test, applications …; on another system
 #                                           than Debian and Ubuntu, print the command that installs a build's packages
@@ -53,6 +54,8 @@ source "$SCRIPTS/lib/source.sh"
 source "$SCRIPTS/lib/apcu.sh"
 # shellcheck source=scripts/lib/profile.sh
 source "$SCRIPTS/lib/profile.sh"
+# shellcheck source=scripts/lib/fpm.sh
+source "$SCRIPTS/lib/fpm.sh"
 # shellcheck source=scripts/lib/build.sh
 source "$SCRIPTS/lib/build.sh"
 # shellcheck source=scripts/lib/check.sh
@@ -165,6 +168,17 @@ command_apcu_source() {
     printf '%s\n' "$SOURCE"
 }
 
+# The release must be that of the PHP in use.
+command_fpm() {
+    local config
+    config=$(command_print)
+    WANTED_VERSION=$("$config" --version)
+    set_series
+    mkdir -p -- "$CACHE/fpm" "$CACHE/build" "$CACHE/src" "$CACHE/apt"
+    fpm_ensure
+    printf '%s\n' "$FPM"
+}
+
 main() {
     (($# >= 1)) || usage
     local command=$1
@@ -181,6 +195,7 @@ main() {
         source) command_source ;;
         apcu) command_apcu ;;
         apcu-source) command_apcu_source ;;
+        fpm) command_fpm ;;
         packages) packages_missing "${1:-build}" ;;
         install-packages) packages_install "${1:-build}" ;;
         *) usage ;;
