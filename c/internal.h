@@ -125,6 +125,8 @@ typedef struct igor_thread {
 
 	bool shut_down;       /* our RSHUTDOWN has run: nothing may be cached any more */
 
+	size_t memory_peak;   /* of the script that has ended; 0: it runs. PHP's shutdown forgets its own */
+
 	/* The script's variables of putenv(): of this request, and of the boot of an HTTP worker. */
 	HashTable *environment;
 	HashTable *boot_environment;

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 __thread igor_thread *igor_self __attribute__((tls_model("initial-exec"))) = NULL;
@@ -22,4 +23,25 @@ void igor_log(int level, const char *message, size_t len)
 		return;
 	}
 	host_log(igor_self != NULL ? igor_self->host : NULL, level, message, len);
+}
+
+static uint64_t igor_microseconds(struct timeval time)
+{
+	return (uint64_t) time.tv_sec * 1000000 + (uint64_t) time.tv_usec;
+}
+
+igor_usage shim_usage(void)
+{
+	igor_usage used = {0};
+	struct rusage times;
+
+	if (getrusage(RUSAGE_THREAD, &times) == 0) {
+		used.user_us = igor_microseconds(times.ru_utime);
+		used.system_us = igor_microseconds(times.ru_stime);
+	}
+	if (igor_self != NULL) {
+		used.memory_bytes = MAX(igor_self->memory_peak, zend_memory_peak_usage(true));
+		used.thread = (uint32_t) igor_self->tid;
+	}
+	return used;
 }

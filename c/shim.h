@@ -184,6 +184,16 @@ struct _zval_struct;
 typedef struct {
 	const char *php_version;
 	const char *loaded_ini;    /* NULL: none */
+/* What the calling thread has used since it began, and the most memory that its PHP has had at once. */
+typedef struct {
+	uint64_t user_us;
+	uint64_t system_us;
+	uint64_t memory_bytes;
+	uint32_t thread; /* its number in the system */
+} igor_usage;
+
+igor_usage shim_usage(void);
+
 	bool zts;
 	bool debug;
 	bool opcache_loaded;

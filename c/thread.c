@@ -207,6 +207,7 @@ static bool igor_timer_make(void)
 /* Clears the state of an earlier PHP request. */
 static void igor_serve_begin(igor_thread *self)
 {
+	self->memory_peak = 0;
 	self->has_job = self->request.has_job;
 	self->handled = false;
 	self->in_callback = false;
@@ -244,6 +245,7 @@ static void igor_serve_script(igor_thread *self, igor_outcome *outcome)
 			igor_execute(self);
 		} zend_end_try();
 	}
+	self->memory_peak = zend_memory_peak_usage(true);
 	outcome->failed = igor_request_failed();
 	outcome->exit_status = CG(unclean_shutdown) && EG(exit_status) == 0 ? 255 : EG(exit_status);
 }

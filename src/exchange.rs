@@ -14,8 +14,8 @@ use crate::traces::TraceContext;
 use std::ffi::CString;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// `SERVER_SOFTWARE`. WordPress selects its rewrite rules by the word in parentheses.
@@ -245,6 +245,36 @@ pub struct BodyAborted;
 /// One request and its response, as the PHP thread sees them. Dropping it ends the response: the output so far
 /// is delivered; without any, the client gets a 500.
 pub trait Exchange: Send {
+/// What a request has used of its PHP thread. The thread notes it once, when the response ends and before its client can
+/// know that. It is measured for those who ask only: it costs two system calls.
+#[derive(Debug, Default)]
+pub struct Usage(OnceLock<Used>);
+
+/// See [`Usage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// The thread's number in the system.
+    pub thread: u32,
+    /// The processor time outside of the kernel.
+    pub user: Duration,
+    /// The processor time in the kernel.
+    pub system: Duration,
+    /// The most memory that PHP has had on this thread at once, since its PHP request began.
+    pub memory_bytes: u64,
+}
+
+impl Usage {
+    /// What was noted; `None`: the request has reached no PHP thread, or its response has not ended.
+    pub fn get(&self) -> Option<Used> {
+        self.0.get().copied()
+    }
+
+    /// Only the first note of a request stays: a script may run on after its response.
+    pub fn note(&self, used: Used) {
+        let _ = self.0.set(used);
+    }
+}
+
     /// The data of the request for PHP. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
 
@@ -257,6 +287,12 @@ pub trait Exchange: Send {
     /// Reads the next bytes of the request body; blocks until there are some. `Ok(0)` is the end.
     ///
     /// # Errors
+    /// Where the PHP thread notes what the request has used, before [`finish`](Self::finish) and before the drop. `None`:
+    /// no one asks.
+    fn usage(&self) -> Option<&Arc<Usage>> {
+        None
+    }
+
     /// [`BodyAborted`] when the client went away in the middle, or the wait was cancelled.
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted>;
 

@@ -20,6 +20,7 @@ mod encode;
 mod encryption;
 mod findings;
 mod format;
+mod fpm_log;
 mod handlers;
 mod listener;
 mod matcher;
@@ -62,6 +63,7 @@ pub use declared::{Declaration, Declared};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use encode::{Encode, EncodeFormat};
 pub use format::format;
+pub use fpm_log::{FPM_LOG_DEFAULT, FpmLog, FpmLogPart, FpmLogUnit, fpm_log_parts};
 pub use handlers::{
     BodyLimits, Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine,
     PhpServer, PhpSettings, QueryChange, Redir, RemotePhp, Reply, Respond, ReverseProxy, Root, Route, Status, Tracing,

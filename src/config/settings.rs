@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cluster::ClusterSettings;
 use super::diagnostic::Position;
+use super::fpm_log::FpmLog;
 use super::limits;
 use super::listener::{Bind, parse_port};
 use super::proxies::TrustedProxies;
@@ -260,6 +261,8 @@ pub struct LogSettings {
     pub level: Option<LogLevel>,
     /// Text for people or JSON for machines.
     pub format: LogFormat,
+    /// The lines of php-fpm's access log, in place of `format`.
+    pub fpm: Option<FpmLog>,
     /// How the records of requests write times, durations and levels.
     pub style: LogStyle,
     /// The changes to the records of requests before they are written, in order.

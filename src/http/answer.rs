@@ -31,6 +31,7 @@ use super::spans::RequestSpan;
 use super::tree::{Routes, Walk};
 use super::{changes, static_files};
 use crate::config::{BasicAuth, FileServer, HeaderRule, Layer, Redir, RequestView, Respond, Root, Status};
+use crate::exchange::Usage;
 
 /// The outcome of a handler.
 pub(super) enum Outcome {
@@ -58,6 +59,8 @@ pub(super) struct RequestContext<'s> {
     pub(super) log_notes: LogNotes,
     /// The span of the request, from its `tracing` on. Dropped here if the client leaves before there is a response.
     pub(super) span: Option<RequestSpan<'s>>,
+    /// Where a PHP thread notes what the request has used, if the access log shows it.
+    pub(super) usage: Option<Arc<Usage>>,
 }
 
 /// A request on its way through the handlers, with the changes of the earlier ones.
@@ -123,8 +126,8 @@ impl<'s> RequestContext<'s> {
         host: &'s str,
         interim: Option<&'s Arc<InterimSlot>>,
     ) -> Self {
-        let (handled_by, log_notes, span) = Default::default();
-        Self { site, connection, host, interim, handled_by, log_notes, span }
+        let (handled_by, log_notes, span, usage) = Default::default();
+        Self { site, connection, host, interim, handled_by, log_notes, span, usage }
     }
 
     /// Answers the request by the routes of its site, and by its `handle_errors` when they fail.

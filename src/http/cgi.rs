@@ -14,7 +14,7 @@ use super::params::Params;
 use super::routing::Script;
 use super::settings::PhpRoute;
 use crate::config::PhpSettings;
-use crate::exchange::{IniText, Pairs, RequestHead, RequestTimeLimits, SERVER_SOFTWARE};
+use crate::exchange::{IniText, Pairs, RequestHead, RequestTimeLimits, SERVER_SOFTWARE, Usage};
 use crate::tls::EncryptionFacts;
 
 /// The source of a [`RequestHead`]. It owns everything, because the PHP thread builds the head: memory allocated by one
@@ -38,6 +38,8 @@ pub(super) struct CgiRequest {
     pub(super) own_env: Vec<(String, String)>,
     /// The settings of the block.
     pub(super) php: Arc<PhpRoute>,
+    /// Where the PHP thread notes what the request has used, if the access log shows it.
+    pub(super) usage: Option<Arc<Usage>>,
 }
 
 impl CgiRequest {

@@ -30,7 +30,7 @@ use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
 use super::request_body::{BodyFailure, BodySlot, RequestBody};
 use super::response_head::{self, Head};
-use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead};
+use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead, Usage};
 use crate::limits;
 
 enum Answer {
@@ -77,6 +77,8 @@ pub struct HttpExchange<B> {
     interim: Option<InterimSender>,
     /// Ends the waits of the PHP thread that runs it.
     cancellation: Arc<Cancellation>,
+    /// For the access log.
+    usage: Option<Arc<Usage>>,
 }
 
 /// An exchange, and its ends on the async side.
@@ -99,6 +101,7 @@ where
         let interim = interim.filter(|_| request.parts.version >= Version::HTTP_11);
         let (sender, reply) = oneshot::channel();
         let slot = body.slot();
+        let usage = request.usage.clone();
         let exchange = Self {
             request: Cell::new(Some(request)),
             head: OnceCell::new(),
@@ -109,6 +112,7 @@ where
             counted: 0,
             interim,
             cancellation: Arc::default(),
+            usage,
         };
         Opened { exchange, reply, body: slot }
     }
@@ -349,6 +353,10 @@ where
 
     fn taken(&mut self, cancellation: &Arc<Cancellation>) {
         self.cancellation = Arc::clone(cancellation);
+    }
+
+    fn usage(&self) -> Option<&Arc<Usage>> {
+        self.usage.as_ref()
     }
 
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted> {

@@ -112,7 +112,9 @@ where
             behind.await.map_err(|_| Refused::TooSlow("the PROXY header"))??;
         }
         if settings.fastcgi {
-            return Ok(Box::pin(async { Ok(fastcgi::serve(stream, services, phases).await?) }));
+            // A Unix socket has none.
+            let front = Some(info.remote.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
+            return Ok(Box::pin(async move { Ok(fastcgi::serve(stream, front, services, phases).await?) }));
         }
         let head_bytes_max = settings.head_bytes_max.unwrap_or(limits::REQUEST_HEAD_BYTES_MAX);
         let timeouts = settings.timeouts;

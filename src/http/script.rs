@@ -102,6 +102,7 @@ impl<'s> RequestContext<'s> {
                 own_env,
                 php: Arc::clone(php),
             };
+                usage: self.usage.clone(),
             let interim = self.interim.map(InterimSender::new);
             let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);
             (exchange, reply, move || discard(body))

@@ -96,8 +96,12 @@ impl HttpService {
         let Some((site, php)) = self.sites.first().zip(self.fastcgi.as_ref().map(|fastcgi| fastcgi.php())) else {
             return plain(StatusCode::NOT_FOUND, "");
         };
-        let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
+        let mut record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
         let mut context = RequestContext::new(site, &connection, host, Some(half_closed));
+        if let Some(record) = &mut record {
+            context.usage = record.usage();
+            record.script = script.as_ref().ok().filter(|_| record.params.is_some()).map(|script| script.file.clone());
+        }
         let mut response = match script {
             Ok(script) => answer::catch_panic(pin!(context.named_script(php, script, parts, body))).await,
             Err(refused) => refused,
@@ -162,6 +166,7 @@ impl HttpService {
         };
         let record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
         let mut context = RequestContext::new(site, &connection, &host, interim);
+        context.usage = record.as_ref().and_then(|record| record.usage());
         let mut response = answer::catch_panic(pin!(context.answer(parts, body))).await;
         if let Some(slot) = interim {
             slot.seal();

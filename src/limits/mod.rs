@@ -208,6 +208,9 @@ pub const FASTCGI_RECORD_BYTES_MAX: usize = 65_528;
 /// Parameters of one request. A web server sends the request's fields, which it has bounded, and some more.
 pub const FASTCGI_PARAMS_BYTES_MAX: usize = 256 * 1024;
 
+/// A line of the access log in php-fpm's format; the rest is dropped. php-fpm has 1,024, but cuts each value besides.
+pub const FPM_LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+
 /// How long a connection without a next request waits for the web server to close it: what that still sends is a few bytes.
 pub const FASTCGI_LINGER_SECONDS_MAX: u64 = 2;
 

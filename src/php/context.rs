@@ -8,6 +8,7 @@ use super::options::ThreadOptions;
 use super::reading::reading;
 use super::safepoint::{Admission, Member, Started, safepoint};
 use super::spans::{self, TRACEPARENT};
+use super::usage::Measured;
 use super::work::{Ended, Failure, FailureKind, Phase, Run, Scope, ScriptError, Update, Wait, Work};
 use crate::exchange::{Exchange, Flow, IniText, Interface, Pairs, RequestHead, ResponseHead};
 use crate::ffi::{self, igor_pair, igor_request, igor_verdict};
@@ -46,6 +47,8 @@ pub(super) struct Context {
     span: Option<Span>,
     /// The context of the current span, for `getenv()`.
     traceparent: CString,
+    /// What this request has used so far, if anyone asks.
+    measured: Option<Measured>,
     /// The run of a worker's script; `None` on a classic thread.
     run: Option<Run>,
     /// The workers that the current script sees; `None`: it runs outside of every scope.
@@ -91,6 +94,7 @@ impl Context {
             scope: None,
             server_vars: Vec::new(),
             argv: Vec::new(),
+            measured: None,
             head: ResponseHead::default(),
             error: None,
             names: Vec::new(),
@@ -127,6 +131,7 @@ impl Context {
     }
 
     /// Describes a request to C. The pointers are valid until the exchange is closed or the next description is made.
+        self.measured = exchange.usage().map(Measured::begin);
     fn describe(&mut self, head: &RequestHead) -> igor_request {
         fill(&mut self.server_vars, &head.server_vars);
         if let Some(run) = &self.run {
@@ -242,6 +247,7 @@ impl Context {
         self.pins.release();
         #[cfg(feature = "launder")]
         self.laundry.clear();
+            self.note_usage();
         self.run = None;
         self.scope = None;
         self.names.clear();
@@ -278,6 +284,22 @@ impl Context {
     /// Sends the head with the lines so far. Without a request the lines are dropped.
     pub(super) fn send_head(&mut self, status: u16) -> igor_verdict {
         let mut head = std::mem::take(&mut self.head);
+    /// Notes what the request has used, because its response ends.
+    fn note_usage(&mut self) {
+        if let Some(measured) = self.measured.take() {
+            measured.note();
+        }
+    }
+
+    /// Ends the response while the script runs on.
+    pub(super) fn finish(&mut self) {
+        self.note_usage();
+        if let Some(exchange) = self.exchange.as_mut() {
+            exchange.finish();
+        }
+        self.work.responded();
+    }
+
         head.status = status;
         self.exchange.as_mut().map_or(igor_verdict::IGOR_OK, |exchange| verdict(exchange.respond(head)))
     }

@@ -236,10 +236,7 @@ fn status_code(status: c_int) -> u16 {
 leaf! {
     for Context;
     fn host_finish(context) -> (), on_panic (), {
-        if let Some(exchange) = context.exchange() {
-            exchange.finish();
-        }
-        context.work.responded();
+        context.finish();
     }
 }
 

@@ -31,6 +31,7 @@ mod streams;
 mod tasks;
 mod thread;
 mod timer;
+mod usage;
 mod work;
 
 pub use adopt::Adopted;

@@ -2,7 +2,7 @@
 
 use super::common::{DEADLINE, Igor, Server, igor, wait_until};
 use super::fastcgi::{Front, at};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
@@ -173,4 +173,93 @@ fn the_command_has_flags_for_what_pool_files_set() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("`soon` is not a duration"), "{error}");
     server.stop();
+}
+
+/// One thread, an access log with php-fpm's lines, and a variable in the environment of the process.
+fn start_with_log(format: &str, php: &str, script: &str) -> Server {
+    let site = format!(
+        "fastcgi://127.0.0.1:0 {{\nlog {{\noutput file {{$DIR}}/access.log\nformat php_fpm {format}\n}}\nphp {{\n{php}\n}}\n}}\n"
+    );
+    Igor::new().frankenphp("num_threads 1").env("OF_PROCESS", "hidden").file("a.php", script).raw_site(&site).start()
+}
+
+/// The lines of the access log, once there are this many.
+fn log_lines(server: &Server, count: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    wait_until("the access log has its lines", || {
+        let text = fs::read_to_string(server.path("access.log")).unwrap_or_default();
+        lines = text.lines().map(str::to_owned).collect();
+        lines.len() >= count
+    });
+    assert_eq!(lines.len(), count, "{lines:?}");
+    lines
+}
+
+#[test]
+fn the_access_log_has_php_fpms_lines() {
+    let format = r#""%R|%P|%u|%m|%r|%Q%q|%s|%f|%l|%n|%{HTTP_X_OWN}e|%{absent}e|%{X-Own}o|%{absent}o|%{%Y}t|%%""#;
+    let script = "<?php header('X-Own: answer'); http_response_code(201); echo 'x';";
+    let server = start_with_log(format, "", script);
+    let script = at(&server, "a.php");
+    run(
+        &server,
+        &format!("{script}/more"),
+        &[
+            ("SCRIPT_NAME", "/a.php/more"),
+            ("REQUEST_URI", "/pretty?other=1"),
+            ("QUERY_STRING", "a=1&token=s3cret"),
+            ("HTTP_X_OWN", "sent"),
+            ("HTTP_AUTHORIZATION", "Basic am9lOnNlY3JldA=="),
+        ],
+    );
+    let year = 1970 + std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs() / 31_556_952;
+    let process = server.pid().as_raw_nonzero();
+    let lines = log_lines(&server, 1);
+    let expected = format!(
+        "127.0.0.1|{process}|joe|GET|/a.php|?a=1&token=REDACTED|201|{script}|0|127.0.0.1:0|sent|-|answer|-|{year}|%"
+    );
+    assert_eq!(lines[0], expected);
+}
+
+#[test]
+fn the_access_log_shows_what_a_request_has_used() {
+    let script = "<?php $until = hrtime(true) + 50_000_000; while (hrtime(true) < $until) {}
+        $big = str_repeat('x', (int) ($_GET['bytes'] ?? 20 << 20)); echo strlen($big);";
+    let format = r#""%C %{user}C %{system}C %d %{milli}d %{micro}d %M %{kilo}M %{mega}M %p""#;
+    let server = start_with_log(format, "", script);
+    let script = at(&server, "a.php");
+    run(&server, &script, &[]);
+    let lines = log_lines(&server, 1);
+    let values: Vec<f64> = lines[0].split(' ').map(|value| value.parse().expect("a number")).collect();
+    let [total, user, system, seconds, millis, micros, bytes, kilo, mega, thread] = values[..] else {
+        panic!("{lines:?}")
+    };
+    assert!((total - user - system).abs() < 0.1 && total > 1.0 && total <= 101.0, "{lines:?}");
+    assert!(seconds >= 0.05 && millis >= 50.0 && micros >= 50_000.0 && seconds < 60.0, "{lines:?}");
+    assert!(bytes >= f64::from(20 << 20) && bytes < f64::from(64 << 20), "{lines:?}");
+    assert!((bytes / 1024.0).floor() == kilo && (kilo / 1024.0).floor() == mega, "{lines:?}");
+    assert!(Path::new(&format!("/proc/{}/task/{thread}", server.pid().as_raw_nonzero())).exists(), "{lines:?}");
+}
+
+#[test]
+fn what_monitors_ask_for_is_not_in_the_access_log() {
+    let format = "\"%m %r%Q%q %s\" {\nsuppress_path /ping /a.php\n}";
+    let script = "<?php http_response_code((int) ($_GET['status'] ?? 200));";
+    let server = start_with_log(format, "ping_path /ping", script);
+    let script = at(&server, "a.php");
+    let own = [("SCRIPT_NAME", "/a.php")];
+    let ask = |more: &[(&str, &str)]| run(&server, &script, &[&own, more].concat());
+    page(&server, "/ping", "");
+    ask(&[]);
+    ask(&[("REQUEST_METHOD", "HEAD")]);
+    // None of these is what a monitor asks for.
+    page(&server, "/ping", "a=1");
+    ask(&[("QUERY_STRING", "status=500")]);
+    ask(&[("REQUEST_METHOD", "DELETE")]);
+    run(&server, "/no/such/file", &own);
+    let expected = ["DELETE /a.php 200", "GET /a.php 404", "GET /a.php?status=500 500", "GET /ping?a=1 200"];
+    // A line is written when its response has left, which two connections may do in any order.
+    let mut lines = log_lines(&server, expected.len());
+    lines.sort();
+    assert_eq!(lines, expected);
 }

@@ -9,9 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::filters::Filters;
 use super::output::LogWriter;
-use super::time;
-use crate::config::{Global, LogDuration, LogFormat, LogLevel, LogSettings, LogStyle, LogTime, Site, host_matches};
-use crate::http::access_log::{self, AccessLog, AccessRecord, AccessSink, redact_field};
+use super::{php_fpm, time};
+use crate::config::{
+    FpmLog, Global, LogDuration, LogFormat, LogLevel, LogSettings, LogStyle, LogTime, Site, host_matches,
+};
+use crate::http::access_log::{self, AccessLog, AccessRecord, AccessSink, Details, redact_field};
 use crate::http::cgi::protocol_name;
 
 /// The log outputs of a site. A `log` without an output writes to the process's log.
@@ -34,6 +36,8 @@ fn sink(own: &LogSettings, global: &Global) -> std::io::Result<Arc<dyn AccessSin
 struct Sink {
     writer: LogWriter,
     format: LogFormat,
+    /// php-fpm's lines, in place of `format`.
+    fpm: Option<FpmLog>,
     /// How its time, duration and level are written.
     style: LogStyle,
     /// Applied to each record before it is written.
@@ -53,6 +57,7 @@ impl Sink {
         Ok(Self {
             writer: LogWriter::open(&settings.output, settings.format)?,
             format: settings.format,
+            fpm: settings.fpm.clone(),
             style: settings.style,
             filters: Filters::new(&settings.filters),
             hostnames: settings.hostnames.clone(),
@@ -83,12 +88,22 @@ impl AccessSink for Sink {
         is_error || self.wants_info
     }
 
-    fn wants_headers(&self) -> bool {
-        self.format == LogFormat::Json
+    fn details(&self) -> Details {
+        match &self.fpm {
+            Some(log) => php_fpm::details(log),
+            None => Details { headers: self.format == LogFormat::Json, ..Details::default() },
+        }
     }
 
     fn write(&self, record: &AccessRecord) {
         if !self.is_of_host(record) {
+            return;
+        }
+        if let Some(log) = &self.fpm {
+            if let Some(mut line) = php_fpm::line(log, record, self.credentials) {
+                line.push('\n');
+                self.writer.write_record(&line);
+            }
             return;
         }
         let mut fields = describe(record, self.style, self.credentials);

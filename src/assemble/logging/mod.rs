@@ -5,7 +5,9 @@
 mod access;
 mod filters;
 mod output;
+mod php_fpm;
 mod roll;
+mod strftime;
 pub(crate) mod tail;
 mod time;
 

@@ -5,23 +5,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A moment, taken apart.
-struct Moment {
-    year: i64,
+pub(super) struct Moment {
+    pub(super) year: i64,
     /// 0 is January.
-    month: usize,
-    day: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
+    pub(super) month: usize,
+    pub(super) day: u64,
+    pub(super) hour: u64,
+    pub(super) minute: u64,
+    pub(super) second: u64,
     /// Since the last full second.
     nanoseconds: u32,
+    /// Since 1970-01-01, a Thursday.
+    pub(super) days: u64,
+    /// Since then, too.
+    pub(super) unix_seconds: u64,
 }
 
 impl Moment {
-    fn of(time: SystemTime) -> Self {
+    pub(super) fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let of_day = since.as_secs() % 86_400;
-        let (year, month, day) = date(since.as_secs() / 86_400);
+        let days = since.as_secs() / 86_400;
+        let (year, month, day) = date(days);
         Self {
             year,
             month,
@@ -30,6 +35,8 @@ impl Moment {
             minute: of_day / 60 % 60,
             second: of_day % 60,
             nanoseconds: since.subsec_nanos(),
+            days,
+            unix_seconds: since.as_secs(),
         }
     }
 

@@ -7,6 +7,7 @@ mod redact;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +17,8 @@ use http_body::{Body, SizeHint};
 pub use redact::{REDACTED, redact_field, redact_uri};
 
 use super::connection::ConnectionInfo;
+use super::params::{Front, Params};
+use crate::exchange::{Pairs, Usage, Used};
 
 /// nginx's status for a client that disconnected before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -30,10 +33,31 @@ pub const SITE_FIELD: &str = "site";
 pub trait AccessSink: Send + Sync {
     /// Whether it wants a record with this status.
     fn wants(&self, status: u16) -> bool;
-    /// Whether it looks at header fields other than the usual ones.
-    fn wants_headers(&self) -> bool;
+    /// The facts that it shows beside the usual ones.
+    fn details(&self) -> Details;
     /// Writes a record. Must not block for long: it is called on threads of the async runtime.
     fn write(&self, record: &AccessRecord);
+}
+
+/// Facts of a record that are kept only if a sink shows them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Details {
+    /// All header fields of the request and of the response.
+    pub headers: bool,
+    /// What a web server in front has sent, and the script.
+    pub params: bool,
+    /// What the request has used of its PHP thread.
+    pub usage: bool,
+}
+
+impl Details {
+    fn and(self, other: Self) -> Self {
+        Self {
+            headers: self.headers || other.headers,
+            params: self.params || other.params,
+            usage: self.usage || other.usage,
+        }
+    }
 }
 
 /// The destination of a site's records.
@@ -130,6 +154,15 @@ pub struct AccessRecord {
     ended: bool,
     /// `log_append`: more fields, in order.
     pub appended: Vec<(String, String)>,
+    /// The parameters from a web server in front, if a sink wants them and there is one.
+    pub params: Option<Pairs>,
+    /// The address of the other side of the connection: of a web server in front, or of the client. `None`: it came by a
+    /// Unix socket.
+    pub front: Option<IpAddr>,
+    /// The script that a web server in front has named, if there is such a file.
+    pub script: Option<PathBuf>,
+    /// What the request has used of its PHP thread, if a sink wants it.
+    usage: Option<Arc<Usage>>,
 }
 
 impl AccessRecord {
@@ -140,11 +173,14 @@ impl AccessRecord {
         log: &AccessLog,
         site: &str,
     ) -> Option<Box<Self>> {
-        let wants_headers = match log {
+        let wanted = match log {
             AccessLog::Off => return None,
-            AccessLog::Tracing => tracing::enabled!(target: TARGET, tracing::Level::ERROR).then_some(false)?,
-            AccessLog::Sinks(sinks) => sinks.iter().any(|sink| sink.wants_headers()),
+            AccessLog::Tracing => {
+                tracing::enabled!(target: TARGET, tracing::Level::ERROR).then_some(Details::default())?
+            }
+            AccessLog::Sinks(sinks) => sinks.iter().map(|sink| sink.details()).fold(Details::default(), Details::and),
         };
+        let params = parts.extensions.get().filter(|_| wanted.params).map(|Params(params)| params.clone());
         let field = |name| parts.headers.get(name).cloned();
         Some(Box::new(Self {
             log: log.clone(),
@@ -156,7 +192,7 @@ impl AccessRecord {
             host: field(header::HOST),
             user_agent: field(header::USER_AGENT),
             referrer: field(header::REFERER),
-            request_headers: wants_headers.then(|| parts.headers.clone()),
+            request_headers: wanted.headers.then(|| parts.headers.clone()),
             remote: connection.remote,
             tls: connection.tls,
             site: site.to_owned(),
@@ -167,7 +203,24 @@ impl AccessRecord {
             expected: Some(0),
             ended: false,
             appended: Vec::new(),
+            params,
+            front: parts
+                .extensions
+                .get()
+                .map_or(Some(connection.remote.ip().to_canonical()), |Front(address)| *address),
+            script: None,
+            usage: wanted.usage.then(Arc::default),
         }))
+    }
+
+    /// Where a PHP thread notes what the request has used, if a sink wants it.
+    pub(super) fn usage(&self) -> Option<Arc<Usage>> {
+        self.usage.clone()
+    }
+
+    /// What the request has used of its PHP thread; `None`: it has reached none, or no sink wants it.
+    pub fn used(&self) -> Option<Used> {
+        self.usage.as_ref()?.get()
     }
 
     /// Writes the record of a request whose head is invalid: only its sender is known.

@@ -1,6 +1,7 @@
 //! A connection from a web server. It carries any number of requests, one after the other.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,6 +22,7 @@ use crate::http::current::CurrentService;
 use crate::http::field_name::append_canonical;
 use crate::http::interim::InterimSlot;
 use crate::http::pages::FastCgiSite;
+use crate::http::params::Front;
 use crate::http::phase::Phase;
 use crate::http::plain::plain;
 use crate::http::service::HttpService;
@@ -44,6 +46,7 @@ pub(in crate::http) enum Broken {
 /// Serves the requests of a connection.
 pub(in crate::http) async fn serve<S>(
     stream: S,
+    front: Option<IpAddr>,
     services: watch::Receiver<HttpService>,
     mut phases: watch::Receiver<Phase>,
 ) -> Result<(), Broken>
@@ -55,7 +58,7 @@ where
     let mut current = CurrentService::new(services);
     loop {
         let begun = tokio::select! {
-            begun = next_request(&mut records, &mut writer) => begun?,
+            begun = next_request(&mut records, &mut writer, front) => begun?,
             _ = phases.wait_for(|phase| *phase != Phase::Serving) => return Ok(()),
         };
         let Some(begun) = begun else { return Ok(()) };
@@ -91,10 +94,16 @@ where
 struct Begun {
     id: u16,
     keeps_connection: bool,
+    /// The address of the web server; `None` at a Unix socket.
+    front: Option<IpAddr>,
 }
 
 /// Waits for the start of a request; `None`: the web server has closed the connection.
-async fn next_request<R, W>(records: &mut Records<R>, writer: &mut W) -> Result<Option<Begun>, Broken>
+async fn next_request<R, W>(
+    records: &mut Records<R>,
+    writer: &mut W,
+    front: Option<IpAddr>,
+) -> Result<Option<Begun>, Broken>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -110,7 +119,7 @@ where
         let [role_high, role_low, flags, ..] = content.as_slice() else { return Err(Broken::Params) };
         if u16::from_be_bytes([*role_high, *role_low]) == record::RESPONDER {
             const KEEP_CONNECTION: u8 = 1;
-            return Ok(Some(Begun { id, keeps_connection: flags & KEEP_CONNECTION != 0 }));
+            return Ok(Some(Begun { id, keeps_connection: flags & KEEP_CONNECTION != 0, front }));
         }
         end(writer, id, EndStatus::UnknownRole).await?;
     }
@@ -155,7 +164,10 @@ where
     let params = record::pairs(&params).ok_or(Broken::Params)?;
     let Some(site) = service.fastcgi() else { return end(writer, begun.id, EndStatus::UnknownRole).await };
     let _counted = site.count();
-    let described = describe(&params, site.php());
+    let mut described = describe(&params, site.php());
+    if let Ok(described) = &mut described {
+        described.parts.extensions.insert(Front(begun.front));
+    }
     let (body_end, body) = channel(described.as_ref().map_or(0, |described| described.body_bytes));
     let half_closed = Arc::new(InterimSlot::default());
     half_closed.hold_end();

@@ -54,6 +54,7 @@ impl Fixture {
             script,
             own_env: Vec::new(),
             php: Arc::new(php),
+            usage: None,
         })
     }
 

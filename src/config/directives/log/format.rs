@@ -8,6 +8,7 @@ use super::super::super::settings::{
 use super::super::super::syntax::{Node, Token, excerpt};
 use super::super::super::table::{Directive, Table, Times, unknown};
 use super::super::super::values;
+use super::php_fpm;
 
 /// The directives of a `format console` or `format json` block.
 pub(super) static STYLE: Table<LogStyle> = Table {
@@ -84,11 +85,13 @@ pub(super) static STYLE: Table<LogStyle> = Table {
     unsupported: &[],
 };
 
-const FORMATS: [&str; 5] = ["text", "console", "json", "filter", "append"];
+const FORMATS: [&str; 6] = ["text", "console", "json", "filter", "append", "php_fpm"];
 
 /// `format FORMAT [{ … }]`.
 pub(super) fn format(log: &mut LogSettings, node: &Node, context: &mut Context<'_>) {
-    if let Some([word]) = context.count_args(node, node.args(), 1, 1) {
+    if node.args().first().is_some_and(|word| word.text == "php_fpm") {
+        php_fpm::format(log, node, context);
+    } else if let Some([word]) = context.count_args(node, node.args(), 1, 1) {
         any(word, log, node, context);
     }
 }

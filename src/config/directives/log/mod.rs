@@ -2,6 +2,7 @@
 
 mod format;
 mod output;
+mod php_fpm;
 
 use super::super::context::Context;
 use super::super::settings::{LogLevel, LogSettings};
@@ -40,8 +41,8 @@ static LOG: Table<LogSettings> = Table {
         },
         Directive {
             name: "format",
-            usage: "format text|console|json|filter|append [{ … }]",
-            doc: "A line of text or a JSON object a record; `filter` and `append` change records of the access log.",
+            usage: "format text|console|json|filter|append|php_fpm [{ … }]",
+            doc: "A line of text or a JSON object a record; `filter` and `append` change records of the access log, `php_fpm` writes php-fpm's.",
             times: Times::Once,
             apply: format::format,
         },
@@ -89,6 +90,7 @@ pub(super) fn docs() -> impl Iterator<Item = DirectiveDoc> {
         .chain(format::STYLE.docs())
         .chain(format::FILTER.docs())
         .chain(format::APPEND.docs())
+        .chain(php_fpm::PHP_FPM.docs())
 }
 
 /// `log [NAME] [{ … }]` of a site. The name is only for readers: nothing refers to it.
@@ -103,6 +105,14 @@ pub(super) fn log(node: &Node, context: &mut Context<'_>) -> LogSettings {
 /// `None`: igor does not have it.
 pub(super) fn process_log(node: &Node, context: &mut Context<'_>) -> Option<LogSettings> {
     let settings = log(node, context);
+    if settings.fpm.is_some() {
+        context.error_with_hint(
+            &node.position,
+            "the log of the process cannot be in the format `php_fpm`: its records are not all requests",
+            "write `log { format php_fpm }` into the site",
+        );
+        return None;
+    }
     match node.args().first() {
         Some(name) if name.text != "default" => {
             let message = format!(
