@@ -4,6 +4,8 @@
  * while another changes it may read freed memory. So nothing here changes it. The variables of putenv() are in tables of
  * the thread: getenv() searches them first, and the end of the request drops them. Child processes get both.
  *
+ * With `clear_env` the variables of the process are hidden: the request brings those that take their place.
+ *
  * Strings are copied into plain memory, not into the request heap: a memory limit cannot interrupt a change of a table, and
  * the tables can be read until PHP's own shutdown has ended. */
 #include "internal.h"
@@ -69,6 +71,27 @@ static const zval *igor_put(const igor_thread *self, const char *name, size_t le
 	return value;
 }
 
+/* Whether scripts of this thread see other variables than those of the process. */
+static bool igor_is_cleared(void)
+{
+	return igor_self != NULL && igor_self->request.environment != NULL;
+}
+
+/* Of the variables that take the place of the process's; NULL: there is none of this name. */
+static const igor_pair *igor_cleared(const igor_thread *self, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < self->request.environment_len; i++) {
+		const igor_pair *pair = &self->request.environment[i];
+
+		if (pair->name_len == len && memcmp(pair->name, name, len) == 0) {
+			return pair;
+		}
+	}
+	return NULL;
+}
+
 void igor_environment_keep(igor_thread *self)
 {
 	self->boot_environment = self->environment;
@@ -116,6 +139,24 @@ static ZEND_NAMED_FUNCTION(igor_putenv)
 	RETURN_TRUE;
 }
 
+/* As PHP's getenv() of one name, without the variables of the process. */
+static void igor_getenv_cleared(zval *return_value, const char *name, size_t len, bool local_only)
+{
+	const igor_pair *pair;
+	char *given = local_only ? NULL : sapi_getenv(name, len);
+
+	if (given != NULL) {
+		RETVAL_STRING(given);
+		efree(given);
+		return;
+	}
+	pair = igor_cleared(igor_self, name, len);
+	if (pair != NULL) {
+		RETURN_STRINGL(pair->value, pair->value_len);
+	}
+	RETURN_FALSE;
+}
+
 /* The script's own variables come before the server's, so that a script reads what it wrote. */
 static ZEND_NAMED_FUNCTION(igor_getenv)
 {
@@ -129,9 +170,12 @@ static ZEND_NAMED_FUNCTION(igor_getenv)
 		Z_PARAM_STRING_OR_NULL(name, len)
 		Z_PARAM_BOOL(local_only)
 	ZEND_PARSE_PARAMETERS_END();
-	(void) local_only;
 
 	value = name != NULL && igor_self != NULL ? igor_put(igor_self, name, len) : NULL;
+	if (value == NULL && name != NULL && igor_is_cleared()) {
+		igor_getenv_cleared(return_value, name, len, local_only);
+		return;
+	}
 	if (value == NULL) {
 		igor_original_getenv(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 		return;
@@ -163,15 +207,15 @@ static void igor_import_put(HashTable *into, HashTable *table)
 	} ZEND_HASH_FOREACH_END();
 }
 
-/* The server's value, as getenv() of one name finds it. A header "Proxy:" must not appear as the variable HTTP_PROXY, which
+/* The server's values, as getenv() of one name finds them. A header "Proxy:" must not appear as the variable HTTP_PROXY, which
  * many programs use. */
-static void igor_import_given(HashTable *into, const igor_request *request)
+static void igor_import_pairs(HashTable *into, const igor_pair *pairs, size_t len)
 {
 	size_t i;
 	zval copy;
 
-	for (i = 0; i < request->server_vars_len; i++) {
-		const igor_pair *pair = &request->server_vars[i];
+	for (i = 0; i < len; i++) {
+		const igor_pair *pair = &pairs[i];
 
 		if (strcasecmp(pair->name, "HTTP_PROXY") != 0) {
 			ZVAL_STRINGL(&copy, pair->value, pair->value_len);
@@ -185,13 +229,17 @@ static void igor_import(zval *into)
 {
 	const igor_thread *self = igor_self;
 
-	igor_original_import(into);
+	if (igor_is_cleared()) {
+		igor_import_pairs(Z_ARRVAL_P(into), self->request.environment, self->request.environment_len);
+	} else {
+		igor_original_import(into);
+	}
 	if (self == NULL) {
 		return;
 	}
 	/* Between requests an HTTP worker has no request data. */
 	if (!self->request.command_line && (self->has_job || !self->handled)) {
-		igor_import_given(Z_ARRVAL_P(into), &self->request);
+		igor_import_pairs(Z_ARRVAL_P(into), self->request.server_vars, self->request.server_vars_len);
 	}
 	igor_import_put(Z_ARRVAL_P(into), self->boot_environment);
 	igor_import_put(Z_ARRVAL_P(into), self->environment);
@@ -235,6 +283,10 @@ void igor_environment_share(void)
  * array is empty: nothing registers before the SAPI. */
 void igor_environment_of_process(zval *into)
 {
+	/* Those that take its place are variables of the request, too. */
+	if (igor_is_cleared()) {
+		return;
+	}
 	ZEND_ASSERT(zend_hash_num_elements(Z_ARRVAL_P(into)) == 0);
 	zend_array_destroy(Z_ARRVAL_P(into));
 	ZVAL_ARR(into, zend_array_dup(&igor_process_environment));
@@ -250,9 +302,11 @@ void igor_environment_install(void)
 
 /* ---- Child processes ----------------------------------------------------------------------------------------- */
 
-static bool igor_has_put(void)
+/* Whether a child of this thread inherits other variables than those of the process. */
+static bool igor_has_own(void)
 {
-	return igor_self != NULL && (igor_self->environment != NULL || igor_self->boot_environment != NULL);
+	return igor_is_cleared()
+		|| (igor_self != NULL && (igor_self->environment != NULL || igor_self->boot_environment != NULL));
 }
 
 /* The number of variables that a table can add. */
@@ -279,11 +333,44 @@ static size_t igor_add_put(char **list, size_t at, HashTable *table, const HashT
 	return at;
 }
 
+/* Adds the variables of the request that the script has not changed. */
+static size_t igor_add_cleared(char **list, size_t at)
+{
+	size_t i;
+
+	for (i = 0; i < igor_self->request.environment_len; i++) {
+		const igor_pair *pair = &igor_self->request.environment[i];
+
+		if (igor_put(igor_self, pair->name, pair->name_len) == NULL
+			&& asprintf(&list[at], "%s=%s", pair->name, pair->value) >= 0) {
+			at++;
+		}
+	}
+	return at;
+}
+
+/* Adds the variables of the process that the script has not changed. */
+static size_t igor_add_of_process(char **list)
+{
+	char **variable;
+	size_t at = 0;
+
+	for (variable = environ; variable != NULL && *variable != NULL; variable++) {
+		size_t len = strcspn(*variable, "=");
+
+		if (igor_put(igor_self, *variable, len) == NULL) {
+			list[at++] = *variable;
+		}
+	}
+	return at;
+}
+
 /* The variables of the process and of the script, in the form of exec(). NULL: no memory. The strings from `*own` on
  * belong to the list, the others to the process. */
 static char **igor_environment_list(size_t *own)
 {
-	size_t count = igor_table_size(igor_self->environment) + igor_table_size(igor_self->boot_environment) + 1;
+	size_t count = igor_table_size(igor_self->environment) + igor_table_size(igor_self->boot_environment)
+		+ igor_self->request.environment_len + 1;
 	size_t at = 0;
 	char **variable, **list;
 
@@ -294,14 +381,13 @@ static char **igor_environment_list(size_t *own)
 	if (list == NULL) {
 		return NULL;
 	}
-	for (variable = environ; variable != NULL && *variable != NULL; variable++) {
-		size_t len = strcspn(*variable, "=");
-
-		if (igor_put(igor_self, *variable, len) == NULL) {
-			list[at++] = *variable;
-		}
+	if (!igor_is_cleared()) {
+		at = igor_add_of_process(list);
 	}
 	*own = at;
+	if (igor_is_cleared()) {
+		at = igor_add_cleared(list, at);
+	}
 	at = igor_add_put(list, at, igor_self->environment, NULL);
 	igor_add_put(list, at, igor_self->boot_environment, igor_self->environment);
 	return list;
@@ -323,7 +409,7 @@ static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects 
 void igor_environment_adopt(void)
 {
 	size_t own;
-	char **list = igor_has_put() ? igor_environment_list(&own) : NULL;
+	char **list = igor_has_own() ? igor_environment_list(&own) : NULL;
 
 	/* Another thread of the parent may have held the lock. */
 	pthread_mutex_init(&igor_pipes_lock, NULL);
@@ -345,7 +431,7 @@ int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posi
 	int error;
 
 	/* proc_open() without variables passes on those of the process. */
-	if (environment == environ && igor_has_put()) {
+	if (environment == environ && igor_has_own()) {
 		list = igor_environment_list(&own);
 		if (list == NULL) {
 			return ENOMEM;

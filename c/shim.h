@@ -86,6 +86,10 @@ typedef struct {
 	int32_t protocol;          /* 1000, 1001, 2000 */
 	const igor_pair *server_vars;
 	size_t server_vars_len;
+	/* The script sees these variables, and not those of the process. NULL: it sees those of the process. They stay valid
+	 * until the next request or run of the thread. */
+	const igor_pair *environment;
+	size_t environment_len;
 	const char *const *argv;   /* of a background worker or a command-line script; NULL: none */
 	int32_t argc;
 	const char *code;          /* PHP code that runs instead of the script (`php -r`); NULL: none */
@@ -180,10 +184,6 @@ struct _zval_struct;
 
 /* ---- C that Rust calls ------------------------------------------------------------------------------------- */
 
-/* Facts about the running engine. The strings live as long as the engine. */
-typedef struct {
-	const char *php_version;
-	const char *loaded_ini;    /* NULL: none */
 /* What the calling thread has used since it began, and the most memory that its PHP has had at once. */
 typedef struct {
 	uint64_t user_us;
@@ -194,6 +194,10 @@ typedef struct {
 
 igor_usage shim_usage(void);
 
+/* Facts about the running engine. The strings live as long as the engine. */
+typedef struct {
+	const char *php_version;
+	const char *loaded_ini;    /* NULL: none */
 	bool zts;
 	bool debug;
 	bool opcache_loaded;

@@ -147,6 +147,9 @@ pub struct RequestHead {
     pub protocol: i32,
     /// Everything that goes into `$_SERVER`, in order. PHP adds `PHP_SELF` and the request times itself when missing.
     pub server_vars: Pairs,
+    /// The variables that the script sees in place of those of the process, besides `server_vars`; `None`: it sees those of
+    /// the process.
+    pub environment: Option<Arc<Pairs>>,
     /// The request's headers as they came, for `getallheaders()`.
     pub headers: Pairs,
     /// Set if the request has its own process: the additions of PHP's own programs.
@@ -242,9 +245,6 @@ impl ResponseHead {
 #[error("the request body ended before the whole of it was read")]
 pub struct BodyAborted;
 
-/// One request and its response, as the PHP thread sees them. Dropping it ends the response: the output so far
-/// is delivered; without any, the client gets a 500.
-pub trait Exchange: Send {
 /// What a request has used of its PHP thread. The thread notes it once, when the response ends and before its client can
 /// know that. It is measured for those who ask only: it costs two system calls.
 #[derive(Debug, Default)]
@@ -275,6 +275,9 @@ impl Usage {
     }
 }
 
+/// One request and its response, as the PHP thread sees them. Dropping it ends the response: the output so far
+/// is delivered; without any, the client gets a 500.
+pub trait Exchange: Send {
     /// The data of the request for PHP. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
 
@@ -284,15 +287,15 @@ impl Usage {
         let _ = cancellation;
     }
 
-    /// Reads the next bytes of the request body; blocks until there are some. `Ok(0)` is the end.
-    ///
-    /// # Errors
     /// Where the PHP thread notes what the request has used, before [`finish`](Self::finish) and before the drop. `None`:
     /// no one asks.
     fn usage(&self) -> Option<&Arc<Usage>> {
         None
     }
 
+    /// Reads the next bytes of the request body; blocks until there are some. `Ok(0)` is the end.
+    ///
+    /// # Errors
     /// [`BodyAborted`] when the client went away in the middle, or the wait was cancelled.
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted>;
 

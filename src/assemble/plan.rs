@@ -4,7 +4,7 @@ use crate::config::{
     Config, IniSetting, MaxThreads, PathPattern, ScopeLabel, StoreSettings, VarsMode, VarsSettings, WorkerConfig,
     WorkerKind,
 };
-use crate::exchange::IniText;
+use crate::exchange::{IniText, Pairs};
 use crate::limits::{SURPLUS_THREAD_IDLE_SECONDS, SURPLUS_THREAD_IDLE_SECONDS_MIN};
 use crate::php::{EngineOptions, ThreadOptions, ini_line};
 use crate::store::{DeclaredStore, Eviction, StoreConfig, Stores};
@@ -156,6 +156,7 @@ fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
         tasks_max: worker.max_tasks,
         failures_max: failures_max(worker),
         env: worker.env.clone(),
+        environment: environment(worker.clear_env, &worker.env),
         ini: ini_text(&worker.ini),
         feed: worker.feed.as_ref().map(|feed| Feed {
             topic: feed.topic.clone(),
@@ -163,6 +164,18 @@ fn background_declaration(worker: &WorkerConfig) -> BackgroundConfig {
             is_patch: feed.is_patch,
         }),
     }
+}
+
+/// `clear_env`: the variables of a block in place of those of the process. `None`: the scripts see those of the process.
+pub(super) fn environment(clear: bool, env: &[(String, String)]) -> Option<Arc<Pairs>> {
+    let mut pairs = Pairs::default();
+    for (name, value) in env {
+        // A NUL would end both in C.
+        if !name.contains('\0') && !value.contains('\0') {
+            pairs.set(name.as_bytes(), value.as_bytes());
+        }
+    }
+    clear.then(|| Arc::new(pairs))
 }
 
 /// The settings as lines of php.ini; `None` if there are none.
@@ -184,6 +197,7 @@ pub(super) fn http_declaration(config: &Config, worker: &WorkerConfig) -> http::
         failures_max: failures_max(worker),
         requests_max: worker.max_requests.or(config.global.frankenphp.max_requests).filter(|max| *max > 0),
         env: worker.env.clone(),
+        environment: environment(worker.clear_env, &worker.env),
         ini: ini_text(&worker.ini),
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) use super::addresses::label;
 use super::addresses::{is_fastcgi, is_on};
 use super::logging;
-use super::plan::ini_text;
+use super::plan::{environment, ini_text};
 use super::pool::BlockPool;
 use super::redirects::redirects;
 use super::threads::{HttpGroup, Threads};
@@ -223,6 +223,7 @@ impl<'c> Assembly<'c> {
             classic: self.threads.classic_queue.sharing(self.threads.classic.sender(self.threads.scope(&server.scope))),
             workers: self.workers(server, settings.root.fixed()),
             ini: ini_text(&settings.ini),
+            environment: environment(settings.clear_env, &settings.env),
             settings,
         }
     }

@@ -322,6 +322,8 @@ pub struct PhpSettings {
     pub env: Vec<(String, String)>,
     /// The same for values with placeholders, which only the scripts of requests get.
     pub env_of_request: Vec<(String, Text)>,
+    /// Whether the variables of the process are hidden from scripts.
+    pub clear_env: bool,
     /// `php_value` and `php_admin_value`, in order.
     pub ini: Vec<IniSetting>,
     /// Whether symbolic links in `root` are resolved before PHP sees the path.
@@ -363,6 +365,7 @@ impl PhpSettings {
             split_path: vec![".php".to_owned()],
             env: Vec::new(),
             env_of_request: Vec::new(),
+            clear_env: false,
             ini: Vec::new(),
             resolve_root_symlink: true,
             file_server: Some(FileServer::new(Root::OfRequest)),

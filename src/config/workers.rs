@@ -91,6 +91,8 @@ pub struct WorkerConfig {
     pub env: Vec<(String, String)>,
     /// The php.ini settings of the block.
     pub ini: Vec<IniSetting>,
+    /// `clear_env` of its block.
+    pub clear_env: bool,
     /// Background worker: the topic that gets each of its versions.
     pub feed: Option<Feed>,
     /// The patterns of files whose change restarts the worker.

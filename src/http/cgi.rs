@@ -76,6 +76,7 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
         authorization: headers.get(header::AUTHORIZATION).map(|value| c_string(value.as_bytes())),
         protocol: protocol_number(parts.version),
         server_vars: params.cloned().unwrap_or_else(|| server_vars(request)),
+        environment: request.php.environment.clone(),
         headers: request_headers(headers),
         command: None,
         time_limits: time_limits(&request.php.settings),

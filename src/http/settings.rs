@@ -10,7 +10,7 @@ use crate::config::{
     BasicAuth, BodyLimits, Change, ErrorRule, FileServer, HeaderRule, IpRange, Layer, PathPattern, PhpSettings, Redir,
     Respond, ResponseMatcher, Status, Text,
 };
-use crate::exchange::IniText;
+use crate::exchange::{IniText, Pairs};
 use crate::mercure::Hub;
 
 /// The action of a route. A new kind needs a variant here, and an arm in `http::answer`.
@@ -94,6 +94,8 @@ pub struct PhpRoute {
     pub settings: PhpSettings,
     /// The php.ini settings by its directives.
     pub ini: Option<Arc<IniText>>,
+    /// The variables that scripts see in place of those of the process; `None`: they see those of the process.
+    pub environment: Option<Arc<Pairs>>,
     /// The classic threads of this block's scope.
     pub classic: Arc<RequestQueue>,
     /// The HTTP workers that the block's requests can reach; if two have the same script, the first counts. Background

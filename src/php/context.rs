@@ -55,6 +55,10 @@ pub(super) struct Context {
     pub(super) scope: Option<Arc<dyn Scope>>,
     /// `$_SERVER` as C reads it; points into the exchange's head or the run.
     server_vars: Vec<igor_pair>,
+    /// The environment as C reads it; points into the value after it.
+    environment: Vec<igor_pair>,
+    /// Only held. C may look at it until the next request or run.
+    _environment: Option<Arc<Pairs>>,
     /// `argv` as C reads it; points there too.
     argv: Vec<*const c_char>,
     /// The header lines so far, until C sends them with the status.
@@ -90,11 +94,13 @@ impl Context {
             exchange: None,
             span: None,
             traceparent: CString::default(),
+            measured: None,
             run: None,
             scope: None,
             server_vars: Vec::new(),
+            environment: Vec::new(),
+            _environment: None,
             argv: Vec::new(),
-            measured: None,
             head: ResponseHead::default(),
             error: None,
             names: Vec::new(),
@@ -124,6 +130,7 @@ impl Context {
         }
         self.head = ResponseHead::default();
         exchange.taken(self.interrupt.waits());
+        self.measured = exchange.usage().map(Measured::begin);
         let request = self.describe(exchange.head());
         self.span = spans::of_script(exchange.head(), self.run.as_ref());
         self.exchange = Some(exchange);
@@ -131,12 +138,14 @@ impl Context {
     }
 
     /// Describes a request to C. The pointers are valid until the exchange is closed or the next description is made.
-        self.measured = exchange.usage().map(Measured::begin);
     fn describe(&mut self, head: &RequestHead) -> igor_request {
         fill(&mut self.server_vars, &head.server_vars);
         if let Some(run) = &self.run {
             extend(&mut self.server_vars, &run.request_vars);
         }
+        // A worker's script has seen its own variables when it booted.
+        let environment = self.run.as_ref().map_or(&head.environment, |run| &run.environment).clone();
+        let (environment, environment_len) = self.see_environment(environment);
         let command = head.command.as_ref();
         let interface = command.map(|command| command.interface);
         self.argv.clear();
@@ -153,6 +162,8 @@ impl Context {
             protocol: head.protocol,
             server_vars: self.server_vars.as_ptr(),
             server_vars_len: self.server_vars.len(),
+            environment,
+            environment_len,
             argv: self.argv.as_ptr(),
             argc: self.argv.len() as i32,
             code: command.map_or(ptr::null(), |command| optional(command.code.as_ref())),
@@ -173,6 +184,7 @@ impl Context {
     /// Accepts a run of a worker script and describes it to C.
     pub(super) fn start(&mut self, run: Run) -> igor_request {
         fill(&mut self.server_vars, &run.server_vars);
+        let (environment, environment_len) = self.see_environment(run.environment.clone());
         self.scope = Some(run.scope.clone());
         self.argv.clear();
         if let Some(argument) = &run.argument {
@@ -191,6 +203,8 @@ impl Context {
             protocol: 1000,
             server_vars: self.server_vars.as_ptr(),
             server_vars_len: self.server_vars.len(),
+            environment,
+            environment_len,
             argv: self.argv.as_ptr(),
             argc: self.argv.len() as i32,
             code: ptr::null(),
@@ -210,6 +224,17 @@ impl Context {
         request
     }
 
+    /// The variables that take the place of those of the process, for C; null: none do.
+    fn see_environment(&mut self, environment: Option<Arc<Pairs>>) -> (*const igor_pair, usize) {
+        self.environment.clear();
+        if let Some(pairs) = &environment {
+            extend(&mut self.environment, pairs);
+        }
+        let first = if environment.is_some() { self.environment.as_ptr() } else { ptr::null() };
+        self._environment = environment;
+        (first, self.environment.len())
+    }
+
     /// Names the background workers that the script of an adopted thread sees.
     pub(super) fn see(&mut self, scope: Arc<dyn Scope>) {
         self.scope = Some(scope);
@@ -222,6 +247,7 @@ impl Context {
         }
         if let Some(mut exchange) = self.exchange.take() {
             self.tasks.request_ended();
+            self.note_usage();
             exchange.ended(failed);
             drop(exchange);
             self.work.job_ended();
@@ -247,7 +273,6 @@ impl Context {
         self.pins.release();
         #[cfg(feature = "launder")]
         self.laundry.clear();
-            self.note_usage();
         self.run = None;
         self.scope = None;
         self.names.clear();
@@ -257,6 +282,22 @@ impl Context {
     /// A later error replaces it: the last one is what ended the script.
     pub(super) fn script_error(&mut self, error: ScriptError) {
         self.error = Some(error);
+    }
+
+    /// Notes what the request has used, because its response ends.
+    fn note_usage(&mut self) {
+        if let Some(measured) = self.measured.take() {
+            measured.note();
+        }
+    }
+
+    /// Ends the response while the script runs on.
+    pub(super) fn finish(&mut self) {
+        self.note_usage();
+        if let Some(exchange) = self.exchange.as_mut() {
+            exchange.finish();
+        }
+        self.work.responded();
     }
 
     pub(super) fn exchange(&mut self) -> Option<&mut Box<dyn Exchange>> {
@@ -284,22 +325,6 @@ impl Context {
     /// Sends the head with the lines so far. Without a request the lines are dropped.
     pub(super) fn send_head(&mut self, status: u16) -> igor_verdict {
         let mut head = std::mem::take(&mut self.head);
-    /// Notes what the request has used, because its response ends.
-    fn note_usage(&mut self) {
-        if let Some(measured) = self.measured.take() {
-            measured.note();
-        }
-    }
-
-    /// Ends the response while the script runs on.
-    pub(super) fn finish(&mut self) {
-        self.note_usage();
-        if let Some(exchange) = self.exchange.as_mut() {
-            exchange.finish();
-        }
-        self.work.responded();
-    }
-
         head.status = status;
         self.exchange.as_mut().map_or(igor_verdict::IGOR_OK, |exchange| verdict(exchange.respond(head)))
     }

@@ -36,6 +36,9 @@ pub struct Run {
     pub server_vars: Pairs,
     /// HTTP worker: the entries that every request gets in `$_SERVER` besides its own.
     pub request_vars: Pairs,
+    /// The variables that the script sees in place of those of the process, also in its requests; `None`: it sees those of
+    /// the process.
+    pub environment: Option<Arc<Pairs>>,
     /// The php.ini settings of the block.
     pub ini: Option<Arc<IniText>>,
     /// The background workers that the script sees.

@@ -263,3 +263,69 @@ fn what_monitors_ask_for_is_not_in_the_access_log() {
     lines.sort();
     assert_eq!(lines, expected);
 }
+
+const ENVIRONMENT: &str = "<?php
+putenv('PUT=by the script');
+echo json_encode([
+    getenv('OF_PROCESS'), getenv('OF_PROCESS', true), getenv()['OF_PROCESS'] ?? false, $_ENV['OF_PROCESS'] ?? false,
+    $_SERVER['OF_PROCESS'] ?? false, getenv('OWN'), getenv('OWN', true), getenv()['OWN'] ?? false, $_SERVER['OWN'] ?? false,
+    trim(shell_exec('/usr/bin/env | /usr/bin/grep -c OF_PROCESS')), trim(shell_exec('echo $OWN, $PUT')), getenv('HTTP_X'),
+]);
+";
+
+#[test]
+fn scripts_do_not_see_a_cleared_environment() {
+    let cleared = json!([
+        false,
+        false,
+        false,
+        false,
+        false,
+        "block",
+        "block",
+        "block",
+        "block",
+        "0",
+        "block, by the script",
+        "sent"
+    ]);
+    let kept = json!([
+        "hidden",
+        "hidden",
+        "hidden",
+        "hidden",
+        "hidden",
+        "block",
+        false,
+        "block",
+        "block",
+        "1",
+        ", by the script",
+        "sent"
+    ]);
+    for (directive, expected) in [("clear_env", cleared), ("clear_env off", kept)] {
+        let ini = "php_admin_value variables_order EGPCS";
+        let server = start_with_log("", &format!("{directive}\nenv OWN block\n{ini}"), ENVIRONMENT);
+        let (_, body) = run(&server, &at(&server, "a.php"), &[("HTTP_X", "sent")]);
+        let seen: Value = serde_json::from_str(&body).expect(&body);
+        assert_eq!(seen, expected, "{directive}");
+    }
+}
+
+/// A worker's script boots without the environment, and its requests run without it.
+#[test]
+fn workers_do_not_see_a_cleared_environment() {
+    let worker = "<?php
+        $boot = [getenv('OF_PROCESS'), $_SERVER['OF_PROCESS'] ?? false, getenv('OWN')];
+        while (frankenphp_handle_request(function () use ($boot) {
+            echo json_encode([...$boot, getenv('OF_PROCESS'), $_SERVER['OF_PROCESS'] ?? false, getenv('OWN'),
+                trim(shell_exec('echo $OF_PROCESS$OWN'))]);
+        })) {}";
+    let site = "fastcgi://127.0.0.1:0 {\nphp {\nclear_env\nenv OWN block\nworker {$DIR}/worker.php 1\n}\n}\n";
+    let server = Igor::new().env("OF_PROCESS", "hidden").file("worker.php", worker).raw_site(site).start();
+    for _ in 0..2 {
+        let (_, body) = run(&server, &at(&server, "worker.php"), &[]);
+        let seen: Value = serde_json::from_str(&body).expect(&body);
+        assert_eq!(seen, json!([false, false, "block", false, false, "block", "block"]));
+    }
+}

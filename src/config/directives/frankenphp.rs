@@ -161,7 +161,7 @@ pub(super) fn frankenphp(node: &Node, context: &mut Context<'_>) -> FrankenPhp {
     }
     check_apcu(&settings, apcu_position.as_ref(), context);
     settings.position = num_threads_position;
-    let scope = WorkerScope { own_root: None, env: &[], ini: &[], is_global: true };
+    let scope = WorkerScope { own_root: None, env: &[], ini: &[], clear_env: false, is_global: true };
     settings.workers = workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();
     settings
 }

@@ -92,6 +92,17 @@ pub(crate) static PHP_SERVER: Table<PhpDraft> = Table {
             apply: environment,
         },
         Directive {
+            name: "clear_env",
+            usage: "clear_env [on|off]",
+            doc: "Whether scripts, and programs that they start, see the variables of `env` only, and not those of the process.",
+            times: Times::Once,
+            apply: |php, node, context| {
+                if let Some(clears) = values::switch(node, context) {
+                    php.settings.clear_env = clears;
+                }
+            },
+        },
+        Directive {
             name: "php_value",
             usage: "php_value NAME VALUE",
             doc: "Sets a php.ini setting for the scripts and workers of the block.",
@@ -289,6 +300,7 @@ impl PhpDraft {
             own_root: self.settings.root.fixed(),
             env: &self.settings.env,
             ini: &self.settings.ini,
+            clear_env: self.settings.clear_env,
             is_global: false,
         };
         let workers = self.workers.into_iter().filter_map(|worker| worker.finish(&scope, context)).collect();

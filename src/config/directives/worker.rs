@@ -44,6 +44,8 @@ pub(crate) struct WorkerScope<'a> {
     pub(crate) env: &'a [(String, String)],
     /// The php.ini settings of the block.
     pub(crate) ini: &'a [IniSetting],
+    /// Whether the block hides the variables of the process.
+    pub(crate) clear_env: bool,
     /// Whether this is the global scope.
     pub(crate) is_global: bool,
 }
@@ -280,6 +282,7 @@ impl WorkerDraft {
             max_tasks: self.max_tasks.map_or(limits::TASKS_DEFAULT, |(max, _)| max),
             env,
             ini: scope.ini.to_vec(),
+            clear_env: scope.clear_env,
             feed: self.feed.map(|(feed, _)| feed),
             watch,
             position: self.position,

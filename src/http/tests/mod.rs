@@ -186,7 +186,14 @@ fn with_settings(root: &Path, queue: &Arc<RequestQueue>, change: impl FnOnce(&mu
     settings.root = Root::Fixed(root.to_owned());
     settings.file_server = Some(FileServer::new(settings.root.clone()));
     change(&mut settings);
-    PhpRoute { mode: PhpMode::Server, settings, ini: None, classic: Arc::clone(queue), workers: Vec::new() }
+    PhpRoute {
+        mode: PhpMode::Server,
+        settings,
+        ini: None,
+        environment: None,
+        classic: Arc::clone(queue),
+        workers: Vec::new(),
+    }
 }
 
 /// A document root with a front controller, so that every path that is not a file reaches the fake PHP.

@@ -2,7 +2,7 @@
 
 use super::Feed;
 use super::native::{IN_PLACE_OF_A_SCRIPT, Native};
-use crate::exchange::IniText;
+use crate::exchange::{IniText, Pairs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub struct BackgroundConfig {
     pub tasks_max: usize,
     /// The script's environment.
     pub env: Vec<(String, String)>,
+    /// The variables that the script sees in place of those of the process; `None`: it sees those of the process.
+    pub environment: Option<Arc<Pairs>>,
     /// The php.ini settings of the block.
     pub ini: Option<Arc<IniText>>,
     /// Where each of its versions is sent to; `None`: nowhere.
@@ -59,6 +61,7 @@ impl BackgroundConfig {
             failures_max,
             tasks_max: 0,
             env: Vec::new(),
+            environment: None,
             ini: None,
         }
     }

@@ -169,6 +169,7 @@ impl BackgroundWork {
             argument: CString::new(name.as_str()).ok(),
             server_vars: server_vars(&config.file, name, name, &config.env),
             request_vars: Pairs::default(),
+            environment: config.environment.clone(),
             ini: config.ini.clone(),
             scope: self.scope.clone(),
         }))

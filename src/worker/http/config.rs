@@ -1,6 +1,6 @@
 //! The settings of a `worker` block without `background`.
 
-use crate::exchange::IniText;
+use crate::exchange::{IniText, Pairs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct HttpConfig {
     pub requests_max: Option<usize>,
     /// The script's environment.
     pub env: Vec<(String, String)>,
+    /// The variables that the script sees in place of those of the process; `None`: it sees those of the process.
+    pub environment: Option<Arc<Pairs>>,
     /// The php.ini settings of the block.
     pub ini: Option<Arc<IniText>>,
 }

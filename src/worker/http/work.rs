@@ -147,13 +147,14 @@ impl Work for HttpWork {
         self.ended_idle = false;
         self.requests = 0;
         self.ended_full = false;
-        let HttpConfig { name, file, env, ini, .. } = &self.worker.config;
+        let HttpConfig { name, file, env, environment, ini, .. } = &self.worker.config;
         tracing::debug!(worker = name, thread = self.number, run = self.run, "worker script started");
         Next::Run(Run {
             script: script_path(file),
             argument: None,
             server_vars: boot_vars(file, name, env),
             request_vars: request_vars(name, "1", env),
+            environment: environment.clone(),
             ini: ini.clone(),
             scope: self.worker.scope.clone(),
         })
