@@ -227,3 +227,25 @@ fn a_stopping_server_ends_its_answers_first() {
     let stopped = server.ended();
     assert!(stopped.status.success(), "{}", stopped.log);
 }
+
+/// A body without `Content-Length` ends with its stream: an end inside of a frame is no end of the body.
+#[test]
+fn an_upload_that_is_cut_inside_of_a_frame_reaches_no_script() {
+    let code = "<?php $body = file_get_contents('php://input');
+        file_put_contents(__DIR__ . '/seen', strlen($body) . ' ', FILE_APPEND); echo 'taken';";
+    let server = igor("").file("seen.php", code).start();
+    let client = Client::connect(&server);
+    let field = |kind: u8, text: &str| [&[kind, u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+    // POST and https by the static table of QPACK, then the path and the host as texts.
+    let fields = [vec![0, 0, 0xd4, 0xd7], field(0x51, "/seen.php"), field(0x50, "a.example")].concat();
+    let head = [&[1, u8::try_from(fields.len()).expect("short")], fields.as_slice()].concat();
+    let data = |length: u8, sent: &[u8]| [&head, &[0, length][..], sent].concat();
+    // A cut inside of the type and the length of a frame ends the connection.
+    let cut = [data(50, b"part"), data(5, b""), [data(1, b"x"), vec![0, 60, b'y']].concat()];
+    assert!(client.raw_and_late_end(&data(5, b"whole")), "a whole body is answered");
+    for bytes in cut {
+        client.raw_and_late_end(&bytes);
+        client.raw(&data(1, b"x"));
+    }
+    assert_eq!(std::fs::read_to_string(server.path("seen")).expect("what the script saw"), "5 1 1 1 ");
+}

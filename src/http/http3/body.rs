@@ -20,6 +20,8 @@ pub(super) enum BodyError {
     Stream(#[from] StreamError),
     #[error("the body has another length than `Content-Length` says")]
     Length,
+    #[error("the body ends in the middle of a frame")]
+    Cut,
 }
 
 /// The body of a request.
@@ -78,7 +80,8 @@ impl RequestBody {
             Ok(Some(bytes)) => Some(self.count(bytes)),
             Ok(None) => {
                 self.has_ended = true;
-                self.left.is_some_and(|left| left > 0).then_some(Err(BodyError::Length))
+                let is_short = self.left.is_some_and(|left| left > 0);
+                is_short.then_some(Err(BodyError::Length)).or(self.held.is_cut().then_some(Err(BodyError::Cut)))
             }
             Err(error) => {
                 self.has_ended = true;

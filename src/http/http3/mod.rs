@@ -8,6 +8,7 @@
 
 mod body;
 mod connection;
+mod frames;
 mod transport;
 
 use std::net::SocketAddr;

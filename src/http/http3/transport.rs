@@ -1,7 +1,7 @@
 //! quinn's streams for the crate `h3`.
 //!
-//! h3-quinn does the same. This adapter knows two more things that a server needs: when a client no longer wants a
-//! response or has received all of it, and how many bytes h3 holds. h3 collects frames other than DATA in memory, of any
+//! h3-quinn does the same. This adapter knows three more things that a server needs: when a client no longer wants a
+//! response or has received all of it, whether a stream has ended inside of a frame, and how many bytes h3 holds. h3 collects frames other than DATA in memory, of any
 //! length that a client announces, and reads a piece from the stream whenever it passes one on, however small that is.
 
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use h3::error::Code;
 use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf};
 use quinn::VarInt;
 
+use super::frames::Frames;
 use crate::limits;
 
 /// Streams of one direction, as they come.
@@ -41,13 +42,15 @@ pub(super) struct Held {
     has_asked: AtomicBool,
     /// The client has sent all of it.
     has_ended: AtomicBool,
+    /// It has ended inside of a frame.
+    is_cut: AtomicBool,
 }
 
 impl Held {
     fn new(bytes_max: usize) -> Arc<Self> {
         let no = || AtomicBool::new(false);
-        let (is_limited, has_asked, has_ended) = (no(), no(), no());
-        Arc::new(Self { bytes: AtomicUsize::new(0), bytes_max, is_limited, has_asked, has_ended })
+        let (is_limited, has_asked, has_ended, is_cut) = (no(), no(), no(), no());
+        Arc::new(Self { bytes: AtomicUsize::new(0), bytes_max, is_limited, has_asked, has_ended, is_cut })
     }
 
     fn bytes(&self) -> usize {
@@ -95,6 +98,11 @@ impl Held {
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Relaxed)
     }
+
+    /// Whether the client has sent the end inside of a frame.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
 }
 
 /// The last stream that h3 has accepted.
@@ -138,7 +146,7 @@ impl<B: Buf> quic::Connection<B> for Transport {
     fn poll_accept_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Receiver, ConnectionErrorIncoming>> {
         let stream = ready!(next(&mut self.others, context))?;
         // They last as long as the connection, and h3 says nothing of the frames that it has read on them.
-        Poll::Ready(Ok(Receiver { stream, held: Held::new(limits::HTTP3_CONTROL_BYTES_MAX) }))
+        Poll::Ready(Ok(Receiver { stream, frames: None, held: Held::new(limits::HTTP3_CONTROL_BYTES_MAX) }))
     }
 
     fn poll_accept_bidi(&mut self, context: &mut Context<'_>) -> Poll<Result<Both<B>, ConnectionErrorIncoming>> {
@@ -147,7 +155,7 @@ impl<B: Buf> quic::Connection<B> for Transport {
         let watch = RequestWatch { stopped: Box::pin(sender.stopped()), held: Arc::clone(&held) };
         *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
         let sender = Sender { stream: sender, writing: None };
-        Poll::Ready(Ok(Both { sender, receiver: Receiver { stream: receiver, held } }))
+        Poll::Ready(Ok(Both { sender, receiver: Receiver { stream: receiver, frames: Some(Frames::default()), held } }))
     }
 
     fn opener(&self) -> Opener {
@@ -264,6 +272,8 @@ impl<B: Buf> quic::SendStream<B> for Both<B> {
 /// What the client sends on a stream.
 pub(super) struct Receiver {
     stream: quinn::RecvStream,
+    /// `None`: it is not the stream of a request.
+    frames: Option<Frames>,
     held: Arc<Held>,
 }
 
@@ -278,8 +288,13 @@ impl quic::RecvStream for Receiver {
         let mut buffer = [0; limits::HTTP3_READ_BYTES];
         let count = ready!(self.stream.poll_read(context, &mut buffer)).map_err(of_reading)?;
         if count == 0 {
+            let is_cut = self.frames.as_ref().is_some_and(|frames| !frames.is_between());
+            self.held.is_cut.store(is_cut, Ordering::Relaxed);
             self.held.has_ended.store(true, Ordering::Relaxed);
             return Poll::Ready(Ok(None));
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.follow(&buffer[..count]);
         }
         if !self.held.add(count) {
             self.stop_sending(Code::H3_EXCESSIVE_LOAD.value());

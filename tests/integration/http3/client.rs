@@ -136,6 +136,26 @@ impl Client {
         })
     }
 
+    /// Sends a stream that ends when another request has been answered, and returns whether its answer is whole.
+    pub(super) fn raw_and_late_end(&self, bytes: &[u8]) -> bool {
+        let (mut stream, mut receiver) = self.runtime.block_on(async {
+            let (mut stream, receiver) = within(self.connection.open_bi()).await.expect("a stream");
+            within(stream.write_all(bytes)).await.expect("the server reads");
+            (stream, receiver)
+        });
+        self.get("/page.php");
+        let _ = stream.finish();
+        let answer = self.runtime.block_on(within(receiver.read_to_end(1 << 20)));
+        answer.is_ok_and(|answer| !answer.is_empty())
+    }
+
+    /// From now on it neither sends nor receives: its socket cannot reach the server.
+    pub(super) fn vanish(&self) {
+        let socket = std::net::UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0)).expect("a socket");
+        let _entered = self.runtime.enter();
+        self.endpoint.rebind(socket).expect("another socket");
+    }
+
     /// Sends a request with a part of a body, and cancels it in both directions.
     pub(super) fn begin_and_cancel(&self, path: &str) {
         let mut requests = self.requests.clone();
