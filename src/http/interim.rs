@@ -1,4 +1,5 @@
-//! Sends informational responses (103 Early Hints) on HTTP/1.1, which hyper cannot.
+//! Sends informational responses (103 Early Hints), which hyper cannot. The task of a request of HTTP/3 sends its own; what
+//! follows is about HTTP/1.1.
 //!
 //! An informational response may only be sent where a response may start, so its bytes must not be written inside
 //! another one. [`InterimIo`] is between hyper and the socket and knows when the stream is *at rest*. hyper flushes
@@ -12,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use http::StatusCode;
-use http::header;
+use http::{Response, StatusCode, header};
 use hyper::rt::Write;
+use tokio::sync::mpsc;
 
 use super::field_name::append_canonical;
 use super::forward::reads_through;
@@ -188,56 +189,76 @@ fn wake(waker: Option<Waker>) {
 }
 
 /// Sends informational responses for one request.
-pub(super) struct InterimSender(Arc<InterimSlot>);
+pub(super) enum InterimSender {
+    /// Into an HTTP/1.1 connection.
+    Slot(Arc<InterimSlot>),
+    /// To the task of a request of HTTP/3.
+    Task(InterimTask),
+}
+
+/// The way to the task of a request that sends informational responses itself: a part of the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct InterimTask(pub(super) mpsc::Sender<Response<()>>);
 
 impl InterimSender {
     pub(super) fn new(slot: &Arc<InterimSlot>) -> Self {
-        Self(Arc::clone(slot))
+        Self::Slot(Arc::clone(slot))
     }
 
     /// Queues the response. It is dropped if scripts may not send this status, or if the client does not read.
     pub(super) fn send(&self, head: &ResponseHead) {
-        let Some(bytes) = serialize(head) else {
+        let Some(response) = informational(head) else {
             tracing::debug!(status = head.status, "sending an informational response: not one that a script may send");
             return;
         };
-        let waker = {
-            let mut pending = self.0.lock();
-            if pending.bytes.len() + bytes.len() > limits::INTERIM_RESPONSE_BYTES_MAX {
-                return;
-            }
-            pending.bytes.extend_from_slice(&bytes);
-            self.0.any.store(true, Ordering::Release);
-            pending.waker.clone()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        match self {
+            Self::Slot(slot) => slot.send(&serialize(&response)),
+            Self::Task(InterimTask(task)) => drop(task.try_send(response)),
         }
     }
 }
 
+impl InterimSlot {
+    fn send(&self, bytes: &[u8]) {
+        let waker = {
+            let mut pending = self.lock();
+            if pending.bytes.len() + bytes.len() > limits::INTERIM_RESPONSE_BYTES_MAX {
+                return;
+            }
+            pending.bytes.extend_from_slice(bytes);
+            self.any.store(true, Ordering::Release);
+            pending.waker.clone()
+        };
+        wake(waker);
+    }
+}
+
 /// 100 is hyper's to send and 101 would change the protocol; the other 1xx may be sent.
-fn serialize(head: &ResponseHead) -> Option<Vec<u8>> {
+fn informational(head: &ResponseHead) -> Option<Response<()>> {
     let status = StatusCode::from_u16(head.status).ok().filter(|status| (102..200).contains(&status.as_u16()))?;
     let mut fields = ResponseHead::new(200);
     for (name, value) in head.headers() {
         fields.push_line(&[name, b":", value].concat());
     }
-    let fields = response_head::from_php(&fields).ok()?;
+    let mut response = response_head::from_php(&fields).ok()?.response;
+    *response.status_mut() = status;
+    response.headers_mut().remove(header::CONNECTION);
+    Some(response)
+}
+
+fn serialize(response: &Response<()>) -> Vec<u8> {
+    let status = response.status();
     let mut bytes =
         format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("Informational"))
             .into_bytes();
-    for (name, value) in fields.response.headers() {
-        if *name == header::CONNECTION {
-            continue;
-        }
+    for (name, value) in response.headers() {
         append_canonical(&mut bytes, name);
         bytes.extend_from_slice(b": ");
         bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
-    Some(bytes)
+    bytes
 }
 
 /// A connection's stream with a queue for informational responses.

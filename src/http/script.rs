@@ -13,7 +13,7 @@ use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::exchange::{HttpExchange, Opened};
 use super::failure::Failure;
-use super::interim::InterimSender;
+use super::interim::{InterimSender, InterimTask};
 use super::pace::Pace;
 use super::plain::{plain, retry_later};
 use super::queue::{Refusal, RequestQueue};
@@ -90,6 +90,7 @@ impl<'s> RequestContext<'s> {
         } else {
             (run.request.changed_uri(), run.request.parts.clone())
         };
+        let task = parts.extensions.get::<InterimTask>().cloned();
         let open = || {
             let request = CgiRequest {
                 body_length,
@@ -101,9 +102,9 @@ impl<'s> RequestContext<'s> {
                 script,
                 own_env,
                 php: Arc::clone(php),
-            };
                 usage: self.usage.clone(),
-            let interim = self.interim.map(InterimSender::new);
+            };
+            let interim = self.interim.map(InterimSender::new).or(task.map(InterimSender::Task));
             let Opened { exchange, reply, body } = HttpExchange::open(request, body, interim);
             (exchange, reply, move || discard(body))
         };

@@ -50,6 +50,9 @@ pub const HTTP3_SEND_BUFFER_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// After so long without a packet the client is taken for gone. A third of it without one, and it is asked.
 pub const HTTP3_GONE_MS: u32 = 30_000;
 
+/// Informational responses of one request that wait to be sent; scripts send one or two. More are dropped.
+pub const HTTP3_INTERIM_WAITING_MAX: usize = 8;
+
 /// Requests of a connection that the client has cancelled, less those that were answered. More end the connection.
 pub const HTTP3_CANCELLED_MAX: usize = 100;
 

@@ -249,3 +249,43 @@ fn an_upload_that_is_cut_inside_of_a_frame_reaches_no_script() {
     }
     assert_eq!(std::fs::read_to_string(server.path("seen")).expect("what the script saw"), "5 1 1 1 ");
 }
+
+#[test]
+fn early_hints_come_before_the_response() {
+    let code =
+        "<?php header('Link: </a.css>; rel=preload'); headers_send(103); headers_send(102); header_remove('Link');
+        while (!file_exists(__DIR__ . '/go')) { usleep(1000); clearstatcache(); } echo 'page';";
+    let server = igor("").file("hints.php", code).start();
+    let client = Client::connect(&server);
+    let mut exchange = client.begin(request("GET", "/hints.php"));
+    exchange.finish();
+    let hint = exchange.head();
+    assert_eq!(
+        (hint.status().as_u16(), &hint.headers()["link"]),
+        (103, &"</a.css>; rel=preload".parse().expect("a value"))
+    );
+    assert_eq!(exchange.head().status().as_u16(), 102);
+    std::fs::write(server.path("go"), "").expect("a file");
+    let page = exchange.head();
+    assert_eq!((page.status(), page.headers().get("link")), (StatusCode::OK, None));
+    assert_eq!(exchange.rest(), (b"page".to_vec(), true));
+}
+
+/// The server would wait for its word that the answer has arrived.
+#[test]
+fn a_client_that_has_vanished_delays_no_stop() {
+    for path in ["/large.php", "/endless.php"] {
+        let server = igor("").global("grace_period 1s").start();
+        let client = Client::connect(&server);
+        assert_eq!(client.get("/page.php").status, StatusCode::OK);
+        let mut exchange = client.begin(request("GET", path));
+        exchange.finish();
+        assert_eq!(exchange.status(), StatusCode::OK);
+        client.vanish();
+        let begun = std::time::Instant::now();
+        server.signal(Signal::INT);
+        let stopped = server.ended();
+        assert!(stopped.status.success(), "{}", stopped.log);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}: {}", begun.elapsed(), stopped.log);
+    }
+}

@@ -13,11 +13,13 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use quinn::VarInt;
 use quinn::crypto::rustls::HandshakeData;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::super::body::ResponseBody;
 use super::super::connection::ConnectionInfo;
 use super::super::current::CurrentService;
+use super::super::interim::InterimTask;
 use super::super::phase::{ListenerSettings, Phase};
 use super::super::plain::unless_aborted;
 use super::super::service::HttpService;
@@ -215,15 +217,37 @@ impl Requests {
         let _ = tokio::time::timeout(limit, stopped).await;
     }
 
+    /// Runs the request, and sends the informational responses of its script meanwhile. `Err`: the client reads nothing.
+    async fn handle(
+        &self,
+        mut request: Request<RequestBody>,
+        sender: &mut Answer,
+    ) -> Result<Response<ResponseBody>, ()> {
+        let (task, mut interim) = mpsc::channel(limits::HTTP3_INTERIM_WAITING_MAX);
+        request.extensions_mut().insert(InterimTask(task));
+        let service = self.current.lock().unwrap_or_else(PoisonError::into_inner).get();
+        let mut handling = std::pin::pin!(service.handle_on(self.info, None, request));
+        let response = loop {
+            tokio::select! {
+                biased;
+                Some(head) = interim.recv() => sender.inform(head).await?,
+                response = handling.as_mut() => break response,
+            }
+        };
+        // One may have come between the two looks.
+        while let Ok(head) = interim.try_recv() {
+            sender.inform(head).await?;
+        }
+        Ok(response)
+    }
+
     fn note_cancelled(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }
 
     /// `Err`: the response was not sent to its end.
     async fn respond(&self, request: Request<RequestBody>, sender: &mut Answer, open: OpenStream) -> Result<(), ()> {
-        let service = self.current.lock().unwrap_or_else(PoisonError::into_inner).get();
-        let response = service.handle_on(self.info, None, request).await;
-        drop(service);
+        let response = self.handle(request, sender).await?;
         let response = unless_aborted(response).map_err(|_| ())?;
         let response = response.map(|body| WatchedBody::of_http2(body, open));
         sender.send(response).await
@@ -246,6 +270,12 @@ impl Drop for Answer {
 }
 
 impl Answer {
+    /// Sends an informational response. `Err`: the client has gone, or does not read.
+    async fn inform(&mut self, head: Response<()>) -> Result<(), ()> {
+        let limit = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
+        tokio::time::timeout(limit, self.stream.send_response(head)).await.map_err(drop)?.map_err(drop)
+    }
+
     /// Sends a response. `Err`: the client has gone, or the body has broken off.
     async fn send(&mut self, response: Response<WatchedBody>) -> Result<(), ()> {
         let (mut parts, mut body) = response.into_parts();

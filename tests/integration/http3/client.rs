@@ -4,7 +4,7 @@ use super::super::common::{DEADLINE, Server};
 use bytes::{Buf, Bytes};
 use h3::client::{RequestStream, SendRequest};
 use h3::error::Code;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint};
 use rustls::RootCertStore;
@@ -211,7 +211,12 @@ impl Exchange<'_> {
     }
 
     pub(super) fn status(&mut self) -> StatusCode {
-        self.client.runtime.block_on(within(self.stream.recv_response())).expect("an answer").status()
+        self.head().status()
+    }
+
+    /// The next head of an answer, which may be informational.
+    pub(super) fn head(&mut self) -> Response<()> {
+        self.client.runtime.block_on(within(self.stream.recv_response())).expect("an answer")
     }
 
     /// The next bytes of the answer.
