@@ -410,3 +410,41 @@ fn the_protocol_is_kept_and_its_abuse_costs_one_connection() {
     let (answer, _) = Front::connect(&server).ask(&usual, b"");
     assert!(answer.contains("X-Method: GET"), "{answer}");
 }
+
+/// The server searched all earlier ones for each of them: 30,000 parameters held a thread of all connections for seconds.
+#[test]
+fn many_parameters_cost_time_in_proportion_to_their_number() {
+    let server = start();
+    let script = at(&server, "app.php");
+    let mut front = Front::connect(&server);
+    let mut best = |count: u32| {
+        let names: Vec<String> = (0..count).map(|number| format!("P{number:04x}")).collect();
+        let usual = [
+            ("SCRIPT_NAME", "/first"),
+            ("REQUEST_METHOD", "GET"),
+            ("CONTENT_LENGTH", "0"),
+            ("SCRIPT_FILENAME", &script),
+        ];
+        let last = [("SCRIPT_NAME", "/last")];
+        let pairs = names.iter().map(|name| (name.as_str(), ""));
+        let content: Vec<u8> =
+            usual.into_iter().chain(pairs).chain(last).flat_map(|(name, value)| short_pair(name, value)).collect();
+        let records: Vec<u8> = content.chunks(60_000).flat_map(|piece| record(PARAMS, 1, piece)).collect();
+        let ask = |_| {
+            let begun = std::time::Instant::now();
+            front.send(&[begin(1, true), records.clone(), record(PARAMS, 1, b""), record(STDIN, 1, b"")].concat());
+            let (answer, _) = front.answer();
+            assert!(answer.contains("SCRIPT_NAME=/last;"), "{answer}");
+            begun.elapsed()
+        };
+        (0..3).map(ask).min().expect("three requests")
+    };
+    let (few, many) = (best(1_000), best(30_000));
+    assert!(many < few * 120, "{few:?} for 1,000, {many:?} for 30,000");
+}
+
+/// A parameter with the short form of its lengths.
+fn short_pair(name: &str, value: &str) -> Vec<u8> {
+    let length = |text: &str| u8::try_from(text.len()).expect("a short text");
+    [&[length(name), length(value)][..], name.as_bytes(), value.as_bytes()].concat()
+}

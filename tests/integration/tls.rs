@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 /// Makes a certificate for the names and its key in the folder of a server.
 fn certificate(igor: &Igor, name: &str, names: &str, days: &str) {
@@ -345,4 +346,46 @@ fn an_answer_over_http2_that_is_shorter_than_announced_is_sent_as_far_as_it_goes
         assert!(text.starts_with("HTTP/2 ") && text.ends_with("\r\n\r\nabc"), "{page}: {text}");
         assert!(!output.status.success(), "{page}: the client sees that something is missing");
     }
+}
+
+/// The first message of a client, as it goes over the wire.
+fn client_hello() -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = "a.example".try_into().expect("a name");
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).expect("its first message");
+    hello
+}
+
+/// Strangers who cut their first message off at any byte, and wait; and others whose lengths lie.
+#[test]
+fn hundreds_of_unfinished_handshakes_disturb_no_one() {
+    let server = with_files("DNS:a.example").https(&[("a.example", SITE)]).start();
+    let root = server.path("site.crt").display().to_string();
+    let served = || seen(&curl(&server, "a.example", &["--cacert", &root])) == ("2 200".to_owned(), true);
+    assert!(served());
+    let hello = client_hello();
+    let before = server.resident_bytes();
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+        let _ = stream.write_all(bytes);
+        stream
+    };
+    let empty_records = [22, 3, 1, 0, 0].repeat(1000);
+    // A record larger than any, a message of 16 MiB in one of 4 bytes, and an alert in its place.
+    let lies: [&[u8]; 4] =
+        [&[22, 3, 1, 0xff, 0xff, 1], &[22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff], &[21, 3, 1, 0, 2, 1, 90], &empty_records];
+    let open: Vec<TcpStream> = (1..400).map(|cut| connect(&hello[..cut % hello.len()])).collect();
+    let liars: Vec<TcpStream> = lies.iter().cycle().take(100).map(|lie| connect(lie)).collect();
+    assert!(served());
+    let grown = server.growth_since(before);
+    assert!(grown < (open.len() + liars.len()) * 48 * 1024, "{} KiB more than before", grown >> 10);
+    drop((open, liars));
+    assert!(served());
 }

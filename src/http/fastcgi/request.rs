@@ -4,6 +4,8 @@
 //! `$_SERVER`. If that file does not exist, the path after the nearest existing file is `PATH_INFO`, as with PHP's
 //! `cgi.fix_pathinfo`. Most configurations rely on that.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -42,10 +44,10 @@ pub(super) struct Described {
 pub(super) fn describe(sent: &[(&[u8], &[u8])], php: &PhpRoute) -> Result<Described, NotRun> {
     let mut params =
         Pairs::with_capacity(sent.len() + 4, sent.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
-    for (name, value) in sent {
+    for (name, value) in last_of_each(sent) {
         // `HTTP_PROXY` would configure HTTP clients (httpoxy). A NUL would truncate the name or value.
-        if *name != b"HTTP_PROXY" && !name.is_empty() && !name.contains(&0) && !value.contains(&0) {
-            params.set(name, value);
+        if name != b"HTTP_PROXY" && !name.is_empty() && !name.contains(&0) && !value.contains(&0) {
+            params.push(name, value);
         }
     }
     let parts = parts(&params)?;
@@ -65,6 +67,23 @@ pub(super) fn describe(sent: &[(&[u8], &[u8])], php: &PhpRoute) -> Result<Descri
     let mut parts = parts;
     parts.extensions.insert(Params(params));
     Ok(Described { parts, connection, host, body_bytes, script })
+}
+
+/// The parameters in the order of their first mention, each with its last value, as in php-fpm. A search for each name would
+/// cost the square of their number, which only [`crate::limits::FASTCGI_PARAMS_BYTES_MAX`] bounds.
+fn last_of_each<'s>(sent: &[(&'s [u8], &'s [u8])]) -> Vec<(&'s [u8], &'s [u8])> {
+    let mut places: HashMap<&[u8], usize> = HashMap::with_capacity(sent.len());
+    let mut params: Vec<(&[u8], &[u8])> = Vec::with_capacity(sent.len());
+    for &(name, value) in sent {
+        match places.entry(name) {
+            Entry::Occupied(place) => params[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(params.len());
+                params.push((name, value));
+            }
+        }
+    }
+    params
 }
 
 fn text<'p>(params: &'p Pairs, name: &[u8]) -> &'p str {
