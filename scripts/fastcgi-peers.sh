@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Web servers in front of igor, by FastCGI: nginx, Apache and Caddy, each over TCP and over a Unix socket. Pretty URLs, path info,
-# large bodies, kept connections, the pages for monitoring, and settings of php.ini for one request. PHP-FPM beside it is the
-# reference: where it is installed, nginx asks it the same questions.
+# large bodies, kept connections, the pages for monitoring, the environment, and settings of php.ini for one request. PHP-FPM
+# beside it is the reference: where it is installed, nginx asks it the same questions, and the access logs are compared. Igor runs
+# what `igor fpm --import` makes of the pool of PHP-FPM.
 #
 #   scripts/fastcgi-peers.sh IGOR FOLDER
 set -euo pipefail
@@ -40,6 +41,12 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     echo strlen(file_get_contents('php://input'));
     return;
 }
+header('X-Own: answer');
+if (isset($_GET['env'])) {
+    echo json_encode([getenv('OF_PROCESS'), getenv()['OF_PROCESS'] ?? null, $_SERVER['OF_PROCESS'] ?? null, getenv('OWN'),
+        $_SERVER['OWN'], trim(shell_exec('echo "$OF_PROCESS $OWN"'))]);
+    return;
+}
 if (isset($_GET['ini'])) {
     echo ini_get('precision'), ' ', var_export(@ini_set('memory_limit', '1G'), true), ' ', ini_get('memory_limit');
     return;
@@ -47,27 +54,38 @@ if (isset($_GET['ini'])) {
 echo $_SERVER['SCRIPT_NAME'], ' ', $_SERVER['PATH_INFO'] ?? '', ' ', $_SERVER['REQUEST_URI'], ' ', json_encode($_GET);
 PHP
 printf 'no script' >"$FOLDER/www/picture.jpg"
+printf '<?php echo 1;' >"$FOLDER/www/quiet.php"
 
-# The pool of igor, at both kinds of sockets.
+# pool NAME LISTEN: a pool of php-fpm. Of the values of its access log only those with a colon differ from request to request.
+pool() {
+    cat <<CONF
+[$1]
+listen = $2
+listen.mode = 0666
+pm = static
+pm.max_children = 2
+pm.status_path = /status
+ping.path = /ping
+access.log = $FOLDER/\$pool.access
+access.format = "%R|%u|%m|%r|%Q%q|%s|%f|%l|%{SCRIPT_NAME}e|%{absent}e|%{X-Own}o|%{absent}o|%{%Y-%m-%d}t|%{%H %%}T|%%|:%{milli}d :%{micro}d :%d :%M :%{kilo}M :%{mega}M :%C :%{user}C :%{system}C :%p :%P :%t"
+access.suppress_path[] = /ping
+access.suppress_path[] = /quiet.php
+env[OWN] = "of the pool"
+php_admin_value[memory_limit] = 200M
+CONF
+    if ((EUID == 0)); then
+        printf 'user = www-data\ngroup = www-data\n'
+    fi
+}
+
+# A pool of igor at both kinds of sockets.
 FASTCGI=$(free_port)
 readonly FASTCGI SOCKET=$FOLDER/igor.sock
-readonly POOL='php {
-		status_path /status
-		ping_path /ping
-		php_admin_value memory_limit 200M
-	}'
-cat >"$FOLDER/Caddyfile" <<CADDYFILE
 {
-	admin off
-}
-fastcgi://127.0.0.1:$FASTCGI {
-	$POOL
-}
-fastcgi://localhost {
-	bind unix/$SOCKET|0666
-	$POOL
-}
-CADDYFILE
+    pool tcp "127.0.0.1:$FASTCGI"
+    pool unix "$SOCKET"
+} >"$FOLDER/igor.conf"
+"$IGOR" fpm --import "$FOLDER/igor.conf" | sed '0,/^{/s//{\n\tadmin off/' >"$FOLDER/Caddyfile"
 
 # nginx_server PORT BACKEND: a server block in front of a FastCGI address.
 nginx_server() {
@@ -175,22 +193,10 @@ write_fronts() {
 
 # start_fpm: the reference, with the same pool. Not every machine has it.
 start_fpm() {
-    cat >"$FOLDER/fpm.conf" <<CONF
-[global]
-error_log = $FOLDER/fpm.log
-daemonize = no
-[www]
-listen = $FOLDER/fpm.sock
-listen.mode = 0666
-pm = static
-pm.max_children = 2
-pm.status_path = /status
-ping.path = /ping
-php_admin_value[memory_limit] = 200M
-CONF
-    if ((EUID == 0)); then
-        printf 'user = www-data\ngroup = www-data\n' >>"$FOLDER/fpm.conf"
-    fi
+    {
+        printf '[global]\nerror_log = %s/fpm.log\ndaemonize = no\n' "$FOLDER"
+        pool fpm "$FOLDER/fpm.sock"
+    } >"$FOLDER/fpm.conf"
     start php-fpm "$FPM" --fpm-config "$FOLDER/fpm.conf"
 }
 
@@ -205,6 +211,7 @@ ask_front() {
     expect 'a pretty URL' '/app.php  /pretty/url?z=1 {"z":"1"}' "$(curl --silent "$url/pretty/url?z=1")"
     expect 'a large body' 20000000 "$(head --bytes=20000000 /dev/zero | curl --silent --data-binary @- "$url/app.php")"
     expect 'settings of php.ini' '7 false 200M' "$(curl --silent "$url/app.php?ini=1")"
+    expect 'the environment' '[false,null,null,"of the pool","of the pool","of the pool"]' "$(curl --silent "$url/app.php?env=1")"
     expect 'the ping page' pong "$(curl --silent "$url/ping")"
     expect 'the status page' 'pool process_manager start_time start_since accepted_conn' \
         "$(curl --silent "$url/status" | sed 's/:.*//; s/ /_/g' | head --lines=5 | xargs)"
@@ -212,10 +219,39 @@ ask_front() {
         "$(for _ in {1..50}; do status_of "$url/app.php" && echo; done | sort | uniq --count | xargs)"
 }
 
+# access_log URL FILE: asks for what a log may have to show, and prints the lines, without what differs between two requests.
+access_log() {
+    local url=$1 before lines end=$((SECONDS + DEADLINE_SECONDS))
+    # Lines of the requests before may still be on their way.
+    curl --silent --output /dev/null "$url/app.php?begin"
+    until grep --quiet --fixed-strings '|?begin|' "$2"; do
+        ((SECONDS < end)) || fail "$FRONT: the access log has no lines"
+        sleep 0.1
+    done
+    before=$(wc --lines <"$2")
+    curl --silent "$url/app.php/more/x?q=1" "$url/pretty/url?z=1" "$url/quiet.php" "$url/ping" "$url/ping?a=1" \
+        "$url/quiet.php?a=1" "$url/missing.php" "$url/status?json" >/dev/null
+    curl --silent --output /dev/null --head "$url/app.php"
+    curl --silent --output /dev/null --head "$url/quiet.php"
+    curl --silent --output /dev/null --data 12345 "$url/app.php"
+    curl --silent --output /dev/null --data 12345 "$url/quiet.php"
+    curl --silent --output /dev/null --user joe:secret "$url/app.php"
+    until lines=$(($(wc --lines <"$2") - before)) && ((lines >= ACCESS_LINES)); do
+        ((SECONDS < end)) || fail "$FRONT: the access log has $lines lines instead of $ACCESS_LINES"
+        sleep 0.1
+    done
+    # A line is written when its response has left, which two connections may do in any order.
+    tail --lines="$lines" -- "$2" | LC_ALL=C sort | sed -E 's/:[0-9]+(\.[0-9]+)?/:N/g; s/:N\/[A-Z][a-z]+\/20[0-9:N +]+$/:T/'
+}
+
+# Of these 13 requests two are suppressed, and /ping.
+readonly ACCESS_LINES=10
+
 FPM=$(compgen -c php-fpm | sort --version-sort | tail --lines=1 || true)
 readonly FPM
 chmod 755 "$FOLDER" "$FOLDER/www"
 write_fronts
+export OF_PROCESS=hidden
 start igor "$IGOR" run --config "$FOLDER/Caddyfile"
 [[ -z $FPM ]] || start_fpm
 start nginx nginx -p "$FOLDER" -c "$FOLDER/nginx.conf"
@@ -228,4 +264,10 @@ FRONT=nginx-tcp
 URL=http://127.0.0.1:${FRONTS[$FRONT]}
 expect 'a missing script' 404 "$(status_of "$URL/missing.php")"
 expect 'a picture that is called as a script' 403 "$(status_of "$URL/picture.jpg/x.php")"
+if [[ -n $FPM ]]; then
+    expected=$(access_log "http://127.0.0.1:${FRONTS[nginx-to-php-fpm]}" "$FOLDER/fpm.access")
+    FRONT=nginx-unix
+    expect 'the access log is the one of php-fpm' "$expected" "$(access_log "http://127.0.0.1:${FRONTS[nginx-unix]}" "$FOLDER/unix.access")"
+    say "$expected" | sed 's/^/    /'
+fi
 say 'fastcgi-peers: all is well'
