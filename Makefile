@@ -366,10 +366,18 @@ trust-check: php ## igor trust and igor untrust on a copy of this machine, as ro
 	scripts/trust.sh $(TARGET)/debug/igor
 
 .PHONY: bench-tls
-bench-tls: php ## What encryption costs beside nginx: handshakes, idle connections, hello world by HTTP/2
+bench-tls: php ## What encryption costs beside nginx and hyper: handshakes, idle connections, hello world by HTTP/2
 	@scripts/php.sh install-packages bench-tls
+	$(WITH_PHP) cargo build --release --bins --example plain-hyper-tls
+	$(WITH_PHP) FPM="$$(scripts/php.sh fpm)" && export FPM && scripts/bench-tls.sh $(TARGET)/release/igor \
+		$(TARGET)/release/examples/plain-hyper-tls $(TARGET)/bench-tls
+
+# One page of Debian's WordPress. Both servers have the same PHP with the same opcache.
+.PHONY: bench-fpm
+bench-fpm: php ## A page of WordPress by nginx with igor and by nginx with php-fpm: requests per second, memory, latencies
+	@scripts/php.sh install-packages bench-fpm
 	$(WITH_PHP) cargo build --release --bins
-	$(WITH_PHP) PHP=$$PHP scripts/bench-tls.sh $(TARGET)/release/igor $(TARGET)/bench-tls
+	$(WITH_PHP) FPM="$$(scripts/php.sh fpm)" && export FPM && scripts/bench-fpm.sh $(TARGET)/release/igor $(TARGET)/bench-fpm
 
 .PHONY: bench-slow
 bench-slow: php test-packages ## What 1,000 slow clients cost 64 that work

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# What encryption costs, beside nginx in the same run: full and resumed handshakes per second, memory per idle connection, and
-# hello world by HTTP/2, from igor and from nginx with php-fpm. Prints ratios; nothing is said about one number alone.
+# What encryption costs, beside others in the same run: full and resumed handshakes per second and memory per idle connection
+# beside nginx; hello world by HTTP/2 beside hyper with rustls and nothing else, and beside nginx with php-fpm. Hello world is
+# measured in rounds, each of which asks every server; the medians are compared. Prints ratios; nothing is said about one number
+# alone.
 #
-#   scripts/bench-tls.sh IGOR FOLDER
+#   scripts/bench-tls.sh IGOR PLAIN_HYPER FOLDER
+#
+# PLAIN_HYPER is the example plain-hyper-tls.
 #
 # Environment:
+#   FPM                the php-fpm to compare with; default: the system's, whose version may differ
+#   BENCH_ROUNDS       of hello world (5)
 #   BENCH_SECONDS      of each measurement of handshakes (5)
 #   BENCH_CONNECTIONS  how many connections rest (10000)
 #   BENCH_REQUESTS     of each measurement of hello world (20000)
@@ -13,7 +19,8 @@ set -euo pipefail
 # shellcheck source=scripts/lib/processes.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/processes.sh"
 
-readonly IGOR=$1 FOLDER=$2
+readonly IGOR=$1 PLAIN=$2 FOLDER=$3
+readonly BENCH_ROUNDS=${BENCH_ROUNDS:-5}
 readonly BENCH_SECONDS=${BENCH_SECONDS:-5} BENCH_CONNECTIONS=${BENCH_CONNECTIONS:-10000}
 readonly BENCH_REQUESTS=${BENCH_REQUESTS:-20000}
 readonly DEADLINE_SECONDS=30
@@ -79,7 +86,10 @@ hello() {
     awk '/^finished in/ { printf "%.0f", $4 }' "$FOLDER/h2load.log"
 }
 
-# row WHAT IGOR NGINX: one line of the table.
+# median NUMBER…
+median() { printf '%s\n' "$@" | sort --numeric-sort | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
+
+# row WHAT OWN OTHER: one line of the table.
 row() {
     awk -v what="$1" -v own="$2" -v other="$3" 'BEGIN { printf "%-52s %10s %10s %8.2f\n", what, own, other, other ? own / other : 0 }'
 }
@@ -90,7 +100,7 @@ chmod 755 "$FOLDER" "$FOLDER/www"
 printf '<?php echo "hello world";\n' >"$FOLDER/www/hello.php"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
     -addext 'subjectAltName=IP:127.0.0.1' -keyout "$FOLDER/key.pem" -out "$FOLDER/cert.pem" 2>"$FOLDER/openssl.log"
-OWN=$(free_port) NGINX=$(free_port) BEHIND=$(free_port)
+OWN=$(free_port) NGINX=$(free_port) BEHIND=$(free_port) HYPER=$(free_port)
 cat >"$FOLDER/Caddyfile" <<CADDYFILE
 {
 	admin off
@@ -138,13 +148,14 @@ nginx_server() {
     printf '}\n'
 } >"$FOLDER/nginx.conf"
 ulimit -n "$(ulimit -H -n)"
-FPM=$(compgen -c php-fpm | sort --version-sort | tail --lines=1)
+FPM=${FPM:-$(compgen -c php-fpm | sort --version-sort | tail --lines=1)}
 start php-fpm "$FPM" --fpm-config "$FOLDER/fpm.conf"
 start igor "$IGOR" run --config "$FOLDER/Caddyfile"
 IGOR_PROCESS=$PROCESS
 start nginx nginx -p "$FOLDER" -c "$FOLDER/nginx.conf"
 NGINX_PROCESS=$PROCESS
-for port in "$OWN" "$NGINX" "$BEHIND"; do
+start plain-hyper "$PLAIN" "127.0.0.1:$HYPER" "$FOLDER/cert.pem" "$FOLDER/key.pem"
+for port in "$OWN" "$NGINX" "$BEHIND" "$HYPER"; do
     end=$((SECONDS + DEADLINE_SECONDS))
     until [[ $(curl --silent --insecure "https://127.0.0.1:$port/hello.php") == 'hello world' ]]; do
         ((SECONDS < end)) || fail "port $port does not answer"
@@ -152,11 +163,18 @@ for port in "$OWN" "$NGINX" "$BEHIND"; do
     done
 done
 
+say "php-fpm: $("$FPM" -v | head --lines=1)"
 say "host: $(nproc) processors, $(uname --machine); load before: $(cut -d ' ' -f 1-3 /proc/loadavg); $(date --iso-8601)"
-printf '%-52s %10s %10s %8s\n' '' igor nginx ratio
-row 'full handshakes per second (TLS 1.2, P-256)' "$(handshakes "$OWN" -new)" "$(handshakes "$NGINX" -new)"
-row 'resumed handshakes per second' "$(handshakes "$OWN" -reuse)" "$(handshakes "$NGINX" -reuse)"
-own=$(hello "$OWN") fpm=$(hello "$NGINX") behind=$(hello "$BEHIND")
-row 'hello world, HTTP/2: igor; nginx with php-fpm' "$own" "$fpm"
-row 'the same: nginx with igor; nginx with php-fpm' "$behind" "$fpm"
-row "bytes per idle connection, of $BENCH_CONNECTIONS" "$(idle "$OWN" "$IGOR_PROCESS")" "$(idle "$NGINX" "$NGINX_PROCESS")"
+printf '%-52s %10s %10s %8s\n' '' own other ratio
+row 'full handshakes per second (TLS 1.2, P-256): nginx' "$(handshakes "$OWN" -new)" "$(handshakes "$NGINX" -new)"
+row 'resumed handshakes per second: nginx' "$(handshakes "$OWN" -reuse)" "$(handshakes "$NGINX" -reuse)"
+declare -a OWN_HELLO=() FPM_HELLO=() BEHIND_HELLO=() HYPER_HELLO=()
+for ((round = 0; round < BENCH_ROUNDS; round++)); do
+    OWN_HELLO+=("$(hello "$OWN")") HYPER_HELLO+=("$(hello "$HYPER")")
+    FPM_HELLO+=("$(hello "$NGINX")") BEHIND_HELLO+=("$(hello "$BEHIND")")
+done
+own=$(median "${OWN_HELLO[@]}") fpm=$(median "${FPM_HELLO[@]}")
+row 'hello world, HTTP/2: igor; hyper with rustls' "$own" "$(median "${HYPER_HELLO[@]}")"
+row 'the same: igor; nginx with php-fpm' "$own" "$fpm"
+row 'the same: nginx with igor; nginx with php-fpm' "$(median "${BEHIND_HELLO[@]}")" "$fpm"
+row "bytes per idle connection, of $BENCH_CONNECTIONS: nginx" "$(idle "$OWN" "$IGOR_PROCESS")" "$(idle "$NGINX" "$NGINX_PROCESS")"

@@ -107,6 +107,9 @@ packages_of() {
         bench-tls)
             printf '%s\n' curl nghttp2-client nginx openssl php-fpm procps
             ;;
+        bench-fpm)
+            printf '%s\n' curl mariadb-client-core mariadb-server-core nginx wrk
+            ;;
         fastcgi-peers)
             # Without Debian's service for Apache.
             printf '%s\n' apache2-bin caddy curl nginx php-fpm
@@ -125,7 +128,7 @@ packages_of() {
             printf '%s\n' binutils curl dpkg-dev iproute2 mmdebstrap patchelf xz-utils
             ;;
         *)
-            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-tls, caddy-compare, component-suites, docs, fastcgi-peers, mercure-peers, package and status-page"
+            fail "listing packages: there is no list named $1; the lists are build, test, acme, applications, bench-fpm, bench-tls, caddy-compare, component-suites, docs, fastcgi-peers, mercure-peers, package and status-page"
             ;;
     esac
 }
