@@ -208,6 +208,10 @@ pub const FASTCGI_RECORD_BYTES_MAX: usize = 65_528;
 /// Parameters of one request. A web server sends the request's fields, which it has bounded, and some more.
 pub const FASTCGI_PARAMS_BYTES_MAX: usize = 256 * 1024;
 
+/// Refusals of further requests on a connection that wait for the response of the first. No web server sends even one; more
+/// are dropped.
+pub const FASTCGI_REFUSALS_WAITING_MAX: usize = 16;
+
 /// A line of the access log in php-fpm's format; the rest is dropped. php-fpm has 1,024, but cuts each value besides.
 pub const FPM_LOG_LINE_BYTES_MAX: usize = 16 * 1024;
 

@@ -411,6 +411,32 @@ fn the_protocol_is_kept_and_its_abuse_costs_one_connection() {
     assert!(answer.contains("X-Method: GET"), "{answer}");
 }
 
+/// It got no answer: only one that came before the end of the parameters was refused.
+#[test]
+fn a_second_request_is_refused_while_a_script_runs() {
+    let server = start();
+    let script = at(&server, "app.php");
+    let usual = [("SCRIPT_FILENAME", script.as_str()), ("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", "3")];
+    let mut front = Front::connect(&server);
+    front.send(&[begin(1, true), params(&usual)].concat());
+    // Before the end of the body, so the script cannot have answered.
+    front.send(&[record(BEGIN, 9, &[0, 1, 1, 0, 0, 0, 0, 0]), record(PARAMS, 9, b""), record(STDIN, 9, b"")].concat());
+    front.send(&[record(STDIN, 1, b"abc"), record(STDIN, 1, b"")].concat());
+    let mut ends = Vec::new();
+    let mut output = Vec::new();
+    while !ends.contains(&0) {
+        match front.next().expect("a record") {
+            (END, content) => ends.push(content[4]),
+            (STDOUT, content) => output.extend(content),
+            other => panic!("{other:?}"),
+        }
+    }
+    let output = String::from_utf8_lossy(&output);
+    assert!(output.ends_with("3 900150983cd24fb0d6963f7d28e17f72"), "{output}");
+    assert_eq!(ends, [1, 0]);
+    assert!(front.ask(&usual[..2], b"abc").0.ends_with("3 900150983cd24fb0d6963f7d28e17f72"));
+}
+
 /// The server searched all earlier ones for each of them: 30,000 parameters held a thread of all connections for seconds.
 #[test]
 fn many_parameters_cost_time_in_proportion_to_their_number() {

@@ -236,7 +236,9 @@ fn the_access_log_shows_what_a_request_has_used() {
     };
     assert!((total - user - system).abs() < 0.1 && total > 1.0 && total <= 101.0, "{lines:?}");
     assert!(seconds >= 0.05 && millis >= 50.0 && micros >= 50_000.0 && seconds < 60.0, "{lines:?}");
-    assert!(bytes >= f64::from(20 << 20) && bytes < f64::from(64 << 20), "{lines:?}");
+    // Without PHP's own allocator, as under a sanitizer, PHP counts nothing.
+    let is_counted = server.resident_bytes().is_some();
+    assert!(!is_counted || bytes >= f64::from(20 << 20) && bytes < f64::from(64 << 20), "{lines:?}");
     assert!((bytes / 1024.0).floor() == kilo && (kilo / 1024.0).floor() == mega, "{lines:?}");
     assert!(Path::new(&format!("/proc/{}/task/{thread}", server.pid().as_raw_nonzero())).exists(), "{lines:?}");
 }

@@ -171,16 +171,17 @@ where
     let (body_end, body) = channel(described.as_ref().map_or(0, |described| described.body_bytes));
     let half_closed = Arc::new(InterimSlot::default());
     half_closed.hold_end();
+    let (refuse, refused) = mpsc::channel(limits::FASTCGI_REFUSALS_WAITING_MAX);
     let answering = async {
         let response = answer(service, site, described, body, &half_closed).await;
-        send(&mut *writer, begun.id, response).await
+        send(&mut *writer, begun.id, response, refused).await
     };
     let outcome = {
         let mut answering = std::pin::pin!(answering);
         tokio::select! {
             sent = answering.as_mut() => Some(sent),
             // Dropping the response informs PHP that the client has disconnected.
-            left = pump(records, begun.id, body_end, &half_closed) => match left {
+            left = pump(records, begun.id, body_end, refuse, &half_closed) => match left {
                 Left::Aborted => None,
                 Left::Broken(error) => return Err(error),
             },
@@ -242,8 +243,13 @@ async fn answer(
     }
 }
 
-/// Sends a response as records.
-async fn send<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, response: Response<ResponseBody>) -> Result<(), Broken> {
+/// Sends a response as records, and refuses the requests that came meanwhile.
+async fn send<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    id: u16,
+    response: Response<ResponseBody>,
+    mut refused: mpsc::Receiver<u16>,
+) -> Result<(), Broken> {
     let (parts, mut body) = response.into_parts();
     let mut head = format!("Status: {}", parts.status.as_u16()).into_bytes();
     let own_reason = parts.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
@@ -277,6 +283,9 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, id: u16, response: Response
             // The web server must notice the missing bytes, and the protocol has no message for that.
             Some(Err(error)) => return Err(Broken::Io(io::Error::other(error))),
         }
+    }
+    while let Ok(other) = refused.try_recv() {
+        record::put_end(&mut waiting, other, EndStatus::CannotMultiplex);
     }
     record::put_one(&mut waiting, record::STDOUT, id, &[]);
     record::put_end(&mut waiting, id, EndStatus::Complete);
@@ -326,6 +335,7 @@ async fn pump<R: AsyncRead + Unpin>(
     records: &mut Records<R>,
     id: u16,
     body: mpsc::Sender<Piece>,
+    refuse: mpsc::Sender<u16>,
     half_closed: &InterimSlot,
 ) -> Left {
     let mut body = Some(body);
@@ -343,6 +353,8 @@ async fn pump<R: AsyncRead + Unpin>(
         };
         match record.kind {
             record::ABORT_REQUEST if record.id == id => return Left::Aborted,
+            // The answer to it comes with the response, whose records must stay whole.
+            record::BEGIN_REQUEST if record.id != id && record.id != 0 => drop(refuse.try_send(record.id)),
             record::STDIN if record.id == id => {
                 let Some(open) = &body else { continue };
                 let is_end = record.content.is_empty();
