@@ -48,7 +48,10 @@ fn append(text: &mut String, format: &str, moment: &Moment) {
 }
 
 fn conversion(text: &mut String, letter: char, moment: &Moment) {
-    let hour_of_twelve = if moment.hour % 12 == 0 { 12 } else { moment.hour % 12 };
+    let hour_of_twelve = match moment.hour % 12 {
+        0 => 12,
+        hour => hour,
+    };
     let (iso_year, iso_week) = iso_week(moment);
     // Writing to a string cannot fail.
     let _ = match letter {

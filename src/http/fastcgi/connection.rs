@@ -354,7 +354,9 @@ async fn pump<R: AsyncRead + Unpin>(
         match record.kind {
             record::ABORT_REQUEST if record.id == id => return Left::Aborted,
             // The answer to it comes with the response, whose records must stay whole.
-            record::BEGIN_REQUEST if record.id != id && record.id != 0 => drop(refuse.try_send(record.id)),
+            record::BEGIN_REQUEST if record.id != id && record.id != 0 => {
+                let _ = refuse.try_send(record.id);
+            }
             record::STDIN if record.id == id => {
                 let Some(open) = &body else { continue };
                 let is_end = record.content.is_empty();

@@ -51,7 +51,7 @@ fn length(head: &[u8]) -> Option<u64> {
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let size = 1 << (bytes.first()? >> 6);
     let (own, rest) = bytes.split_at_checked(size)?;
-    let value = own.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let value = own.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte));
     Some((value & (u64::MAX >> (64 - 8 * size + 2)), rest))
 }
 
