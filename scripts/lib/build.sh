@@ -139,29 +139,22 @@ build_configure() {
 }
 
 build_compile() {
-    local build=$2 started=$SECONDS total target=all
+    local build=$2 started=$SECONDS total
     in_folder "$build" clean_env make --dry-run >"$build/dry-run.log" 2>"$build/make.log" || return 1
     total=$(count_compiled "$build/dry-run.log")
     rm -f -- "$build/dry-run.log"
-    if [[ $KIND == pgo ]]; then
-        profile_collect "$build" "$total" || return 1
-        target=prof-use
-    fi
     run_watched compile "$build/make.log" "$total" \
-        in_folder "$build" clean_env make "--jobs=$JOBS" "$target" || return 1
+        in_folder "$build" clean_env make "--jobs=$JOBS" || return 1
     COMPILE_SECONDS=$((SECONDS - started))
     phase_done compile "$started"
 }
 
 build_install() {
     local version=$1 build=$2
-    local -a optimised=()
-    # Without it, make would see other flags if it had to compile something again.
-    [[ $KIND != pgo ]] || optimised=(PROF_FLAGS=-fprofile-use)
     rm -rf -- "$PREFIX"
     mkdir -p -- "$PREFIX/etc/conf.d"
     run_phase install "$build/install.log" "installing PHP $version ($KIND)" \
-        in_folder "$build" clean_env make "${optimised[@]}" install
+        in_folder "$build" clean_env make install
     build_write_ini
     run_phase check "$build/check.log" "checking the new PHP $version ($KIND)" build_check "$build"
     mkdir -p -- "$PREFIX/log"

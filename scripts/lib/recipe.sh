@@ -71,8 +71,6 @@ recipe_compiler_flags() {
     case $1 in
         # Line tables cost nothing at run time; perf and Valgrind take names from them.
         release) printf '%s\n' '-O2 -g1' ;;
-        # What the training has not reached is optimised as if there was no profile; it would be made small instead of fast.
-        pgo) printf '%s\n' '-O3 -g1 -fprofile-partial-training -Wno-missing-profile' ;;
         # PHP's --enable-debug turns optimisation off by itself.
         *) printf '%s\n' '-g -fno-omit-frame-pointer' ;;
     esac
@@ -86,7 +84,6 @@ recipe_key() {
             printf 'level %s\n' "$RECIPE_LEVEL"
             recipe_compiler_flags "$kind"
             recipe_configure_flags "$series" "$kind"
-            [[ $kind != pgo ]] || cat -- "$SCRIPTS/lib/profile.sh" "$SCRIPTS/lib/training.c" "$SCRIPTS/lib/training"/*
         } | sha256sum
     )
     printf '%s-%s-%s\n' "$version" "$kind" "${hash:0:12}"

@@ -1,1 +1,0 @@
-<?php echo 'Hello, ', $_GET['name'] ?? 'world', ' at ', $_SERVER['REQUEST_TIME'];
