@@ -148,11 +148,9 @@ impl<'s> RequestContext<'s> {
             Outcome::GoOn => plain(StatusCode::NOT_FOUND, ""),
             Outcome::Failed(failure) => Box::pin(self.failed(failure, &mut run)).await,
         };
-        std::mem::take(&mut run.request.changes).apply(
-            response.status(),
-            response.headers_mut(),
-            self.handled_by.is_script(),
-        );
+        if let Some(changes) = run.request.changes.take() {
+            changes.apply(response.status(), response.headers_mut(), self.handled_by.is_script());
+        }
         if let Some(challenge) = run.challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

@@ -85,7 +85,7 @@ impl<'s> RequestContext<'s> {
                 Err(error) => return failed_by(&error),
             };
             if let Some(SetCookie(cookie)) = response.extensions_mut().remove() {
-                run.request.changes.append(header::SET_COOKIE, cookie);
+                run.request.changes.get_or_insert_default().append(header::SET_COOKIE, cookie);
             }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Outcome::Answered(response);

@@ -46,7 +46,7 @@ pub(super) struct RequestState<'r> {
     /// The placeholders that directives have set, by their long names.
     stored: Vec<(String, String)>,
     /// The changes of the response that `header` directives ask for.
-    pub(super) changes: HeaderChanges,
+    pub(super) changes: Option<Box<HeaderChanges>>,
     /// The encryption of the connection, if it has one.
     encryption: Option<Arc<EncryptionFacts>>,
     /// The failure of the request, while `handle_errors` answers it.
@@ -82,7 +82,7 @@ impl<'r> RequestState<'r> {
             uuid: OnceLock::new(),
             client_ip: None,
             stored: Vec::new(),
-            changes: HeaderChanges::default(),
+            changes: None,
             encryption,
             failure: None,
             log_notes: LogNotes::default(),
@@ -190,16 +190,16 @@ impl<'r> RequestState<'r> {
     /// Names and values, with the placeholders of a response that has these fields.
     pub(super) fn rendered(&mut self, texts: &[(&str, Text)], response: &HeaderMap) -> Vec<(String, String)> {
         if texts.iter().any(|(_, value)| value.has_response_fields()) {
-            self.changes = HeaderChanges::sent(response.clone());
+            self.changes = Some(Box::new(HeaderChanges::sent(response.clone())));
         }
         texts.iter().map(|(name, value)| ((*name).to_owned(), value.render(self))).collect()
     }
 
     /// Notes the changes of one more `header` directive.
     pub(super) fn change_response(&mut self, rule: &HeaderRule) {
-        let mut changes = std::mem::take(&mut self.changes);
+        let mut changes = self.changes.take().unwrap_or_default();
         changes.add(rule, self);
-        self.changes = changes;
+        self.changes = Some(changes);
     }
 
     /// Before the first change: access logs and scripts see what the client sent.
@@ -296,7 +296,7 @@ impl RequestView for RequestState<'_> {
     }
 
     fn any_response_header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
-        self.changes.any(name, test)
+        self.changes.as_ref().is_some_and(|changes| changes.any(name, test))
     }
 
     fn root(&self) -> &Path {

@@ -198,7 +198,7 @@ fn symfony() {
             ("/plain/index.html", "200 file public/plain/index.html"),
             ("/other.php", "404"),
             ("/index.php/blog", "200 worker index.php"),
-            ("/.well-known/mercure", "400 Missing \"topic\" parameter"),
+            ("/.well-known/mercure", "400 Missing \"topic\" or \"match\" parameter"),
             ("/.well-known/mercure/none", "404"),
             ("/.well-known/other", "200 worker index.php"),
         ],

@@ -90,7 +90,9 @@ impl Lease {
             let mut words = std::str::from_utf8(bytes).ok()?.splitn(3, ' ');
             let epoch = words.next()?.parse().ok()?;
             let length = Duration::from_millis(words.next()?.parse().ok()?);
-            Some(Self { epoch, length, holder: words.next()?.to_owned() })
+            // What an instance writes is one line; a head begins in the same way.
+            let holder = words.next().filter(|holder| !holder.contains('\n'))?.to_owned();
+            Some(Self { epoch, length, holder })
         };
         parsed().unwrap_or_default()
     }
