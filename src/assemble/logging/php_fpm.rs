@@ -39,7 +39,8 @@ pub(super) fn line(log: &FpmLog, record: &AccessRecord, credentials: bool) -> Op
     for part in &log.parts {
         facts.append(&mut line, part);
         if line.len() > FPM_LOG_LINE_BYTES_MAX {
-            line.truncate(line.floor_char_boundary(FPM_LOG_LINE_BYTES_MAX));
+            let end = (0..=FPM_LOG_LINE_BYTES_MAX).rev().find(|end| line.is_char_boundary(*end));
+            line.truncate(end.unwrap_or_default());
             break;
         }
     }
