@@ -15,8 +15,6 @@ mod etcd;
 mod nats;
 mod redis;
 mod secrets;
-#[cfg(test)]
-mod simulation;
 mod stores;
 mod task;
 
@@ -207,3 +205,8 @@ impl Running {
         Ok(Self { settings, tasks: HashMap::new(), runtime: handle, held, over, thread: thread? })
     }
 }
+
+#[cfg(test)]
+mod fencing;
+#[cfg(test)]
+mod simulation;

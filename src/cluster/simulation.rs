@@ -84,15 +84,14 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// `KIND://HOST:PORT`, of `CLUSTER_ENGINE`.
-fn settings() -> ClusterSettings {
-    let url = std::env::var("CLUSTER_ENGINE").expect("CLUSTER_ENGINE names an engine");
+/// The settings of an engine at `KIND://HOST:PORT`.
+pub(super) fn settings_of(url: &str) -> ClusterSettings {
     let (kind, address) = url.split_once("://").expect("KIND://HOST:PORT");
     let address: SocketAddr = address.parse().expect("HOST:PORT");
     let hosts = vec![EngineHost { tls: false, host: address.ip().to_string(), port: address.port() }];
     let credentials = Credentials::default();
     let engine = match kind {
-        "redis" => EngineAddress::Redis(crate::config::Password(url.clone())),
+        "redis" => EngineAddress::Redis(crate::config::Password(url.to_owned())),
         "etcd" => EngineAddress::Etcd { members: hosts, credentials },
         "nats" => EngineAddress::Nats { servers: hosts, credentials },
         other => panic!("`{other}` is no engine"),
@@ -166,7 +165,8 @@ async fn measured(world: &World, instances: usize, bytes: usize) {
 #[ignore = "scripts/bench-cluster.sh starts an engine for it"]
 fn many_followers() {
     let count = usize::try_from(number("CLUSTER_FOLLOWERS", 1000)).expect("a count");
-    let settings = watch::Sender::new(settings());
+    let settings =
+        watch::Sender::new(settings_of(&std::env::var("CLUSTER_ENGINE").expect("CLUSTER_ENGINE names an engine")));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let world = Arc::new(World {
