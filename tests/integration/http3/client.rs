@@ -3,7 +3,7 @@
 use super::super::common::{DEADLINE, Server};
 use bytes::{Buf, Bytes};
 use h3::client::{RequestStream, SendRequest};
-use h3::error::Code;
+use h3::error::{Code, StreamError};
 use http::{HeaderMap, Request, Response, StatusCode};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint};
@@ -245,20 +245,24 @@ impl Exchange<'_> {
 
     /// Ends the request, and reads the answer.
     pub(super) fn end(self) -> Answer {
-        self.try_end().expect("an answer")
+        self.answer().unwrap_or_else(|error| panic!("an answer: {error}"))
     }
 
     /// Like [`end`](Self::end); `None`: the server has refused the request without an answer.
-    pub(super) fn try_end(mut self) -> Option<Answer> {
+    pub(super) fn try_end(self) -> Option<Answer> {
+        self.answer().ok()
+    }
+
+    fn answer(mut self) -> Result<Answer, StreamError> {
         let client = self.client;
         let head = client.runtime.block_on(async {
             if self.is_wanted {
                 let _ = within(self.stream.finish()).await;
             }
-            within(self.stream.recv_response()).await.ok()
+            within(self.stream.recv_response()).await
         })?;
         let (body, is_whole) = self.rest();
-        Some(Answer { status: head.status(), head: head.headers().clone(), body, is_whole })
+        Ok(Answer { status: head.status(), head: head.headers().clone(), body, is_whole })
     }
 
     /// Cancels the request, as a browser does when its page is closed.
