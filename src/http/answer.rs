@@ -58,7 +58,7 @@ pub(super) struct RequestContext<'s> {
     /// What the access log receives from directives.
     pub(super) log_notes: LogNotes,
     /// The span of the request, from its `tracing` on. Dropped here if the client leaves before there is a response.
-    pub(super) span: Option<RequestSpan<'s>>,
+    pub(super) span: Option<Box<RequestSpan<'s>>>,
     /// Where a PHP thread notes what the request has used, if the access log shows it.
     pub(super) usage: Option<Arc<Usage>>,
 }
@@ -244,7 +244,7 @@ impl<'s> RequestContext<'s> {
             }
             Handler::Layer(Layer::Tracing(settings)) => {
                 if self.span.is_none() {
-                    self.span = RequestSpan::begin(settings, &mut run.request);
+                    self.span = RequestSpan::begin(settings, &mut run.request).map(Box::new);
                 }
                 Outcome::GoOn
             }

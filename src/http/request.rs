@@ -40,7 +40,7 @@ pub(super) struct RequestState<'r> {
     /// When it reached the routes.
     began: Instant,
     /// Made when a placeholder first asks for it.
-    uuid: OnceLock<String>,
+    uuid: OnceLock<Box<str>>,
     /// The client, if a trusted proxy reports one other than the peer.
     client_ip: Option<IpAddr>,
     /// The placeholders that directives have set, by their long names.
@@ -308,7 +308,7 @@ impl RequestView for RequestState<'_> {
     }
 
     fn uuid(&self) -> &str {
-        self.uuid.get_or_init(random_uuid)
+        self.uuid.get_or_init(|| random_uuid().into())
     }
 
     fn stored(&self, name: &str) -> Option<&str> {
