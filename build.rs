@@ -68,7 +68,7 @@ mod php {
     ];
 
     /// What libphp and its libraries must resolve to before libc's: see c/interpose.c.
-    const EXPORTED: [&str; 36] = [
+    const EXPORTED: [&str; 37] = [
         "accept",
         "alarm",
         "close",
@@ -82,6 +82,7 @@ mod php {
         "getpid",
         "kill",
         "mkstemp",
+        "mmap",
         "open",
         "openlog",
         "pclose",

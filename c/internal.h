@@ -211,6 +211,7 @@ void igor_opcache_install(void);
 bool igor_opcache_is_guarded(void);
 typedef int (*igor_fcntl)(int fd, int command, ...);
 int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, void *argument);
+void *igor_mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset, const void *caller);
 void igor_opcache_enter(igor_thread *self);
 void igor_opcache_entered(igor_thread *self);
 void igor_opcache_note(const zval *status);

@@ -3,6 +3,7 @@
  *
  *   poll                              interrupt.c    lets a thread that should end leave a wait for a socket
  *   fcntl, fcntl64                    opcache.c      answers opcache's question about locks for the threads of this process
+ *   mmap                              opcache.c      forked children get a copy of opcache's memory
  *   popen, pclose                     environment.c  child processes inherit what their thread put by putenv()
  *   posix_spawn, posix_spawnp         environment.c  the same; reap.c keeps the child
  *   open, creat, mkstemp, dup, pipe,  descriptors.c  programs that scripts start inherit none of these, and forked children
@@ -21,6 +22,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -48,6 +50,11 @@ IGOR_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 
 IGOR_EXPORT_FCNTL(fcntl)
 IGOR_EXPORT_FCNTL(fcntl64)
+
+IGOR_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+{
+	return igor_mmap(address, length, protection, flags, fd, offset, __builtin_return_address(0));
+}
 
 IGOR_EXPORT FILE *popen(const char *command, const char *mode)
 {

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* The bytes of opcache's lock file that represent its memory. */
 #define IGOR_MEMORY_LOCK_START 1
@@ -285,4 +286,44 @@ int igor_fcntl_call(igor_fcntl *next, const char *symbol, int fd, int command, v
 		igor_opcache_answer(argument);
 	}
 	return result;
+}
+
+/* ---- Its memory in forked children --------------------------------------------------------------------------- */
+
+/* Whether the caller is opcache, which is a file of its own or a part of libphp. Nothing else of PHP asks for shared memory
+ * without a file. */
+static bool igor_is_of_opcache(const void *caller)
+{
+	Dl_info by, php;
+	const char *name;
+
+	if (dladdr(caller, &by) == 0 || by.dli_fname == NULL) {
+		return false;
+	}
+	name = strrchr(by.dli_fname, '/');
+	return strncmp(name == NULL ? by.dli_fname : name + 1, "opcache", strlen("opcache")) == 0
+		|| (dladdr((const void *) &zend_ini_long, &php) != 0 && php.dli_fbase == by.dli_fbase);
+}
+
+/* mmap(). opcache asks for memory that forked children share, for servers of many processes. The server has one, so a child
+ * gets a copy: it may outlive a restart of opcache, and would then write to strings of other scripts. Preloading as another
+ * user fills the memory in a child, and keeps it shared. */
+void *igor_mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset, const void *caller)
+{
+	typedef void *(*function)(void *, size_t, int, int, int, off_t);
+	static function next;
+	function call = __atomic_load_n(&next, __ATOMIC_RELAXED);
+
+	if (call == NULL) {
+		call = (function) dlsym(RTLD_NEXT, "mmap");
+		__atomic_store_n(&next, call, __ATOMIC_RELAXED);
+	}
+	if ((flags & MAP_TYPE) == MAP_SHARED && (flags & MAP_ANONYMOUS) != 0 && igor_is_of_opcache(caller)) {
+		const char *preload_user = zend_ini_string("opcache.preload_user", strlen("opcache.preload_user"), 0);
+
+		if (preload_user == NULL || *preload_user == '\0') {
+			flags = (flags & ~MAP_TYPE) | MAP_PRIVATE;
+		}
+	}
+	return call(address, length, protection, flags, fd, offset);
 }

@@ -258,3 +258,48 @@ fn a_slow_form_does_not_hold_up_a_restart() {
     slow.write_raw(b" 2;");
     assert_eq!(Outcome::of_response(&slow.read(false)).value(), 2);
 }
+
+/// Names that are alike in length only: `prefix` and a number.
+fn names(prefix: &str) -> String {
+    (0..800).map(|number| format!("${prefix}_{number:04} = {number};\n")).collect()
+}
+
+/// Texts that lie in opcache's memory, and what they are.
+const TEXTS: &str = "$seen = include getenv('DIR') . '/texts.php'; $wrong = [];
+    foreach ($seen as $number => $text) { if ($text !== str_repeat(chr(48 + $number % 10), 20) . $number) { $wrong[] = $text; } }
+    return [count($seen), $wrong];";
+
+/// Its names and texts were in memory that belonged to other scripts by then: it saw theirs, and released them.
+#[test]
+fn a_forked_child_that_outlives_a_restart_changes_nothing() {
+    let texts: String =
+        (0..4000u32).map(|number| format!("'{}{number}',\n", (number % 10).to_string().repeat(20))).collect();
+    let server = Igor::new()
+        .frankenphp("num_threads 2\nphp_ini opcache.file_update_protection 0")
+        .file("kept.php", format!("<?php\n{}", names("kept")).as_str())
+        .file("texts.php", format!("<?php return [\n{texts}];").as_str())
+        .site(&site("env DIR {$DIR}"))
+        .start();
+    // The names of the variables are in opcache's memory before the evaluated code uses them.
+    let kept = "$kept = getenv('DIR') . '/kept.php'; include $kept; return opcache_is_script_cached($kept);";
+    assert_eq!(server.eval(kept).value(), true);
+    let kept = names("kept");
+    let child = server.eval(&format!(
+        "{kept} $child = pcntl_fork(); if ($child === 0) {{
+            while (!file_exists(getenv('DIR') . '/go')) {{ usleep(1000); }}
+            file_put_contents(getenv('DIR') . '/seen', implode(' ', array_slice(array_keys(get_defined_vars()), -801)));
+            return 0;
+        }}
+        return $child;"
+    ));
+    let child = child.value().as_u64().expect("a process");
+    assert_eq!(server.eval("return opcache_reset();").value(), true);
+    // The next request restarts it.
+    wait_until("opcache has restarted", || server.eval("return 1;").value() == 1 && server.log.count(RESTARTED) > 0);
+    assert_eq!(server.eval(TEXTS).value(), json!([4000, []]));
+    fs::write(server.path("go"), "").expect("it can be written");
+    wait_until("the child has ended", || !fs::exists(format!("/proc/{child}")).unwrap_or(true));
+    let seen: Vec<String> = (0..800).map(|number| format!("kept_{number:04}")).chain(["child".to_owned()]).collect();
+    assert_eq!(fs::read_to_string(server.path("seen")).ok(), Some(seen.join(" ")), "what the child sees");
+    assert_eq!(server.eval(TEXTS).value(), json!([4000, []]));
+}
