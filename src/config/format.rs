@@ -21,7 +21,8 @@ pub fn format(text: &str) -> Result<String, Diagnostic> {
     };
     let before = words(text)?;
     let formatted = Formatter::new(text).run();
-    if words(&formatted)? == before {
+    // In a value of a variable, a quote can begin that this formatter does not see: each run would add a line.
+    if words(&formatted)? == before && Formatter::new(&formatted).run() == formatted {
         return Ok(formatted);
     }
     let start = Position::start_of(file);

@@ -237,6 +237,13 @@ proptest! {
     }
 }
 
+/// Each run added a line.
+#[test]
+fn a_text_that_would_not_stay_as_it_is_is_refused() {
+    let error = format("\"\"\"{$\"{$A} \"").expect_err("its quotes depend on variables");
+    assert!(error.to_string().ends_with("cannot be formatted without a change of its words"), "{error}");
+}
+
 #[test]
 fn deep_nesting_is_an_error_and_no_overflow() {
     let text = format!(":80 {{\n{}", "a {\n".repeat(100_000));
