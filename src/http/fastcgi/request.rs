@@ -93,6 +93,10 @@ fn text<'p>(params: &'p Pairs, name: &[u8]) -> &'p str {
 fn parts(params: &Pairs) -> Result<request::Parts, NotRun> {
     let malformed = |_| NotRun::Malformed;
     let method = Method::from_bytes(params.get(b"REQUEST_METHOD").unwrap_or(b"GET")).map_err(|_| NotRun::Malformed)?;
+    // No web server passes on a target with blanks or control characters.
+    if params.get(b"REQUEST_URI").is_some_and(|uri| uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)) {
+        return Err(NotRun::Malformed);
+    }
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = method;
     parts.uri = Uri::try_from(uri(params)).map_err(malformed)?;
@@ -108,6 +112,10 @@ fn parts(params: &Pairs) -> Result<request::Parts, NotRun> {
             b"CONTENT_LENGTH" => header::CONTENT_LENGTH,
             _ => {
                 let Some(field) = name.strip_prefix(b"HTTP_") else { continue };
+                // Web servers send them once more under their own names. Those count, as for php-fpm.
+                if matches!(field, b"CONTENT_TYPE" | b"CONTENT_LENGTH") {
+                    continue;
+                }
                 let field: Vec<u8> = field.iter().map(|&byte| if byte == b'_' { b'-' } else { byte }).collect();
                 HeaderName::from_bytes(&field).map_err(|_| NotRun::Malformed)?
             }
