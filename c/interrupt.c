@@ -54,7 +54,7 @@ static void igor_note_place(igor_thread *self)
 	__atomic_store_n(&self->place_line, igor_line(frame), __ATOMIC_RELEASE);
 }
 
-/* For an observer. Not by igor_note_place(), whose buffer may be read meanwhile. */
+/* Reports the place to an observer. igor_note_place() has a buffer that another thread may be reading. */
 static void igor_report_place(igor_thread *self)
 {
 	const zend_execute_data *frame = igor_user_frame();
