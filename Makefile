@@ -308,6 +308,16 @@ fuzz-connections: php ## Clients that send anything, for SECONDS (60) over HTTP/
 		$(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast --profile whole --test-threads 3 --success-output final,cargo test --workspace) \
 		--test integration $(if $(NEXTEST),,--) fuzz_connections::
 
+# ATTACKS is the tests that print what their attack costs.
+ATTACKS = test(/^http2::[a-z_]*$$/) + test(=tls::hundreds_of_unfinished_handshakes_disturb_no_one)
+.PHONY: attacks
+attacks: build test-packages ## What each attack by HTTP/2 and TLS costs the release build: memory, processor time, seconds
+	@$(if $(NEXTEST),,echo 'attacks: this needs cargo-nextest: cargo install cargo-nextest --locked' >&2; exit 1)
+	$(WITH_PHP) ulimit -n "$$(ulimit -H -n)" && export IGOR_PROGRAM="$(abspath $(TARGET))/release/igor" ATTACK_HANDSHAKES=10000 && \
+		cargo nextest run --workspace --test integration --test-threads 1 --no-fail-fast --success-output immediate \
+			-E '$(ATTACKS)' >$(TARGET)/attacks.log 2>&1 || { cat $(TARGET)/attacks.log; exit 1; }
+	@sed -n 's/^ *ATTACK //p' $(TARGET)/attacks.log
+
 .PHONY: leak-probe
 leak-probe: php ## Two users alternate REQUESTS (100,000) times in a worker that changes all that a request can
 	$(WITH_PHP) LEAK_PROBE=$(or $(REQUESTS),100000) $(if $(NEXTEST),cargo nextest run --profile whole,cargo test) \

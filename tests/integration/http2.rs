@@ -3,7 +3,7 @@
 
 mod rules;
 
-use super::common::{DEADLINE, Igor, Server};
+use super::common::{Cost, DEADLINE, Igor, Server};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
@@ -13,6 +13,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -122,18 +123,19 @@ impl Client {
 }
 
 /// The server still runs, and an attack has left no memory behind.
-fn is_well(server: &Server, before: Option<usize>) {
+fn is_well(server: &Server, attack: Cost<'_>) {
     assert_eq!(Client::connect(server, b"").ask(1, "/hello.php"), "Hello HTTP/2.0");
-    let grown = server.growth_since(before);
+    let grown = attack.end();
     assert!(grown < GROWTH_BYTES_MAX, "{} KiB more than before", grown >> 10);
 }
 
-fn warm(server: &Server) -> Option<usize> {
+/// What the attack costs a server that has all that it needs for usual requests.
+fn warm<'s>(server: &'s Server, attack: impl Into<String>) -> Cost<'s> {
     let mut client = Client::connect(server, b"");
     for stream in 0..20 {
         client.ask(2 * stream + 1, "/hello.php");
     }
-    server.resident_bytes()
+    Cost::of(server, attack)
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn clients_that_know_it_speak_it_without_encryption() {
 #[test]
 fn rapid_resets_end_the_connection() {
     let server = start();
-    let before = warm(&server);
+    let attack = warm(&server, "50,000 rapid resets");
     let frames = (0..50_000).map(|number| {
         let stream = 2 * number + 1;
         [
@@ -162,14 +164,14 @@ fn rapid_resets_end_the_connection() {
     let (is_closed, code) = Client::connect(&server, b"").attack(frames);
     // ENHANCE_YOUR_CALM, unless the reset of the connection was quicker than the frame.
     assert!(is_closed && code.is_none_or(|code| code == 11), "{code:?}");
-    is_well(&server, before);
+    is_well(&server, attack);
 }
 
 /// CVE-2024-27316: a head without an end.
 #[test]
 fn endless_continuations_end_the_connection() {
     let server = start();
-    let before = warm(&server);
+    let attack = warm(&server, "a head of 300 MB in CONTINUATION frames");
     // Fields with names of their own, each a literal of 100 bytes that is not indexed.
     let field = [&[0x00, 1, b'x', 98][..], &[b'v'; 98]].concat();
     let piece: Vec<u8> = field.iter().copied().cycle().take(field.len() * 150).collect();
@@ -177,14 +179,14 @@ fn endless_continuations_end_the_connection() {
     let frames = std::iter::once(first).chain((0..20_000).map(|_| frame(CONTINUATION, 0, 1, &piece)));
     let (is_closed, _) = Client::connect(&server, b"").attack(frames);
     assert!(is_closed, "300 MB of a head were read");
-    is_well(&server, before);
+    is_well(&server, attack);
 }
 
 /// One large field in the dynamic table, named again and again: small frames that are a large head.
 #[test]
 fn a_header_bomb_reaches_no_script() {
     let server = start();
-    let before = warm(&server);
+    let attack = warm(&server, "a header bomb of 36 MB in 15 KB");
     let mut client = Client::connect(&server, b"");
     // A literal with incremental indexing of 3,000 bytes, in the prefix coding of lengths; then 12,000 times entry 62.
     let value = vec![b'v'; 3000];
@@ -206,14 +208,14 @@ fn a_header_bomb_reaches_no_script() {
         }
     };
     assert!(refused, "36 MB of fields were a request");
-    is_well(&server, before);
+    is_well(&server, attack);
 }
 
 /// Answers that the client blocks, because its windows are closed.
 #[test]
 fn closed_windows_hold_little_memory() {
     let server = start();
-    let before = warm(&server);
+    let attack = warm(&server, "90 answers of 4 MiB into closed windows");
     // SETTINGS_INITIAL_WINDOW_SIZE is 0.
     let mut client = Client::connect(&server, &[0, 4, 0, 0, 0, 0]);
     for number in 0..90 {
@@ -229,17 +231,17 @@ fn closed_windows_hold_little_memory() {
             _ => {}
         }
     }
-    let grown = server.growth_since(before);
+    let grown = attack.grown();
     assert!(grown < GROWTH_BYTES_MAX, "{} KiB for answers that no one takes", grown >> 10);
     drop(client);
-    is_well(&server, before);
+    is_well(&server, attack);
 }
 
 /// CVE-2019-9512 and 9515: frames that want an answer which is not read.
 #[test]
 fn pings_and_settings_whose_answers_are_not_read() {
     let server = start();
-    let before = warm(&server);
+    let attack = warm(&server, "4,000,000 PING and SETTINGS frames");
     for flood in [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, b"")] {
         let mut client = Client::connect(&server, b"");
         client.0.set_write_timeout(Some(std::time::Duration::from_secs(2))).expect("a timeout");
@@ -249,10 +251,46 @@ fn pings_and_settings_whose_answers_are_not_read() {
                 break;
             }
         }
-        let grown = server.growth_since(before);
+        let grown = attack.grown();
         assert!(grown < GROWTH_BYTES_MAX, "{} KiB for answers that are not read", grown >> 10);
     }
-    is_well(&server, before);
+    is_well(&server, attack);
+}
+
+/// Forms whose bodies do not come: as many as a connection may have, and more.
+#[test]
+fn streams_that_stay_open_are_bounded() {
+    const CONNECTIONS: u32 = 20;
+    const STREAMS: u32 = 250;
+    let server = start();
+    let attack = warm(&server, format!("{} streams that stay open", CONNECTIONS * STREAMS));
+    let form = [&[0x83][..], &get("/hello.php")[1..]].concat();
+    // Opens streams, and returns how many of them are refused. Frames are answered in their order: with the answer to the ping,
+    // all heads have been read.
+    let open = |streams: u32| {
+        let mut client = Client::connect(&server, b"");
+        let heads = (0..streams).flat_map(|number| frame(HEADERS, END_HEADERS, 2 * number + 1, &form));
+        client.write(&heads.chain(frame(PING, 0, 0, &[7; 8])).collect::<Vec<u8>>());
+        let mut refused = 0;
+        loop {
+            match client.next().expect("the ping is answered") {
+                (RST_STREAM, _, _, code) => {
+                    assert_eq!(code, 7_u32.to_be_bytes(), "REFUSED_STREAM");
+                    refused += 1;
+                }
+                (PING, ..) => return (client, refused),
+                (kind, ..) => assert!([SETTINGS, WINDOW_UPDATE].contains(&kind), "a form is answered"),
+            }
+        }
+    };
+    let kept: Vec<(Client, u32)> = (0..CONNECTIONS).map(|_| open(STREAMS)).collect();
+    assert!(kept.iter().all(|(_, refused)| *refused == 0));
+    assert_eq!(open(STREAMS + 15).1, 15, "a connection has {STREAMS} streams");
+    assert_eq!(Client::connect(&server, b"").ask(1, "/hello.php"), "Hello HTTP/2.0", "others have their answers");
+    let grown = attack.grown();
+    assert!(grown < GROWTH_BYTES_MAX, "{} KiB for streams that stay open", grown >> 10);
+    drop(kept);
+    is_well(&server, attack);
 }
 
 /// In dev builds of h2 an assertion failed here: the response is complete and waits for the window, the rest of the request is no

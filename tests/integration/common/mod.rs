@@ -1,6 +1,7 @@
 //! Shared by all tests: start the program, send it HTTP requests, read its log.
 
 mod command;
+mod cost;
 mod http;
 mod log;
 mod puppet;
@@ -9,6 +10,7 @@ mod sources;
 pub(crate) mod workers;
 
 pub(crate) use command::{igor_php, output_of, stock_php};
+pub(crate) use cost::Cost;
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use puppet::{Outcome, Puppet};
 pub(crate) use server::{Igor, Server, igor};

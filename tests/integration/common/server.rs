@@ -7,15 +7,16 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The file with the number of threads for `few_threads.c`.
 const PHP_THREADS: &str = "php-threads";
 
-/// The built program, without settings from the caller's environment.
+/// The built program, or the one that `IGOR_PROGRAM` names; without settings from the caller's environment.
 pub(crate) fn igor() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
+    let mut command =
+        Command::new(std::env::var_os("IGOR_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_igor").into()));
     for name in ["IGOR_ADMIN", "IGOR_CONFIG", "IGOR_ROOT", "IGOR_LISTEN", "IGOR_LOG"] {
         command.env_remove(name);
     }
@@ -311,10 +312,36 @@ impl Server {
         if std::env::var_os("USE_ZEND_ALLOC").is_some_and(|value| value == "0") {
             return None;
         }
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the system tells the memory");
-        Some(1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number"))
+        Some(self.bytes_of("VmRSS:"))
+    }
+
+    /// The most resident memory that it had since its start, or since [`Self::forget_peak`].
+    pub(crate) fn peak_bytes(&self) -> usize {
+        self.bytes_of("VmHWM:")
+    }
+
+    /// From now on the peak is that of the time after (`man 5 proc_pid_clear_refs`).
+    pub(crate) fn forget_peak(&self) {
+        fs::write(self.file_of_process("clear_refs"), "5").expect("the peak can be forgotten");
+    }
+
+    /// The processor time of all its threads, in user mode and in the kernel.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(self.file_of_process("stat")).expect("the server runs");
+        // The name of the program is in brackets, and could hold blanks. The 14th and 15th field are ticks.
+        let (_, fields) = stat.rsplit_once(')').expect("the name of the program");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+        Duration::from_millis(1000 * ticks.sum::<u64>() / rustix::param::clock_ticks_per_second())
+    }
+
+    fn file_of_process(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.pid().as_raw_nonzero()))
+    }
+
+    fn bytes_of(&self, field: &str) -> usize {
+        let status = fs::read_to_string(self.file_of_process("status")).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the system tells the memory");
+        1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
     }
 
     /// The growth of memory since `before`; 0 if unknown.
