@@ -19,7 +19,11 @@ set -euo pipefail
 # shellcheck source=scripts/lib/processes.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/processes.sh"
 
-readonly IGOR=$1 PLAIN=$2 FOLDER=$3
+IGOR=$(realpath -- "$1") PLAIN=$(realpath -- "$2")
+mkdir -p -- "$3"
+# The servers have working directories of their own.
+FOLDER=$(realpath -- "$3")
+readonly IGOR PLAIN FOLDER
 readonly BENCH_ROUNDS=${BENCH_ROUNDS:-5}
 readonly BENCH_SECONDS=${BENCH_SECONDS:-5} BENCH_CONNECTIONS=${BENCH_CONNECTIONS:-10000}
 readonly BENCH_REQUESTS=${BENCH_REQUESTS:-20000}

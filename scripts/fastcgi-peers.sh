@@ -9,7 +9,11 @@ set -euo pipefail
 # shellcheck source=scripts/lib/processes.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/processes.sh"
 
-readonly IGOR=$1 FOLDER=$2
+IGOR=$(realpath -- "$1")
+mkdir -p -- "$2"
+# The servers have working directories of their own.
+FOLDER=$(realpath -- "$2")
+readonly IGOR FOLDER
 readonly DEADLINE_SECONDS=60
 
 fail() {
