@@ -229,7 +229,8 @@ start_nginx
 write_client
 curl --silent --fail --header "Host: $HOST" "http://127.0.0.1:${PORTS[fpm]}/wp-admin/install.php?step=2" \
     --data 'weblog_title=Igor&user_name=admin&admin_password=a-long-secret&admin_password2=a-long-secret&pw_weak=1' \
-    --data 'admin_email=admin@example.com&blog_public=0' | grep --quiet 'Success!' || fail 'WordPress does not install'
+    --data 'admin_email=admin@example.com&blog_public=0' --output "$SITE/install.html" || fail 'WordPress does not install'
+grep --quiet 'Success!' "$SITE/install.html" || fail "WordPress does not install: see $SITE/install.html"
 # The first requests write what the later ones read.
 for name in igor fpm igor fpm; do
     page "$name" >"$SITE/page.html"
