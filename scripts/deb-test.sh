@@ -22,7 +22,7 @@ make_root() {
     local base=$1/$SUITE.tar
     if [[ ! -e $base ]]; then
         say "fetching Debian $SUITE"
-        mmdebstrap --quiet --variant=apt --include=ca-certificates "$SUITE" "$base.part"
+        mmdebstrap --quiet --format=tar --variant=apt --include=ca-certificates "$SUITE" "$base.part"
         mv -- "$base.part" "$base"
     fi
     CHROOT=$(mktemp -d "$1/root.XXXXXX")
