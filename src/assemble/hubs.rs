@@ -1,10 +1,12 @@
 //! The Mercure hubs of a configuration, and the scopes that send updates to them.
 
+use crate::cluster::Cluster;
 use crate::config::{self, Address, Config, MercureSettings, Position, ScopeLabel, Site};
 use crate::mercure::{self, Hub, Publication};
 use crate::php::{Update, UpdateHub};
 use crate::worker::ScopeWorkers;
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 /// Checks the keys of the Mercure hubs.
@@ -71,10 +73,41 @@ pub(super) fn attach(config: &Config, scopes: &HashMap<ScopeLabel, Arc<ScopeWork
     }
 }
 
-/// Sends an update by the hub that the scripts of this scope use.
+/// Lets the cluster, if there is one, carry the updates of all hubs to other instances.
+///
+/// # Errors The system has no thread left.
+pub(super) fn set_hubs(cluster: &Cluster, config: &Config) -> io::Result<()> {
+    let settings = config.global.frankenphp.cluster.as_ref();
+    let named = if settings.is_some() { names(config) } else { Vec::new() };
+    let hubs: Vec<_> = named.into_iter().map(|(name, settings)| (name, Hub::with(settings))).collect();
+    cluster.set_hubs(settings, &hubs)
+}
+
+/// All hubs, by the names that all instances know them by: the name of the hub, or the first address of its site. A number is added
+/// to one that another hub already has: no two hubs share their updates.
+fn names(config: &Config) -> Vec<(String, &MercureSettings)> {
+    let mut named: Vec<(String, &MercureSettings)> = Vec::new();
+    for site in &config.sites {
+        for (settings, _) in hubs_of(site) {
+            if named.iter().any(|(_, known)| *known == settings) {
+                continue;
+            }
+            let wanted = if settings.name.is_empty() { site.label().to_string() } else { settings.name.clone() };
+            let mut numbered = (2_usize..).map(|number| format!("{wanted}-{number}"));
+            let mut name = wanted.clone();
+            while named.iter().any(|(taken, _)| *taken == name) {
+                name = numbered.next().unwrap_or_default();
+            }
+            named.push((name, settings));
+        }
+    }
+    named
+}
+
+/// Sends an update by the hub that the scripts of this scope use, to the subscribers of this instance.
 pub(crate) fn publish_for(config: &Config, label: &ScopeLabel, publication: Publication) {
     let Some(settings) = hub_of(config, label) else { return };
-    if let Err(error) = Hub::with(settings).publish(publication) {
+    if let Err(error) = Hub::with(settings).publish_here(publication) {
         tracing::error!(scope = label.as_str(), "sending an update: {error}");
     }
 }
@@ -96,9 +129,10 @@ struct SiteHub(Arc<Hub>);
 
 impl UpdateHub for SiteHub {
     fn publish(&self, update: Update) -> Result<String, String> {
-        let Update { topics, data, is_private, id, kind, retry } = update;
+        let Update { topics, data, is_private, id, kind, retry, is_local } = update;
         let publication = Publication { topics, data, is_private, id, kind, retry };
-        self.0.publish(publication).map(|id| id.to_string()).map_err(|error| error.to_string())
+        let published = if is_local { self.0.publish_here(publication) } else { self.0.publish(publication) };
+        published.map(|id| id.to_string()).map_err(|error| error.to_string())
     }
 }
 

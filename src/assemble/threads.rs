@@ -96,6 +96,7 @@ impl Threads {
         let started = self.background.values().try_for_each(|declared| declared.start_eager());
         started.map_err(|failure| io::Error::other(failure.message))?;
         set_cluster(&self.cluster, config, &self.background)?;
+        hubs::set_hubs(&self.cluster, config)?;
         self.start_http(config, None)
     }
 
@@ -228,6 +229,9 @@ impl Threads {
         }
         if let Err(error) = set_cluster(&self.cluster, config, &self.background) {
             tracing::error!("the workers of the cluster are not changed: {error}");
+        }
+        if let Err(error) = hubs::set_hubs(&self.cluster, config) {
+            tracing::error!("the hubs of the cluster are not changed: {error}");
         }
         leaving
     }

@@ -60,6 +60,18 @@ pub(super) trait Engine: Send {
     }
 }
 
+/// A place in the log of a hub's updates, in the order of the engine. The default one is before the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(pub(super) u64, pub(super) u64);
+
+/// Updates of a hub.
+pub(super) struct Entries {
+    /// In the order of the engine.
+    pub(super) updates: Vec<(Place, Vec<u8>)>,
+    /// Where to read on.
+    pub(super) end: Place,
+}
+
 /// The name of this instance for people: its host and process.
 pub(super) fn instance_name() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();

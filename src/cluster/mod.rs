@@ -7,11 +7,12 @@
 //! snapshot into its slot only once the engine has accepted it, and only if its position is higher than the last one's.
 //!
 //! `task` is the state machine of one worker on one instance, `engine` what it asks of an engine; `redis`, `etcd`
-//! and `nats` are the engines. [`Member`] is what it asks of the instance. `stores` has the connections of stores, which are
-//! no workers.
+//! and `nats` are the engines. [`Member`] is what it asks of the instance. `stores` has the connections of stores, and `hubs` those
+//! of Mercure hubs, which are no workers.
 
 mod engine;
 mod etcd;
+mod hubs;
 mod nats;
 mod redis;
 mod secrets;
@@ -19,11 +20,13 @@ mod stores;
 mod task;
 
 use crate::config::{ClusterSettings, EngineAddress};
+use crate::mercure::Hub;
 use crate::signals::SignalMask;
 use crate::store::Store;
 use crate::vars::{Slot, Snapshot};
 use crate::worker::background::ClusterState;
 use etcd::Etcd;
+use hubs::HubLinks;
 use nats::Nats;
 use redis::Redis;
 use std::collections::HashMap;
@@ -61,6 +64,7 @@ pub(crate) struct Cluster {
     /// Protects the lists of tasks; not held while one is waited for.
     inner: Mutex<Inner>,
     stores: StoreLinks,
+    hubs: HubLinks,
 }
 
 #[derive(Default)]
@@ -126,6 +130,15 @@ impl Cluster {
         self.stores.configure(settings, stores);
     }
 
+    /// Carries the updates of exactly these hubs, by their names in the cluster, to the same hubs of other instances.
+    ///
+    /// # Errors The system has no thread left.
+    pub(crate) fn set_hubs(&self, settings: Option<&ClusterSettings>, hubs: &[(String, Arc<Hub>)]) -> io::Result<()> {
+        let left = self.hubs.set(settings, hubs)?;
+        self.locked().leaving.extend(left);
+        Ok(())
+    }
+
     fn locked(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,8 +157,10 @@ impl Cluster {
     /// Waits until the leases are given back, at most for `limit`. Blocks.
     pub(crate) fn leave(&self, limit: Duration) {
         self.stores.end();
+        let hubs = self.hubs.end();
         let leaving = {
             let mut inner = self.locked();
+            inner.leaving.extend(hubs);
             inner.end();
             std::mem::take(&mut inner.leaving)
         };

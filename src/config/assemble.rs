@@ -10,7 +10,7 @@ use super::encryption;
 use super::handlers::{Handler, PhpServer, Route};
 use super::limits;
 use super::listener::Listener;
-use super::model::{Address, Config, ScopeLabel, Site};
+use super::model::{Address, Config, ScopeLabel, Site, scope_label};
 use super::roots::{fix_error_roots, fix_roots};
 use super::settings::{Admin, Global};
 use super::syntax::{RawSite, Sections};
@@ -86,14 +86,6 @@ fn site(raw: RawSite, global: &Global, context: &mut Context<'_>) -> Site {
         site.bind.clone_from(&global.default_bind);
     }
     site
-}
-
-/// The first host, else the first listener address. A site without a valid address is refused, so its label only occurs
-/// in messages.
-pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
-    let host = addresses.iter().find_map(|address| address.host.clone());
-    let listener = || addresses.first().map(|address| Listener::Tcp { ip: address.ip, port: address.port }.to_string());
-    ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
 }
 
 /// Whether the address takes its port on all interfaces.

@@ -81,7 +81,21 @@ pub struct Site {
     pub position: Position,
 }
 
+/// The first host, else the first listener address. A site without a valid address is refused, so its label only occurs
+/// in messages.
+pub(super) fn scope_label(addresses: &[Address]) -> ScopeLabel {
+    let host = addresses.iter().find_map(|address| address.host.clone());
+    let listener = || addresses.first().map(|address| Listener::Tcp { ip: address.ip, port: address.port }.to_string());
+    ScopeLabel::new(&host.or_else(listener).unwrap_or_else(|| "unknown".to_owned()))
+}
+
 impl Site {
+    /// Its name for the cluster: the first host, else the first listener address.
+    #[must_use]
+    pub fn label(&self) -> ScopeLabel {
+        scope_label(&self.addresses)
+    }
+
     /// The sockets that the site needs, without repetition.
     #[must_use]
     pub fn listeners(&self) -> Vec<Listener> {

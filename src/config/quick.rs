@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::address::address;
-use super::assemble::{check, scope_label};
+use super::assemble::check;
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
 use super::directives::{PHP_SERVER, PhpDraft, WorkerDraft, mercure, unix_socket, worker_name};
@@ -14,7 +14,7 @@ use super::handlers::{Handler, Layer, Root, Route};
 use super::limits;
 use super::listener::Bind;
 use super::matcher::Matcher;
-use super::model::{Address, Config, Site};
+use super::model::{Address, Config, Site, scope_label};
 use super::settings::Global;
 use super::syntax::{Node, Token, excerpt};
 use super::tls::{self, HttpsSettings, TlsSettings};

@@ -75,6 +75,7 @@ impl Refusal {
         let status = match &self {
             Self::Token(_) | Self::NoToken | Self::NotAllowed => StatusCode::UNAUTHORIZED,
             Self::Origin | Self::NotGranted | Self::Update(Invalid::Reserved) => StatusCode::FORBIDDEN,
+            Self::Update(Invalid::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Update(_)
             | Self::Retry
             | Self::NoSelector

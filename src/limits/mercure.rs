@@ -96,3 +96,12 @@ pub const MERCURE_LISTING_BYTES_MAX: usize = 16 << 20;
 
 /// The bytes of a token: cookies end at 4 KiB, header fields at 8.
 pub const MERCURE_TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The updates of one hub that wait for the engine of a cluster: a minute of a busy site, while the engine is away.
+pub const MERCURE_OUTBOX_UPDATES_MAX: usize = 10_000;
+
+/// The bytes of these updates.
+pub const MERCURE_OUTBOX_BYTES_MAX: usize = 16 << 20;
+
+/// The shortest time between two records of updates that other instances miss: an engine that is away would fill the log.
+pub const MERCURE_RELAY_RECORD_PAUSE: Duration = Duration::from_secs(10);

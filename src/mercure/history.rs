@@ -89,6 +89,11 @@ impl History {
         }
     }
 
+    /// Whether it has an update with this identifier.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.numbers.contains_key(id)
+    }
+
     /// How many updates it has had.
     pub(super) fn had(&self) -> u64 {
         self.had

@@ -10,6 +10,7 @@ mod history;
 mod hub_url;
 mod keys;
 mod pattern_parts;
+mod relay;
 mod selector;
 mod signature;
 mod stream;
@@ -21,10 +22,12 @@ mod token;
 mod token_error;
 mod update;
 mod url_pattern;
+mod wire;
 
 pub use claims::Grants;
 pub use hub_url::HubUrl;
 pub use keys::{KeySet, Need};
+pub use relay::{Outgoing, Relay, RelayCounts};
 pub use selector::{NoSelector, Selector, SelectorKind};
 pub use stream::Stream;
 pub use subscriber::{Subscriber, Wait};
@@ -78,6 +81,8 @@ struct State {
     is_over: bool,
     /// The hub that a reload has put in the place of this one. What arrives late is for its subscribers.
     successor: Option<Arc<Shared>>,
+    /// The way to the same hub on other instances.
+    relay: Option<Arc<Relay>>,
 }
 
 impl Shared {
@@ -102,18 +107,22 @@ impl Shared {
         self.subscribers.len() + self.behind.load(Ordering::Relaxed)
     }
 
-    /// Sends updates to all who subscribe to one of their topics.
-    fn send(&self, updates: &[Arc<Update>], audience: Audience) {
+    /// Sends updates to all who subscribe to one of their topics. `packed` goes to other instances.
+    fn send(&self, updates: &[Arc<Update>], audience: Audience, packed: Option<Vec<u8>>) {
         let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
         if let Some(successor) = state.successor.clone() {
             drop((state, publishing));
-            return successor.send(updates, audience);
+            return successor.send(updates, audience, packed);
         }
         let number = state.number();
         updates.iter().for_each(|update| state.history.add(update));
         let is_closed = state.is_closed;
+        let relay = state.relay.clone();
         drop(state);
+        if let Some((relay, packed)) = relay.zip(packed) {
+            relay.push(packed);
+        }
         let now = Instant::now();
         let reads = |of_subscriber: u64, subscriber: &Subscriber| {
             of_subscriber > number
@@ -133,6 +142,24 @@ impl Shared {
         }
     }
 
+    /// Puts an update into the history only, unless it is there.
+    fn remember(&self, update: &Arc<Update>) {
+        let mut state = self.lock();
+        if let Some(successor) = state.successor.clone() {
+            drop(state);
+            return successor.remember(update);
+        }
+        let is_new = !state.history.has(&update.id);
+        if is_new {
+            state.history.add(update);
+        }
+        let is_closed = state.is_closed;
+        drop(state);
+        if is_new {
+            self.keep(is_closed);
+        }
+    }
+
     /// Has the history written: soon, or at once where the server may end before the thread comes to it.
     fn keep(&self, is_at_once: bool) {
         let Some(file) = &self.file else { return };
@@ -148,7 +175,7 @@ impl Shared {
         let events = subscriber.events(is_active);
         // At the end of a hub all clients go, and no one is there to see it.
         if !events.is_empty() && !self.lock().is_closed {
-            self.send(&events, Audience::Watchers);
+            self.send(&events, Audience::Watchers, None);
         }
     }
 }
@@ -176,6 +203,8 @@ pub struct HubCounts {
     pub subscribers: u64,
     /// Updates since the start.
     pub updates: u64,
+    /// What goes to other instances and comes from them; `None`: there is no cluster.
+    pub relays: Option<RelayCounts>,
 }
 
 /// The counters of all hubs; `None`: there is no hub.
@@ -186,6 +215,7 @@ pub fn counts() -> Option<HubCounts> {
         connected,
         subscribers: SUBSCRIBERS_TOTAL.load(Ordering::Relaxed),
         updates: UPDATES_TOTAL.load(Ordering::Relaxed),
+        relays: hubs.iter().any(|hub| hub.shared.lock().relay.is_some()).then(relay::counts),
     })
 }
 
@@ -264,7 +294,14 @@ impl Hub {
             shared: Arc::new(Shared {
                 publishing: Mutex::new(()),
                 file,
-                state: Mutex::new(State { next: 0, history, is_closed: false, is_over: false, successor: None }),
+                state: Mutex::new(State {
+                    next: 0,
+                    history,
+                    is_closed: false,
+                    is_over: false,
+                    successor: None,
+                    relay: None,
+                }),
                 subscribers: Subscribers::new(),
                 added: Condvar::new(),
                 behind: AtomicUsize::new(0),
@@ -332,13 +369,29 @@ impl Hub {
         self.subscribers.is_some()
     }
 
-    /// Sends an update to all who subscribe to one of its topics. Returns its identifier.
+    /// Sends an update to all who subscribe to one of its topics, on the other instances of a cluster too. Returns its identifier.
+    ///
+    /// # Errors The update is not valid, or too large for the cluster.
+    pub fn publish(&self, mut publication: Publication) -> Result<Arc<str>, Invalid> {
+        publication.check()?;
+        publication.name();
+        let relay = self.shared.newest().lock().relay.clone();
+        let packed = relay.map(|relay| relay.pack(&publication)).transpose()?;
+        Ok(self.send(publication, packed))
+    }
+
+    /// The same for this instance alone.
     ///
     /// # Errors The update is not valid.
-    pub fn publish(&self, publication: Publication) -> Result<Arc<str>, Invalid> {
-        let update = Arc::new(publication.encode()?);
-        self.shared.send(std::slice::from_ref(&update), Audience::All);
-        Ok(Arc::clone(&update.id))
+    pub fn publish_here(&self, publication: Publication) -> Result<Arc<str>, Invalid> {
+        publication.check()?;
+        Ok(self.send(publication, None))
+    }
+
+    fn send(&self, publication: Publication, packed: Option<Vec<u8>>) -> Arc<str> {
+        let update = Arc::new(publication.framed(Audience::All));
+        self.shared.send(std::slice::from_ref(&update), Audience::All, packed);
+        Arc::clone(&update.id)
     }
 
     /// Who is subscribed; only for hubs that show it.
@@ -381,10 +434,10 @@ impl Hub {
     }
 
     /// Whether someone may still receive what is published now. `false`: a reload has removed the hub, or the server stops, and
-    /// no file keeps it for the next one.
+    /// neither a file keeps it for the next one nor do other instances receive it.
     pub fn takes_updates(&self) -> bool {
         let state = self.shared.lock();
-        !state.is_closed || state.successor.is_some() || self.shared.file.is_some()
+        !state.is_closed || state.successor.is_some() || state.relay.is_some() || self.shared.file.is_some()
     }
 
     fn is_closed(&self) -> bool {
@@ -401,7 +454,15 @@ impl Hub {
         state.is_closed = true;
         state.successor = successor.map(|hub| Arc::clone(&hub.shared));
         let successor = state.successor.clone();
+        let relay = state.relay.clone().filter(|_| successor.is_some());
         drop(state);
+        // Until the cluster has the new configuration: what is published meanwhile goes to other instances too.
+        if let Some((relay, successor)) = relay.zip(successor.as_ref()) {
+            let has_one = successor.lock().relay.is_some();
+            if !has_one {
+                relay.carry(successor);
+            }
+        }
         if let Some((successor, file)) = successor.as_ref().and_then(|hub| Some((hub, hub.file.as_ref()?))) {
             file.adopt(successor, &self.shared);
         }

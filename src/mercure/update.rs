@@ -72,6 +72,14 @@ pub enum Invalid {
     /// The name of the event cannot be one.
     #[error("the \"type\" is too long or contains a control character")]
     Kind,
+    /// The cluster's engine does not take so much.
+    #[error("the update has {bytes} bytes for the cluster, which takes at most {bytes_max}")]
+    TooLarge {
+        /// The bytes of this one.
+        bytes: usize,
+        /// The bytes of the largest one.
+        bytes_max: usize,
+    },
 }
 
 /// Topics that contain this are the hub's own.
@@ -87,17 +95,17 @@ pub const SUBSCRIPTIONS: &str = "/.well-known/mercure/subscriptions";
 pub(super) const OWN_KIND: &str = "mercure";
 
 impl Publication {
-    /// Checks it, and encodes it once for all subscribers.
-    ///
-    /// # Errors A field is not valid.
-    pub(super) fn encode(self) -> Result<Update, Invalid> {
-        self.check()?;
-        Ok(self.framed(Audience::All))
+    /// Chooses the identifier, if the publisher has not.
+    pub(super) fn name(&mut self) {
+        if self.id.as_ref().is_none_or(String::is_empty) {
+            self.id = Some(random_id());
+        }
     }
 
-    /// The same without checks, for the hub itself.
-    pub(super) fn framed(self, audience: Audience) -> Update {
-        let id = self.id.filter(|id| !id.is_empty()).unwrap_or_else(random_id);
+    /// Encodes it once for all subscribers, without checks.
+    pub(super) fn framed(mut self, audience: Audience) -> Update {
+        self.name();
+        let id = self.id.unwrap_or_default();
         let mut frame = String::with_capacity(self.data.len() + id.len() + 32);
         let mut field = |name: &str, value: &str| {
             frame.push_str(name);
@@ -120,7 +128,9 @@ impl Publication {
     }
 
     /// A line break in a field would let a publisher write fields of its own.
-    fn check(&self) -> Result<(), Invalid> {
+    ///
+    /// # Errors A field is not valid.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
         let is_label =
             |text: &String| text.len() <= limits::MERCURE_LABEL_BYTES_MAX && !text.contains(char::is_control);
         if self.topics.is_empty() {

@@ -420,6 +420,7 @@ leaf! {
             id: text(update.id, update.id_len),
             kind: text(update.type_, update.type_len),
             retry: (update.retry_ms > 0).then_some(update.retry_ms),
+            is_local: false,
         })
     }
 }

@@ -176,6 +176,8 @@ pub struct Update {
     pub kind: Option<String>,
     /// How long a browser waits before it connects again, in milliseconds.
     pub retry: Option<u64>,
+    /// Whether it is for the subscribers of this instance alone: the other instances of a cluster have it from elsewhere.
+    pub is_local: bool,
 }
 
 /// Where the updates of a scope's scripts go.

@@ -4,6 +4,7 @@
 mod chaos;
 mod costs;
 mod engines;
+mod hubs;
 mod instance;
 mod nats;
 mod promises;

@@ -5,7 +5,7 @@ use crate::cluster::engine::EngineError;
 use crate::cluster::secrets;
 use crate::config::{EngineAddress, EngineHost, EngineSettings};
 use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_ANSWER_BYTES_MAX};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -137,26 +137,61 @@ impl Client {
 
     /// Calls `changed` when a watch of the key begins and at each of its events, until the watch fails.
     pub(super) async fn watch(&mut self, key: &str, changed: impl Fn()) -> Result<(), EngineError> {
-        self.authenticate().await?;
         let request = json!({ "create_request": { "key": text(key.as_bytes()) } });
-        let mut body = self.send("/v3/watch", &request).await?.into_body();
-        let mut line = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| EngineError(reason(&error)))?;
-            for &byte in frame.data_ref().into_iter().flatten() {
-                match byte {
-                    b'\n' if is_end(&line) => return Ok(()),
-                    b'\n' => {
-                        line.clear();
-                        changed();
-                    }
-                    // An event is one position; what is longer is no event of ours, and ends the watch.
-                    byte if line.len() < CLUSTER_ETCD_ANSWER_BYTES_MAX => line.push(byte),
-                    _ => return Ok(()),
-                }
+        // An event is one position; what is longer is no event of ours, and ends the watch.
+        let mut lines = self.lines("/v3/watch", &request, CLUSTER_ETCD_ANSWER_BYTES_MAX).await?;
+        while let Some(line) = lines.next().await? {
+            if is_end(&line) {
+                return Ok(());
             }
+            changed();
         }
         Ok(())
+    }
+
+    /// A call whose answer is a line for each event.
+    pub(super) async fn lines(&mut self, path: &str, body: &Value, bytes_max: usize) -> Result<Lines, EngineError> {
+        self.authenticate().await?;
+        let response = self.send(path, body).await?;
+        if !response.status().is_success() {
+            return Err(answer_of(response)
+                .await
+                .err()
+                .unwrap_or_else(|| EngineError("etcd refuses a watch".to_owned())));
+        }
+        let (body, connection) = (response.into_body(), self.connection.take());
+        Ok(Lines { body, _connection: connection, received: BytesMut::new(), bytes_max })
+    }
+}
+
+/// The lines of an answer without an end.
+pub(super) struct Lines {
+    body: Incoming,
+    /// No other request may wait for the end of this answer.
+    _connection: Option<SendRequest<Full<Bytes>>>,
+    /// What is behind the last line.
+    received: BytesMut,
+    bytes_max: usize,
+}
+
+impl Lines {
+    /// The next line. `None`: the answer ends. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Option<BytesMut>, EngineError> {
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.received[searched..].iter().position(|byte| *byte == b'\n') {
+                return Ok(Some(self.received.split_to(searched + end + 1)));
+            }
+            searched = self.received.len();
+            if searched > self.bytes_max {
+                return Err(EngineError("etcd has sent more than a cluster stores".to_owned()));
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|error| EngineError(reason(&error)))?;
+            if let Some(data) = frame.data_ref() {
+                self.received.extend_from_slice(data);
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod client;
 mod transaction;
+mod updates;
 
 use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
 use crate::config::ClusterSettings;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use transaction::{Transaction, key_of, value};
+pub(super) use updates::Updates;
 
 /// An election that another instance has disturbed is tried so often in one call.
 const ELECTION_TRIES: usize = 3;
@@ -163,7 +165,7 @@ impl Etcd {
         let (lease, holder) = (self.name("lease"), self.holder.clone());
         let granted = self.grant().await?;
         let transaction =
-            Transaction::default().equal(&lease, holder.as_bytes()).put_leased(&lease, &holder, &granted.id);
+            Transaction::default().equal(&lease, holder.as_bytes()).put_leased(&lease, holder.as_bytes(), &granted.id);
         if !Transaction::succeeded(&self.transact(transaction).await?) {
             return Ok(false);
         }
@@ -184,7 +186,7 @@ impl Etcd {
         let mut transaction = Transaction::default()
             .unchanged(&lease, state.lease_revision)
             .unchanged(&counter, state.epoch_revision)
-            .put_leased(&lease, &self.holder, &granted.id)
+            .put_leased(&lease, self.holder.as_bytes(), &granted.id)
             .put(&counter, epoch.to_string().as_bytes());
         if !state.has_position {
             let first = wide(Position::default());

@@ -51,8 +51,8 @@ impl Transaction {
     }
 
     /// The key goes with this lease.
-    pub(super) fn put_leased(mut self, key: &str, value: &str, lease: &str) -> Self {
-        let (key, value) = (text(key.as_bytes()), text(value.as_bytes()));
+    pub(super) fn put_leased(mut self, key: &str, value: &[u8], lease: &str) -> Self {
+        let (key, value) = (text(key.as_bytes()), text(value));
         self.success.push(json!({ "requestPut": { "key": key, "value": value, "lease": lease } }));
         self
     }

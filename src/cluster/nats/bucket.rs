@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// What JetStream calls its failures.
-const NO_STREAM: u64 = 10059;
-const NO_MESSAGE: u64 = 10037;
+pub(super) const NO_STREAM: u64 = 10059;
+pub(super) const NO_MESSAGE: u64 = 10037;
 /// The revision of the key is another one; the second number is of servers from 2.11 on.
 const WRONG_REVISION: [u64; 2] = [10071, 10164];
 
@@ -148,7 +148,7 @@ impl Bucket {
     }
 }
 
-fn verdict(answer: &[u8]) -> Result<(Value, u64), EngineError> {
+pub(super) fn verdict(answer: &[u8]) -> Result<(Value, u64), EngineError> {
     let answer: Value = serde_json::from_slice(answer).map_err(|_| defect("JSON"))?;
     let failure = match &answer["error"] {
         Value::Null => 0,
@@ -158,11 +158,11 @@ fn verdict(answer: &[u8]) -> Result<(Value, u64), EngineError> {
     Ok((answer, failure))
 }
 
-fn described(answer: &Value) -> EngineError {
+pub(super) fn described(answer: &Value) -> EngineError {
     EngineError(answer["error"]["description"].as_str().unwrap_or("JetStream has refused a call").to_owned())
 }
 
-fn defect(what: &str) -> EngineError {
+pub(super) fn defect(what: &str) -> EngineError {
     EngineError(format!("the answer of NATS has no {what}"))
 }
 

@@ -18,6 +18,7 @@
 mod bucket;
 mod client;
 mod login;
+mod updates;
 
 use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
 use crate::config::ClusterSettings;
@@ -30,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+pub(super) use updates::Updates;
 
 /// What another instance has disturbed is tried so often in one call.
 const TRIES: usize = 4;

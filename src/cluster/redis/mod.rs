@@ -13,6 +13,7 @@
 
 mod connect;
 mod store;
+mod updates;
 
 use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
 use crate::config::{ClusterSettings, EngineSettings};
@@ -26,6 +27,7 @@ use std::time::Duration;
 pub(super) use store::run as run_store;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+pub(super) use updates::Updates;
 
 /// Keys: lease, epoch. Arguments: holder, lease in milliseconds, the highest known epoch.
 const LEAD: &str = r"

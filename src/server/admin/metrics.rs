@@ -107,14 +107,29 @@ fn gauge(name: &str, help: &str, value: f64) -> MetricFamily {
     family(name, help, MetricType::GAUGE, vec![(Vec::new(), value)])
 }
 
-/// Under the names of the Mercure hub for Caddy.
-fn of_hubs(hubs: HubCounts) -> [MetricFamily; 3] {
+/// Under the names of the Mercure hub for Caddy; of the cluster under names of our own.
+fn of_hubs(hubs: HubCounts) -> Vec<MetricFamily> {
     let counter = |name, help, value: u64| family(name, help, MetricType::COUNTER, vec![(Vec::new(), value as f64)]);
-    [
+    let mut families = vec![
         gauge("mercure_subscribers_connected", "Streams that are open now.", hubs.connected as f64),
         counter("mercure_subscribers_total", "Streams since the start.", hubs.subscribers),
         counter("mercure_updates_total", "Updates since the start.", hubs.updates),
-    ]
+    ];
+    if let Some(relays) = hubs.relays {
+        families.extend([
+            gauge("igor_mercure_cluster_waiting", "Updates that wait for the engine.", relays.waiting as f64),
+            counter("igor_mercure_cluster_sent_total", "Updates that the engine has accepted.", relays.sent),
+            counter("igor_mercure_cluster_received_total", "Updates of other instances.", relays.received),
+            counter("igor_mercure_cluster_dropped_total", "Updates that did not reach the engine.", relays.dropped),
+            counter("igor_mercure_cluster_missed_total", "Updates of others that did not come.", relays.missed),
+            counter(
+                "igor_mercure_cluster_unreadable_total",
+                "Updates in the engine that could not be read.",
+                relays.unreadable,
+            ),
+        ]);
+    }
+    families
 }
 
 fn of_threads(threads: &Threads, process: Process) -> Vec<MetricFamily> {

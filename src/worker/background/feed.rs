@@ -68,6 +68,8 @@ impl Background {
             data: patch.unwrap_or_else(|| newest.snapshot.json()),
             is_private: feed.is_private,
             id: Some(format!("{}:{version}", self.name)),
+            // The cluster brings each version to all instances, and other workers run on each of them.
+            is_local: true,
             ..Update::default()
         };
         let mut snapshot = Some(newest.snapshot).filter(|_| sends_patches);

@@ -1,0 +1,159 @@
+//! The updates of one hub, in a stream of JetStream with those of all hubs of the prefix.
+//!
+//! The stream is `UPDATES_PREFIX`, and the subject of a hub `PREFIX.updates.HUB`. Igor makes the stream when it is missing, and
+//! takes one that is there as it is. A message is also what wakes the readers; they then ask for what is behind their place, so a
+//! message that was lost on its way is read all the same.
+
+use super::bucket::{NO_MESSAGE, NO_STREAM, defect, described, escaped, verdict};
+use super::client::Client;
+use super::{News, watch};
+use crate::cluster::engine::{EngineError, Entries, Place};
+use crate::config::{ClusterSettings, EngineSettings};
+use crate::limits::{
+    CLUSTER_CALL_MS_MAX, CLUSTER_NATS_ROOM_BYTES, CLUSTER_UPDATES_AGE, CLUSTER_UPDATES_AT_ONCE_MAX,
+    CLUSTER_UPDATES_BYTES_MAX, CLUSTER_UPDATES_CALL_MS_MAX, CLUSTER_UPDATES_MAX, CLUSTER_UPDATES_WAIT_MS,
+};
+use crate::mercure::Outgoing;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+pub(in crate::cluster) struct Updates {
+    client: Client,
+    settings: EngineSettings,
+    stream: String,
+    /// What the stream has the messages of.
+    subjects: String,
+    subject: String,
+    news: Option<News>,
+    /// Whether the stream is there.
+    is_made: bool,
+}
+
+impl Updates {
+    pub(in crate::cluster) fn new(settings: &ClusterSettings, hub: &str) -> Self {
+        let prefix = escaped(&settings.prefix);
+        Self {
+            client: Client::new(&settings.engine),
+            settings: settings.engine.clone(),
+            stream: format!("UPDATES_{prefix}"),
+            subjects: format!("{prefix}.updates.>"),
+            subject: format!("{prefix}.updates.{}", escaped(hub)),
+            news: None,
+            is_made: false,
+        }
+    }
+
+    /// The bytes of the largest update that the server takes.
+    pub(in crate::cluster) async fn bytes_max(&mut self) -> Result<usize, EngineError> {
+        let payload_max = self.client.payload_max().await?;
+        Ok(payload_max.saturating_sub(CLUSTER_NATS_ROOM_BYTES))
+    }
+
+    pub(in crate::cluster) async fn append(&mut self, updates: &[Outgoing]) -> Result<(), EngineError> {
+        if !self.is_made {
+            self.last().await?;
+        }
+        for update in updates {
+            // The server drops one that it has already got, when its answer was lost.
+            let header = format!("Nats-Msg-Id: {:016x}.{}", update.sender, update.number);
+            let bound = Duration::from_millis(CLUSTER_UPDATES_CALL_MS_MAX);
+            let sent = timeout(bound, self.client.request(&self.subject, Some(&header), &update.bytes)).await;
+            let answer = match sent {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => return self.left(error),
+                Err(_) => return self.left(EngineError(format!("no answer within {CLUSTER_UPDATES_CALL_MS_MAX} ms"))),
+            };
+            let (answer, failure) = verdict(&answer)?;
+            if failure != 0 {
+                return Err(described(&answer));
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of the newest one.
+    pub(in crate::cluster) async fn last(&mut self) -> Result<Place, EngineError> {
+        let (answer, failure) = self.call("MSG.GET", &json!({ "last_by_subj": self.subject })).await?;
+        let last = match failure {
+            0 => Place(sequence(&answer)?, 0),
+            NO_MESSAGE => Place::default(),
+            NO_STREAM => {
+                self.create().await?;
+                Place::default()
+            }
+            _ => return Err(described(&answer)),
+        };
+        self.is_made = true;
+        Ok(last)
+    }
+
+    /// Those behind a place. Waits a while for one.
+    pub(in crate::cluster) async fn read(&mut self, after: Place) -> Result<Entries, EngineError> {
+        let mut entries = Entries { updates: Vec::new(), end: after };
+        self.read_more(&mut entries).await?;
+        if entries.updates.is_empty() {
+            let news = self.news.get_or_insert_with(|| {
+                let (sender, receiver) = mpsc::channel(1);
+                let task = tokio::spawn(watch(Client::new(&self.settings), self.subject.clone(), sender));
+                News { receiver, task }
+            });
+            // Without news it looks all the same: a message may be lost.
+            let _ = timeout(Duration::from_millis(CLUSTER_UPDATES_WAIT_MS), news.receiver.recv()).await;
+        }
+        Ok(entries)
+    }
+
+    async fn read_more(&mut self, entries: &mut Entries) -> Result<(), EngineError> {
+        while entries.updates.len() < CLUSTER_UPDATES_AT_ONCE_MAX {
+            let body = json!({ "seq": entries.end.0 + 1, "next_by_subj": self.subject });
+            let (answer, failure) = self.call("MSG.GET", &body).await?;
+            match failure {
+                0 => {}
+                NO_MESSAGE => return Ok(()),
+                // Another one counts from the beginning.
+                NO_STREAM => return Err(EngineError("the stream of the updates is gone".to_owned())),
+                _ => return Err(described(&answer)),
+            }
+            let data = answer["message"]["data"].as_str().unwrap_or_default();
+            entries.end = Place(sequence(&answer)?, 0);
+            entries.updates.push((entries.end, STANDARD.decode(data).map_err(|_| defect("value"))?));
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self) -> Result<(), EngineError> {
+        let age = u64::try_from(CLUSTER_UPDATES_AGE.as_nanos()).unwrap_or(u64::MAX);
+        let body = json!({
+            "name": self.stream, "subjects": [self.subjects], "max_msgs_per_subject": CLUSTER_UPDATES_MAX,
+            "max_bytes": 4 * CLUSTER_UPDATES_BYTES_MAX, "max_age": age, "retention": "limits", "discard": "old",
+            "storage": "file", "num_replicas": 1, "max_msgs": -1, "max_msg_size": -1, "max_consumers": -1,
+        });
+        let (answer, failure) = self.call("CREATE", &body).await?;
+        if failure == 0 { Ok(()) } else { Err(described(&answer)) }
+    }
+
+    async fn call(&mut self, call: &str, body: &Value) -> Result<(Value, u64), EngineError> {
+        let subject = format!("$JS.API.STREAM.{call}.{}", self.stream);
+        let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
+        match timeout(bound, self.client.request(&subject, None, body.to_string().as_bytes())).await {
+            Ok(Ok(answer)) => verdict(&answer),
+            Ok(Err(error)) => self.left(error),
+            Err(_) => self.left(EngineError(format!("no answer within {CLUSTER_CALL_MS_MAX} ms"))),
+        }
+    }
+
+    /// The next call asks another server. The stream may be gone: no one answers for it then.
+    fn left<T>(&mut self, error: EngineError) -> Result<T, EngineError> {
+        self.client.next_server();
+        self.is_made = false;
+        Err(error)
+    }
+}
+
+fn sequence(answer: &Value) -> Result<u64, EngineError> {
+    answer["message"]["seq"].as_u64().ok_or_else(|| defect("number"))
+}
