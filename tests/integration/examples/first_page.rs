@@ -31,6 +31,13 @@ fn its_worker_follows_the_settings() {
 
     server.wait_log(&["background worker ready"]);
     assert_eq!(server.get("/").text(), "hello\n");
-    fs::write(server.path("settings.json"), settings[0].replace("hello", "good morning")).expect("a file is written");
-    wait_for("the other greeting", || (server.get("/").text() == "good morning\n").then_some(()));
+    let save = |text: &str| fs::write(server.path("settings.json"), text).expect("a file is written");
+    let greeted = |text: &str| wait_for(text, || (server.get("/").text() == format!("{text}\n")).then_some(()));
+    save(&settings[0].replace("hello", "good morning"));
+    greeted("good morning");
+    save(&settings[0].replace('}', ""));
+    server.wait_log(&["2 failed attempts"]);
+    assert_eq!(server.get("/").text(), "good morning\n", "a broken file");
+    save(&settings[0].replace("hello", "good night"));
+    greeted("good night");
 }
