@@ -16,20 +16,18 @@
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, Version};
 use http_body::Body;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::block::{GivenUp, block_on};
-use super::body::{Chunks, Reply, ResponseBody, Source};
+use super::body::{Reply, ResponseBody, Source};
 use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
 use super::request_body::{BodyFailure, BodySlot, RequestBody};
 use super::response_head::{self, Head};
+use super::response_stream::{Streaming, truncated_body};
 use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead, Usage};
 use crate::limits;
 
@@ -42,20 +40,6 @@ enum Answer {
     Finished,
     /// No one reads.
     Gone,
-}
-
-/// The response from its first chunk on.
-struct Streaming {
-    /// To the connection's task. When it is full, the PHP thread waits for the client.
-    chunks: mpsc::Sender<Bytes>,
-    buffer: Vec<u8>,
-    /// The missing bytes of the announced length; `None` when nothing was promised.
-    remaining: Option<u64>,
-    /// Set before the channel is closed early, so that the client notices it.
-    truncated: Arc<AtomicBool>,
-    /// The warning about bytes beyond the announced length was logged.
-    warned: bool,
-    cancellation: Arc<Cancellation>,
 }
 
 /// The [`Exchange`] of one HTTP request.
@@ -133,18 +117,13 @@ impl<B> HttpExchange<B> {
         if self.has_no_body(&head) {
             return self.send_without_body(reply, head, None);
         }
-        let (chunks, receiver) = mpsc::channel(limits::RESPONSE_CHUNKS_IN_FLIGHT_MAX);
-        let truncated = Arc::new(AtomicBool::new(false));
         if let Some(length) = head.content_length {
             head.set_content_length(length);
         }
-        let remaining = head.content_length;
-        let source = Source::Stream(Chunks { receiver, truncated: Arc::clone(&truncated) });
+        let (mut streaming, source) = Streaming::open(head.content_length, &self.cancellation);
         if reply.send(head.response.map(|()| source)).is_err() {
             return Flow::ClientGone;
         }
-        let cancellation = Arc::clone(&self.cancellation);
-        let mut streaming = Streaming { chunks, buffer: Vec::new(), remaining, truncated, warned: false, cancellation };
         let flow = streaming.send_all(&buffer);
         self.settle(streaming, flow)
     }
@@ -224,7 +203,7 @@ impl<B> HttpExchange<B> {
             Answer::Pending { reply, .. } => {
                 let _ = reply.send(failure.response().map(ResponseBody::into_source));
             }
-            Answer::Streaming(streaming) => streaming.truncated.store(true, Ordering::Release),
+            Answer::Streaming(streaming) => streaming.truncate(),
             Answer::Finished => self.answer = Answer::Finished,
             Answer::Gone => {}
         }
@@ -241,101 +220,14 @@ impl<B> HttpExchange<B> {
             Answer::Streaming(mut streaming) => {
                 if streaming.flush() == Flow::ClientGone {
                     self.answer = Answer::Gone;
-                } else if let Some(missing) = streaming.remaining.filter(|&missing| missing > 0) {
+                } else if let Some(missing) = streaming.missing() {
                     tracing::warn!(missing, "ending the response: the script wrote less than its Content-Length");
-                    streaming.truncated.store(true, Ordering::Release);
+                    streaming.truncate();
                 }
             }
             Answer::Finished => {}
             Answer::Gone => self.answer = Answer::Gone,
         }
-    }
-}
-
-impl Streaming {
-    /// Collects small writes and sends full chunks.
-    fn write(&mut self, bytes: &[u8]) -> Flow {
-        if self.buffer.len() + bytes.len() < limits::RESPONSE_BUFFER_BYTES {
-            self.buffer.extend_from_slice(bytes);
-            return if self.is_abandoned() { Flow::ClientGone } else { Flow::Continue };
-        }
-        match self.flush() {
-            Flow::Continue if bytes.len() < limits::RESPONSE_BUFFER_BYTES => {
-                self.buffer.extend_from_slice(bytes);
-                Flow::Continue
-            }
-            Flow::Continue => self.send_all(bytes),
-            Flow::ClientGone => Flow::ClientGone,
-        }
-    }
-
-    /// Notices a client that has left, even if there is nothing to send.
-    fn flush(&mut self) -> Flow {
-        let buffer = std::mem::take(&mut self.buffer);
-        if buffer.is_empty() {
-            return if self.is_abandoned() { Flow::ClientGone } else { Flow::Continue };
-        }
-        self.send(Bytes::from(buffer))
-    }
-
-    fn send_all(&mut self, bytes: &[u8]) -> Flow {
-        let mut pieces = bytes.chunks(limits::RESPONSE_CHUNK_BYTES_MAX);
-        let are_sent = pieces.all(|piece| self.send(Bytes::copy_from_slice(piece)) == Flow::Continue);
-        if are_sent { Flow::Continue } else { Flow::ClientGone }
-    }
-
-    /// Sends one chunk, but not beyond the announced length: the client would read further bytes as the next response.
-    fn send(&mut self, mut bytes: Bytes) -> Flow {
-        if let Some(remaining) = &mut self.remaining {
-            if *remaining < bytes.len() as u64 {
-                warn_of_rest(&mut self.warned);
-                bytes.truncate(*remaining as usize);
-            }
-            *remaining -= bytes.len() as u64;
-        }
-        if bytes.is_empty() {
-            return Flow::Continue;
-        }
-        let bytes = match self.chunks.try_send(bytes) {
-            Ok(()) => return Flow::Continue,
-            Err(mpsc::error::TrySendError::Closed(_)) => return Flow::ClientGone,
-            Err(mpsc::error::TrySendError::Full(bytes)) => bytes,
-        };
-        let limit = Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX);
-        match block_on(self.chunks.send(bytes), limit, &self.cancellation) {
-            Ok(Ok(())) => Flow::Continue,
-            Ok(Err(_)) => Flow::ClientGone,
-            Err(given_up) => {
-                if given_up == GivenUp::TimedOut {
-                    tracing::info!(
-                        seconds = limit.as_secs(),
-                        "sending the response: the client took nothing for too long"
-                    );
-                }
-                self.truncated.store(true, Ordering::Release);
-                Flow::ClientGone
-            }
-        }
-    }
-
-    /// Whether the receiver left early. After the announced length it leaves because the response is complete.
-    fn is_abandoned(&self) -> bool {
-        self.chunks.is_closed() && self.remaining != Some(0)
-    }
-}
-
-/// What the script wrote, and then the abortion of the body.
-fn truncated_body(written: Vec<u8>) -> Source {
-    let (chunks, receiver) = mpsc::channel(1);
-    if !written.is_empty() {
-        let _ = chunks.try_send(Bytes::from(written));
-    }
-    Source::Stream(Chunks { receiver, truncated: Arc::new(AtomicBool::new(true)) })
-}
-
-fn warn_of_rest(warned: &mut bool) {
-    if !std::mem::replace(warned, true) {
-        tracing::warn!("sending the response: the script wrote more than its Content-Length, the rest is dropped");
     }
 }
 

@@ -26,6 +26,7 @@ mod reading;
 mod release;
 mod safepoint;
 mod spans;
+mod stored;
 mod stores;
 mod streams;
 mod tasks;

@@ -6,14 +6,14 @@ use super::cutoff::{Cut, Cutoff};
 use super::host::{answer, bytes, give};
 use super::missing::{Missing, refuse};
 use super::objects::EngineObjects;
-use super::reading::loose_reading;
+use super::stored::{counts_of, describe, igor_number_of, kind, number};
 use super::streams::to_script;
 use super::work::Failure;
-use crate::ffi::{igor_number, igor_store_counts, igor_stored, igor_stored_kind, igor_verdict, leaf};
+use crate::ffi::{igor_number, igor_store_counts, igor_stored, igor_verdict, leaf};
 use crate::limits::STORE_KEY_BYTES_MAX;
 use crate::store::{Begun, Condition, Expiry, Full, Number, NumberError, Store, WatchError};
 use crate::vars::layout::ZArray;
-use crate::vars::{Limits, Pins, Serve, Value, elements};
+use crate::vars::{Limits, Value, elements};
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
@@ -271,66 +271,6 @@ unsafe fn copied(array: *const ZArray, limits: Limits) -> Result<Vec<(Vec<u8>, V
         copies.push((key, value));
     }
     Ok(copies)
-}
-
-/// Which member of the C structure is set.
-fn kind(value: Option<&Value>) -> igor_stored_kind {
-    match value {
-        None => igor_stored_kind::IGOR_STORED_ABSENT,
-        Some(Value::Null) => igor_stored_kind::IGOR_STORED_NULL,
-        Some(Value::Bool(_)) => igor_stored_kind::IGOR_STORED_BOOL,
-        Some(Value::Int(_)) => igor_stored_kind::IGOR_STORED_INT,
-        Some(Value::Float(_)) => igor_stored_kind::IGOR_STORED_FLOAT,
-        Some(Value::Text(_)) => igor_stored_kind::IGOR_STORED_TEXT,
-        Some(Value::Array(_)) => igor_stored_kind::IGOR_STORED_ARRAY,
-        Some(Value::Element(_)) => igor_stored_kind::IGOR_STORED_ELEMENT,
-    }
-}
-
-/// A value as C reads it. A value in an arena is pinned first.
-fn describe(value: Option<&Value>, pins: &mut Pins) -> igor_stored {
-    let mut stored = igor_stored { kind: kind(value), ..igor_stored::default() };
-    match value {
-        None | Some(Value::Null) => {}
-        Some(Value::Bool(is_true)) => stored.integer = i64::from(*is_true),
-        Some(Value::Int(integer)) => stored.integer = *integer,
-        Some(Value::Float(real)) => stored.real = *real,
-        Some(Value::Text(text)) => (stored.text, stored.len) = (text.as_ptr().cast(), text.len()),
-        Some(Value::Array(snapshot) | Value::Element(snapshot)) => {
-            let serve: Serve = pins.take(snapshot);
-            stored.reading = loose_reading(snapshot, serve);
-        }
-    }
-    stored
-}
-
-/// `exact` counts the elements one by one, without those that have expired.
-fn counts_of(store: &Store, exact: bool) -> igor_store_counts {
-    let counts = store.counts();
-    igor_store_counts {
-        keys: if exact { store.count() } else { counts.keys } as u64,
-        keys_max: counts.keys_max as u64,
-        bytes: counts.bytes as u64,
-        bytes_max: counts.bytes_max as u64,
-        version: counts.version,
-        hits: counts.hits,
-        misses: counts.misses,
-        evicted: counts.evicted,
-        expired: counts.expired,
-    }
-}
-
-/// C's number as one of the store.
-fn number(by: &igor_number) -> Number {
-    if by.is_float { Number::Float(by.real) } else { Number::Int(by.integer) }
-}
-
-/// A number of the store as C's.
-fn igor_number_of(number: Number) -> igor_number {
-    match number {
-        Number::Int(integer) => igor_number { is_float: false, integer, real: 0.0 },
-        Number::Float(real) => igor_number { is_float: true, integer: 0, real },
-    }
 }
 
 leaf! {

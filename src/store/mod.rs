@@ -9,6 +9,7 @@
 
 mod compute;
 mod entry;
+mod increment;
 mod many;
 mod map;
 mod number;
