@@ -96,6 +96,8 @@ pub struct UpstreamTls {
     pub authorities: Vec<TrustedCertificates>,
     /// The certificate that igor shows.
     pub own: Option<CertificateFiles>,
+    /// Upstreams at these ports are reached without encryption.
+    pub except_ports: Vec<u16>,
 }
 
 /// The versions of HTTP that upstreams are asked by.

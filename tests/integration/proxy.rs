@@ -102,6 +102,17 @@ fn an_upstream_behind_a_unix_socket() {
 }
 
 #[test]
+fn some_ports_are_reached_without_encryption() {
+    let plain = upstream(|stream, _| answer(stream, "200 OK", "plain"));
+    let other = upstream(|stream, _| answer(stream, "200 OK", "never"));
+    let transport = format!("transport http {{\ntls_insecure_skip_verify\ntls_except_ports 1 {}\n}}", plain.port());
+    let site = format!("reverse_proxy /other {other} {{\n{transport}\n}}\nreverse_proxy {plain} {{\n{transport}\n}}");
+    let server = Igor::new().site(&site).start();
+    assert_eq!(server.get("/").text(), "plain");
+    assert_eq!(server.get("/other").status, 502, "a handshake with a server that has no encryption");
+}
+
+#[test]
 fn what_an_upstream_does_wrong_has_its_status_and_is_logged() {
     let refused = free_address();
     let resets = upstream(|_, _| {});

@@ -133,6 +133,17 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
                 }
             }
         ),
+        setting!(
+            "tls_except_ports",
+            "tls_except_ports PORT…",
+            "The ports at which upstreams are reached without encryption.",
+            |settings, node, context| {
+                let words = context.args(node, 1, usize::MAX).unwrap_or_default();
+                let ports = words.iter().filter_map(|word| values::count(word, 1, usize::from(u16::MAX), context));
+                let ports = ports.filter_map(|port| u16::try_from(port).ok());
+                settings.tls.get_or_insert_default().except_ports = ports.collect();
+            }
+        ),
     ],
     ignored: &[
         ("write_timeout", "an upstream may take a body as slowly as it wants"),
@@ -151,7 +162,6 @@ pub(super) static TRANSPORT: Table<ProxySettings> = Table {
         ("max_response_header", "the head of a response has a limit of its own"),
     ],
     unsupported: &[
-        ("tls_except_ports", "write `http://` or `https://` in front of each upstream"),
         ("proxy_protocol", "upstreams learn the client from `X-Forwarded-For`"),
         ("local_address", "remove it; the system chooses the address"),
         ("forward_proxy_url", "igor asks upstreams itself"),

@@ -70,7 +70,9 @@ async fn connect(address: &UpstreamAddress, encryption: Option<&Encryption>) -> 
         }
         UpstreamAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),
     };
-    let Some(encryption) = encryption else { return Ok(Stream { socket: plain, speaks_http2: false }) };
+    let Some(encryption) = encryption.filter(|encryption| encryption.is_for(address)) else {
+        return Ok(Stream { socket: plain, speaks_http2: false });
+    };
     let encrypted = encryption.connect(plain, address).await?;
     let speaks_http2 = encrypted.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Stream { socket: Box::new(encrypted), speaks_http2 })

@@ -29,6 +29,7 @@ pub(super) struct Encryption {
     /// `Err`: why there are none.
     settings: Result<Arc<ClientConfig>, Arc<str>>,
     server_name: Option<String>,
+    except_ports: Arc<[u16]>,
 }
 
 impl Encryption {
@@ -37,7 +38,16 @@ impl Encryption {
         if let Err(error) = &config {
             tracing::error!("preparing encryption with upstreams: {error}");
         }
-        Self { settings: config.map_err(Arc::from), server_name: settings.server_name.clone() }
+        Self {
+            settings: config.map_err(Arc::from),
+            server_name: settings.server_name.clone(),
+            except_ports: settings.except_ports.as_slice().into(),
+        }
+    }
+
+    /// Whether the connections to this upstream are encrypted.
+    pub(super) fn is_for(&self, address: &UpstreamAddress) -> bool {
+        !matches!(address, UpstreamAddress::Tcp { port, .. } if self.except_ports.contains(port))
     }
 
     /// The same, with an offer of these application protocols.
