@@ -14,7 +14,7 @@ use super::calendar::Moment;
 use super::request::{RequestView, directory_of, file_of};
 use super::uri::{decoded, encoded_query_value, query_values};
 pub(super) use names::advice;
-use names::{CLOSED, FACTS, OF_RESPONSES, SHORT_NAMES, SHORT_PREFIXES, STORED_PREFIXES, is_one_of};
+use names::{CLOSED, FACTS, OF_RESPONSES, SHORT_NAMES, SHORT_PREFIXES, STORED_PREFIXES, is_one_of, never_filled};
 
 /// One placeholder, by its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +189,14 @@ impl Placeholder {
             return is_one_of(&long[prefix.len()..], names).then_some(Self::Stored(long));
         }
         STORED_PREFIXES.iter().any(|prefix| long.starts_with(prefix)).then_some(Self::Stored(long))
+    }
+
+    /// Its long name and the reason, if it is always empty.
+    pub(super) fn never_filled(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::Stored(name) => never_filled(name).map(|reason| (name.as_str(), reason)),
+            _ => None,
+        }
     }
 
     /// Whether a later handler may change the value, or the time that passes.

@@ -9,7 +9,7 @@ use super::matcher::Pattern;
 use super::placeholder;
 use super::syntax::{Node, Token, excerpt};
 use super::table::unknown;
-use super::text::{Text, UnknownPlaceholder};
+use super::text::{Piece, Text, UnknownPlaceholder};
 
 /// A number from `min` to `max`.
 pub(crate) fn count(word: &Token, min: usize, max: usize, context: &mut Context<'_>) -> Option<usize> {
@@ -157,7 +157,16 @@ pub(crate) fn texts(words: &[Token], context: &mut Context<'_>) -> Option<Vec<Te
 /// A text with placeholders.
 pub(crate) fn text(word: &Token, context: &mut Context<'_>) -> Option<Text> {
     match Text::parse(&word.text, &context.placeholders) {
-        Ok(text) => Some(text),
+        Ok(text) => {
+            for piece in text.pieces() {
+                if let Piece::Placeholder(placeholder) = piece
+                    && let Some((name, reason)) = placeholder.never_filled()
+                {
+                    context.warning(&word.position, format_args!("`{{{name}}}` is always empty: {reason}"));
+                }
+            }
+            Some(text)
+        }
         Err(UnknownPlaceholder(name)) => {
             let message = format!("igor does not know the placeholder `{{{name}}}`");
             let listed = "docs/configuration.md lists the placeholders";

@@ -71,6 +71,7 @@ pub(super) const SHORT_PREFIXES: &[(&str, &str)] = &[
 
 /// Short names of values that handlers and the connection store.
 pub(super) const SHORT_NAMES: &[(&str, &str)] = &[
+    ("http.error", "http.error"),
     ("tls_cipher", "http.request.tls.cipher_suite"),
     ("tls_version", "http.request.tls.version"),
     ("tls_client_fingerprint", "http.request.tls.client.fingerprint"),
@@ -99,7 +100,7 @@ pub(super) const STORED_PREFIXES: &[&str] = &[
 pub(super) const OF_RESPONSES: [&str; 2] = ["http.reverse_proxy.header.", "http.intercept.header."];
 
 /// The names with a prefix that has no others. The values of encryption are those of `tls::EncryptionFacts`.
-pub(super) const CLOSED: [(&str, &[&str]); 3] = [
+pub(super) const CLOSED: [(&str, &[&str]); 5] = [
     (
         "http.request.tls.",
         &[
@@ -134,10 +135,45 @@ pub(super) const CLOSED: [(&str, &[&str]); 3] = [
             "upstream.port",
             "upstream.latency",
             "upstream.latency_ms",
+            "upstream.duration",
+            "upstream.duration_ms",
+            "upstream.requests",
+            "upstream.max_requests",
+            "upstream.fails",
+            "duration",
+            "duration_ms",
+            "retries",
         ],
     ),
     ("http.intercept.", &["status_code", "status_text"]),
+    ("http.error.", &["status_code", "status_text", "message", "id", "trace"]),
+    ("http.matchers.file.", &["relative", "absolute", "remainder", "type"]),
 ];
+
+const ONLY_LATENCY: &str = "igor measures the time to the head of a response alone: `{rp.upstream.latency}`";
+const NOT_KEPT: &str = "igor does not keep this number for each request";
+
+/// Names that Caddy fills and igor does not, with the reason. A point at the end: all names that begin like this.
+const NEVER_FILLED: [(&str, &str); 11] = [
+    ("http.error.trace", "igor does not record where a failure comes from; `{err.message}` says what it is"),
+    ("http.auth.user.", "`basic_auth` knows the name of a user alone: `{http.auth.user.id}`"),
+    ("http.rate_limit.", "igor limits no rates"),
+    ("http.reverse_proxy.upstream.duration", ONLY_LATENCY),
+    ("http.reverse_proxy.upstream.duration_ms", ONLY_LATENCY),
+    ("http.reverse_proxy.duration", ONLY_LATENCY),
+    ("http.reverse_proxy.duration_ms", ONLY_LATENCY),
+    ("http.reverse_proxy.upstream.requests", NOT_KEPT),
+    ("http.reverse_proxy.upstream.max_requests", "it is what `unhealthy_request_count` says"),
+    ("http.reverse_proxy.upstream.fails", NOT_KEPT),
+    ("http.reverse_proxy.retries", NOT_KEPT),
+];
+
+/// Why the placeholder with this long name is always empty; `None`: it has values.
+pub(super) fn never_filled(name: &str) -> Option<&'static str> {
+    let is_it = |known: &str| name == known || (known.ends_with('.') && name.starts_with(known));
+    let found = NEVER_FILLED.iter().find(|(known, _)| is_it(known)).filter(|_| name != "http.auth.user.id");
+    found.map(|(_, reason)| *reason)
+}
 
 const IN_SNIPPETS: &str =
     "in a snippet, write `{args[0]}` for an argument of its `import`, and `{block}` alone on a line";
@@ -161,7 +197,9 @@ pub(in super::super) fn advice(name: &str) -> Option<String> {
     if let Some((_, way)) = ELSEWHERE.iter().find(|(beginning, _)| name.starts_with(beginning)) {
         return Some((*way).to_owned());
     }
-    if let Some((prefix, names)) = CLOSED.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+    let expanded = SHORT_PREFIXES.iter().find_map(|(short, long)| Some(format!("{long}{}", name.strip_prefix(short)?)));
+    let long = expanded.as_deref().unwrap_or(name);
+    if let Some((prefix, names)) = CLOSED.iter().find(|(prefix, _)| long.starts_with(prefix)) {
         return Some(format!("behind `{prefix}` come {}", names.join(", ")));
     }
     let facts = FACTS.iter().flat_map(|(long, short, _)| [*long, *short]);

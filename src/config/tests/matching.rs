@@ -377,8 +377,7 @@ fn placeholders_are_filled_in() {
         assert_eq!(Text::parse(source, &[]).expect("a text").render(&get()), expected, "{source}");
     }
     assert_eq!(Text::parse("a {hots}", &[]), Err(UnknownPlaceholder("hots".to_owned())));
-    for unknown in ["http.request.tls.vrsion", "http.request.tls.client.san.dns_names.x", "http.reverse_proxy.retries"]
-    {
+    for unknown in ["http.request.tls.vrsion", "http.request.tls.client.san.dns_names.x", "http.reverse_proxy.retry"] {
         assert!(Text::parse(&format!("{{{unknown}}}"), &[]).is_err(), "{unknown}");
     }
     assert_eq!(Text::parse("plain", &[]).expect("a text").as_literal(), Some("plain"));

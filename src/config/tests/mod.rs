@@ -5,6 +5,7 @@ mod docs;
 mod imports;
 mod matching;
 mod model;
+mod placeholders;
 mod properties;
 mod quick;
 mod syntax;
