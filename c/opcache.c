@@ -21,7 +21,7 @@
 #define IGOR_MEMORY_LOCK_START 1
 #define IGOR_MEMORY_LOCK_BYTES 1
 
-/* By so much PHP's heap grows at least. */
+/* PHP's heap grows by at least this much. */
 #define IGOR_HEAP_STEP (2 * 1024 * 1024)
 
 static zif_handler igor_original_reset;

@@ -255,7 +255,7 @@ pub struct Usage(OnceLock<Used>);
 pub struct Used {
     /// The thread's number in the system.
     pub thread: u32,
-    /// The processor time outside of the kernel.
+    /// The processor time in user mode.
     pub user: Duration,
     /// The processor time in the kernel.
     pub system: Duration,

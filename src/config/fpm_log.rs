@@ -19,7 +19,7 @@ pub enum FpmLogPart {
     Text(String),
     /// `%{user}C`: the share of one processor, in per cent.
     Cpu {
-        /// Whether the time outside of the kernel is part of it.
+        /// Whether the time in user mode is part of it.
         user: bool,
         /// Whether the time in the kernel is part of it.
         system: bool,

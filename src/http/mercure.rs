@@ -273,7 +273,7 @@ fn subscriber(hub: &Hub, url: &HubUrl, parts: &request::Parts) -> Result<Grants,
     }
 }
 
-/// The parameters that select topics. All names that begin with `match` belong to the protocol, so a misspelled one is no silence.
+/// The parameters that select topics. All names that begin with `match` belong to the protocol, so a misspelled one is refused.
 fn selectors(parameters: &str, url: &HubUrl) -> Result<Vec<Selector>, Refusal> {
     let mut selectors = Vec::new();
     for (name, text) in query_pairs(parameters) {

@@ -38,7 +38,7 @@ pub const CLUSTER_RETRY_MS: u64 = 500;
 pub const CLUSTER_STORE_PING_MS: u64 = 500;
 
 /// How long after such a question, if it was answered, the cache of the store may be read. No read of it is older, even when
-/// the network has lost the way. Longer than a pause and the longest call together, so that one slow answer costs nothing.
+/// the network is cut. Longer than a pause and the longest call together, so that one slow answer costs nothing.
 pub const CLUSTER_STORE_FRESH_MS: u64 = 2_000;
 
 /// The calls of one store of the cluster that wait for its connection: more than any server has PHP threads.

@@ -15,7 +15,7 @@ use crate::vars::Value;
 use std::ffi::c_void;
 use std::time::Duration;
 
-/// C's seconds; negative: none. What is too long for a duration is for ever.
+/// C's seconds; negative: none. A number that is too large for a duration means forever.
 fn time(ttl_s: f64) -> Option<Duration> {
     if ttl_s < 0.0 { None } else { Duration::try_from_secs_f64(ttl_s).ok() }
 }

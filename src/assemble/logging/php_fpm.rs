@@ -53,7 +53,7 @@ struct Facts<'r> {
 }
 
 impl Facts<'_> {
-    /// php-fpm's rules: what a monitor asks for, and no request that someone may look for later.
+    /// php-fpm's rules: only successful requests of monitors are suppressed, never one that someone may look for later.
     fn may_be_suppressed(&self) -> bool {
         let record = self.record;
         (record.method == Method::GET || record.method == Method::HEAD)

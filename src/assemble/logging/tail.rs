@@ -22,7 +22,7 @@ pub(super) fn keep(record: &str) {
         while !line.is_char_boundary(end) {
             end -= 1;
         }
-        // Its memory is used again.
+        // A full list reuses the memory of its oldest line.
         let is_full = tail.lines.len() >= LOG_TAIL_LINES_MAX;
         let mut kept = if is_full { tail.lines.pop_front() } else { None }.unwrap_or_default();
         kept.clear();

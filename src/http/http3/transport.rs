@@ -1,8 +1,8 @@
 //! quinn's streams for the crate `h3`.
 //!
-//! h3-quinn does the same. This adapter knows three more things that a server needs: when a client no longer wants a
-//! response or has received all of it, whether a stream has ended inside of a frame, and how many bytes h3 holds. h3 collects frames other than DATA in memory, of any
-//! length that a client announces, and reads a piece from the stream whenever it passes one on, however small that is.
+//! h3-quinn does the same. This adapter knows three more things that a server needs: when a client no longer wants a response or has
+//! received all of it, whether a stream has ended inside a frame, and how many bytes h3 holds. h3 collects frames other than DATA in
+//! memory, of any length that a client announces. It also reads from the stream each time that it passes a piece on, however small.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ pub(super) struct Held {
     has_asked: AtomicBool,
     /// The client has sent all of it.
     has_ended: AtomicBool,
-    /// It has ended inside of a frame.
+    /// It has ended inside a frame.
     is_cut: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl Held {
         self.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Whether the client has sent the end inside of a frame.
+    /// Whether the client has sent the end inside a frame.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
     }
