@@ -39,7 +39,8 @@ const SITE: &str = "tls internal\n\
 
 fn igor(servers: &str) -> Igor {
     Igor::new()
-        .global(&format!("servers {{\nprotocols h1 h2 h3\n{servers}\n}}"))
+        // A request without a response leaves its reason in the log.
+        .global(&format!("debug\nservers {{\nprotocols h1 h2 h3\n{servers}\n}}"))
         .file("page.php", PAGE)
         .file("worker.php", WORKER)
         .file("upload.php", UPLOAD)

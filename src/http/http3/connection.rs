@@ -180,10 +180,12 @@ impl Requests {
     async fn answer(self: Arc<Self>, resolver: RequestResolver<Transport, Bytes>, watch: RequestWatch) {
         let RequestWatch { mut stopped, held } = watch;
         let open = self.streams.begin();
-        let Ok(Ok((request, stream))) = tokio::time::timeout(self.head_max, resolver.resolve_request()).await else {
+        let resolved = tokio::time::timeout(self.head_max, resolver.resolve_request()).await;
+        let (request, stream) = match resolved {
+            Ok(Ok(resolved)) => resolved,
             // h3 has answered what it refuses.
-            self.note_cancelled();
-            return;
+            Ok(Err(error)) => return self.note_unanswered(&error),
+            Err(too_late) => return self.note_unanswered(&too_late),
         };
         held.clear();
         let (sender, receiver) = stream.split();
@@ -197,18 +199,16 @@ impl Requests {
         let Some(body) = body else {
             // Malformed (RFC 9114, 4.1.2 and 4.2).
             sender.stream.stop_stream(Code::H3_MESSAGE_ERROR);
-            self.note_cancelled();
-            return;
+            return self.note_unanswered(&"the request is malformed");
         };
         parts.version = http::Version::HTTP_3;
         parts.extensions.insert(Arc::clone(&self.encryption));
         let answered = tokio::select! {
-            answered = self.respond(Request::from_parts(parts, body), &mut sender, open) => answered,
-            _ = stopped.as_mut() => Err(()),
+            answered = self.respond(Request::from_parts(parts, body), &mut sender, open) => answered.map_err(|()| "it has broken off"),
+            _ = stopped.as_mut() => Err("the client does not want it"),
         };
-        if answered.is_err() {
-            self.note_cancelled();
-            return;
+        if let Err(reason) = answered {
+            return self.note_unanswered(&reason);
         }
         let less = |cancelled: usize| Some(cancelled.saturating_sub(1));
         let _ = self.cancelled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -241,7 +241,9 @@ impl Requests {
         Ok(response)
     }
 
-    fn note_cancelled(&self) {
+    /// Counts a request without a whole response.
+    fn note_unanswered(&self, reason: &dyn std::fmt::Display) {
+        tracing::debug!(remote = %self.info.remote, "a request of HTTP/3 has no whole response: {reason}");
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }
 
