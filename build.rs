@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 43] = [
+    const SOURCES: [&str; 44] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -54,6 +54,7 @@ mod php {
         "c/self.c",
         "c/session.c",
         "c/signals.c",
+        "c/spawn.c",
         "c/states.c",
         "c/store.c",
         "c/store_class.c",

@@ -12,16 +12,10 @@
 
 #include <php_variables.h>
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 extern char **environ;
 
@@ -72,7 +66,7 @@ static const zval *igor_put(const igor_thread *self, const char *name, size_t le
 }
 
 /* Whether scripts of this thread see other variables than those of the process. */
-static bool igor_is_cleared(void)
+bool igor_environment_is_cleared(void)
 {
 	return igor_self != NULL && igor_self->request.environment != NULL;
 }
@@ -172,7 +166,7 @@ static ZEND_NAMED_FUNCTION(igor_getenv)
 	ZEND_PARSE_PARAMETERS_END();
 
 	value = name != NULL && igor_self != NULL ? igor_put(igor_self, name, len) : NULL;
-	if (value == NULL && name != NULL && igor_is_cleared()) {
+	if (value == NULL && name != NULL && igor_environment_is_cleared()) {
 		igor_getenv_cleared(return_value, name, len, local_only);
 		return;
 	}
@@ -229,7 +223,7 @@ static void igor_import(zval *into)
 {
 	const igor_thread *self = igor_self;
 
-	if (igor_is_cleared()) {
+	if (igor_environment_is_cleared()) {
 		igor_import_pairs(Z_ARRVAL_P(into), self->request.environment, self->request.environment_len);
 	} else {
 		igor_original_import(into);
@@ -284,7 +278,7 @@ void igor_environment_share(void)
 void igor_environment_of_process(zval *into)
 {
 	/* Those that take its place are variables of the request, too. */
-	if (igor_is_cleared()) {
+	if (igor_environment_is_cleared()) {
 		return;
 	}
 	ZEND_ASSERT(zend_hash_num_elements(Z_ARRVAL_P(into)) == 0);
@@ -303,9 +297,9 @@ void igor_environment_install(void)
 /* ---- Child processes ----------------------------------------------------------------------------------------- */
 
 /* Whether a child of this thread inherits other variables than those of the process. */
-static bool igor_has_own(void)
+bool igor_environment_is_own(void)
 {
-	return igor_is_cleared()
+	return igor_environment_is_cleared()
 		|| (igor_self != NULL && (igor_self->environment != NULL || igor_self->boot_environment != NULL));
 }
 
@@ -367,7 +361,7 @@ static size_t igor_add_of_process(char **list)
 
 /* The variables of the process and of the script, in the form of exec(). NULL: no memory. The strings from `*own` on
  * belong to the list, the others to the process. */
-static char **igor_environment_list(size_t *own)
+char **igor_environment_list(size_t *own)
 {
 	size_t count = igor_table_size(igor_self->environment) + igor_table_size(igor_self->boot_environment)
 		+ igor_self->request.environment_len + 1;
@@ -381,11 +375,11 @@ static char **igor_environment_list(size_t *own)
 	if (list == NULL) {
 		return NULL;
 	}
-	if (!igor_is_cleared()) {
+	if (!igor_environment_is_cleared()) {
 		at = igor_add_of_process(list);
 	}
 	*own = at;
-	if (igor_is_cleared()) {
+	if (igor_environment_is_cleared()) {
 		at = igor_add_cleared(list, at);
 	}
 	at = igor_add_put(list, at, igor_self->environment, NULL);
@@ -393,7 +387,7 @@ static char **igor_environment_list(size_t *own)
 	return list;
 }
 
-static void igor_environment_list_free(char **list, size_t own)
+void igor_environment_list_free(char **list, size_t own)
 {
 	size_t i;
 
@@ -403,155 +397,13 @@ static void igor_environment_list_free(char **list, size_t own)
 	free(list);
 }
 
-static pthread_mutex_t igor_pipes_lock = PTHREAD_MUTEX_INITIALIZER; /* protects igor_pipes */
-
 /* In a forked child, which has only this thread: programs that it executes, and C code, should see all variables. */
 void igor_environment_adopt(void)
 {
 	size_t own;
-	char **list = igor_has_own() ? igor_environment_list(&own) : NULL;
+	char **list = igor_environment_is_own() ? igor_environment_list(&own) : NULL;
 
-	/* Another thread of the parent may have held the lock. */
-	pthread_mutex_init(&igor_pipes_lock, NULL);
 	if (list != NULL) {
 		environ = list;
 	}
-}
-
-typedef int (*igor_spawn)(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
-
-int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
-{
-	igor_spawn call = (igor_spawn) dlsym(RTLD_NEXT, symbol);
-	size_t own = 0;
-	char **list = NULL;
-	pid_t child = 0;
-	int error;
-
-	/* proc_open() without variables passes on those of the process. */
-	if (environment == environ && igor_has_own()) {
-		list = igor_environment_list(&own);
-		if (list == NULL) {
-			return ENOMEM;
-		}
-	}
-	error = call(&child, path, actions, attributes, arguments, list != NULL ? list : environment);
-	if (error == 0) {
-		igor_child_started(child);
-		if (pid != NULL) {
-			*pid = child;
-		}
-	}
-	if (list != NULL) {
-		igor_environment_list_free(list, own);
-	}
-	return error;
-}
-
-/* A stream of igor_popen(), until its igor_pclose(). */
-typedef struct igor_pipe {
-	FILE *stream;
-	pid_t pid;
-	struct igor_pipe *next;
-} igor_pipe;
-
-static igor_pipe *igor_pipes;
-
-/* Starts a shell whose standard input or output is `end`. */
-static int igor_shell(pid_t *pid, const char *command, int end, int standard)
-{
-	char *const arguments[] = {"sh", "-c", (char *) command, NULL};
-	posix_spawn_file_actions_t actions;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error != 0) {
-		return error;
-	}
-	error = posix_spawn_file_actions_adddup2(&actions, end, standard);
-	if (error == 0) {
-		error = igor_spawn_call("posix_spawn", pid, "/bin/sh", &actions, NULL, arguments, environ);
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	return error;
-}
-
-static FILE *igor_popen_shell(const char *command, bool reads)
-{
-	igor_pipe *pipe = calloc(1, sizeof(igor_pipe));
-	int ends[2], error;
-
-	if (pipe == NULL || igor_opened_both(pipe2(ends, O_CLOEXEC), ends) != 0) {
-		free(pipe);
-		return NULL;
-	}
-	pipe->stream = fdopen(ends[reads ? 0 : 1], reads ? "r" : "w");
-	error = pipe->stream == NULL ? errno
-		: igor_shell(&pipe->pid, command, ends[reads ? 1 : 0], reads ? STDOUT_FILENO : STDIN_FILENO);
-	close(ends[reads ? 1 : 0]);
-	if (error != 0) {
-		if (pipe->stream != NULL) {
-			fclose(pipe->stream);
-		} else {
-			close(ends[reads ? 0 : 1]);
-		}
-		free(pipe);
-		errno = error;
-		return NULL;
-	}
-	igor_child_kept(pipe->pid);
-	pthread_mutex_lock(&igor_pipes_lock);
-	pipe->next = igor_pipes;
-	igor_pipes = pipe;
-	pthread_mutex_unlock(&igor_pipes_lock);
-	return pipe->stream;
-}
-
-/* The process of a stream, removed from the list; 0 if igor_popen() did not open it. */
-static pid_t igor_pipe_take(FILE *stream)
-{
-	igor_pipe **link, *found;
-	pid_t pid = 0;
-
-	pthread_mutex_lock(&igor_pipes_lock);
-	for (link = &igor_pipes; *link != NULL; link = &(*link)->next) {
-		if ((*link)->stream == stream) {
-			found = *link;
-			*link = found->next;
-			pid = found->pid;
-			free(found);
-			break;
-		}
-	}
-	pthread_mutex_unlock(&igor_pipes_lock);
-	return pid;
-}
-
-/* libc's popen() takes no environment. */
-FILE *igor_popen(const char *command, const char *mode)
-{
-	FILE *(*call)(const char *, const char *);
-
-	if (igor_self != NULL && (mode[0] == 'r' || mode[0] == 'w')) {
-		return igor_popen_shell(command, mode[0] == 'r');
-	}
-	call = (FILE *(*)(const char *, const char *)) dlsym(RTLD_NEXT, "popen");
-	return call(command, mode);
-}
-
-int igor_pclose(FILE *stream)
-{
-	pid_t pid = igor_pipe_take(stream), ended;
-	int (*call)(FILE *), status;
-
-	if (pid == 0) {
-		call = (int (*)(FILE *)) dlsym(RTLD_NEXT, "pclose");
-		return call(stream);
-	}
-	fclose(stream);
-	do {
-		ended = waitpid(pid, &status, 0);
-	} while (ended < 0 && errno == EINTR);
-	return ended < 0 ? -1 : status;
 }

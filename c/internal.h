@@ -220,15 +220,22 @@ void igor_opcache_look(void);
 /* environment.c */
 void igor_environment_install(void);
 void igor_environment_share(void);
+void igor_environment_of_process(zval *into);
 void igor_environment_keep(igor_thread *self);
 void igor_environment_renew(igor_thread *self);
 void igor_environment_release(igor_thread *self);
 void igor_environment_adopt(void);
+bool igor_environment_is_cleared(void);
+bool igor_environment_is_own(void);
+char **igor_environment_list(size_t *own);
+void igor_environment_list_free(char **list, size_t own);
+
+/* spawn.c */
+void igor_pipes_adopt(void);
 int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
 FILE *igor_popen(const char *command, const char *mode);
 int igor_pclose(FILE *stream);
-void igor_environment_of_process(zval *into);
 
 /* replace.c */
 zif_handler igor_replace_function(const char *name, zif_handler handler);

@@ -22,6 +22,7 @@ static void igor_after_fork(void)
 	igor_syslog_release();
 	tsrm_env_unlock();
 	igor_environment_adopt();
+	igor_pipes_adopt();
 	igor_children_leave();
 	if (igor_in_forked_server()) {
 		igor_signals_leave();
