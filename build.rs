@@ -21,7 +21,7 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 44] = [
+    const SOURCES: [&str; 45] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
@@ -52,6 +52,7 @@ mod php {
         "c/reset.c",
         "c/response.c",
         "c/self.c",
+        "c/server_variables.c",
         "c/session.c",
         "c/signals.c",
         "c/spawn.c",

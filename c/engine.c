@@ -48,7 +48,7 @@ static void igor_first_request(igor_engine_info *info)
 	ZVAL_UNDEF(&status);
 	if (php_request_startup() == SUCCESS) {
 		zend_try {
-			igor_environment_share();
+			igor_server_variables_share();
 			ZVAL_STRING(&function, "opcache_get_status");
 			ZVAL_FALSE(&arguments[0]);
 			if (zend_hash_str_exists(CG(function_table), ZEND_STRL("opcache_get_status"))
@@ -100,6 +100,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	igor_fork_install();
 	igor_opcache_install();
 	igor_environment_install();
+	igor_server_variables_install();
 	igor_signals_install();
 	igor_masks_install();
 	igor_kill_install();

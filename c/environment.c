@@ -222,6 +222,8 @@ static void igor_import_pairs(HashTable *into, const igor_pair *pairs, size_t le
 static void igor_import(zval *into)
 {
 	const igor_thread *self = igor_self;
+	const igor_pair *pairs;
+	size_t len;
 
 	if (igor_environment_is_cleared()) {
 		igor_import_pairs(Z_ARRVAL_P(into), self->request.environment, self->request.environment_len);
@@ -233,57 +235,11 @@ static void igor_import(zval *into)
 	}
 	/* Between requests an HTTP worker has no request data. */
 	if (!self->request.command_line && (self->has_job || !self->handled)) {
-		igor_import_pairs(Z_ARRVAL_P(into), self->request.server_vars, self->request.server_vars_len);
+		len = host_server_vars(self->host, &pairs);
+		igor_import_pairs(Z_ARRVAL_P(into), pairs, len);
 	}
 	igor_import_put(Z_ARRVAL_P(into), self->boot_environment);
 	igor_import_put(Z_ARRVAL_P(into), self->environment);
-}
-
-/* Room for what a usual request adds to the environment in $_SERVER, so that the copy does not grow. */
-#define IGOR_SERVER_VARIABLES 48
-
-/* The environment of the process, which never changes after the start; all requests share its strings. */
-static HashTable igor_process_environment;
-
-static zend_string *igor_shared_string(const char *bytes, size_t len)
-{
-	zend_string *string = zend_string_init(bytes, len, 1);
-
-	zend_string_hash_val(string);
-	GC_ADD_FLAGS(string, IS_STR_INTERNED | IS_STR_PERMANENT);
-	return string;
-}
-
-/* PHP reads it, once: in a module that PHP loads, `environ` is not the program's variable. PHP interns the names for the
- * request, so a request must exist. */
-void igor_environment_share(void)
-{
-	zend_string *name;
-	zval read, *value, shared;
-
-	array_init(&read);
-	php_import_environment_variables(&read);
-	zend_hash_init(&igor_process_environment, zend_hash_num_elements(Z_ARRVAL(read)) + IGOR_SERVER_VARIABLES, NULL, NULL, 1);
-	ZEND_HASH_FOREACH_STR_KEY_VAL(Z_ARRVAL(read), name, value) {
-		if (name != NULL && Z_TYPE_P(value) == IS_STRING) {
-			ZVAL_INTERNED_STR(&shared, igor_shared_string(Z_STRVAL_P(value), Z_STRLEN_P(value)));
-			zend_hash_update(&igor_process_environment, igor_shared_string(ZSTR_VAL(name), ZSTR_LEN(name)), &shared);
-		}
-	} ZEND_HASH_FOREACH_END();
-	zval_ptr_dtor(&read);
-}
-
-/* Into $_SERVER of a request, before the variables of the request itself: containers configure applications by it. The
- * array is empty: nothing registers before the SAPI. */
-void igor_environment_of_process(zval *into)
-{
-	/* Those that take its place are variables of the request, too. */
-	if (igor_environment_is_cleared()) {
-		return;
-	}
-	ZEND_ASSERT(zend_hash_num_elements(Z_ARRVAL_P(into)) == 0);
-	zend_array_destroy(Z_ARRVAL_P(into));
-	ZVAL_ARR(into, zend_array_dup(&igor_process_environment));
 }
 
 void igor_environment_install(void)

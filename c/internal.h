@@ -127,6 +127,8 @@ typedef struct igor_thread {
 
 	size_t memory_peak;   /* of the script that has ended; 0: it runs. PHP's shutdown forgets its own */
 
+	bool raw_waits;       /* filter_input() does not know the variables of the current $_SERVER yet */
+
 	/* The script's variables of putenv(): of this request, and of the boot of an HTTP worker. */
 	HashTable *environment;
 	HashTable *boot_environment;
@@ -219,8 +221,6 @@ void igor_opcache_look(void);
 
 /* environment.c */
 void igor_environment_install(void);
-void igor_environment_share(void);
-void igor_environment_of_process(zval *into);
 void igor_environment_keep(igor_thread *self);
 void igor_environment_renew(igor_thread *self);
 void igor_environment_release(igor_thread *self);
@@ -236,6 +236,10 @@ int igor_spawn_call(const char *symbol, pid_t *pid, const char *path, const posi
 	const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
 FILE *igor_popen(const char *command, const char *mode);
 int igor_pclose(FILE *stream);
+
+/* server_variables.c */
+void igor_server_variables_install(void);
+void igor_server_variables_share(void);
 
 /* replace.c */
 zif_handler igor_replace_function(const char *name, zif_handler handler);

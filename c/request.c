@@ -125,54 +125,6 @@ char *shim_sapi_getenv(const char *name, size_t len)
 	return igor_self != NULL ? (char *) host_getenv(igor_self->host, name, len) : NULL;
 }
 
-/* $_SERVER. Values pass PHP's input filter, as with every SAPI. */
-void shim_sapi_server_variables(struct _zval_struct *into)
-{
-	const igor_request *request;
-	size_t i;
-
-	if (igor_self == NULL) {
-		return;
-	}
-	IGOR_FAULT("server_variables");
-	request = &igor_self->request;
-	/* As on PHP's command line, because a worker script starts like a program. The environment is read here, under PHP's
-	 * lock, and not in Rust: in a module that PHP loads, `environ` is not the program's variable. */
-	if (request->own_process || !request->has_job) {
-		php_import_environment_variables(into);
-	} else {
-		igor_environment_of_process(into);
-	}
-	for (i = 0; i < request->server_vars_len; i++) {
-		const igor_pair *pair = &request->server_vars[i];
-		char *value = (char *) pair->value;
-		size_t len = pair->value_len;
-
-		if (sapi_module.input_filter(PARSE_SERVER, pair->name, &value, len, &len)) {
-			php_register_variable_safe(pair->name, value, len, into);
-		}
-	}
-	if (igor_self->mode != IGOR_CLASSIC) {
-		zval background;
-
-		ZVAL_BOOL(&background, igor_self->mode == IGOR_BACKGROUND);
-		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("FRANKENPHP_WORKER_BACKGROUND"), &background);
-	}
-	/* PHP itself passes its arguments to a script with a process of its own, if register_argc_argv is on. */
-	if (request->argc > 0 && !request->own_process) {
-		zval arguments, count;
-		int32_t argument;
-
-		array_init_size(&arguments, request->argc);
-		for (argument = 0; argument < request->argc; argument++) {
-			add_next_index_string(&arguments, request->argv[argument]);
-		}
-		ZVAL_LONG(&count, request->argc);
-		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("argv"), &arguments);
-		zend_hash_str_update(Z_ARRVAL_P(into), ZEND_STRL("argc"), &count);
-	}
-}
-
 size_t shim_sapi_write(const char *bytes, size_t len)
 {
 	if (igor_self == NULL || igor_self->alone || igor_in_forked_server()) {

@@ -84,8 +84,6 @@ typedef struct {
 	const char *cookie;        /* NULL: none */
 	const char *authorization; /* NULL: none */
 	int32_t protocol;          /* 1000, 1001, 2000 */
-	const igor_pair *server_vars;
-	size_t server_vars_len;
 	/* The script sees these variables, and not those of the process. NULL: it sees those of the process. They stay valid
 	 * until the next request or run of the thread. */
 	const igor_pair *environment;
@@ -347,6 +345,8 @@ void host_finish(void *host);
 size_t host_read_body(void *host, char *into, size_t len, bool *aborted);
 /* The index-th request header; false when there is none. */
 bool host_request_header(void *host, size_t index, igor_pair *pair);
+/* What the current request or run has for $_SERVER. Valid until it ends, or until the next call. */
+size_t host_server_vars(void *host, const igor_pair **list);
 /* The value of `name` in the running script's own environment, NULL when it has none; valid until the next host_*
  * call of this thread. */
 const char *host_getenv(void *host, const char *name, size_t len);

@@ -209,24 +209,34 @@ static void igor_filter_forget(void)
 	}
 }
 
+/* Whether code that names this superglobal was compiled or loaded since the superglobals were made: PHP then fills it. */
+static bool igor_superglobal_is_used(zend_string *name)
+{
+	const zend_auto_global *superglobal = zend_hash_find_ptr(CG(auto_globals), name);
+
+	return superglobal != NULL && !superglobal->armed;
+}
+
 /* Makes the superglobals again. PHP fills some of them when it first compiles their name ("just in time"). These are filled
  * again only if the script has used them, because its code is compiled already. */
 static void igor_superglobals_renew(void)
 {
-	zend_string *env = ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_ENV);
-	zend_string *request = ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_REQUEST);
-	int i;
+	zend_string *just_in_time[] = {
+		ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_SERVER), ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_ENV), ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_REQUEST)};
+	bool used[sizeof(just_in_time) / sizeof(just_in_time[0])];
+	size_t i;
 
+	for (i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+		used[i] = igor_superglobal_is_used(just_in_time[i]);
+	}
 	for (i = 0; i < NUM_TRACK_VARS; i++) {
 		zval_ptr_dtor(&PG(http_globals)[i]);
 	}
 	php_hash_environment();
-	zend_is_auto_global(ZSTR_KNOWN(ZEND_STR_AUTOGLOBAL_SERVER));
-	if (zend_hash_exists(&EG(symbol_table), env)) {
-		zend_is_auto_global(env);
-	}
-	if (zend_hash_exists(&EG(symbol_table), request)) {
-		zend_is_auto_global(request);
+	for (i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+		if (used[i]) {
+			zend_is_auto_global(just_in_time[i]);
+		}
 	}
 }
 

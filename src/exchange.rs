@@ -145,12 +145,12 @@ pub struct RequestHead {
     pub authorization: Option<CString>,
     /// 1000 for HTTP/1.0, 1001 for HTTP/1.1, 2000 for HTTP/2.
     pub protocol: i32,
-    /// Everything that goes into `$_SERVER`, in order. PHP adds `PHP_SELF` and the request times itself when missing.
+    /// See [`Exchange::server_vars`].
     pub server_vars: Pairs,
     /// The variables that the script sees in place of those of the process, besides `server_vars`; `None`: it sees those of
     /// the process.
     pub environment: Option<Arc<Pairs>>,
-    /// The request's headers as they came, for `getallheaders()`.
+    /// See [`Exchange::headers`].
     pub headers: Pairs,
     /// Set if the request has its own process: the additions of PHP's own programs.
     pub command: Option<CommandLine>,
@@ -280,6 +280,17 @@ impl Usage {
 pub trait Exchange: Send {
     /// The data of the request for PHP. Stays valid and unchanged until the exchange is dropped.
     fn head(&self) -> &RequestHead;
+
+    /// Everything that goes into `$_SERVER`, in order. PHP adds `PHP_SELF` and the request times itself when missing. Called
+    /// only if the script uses it, so an exchange may build it then. Stays valid and unchanged like the head.
+    fn server_vars(&self) -> &Pairs {
+        &self.head().server_vars
+    }
+
+    /// The request's headers as they came, for `getallheaders()`. As for [`server_vars`](Self::server_vars).
+    fn headers(&self) -> &Pairs {
+        &self.head().headers
+    }
 
     /// Called when a PHP thread takes the request: `cancellation` ends the waits of that thread. Such a wait then ends
     /// as if the client had disconnected.

@@ -58,7 +58,7 @@ impl CgiRequest {
     }
 }
 
-/// Builds the head of a request for PHP.
+/// Builds the head of a request for PHP, without its variables and headers.
 pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
     let CgiRequest { parts, script, .. } = request;
     let headers = &parts.headers;
@@ -75,14 +75,13 @@ pub(super) fn request_head(request: &CgiRequest) -> RequestHead {
         cookie: headers.contains_key(header::COOKIE).then(|| cookie(headers)),
         authorization: headers.get(header::AUTHORIZATION).map(|value| c_string(value.as_bytes())),
         protocol: protocol_number(parts.version),
-        server_vars: params.cloned().unwrap_or_else(|| server_vars(request)),
         environment: request.php.environment.clone(),
-        headers: request_headers(headers),
         command: None,
         time_limits: time_limits(&request.php.settings),
         block_ini: request.php.ini.clone(),
         own_ini: params.and_then(own_ini).map(Box::new),
         trace: parts.extensions.get().copied(),
+        ..RequestHead::default()
     }
 }
 
@@ -123,8 +122,12 @@ pub(super) const SERVER_VARS_BYTES: usize = 2048;
 pub(super) const OWN_VARS: usize = 29;
 
 /// `$_SERVER`, in the order in which `phpinfo()` will show it.
-fn server_vars(request: &CgiRequest) -> Pairs {
+pub(super) fn server_vars(request: &CgiRequest) -> Pairs {
     let CgiRequest { parts, php, .. } = request;
+    // The parameters from a web server in front are used unchanged.
+    if let Some(Params(params)) = parts.extensions.get() {
+        return params.clone();
+    }
     let count = OWN_VARS + parts.headers.keys_len() + php.settings.env.len() + request.own_env.len();
     let mut vars = Pairs::with_capacity(count, SERVER_VARS_BYTES);
     push_vars(
@@ -259,7 +262,8 @@ fn push_headers(vars: &mut Pairs, headers: &HeaderMap) {
 }
 
 /// What `getallheaders()` returns.
-fn request_headers(headers: &HeaderMap) -> Pairs {
+pub(super) fn request_headers(request: &CgiRequest) -> Pairs {
+    let headers = &request.parts.headers;
     let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let mut pairs = Pairs::with_capacity(headers.keys_len(), bytes);
     for name in headers.keys() {

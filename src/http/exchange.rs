@@ -14,7 +14,7 @@
 //! | `Streaming` | `finish`, `drop`                  | `Finished`  |
 //! | any but `Finished` | the receiver is gone       | `Gone`      |
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,7 +28,7 @@ use super::interim::InterimSender;
 use super::request_body::{BodyFailure, BodySlot, RequestBody};
 use super::response_head::{self, Head};
 use super::response_stream::{Streaming, truncated_body};
-use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, RequestHead, ResponseHead, Usage};
+use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, Pairs, RequestHead, ResponseHead, Usage};
 use crate::limits;
 
 enum Answer {
@@ -44,11 +44,13 @@ enum Answer {
 
 /// The [`Exchange`] of one HTTP request.
 pub struct HttpExchange<B> {
-    /// The source of the head, until the head is built. Then dropped, so that hyper can reuse its read buffer, which
-    /// holds the header values.
-    request: Cell<Option<CgiRequest>>,
-    /// Built when PHP first asks for it.
+    /// The source of the next three. Dropped before the response ends, so that hyper can reuse its read buffer, which holds
+    /// the header values.
+    request: Option<CgiRequest>,
+    /// Built when PHP first asks for it, like the next two. The head has neither of them.
     head: OnceCell<RequestHead>,
+    server_vars: OnceCell<Pairs>,
+    headers: OnceCell<Pairs>,
     body: RequestBody<B>,
     /// The body was aborted: every further read fails too.
     body_broken: bool,
@@ -87,8 +89,10 @@ where
         let slot = body.slot();
         let usage = request.usage.clone();
         let exchange = Self {
-            request: Cell::new(Some(request)),
+            request: Some(request),
             head: OnceCell::new(),
+            server_vars: OnceCell::new(),
+            headers: OnceCell::new(),
             body,
             body_broken: false,
             answer: Answer::Pending { reply: sender, head: None, buffer: Vec::new() },
@@ -240,7 +244,15 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     fn head(&self) -> &RequestHead {
-        self.head.get_or_init(|| self.request.take().map(|request| cgi::request_head(&request)).unwrap_or_default())
+        self.head.get_or_init(|| self.request.as_ref().map(cgi::request_head).unwrap_or_default())
+    }
+
+    fn server_vars(&self) -> &Pairs {
+        self.server_vars.get_or_init(|| self.request.as_ref().map(cgi::server_vars).unwrap_or_default())
+    }
+
+    fn headers(&self) -> &Pairs {
+        self.headers.get_or_init(|| self.request.as_ref().map(cgi::request_headers).unwrap_or_default())
     }
 
     fn taken(&mut self, cancellation: &Arc<Cancellation>) {
@@ -393,6 +405,7 @@ where
 
 impl<B> Drop for HttpExchange<B> {
     fn drop(&mut self) {
+        self.request = None;
         self.close();
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Context {
     run: Option<Run>,
     /// The workers that the current script sees; `None`: it runs outside of every scope.
     pub(super) scope: Option<Arc<dyn Scope>>,
-    /// `$_SERVER` as C reads it; points into the exchange's head or the run.
+    /// `$_SERVER` as C reads it; points into the exchange or the run. Empty until C asks.
     server_vars: Vec<igor_pair>,
     /// The environment as C reads it; points into the value after it.
     environment: Vec<igor_pair>,
@@ -140,10 +140,7 @@ impl Context {
 
     /// Describes a request to C. The pointers are valid until the exchange is closed or the next description is made.
     fn describe(&mut self, head: &RequestHead) -> igor_request {
-        fill(&mut self.server_vars, &head.server_vars);
-        if let Some(run) = &self.run {
-            extend(&mut self.server_vars, &run.request_vars);
-        }
+        self.server_vars.clear();
         // A worker's script has seen its own variables when it booted.
         let environment = self.run.as_ref().map_or(&head.environment, |run| &run.environment).clone();
         let (environment, environment_len) = self.see_environment(environment);
@@ -161,8 +158,6 @@ impl Context {
             cookie: optional(head.cookie.as_ref()),
             authorization: optional(head.authorization.as_ref()),
             protocol: head.protocol,
-            server_vars: self.server_vars.as_ptr(),
-            server_vars_len: self.server_vars.len(),
             environment,
             environment_len,
             argv: self.argv.as_ptr(),
@@ -184,7 +179,7 @@ impl Context {
 
     /// Accepts a run of a worker script and describes it to C.
     pub(super) fn start(&mut self, run: Run) -> igor_request {
-        fill(&mut self.server_vars, &run.server_vars);
+        self.server_vars.clear();
         let (environment, environment_len) = self.see_environment(run.environment.clone());
         self.scope = Some(run.scope.clone());
         self.argv.clear();
@@ -202,8 +197,6 @@ impl Context {
             cookie: ptr::null(),
             authorization: ptr::null(),
             protocol: 1000,
-            server_vars: self.server_vars.as_ptr(),
-            server_vars_len: self.server_vars.len(),
             environment,
             environment_len,
             argv: self.argv.as_ptr(),
@@ -372,9 +365,23 @@ impl Context {
         of_request.or_else(|| self.tasks.trace())
     }
 
+    /// What the request or the run has for `$_SERVER`. The pointers are valid until it ends or the next call.
+    pub(super) fn server_vars(&mut self) -> &[igor_pair] {
+        self.server_vars.clear();
+        if let Some(exchange) = &self.exchange {
+            extend(&mut self.server_vars, exchange.server_vars());
+            if let Some(run) = &self.run {
+                extend(&mut self.server_vars, &run.request_vars);
+            }
+        } else if let Some(run) = &self.run {
+            extend(&mut self.server_vars, &run.server_vars);
+        }
+        &self.server_vars
+    }
+
     /// The script's own environment is the source of its `$_SERVER`.
     pub(super) fn getenv(&mut self, name: &[u8]) -> *const c_char {
-        let of_request = self.exchange.as_ref().map(|exchange| &exchange.head().server_vars);
+        let of_request = self.exchange.as_ref().map(|exchange| exchange.server_vars());
         let of_run = self.run.as_ref().filter(|_| self.exchange.is_none()).map(|run| &run.server_vars);
         // Variables that are declared for the script win over the client's.
         let own = self.run.as_ref().map(|run| &run.request_vars);

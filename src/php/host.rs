@@ -269,13 +269,23 @@ leaf! {
 leaf! {
     for Context;
     fn host_request_header(context, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
-        let Some((name, value)) = context.exchange().and_then(|exchange| exchange.head().headers.at(index)) else {
+        let Some((name, value)) = context.exchange().and_then(|exchange| exchange.headers().at(index)) else {
             return false;
         };
         let header = super::context::pair(name, value);
         // SAFETY: C passes its own local value.
         unsafe { give(pair, header) };
         true
+    }
+}
+
+leaf! {
+    for Context;
+    fn host_server_vars(context, list: *mut *const igor_pair) -> usize, on_panic 0, {
+        let vars = context.server_vars();
+        // SAFETY: C passes its own local value.
+        unsafe { give(list, vars.as_ptr()) };
+        vars.len()
     }
 }
 

@@ -30,6 +30,7 @@ const PANICS: &[Point] = &[
     ("host_finish", "echo 'x'; frankenphp_finish_request();"),
     ("host_read_body", ""),
     ("host_request_header", "echo count(getallheaders());"),
+    ("host_server_vars", "count($_SERVER);"),
     ("host_getenv", "getenv('NOTHING');"),
     ("host_log", "error_log('a message');"),
     ("host_script_error", "no_such_function();"),

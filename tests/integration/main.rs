@@ -59,6 +59,7 @@ mod remote;
 mod remote_php;
 mod request_body;
 mod reset_table;
+mod server_variables;
 mod shortage;
 mod shutdown;
 mod signals;

@@ -7,7 +7,7 @@ use http::{Request, Version, request};
 
 use super::*;
 use crate::exchange::RequestHead;
-use crate::http::cgi::{CgiRequest, request_head};
+use crate::http::cgi::{self, CgiRequest};
 use crate::http::connection::ConnectionInfo;
 use crate::http::routing::Script;
 
@@ -44,7 +44,7 @@ impl Fixture {
         };
         let queue = RequestQueue::new(FakeThreads::without_threads(1).0, None);
         let php = with_settings(Path::new("/site"), &queue, |settings| settings.env.clone_from(&self.env));
-        request_head(&CgiRequest {
+        let request = CgiRequest {
             original_uri: None,
             changed_root: None,
             parts: parts(builder),
@@ -55,7 +55,12 @@ impl Fixture {
             own_env: Vec::new(),
             php: Arc::new(php),
             usage: None,
-        })
+        };
+        RequestHead {
+            server_vars: cgi::server_vars(&request),
+            headers: cgi::request_headers(&request),
+            ..cgi::request_head(&request)
+        }
     }
 
     fn vars(&self, builder: request::Builder) -> BTreeMap<String, String> {

@@ -170,7 +170,7 @@ fn the_host_of_the_target_wins_everywhere() {
     let root = document_root();
     let sender = FakeThreads::start(8, 1, |exchange| {
         let var = |name: &str| {
-            let value = exchange.head().server_vars.get(name.as_bytes()).unwrap_or(b"absent");
+            let value = exchange.server_vars().get(name.as_bytes()).unwrap_or(b"absent");
             String::from_utf8_lossy(value).into_owned()
         };
         let line = format!("{} {}", var("SERVER_NAME"), var("HTTP_HOST"));

@@ -24,7 +24,7 @@ fn server_with(options: &str, directives: &str) -> Server {
     }
     let threads = FakeThreads::start(8, 1, |exchange| {
         let var = |name: &str| {
-            let value = exchange.head().server_vars.get(name.as_bytes()).unwrap_or_default();
+            let value = exchange.server_vars().get(name.as_bytes()).unwrap_or_default();
             String::from_utf8_lossy(value).into_owned()
         };
         let names = ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI"];
@@ -198,7 +198,7 @@ fn what_trusted_proxies_report_is_the_client() {
 fn the_peer_is_what_scripts_see_as_in_frankenphp() {
     let root = document_root();
     let threads = FakeThreads::start(8, 1, |exchange| {
-        let address = exchange.head().server_vars.get(b"REMOTE_ADDR").unwrap_or_default().to_vec();
+        let address = exchange.server_vars().get(b"REMOTE_ADDR").unwrap_or_default().to_vec();
         let _ = exchange.write(&address);
     });
     let queue = RequestQueue::new(threads, None);
