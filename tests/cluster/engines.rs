@@ -13,9 +13,14 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
+/// `REDIS_SERVER` names another server with the commands of Redis.
+fn redis_program() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
 /// One process of an engine.
 pub(crate) struct Server {
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     pub(crate) port: u16,
     child: Option<Child>,
@@ -23,7 +28,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn new(program: &'static str, port: u16, arguments: impl FnOnce(&str) -> Vec<String>) -> Self {
+    fn new(program: impl Into<String>, port: u16, arguments: impl FnOnce(&str) -> Vec<String>) -> Self {
+        let program = program.into();
         let folder = tempfile::tempdir().expect("a folder");
         let arguments = arguments(folder.path().to_str().expect("it is text"));
         Self { program, arguments, port, child: None, folder }
@@ -32,10 +38,10 @@ impl Server {
     /// Starts it. It may need others before it answers.
     pub(crate) fn run(&mut self) {
         let child =
-            Command::new(self.program).args(&self.arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            Command::new(&self.program).args(&self.arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let missing = format!("{} is installed: scripts/packages.sh install test", self.program);
         self.child = Some(child.expect(&missing));
-        until(self.program, || TcpStream::connect(("127.0.0.1", self.port)).ok());
+        until(&self.program, || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     pub(crate) fn kill(&mut self) {
@@ -58,7 +64,7 @@ pub(crate) fn redis_with(own: &[&str]) -> Server {
 }
 
 fn redis_at(port: u16, own: &[&str]) -> Server {
-    let mut server = Server::new("redis-server", port, |folder| {
+    let mut server = Server::new(redis_program(), port, |folder| {
         let port = port.to_string();
         let common = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync"];
         common.iter().chain(&["always", "--dir", folder]).chain(own).map(|word| (*word).to_owned()).collect()
@@ -216,7 +222,7 @@ impl Sentinel {
         let of = ["--replicaof", "127.0.0.1", &port];
         let replica = redis_with(&[&access[..], &of].concat());
         let own = free_port();
-        let mut sentinel = Server::new("redis-sentinel", own, |folder| vec![format!("{folder}/sentinel.conf")]);
+        let mut sentinel = sentinel_at(own);
         let conf = format!(
             "port {own}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop 127.0.0.1 {port} 1\nsentinel auth-pass shop secret\n\
              sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 2000\n",
@@ -249,7 +255,7 @@ impl Sentinel {
         let port = primary.port.to_string();
         let replica = server(&["--replicaof", "127.0.0.1", &port]);
         let own = free_port();
-        let mut sentinel = Server::new("redis-sentinel", own, |folder| vec![format!("{folder}/sentinel.conf")]);
+        let mut sentinel = sentinel_at(own);
         let conf = format!(
             "port 0\ntls-port {own}\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {authority}\n\
              tls-replication yes\nbind 127.0.0.1\ndir {}\nrequirepass \"the watcher\"\n\
@@ -264,6 +270,11 @@ impl Sentinel {
     pub(crate) fn directive(&self, unused: u16) -> String {
         format!("engine redis redis+sentinel://:secret@127.0.0.1:{unused},127.0.0.1:{}/shop", self.sentinel.port)
     }
+}
+
+/// The program reads its file, which is there before it runs.
+fn sentinel_at(port: u16) -> Server {
+    Server::new(redis_program(), port, |folder| vec![format!("{folder}/sentinel.conf"), "--sentinel".to_owned()])
 }
 
 /// A number that the Sentinel at this port knows of its primary.

@@ -1,5 +1,7 @@
 //! A cluster of real instances on one machine: the program `igor`, the servers of Debian, and a proxy between them that stops
 //! to answer when a test says so. Every read of every instance is checked: none fails, and none is older than the one before.
+//!
+//! `REDIS_SERVER=valkey-server` runs the tests with Valkey instead of Redis.
 
 mod chaos;
 mod costs;
@@ -12,6 +14,7 @@ mod proxy;
 mod reloads;
 mod settings;
 mod stores;
+mod stores_by;
 
 use igor_php as _;
 use std::time::{Duration, Instant};

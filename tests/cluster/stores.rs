@@ -20,9 +20,9 @@ try {
 }
 "#;
 
-const STORE: &str = "store flags {\n cluster\n }";
+pub(crate) const STORE: &str = "store flags {\n cluster\n }";
 
-fn start(engine: &str, store: &str) -> Instance {
+pub(crate) fn start(engine: &str, store: &str) -> Instance {
     let caddyfile = format!(
         "{{\n admin off\n grace_period 1s\n frankenphp {{\n num_threads 4\n cluster {{\n {engine}\n prefix shop\n }}\n {store}\n }}\n}}\n\
          http://127.0.0.1:0 {{\n php_server {{\n root .\n }}\n}}\n"
@@ -31,12 +31,12 @@ fn start(engine: &str, store: &str) -> Instance {
 }
 
 /// What the code returns, as JSON, or its exception.
-fn php(instance: &Instance, code: &str) -> String {
+pub(crate) fn php(instance: &Instance, code: &str) -> String {
     post(instance.address, code).expect("an answer")
 }
 
 /// The bytes that a redis-server sends for these commands.
-fn redis(port: u16, commands: &[u8]) -> String {
+pub(crate) fn redis(port: u16, commands: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("redis");
     stream.write_all(commands).expect("commands");
     stream.write_all(b"QUIT\r\n").expect("a command");

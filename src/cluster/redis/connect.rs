@@ -53,6 +53,11 @@ impl Way {
         &self.settings
     }
 
+    /// Uses other settings for the next connections.
+    pub(super) fn configure(&mut self, settings: &EngineSettings) {
+        self.settings = settings.clone();
+    }
+
     /// A connection, each step of which ends within `bound`.
     pub(super) async fn connect(&mut self, bound: Duration) -> Result<MultiplexedConnection, Failure> {
         let client = self.client(bound).await?;
@@ -74,11 +79,7 @@ impl Way {
     pub(super) async fn client(&mut self, bound: Duration) -> Result<Client, Failure> {
         match self.settings.address.clone() {
             EngineAddress::Sentinel { tls, sentinels, service, number, credentials } => {
-                let sentinel = sentinels[self.sentinel % sentinels.len()].clone();
-                // The next connection asks the next one, whether this one fails or knows an old primary.
-                self.sentinel = self.sentinel.wrapping_add(1);
-                let sentinel = self.open(sentinel, tls, self.known_to_sentinels()?)?;
-                let address = primary(&sentinel, &service, bound / 4).await?;
+                let address = self.primary(&sentinels, tls, &service, bound).await?;
                 let server = self.known_as(RedisConnectionInfo::default().set_db(number), &credentials)?;
                 self.open(address, tls, server)
             }
@@ -95,6 +96,29 @@ impl Way {
                 Err(EngineError("this is no Redis".to_owned()).into())
             }
         }
+    }
+
+    /// The address of the primary, as the first Sentinel that answers knows it. All are asked within the bound.
+    async fn primary(
+        &mut self,
+        sentinels: &[(String, u16)],
+        tls: bool,
+        service: &str,
+        bound: Duration,
+    ) -> Result<(String, u16), Failure> {
+        let mut failed = None;
+        for _ in sentinels {
+            let address = sentinels[self.sentinel % sentinels.len()].clone();
+            // The next connection asks the next one, whether this one fails or knows an old primary.
+            self.sentinel = self.sentinel.wrapping_add(1);
+            let sentinel = self.open(address, tls, self.known_to_sentinels()?)?;
+            // One part is left for the server itself.
+            match primary_of(&sentinel, service, bound / (sentinels.len() as u32 + 1)).await {
+                Ok(primary) => return Ok(primary),
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        Err(failed.unwrap_or_else(|| EngineError("no Sentinel is named".to_owned()).into()))
     }
 
     /// A client of the server at this address.
@@ -146,7 +170,7 @@ fn file(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The address of the primary, as this Sentinel knows it. One that was replaced ends its connections itself.
-async fn primary(sentinel: &Client, service: &str, bound: Duration) -> Result<(String, u16), Failure> {
+async fn primary_of(sentinel: &Client, service: &str, bound: Duration) -> Result<(String, u16), Failure> {
     let mut connection = sentinel.get_multiplexed_async_connection_with_config(&bounded(bound)).await?;
     let mut question = redis::cmd("SENTINEL");
     question.arg("get-master-addr-by-name").arg(service);

@@ -39,9 +39,12 @@ pub(in crate::cluster) async fn run(
     mut calls: mpsc::Receiver<Call>,
 ) {
     let mut failed: Option<EngineError> = None;
+    // Kept, because each attempt begins at another Sentinel.
+    let mut way = Way::with_news(&settings.borrow().engine);
     loop {
         let now = settings.borrow_and_update().clone();
-        let mut session = Session::new(&copies, &store, &now, failed.is_some());
+        way.configure(&now.engine);
+        let mut session = Session::new(&copies, &store, &mut way, &now, failed.is_some());
         let end = tokio::select! {
             () = changed(&mut settings, &now) => End::Changed,
             end = session.run(&mut calls, failed.as_ref()) => end,
@@ -92,7 +95,7 @@ async fn refuse(calls: &mut mpsc::Receiver<Call>, error: &EngineError) {
 struct Session<'a> {
     copies: &'a Arc<Copies>,
     store: &'a str,
-    way: Way,
+    way: &'a mut Way,
     /// What is before the keys of scripts.
     prefix: Arc<str>,
     /// Its number.
@@ -102,10 +105,16 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(copies: &'a Arc<Copies>, store: &'a str, settings: &ClusterSettings, is_again: bool) -> Self {
+    fn new(
+        copies: &'a Arc<Copies>,
+        store: &'a str,
+        way: &'a mut Way,
+        settings: &ClusterSettings,
+        is_again: bool,
+    ) -> Self {
         let prefix = format!("{}:{store}:", settings.prefix).into();
         let connection = copies.begin();
-        Self { copies, store, way: Way::with_news(&settings.engine), prefix, connection, is_again, was_up: false }
+        Self { copies, store, way, prefix, connection, is_again, was_up: false }
     }
 
     /// `failed`: why the last attempt has failed. Without one, calls wait for this attempt.

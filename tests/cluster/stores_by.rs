@@ -1,0 +1,87 @@
+//! Stores of the cluster by every way to a Redis.
+
+use crate::engines::{Sentinel, free_port, redis_with};
+use crate::instance::Instance;
+use crate::promises::certificates;
+use crate::stores::{STORE, php, redis, start};
+use crate::until;
+
+const AWAY: &str = "store \"flags\" cannot reach its Redis: ";
+
+/// Each command that a store has.
+const ALL: &str = "$store['k'] = [1]; $ok[] = $store['k'] === [1];
+    $store->set('t', 'text', 600.0); $ok[] = $store->add('t', 1) === false && $store->cas('t', 'text', 'more');
+    $store->delete('n'); $ok[] = $store->increment('n', 2, 600.0) === 2 && $store->increment('n') === 3;
+    $store->merge(['a' => 1, 'b' => 2]); $ok[] = $store->pull('a') === 1 && $store->get('a') === null;
+    unset($store['b']); $ok[] = !isset($store['b']);
+    return $ok;";
+
+fn works(instance: &Instance) {
+    // A slow machine may not connect within the limit of the first call. A read has no effect, so it may be tried again.
+    until("the connection", || Some(php(instance, "return $store['k'];")).filter(|said| !said.contains(AWAY)));
+    assert_eq!(php(instance, ALL), "[true,true,true,true,true]");
+}
+
+/// TLS with a certificate of both sides, and the password of a file.
+#[test]
+fn a_store_by_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = certificates(folder.path());
+    let [authority, certificate, key] = files.each_ref().map(|path| path.to_str().expect("it is text"));
+    let port = free_port().to_string();
+    let tls =
+        ["--tls-port", &port, "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", authority];
+    let _redis = redis_with(&[&tls[..], &["--requirepass", "secret"]].concat());
+    let password = folder.path().join("password");
+    std::fs::write(&password, "secret\n").expect("a file");
+    let file = password.display();
+    let engine = format!("engine redis rediss://127.0.0.1:{port} {{\n ca {authority}\n password_file {file}\n ");
+    let shown = start(&format!("{engine}certificate {certificate} {key}\n }}"), STORE);
+    works(&shown);
+    let stranger = start(&format!("{engine}}}"), STORE);
+    let said = php(&stranger, "return $store['k'];");
+    assert!(said.contains(AWAY), "{said}");
+    for instance in [shown, stranger] {
+        assert!(!instance.log().contains("secret"), "{}", instance.log());
+    }
+}
+
+/// The Sentinel and the servers speak TLS alone, and each asks for its own password.
+#[test]
+fn a_store_by_a_sentinel_with_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = certificates(folder.path());
+    let [authority, certificate, key] = files.each_ref().map(|path| path.to_str().expect("it is text"));
+    let sentinel = Sentinel::with_tls([authority, certificate, key]);
+    let password = folder.path().join("password");
+    std::fs::write(&password, "the watcher\n").expect("a file");
+    let engine = format!(
+        "engine redis rediss+sentinel://:secret@127.0.0.1:{}/shop {{\n sentinel_password_file {}\n ca {authority}\n certificate \
+         {certificate} {key}\n }}",
+        sentinel.sentinel.port,
+        password.display()
+    );
+    works(&start(&engine, STORE));
+}
+
+/// The replica becomes the primary: a store throws until then, and has what the replica had got. A Sentinel that is not there is
+/// passed over at once.
+#[test]
+fn a_store_follows_sentinel() {
+    let mut sentinel = Sentinel::start();
+    let instances = [0, 1].map(|_| start(&sentinel.directive(free_port()), STORE));
+    for instance in &instances {
+        works(instance);
+        assert!(!instance.log().contains("Connection refused"), "{}", instance.log());
+    }
+    assert_eq!(php(&instances[0], "$store['kept'] = 1; return $store->increment('count');"), "1");
+    let got = redis(sentinel.primary.port, b"AUTH secret\r\nWAIT 1 30000\r\n");
+    assert!(got.ends_with(":1\r\n+OK\r\n"), "{got}");
+    sentinel.primary.kill();
+    for (number, instance) in instances.iter().enumerate() {
+        let read = || Some(php(instance, "return $store['kept'];")).filter(|said| !said.contains(AWAY));
+        assert_eq!(until("the other server", read), "1");
+        assert_eq!(php(instance, "return $store->increment('count');"), (number + 2).to_string());
+        works(instance);
+    }
+}
