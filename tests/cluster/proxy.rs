@@ -18,6 +18,16 @@ pub(crate) enum Weather {
     Dropping,
 }
 
+/// Which way bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    ToServer,
+    ToClient,
+}
+
+/// What happens to bytes before they pass.
+type Filter = dyn Fn(Way, &mut Vec<u8>) + Send + Sync;
+
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     weather: Arc<AtomicU8>,
@@ -25,6 +35,12 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn start(to: SocketAddr) -> Self {
+        Self::with(to, |_, _| {})
+    }
+
+    /// The filter sees what was received in one piece, and may change it.
+    pub(crate) fn with(to: SocketAddr, filter: impl Fn(Way, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
+        let filter: Arc<Filter> = Arc::new(filter);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let weather = Arc::new(AtomicU8::new(Weather::Fine as u8));
@@ -32,10 +48,10 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(to) else { continue };
-                for (from, into) in [(&client, &server), (&server, &client)] {
+                for (way, from, into) in [(Way::ToServer, &client, &server), (Way::ToClient, &server, &client)] {
                     let (from, into) = (from.try_clone().expect("a copy"), into.try_clone().expect("a copy"));
-                    let weather = shared.clone();
-                    std::thread::spawn(move || pass(from, into, &weather));
+                    let (weather, filter) = (shared.clone(), filter.clone());
+                    std::thread::spawn(move || pass(from, into, &weather, |bytes| filter(way, bytes)));
                 }
             }
         });
@@ -47,7 +63,7 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut into: TcpStream, weather: &AtomicU8) {
+fn pass(mut from: TcpStream, mut into: TcpStream, weather: &AtomicU8, filter: impl Fn(&mut Vec<u8>)) {
     let mut bytes = [0; 65536];
     let now = || weather.load(Ordering::Relaxed);
     loop {
@@ -60,8 +76,9 @@ fn pass(mut from: TcpStream, mut into: TcpStream, weather: &AtomicU8) {
         }
         // Half of what has come still passes.
         let is_dropped = now() == Weather::Dropping as u8;
-        let passes = if is_dropped { count / 2 } else { count };
-        if into.write_all(&bytes[..passes]).is_err() || count == 0 || is_dropped {
+        let mut passing = bytes[..if is_dropped { count / 2 } else { count }].to_vec();
+        filter(&mut passing);
+        if into.write_all(&passing).is_err() || count == 0 || is_dropped {
             let _ = (from.shutdown(Shutdown::Both), into.shutdown(Shutdown::Both));
             return;
         }

@@ -1,10 +1,13 @@
-//! Stores of the cluster by every way to a Redis.
+//! Stores of the cluster by every way to a Redis, and in the moments that only a network between the two can make.
 
-use crate::engines::{Sentinel, free_port, redis_with};
+use crate::engines::{Engine, Sentinel, free_port, redis_with};
 use crate::instance::Instance;
 use crate::promises::certificates;
+use crate::proxy::{Proxy, Way};
 use crate::stores::{STORE, php, redis, start};
 use crate::until;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const AWAY: &str = "store \"flags\" cannot reach its Redis: ";
 
@@ -84,4 +87,51 @@ fn a_store_follows_sentinel() {
         assert_eq!(php(instance, "return $store->increment('count');"), (number + 2).to_string());
         works(instance);
     }
+}
+
+/// Where no message of Redis comes through, an instance reads what it has written itself.
+#[test]
+fn own_writes_are_read_without_a_message() {
+    const MESSAGE: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
+    let engine = Engine::redis();
+    let lost = Arc::new(AtomicUsize::new(0));
+    let count = lost.clone();
+    let network = Proxy::with(engine.addresses()[0], move |way, bytes| {
+        while way == Way::ToClient
+            && let Some(at) = bytes.windows(MESSAGE.len()).position(|piece| piece == MESSAGE)
+        {
+            // An array of one key: three lines.
+            let ends = bytes[at + MESSAGE.len()..].iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            let end = ends.map(|(end, _)| at + MESSAGE.len() + end + 1).nth(2).expect("the message is whole");
+            bytes.drain(at..end);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let instance = start(&engine.at(&[network.address]), STORE);
+    let code = "$is = function (mixed $expected) use ($store, &$wrong) {
+            foreach (['k', 'other'] as $key) {
+                // The second time it is a copy.
+                for ($i = 0; $i < 2; $i++) {
+                    if ($store->get($key) !== $expected) { $wrong[] = [$key, $expected, $store->get($key)]; }
+                }
+            }
+        };
+        foreach (range(1, 3) as $round) {
+            foreach (['k', 'other'] as $key) { $store[$key] = $round; }
+            $is($round);
+            foreach (['k', 'other'] as $key) { $store->increment($key, 10); }
+            $is($round + 10);
+            foreach (['k', 'other'] as $key) { $store->cas($key, $round + 10, 'swapped'); }
+            $is('swapped');
+            $store->merge(['k' => 'merged', 'other' => 'merged']);
+            $is('merged');
+            $store->pull('k');
+            unset($store['other']);
+            $is(null);
+            foreach (['k', 'other'] as $key) { $store->add($key, 'added'); }
+            $is('added');
+        }
+        return $wrong;";
+    assert_eq!(php(&instance, code), "null");
+    assert!(lost.load(Ordering::Relaxed) > 20, "messages were sent, and lost");
 }
