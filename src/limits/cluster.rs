@@ -44,6 +44,10 @@ pub const CLUSTER_STORE_FRESH_MS: u64 = 2_000;
 /// The calls of one store of the cluster that wait for its connection: more than any server has PHP threads.
 pub const CLUSTER_STORE_CALLS_MAX: usize = 4096;
 
+/// So often one call of cas() on a store of the cluster begins again: each time another client has written the element between
+/// its read and its write, and has left a value that is equal to the expected one. A bound, because each time is two round trips.
+pub const CLUSTER_STORE_CAS_TRIES_MAX: usize = 8;
+
 /// The parts of the cache of a store of the cluster, each with its own lock.
 pub const CLUSTER_STORE_SHARDS: usize = 64;
 

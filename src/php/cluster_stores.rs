@@ -9,7 +9,7 @@ use super::missing::{Missing, missing};
 use super::objects::EngineObjects;
 use super::work::Failure;
 use crate::ffi::igor_stored;
-use crate::limits::CLUSTER_CALL_MS_MAX;
+use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_STORE_CAS_TRIES_MAX};
 use crate::store::{Number, Remote, RemoteError, Store};
 use crate::vars::Value;
 use std::ffi::c_void;
@@ -84,7 +84,8 @@ impl Context {
         self.wait(store, key, |cutoff| remote.add(key, by, time(ttl_s), cutoff)).map(Number::Int)
     }
 
-    /// Reads and compares, and lets the engine write if the bytes are still the same.
+    /// Reads and compares, and lets the engine write if the bytes are still the same; again if they are not, so often at
+    /// most.
     pub(super) fn remote_cas(
         &mut self,
         store: &Store,
@@ -94,7 +95,7 @@ impl Context {
         value: &Value,
         ttl_s: f64,
     ) -> Result<bool, Failure> {
-        loop {
+        for _ in 0..CLUSTER_STORE_CAS_TRIES_MAX {
             let found = self.wait(store, key, |cutoff| remote.find(key, self.limits, cutoff))?;
             let Some((bytes, found)) = found else { return Ok(false) };
             // SAFETY: the value is an argument of the running call on this thread: it lives, and no code writes to it.
@@ -107,6 +108,11 @@ impl Context {
                 return Ok(true);
             }
         }
+        Err(Failure::runtime(format!(
+            "element \"{}\" of store \"{}\" has changed during each of {CLUSTER_STORE_CAS_TRIES_MAX} tries of cas()",
+            String::from_utf8_lossy(key),
+            store.name()
+        )))
     }
 
     pub(super) fn remote_remove(

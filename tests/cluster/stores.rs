@@ -45,6 +45,18 @@ pub(crate) fn redis(port: u16, commands: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// Sends a command to a redis-server, with arguments of any bytes.
+pub(crate) fn say(port: u16, words: &[&[u8]]) {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend(format!("${}\r\n", word.len()).bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend(b"\r\n");
+    }
+    let answer = redis(port, &bytes);
+    assert!(!answer.starts_with('-'), "{answer}");
+}
+
 /// How often a server has carried out a command.
 fn calls(port: u16, command: &str) -> u64 {
     let stats = redis(port, b"INFO commandstats\r\n");

@@ -4,7 +4,7 @@ use crate::engines::{Engine, Sentinel, free_port, redis_with};
 use crate::instance::Instance;
 use crate::promises::certificates;
 use crate::proxy::{Proxy, Way};
-use crate::stores::{STORE, php, redis, start};
+use crate::stores::{STORE, php, redis, say, start};
 use crate::until;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -134,4 +134,44 @@ fn own_writes_are_read_without_a_message() {
         return $wrong;";
     assert_eq!(php(&instance, code), "null");
     assert!(lost.load(Ordering::Relaxed) > 20, "messages were sent, and lost");
+}
+
+/// Another client replaces the element between the read and the write of cas(), by the same integer in its other form: as
+/// text, and as any other value.
+fn with_another_client(times: usize) -> (Engine, Instance, Arc<AtomicUsize>) {
+    let engine = Engine::redis();
+    let port = engine.servers[0].port;
+    let left = Arc::new(AtomicUsize::new(0));
+    let now = left.clone();
+    let network = Proxy::with(engine.addresses()[0], move |way, bytes| {
+        if way == Way::ToServer && bytes.windows(4).any(|piece| piece == b"EVAL") && now.load(Ordering::Relaxed) > 0 {
+            let form: &[u8] = if now.fetch_sub(1, Ordering::Relaxed) % 2 == 0 { b"IGOR\x01\x03\x0e" } else { b"7" };
+            say(port, &[b"SET", b"shop:global/flags:k", form]);
+        }
+    });
+    let instance = start(&engine.at(&[network.address]), STORE);
+    assert_eq!(php(&instance, "$store['k'] = 7; return $store['k'];"), "7");
+    left.store(times, Ordering::Relaxed);
+    (engine, instance, left)
+}
+
+#[test]
+fn cas_begins_again_and_then_gives_up() {
+    let cas = "return $store->cas('k', 7, 'done');";
+    let (_engine, instance, left) = with_another_client(4);
+    assert_eq!(php(&instance, cas), "true", "the fifth try was in time");
+    assert_eq!((left.load(Ordering::Relaxed), php(&instance, "return $store['k'];")), (0, "\"done\"".to_owned()));
+    drop(instance);
+
+    let (_engine, instance, left) = with_another_client(100);
+    let said = php(&instance, cas);
+    assert_eq!(
+        said,
+        "RuntimeException: element \"k\" of store \"flags\" has changed during each of 8 tries of cas()",
+        "{}",
+        left.load(Ordering::Relaxed)
+    );
+    assert_eq!(left.load(Ordering::Relaxed), 100 - 8);
+    // It is still no answer for a value that is another one.
+    assert_eq!(php(&instance, "return $store->cas('k', 8, 'done');"), "false");
 }
