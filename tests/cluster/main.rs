@@ -12,6 +12,7 @@ mod nats;
 mod promises;
 mod proxy;
 mod reloads;
+mod rights;
 mod settings;
 mod stores;
 mod stores_by;

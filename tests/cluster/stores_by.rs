@@ -19,7 +19,7 @@ const ALL: &str = "$store['k'] = [1]; $ok[] = $store['k'] === [1];
     unset($store['b']); $ok[] = !isset($store['b']);
     return $ok;";
 
-fn works(instance: &Instance) {
+pub(crate) fn works(instance: &Instance) {
     // A slow machine may not connect within the limit of the first call. A read has no effect, so it may be tried again.
     until("the connection", || Some(php(instance, "return $store['k'];")).filter(|said| !said.contains(AWAY)));
     assert_eq!(php(instance, ALL), "[true,true,true,true,true]");
