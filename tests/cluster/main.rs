@@ -6,6 +6,7 @@
 mod chaos;
 mod costs;
 mod engines;
+mod formats;
 mod hubs;
 mod instance;
 mod nats;
