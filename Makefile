@@ -48,7 +48,7 @@ example-axum: php ## Build and run the axum server with PHP in it, on PORT (8080
 	$(WITH_PHP) cargo run -p igor-axum -- 127.0.0.1:$(PORT)
 
 .PHONY: cluster
-cluster: build ## Run a Redis (KIND=nats: a NATS) and three instances that share a worker, on PORT (8080) and the two after it
+cluster: build ## Run a Redis (KIND=nats or etcd: one of these) and three instances that share a worker, on PORT (8080) and the two after it
 	exec examples/cluster/run.sh $(TARGET)/release/igor $(PORT) $(KIND)
 
 .PHONY: test
