@@ -5,6 +5,7 @@ use crate::common::sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
@@ -304,6 +305,21 @@ fn no_files_of_the_shim_use_each_other_in_a_circle() {
     }
     let found: Vec<_> = circles(&graph).iter().map(|circle| circle.join(", ")).collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Without its default features the crate pulls in no HTTP server, no async runtime and no TLS.
+#[test]
+fn the_engine_alone_needs_no_server() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let words = "tree --offline --no-default-features --features php --edges normal --prefix none --format {p}";
+    let output = Command::new(cargo).args(words.split(' ')).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8_lossy(&output.stdout);
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("igor-php") && crates.contains("ext-php-rs"), "{tree}");
+    let servers = ["axum", "h2", "h3", "http", "hyper", "quinn", "redis", "rustls", "tokio", "tower"];
+    let pulled_in: Vec<_> = crates.iter().filter(|name| servers.contains(name)).collect();
+    assert!(pulled_in.is_empty(), "{pulled_in:?}");
 }
 
 #[test]
