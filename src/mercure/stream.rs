@@ -241,7 +241,18 @@ mod tests {
                 hub.subscribe(subscriber, &grants, None).expect("there is room").stream
             })
             .collect();
-        drop(streams);
+        let may_see_all = Grants { subscribe: Some(vec![Selector::topic("*")]), ..Grants::default() };
+        let watcher = Subscriber::new(vec![Selector::topic("*")], &may_see_all).expect("it is valid");
+        let mut watcher = hub.subscribe(watcher, &may_see_all, None).expect("there is room").stream;
+        let mut compared = 0;
+        hub.shared.subscribers.retain_watchers(|_, _| {
+            compared += 1;
+            true
+        });
+        assert_eq!(compared, 1, "a change is compared with one of 10,001 streams");
+        assert!(poll(&mut watcher).is_some(), "its own begin");
+        streams.into_iter().take(100).for_each(drop);
+        assert!((0..100).all(|_| poll(&mut watcher).is_some()), "one update for each that goes");
         let time = began.elapsed();
         assert!(time.as_secs() < 20, "{time:?}");
     }

@@ -165,6 +165,12 @@ fn every_instance_sends_what_the_cluster_publishes() {
         first.iter().find(|id| second.contains(id)).cloned()
     });
     assert!(shared.starts_with("rates:1."), "{shared}");
+    // The hubs send each other what is published to them, but not that.
+    for ids in [first, second] {
+        let ids = until("more versions", || Some(ids.lock().expect("no panic").clone()).filter(|ids| ids.len() > 20));
+        let numbers: Vec<u64> = ids.iter().map(|id| id["rates:1.".len()..].parse().expect("a number")).collect();
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "each once, and in order: {ids:?}");
+    }
 }
 
 /// A snapshot that one request to etcd does not take goes through in parts, while one of three members is lost.
