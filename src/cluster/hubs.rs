@@ -155,7 +155,7 @@ impl Log {
         }
     }
 
-    /// The place of the newest one, or a later one.
+    /// The place of the newest one.
     async fn last(&mut self) -> Result<Place, EngineError> {
         match self {
             Self::Redis(log) => log.last().await,
@@ -257,7 +257,7 @@ impl Task {
                     settings = now;
                     continue;
                 }
-                entries = reader.read() => entries,
+                entries = reader.read(&self.relay) => entries,
             };
             let entries = match entries {
                 Ok(entries) => entries,
@@ -315,7 +315,7 @@ impl Reader {
         Self { log: Log::new(settings, hub), place: None, past: Place::default(), is_sure: false }
     }
 
-    async fn read(&mut self) -> Result<Entries, EngineError> {
+    async fn read(&mut self, relay: &Relay) -> Result<Entries, EngineError> {
         if !self.is_sure {
             let last = self.log.last().await?;
             match self.place {
@@ -332,6 +332,10 @@ impl Reader {
             }
             self.is_sure = true;
         }
-        self.log.read(self.place.unwrap_or_default()).await
+        let place = self.place.unwrap_or_default();
+        if place >= self.past {
+            relay.has_caught_up();
+        }
+        self.log.read(place).await
     }
 }

@@ -137,7 +137,10 @@ impl RequestContext<'_> {
         let query = run.request.parts.uri.query().unwrap_or_default();
         let answer = match (run.request.parts.method.as_str(), asked) {
             ("GET" | "HEAD", Some(asked)) => subscriptions::list(hub, &url, &run.request.parts, &asked),
-            ("GET", None) => subscribe(hub, url, &run.request.parts, query, Answer::Stream(self.interim)),
+            ("GET", None) => {
+                await_past(hub, &run.request.parts, query).await;
+                subscribe(hub, url, &run.request.parts, query, Answer::Stream(self.interim))
+            }
             ("HEAD", None) => subscribe(hub, url, &run.request.parts, query, Answer::HeadOnly),
             ("QUERY", None) => self.query(hub, url, run).await,
             ("POST", None) if hub.has_publishers() => publish(hub, &url, run).await,
@@ -170,6 +173,7 @@ impl RequestContext<'_> {
         let mut parameters = run.request.parts.uri.query().unwrap_or_default().to_owned();
         parameters.push('&');
         parameters.push_str(&read_body(hub, run).await.map_err(Refusal::Body)?);
+        await_past(hub, &run.request.parts, &parameters).await;
         subscribe(hub, url, &run.request.parts, &parameters, Answer::Stream(self.interim))
     }
 }
@@ -331,6 +335,13 @@ const STREAM_HEADERS: [(&str, &str); 4] = [
     ("pragma", "no-cache"),
     ("x-accel-buffering", "no"),
 ];
+
+/// The server may have just begun, and not have the updates of other instances yet that this client has seen.
+async fn await_past(hub: &Hub, parts: &request::Parts, parameters: &str) {
+    if let Some(id) = known_event_id(hub, parts, parameters) {
+        hub.await_past(&id).await;
+    }
+}
 
 /// The last event that the client has. A browser sets the field when it connects again; a page can set the parameter.
 fn known_event_id(hub: &Hub, parts: &request::Parts, parameters: &str) -> Option<String> {

@@ -105,3 +105,7 @@ pub const MERCURE_OUTBOX_BYTES_MAX: usize = 16 << 20;
 
 /// The shortest time between two records of updates that other instances miss: an engine that is away would fill the log.
 pub const MERCURE_RELAY_RECORD_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long a client that comes back waits until an instance that has just begun has the history of the others. The engine answers
+/// in milliseconds, or is away.
+pub const MERCURE_PAST_MAX: Duration = Duration::from_secs(1);

@@ -394,6 +394,18 @@ impl Hub {
         Arc::clone(&update.id)
     }
 
+    /// Waits a moment for an update that the history does not have, if other instances have published it before this one began.
+    pub async fn await_past(&self, id: &str) {
+        let relay = {
+            let shared = self.shared.newest();
+            let state = shared.lock();
+            state.relay.clone().filter(|_| !state.history.has(id))
+        };
+        if let Some(relay) = relay {
+            let _ = tokio::time::timeout(limits::MERCURE_PAST_MAX, relay.past()).await;
+        }
+    }
+
     /// Who is subscribed; only for hubs that show it.
     ///
     /// # Errors There is no such subscription, or there are too many.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::update::Audience;
 use super::wire::{self, Sent};
@@ -29,6 +29,8 @@ pub struct Relay {
     filled: Notify,
     /// Held while an update is received: they go to the hub in their order.
     inbox: Mutex<Inbox>,
+    /// Whether the history has what the engine had when this instance began.
+    has_past: watch::Sender<bool>,
 }
 
 /// One update on its way to the others.
@@ -138,6 +140,7 @@ impl Relay {
             outbox: Mutex::default(),
             filled: Notify::new(),
             inbox: Mutex::default(),
+            has_past: watch::Sender::new(false),
         })
     }
 
@@ -252,6 +255,17 @@ impl Relay {
             outbox.remove_first();
             SENT.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// All that was there before this instance has arrived.
+    pub fn has_caught_up(&self) {
+        self.has_past.send_if_modified(|has_past| !std::mem::replace(has_past, true));
+    }
+
+    /// Waits for that.
+    pub(super) async fn past(&self) {
+        // It fails when the relay is dropped, which the caller holds.
+        let _ = self.has_past.subscribe().wait_for(|has_past| *has_past).await;
     }
 
     /// Takes an update from the engine. One that was there before this instance has begun is for clients that come back, and for no

@@ -3,6 +3,7 @@
 //! The fields are sent, not the event that is made of them: each hub checks what it receives as it checks a publisher.
 
 use super::Publication;
+use crate::limits;
 
 const MARK: &[u8; 4] = b"IGUP";
 const VERSION: u8 = 1;
@@ -30,6 +31,8 @@ pub(super) enum Unreadable {
     Version(u8),
     #[error("it is damaged")]
     Damaged,
+    #[error("it is larger than any update of a hub")]
+    TooLarge,
 }
 
 /// The update without a sender, which [`sign`] adds.
@@ -58,6 +61,9 @@ pub(super) fn sign(bytes: &mut [u8], sender: u64, number: u64) {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Sent, Unreadable> {
+    if bytes.len() > limits::CLUSTER_UPDATE_BYTES_MAX {
+        return Err(Unreadable::TooLarge);
+    }
     let rest = bytes.strip_prefix(MARK).ok_or(Unreadable::Mark)?;
     let (version, rest) = rest.split_first().ok_or(Unreadable::Damaged)?;
     if *version != VERSION {
@@ -165,5 +171,6 @@ mod tests {
         assert_eq!(changed(HEAD_BYTES, 3), Err(Unreadable::Damaged), "an unknown flag");
         assert_eq!(changed(HEAD_BYTES + 9, 0xff), Err(Unreadable::Damaged), "a length beyond the end");
         assert_eq!(decode(&[&bytes[..], b"x"].concat()), Err(Unreadable::Damaged), "bytes behind the end");
+        assert_eq!(decode(&vec![0; limits::CLUSTER_UPDATE_BYTES_MAX + 1]), Err(Unreadable::TooLarge));
     }
 }

@@ -99,17 +99,18 @@ impl Updates {
         Ok(id)
     }
 
-    /// The revision of etcd, to which the newest one belongs.
+    /// The place of the newest one.
     pub(in crate::cluster) async fn last(&mut self) -> Result<Place, EngineError> {
         self.watch = None;
-        Ok(Place(self.first().await?.0, 0))
+        let (_, newest) = self.edge("DESCEND").await?;
+        Ok(Place(newest.unwrap_or(0), 0))
     }
 
-    /// The revision of etcd, and that of the oldest key.
-    async fn first(&mut self) -> Result<(u64, Option<u64>), EngineError> {
+    /// The revision of etcd, and that of the oldest update (`ASCEND`) or the newest.
+    async fn edge(&mut self, order: &str) -> Result<(u64, Option<u64>), EngineError> {
         let range = json!({
             "key": text(self.key.as_bytes()), "range_end": text(end_of(&self.key).as_bytes()), "limit": "1",
-            "sort_order": "ASCEND", "sort_target": "CREATE", "keys_only": true,
+            "sort_order": order, "sort_target": "MOD", "keys_only": true,
         });
         let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
         let answer = timeout(bound, self.client.call("/v3/kv/range", &range)).await;
@@ -119,7 +120,7 @@ impl Updates {
         }
         let answer = answer?;
         let revision = number(&answer["header"]["revision"]).ok_or_else(|| defect("revision"))?;
-        Ok((revision, number(&answer["kvs"][0]["create_revision"])))
+        Ok((revision, number(&answer["kvs"][0]["mod_revision"])))
     }
 
     /// Those behind a place. Waits a while for one.
@@ -155,7 +156,7 @@ impl Updates {
     async fn begin(&mut self, after: Place) -> Result<Watch, EngineError> {
         // From the very beginning etcd would look at all that it has ever had.
         let revision = match after.0 {
-            0 => match self.first().await? {
+            0 => match self.edge("ASCEND").await? {
                 (revision, None) => revision + 1,
                 (_, Some(oldest)) => oldest,
             },
