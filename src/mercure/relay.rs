@@ -390,7 +390,8 @@ mod tests {
         let (hub, relay) = hub(9_001);
         let most = limits::MERCURE_OUTBOX_UPDATES_MAX;
         publish(&hub, 0..most + 10, 1);
-        assert_eq!((locked(&relay.outbox).waiting.len(), relay.waiting()[0].number), (most, 11));
+        let waiting = locked(&relay.outbox).waiting.len();
+        assert_eq!((waiting, relay.waiting()[0].number), (most, 11));
         let bytes = 1 << 19;
         publish(&hub, 0..40, bytes);
         assert!(locked(&relay.outbox).bytes <= limits::MERCURE_OUTBOX_BYTES_MAX);

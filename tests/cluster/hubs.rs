@@ -10,6 +10,7 @@ use ring::hmac;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 const KEY: &str = "a-key-of-the-tests-with-more-than-32-bytes";
 
@@ -83,6 +84,8 @@ struct Stream {
     events: Arc<Mutex<Vec<String>>>,
     /// The field `Last-Event-ID` of the answer.
     last_event_id: String,
+    /// Reads until the stream ends.
+    reader: JoinHandle<()>,
 }
 
 impl Stream {
@@ -104,7 +107,7 @@ impl Stream {
         let found = events.clone();
         // The stream begins with a comment.
         assert_eq!(lines.next().as_deref(), Some(":"));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut event = Vec::new();
             for line in lines {
                 if line.is_empty() {
@@ -115,7 +118,7 @@ impl Stream {
                 }
             }
         });
-        Self { events, last_event_id }
+        Self { events, last_event_id, reader }
     }
 
     fn of(instance: &Instance) -> Self {
@@ -252,19 +255,21 @@ fn reloads_lose_no_updates_between_instances() {
     let [a, b] = [0, 1].map(|_| start(&redis.directive()));
     connect(&a, &b);
     let before = Stream::of(&b);
+    publish(&a, "a", 0, 1);
+    before.ids("a0");
     std::thread::scope(|scope| {
-        scope.spawn(|| (0..40).for_each(|number| publish(&a, "a", number * 5, number * 5 + 5)));
+        scope.spawn(|| (0..40).for_each(|number| publish(&a, "a", number * 5 + 1, number * 5 + 6)));
         a.reload("heartbeat 40s", "heartbeat 41s");
         b.reload("heartbeat 40s", "heartbeat 41s");
         a.reload("redis://127.0.0.1", "redis://localhost");
         b.reload("redis://127.0.0.1", "redis://localhost");
     });
-    publish(&a, "a", 200, 201);
+    publish(&a, "a", 201, 202);
     // The reload of the hub has ended this stream. The new hub begins where it has ended.
-    let seen = before.events().len();
-    let last = seen.checked_sub(1).map_or("earliest".to_owned(), |last| format!("a{last}"));
-    let all = [before.ids(&last), Stream::behind(&b, &last).ids("a200")].concat();
-    assert_eq!(all, numbered("a", 0..201));
+    until("the end of the stream", || before.reader.is_finished().then_some(()));
+    let last = format!("a{}", before.events().len() - 1);
+    let all = [before.ids(&last), Stream::behind(&b, &last).ids("a201")].concat();
+    assert_eq!(all, numbered("a", 0..202));
 }
 
 #[test]
