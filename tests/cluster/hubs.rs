@@ -35,7 +35,7 @@ fn token() -> String {
 }
 
 /// An instance with the sites `one.test` and `two.test`, whose hubs differ.
-fn start(engine: &str) -> Instance {
+pub(crate) fn start(engine: &str) -> Instance {
     let site = |name: &str, heartbeat: u64| {
         format!(
             "http://{name}.test:0 {{\n bind 127.0.0.1\n mercure {{\n publisher_jwt {KEY}\n subscriber_jwt {KEY}\n \
@@ -149,7 +149,7 @@ impl Stream {
 }
 
 /// Waits until what is published on one of them reaches the other, both ways.
-fn connect(one: &Instance, other: &Instance) {
+pub(crate) fn connect(one: &Instance, other: &Instance) {
     for site in ["one", "two"] {
         for (from, to) in [(one, other), (other, one)] {
             let stream = Stream::open(to, site, "");

@@ -1,6 +1,7 @@
 //! Users of Redis with the rights that the manual lists, and no others.
 
 use crate::engines::{Server, redis_with};
+use crate::hubs;
 use crate::instance::{Instance, RATES, Reader};
 use crate::stores::{STORE, php, redis, start};
 use crate::stores_by::works;
@@ -19,6 +20,15 @@ fn user(server: &Server, manual: &str, words: &str) -> String {
     // An older server refuses it.
     set(newer);
     format!("engine redis redis://igor:secret@127.0.0.1:{}", server.port)
+}
+
+#[test]
+fn hubs_by_a_user_with_few_rights() {
+    let server = redis_with(&[]);
+    let engine = user(&server, include_str!("../../docs/cluster.md"), "With Redis, a user with few rights needs\n");
+    let [one, other] = [0, 1].map(|_| hubs::start(&format!("{engine}\n prefix shop")));
+    hubs::connect(&one, &other);
+    nothing_was_refused(&server);
 }
 
 fn nothing_was_refused(server: &Server) {
