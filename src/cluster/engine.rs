@@ -1,10 +1,14 @@
-//! What the cluster asks of an engine.
+//! What the cluster asks of an engine, and what all engines have alike.
 
 use crate::config::ClusterSettings;
+use crate::limits::CLUSTER_RETRY_MS;
 use crate::worker::background::Position;
 use std::future::Future;
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Who leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,4 +85,97 @@ pub(super) fn instance_name() -> &'static str {
         let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
         format!("{host}:{}", std::process::id())
     })
+}
+
+/// What the engine of one worker has, whichever it is.
+pub(super) struct Base {
+    pub(super) settings: ClusterSettings,
+    /// Of this task alone: no two tasks of a process take each other's lease for their own.
+    pub(super) holder: String,
+    news: Option<News>,
+}
+
+impl Base {
+    pub(super) fn new(settings: &ClusterSettings) -> Self {
+        static TASKS: AtomicU64 = AtomicU64::new(0);
+        let task = TASKS.fetch_add(1, Ordering::Relaxed);
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), task);
+        Self { settings: settings.clone(), holder: format!("{} {random:016x}", instance_name()), news: None }
+    }
+
+    /// Uses other settings. Returns whether connections must be made again, because they lead elsewhere; that of the news
+    /// is made again by itself.
+    pub(super) fn configure(&mut self, settings: &ClusterSettings) -> bool {
+        let leads_elsewhere = self.settings.engine != settings.engine;
+        if leads_elsewhere {
+            self.news = None;
+        }
+        self.settings = settings.clone();
+        leads_elsewhere
+    }
+
+    /// Returns when there may be something new. The source is asked for once, until the settings change. Cancel-safe.
+    pub(super) async fn news<S: Source>(&mut self, source: impl FnOnce(&ClusterSettings) -> S) {
+        self.news.get_or_insert_with(|| News::of(source(&self.settings))).next().await;
+    }
+
+    /// A call has all of half a lease, so that the lease can be renewed in the other half.
+    pub(super) fn half_lease(&self) -> Duration {
+        self.settings.lease / 2
+    }
+}
+
+/// The name of an instance for people, of its `holder`.
+pub(super) fn name_of(holder: &str) -> String {
+    holder.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Ends a call in bounded time. One that fails leaves its connection to the caller, because its answer might still come.
+pub(super) async fn bounded<T>(
+    bound: Duration,
+    call: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let late = |_| EngineError(format!("no answer within {} ms", bound.as_millis()));
+    tokio::time::timeout(bound, call).await.map_err(late)?
+}
+
+/// Where an engine says that there may be something new.
+pub(super) trait Source: Send + 'static {
+    /// Calls `heard` when it begins to listen, because messages may have been missed before, and at each message. Returns
+    /// when the connection has ended; what is wrong with the engine, its calls report.
+    fn listen(&mut self, heard: impl Fn() + Send + Sync) -> impl Future<Output = ()> + Send;
+}
+
+/// The news of an engine, from a task of its own.
+pub(super) struct News {
+    receiver: mpsc::Receiver<()>,
+    task: JoinHandle<()>,
+}
+
+impl News {
+    pub(super) fn of(mut source: impl Source) -> Self {
+        // One pending message is enough for any number.
+        let (sender, receiver) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            loop {
+                source.listen(|| sender.try_send(()).unwrap_or_default()).await;
+                tokio::time::sleep(Duration::from_millis(CLUSTER_RETRY_MS)).await;
+            }
+        });
+        Self { receiver, task }
+    }
+
+    /// Returns when there may be something new. Cancel-safe.
+    pub(super) async fn next(&mut self) {
+        if self.receiver.recv().await.is_none() {
+            // Only a defect ends the task; the looks go on without it.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for News {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

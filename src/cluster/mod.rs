@@ -26,6 +26,7 @@ use crate::store::Store;
 use crate::vars::{Slot, Snapshot};
 use crate::worker::background::ClusterState;
 use etcd::Etcd;
+use futures_util::future::BoxFuture;
 use hubs::HubLinks;
 use nats::Nats;
 use redis::Redis;
@@ -35,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stores::StoreLinks;
+use task::Ties;
 use tokio::sync::watch;
 
 /// One worker on this instance. The calls return at once.
@@ -111,7 +113,7 @@ impl Cluster {
             member.limit(settings.max_bytes);
             if !running.tasks.contains_key(&key) {
                 let (stop, stopped) = watch::channel(false);
-                running.spawn(&key, member, stopped, left.clone());
+                running.spawn(member, stopped, left.clone());
                 running.tasks.insert(key, stop);
             }
         }
@@ -183,26 +185,9 @@ impl Inner {
 }
 
 impl Running {
-    fn spawn(
-        &self,
-        key: &str,
-        member: Arc<dyn Member>,
-        stopped: watch::Receiver<bool>,
-        after: Option<watch::Receiver<()>>,
-    ) {
+    fn spawn(&self, member: Arc<dyn Member>, stopped: watch::Receiver<bool>, after: Option<watch::Receiver<()>>) {
         let (settings, held) = (self.settings.subscribe(), self.held.clone());
-        let now = self.settings.borrow();
-        match now.engine.address {
-            EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => {
-                self.runtime.spawn(task::run(Redis::new(&now, key), member, settings, stopped, after, held))
-            }
-            EngineAddress::Etcd { .. } => {
-                self.runtime.spawn(task::run(Etcd::new(&now, key), member, settings, stopped, after, held))
-            }
-            EngineAddress::Nats { .. } => {
-                self.runtime.spawn(task::run(Nats::new(&now, key), member, settings, stopped, after, held))
-            }
-        };
+        self.runtime.spawn(run(Ties { member, settings, stopped, after, held }));
     }
 
     fn start(settings: &ClusterSettings) -> io::Result<Self> {
@@ -218,6 +203,16 @@ impl Running {
         mask.apply();
         let settings = watch::Sender::new(settings.clone());
         Ok(Self { settings, tasks: HashMap::new(), runtime: handle, held, over, thread: thread? })
+    }
+}
+
+/// The task of a worker, with the engine that the settings name.
+fn run(ties: Ties) -> BoxFuture<'static, ()> {
+    let (now, key) = (ties.settings.borrow().clone(), ties.member.key());
+    match now.engine.address {
+        EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => Box::pin(task::run(Redis::new(&now, &key), ties)),
+        EngineAddress::Etcd { .. } => Box::pin(task::run(Etcd::new(&now, &key), ties)),
+        EngineAddress::Nats { .. } => Box::pin(task::run(Nats::new(&now, &key), ties)),
     }
 }
 

@@ -2,10 +2,8 @@
 //! its own. Measures how long a publish needs until all have it, for scripts/bench-cluster.sh, which starts the engine and
 //! counts what goes over the network.
 
-use super::etcd::Etcd;
-use super::nats::Nats;
-use super::redis::Redis;
-use super::{Member, task};
+use super::Member;
+use super::task::Ties;
 use crate::config::limits::CLUSTER_BYTES_DEFAULT;
 use crate::config::{ClusterSettings, Credentials, EngineAddress, EngineHost, EngineSettings};
 use crate::vars::{ArrayNode, Limits, Node, NodeKey, Slot, Snapshot, View};
@@ -190,19 +188,9 @@ fn many_followers() {
     let instances: Vec<Arc<Instance>> = (0..=count).map(|_| Arc::new(new())).collect();
     runtime.block_on(async {
         for (number, member) in instances.iter().enumerate() {
-            let (member, changes, stopped, held) =
-                (member.clone(), settings.subscribe(), stopped.clone(), held.clone());
-            let now = settings.borrow().clone();
-            let key = member.key();
-            match now.engine.address {
-                EngineAddress::Etcd { .. } => {
-                    tokio::spawn(task::run(Etcd::new(&now, &key), member, changes, stopped, None, held))
-                }
-                EngineAddress::Nats { .. } => {
-                    tokio::spawn(task::run(Nats::new(&now, &key), member, changes, stopped, None, held))
-                }
-                _ => tokio::spawn(task::run(Redis::new(&now, &key), member, changes, stopped, None, held)),
-            };
+            let (member, settings) = (member.clone(), settings.subscribe());
+            let (stopped, held) = (stopped.clone(), held.clone());
+            tokio::spawn(super::run(Ties { member, settings, stopped, after: None, held }));
             // A thousand connections at once are more than a listener keeps waiting.
             if number % 20 == 19 {
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -47,15 +47,21 @@ struct Task<E> {
     abstains_until: Instant,
 }
 
-/// Runs until `stopped` says so, or its sender is gone; and begins when `after`, what ran before, has ended.
-pub(super) async fn run<E: Engine>(
-    engine: E,
-    member: Arc<dyn Member>,
-    mut settings: watch::Receiver<ClusterSettings>,
-    mut stopped: watch::Receiver<bool>,
-    mut after: Option<watch::Receiver<()>>,
-    _held: watch::Receiver<()>,
-) {
+/// What a task is connected with.
+pub(super) struct Ties {
+    pub(super) member: Arc<dyn Member>,
+    pub(super) settings: watch::Receiver<ClusterSettings>,
+    /// The task ends when it says so, or its sender is gone.
+    pub(super) stopped: watch::Receiver<bool>,
+    /// What ran before: the task begins when it has ended.
+    pub(super) after: Option<watch::Receiver<()>>,
+    /// What is there as long as the task.
+    pub(super) held: watch::Receiver<()>,
+}
+
+/// Runs until it is stopped.
+pub(super) async fn run<E: Engine>(engine: E, ties: Ties) {
+    let Ties { member, mut settings, mut stopped, mut after, held: _held } = ties;
     if let Some(after) = &mut after {
         // Nothing is sent: it ends with the sender.
         let _ = after.changed().await;

@@ -15,16 +15,13 @@ mod client;
 mod transaction;
 mod updates;
 
-use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
+use super::engine::{Base, Engine, EngineError, Fate, Lead, Source, bounded, name_of};
 use crate::config::ClusterSettings;
-use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_PART_BYTES, CLUSTER_RETRY_MS, config::CLUSTER_ETCD_BYTES_MAX};
+use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_PART_BYTES, config::CLUSTER_ETCD_BYTES_MAX};
 use crate::worker::background::Position;
 use client::Client;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use transaction::{Transaction, key_of, value};
 pub(super) use updates::Updates;
 
@@ -36,14 +33,11 @@ const READ_TRIES: usize = 3;
 
 /// The engine of one worker.
 pub(super) struct Etcd {
+    base: Base,
     client: Client,
-    settings: ClusterSettings,
     key: String,
-    /// Of this task alone: no two tasks of a process take each other's lease for their own.
-    holder: String,
     /// etcd's lease, to which the key of the holder is attached.
     granted: Option<Granted>,
-    news: Option<News>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,18 +57,6 @@ struct State {
     has_position: bool,
 }
 
-/// The watch, in a task of its own.
-struct News {
-    receiver: mpsc::Receiver<()>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for News {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 /// As text, the higher position is the greater one.
 fn wide(position: Position) -> String {
     format!("{:020}.{:020}", position.epoch, position.number)
@@ -91,16 +73,11 @@ fn defect(what: &str) -> EngineError {
 
 impl Etcd {
     pub(super) fn new(settings: &ClusterSettings, worker: &str) -> Self {
-        static TASKS: AtomicU64 = AtomicU64::new(0);
-        let task = TASKS.fetch_add(1, Ordering::Relaxed);
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), task);
         Self {
+            base: Base::new(settings),
             client: Client::new(&settings.engine),
-            settings: settings.clone(),
             key: format!("{}/{worker}", settings.prefix),
-            holder: format!("{} {random:016x}", instance_name()),
             granted: None,
-            news: None,
         }
     }
 
@@ -135,7 +112,7 @@ impl Etcd {
 
     /// Whole seconds, as etcd counts; it may grant more.
     fn seconds(&self) -> u64 {
-        self.settings.lease.as_secs() + u64::from(self.settings.lease.subsec_nanos() > 0)
+        self.base.settings.lease.as_secs() + u64::from(self.base.settings.lease.subsec_nanos() > 0)
     }
 
     async fn grant(&mut self) -> Result<Granted, EngineError> {
@@ -162,7 +139,7 @@ impl Etcd {
 
     /// Attaches the key of the holder to a lease of the new length.
     async fn lengthen(&mut self) -> Result<bool, EngineError> {
-        let (lease, holder) = (self.name("lease"), self.holder.clone());
+        let (lease, holder) = (self.name("lease"), self.base.holder.clone());
         let granted = self.grant().await?;
         let transaction =
             Transaction::default().equal(&lease, holder.as_bytes()).put_leased(&lease, holder.as_bytes(), &granted.id);
@@ -186,7 +163,7 @@ impl Etcd {
         let mut transaction = Transaction::default()
             .unchanged(&lease, state.lease_revision)
             .unchanged(&counter, state.epoch_revision)
-            .put_leased(&lease, self.holder.as_bytes(), &granted.id)
+            .put_leased(&lease, self.base.holder.as_bytes(), &granted.id)
             .put(&counter, epoch.to_string().as_bytes());
         if !state.has_position {
             let first = wide(Position::default());
@@ -201,8 +178,8 @@ impl Etcd {
             self.keep_alive().await?;
             let state = self.state().await?;
             match &state.holder {
-                Some(holder) if state.epoch >= known && *holder != self.holder => {
-                    let leader = holder.split(' ').next().unwrap_or_default().to_owned();
+                Some(holder) if state.epoch >= known && *holder != self.base.holder => {
+                    let leader = name_of(holder);
                     if let Some(unused) = self.granted.take() {
                         self.revoke(&unused).await?;
                     }
@@ -230,7 +207,7 @@ impl Etcd {
     /// Adds what must hold for a publish: this instance leads in its epoch.
     fn fenced(&self, position: Position) -> Transaction {
         Transaction::default()
-            .equal(&self.name("lease"), self.holder.as_bytes())
+            .equal(&self.name("lease"), self.base.holder.as_bytes())
             .equal(&self.name("epoch"), position.epoch.to_string().as_bytes())
     }
 
@@ -289,72 +266,59 @@ impl Etcd {
         Err(EngineError("each snapshot was replaced while it was read".to_owned()))
     }
 
-    /// A call has all of half a lease, so that the lease can be renewed in the other half.
-    fn bound(&self) -> Duration {
-        self.settings.lease / 2
-    }
-}
-
-/// Ends a call in bounded time. One that fails leaves its connection, because its answer might still come.
-macro_rules! bounded {
-    ($self:ident, $bound:expr, $call:expr) => {{
-        let bound = $bound;
-        let result = match tokio::time::timeout(bound, $call).await {
-            Ok(result) => result,
-            Err(_) => Err(EngineError(format!("no answer within {} ms", bound.as_millis()))),
-        };
-        if result.is_err() {
-            $self.client.next_member();
+    /// A call that has failed leaves its connection, because its answer might still come.
+    fn left<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
+        if answer.is_err() {
+            self.client.next_member();
         }
-        result
-    }};
+        answer
+    }
 }
 
 impl Engine for Etcd {
     async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
-        bounded!(self, self.bound().min(Duration::from_millis(CLUSTER_CALL_MS_MAX)), self.campaign(known))
+        let bound = self.base.half_lease().min(Duration::from_millis(CLUSTER_CALL_MS_MAX));
+        let answer = bounded(bound, self.campaign(known)).await;
+        self.left(answer)
     }
 
     async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
-        bounded!(self, self.bound(), self.store(position, bytes))
+        let answer = bounded(self.base.half_lease(), self.store(position, bytes)).await;
+        self.left(answer)
     }
 
     async fn read(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
-        bounded!(self, self.bound(), self.load(known))
+        let answer = bounded(self.base.half_lease(), self.load(known)).await;
+        self.left(answer)
     }
 
     async fn release(&mut self) -> Result<(), EngineError> {
         let Some(granted) = self.granted.take() else { return Ok(()) };
-        bounded!(self, Duration::from_millis(CLUSTER_CALL_MS_MAX), self.revoke(&granted))
+        let answer = bounded(Duration::from_millis(CLUSTER_CALL_MS_MAX), self.revoke(&granted)).await;
+        self.left(answer)
     }
 
     fn configure(&mut self, settings: &ClusterSettings) {
-        if self.settings.engine != settings.engine {
+        if self.base.configure(settings) {
             self.client = Client::new(&settings.engine);
-            self.news = None;
         }
-        self.settings = settings.clone();
     }
 
     async fn news(&mut self) {
-        let news = self.news.get_or_insert_with(|| {
-            let (sender, receiver) = mpsc::channel(1);
-            let (client, key) = (Client::new(&self.settings.engine), format!("{}/position", self.key));
-            News { receiver, task: tokio::spawn(watch(client, key, sender)) }
-        });
-        if news.receiver.recv().await.is_none() {
-            // Only a defect ends the task; the looks go on without it.
-            std::future::pending::<()>().await;
-        }
+        let key = self.name("position");
+        self.base.news(|settings| Watch { client: Client::new(&settings.engine), key }).await;
     }
 }
 
-/// Passes events on: one pending event is enough for any number. A new watch may have missed some, so it is news too.
-async fn watch(mut client: Client, key: String, sender: mpsc::Sender<()>) {
-    loop {
-        // The calls of the engine report what is wrong with it.
-        let _ = client.watch(&key, || sender.try_send(()).unwrap_or_default()).await;
-        client.next_member();
-        tokio::time::sleep(Duration::from_millis(CLUSTER_RETRY_MS)).await;
+/// The events of one key.
+struct Watch {
+    client: Client,
+    key: String,
+}
+
+impl Source for Watch {
+    async fn listen(&mut self, heard: impl Fn() + Send + Sync) {
+        let _ = self.client.watch(&self.key, heard).await;
+        self.client.next_member();
     }
 }

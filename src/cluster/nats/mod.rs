@@ -20,17 +20,14 @@ mod client;
 mod login;
 mod updates;
 
-use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
+use super::engine::{Base, Engine, EngineError, Fate, Lead, Source, bounded, name_of};
 use crate::config::ClusterSettings;
+use crate::limits::CLUSTER_CALL_MS_MAX;
 use crate::limits::config::CLUSTER_NATS_BYTES_MAX;
-use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_RETRY_MS};
 use crate::worker::background::Position;
 use bucket::{Bucket, Found, escaped};
 use client::Client;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 pub(super) use updates::Updates;
 
 /// What another instance has disturbed is tried so often in one call.
@@ -38,12 +35,10 @@ const TRIES: usize = 4;
 
 /// The engine of one worker.
 pub(super) struct Nats {
+    base: Base,
     bucket: Bucket,
-    settings: ClusterSettings,
     /// The first part of every key of the worker.
     worker: String,
-    /// Of this task alone: no two tasks of a process take each other's lease for their own.
-    holder: String,
     /// The lease of this instance, as its last write has left it.
     held: Option<Held>,
     /// The newest revision of another's lease, and when it was first seen.
@@ -54,7 +49,6 @@ pub(super) struct Nats {
     /// What the head held when this instance wrote its epoch into it.
     fenced: Option<Head>,
     read: Option<Read>,
-    news: Option<News>,
 }
 
 /// The revision of a key that this instance has written in an epoch.
@@ -132,35 +126,18 @@ impl Head {
     }
 }
 
-/// The subscription, in a task of its own.
-struct News {
-    receiver: mpsc::Receiver<()>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for News {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Nats {
     pub(super) fn new(settings: &ClusterSettings, worker: &str) -> Self {
-        static TASKS: AtomicU64 = AtomicU64::new(0);
-        let task = TASKS.fetch_add(1, Ordering::Relaxed);
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), task);
         Self {
+            base: Base::new(settings),
             bucket: Bucket::new(&settings.engine, &settings.prefix),
-            settings: settings.clone(),
             worker: escaped(worker),
-            holder: format!("{} {random:016x}", instance_name()),
             held: None,
             other: None,
             due: None,
             own: None,
             fenced: None,
             read: None,
-            news: None,
         }
     }
 
@@ -184,7 +161,7 @@ impl Nats {
     }
 
     async fn write_lease(&mut self, epoch: u64, holder: &str, seen: u64) -> Result<Option<Held>, EngineError> {
-        let lease = Lease { epoch, length: self.settings.lease, holder: holder.to_owned() };
+        let lease = Lease { epoch, length: self.base.settings.lease, holder: holder.to_owned() };
         let written = self.bucket.put(&self.name("lease"), Some(seen), &lease.to_bytes()).await?;
         Ok(written.map(|revision| Held { epoch, revision }))
     }
@@ -194,7 +171,7 @@ impl Nats {
         for _ in 0..TRIES {
             // Without an answer its revision is not known.
             if let Some(held) = self.held.take().filter(|held| held.epoch >= known) {
-                let holder = self.holder.clone();
+                let holder = self.base.holder.clone();
                 if let Some(renewed) = self.write_lease(held.epoch, &holder, held.revision).await? {
                     if renewed.revision < held.revision {
                         // The bucket is another one.
@@ -206,7 +183,7 @@ impl Nats {
                 }
             }
             let (revision, lease) = self.lease().await?;
-            if lease.holder == self.holder && lease.epoch >= known {
+            if lease.holder == self.base.holder && lease.epoch >= known {
                 self.held = Some(Held { epoch: lease.epoch, revision });
                 continue;
             }
@@ -215,12 +192,12 @@ impl Nats {
                 if Instant::now() < end {
                     self.due = Some(end);
                     self.own = None;
-                    return Ok(Lead::Other(lease.holder.split(' ').next().unwrap_or_default().to_owned()));
+                    return Ok(Lead::Other(name_of(&lease.holder)));
                 }
             }
             let (_, head) = self.head().await?;
             let epoch = lease.epoch.max(known).max(head.leader) + 1;
-            let holder = self.holder.clone();
+            let holder = self.base.holder.clone();
             if let Some(taken) = self.write_lease(epoch, &holder, revision).await? {
                 self.held = Some(taken);
                 self.fence(epoch).await?;
@@ -372,7 +349,7 @@ impl Nats {
                 Some(held) => held,
                 None => {
                     let (revision, lease) = self.lease().await?;
-                    if lease.holder != self.holder {
+                    if lease.holder != self.base.holder {
                         return Ok(());
                     }
                     Held { epoch: lease.epoch, revision }
@@ -385,64 +362,48 @@ impl Nats {
         Ok(())
     }
 
-    /// A call has all of half a lease, so that the lease can be renewed in the other half.
-    fn bound(&self) -> Duration {
-        self.settings.lease / 2
-    }
-}
-
-/// Ends a call in bounded time. One that fails leaves its connection, because its answer might still come.
-macro_rules! bounded {
-    ($self:ident, $bound:expr, $call:expr) => {{
-        let bound = $bound;
-        let result = match tokio::time::timeout(bound, $call).await {
-            Ok(result) => result,
-            Err(_) => Err(EngineError(format!("no answer within {} ms", bound.as_millis()))),
-        };
-        if result.is_err() {
-            $self.bucket.next_server();
+    /// A call that has failed leaves its connection, because its answer might still come.
+    fn left<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
+        if answer.is_err() {
+            self.bucket.next_server();
         }
-        result
-    }};
+        answer
+    }
 }
 
 impl Engine for Nats {
     async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
-        bounded!(self, self.bound().min(Duration::from_millis(CLUSTER_CALL_MS_MAX)), self.campaign(known))
+        let bound = self.base.half_lease().min(Duration::from_millis(CLUSTER_CALL_MS_MAX));
+        let answer = bounded(bound, self.campaign(known)).await;
+        self.left(answer)
     }
 
     async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
-        bounded!(self, self.bound(), self.store(position, bytes))
+        let answer = bounded(self.base.half_lease(), self.store(position, bytes)).await;
+        self.left(answer)
     }
 
     async fn read(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
-        bounded!(self, self.bound(), self.load(known))
+        let answer = bounded(self.base.half_lease(), self.load(known)).await;
+        self.left(answer)
     }
 
     async fn release(&mut self) -> Result<(), EngineError> {
         self.own = None;
-        bounded!(self, Duration::from_millis(CLUSTER_CALL_MS_MAX), self.give_back())
+        let answer = bounded(Duration::from_millis(CLUSTER_CALL_MS_MAX), self.give_back()).await;
+        self.left(answer)
     }
 
     fn configure(&mut self, settings: &ClusterSettings) {
-        if self.settings.engine != settings.engine {
+        if self.base.configure(settings) {
             self.bucket = Bucket::new(&settings.engine, &settings.prefix);
-            self.news = None;
             self.read = None;
         }
-        self.settings = settings.clone();
     }
 
     async fn news(&mut self) {
-        let news = self.news.get_or_insert_with(|| {
-            let (sender, receiver) = mpsc::channel(1);
-            let (client, subject) = (Client::new(&self.settings.engine), self.bucket.announcements(&self.worker));
-            News { receiver, task: tokio::spawn(watch(client, subject, sender)) }
-        });
-        if news.receiver.recv().await.is_none() {
-            // Only a defect ends the task; the looks go on without it.
-            std::future::pending::<()>().await;
-        }
+        let subject = self.bucket.announcements(&self.worker);
+        self.base.news(|settings| Subscription { client: Client::new(&settings.engine), subject }).await;
     }
 
     fn due(&self) -> Option<Instant> {
@@ -450,14 +411,16 @@ impl Engine for Nats {
     }
 }
 
-/// Passes messages on: one pending message is enough for any number. A new subscription may have missed some, so it is
-/// news too.
-async fn watch(mut client: Client, subject: String, sender: mpsc::Sender<()>) {
-    loop {
-        // The calls of the engine report what is wrong with it.
-        let _ = client.subscribe(&subject, || sender.try_send(()).unwrap_or_default()).await;
-        client.next_server();
-        tokio::time::sleep(Duration::from_millis(CLUSTER_RETRY_MS)).await;
+/// The messages of one subject.
+struct Subscription {
+    client: Client,
+    subject: String,
+}
+
+impl Source for Subscription {
+    async fn listen(&mut self, heard: impl Fn() + Send + Sync) {
+        let _ = self.client.subscribe(&self.subject, heard).await;
+        self.client.next_server();
     }
 }
 

@@ -4,10 +4,10 @@
 //! takes one that is there as it is. A message is also what wakes the readers; they then ask for what is behind their place, so a
 //! message that was lost on its way is read all the same.
 
+use super::Subscription;
 use super::bucket::{NO_MESSAGE, NO_STREAM, defect, described, escaped, verdict};
 use super::client::Client;
-use super::{News, watch};
-use crate::cluster::engine::{EngineError, Entries, Place};
+use crate::cluster::engine::{EngineError, Entries, News, Place};
 use crate::config::{ClusterSettings, EngineSettings};
 use crate::limits::{
     CLUSTER_CALL_MS_MAX, CLUSTER_NATS_ROOM_BYTES, CLUSTER_UPDATES_AGE, CLUSTER_UPDATES_AT_ONCE_MAX,
@@ -18,7 +18,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 pub(in crate::cluster) struct Updates {
@@ -97,12 +96,10 @@ impl Updates {
         self.read_more(&mut entries).await?;
         if entries.updates.is_empty() {
             let news = self.news.get_or_insert_with(|| {
-                let (sender, receiver) = mpsc::channel(1);
-                let task = tokio::spawn(watch(Client::new(&self.settings), self.subject.clone(), sender));
-                News { receiver, task }
+                News::of(Subscription { client: Client::new(&self.settings), subject: self.subject.clone() })
             });
             // Without news it looks all the same: a message may be lost.
-            let _ = timeout(Duration::from_millis(CLUSTER_UPDATES_WAIT_MS), news.receiver.recv()).await;
+            let _ = timeout(Duration::from_millis(CLUSTER_UPDATES_WAIT_MS), news.next()).await;
         }
         Ok(entries)
     }

@@ -49,10 +49,6 @@ impl Way {
         Self { protocol: ProtocolVersion::RESP3, ..Self::new(settings) }
     }
 
-    pub(super) fn settings(&self) -> &EngineSettings {
-        &self.settings
-    }
-
     /// Uses other settings for the next connections.
     pub(super) fn configure(&mut self, settings: &EngineSettings) {
         self.settings = settings.clone();

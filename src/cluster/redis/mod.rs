@@ -15,18 +15,15 @@ mod connect;
 mod store;
 mod updates;
 
-use super::engine::{Engine, EngineError, Fate, Lead, instance_name};
-use crate::config::{ClusterSettings, EngineSettings};
-use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_RETRY_MS};
+use super::engine::{Base, Engine, EngineError, Fate, Lead, Source, bounded, name_of};
+use crate::config::ClusterSettings;
+use crate::limits::CLUSTER_CALL_MS_MAX;
 use crate::worker::background::Position;
 use connect::{Failure, Way};
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 pub(super) use store::run as run_store;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 pub(super) use updates::Updates;
 
 /// Keys: lease, epoch. Arguments: holder, lease in milliseconds, the highest known epoch.
@@ -73,39 +70,19 @@ return 1";
 
 /// The engine of one worker. Connects when it is first asked, and again after each failure.
 pub(super) struct Redis {
+    base: Base,
     way: Way,
     key: String,
-    /// Of this task alone: no two tasks of a process take each other's lease for their own.
-    holder: String,
-    lease: Duration,
     connection: Option<MultiplexedConnection>,
-    news: Option<News>,
-}
-
-/// The subscription, in a task of its own.
-struct News {
-    receiver: mpsc::Receiver<()>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for News {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Redis {
     pub(super) fn new(settings: &ClusterSettings, worker: &str) -> Self {
-        static TASKS: AtomicU64 = AtomicU64::new(0);
-        let task = TASKS.fetch_add(1, Ordering::Relaxed);
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), task);
         Self {
+            base: Base::new(settings),
             way: Way::new(&settings.engine),
             key: format!("{{{}:{worker}}}", settings.prefix),
-            holder: format!("{} {random:016x}", instance_name()),
-            lease: settings.lease,
             connection: None,
-            news: None,
         }
     }
 
@@ -128,7 +105,7 @@ impl Redis {
         for argument in arguments {
             command.arg(*argument);
         }
-        let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX).min(self.lease);
+        let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX).min(self.base.settings.lease);
         let called = async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
@@ -137,30 +114,26 @@ impl Redis {
             let answer = command.query_async(&mut connection).await?;
             Ok::<_, Failure>((answer, connection))
         };
-        match tokio::time::timeout(bound, called).await {
-            Ok(Ok((answer, connection))) => {
-                self.connection = Some(connection);
-                Ok(answer)
-            }
-            Ok(Err(Failure(error))) => Err(error),
-            Err(_) => Err(EngineError(format!("no answer within {} ms", bound.as_millis()))),
-        }
+        let (answer, connection) = bounded(bound, async { called.await.map_err(|Failure(error)| error) }).await?;
+        self.connection = Some(connection);
+        Ok(answer)
     }
 }
 
 impl Engine for Redis {
     async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
-        let (holder, lease, known) = (self.holder.clone(), self.lease.as_millis().to_string(), known.to_string());
+        let holder = self.base.holder.clone();
+        let (lease, known) = (self.base.settings.lease.as_millis().to_string(), known.to_string());
         let arguments = [holder.as_bytes(), lease.as_bytes(), known.as_bytes()];
         let (epoch, other): (u64, String) = self.call(LEAD, &["lease", "epoch"], &arguments).await?;
         Ok(match epoch {
-            0 => Lead::Other(other.split(' ').next().unwrap_or_default().to_owned()),
+            0 => Lead::Other(name_of(&other)),
             epoch => Lead::Own(epoch),
         })
     }
 
     async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
-        let holder = self.holder.clone();
+        let holder = self.base.holder.clone();
         let (epoch, number) = (position.epoch.to_string(), position.number.to_string());
         let arguments = [holder.as_bytes(), epoch.as_bytes(), number.as_bytes(), bytes];
         let accepted: u64 = self.call(PUBLISH, &["lease", "epoch", "snapshot", "news"], &arguments).await?;
@@ -175,51 +148,45 @@ impl Engine for Redis {
     }
 
     async fn release(&mut self) -> Result<(), EngineError> {
-        let holder = self.holder.clone();
+        let holder = self.base.holder.clone();
         self.call::<u64>(RELEASE, &["lease"], &[holder.as_bytes()]).await.map(drop)
     }
 
     fn configure(&mut self, settings: &ClusterSettings) {
-        self.lease = settings.lease;
-        if *self.way.settings() != settings.engine {
-            self.way = Way::new(&settings.engine);
+        if self.base.configure(settings) {
+            self.way.configure(&settings.engine);
             self.connection = None;
-            self.news = None;
         }
     }
 
     async fn news(&mut self) {
-        let news = self.news.get_or_insert_with(|| {
-            let (sender, receiver) = mpsc::channel(1);
-            let (engine, channel) = (self.way.settings().clone(), format!("{}:news", self.key));
-            News { receiver, task: tokio::spawn(subscribe(engine, channel, sender)) }
-        });
-        if news.receiver.recv().await.is_none() {
-            // Only a defect ends the task; the looks go on without it.
-            std::future::pending::<()>().await;
+        let channel = self.name("news");
+        self.base.news(|settings| Subscription { way: Way::new(&settings.engine), channel }).await;
+    }
+}
+
+/// The messages of one channel.
+struct Subscription {
+    way: Way,
+    channel: String,
+}
+
+impl Subscription {
+    async fn hear(&mut self, heard: impl Fn() + Send) -> Result<(), Failure> {
+        let client = self.way.client(Duration::from_millis(CLUSTER_CALL_MS_MAX)).await?;
+        let mut subscription = client.get_async_pubsub().await?;
+        subscription.subscribe(&self.channel).await?;
+        heard();
+        let mut messages = subscription.on_message();
+        while messages.next().await.is_some() {
+            heard();
         }
+        Ok(())
     }
 }
 
-/// Passes messages on: one pending message is enough for any number. A new subscription may have missed some, so it is
-/// news too.
-async fn subscribe(engine: EngineSettings, channel: String, sender: mpsc::Sender<()>) {
-    let mut way = Way::new(&engine);
-    loop {
-        // The calls of the engine report what is wrong with it.
-        let _ = listen(&mut way, &channel, &sender).await;
-        tokio::time::sleep(Duration::from_millis(CLUSTER_RETRY_MS)).await;
+impl Source for Subscription {
+    async fn listen(&mut self, heard: impl Fn() + Send + Sync) {
+        let _ = self.hear(heard).await;
     }
-}
-
-async fn listen(way: &mut Way, channel: &str, sender: &mpsc::Sender<()>) -> Result<(), Failure> {
-    let client = way.client(Duration::from_millis(CLUSTER_CALL_MS_MAX)).await?;
-    let mut subscription = client.get_async_pubsub().await?;
-    subscription.subscribe(channel).await?;
-    let _ = sender.try_send(());
-    let mut messages = subscription.on_message();
-    while messages.next().await.is_some() {
-        let _ = sender.try_send(());
-    }
-    Ok(())
 }
