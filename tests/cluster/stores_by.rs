@@ -145,7 +145,8 @@ fn with_another_client(times: usize) -> (Engine, Instance, Arc<AtomicUsize>) {
     let now = left.clone();
     let network = Proxy::with(engine.addresses()[0], move |way, bytes| {
         if way == Way::ToServer && bytes.windows(4).any(|piece| piece == b"EVAL") && now.load(Ordering::Relaxed) > 0 {
-            let form: &[u8] = if now.fetch_sub(1, Ordering::Relaxed) % 2 == 0 { b"IGOR\x01\x03\x0e" } else { b"7" };
+            let form: &[u8] =
+                if now.fetch_sub(1, Ordering::Relaxed).is_multiple_of(2) { b"IGOR\x01\x03\x0e" } else { b"7" };
             say(port, &[b"SET", b"shop:global/flags:k", form]);
         }
     });
