@@ -21,6 +21,9 @@ pub const CLUSTER_NATS_ROOM_BYTES: usize = 1 << 10;
 /// The bytes of the largest answer of NATS: one part in base64, with what is around it.
 pub const CLUSTER_NATS_ANSWER_BYTES_MAX: usize = 2 << 20;
 
+/// A stream of NATS without a message is not read for so long: another instance may be making it, which takes some milliseconds.
+pub const CLUSTER_NATS_NEW_MS: u64 = 100;
+
 /// The longest line of NATS: its first one names all its servers.
 pub const CLUSTER_NATS_LINE_BYTES_MAX: usize = 64 << 10;
 

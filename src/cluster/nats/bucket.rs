@@ -4,11 +4,12 @@
 use super::client::Client;
 use crate::cluster::engine::EngineError;
 use crate::config::EngineSettings;
-use crate::limits::{CLUSTER_NATS_PART_BYTES, CLUSTER_NATS_ROOM_BYTES};
+use crate::limits::{CLUSTER_NATS_NEW_MS, CLUSTER_NATS_PART_BYTES, CLUSTER_NATS_ROOM_BYTES};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// What JetStream calls its failures.
 pub(super) const NO_STREAM: u64 = 10059;
@@ -25,6 +26,8 @@ pub(super) struct Found {
 pub(super) struct Bucket {
     client: Client,
     name: String,
+    /// The connection by which the bucket was seen to be there. `None`: not yet, or it was lost.
+    ready_by: Option<u64>,
 }
 
 /// A name as one word of a subject: letters, digits, `-`, `_` and `/` stay, other bytes become `=` and two digits.
@@ -42,7 +45,7 @@ pub(super) fn escaped(name: &str) -> String {
 
 impl Bucket {
     pub(super) fn new(settings: &EngineSettings, prefix: &str) -> Self {
-        Self { client: Client::new(settings), name: escaped(prefix) }
+        Self { client: Client::new(settings), name: escaped(prefix), ready_by: None }
     }
 
     /// The connection of the last call; each has another number.
@@ -60,20 +63,19 @@ impl Bucket {
 
     /// Calls the interface of JetStream. The second value is the number of a failure; 0: none.
     async fn call(&mut self, call: &str, body: &Value) -> Result<(Value, u64), EngineError> {
-        let subject = format!("$JS.API.STREAM.{call}.KV_{}", self.name);
-        let answer = self.client.request(&subject, None, body.to_string().as_bytes()).await?;
-        verdict(&answer)
+        call_stream(&mut self.client, call, &format!("KV_{}", self.name), body).await
     }
 
-    async fn create(&mut self) -> Result<(), EngineError> {
+    async fn make_sure(&mut self) -> Result<(), EngineError> {
         let name = format!("KV_{}", self.name);
         let body = json!({
             "name": name, "subjects": [self.subject(">")], "max_msgs_per_subject": 1, "allow_rollup_hdrs": true,
             "deny_delete": true, "allow_direct": true, "retention": "limits", "discard": "new", "storage": "file",
             "num_replicas": 1, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1, "max_consumers": -1, "max_age": 0,
         });
-        let (answer, failure) = self.call("CREATE", &body).await?;
-        if failure == 0 { Ok(()) } else { Err(described(&answer)) }
+        make_sure(&mut self.client, &name, &body).await?;
+        self.ready_by = Some(self.client.connections());
+        Ok(())
     }
 
     /// The value of a key, if its revision is greater than `after`.
@@ -83,11 +85,14 @@ impl Bucket {
             None => json!({ "last_by_subj": subject }),
             Some(after) => json!({ "seq": after + 1, "next_by_subj": subject }),
         };
+        if self.ready_by != Some(self.client.connections()) {
+            self.make_sure().await?;
+        }
         let (answer, failure) = self.call("MSG.GET", &body).await?;
         match failure {
             0 => {}
             NO_MESSAGE => return Ok(None),
-            NO_STREAM => return self.create().await.map(|()| None),
+            NO_STREAM => return self.make_sure().await.map(|()| None),
             _ => return Err(described(&answer)),
         }
         let message = &answer["message"];
@@ -146,6 +151,38 @@ impl Bucket {
         let subject = self.announcements(worker);
         self.client.publish(&subject).await
     }
+}
+
+/// Calls the interface of JetStream for a stream. The second value is the number of a failure; 0: none.
+pub(super) async fn call_stream(
+    client: &mut Client,
+    call: &str,
+    stream: &str,
+    body: &Value,
+) -> Result<(Value, u64), EngineError> {
+    let subject = format!("$JS.API.STREAM.{call}.{stream}");
+    verdict(&client.request(&subject, None, body.to_string().as_bytes()).await?)
+}
+
+/// Makes a stream with these settings, if it is not there.
+///
+/// Nothing may be read from it before: a server of 2.9 crashes when a message is asked for while another client makes the stream.
+/// An empty one may be that new, so it gets a moment.
+pub(super) async fn make_sure(client: &mut Client, stream: &str, settings: &Value) -> Result<(), EngineError> {
+    let (answer, failure) = call_stream(client, "INFO", stream, &json!({})).await?;
+    match failure {
+        0 if answer["state"]["last_seq"].as_u64().unwrap_or(0) > 0 => return Ok(()),
+        0 => {}
+        NO_STREAM => {
+            let (answer, failure) = call_stream(client, "CREATE", stream, settings).await?;
+            if failure != 0 {
+                return Err(described(&answer));
+            }
+        }
+        _ => return Err(described(&answer)),
+    }
+    tokio::time::sleep(Duration::from_millis(CLUSTER_NATS_NEW_MS)).await;
+    Ok(())
 }
 
 pub(super) fn verdict(answer: &[u8]) -> Result<(Value, u64), EngineError> {

@@ -5,7 +5,7 @@
 //! message that was lost on its way is read all the same.
 
 use super::Subscription;
-use super::bucket::{NO_MESSAGE, NO_STREAM, defect, described, escaped, verdict};
+use super::bucket::{NO_MESSAGE, NO_STREAM, call_stream, defect, described, escaped, make_sure, verdict};
 use super::client::Client;
 use crate::cluster::engine::{EngineError, Entries, News, Place};
 use crate::config::{ClusterSettings, EngineSettings};
@@ -54,7 +54,7 @@ impl Updates {
 
     pub(in crate::cluster) async fn append(&mut self, updates: &[Outgoing]) -> Result<(), EngineError> {
         if !self.is_made {
-            self.last().await?;
+            self.make_sure().await?;
         }
         for update in updates {
             // The server drops one that it has already got, when its answer was lost.
@@ -76,18 +76,19 @@ impl Updates {
 
     /// The place of the newest one.
     pub(in crate::cluster) async fn last(&mut self) -> Result<Place, EngineError> {
+        if !self.is_made {
+            self.make_sure().await?;
+        }
         let (answer, failure) = self.call("MSG.GET", &json!({ "last_by_subj": self.subject })).await?;
-        let last = match failure {
-            0 => Place(sequence(&answer)?, 0),
-            NO_MESSAGE => Place::default(),
+        match failure {
+            0 => Ok(Place(sequence(&answer)?, 0)),
+            NO_MESSAGE => Ok(Place::default()),
             NO_STREAM => {
-                self.create().await?;
-                Place::default()
+                self.make_sure().await?;
+                Ok(Place::default())
             }
-            _ => return Err(described(&answer)),
-        };
-        self.is_made = true;
-        Ok(last)
+            _ => Err(described(&answer)),
+        }
     }
 
     /// Those behind a place. Waits a while for one.
@@ -122,22 +123,28 @@ impl Updates {
         Ok(())
     }
 
-    async fn create(&mut self) -> Result<(), EngineError> {
+    async fn make_sure(&mut self) -> Result<(), EngineError> {
         let age = u64::try_from(CLUSTER_UPDATES_AGE.as_nanos()).unwrap_or(u64::MAX);
-        let body = json!({
+        let settings = json!({
             "name": self.stream, "subjects": [self.subjects], "max_msgs_per_subject": CLUSTER_UPDATES_MAX,
             "max_bytes": 4 * CLUSTER_UPDATES_BYTES_MAX, "max_age": age, "retention": "limits", "discard": "old",
             "storage": "file", "num_replicas": 1, "max_msgs": -1, "max_msg_size": -1, "max_consumers": -1,
         });
-        let (answer, failure) = self.call("CREATE", &body).await?;
-        if failure == 0 { Ok(()) } else { Err(described(&answer)) }
+        let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
+        match timeout(bound, make_sure(&mut self.client, &self.stream, &settings)).await {
+            Ok(Ok(())) => {
+                self.is_made = true;
+                Ok(())
+            }
+            Ok(Err(error)) => self.left(error),
+            Err(_) => self.left(EngineError(format!("no answer within {CLUSTER_CALL_MS_MAX} ms"))),
+        }
     }
 
     async fn call(&mut self, call: &str, body: &Value) -> Result<(Value, u64), EngineError> {
-        let subject = format!("$JS.API.STREAM.{call}.{}", self.stream);
         let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
-        match timeout(bound, self.client.request(&subject, None, body.to_string().as_bytes())).await {
-            Ok(Ok(answer)) => verdict(&answer),
+        match timeout(bound, call_stream(&mut self.client, call, &self.stream, body)).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => self.left(error),
             Err(_) => self.left(EngineError(format!("no answer within {CLUSTER_CALL_MS_MAX} ms"))),
         }
