@@ -81,6 +81,10 @@ contract: php ## Write docs/contract.md: what is promised, and the tests that pr
 hard-cases-table: php ## Write docs/hard-cases.md: values and moments that break such systems, and the tests that prove them
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php
 
+.PHONY: editors
+editors: php ## Write packaging/editors: the directives, for the completion of editors
+	$(WITH_PHP) EDITORS_WRITE=1 cargo test --workspace --quiet --lib editors_know
+
 WHOLE = $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast --profile whole --run-ignored all,cargo test --workspace --no-fail-fast)
 .PHONY: hard-cases
 hard-cases: php ## The hard cases as a whole, and with faults on purpose (SAMPLE=1: in samples)

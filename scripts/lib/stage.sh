@@ -44,11 +44,11 @@ stage_program() {
     patchelf --set-rpath '$ORIGIN/../lib/igor' "$to/bin/igor"
 }
 
-# stage_share FOLDER: the demo and the stubs for editors.
+# stage_share FOLDER: the demo, and for editors the stubs and the directives.
 stage_share() {
     local to=$1
     mkdir -p -- "$to"
-    cp -R -- "$ROOT/examples/live-config" "$ROOT/examples/recipes" "$ROOT/stubs" "$to/"
+    cp -R -- "$ROOT/examples/live-config" "$ROOT/examples/recipes" "$ROOT/stubs" "$ROOT/packaging/editors" "$to/"
 }
 
 # stage_words IGOR FOLDER: man pages and completions, as FOLDER/man and FOLDER/bash-completion ….

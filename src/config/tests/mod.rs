@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod docs;
+mod editors;
 mod imports;
 mod matching;
 mod model;
