@@ -13,6 +13,7 @@ use globset::GlobBuilder;
 use super::super::diagnostic::{Diagnostic, Position};
 use super::super::findings::{Findings, join};
 use super::super::limits;
+use super::in_expression::Place;
 use super::lexer::{Environment, Token, tokenize};
 use super::tree::{Node, build, excerpt};
 
@@ -188,6 +189,9 @@ impl Importer<'_, '_> {
     /// Puts `{env.NAME}` in. Caddy does so at run time; the environment of a server does not change while it runs.
     fn fill_environment(&mut self, node: &mut Node) {
         let env = self.env;
+        if node.words.iter().any(|word| word.text.contains("{env.")) && self.fill_expression(node) {
+            return;
+        }
         for word in &mut node.words {
             if word.text.contains("{env.") {
                 word.from_env = word.text.starts_with("{env.");
@@ -195,6 +199,40 @@ impl Importer<'_, '_> {
             }
         }
         node.block.iter_mut().flatten().for_each(|child| self.fill_environment(child));
+    }
+
+    /// Does so if the line is an expression, and says whether it is one.
+    fn fill_expression(&mut self, node: &mut Node) -> bool {
+        let is_matcher = node.words[0].text.starts_with('@');
+        let first = match node.words.as_slice() {
+            [word, _, ..] if word.is_bare("expression") => 1,
+            [_, word, _, ..] if is_matcher && word.is_bare("expression") => 2,
+            [_, word] if is_matcher && word.quoted => 1,
+            _ => return false,
+        };
+        let env = self.env;
+        let words = &mut node.words[first..];
+        // In a line of several words, a quoted one is a text.
+        let is_line = words.len() > 1;
+        let mut place = Place::default();
+        let mut refused = None;
+        for word in words {
+            let budget = &mut self.budget;
+            let mut value = |name: &str| Some(env(name).unwrap_or_default()).filter(|value| budget.spend(value));
+            if is_line && word.quoted {
+                word.text = fill(&word.text, "{env.", &mut self.budget, |name| Some(env(name).unwrap_or_default()));
+                continue;
+            }
+            match place.fill(&word.text, &mut value) {
+                Ok(text) => word.text = text,
+                Err(quote) => refused = Some((word.position.clone(), quote)),
+            }
+        }
+        if let Some((position, quote)) = refused {
+            let message = format!("the value of an `{{env.NAME}}` has a {quote}, which ends the raw text around it");
+            self.error(&position, &message, "write the placeholder outside of the text, or a text that is not raw");
+        }
+        true
     }
 
     fn take_named_route(&mut self, name: &str, node: &Node, position: &Position) {

@@ -4,6 +4,7 @@
 //! environment variables. Quoting, heredocs and braces follow Caddy's own rules.
 
 mod import;
+mod in_expression;
 mod lexer;
 mod sections;
 mod tree;

@@ -364,6 +364,10 @@ fn what_a_newcomer_writes() {
             "Caddyfile:2:12: `$uri` is a variable of nginx\n  hint: write `{path}`",
         ),
         (":80 {\n\t@a expression {method} = 'GET'\n}\n", "`=` is no sign of an expression; write `==` to compare"),
+        (
+            ":80 {\n\t@a expression `r\"{env.CODE}\" == 'x'`\n\trespond @a ok\n}\n",
+            "has a \", which ends the raw text around it",
+        ),
         (":80 {\n\trespond {file./run/secret}\n}\n", "hint: `{env.NAME}` takes a value from the environment"),
         (
             ":80 {\n\trespond {http.request.tls.vrsion}\n}\n",

@@ -44,11 +44,12 @@ impl Fixture {
         std::fs::write(path, text).expect("a file");
     }
 
-    /// Reads `text` as the Caddyfile of the directory, in an environment with `SITE` and `HOME` only.
+    /// Reads `text` as the Caddyfile of the directory, in an environment with few variables.
     fn parse(&self, text: &str) -> Result<Config, Vec<Diagnostic>> {
         let environment = |name: &str| match name {
             "SITE" => Some(":8080".to_owned()),
             "HOME" => Some("/home/igor".to_owned()),
+            "CODE" => Some(r#"x" || "a" == "a"#.to_owned()),
             "BLOCK" => Some("header A 1\nheader B 2".to_owned()),
             _ => None,
         };
