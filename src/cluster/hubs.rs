@@ -116,8 +116,8 @@ impl Running {
             has_failed: false,
             _held: self.held.clone(),
         };
-        self.runtime.spawn(task().send());
-        self.runtime.spawn(task().receive());
+        self.runtime.spawn(task().run(Task::send));
+        self.runtime.spawn(task().run(Task::receive));
         self.links.insert(name.to_owned(), Link { relay, hub: hub.clone(), _stop: stop });
     }
 }
@@ -164,6 +164,11 @@ impl Log {
         }
     }
 
+    /// Whether it can lose its state without a failed call: by a deletion, of which a watch of etcd hears by itself.
+    fn may_lose_its_state(&self) -> bool {
+        !matches!(self, Self::Etcd(_))
+    }
+
     /// Those behind a place. Waits a while for one, and returns none if none has come.
     async fn read(&mut self, after: Place) -> Result<Entries, EngineError> {
         match self {
@@ -174,6 +179,7 @@ impl Log {
     }
 }
 
+#[derive(Clone)]
 struct Task {
     name: String,
     relay: Arc<Relay>,
@@ -184,6 +190,17 @@ struct Task {
 }
 
 impl Task {
+    /// Runs one of the two tasks, and again after a panic: a defect must not end the way for good.
+    async fn run<F: Future<Output = ()> + Send + 'static>(mut self, task: fn(Self) -> F) {
+        while tokio::spawn(task(self.clone())).await.is_err_and(|error| error.is_panic()) {
+            tracing::error!(
+                hub = self.name,
+                "mercure: the connection to the cluster's engine has failed by a panic, and begins again"
+            );
+            self.pause().await;
+        }
+    }
+
     fn note(&mut self, result: Result<(), EngineError>, what: &str) -> bool {
         let had_failed = self.has_failed;
         self.has_failed = result.is_err();
@@ -269,6 +286,10 @@ impl Task {
                 }
             };
             self.note(Ok(()), "receiving updates from");
+            if entries.updates.is_empty() {
+                self.relay.is_idle();
+                reader.is_sure = !reader.log.may_lose_its_state();
+            }
             for (place, bytes) in &entries.updates {
                 self.relay.arrived(bytes, *place <= reader.past);
                 // Other hubs have the same thread.
@@ -317,6 +338,7 @@ impl Reader {
 
     async fn read(&mut self, relay: &Relay) -> Result<Entries, EngineError> {
         if !self.is_sure {
+            relay.limit(self.log.bytes_max().await?);
             let last = self.log.last().await?;
             match self.place {
                 None => {

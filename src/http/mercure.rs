@@ -338,8 +338,8 @@ const STREAM_HEADERS: [(&str, &str); 4] = [
 
 /// The server may have just begun, and not have the updates of other instances yet that this client has seen.
 async fn await_past(hub: &Hub, parts: &request::Parts, parameters: &str) {
-    if let Some(id) = known_event_id(hub, parts, parameters) {
-        hub.await_past(&id).await;
+    if known_event_id(hub, parts, parameters).is_some() {
+        hub.await_past().await;
     }
 }
 

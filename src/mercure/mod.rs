@@ -149,7 +149,8 @@ impl Shared {
             drop(state);
             return successor.remember(update);
         }
-        let is_new = !state.history.has(&update.id);
+        // Only a file can bring what the relay has not counted.
+        let is_new = self.file.is_none() || !state.history.has(&update.id);
         if is_new {
             state.history.add(update);
         }
@@ -394,13 +395,9 @@ impl Hub {
         Arc::clone(&update.id)
     }
 
-    /// Waits a moment for an update that the history does not have, if other instances have published it before this one began.
-    pub async fn await_past(&self, id: &str) {
-        let relay = {
-            let shared = self.shared.newest();
-            let state = shared.lock();
-            state.relay.clone().filter(|_| !state.history.has(id))
-        };
+    /// Waits a moment for the history, if other instances have published before this one began.
+    pub async fn await_past(&self) {
+        let relay = self.shared.newest().lock().relay.clone();
         if let Some(relay) = relay {
             let _ = tokio::time::timeout(limits::MERCURE_PAST_MAX, relay.past()).await;
         }
@@ -433,6 +430,9 @@ impl Hub {
         }
         let (answered, next) = match last_event_id {
             Some(id) => {
+                if let Some(relay) = &state.relay {
+                    relay.continues(&subscriber);
+                }
                 let (before, next) = state.history.after(id, subscriber.is_watcher());
                 (Some(before.to_owned()), next)
             }

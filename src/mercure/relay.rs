@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::update::Audience;
 use super::wire::{self, Sent};
-use super::{Hub, Invalid, Publication, Shared};
+use super::{Hub, Invalid, Publication, Shared, Subscriber};
 use crate::limits;
 
 /// The way between one hub and the hubs of the same name on other instances.
@@ -31,6 +31,8 @@ pub struct Relay {
     inbox: Mutex<Inbox>,
     /// Whether the history has what the engine had when this instance began.
     has_past: watch::Sender<bool>,
+    /// Those who came back before that. Their streams end then, so that they come back once more, and miss nothing.
+    early: Mutex<Vec<Weak<Subscriber>>>,
 }
 
 /// One update on its way to the others.
@@ -79,9 +81,14 @@ struct Burst {
 impl Burst {
     /// The count for a record. `None`: there was one just now.
     fn add(&mut self, count: u64) -> Option<u64> {
-        self.count += count;
+        self.count = self.count.saturating_add(count);
+        self.due()
+    }
+
+    /// The count for a record of what came after the last one. `None`: nothing, or it is too early.
+    fn due(&mut self) -> Option<u64> {
         let is_new = self.recorded.is_none_or(|last| last.elapsed() >= limits::MERCURE_RELAY_RECORD_PAUSE);
-        is_new.then(|| {
+        (is_new && self.count > 0).then(|| {
             self.recorded = Some(Instant::now());
             std::mem::take(&mut self.count)
         })
@@ -141,6 +148,7 @@ impl Relay {
             filled: Notify::new(),
             inbox: Mutex::default(),
             has_past: watch::Sender::new(false),
+            early: Mutex::default(),
         })
     }
 
@@ -259,7 +267,46 @@ impl Relay {
 
     /// All that was there before this instance has arrived.
     pub fn has_caught_up(&self) {
-        self.has_past.send_if_modified(|has_past| !std::mem::replace(has_past, true));
+        if self.has_past.send_if_modified(|has_past| !std::mem::replace(has_past, true)) {
+            std::mem::take(&mut *locked(&self.early)).iter().filter_map(Weak::upgrade).for_each(|early| early.close());
+        }
+    }
+
+    /// A client that continues where it was. If the history does not yet have all that was there before this instance, its stream
+    /// ends when it has.
+    pub(super) fn continues(&self, subscriber: &Arc<Subscriber>) {
+        if *self.has_past.borrow() {
+            return;
+        }
+        {
+            let mut early = locked(&self.early);
+            if early.len() >= limits::MERCURE_SUBSCRIBERS_MAX {
+                early.retain(|early| early.strong_count() > 0);
+            }
+            early.push(Arc::downgrade(subscriber));
+        }
+        // It may have been too late for the one who closes them.
+        if *self.has_past.borrow() {
+            subscriber.close();
+        }
+    }
+
+    /// Records what the last records did not name, when nothing happens.
+    pub fn is_idle(&self) {
+        let dropped = locked(&self.outbox).dropped.due();
+        let (missed, unreadable) = {
+            let mut inbox = locked(&self.inbox);
+            (inbox.missed.due(), inbox.unreadable.due())
+        };
+        if dropped.is_some() || missed.is_some() || unreadable.is_some() {
+            let [dropped, missed, unreadable] = [dropped, missed, unreadable].map(Option::unwrap_or_default);
+            tracing::warn!(
+                dropped,
+                missed,
+                unreadable,
+                "mercure: more updates between instances were lost since the last record"
+            );
+        }
     }
 
     /// Waits for that.

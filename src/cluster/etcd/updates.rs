@@ -41,6 +41,8 @@ struct Watch {
 
 impl Updates {
     pub(in crate::cluster) fn new(settings: &ClusterSettings, hub: &str) -> Self {
+        // A name with a slash could be the beginning of another's keys.
+        let hub = hub.replace('%', "%25").replace('/', "%2F");
         let key = format!("{}/mercure/{hub}/update/", settings.prefix);
         Self { client: Client::new(&settings.engine), key, granted: None, kept: VecDeque::new(), watch: None }
     }

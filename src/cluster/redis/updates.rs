@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Keys: stream, bytes. Arguments: the most updates, the most bytes, the milliseconds that they are kept, and the updates.
 const APPEND: &str = r"
 local bytes = 0
-if redis.call('EXISTS', KEYS[1]) == 1 then bytes = tonumber(redis.call('GET', KEYS[2]) or '0') end
+if redis.call('EXISTS', KEYS[1]) == 1 then bytes = tonumber(redis.call('GET', KEYS[2]) or '0') or 0 end
 for number = 4, #ARGV do
     redis.call('XADD', KEYS[1], '*', 'u', ARGV[number])
     bytes = bytes + #ARGV[number]
@@ -46,12 +46,14 @@ pub(in crate::cluster) struct Updates {
     way: Way,
     key: String,
     connection: Option<MultiplexedConnection>,
+    /// How many one read asks for: fewer, if an answer with so many did not come in time.
+    at_once: usize,
 }
 
 impl Updates {
     pub(in crate::cluster) fn new(settings: &ClusterSettings, hub: &str) -> Self {
         let key = format!("{{{}:mercure/{hub}}}", settings.prefix);
-        Self { way: Way::new(&settings.engine), key, connection: None }
+        Self { way: Way::new(&settings.engine), key, connection: None, at_once: CLUSTER_UPDATES_AT_ONCE_MAX }
     }
 
     pub(in crate::cluster) async fn append(&mut self, updates: &[Outgoing]) -> Result<(), EngineError> {
@@ -75,12 +77,16 @@ impl Updates {
     /// Those behind a place. Waits a while for one.
     pub(in crate::cluster) async fn read(&mut self, after: Place) -> Result<Entries, EngineError> {
         let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(CLUSTER_UPDATES_AT_ONCE_MAX).arg("BLOCK").arg(CLUSTER_UPDATES_WAIT_MS);
+        command.arg("COUNT").arg(self.at_once).arg("BLOCK").arg(CLUSTER_UPDATES_WAIT_MS);
         command.arg("STREAMS").arg(format!("{}:updates", self.key)).arg(format!("{}-{}", after.0, after.1));
         let bound = CLUSTER_UPDATES_WAIT_MS + CLUSTER_UPDATES_CALL_MS_MAX;
-        let streams: Option<Vec<(String, Vec<Row>)>> = self.call(&command, bound).await?;
+        let streams: Result<Option<Vec<(String, Vec<Row>)>>, EngineError> = self.call(&command, bound).await;
+        self.at_once = match &streams {
+            Ok(_) => (self.at_once * 2).min(CLUSTER_UPDATES_AT_ONCE_MAX),
+            Err(_) => (self.at_once / 2).max(1),
+        };
         let mut entries = Entries { updates: Vec::new(), end: after };
-        for (id, mut fields) in streams.into_iter().flatten().flat_map(|(_, rows)| rows) {
+        for (id, mut fields) in streams?.into_iter().flatten().flat_map(|(_, rows)| rows) {
             entries.end = place(&id)?;
             entries.updates.push((entries.end, fields.pop().unwrap_or_default()));
         }

@@ -19,7 +19,7 @@ fn snippets() -> String {
         let rest = directive.usage.strip_prefix(directive.name).unwrap_or_default().trim();
         let (arguments, has_block) = match rest.strip_suffix("{ … }") {
             Some(arguments) => (arguments.trim(), true),
-            // Whoever wants the block adds it.
+            // A block that is optional is not part of the snippet.
             None => (rest.trim_end_matches("[{ … }]").trim(), false),
         };
         let mut line = directive.name.to_owned();
