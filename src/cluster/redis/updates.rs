@@ -80,7 +80,7 @@ impl Updates {
         command.arg("COUNT").arg(self.at_once).arg("BLOCK").arg(CLUSTER_UPDATES_WAIT_MS);
         command.arg("STREAMS").arg(format!("{}:updates", self.key)).arg(format!("{}-{}", after.0, after.1));
         let bound = CLUSTER_UPDATES_WAIT_MS + CLUSTER_UPDATES_CALL_MS_MAX;
-        let streams: Result<Option<Vec<(String, Vec<Row>)>>, EngineError> = self.call(&command, bound).await;
+        let streams = self.call::<Option<Vec<(String, Vec<Row>)>>>(&command, bound).await;
         self.at_once = match &streams {
             Ok(_) => (self.at_once * 2).min(CLUSTER_UPDATES_AT_ONCE_MAX),
             Err(_) => (self.at_once / 2).max(1),
