@@ -138,9 +138,9 @@ nginx_server() {
     printf 'fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; fastcgi_pass unix:%s; } }\n' "$2"
 }
 {
-    printf 'daemon off;\nworker_processes auto;\nworker_rlimit_nofile 40000;\npid %s/nginx.pid;\nerror_log %s/nginx.log;\n' \
-        "$FOLDER" "$FOLDER"
-    printf 'events { worker_connections 20000; }\nhttp {\naccess_log off;\nkeepalive_timeout 600s;\nclient_header_timeout 600s;\n'
+    printf 'daemon off;\nworker_processes auto;\nworker_rlimit_nofile %s;\npid %s/nginx.pid;\nerror_log %s/nginx.log;\n' \
+        "$(ulimit -H -n)" "$FOLDER" "$FOLDER"
+    printf 'events { worker_connections 20000; }\nhttp {\naccess_log off;\nkeepalive_timeout 600s;\nkeepalive_requests 1000000;\nclient_header_timeout 600s;\n'
     for name in client_body fastcgi proxy uwsgi scgi; do
         printf '%s_temp_path temporary/%s;\n' "$name" "$name"
     done
