@@ -301,3 +301,31 @@ fn updates_that_cannot_be_read_are_refused() {
     assert!(log.contains("it has the version 2 of the format, and this instance knows the version 1"), "{log}");
     assert_eq!(log.matches("is not sent to subscribers").count(), 1, "one record for both: {log}");
 }
+
+/// An update of another program with the largest number, and a log that is deleted while the connections stay.
+#[test]
+fn a_reader_continues_after_anything_in_the_log() {
+    let redis = Engine::redis();
+    let [a, b] = [0, 1].map(|_| start(&redis.directive()));
+    connect(&a, &b);
+    let stream = Stream::of(&b);
+    let port = redis.servers[0].port;
+    let add = |place: &str, bytes: &[u8]| {
+        let text: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        integer(port, &format!("XADD {{igor:mercure/one.test}}:updates {place} u \"{text}\""));
+    };
+    for number in [1, u64::MAX] {
+        let text =
+            |text: &str| [&u32::try_from(text.len()).expect("short").to_be_bytes()[..], text.as_bytes()].concat();
+        let head = [b"IGUP\x01".as_slice(), &7_u64.to_be_bytes(), &number.to_be_bytes(), &[0; 9]].concat();
+        let rest = [text(&format!("of-{number}")), text(""), 1_u32.to_be_bytes().to_vec(), text("all"), text("1")];
+        add("*", &[head, rest.concat()].concat());
+    }
+    publish(&a, "a", 0, 1);
+    assert_eq!(stream.ids("a0"), ["of-1", &format!("of-{}", u64::MAX), "a0"]);
+    add("99999999999999-0", b"rubbish");
+    until("the reader behind it", || b.log().contains("is not sent to subscribers").then_some(()));
+    integer(port, "DEL {igor:mercure/one.test}:updates");
+    publish(&a, "a", 1, 20);
+    assert_eq!(stream.ids("a19")[3..], numbered("a", 1..20));
+}
