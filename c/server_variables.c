@@ -113,8 +113,8 @@ void igor_server_variables_share(void)
 
 /* ---- The variables of a request --------------------------------------------------------------------------------- */
 
-/* Whether the input filter may change a variable, and so has to see each. That of PHP's extension does only if php.ini says
- * so. */
+/* Whether the input filter may change a variable, so that each must pass through it. PHP's extension filter changes them only
+ * if php.ini sets filter.default. */
 static bool igor_is_filtered(void)
 {
 	if (sapi_module.input_filter == shim_sapi_input_filter) {

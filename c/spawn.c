@@ -60,7 +60,7 @@ void igor_pipes_adopt(void)
 	pthread_mutex_init(&igor_pipes_lock, NULL);
 }
 
-/* Starts a shell whose standard input or output is `end`. */
+/* Starts a shell with `end` as its standard input or output. */
 static int igor_shell(pid_t *pid, const char *command, int end, int standard)
 {
 	char *const arguments[] = {"sh", "-c", (char *) command, NULL};
