@@ -64,7 +64,7 @@ lint: php test-packages
 	scripts/words.sh
 	shellcheck -x -S warning scripts/*.sh scripts/applications/*.sh .ci/run
 	$(WITH_PHP) cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --no-default-features --lib -- -D warnings
+	cargo clippy --no-default-features --lib --tests -- -D warnings
 	$(WITH_PHP) RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 	$(WITH_PHP) $$PHP -n scripts/contract-table.php --check
 	$(WITH_PHP) $$PHP -n scripts/hard-cases-table.php --check

@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod docs;
+#[cfg(feature = "http")]
 mod editors;
 mod imports;
 mod matching;
