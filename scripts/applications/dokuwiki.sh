@@ -58,12 +58,13 @@ dokuwiki_checks() {
 # While page and cache file have the same second, DokuWiki renders the page again and truncates the cache file while others
 # read it. So concurrent requests in the second of an edit get pages without their text.
 dokuwiki_cached() {
-    local written kind
+    local written kind times
     written=$(stat --format %Y -- "$SITE/root/data/pages/playground/igor.txt")
     ask '/doku.php?id=playground:igor' >/dev/null
     for kind in i xhtml; do
-        grep --recursive --files-with-matches --include="*.$kind" 'Written in a browser' "$SITE/root/data/cache" |
-            xargs stat --format %Y -- | grep --quiet --invert-match --line-regexp "$written" || return 1
+        times=$(grep --recursive --files-with-matches --include="*.$kind" 'Written in a browser' "$SITE/root/data/cache" |
+            xargs stat --format %Y --) || return 1
+        grep --quiet --invert-match --line-regexp "$written" <<<"$times" || return 1
     done
 }
 

@@ -36,9 +36,10 @@ fpm_ensure() {
     release_lock
 }
 
-# fpm_runs: whether it starts, and has opcache as the PHP in use has.
+# fpm_runs: whether it starts, and has opcache as the PHP in use has. Without a pipe: a reader that ends early would end the
+# program by SIGPIPE, which counts under pipefail.
 fpm_runs() {
-    [[ -x $FPM ]] && clean_env "$FPM" -m 2>/dev/null | grep --quiet 'Zend OPcache'
+    [[ -x $FPM && $(clean_env "$FPM" -m 2>/dev/null) == *'Zend OPcache'* ]]
 }
 
 # fpm_build FOLDER BUILD_FOLDER: configure and make; of what they make only the program and opcache are kept.

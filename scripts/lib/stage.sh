@@ -37,7 +37,7 @@ stage_program() {
     install -D -m 755 -- "$prefix/bin/php" "$to/lib/igor/bin/php"
     mkdir -p -- "$to/lib/igor/extensions"
     install -m 644 -- "$extensions"/*.so "$to/lib/igor/extensions/"
-    ! "$igor" version | grep -q UNSAFE || say "warning: $("$igor" version | grep UNSAFE); make php PHP_UPDATE=1"
+    ! grep -q UNSAFE <<<"$("$igor" version)" || say "warning: $("$igor" version | grep UNSAFE); make php PHP_UPDATE=1"
     # patchelf appends what it writes, so it comes last.
     strip --strip-debug -- "$to/bin/igor" "$to/lib/igor/libphp.so" "$to/lib/igor/bin/php" "$to"/lib/igor/extensions/*.so
     # shellcheck disable=SC2016 # The loader replaces it.
