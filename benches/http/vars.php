@@ -1,1 +1,1 @@
-<?php echo 'Hello, world', frankenphp_get_vars('publish')['key-999']['number'] === 999 ? '' : '?';
+<?php echo frankenphp_get_vars('publish')['key-999']['number'] === 999 ? 'Hello, world' : '?';
