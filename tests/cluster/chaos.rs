@@ -1,7 +1,7 @@
 //! Random steps: instances are killed, stopped and restarted, the servers of the engine too, and the network between them
-//! loses its way, becomes slow, or drops connections. All instances are read meanwhile: no read fails, and none goes back,
-//! not even across a restart of the instance. From time to time everything recovers, and every instance must see something
-//! newer.
+//! loses its way, becomes slow, drops connections, or loses publishes or their answers. Old publishes come again, and the
+//! engine accepts none of them twice. All instances are read meanwhile: no read fails, and none goes back, not even across
+//! a restart of the instance. From time to time everything recovers, and every instance must see something newer.
 //!
 //! `CLUSTER_STEPS` is the number of steps, `CLUSTER_SEED` repeats their choice: the seed is printed. `make cluster-chaos`
 //! runs 10,000 of them for each engine.
@@ -10,8 +10,10 @@ use crate::engines::Engine;
 use crate::instance::{Instance, RATES, Reader};
 use crate::nats;
 use crate::proxy::{Proxy, Weather};
+use crate::twice::{Verdict, is_publish, send_again};
 use crate::until;
 use rustix::process::Signal;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 const INSTANCES: usize = 3;
@@ -21,6 +23,8 @@ const STEPS: usize = 40;
 const RECOVERS_AFTER: usize = 20;
 /// The longest pause between two steps: most are shorter than the lease of 2 s, and some faults together are longer.
 const PAUSE_MS_MAX: u64 = 400;
+/// So many publishes are kept, to be sent again. They are of some terms: a step adds up to one of each instance.
+const PUBLISHES: usize = 200;
 
 /// An instance, the network to its engine, and its reader.
 struct Place {
@@ -66,24 +70,30 @@ struct World {
     engine: Engine,
     is_down: Vec<bool>,
     places: Vec<Place>,
+    /// What instances have sent, whether or not it came through. The newest is the last.
+    publishes: VecDeque<Vec<u8>>,
     random: fastrand::Rng,
 }
 
 impl World {
     fn new(engine: Engine, seed: u64) -> Self {
         let places = (0..INSTANCES).map(|_| {
-            let network = engine.addresses().into_iter().map(Proxy::start).collect();
+            let publishes = is_publish(engine.kind);
+            let network = engine.addresses().into_iter().map(|server| Proxy::knowing(server, publishes)).collect();
             Place { network, instance: None, is_stopped: false, reader: None, newest: 0 }
         });
         let mut places: Vec<_> = places.collect();
         places.iter_mut().for_each(|place| place.start(&engine));
-        Self { is_down: vec![false; engine.servers.len()], engine, places, random: fastrand::Rng::with_seed(seed) }
+        let (is_down, random) = (vec![false; engine.servers.len()], fastrand::Rng::with_seed(seed));
+        Self { is_down, engine, places, publishes: VecDeque::new(), random }
     }
 
     fn step(&mut self) -> String {
         let (place, server) = (self.random.usize(..INSTANCES), self.random.usize(..self.is_down.len()));
-        let weathers = [Weather::Fine, Weather::Cut, Weather::Slow, Weather::Dropping];
-        match self.random.u8(..12) {
+        let weathers =
+            [Weather::Fine, Weather::Cut, Weather::Slow, Weather::Dropping, Weather::Unanswered, Weather::Withheld];
+        self.keep_publishes();
+        match self.random.u8(..14) {
             0 => {
                 self.places[place].kill();
                 format!("killed instance {place}")
@@ -116,8 +126,28 @@ impl World {
                 self.places[place].weather(Weather::Cut);
                 format!("instance {place} is cut off")
             }
+            11 | 12 => {
+                let which = self.random.usize(..PUBLISHES);
+                self.send_again(which, server)
+            }
             _ => "nothing".to_owned(),
         }
+    }
+
+    fn keep_publishes(&mut self) {
+        let sent = self.places.iter().flat_map(|place| &place.network).filter_map(Proxy::take_publish);
+        self.publishes.extend(sent);
+        self.publishes.drain(..self.publishes.len().saturating_sub(PUBLISHES));
+    }
+
+    /// Sends an old publish twice. The first may be accepted, if it was lost on its way and its sender still leads.
+    fn send_again(&self, which: usize, server: usize) -> String {
+        let Some(which) = which.checked_rem(self.publishes.len()) else { return "nothing was published".to_owned() };
+        let (to, publish) = (self.engine.addresses()[server], &self.publishes[which]);
+        let said = [0, 1].map(|_| send_again(self.engine.kind, to, publish));
+        let is_twice = said[0].is_some() && said[1] == Some(Verdict::Accepted);
+        assert!(!is_twice, "a publish was accepted after another answer: {said:?}");
+        format!("publish {which} of {} came twice to server {server}: {said:?}", self.publishes.len())
     }
 
     /// Everything works again, and every instance sees something newer than any instance has seen.

@@ -104,7 +104,7 @@ pub(crate) fn integer(port: u16, command: &str) -> i64 {
 
 /// An engine of a cluster.
 pub(crate) struct Engine {
-    kind: &'static str,
+    pub(crate) kind: &'static str,
     /// What instances connect to.
     pub(crate) servers: Vec<Server>,
 }

@@ -1,5 +1,5 @@
-//! A cluster of real instances on one machine: the program `igor`, the servers of Debian, and a proxy between them that stops
-//! to answer when a test says so. Every read of every instance is checked: none fails, and none is older than the one before.
+//! A cluster of real instances on one machine: the program `igor`, the servers of Debian, and a proxy between them that loses
+//! what a test says. Every read of every instance is checked: none fails, and none is older than the one before.
 //!
 //! `REDIS_SERVER=valkey-server` runs the tests with Valkey instead of Redis.
 
@@ -17,6 +17,7 @@ mod rights;
 mod settings;
 mod stores;
 mod stores_by;
+mod twice;
 
 use igor_php as _;
 use std::time::{Duration, Instant};
