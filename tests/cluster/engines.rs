@@ -4,6 +4,7 @@ use crate::until;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -211,7 +212,7 @@ fn until_healthy(port: u16) {
 pub(crate) struct Sentinel {
     pub(crate) primary: Server,
     _replica: Server,
-    pub(crate) sentinel: Server,
+    sentinel: Server,
 }
 
 impl Sentinel {
@@ -265,6 +266,16 @@ impl Sentinel {
         fs::write(sentinel.folder.path().join("sentinel.conf"), conf).expect("a file");
         sentinel.run();
         Self { primary, _replica: replica, sentinel }
+    }
+
+    /// With a file that holds the password of the Sentinel, and the files that the servers have.
+    pub(crate) fn directive_with_tls(&self, [authority, certificate, key]: [&str; 3], password: &Path) -> String {
+        format!(
+            "engine redis rediss+sentinel://:secret@127.0.0.1:{}/shop {{\n sentinel_password_file {}\n ca {authority}\n \
+             certificate {certificate} {key}\n }}",
+            self.sentinel.port,
+            password.display()
+        )
     }
 
     pub(crate) fn directive(&self, unused: u16) -> String {

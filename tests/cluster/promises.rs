@@ -312,12 +312,7 @@ fn a_cluster_by_a_sentinel_with_tls_and_a_password() {
     let redis = Sentinel::with_tls([authority, certificate, key]);
     let password = folder.path().join("password");
     std::fs::write(&password, "wrong\n").expect("a file");
-    let engine = format!(
-        "engine redis rediss+sentinel://:secret@127.0.0.1:{}/shop {{\n sentinel_password_file {}\n ca {authority}\n certificate \
-         {certificate} {key}\n }}",
-        redis.sentinel.port,
-        password.display()
-    );
+    let engine = redis.directive_with_tls([authority, certificate, key], &password);
     let instance = Instance::start(&engine, RATES, "");
     let refusal = "the cluster's engine is not usable";
     until("a refusal", || get(instance.address, "/?timeout=1").ok().filter(|page| page.contains(refusal)));

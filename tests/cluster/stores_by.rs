@@ -58,13 +58,7 @@ fn a_store_by_a_sentinel_with_tls() {
     let sentinel = Sentinel::with_tls([authority, certificate, key]);
     let password = folder.path().join("password");
     std::fs::write(&password, "the watcher\n").expect("a file");
-    let engine = format!(
-        "engine redis rediss+sentinel://:secret@127.0.0.1:{}/shop {{\n sentinel_password_file {}\n ca {authority}\n certificate \
-         {certificate} {key}\n }}",
-        sentinel.sentinel.port,
-        password.display()
-    );
-    works(&start(&engine, STORE));
+    works(&start(&sentinel.directive_with_tls([authority, certificate, key], &password), STORE));
 }
 
 /// The replica becomes the primary: a store throws until then, and has what the replica had got. A Sentinel that is not there is
