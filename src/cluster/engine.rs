@@ -1,7 +1,7 @@
 //! What the cluster asks of an engine, and what all engines have alike.
 
 use crate::config::ClusterSettings;
-use crate::limits::CLUSTER_RETRY_MS;
+use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_RETRY_MS};
 use crate::worker::background::Position;
 use std::future::Future;
 use std::sync::OnceLock;
@@ -64,6 +64,90 @@ pub(super) trait Engine: Send {
     }
 }
 
+/// An engine whose calls have several steps. They may end at any of them, when the time of the call is over.
+pub(super) trait Steps: Send {
+    type News: Source;
+
+    fn base(&mut self) -> &mut Base;
+
+    /// As [`Engine::lead`], without a bound.
+    fn campaign(&mut self, known: u64) -> impl Future<Output = Result<Lead, EngineError>> + Send;
+
+    /// As [`Engine::publish`], without a bound.
+    fn store(&mut self, position: Position, bytes: &[u8]) -> impl Future<Output = Result<Fate, EngineError>> + Send;
+
+    /// As [`Engine::read`], without a bound.
+    fn load(
+        &mut self,
+        known: Position,
+    ) -> impl Future<Output = Result<Option<(Position, Vec<u8>)>, EngineError>> + Send;
+
+    /// As [`Engine::release`], without a bound.
+    fn give_back(&mut self) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Leaves the connection: the next call asks another server.
+    fn next_server(&mut self);
+
+    /// The connections of these settings lead elsewhere.
+    fn lead_to(&mut self, settings: &ClusterSettings);
+
+    /// Where this worker's news are announced.
+    fn topic(&self) -> String;
+
+    fn news_of(settings: &ClusterSettings, topic: String) -> Self::News;
+
+    /// As [`Engine::due`].
+    fn expiry(&self) -> Option<Instant> {
+        None
+    }
+
+    /// A call that has failed leaves its connection, because its answer might still come.
+    fn left<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
+        if answer.is_err() {
+            self.next_server();
+        }
+        answer
+    }
+}
+
+impl<E: Steps> Engine for E {
+    async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
+        let bound = self.base().half_lease().min(Duration::from_millis(CLUSTER_CALL_MS_MAX));
+        let answer = bounded(bound, self.campaign(known)).await;
+        self.left(answer)
+    }
+
+    async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
+        let answer = bounded(self.base().half_lease(), self.store(position, bytes)).await;
+        self.left(answer)
+    }
+
+    async fn read(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
+        let answer = bounded(self.base().half_lease(), self.load(known)).await;
+        self.left(answer)
+    }
+
+    async fn release(&mut self) -> Result<(), EngineError> {
+        let answer = bounded(Duration::from_millis(CLUSTER_CALL_MS_MAX), self.give_back()).await;
+        self.left(answer)
+    }
+
+    fn configure(&mut self, settings: &ClusterSettings) {
+        if self.base().configure(settings) {
+            self.lead_to(settings);
+        }
+    }
+
+    async fn news(&mut self) {
+        let topic = self.topic();
+        self.base().news(|settings| E::news_of(settings, topic)).await;
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.expiry()
+    }
+}
+
 /// A place in the log of a hub's updates, in the order of the engine. The default one is before the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(pub(super) u64, pub(super) u64);
@@ -120,7 +204,7 @@ impl Base {
     }
 
     /// A call has all of half a lease, so that the lease can be renewed in the other half.
-    pub(super) fn half_lease(&self) -> Duration {
+    fn half_lease(&self) -> Duration {
         self.settings.lease / 2
     }
 }

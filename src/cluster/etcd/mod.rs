@@ -15,13 +15,12 @@ mod client;
 mod transaction;
 mod updates;
 
-use super::engine::{Base, Engine, EngineError, Fate, Lead, Source, bounded, name_of};
+use super::engine::{Base, EngineError, Fate, Lead, Source, Steps, name_of};
 use crate::config::ClusterSettings;
-use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_PART_BYTES, config::CLUSTER_ETCD_BYTES_MAX};
+use crate::limits::{CLUSTER_ETCD_PART_BYTES, config::CLUSTER_ETCD_BYTES_MAX};
 use crate::worker::background::Position;
 use client::Client;
 use serde_json::{Value, json};
-use std::time::Duration;
 use transaction::{Transaction, key_of, value};
 pub(super) use updates::Updates;
 
@@ -172,6 +171,21 @@ impl Etcd {
         Ok(Transaction::succeeded(&self.transact(transaction).await?))
     }
 
+    /// Adds what must hold for a publish: this instance leads in its epoch.
+    fn fenced(&self, position: Position) -> Transaction {
+        Transaction::default()
+            .equal(&self.name("lease"), self.base.holder.as_bytes())
+            .equal(&self.name("epoch"), position.epoch.to_string().as_bytes())
+    }
+}
+
+impl Steps for Etcd {
+    type News = Watch;
+
+    fn base(&mut self) -> &mut Base {
+        &mut self.base
+    }
+
     async fn campaign(&mut self, known: u64) -> Result<Lead, EngineError> {
         for _ in 0..ELECTION_TRIES {
             // First, so that the holder that is found then holds it for all of the lease.
@@ -202,13 +216,6 @@ impl Etcd {
             }
         }
         Err(EngineError("other instances have disturbed each election".to_owned()))
-    }
-
-    /// Adds what must hold for a publish: this instance leads in its epoch.
-    fn fenced(&self, position: Position) -> Transaction {
-        Transaction::default()
-            .equal(&self.name("lease"), self.base.holder.as_bytes())
-            .equal(&self.name("epoch"), position.epoch.to_string().as_bytes())
     }
 
     async fn store(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
@@ -266,52 +273,32 @@ impl Etcd {
         Err(EngineError("each snapshot was replaced while it was read".to_owned()))
     }
 
-    /// A call that has failed leaves its connection, because its answer might still come.
-    fn left<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
-        if answer.is_err() {
-            self.client.next_member();
-        }
-        answer
-    }
-}
-
-impl Engine for Etcd {
-    async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
-        let bound = self.base.half_lease().min(Duration::from_millis(CLUSTER_CALL_MS_MAX));
-        let answer = bounded(bound, self.campaign(known)).await;
-        self.left(answer)
-    }
-
-    async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
-        let answer = bounded(self.base.half_lease(), self.store(position, bytes)).await;
-        self.left(answer)
-    }
-
-    async fn read(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
-        let answer = bounded(self.base.half_lease(), self.load(known)).await;
-        self.left(answer)
-    }
-
-    async fn release(&mut self) -> Result<(), EngineError> {
-        let Some(granted) = self.granted.take() else { return Ok(()) };
-        let answer = bounded(Duration::from_millis(CLUSTER_CALL_MS_MAX), self.revoke(&granted)).await;
-        self.left(answer)
-    }
-
-    fn configure(&mut self, settings: &ClusterSettings) {
-        if self.base.configure(settings) {
-            self.client = Client::new(&settings.engine);
+    async fn give_back(&mut self) -> Result<(), EngineError> {
+        match self.granted.take() {
+            Some(granted) => self.revoke(&granted).await,
+            None => Ok(()),
         }
     }
 
-    async fn news(&mut self) {
-        let key = self.name("position");
-        self.base.news(|settings| Watch { client: Client::new(&settings.engine), key }).await;
+    fn next_server(&mut self) {
+        self.client.next_member();
+    }
+
+    fn lead_to(&mut self, settings: &ClusterSettings) {
+        self.client = Client::new(&settings.engine);
+    }
+
+    fn topic(&self) -> String {
+        self.name("position")
+    }
+
+    fn news_of(settings: &ClusterSettings, key: String) -> Watch {
+        Watch { client: Client::new(&settings.engine), key }
     }
 }
 
 /// The events of one key.
-struct Watch {
+pub(super) struct Watch {
     client: Client,
     key: String,
 }

@@ -20,9 +20,8 @@ mod client;
 mod login;
 mod updates;
 
-use super::engine::{Base, Engine, EngineError, Fate, Lead, Source, bounded, name_of};
+use super::engine::{Base, EngineError, Fate, Lead, Source, Steps, name_of};
 use crate::config::ClusterSettings;
-use crate::limits::CLUSTER_CALL_MS_MAX;
 use crate::limits::config::CLUSTER_NATS_BYTES_MAX;
 use crate::worker::background::Position;
 use bucket::{Bucket, Found, escaped};
@@ -166,6 +165,83 @@ impl Nats {
         Ok(written.map(|revision| Held { epoch, revision }))
     }
 
+    /// When this revision of another's lease was first seen.
+    fn seen(&mut self, revision: u64) -> Instant {
+        match self.other {
+            Some((seen, since)) if seen == revision => since,
+            before => {
+                if before.is_some_and(|(seen, _)| seen > revision) {
+                    self.read = None;
+                }
+                let now = Instant::now();
+                self.other = Some((revision, now));
+                now
+            }
+        }
+    }
+
+    /// Writes the epoch into the head, so that no older leader can publish.
+    async fn fence(&mut self, epoch: u64) -> Result<(), EngineError> {
+        if self.own.is_some_and(|own| own.epoch == epoch) {
+            return Ok(());
+        }
+        for _ in 0..TRIES {
+            let (mut revision, mut head) = self.head().await?;
+            if head.leader > epoch {
+                self.held = None;
+                return Err(EngineError("a newer leader has published".to_owned()));
+            }
+            if head.leader < epoch {
+                head.leader = epoch;
+                match self.bucket.put(&self.name("head"), Some(revision), &head.to_bytes()).await? {
+                    Some(written) => revision = written,
+                    None => continue,
+                }
+            }
+            self.own = Some(Held { epoch, revision });
+            self.fenced = Some(head);
+            return Ok(());
+        }
+        Err(EngineError("older leaders have published in each moment".to_owned()))
+    }
+
+    /// Deletes the parts of other snapshots.
+    async fn sweep(&mut self, newest: Position) -> Result<(), EngineError> {
+        let mut older: Vec<String> = Vec::new();
+        for key in self.bucket.keys(&self.name("part.>")).await? {
+            let Some((position, _)) = key.rsplit_once('.') else { continue };
+            let is_newest = position == self.name(&format!("part.{}.{}", newest.epoch, newest.number));
+            if !is_newest && !older.iter().any(|known| known == position) {
+                older.push(position.to_owned());
+            }
+        }
+        for position in older {
+            self.bucket.purge(&format!("{position}.>")).await?;
+        }
+        Ok(())
+    }
+
+    /// All bytes of a snapshot. `None`: a newer one has replaced its parts.
+    async fn whole(&mut self, at: Position, parts: usize, head: Vec<u8>) -> Result<Option<Vec<u8>>, EngineError> {
+        let mut bytes = head;
+        for number in 0..parts {
+            let Some(part) = self.bucket.get(&self.part(at, number), None).await? else { return Ok(None) };
+            if bytes.len() + part.bytes.len() > CLUSTER_NATS_BYTES_MAX {
+                return Err(EngineError(format!("the stored snapshot has more than {CLUSTER_NATS_BYTES_MAX} bytes")));
+            }
+            bytes.extend(part.bytes);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Steps for Nats {
+    type News = Subscription;
+
+    fn base(&mut self) -> &mut Base {
+        &mut self.base
+    }
+
     async fn campaign(&mut self, known: u64) -> Result<Lead, EngineError> {
         self.due = None;
         for _ in 0..TRIES {
@@ -205,46 +281,6 @@ impl Nats {
             }
         }
         Err(EngineError("other instances have disturbed each election".to_owned()))
-    }
-
-    /// When this revision of another's lease was first seen.
-    fn seen(&mut self, revision: u64) -> Instant {
-        match self.other {
-            Some((seen, since)) if seen == revision => since,
-            before => {
-                if before.is_some_and(|(seen, _)| seen > revision) {
-                    self.read = None;
-                }
-                let now = Instant::now();
-                self.other = Some((revision, now));
-                now
-            }
-        }
-    }
-
-    /// Writes the epoch into the head, so that no older leader can publish.
-    async fn fence(&mut self, epoch: u64) -> Result<(), EngineError> {
-        if self.own.is_some_and(|own| own.epoch == epoch) {
-            return Ok(());
-        }
-        for _ in 0..TRIES {
-            let (mut revision, mut head) = self.head().await?;
-            if head.leader > epoch {
-                self.held = None;
-                return Err(EngineError("a newer leader has published".to_owned()));
-            }
-            if head.leader < epoch {
-                head.leader = epoch;
-                match self.bucket.put(&self.name("head"), Some(revision), &head.to_bytes()).await? {
-                    Some(written) => revision = written,
-                    None => continue,
-                }
-            }
-            self.own = Some(Held { epoch, revision });
-            self.fenced = Some(head);
-            return Ok(());
-        }
-        Err(EngineError("older leaders have published in each moment".to_owned()))
     }
 
     async fn store(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
@@ -288,22 +324,6 @@ impl Nats {
         Err(EngineError("the newest snapshot has changed at each try to replace it".to_owned()))
     }
 
-    /// Deletes the parts of other snapshots.
-    async fn sweep(&mut self, newest: Position) -> Result<(), EngineError> {
-        let mut older: Vec<String> = Vec::new();
-        for key in self.bucket.keys(&self.name("part.>")).await? {
-            let Some((position, _)) = key.rsplit_once('.') else { continue };
-            let is_newest = position == self.name(&format!("part.{}.{}", newest.epoch, newest.number));
-            if !is_newest && !older.iter().any(|known| known == position) {
-                older.push(position.to_owned());
-            }
-        }
-        for position in older {
-            self.bucket.purge(&format!("{position}.>")).await?;
-        }
-        Ok(())
-    }
-
     async fn load(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
         if let Some(head) = self.fenced.take().filter(|head| head.position > known)
             && let Some(bytes) = self.whole(head.position, head.parts, head.bytes).await?
@@ -330,20 +350,8 @@ impl Nats {
         Err(EngineError("each snapshot was replaced while it was read".to_owned()))
     }
 
-    /// All bytes of a snapshot. `None`: a newer one has replaced its parts.
-    async fn whole(&mut self, at: Position, parts: usize, head: Vec<u8>) -> Result<Option<Vec<u8>>, EngineError> {
-        let mut bytes = head;
-        for number in 0..parts {
-            let Some(part) = self.bucket.get(&self.part(at, number), None).await? else { return Ok(None) };
-            if bytes.len() + part.bytes.len() > CLUSTER_NATS_BYTES_MAX {
-                return Err(EngineError(format!("the stored snapshot has more than {CLUSTER_NATS_BYTES_MAX} bytes")));
-            }
-            bytes.extend(part.bytes);
-        }
-        Ok(Some(bytes))
-    }
-
     async fn give_back(&mut self) -> Result<(), EngineError> {
+        self.own = None;
         for _ in 0..TRIES {
             let held = match self.held.take() {
                 Some(held) => held,
@@ -362,57 +370,30 @@ impl Nats {
         Ok(())
     }
 
-    /// A call that has failed leaves its connection, because its answer might still come.
-    fn left<T>(&mut self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
-        if answer.is_err() {
-            self.bucket.next_server();
-        }
-        answer
-    }
-}
-
-impl Engine for Nats {
-    async fn lead(&mut self, known: u64) -> Result<Lead, EngineError> {
-        let bound = self.base.half_lease().min(Duration::from_millis(CLUSTER_CALL_MS_MAX));
-        let answer = bounded(bound, self.campaign(known)).await;
-        self.left(answer)
+    fn next_server(&mut self) {
+        self.bucket.next_server();
     }
 
-    async fn publish(&mut self, position: Position, bytes: &[u8]) -> Result<Fate, EngineError> {
-        let answer = bounded(self.base.half_lease(), self.store(position, bytes)).await;
-        self.left(answer)
+    fn lead_to(&mut self, settings: &ClusterSettings) {
+        self.bucket = Bucket::new(&settings.engine, &settings.prefix);
+        self.read = None;
     }
 
-    async fn read(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
-        let answer = bounded(self.base.half_lease(), self.load(known)).await;
-        self.left(answer)
+    fn topic(&self) -> String {
+        self.bucket.announcements(&self.worker)
     }
 
-    async fn release(&mut self) -> Result<(), EngineError> {
-        self.own = None;
-        let answer = bounded(Duration::from_millis(CLUSTER_CALL_MS_MAX), self.give_back()).await;
-        self.left(answer)
+    fn news_of(settings: &ClusterSettings, subject: String) -> Subscription {
+        Subscription { client: Client::new(&settings.engine), subject }
     }
 
-    fn configure(&mut self, settings: &ClusterSettings) {
-        if self.base.configure(settings) {
-            self.bucket = Bucket::new(&settings.engine, &settings.prefix);
-            self.read = None;
-        }
-    }
-
-    async fn news(&mut self) {
-        let subject = self.bucket.announcements(&self.worker);
-        self.base.news(|settings| Subscription { client: Client::new(&settings.engine), subject }).await;
-    }
-
-    fn due(&self) -> Option<Instant> {
+    fn expiry(&self) -> Option<Instant> {
         self.due
     }
 }
 
 /// The messages of one subject.
-struct Subscription {
+pub(super) struct Subscription {
     client: Client,
     subject: String,
 }
