@@ -96,10 +96,9 @@ fn cluster_note(cluster: &ClusterWorkerView) -> String {
         (epoch, 0) => format!("the snapshot is {epoch}.{}", cluster.number),
         (epoch, behind) => format!("the snapshot is {epoch}.{}, {behind} behind", cluster.number),
     };
-    let silent = match (&cluster.error, cluster.silent_seconds) {
-        (Some(error), Some(seconds)) => format!("; the engine has not answered for {seconds} s: {error}"),
-        (Some(error), None) => format!("; the engine has never answered: {error}"),
-        (None, _) => String::new(),
+    let silent = match &cluster.error {
+        Some(error) => format!("; the engine has not answered for {} s: {error}", cluster.silent_seconds),
+        None => String::new(),
     };
     format!("cluster: {who}, {at}{silent}")
 }

@@ -155,7 +155,7 @@ fn cluster_view(view: ClusterView) -> ClusterWorkerView {
         epoch: position.epoch,
         number: position.number,
         behind,
-        silent_seconds: silent.map(|silent| silent.as_secs()),
+        silent_seconds: silent.as_secs(),
         error,
         errors,
         elections,

@@ -299,36 +299,32 @@ fn of_http(workers: &[HttpView]) -> Vec<MetricFamily> {
 
 /// Of the workers that belong to a cluster.
 fn of_cluster(workers: &[BackgroundView]) -> Vec<MetricFamily> {
-    type Value = fn(&ClusterWorkerView) -> Option<f64>;
+    type Value = fn(&ClusterWorkerView) -> f64;
     let make = |name: &str, help: &str, kind: MetricType, value: Value| {
         let sample = |view: &BackgroundView| {
-            Some((vec![("worker", label(&view.scope, &view.name))], value(view.cluster.as_ref()?)?))
+            Some((vec![("worker", label(&view.scope, &view.name))], value(view.cluster.as_ref()?)))
         };
         family(name, help, kind, workers.iter().filter_map(sample).collect())
     };
     let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
     let families: [(&str, &str, MetricType, Value); 8] = [
         ("igor_cluster_leads", "1 when this instance runs the worker of the cluster.", gauge, |view| {
-            Some(f64::from(u8::from(view.leads)))
+            f64::from(u8::from(view.leads))
         }),
         ("igor_cluster_epoch", "Which leader has published the snapshot; 0 before the first.", gauge, |view| {
-            Some(view.epoch as f64)
+            view.epoch as f64
         }),
-        ("igor_cluster_number", "The publishes of that leader.", gauge, |view| Some(view.number as f64)),
-        ("igor_cluster_behind", "Publishes that the engine has not accepted yet.", gauge, |view| {
-            Some(view.behind as f64)
+        ("igor_cluster_number", "The publishes of that leader.", gauge, |view| view.number as f64),
+        ("igor_cluster_behind", "Publishes that the engine has not accepted yet.", gauge, |view| view.behind as f64),
+        ("igor_cluster_silent_seconds", "Seconds since the engine has answered, or since the start.", gauge, |view| {
+            view.silent_seconds as f64
         }),
-        ("igor_cluster_silent_seconds", "Seconds since the engine has answered.", gauge, |view| {
-            view.silent_seconds.map(|seconds| seconds as f64)
-        }),
-        ("igor_cluster_engine_errors_total", "Calls of the engine that failed.", counter, |view| {
-            Some(view.errors as f64)
-        }),
+        ("igor_cluster_engine_errors_total", "Calls of the engine that failed.", counter, |view| view.errors as f64),
         ("igor_cluster_elections_total", "How often this instance has become the leader.", counter, |view| {
-            Some(view.elections as f64)
+            view.elections as f64
         }),
         ("igor_cluster_refused_total", "Publishes refused because another instance leads.", counter, |view| {
-            Some(view.refused as f64)
+            view.refused as f64
         }),
     ];
     families.into_iter().map(|(name, help, kind, value)| make(name, help, kind, value)).collect()

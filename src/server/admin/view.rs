@@ -247,8 +247,8 @@ pub struct ClusterWorkerView {
     pub number: u64,
     /// Publishes of this instance that the engine has not accepted yet.
     pub behind: u64,
-    /// How many seconds ago the engine has last answered; `null`: it never has.
-    pub silent_seconds: Option<u64>,
+    /// How many seconds ago the engine has last answered; before its first answer, since the start.
+    pub silent_seconds: u64,
     /// Why it does not answer now.
     pub error: Option<String>,
     /// Calls of the engine that failed.

@@ -170,8 +170,12 @@ impl fmt::Display for Position {
 }
 
 /// The state of one worker of the cluster on this instance.
-#[derive(Debug, Default)]
-pub struct ClusterState(Mutex<Inner>);
+#[derive(Debug)]
+pub struct ClusterState {
+    inner: Mutex<Inner>,
+    /// When the worker was declared: the engine is silent from then on, until it first answers.
+    since: Instant,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -199,8 +203,8 @@ pub struct ClusterView {
     pub position: Position,
     /// Publishes of the own script that the engine has not accepted yet.
     pub behind: u64,
-    /// How long the engine has not answered. `None`: it never has.
-    pub silent: Option<Duration>,
+    /// How long the engine has not answered; before its first answer, since the start.
+    pub silent: Duration,
     /// Why it does not answer now.
     pub error: Option<String>,
     /// Calls of the engine that failed.
@@ -209,6 +213,12 @@ pub struct ClusterView {
     pub elections: u64,
     /// Publishes that the engine has refused, because another instance leads.
     pub refused: u64,
+}
+
+impl Default for ClusterState {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), since: Instant::now() }
+    }
 }
 
 impl ClusterState {
@@ -221,7 +231,7 @@ impl ClusterState {
             leader: inner.leader.clone(),
             position: inner.position,
             behind: inner.behind,
-            silent: inner.answered.map(|answered| answered.elapsed()),
+            silent: inner.answered.unwrap_or(self.since).elapsed(),
             error: inner.error.clone(),
             errors: inner.errors,
             elections: inner.elections,
@@ -295,6 +305,6 @@ impl ClusterState {
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
