@@ -1,7 +1,7 @@
 //! The Mercure hubs of a configuration, and the scopes that send updates to them.
 
 use crate::cluster::Cluster;
-use crate::config::{self, Address, Config, MercureSettings, Position, ScopeLabel, Site};
+use crate::config::{Address, Config, MercureSettings, Position, ScopeLabel, Site};
 use crate::mercure::{self, Hub, Publication};
 use crate::php::{Update, UpdateHub};
 use crate::worker::ScopeWorkers;
@@ -56,11 +56,11 @@ fn kept(config: &Config) -> Vec<&MercureSettings> {
 
 /// The first hub of the site that had this one.
 fn successor<'c>(old: &Config, new: &'c Config, settings: &MercureSettings) -> Option<&'c MercureSettings> {
-    let site = old.sites.iter().find(|site| hubs_of(site).iter().any(|(own, _)| *own == settings))?;
+    let site = old.sites.iter().find(|site| site.hubs().iter().any(|(own, _)| *own == settings))?;
     let place = |address: &Address| (address.host.clone(), address.ip, address.port);
     let places: Vec<_> = site.addresses.iter().map(place).collect();
     let is_same = |site: &&Site| site.addresses.iter().any(|address| places.contains(&place(address)));
-    new.sites.iter().find(is_same).and_then(|site| hubs_of(site).first().map(|(settings, _)| *settings))
+    new.sites.iter().find(is_same).and_then(|site| site.hubs().first().map(|(settings, _)| *settings))
 }
 
 /// Sets for each scope where the updates of its scripts go: the first hub of its site. Scripts of the `frankenphp` block have
@@ -84,19 +84,24 @@ pub(super) fn set_hubs(cluster: &Cluster, config: &Config) -> io::Result<()> {
 }
 
 /// All hubs, by the names that all instances know them by: the name of the hub, or the first address of its site. A number is added
-/// to one that another hub already has: no two hubs share their updates.
+/// to an address that is taken: no two hubs share their updates. Of the hubs with a name, no two have the same.
 fn names(config: &Config) -> Vec<(String, &MercureSettings)> {
+    let all = hubs(config);
+    let is_name = |text: &String| all.iter().any(|(settings, _)| settings.name == *text);
     let mut named: Vec<(String, &MercureSettings)> = Vec::new();
     for site in &config.sites {
-        for (settings, _) in hubs_of(site) {
+        for (settings, _) in site.hubs() {
             if named.iter().any(|(_, known)| *known == settings) {
                 continue;
             }
-            let wanted = if settings.name.is_empty() { site.label().to_string() } else { settings.name.clone() };
-            let mut numbered = (2_usize..).map(|number| format!("{wanted}-{number}"));
-            let mut name = wanted.clone();
-            while named.iter().any(|(taken, _)| *taken == name) {
-                name = numbered.next().unwrap_or_default();
+            let mut name = settings.name.clone();
+            if name.is_empty() {
+                let address = site.label().to_string();
+                let mut numbered = (2_usize..).map(|number| format!("{address}-{number}"));
+                name = address.clone();
+                while is_name(&name) || named.iter().any(|(taken, _)| *taken == name) {
+                    name = numbered.next().unwrap_or_default();
+                }
             }
             named.push((name, settings));
         }
@@ -115,7 +120,7 @@ pub(crate) fn publish_for(config: &Config, label: &ScopeLabel, publication: Publ
 fn hub_of<'c>(config: &'c Config, label: &ScopeLabel) -> Option<&'c MercureSettings> {
     let has_block = |site: &&Site| site.php_servers().any(|server| server.scope == *label);
     match config.sites.iter().find(has_block) {
-        Some(site) => hubs_of(site).first().map(|(settings, _)| *settings),
+        Some(site) => site.hubs().first().map(|(settings, _)| *settings),
         None => {
             let all = hubs(config);
             let (first, _) = all.first()?;
@@ -137,20 +142,5 @@ impl UpdateHub for SiteHub {
 }
 
 fn hubs(config: &Config) -> Vec<(&MercureSettings, &Position)> {
-    config.sites.iter().flat_map(hubs_of).collect()
-}
-
-fn hubs_of(site: &Site) -> Vec<(&MercureSettings, &Position)> {
-    fn find<'c>(routes: &'c [config::Route], found: &mut Vec<(&'c MercureSettings, &'c Position)>) {
-        for route in routes {
-            if let config::Handler::Mercure(settings) = &route.handler {
-                found.push((settings, &route.position));
-            }
-            route.handler.blocks().for_each(|inner| find(inner, found));
-        }
-    }
-    let mut found = Vec::new();
-    find(&site.routes, &mut found);
-    find(&site.error_routes, &mut found);
-    found
+    config.sites.iter().flat_map(Site::hubs).collect()
 }

@@ -10,6 +10,7 @@ use super::encryption;
 use super::handlers::{Handler, PhpServer, Route};
 use super::limits;
 use super::listener::Listener;
+use super::mercure::MercureSettings;
 use super::model::{Address, Config, ScopeLabel, Site, scope_label};
 use super::roots::{fix_error_roots, fix_roots};
 use super::settings::{Admin, Global};
@@ -46,6 +47,7 @@ pub(super) fn check(config: &mut Config, context: &mut Context<'_>) {
         check_scope(scope.label, scope.workers, context);
     }
     check_feeds(config, context);
+    check_hub_names(config, context);
     check_stores(config.scopes().flat_map(|scope| scope.stores), context);
     let (stores, has_cluster) = (config.scopes().flat_map(|scope| scope.stores), context.has_cluster);
     check_cluster_stores(stores, &config.global.frankenphp, has_cluster, context);
@@ -64,6 +66,25 @@ fn check_feeds(config: &Config, context: &mut Context<'_>) {
     for worker in global.chain(of_sites).filter(|worker| worker.feed.is_some()) {
         let message = "the site of this worker has no hub for its `mercure`";
         context.error_with_hint(&worker.position, message, "add `mercure { … }` to the site");
+    }
+}
+
+/// The instances of a cluster know a hub by its name, so two hubs of an instance cannot share one.
+fn check_hub_names(config: &Config, context: &mut Context<'_>) {
+    if config.global.frankenphp.cluster.is_none() {
+        return;
+    }
+    let mut known: HashMap<&str, (&MercureSettings, &Position)> = HashMap::new();
+    for (settings, position) in config.sites.iter().flat_map(Site::hubs).filter(|(hub, _)| !hub.name.is_empty()) {
+        let (other, first) = *known.entry(&settings.name).or_insert((settings, position));
+        if other != settings {
+            let message = format!(
+                "the hub at {first} has the name `{}` too, but other settings: a cluster could not tell them apart",
+                settings.name
+            );
+            let hint = "write another `name` for one of them on all instances, or the same settings for both";
+            context.error_with_hint(position, message, hint);
+        }
     }
 }
 

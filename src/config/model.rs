@@ -12,6 +12,7 @@ use super::diagnostic::{Diagnostic, Position};
 use super::handlers::RemotePhp;
 use super::handlers::{Handler, PhpServer, Route};
 use super::listener::{Bind, Listener};
+use super::mercure::MercureSettings;
 use super::settings::{Global, LogSettings, StoreSettings};
 use super::tls::TlsSettings;
 pub use super::workers::{ScopeLabel, WorkerConfig, WorkerKind};
@@ -121,6 +122,15 @@ impl Site {
         found.into_iter()
     }
 
+    /// The Mercure hubs, each with the place of its directive.
+    #[must_use]
+    pub fn hubs(&self) -> Vec<(&MercureSettings, &Position)> {
+        let mut found = Vec::new();
+        collect_hubs(&self.routes, &mut found);
+        collect_hubs(&self.error_routes, &mut found);
+        found
+    }
+
     /// Whether it has a `tracing`.
     #[cfg(feature = "http")]
     pub(crate) fn is_traced(&self) -> bool {
@@ -158,6 +168,15 @@ fn collect_php<'r>(routes: &'r [Route], found: &mut Vec<&'r PhpServer>) {
             Handler::PhpServer(server) | Handler::Php(server) => found.push(server),
             handler => handler.blocks().for_each(|inner| collect_php(inner, found)),
         }
+    }
+}
+
+fn collect_hubs<'r>(routes: &'r [Route], found: &mut Vec<(&'r MercureSettings, &'r Position)>) {
+    for route in routes {
+        if let Handler::Mercure(settings) = &route.handler {
+            found.push((settings, &route.position));
+        }
+        route.handler.blocks().for_each(|inner| collect_hubs(inner, found));
     }
 }
 

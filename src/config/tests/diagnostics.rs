@@ -383,3 +383,25 @@ fn what_a_newcomer_writes() {
         assert!(!errors.contains("has no upstream") && !errors.contains("`php_server`"), "{text}\n{errors}");
     }
 }
+
+/// Hubs of the same name were numbered by their order, so instances with other sites mixed their updates.
+#[test]
+fn a_cluster_refuses_two_hubs_of_one_name() {
+    let fixture = Fixture::new();
+    let text = |cluster: &str, [first, second]: [&str; 2]| {
+        let global = format!("{{\n\tfrankenphp {{\n\t\t{cluster}\n\t}}\n}}\n");
+        let site = |host: &str, lines: &str| format!("{host} {{\n\tmercure {{\n\t\tanonymous\n\t\t{lines}\n\t}}\n}}\n");
+        format!("{global}{}{}", site("http://a.test", first), site("http://b.test", second))
+    };
+    let cluster = "cluster {\n engine redis redis://127.0.0.1\n }";
+    let errors = fixture.errors(&text(cluster, ["name shop", "name shop\n heartbeat 1m"]));
+    assert!(
+        errors.starts_with("Caddyfile:15:2: the hub at Caddyfile:9:2 has the name `shop` too, but other settings"),
+        "{errors}"
+    );
+    assert!(errors.contains("write another `name` for one of them on all instances, or the same settings"), "{errors}");
+    for names in [["name shop", "name shop"], ["", "heartbeat 1m"], ["name shop", "name news\n heartbeat 1m"]] {
+        fixture.config(&text(cluster, names));
+    }
+    fixture.config(&text("num_threads 2", ["name shop", "name shop\n heartbeat 1m"]));
+}
