@@ -14,7 +14,7 @@ use crate::mercure::{Hub, Outgoing, Relay};
 use crate::signals::SignalMask;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,6 +24,8 @@ use tokio::sync::watch;
 pub(super) struct HubLinks {
     /// Protects the list; not held while anything is waited for.
     running: Mutex<Option<Running>>,
+    /// The relays of hubs that are not linked any more, and may still have something to send.
+    ended: Mutex<Vec<Weak<Relay>>>,
 }
 
 struct Running {
@@ -72,7 +74,7 @@ impl HubLinks {
         running.links.retain(|name, link| {
             let is_kept = hubs.iter().any(|(kept, _)| kept == name);
             if !is_kept {
-                link.relay.end();
+                self.end_relay(&link.relay);
             }
             is_kept
         });
@@ -82,8 +84,25 @@ impl HubLinks {
     /// Ends all of them. The thread ends when what waits is sent.
     pub(super) fn end(&self) -> Option<JoinHandle<()>> {
         let Running { links, thread, .. } = self.locked().take()?;
-        links.values().for_each(|link| link.relay.end());
+        links.values().for_each(|link| self.end_relay(&link.relay));
         Some(thread)
+    }
+
+    /// Gives up what still waits in relays that have ended: the process ends.
+    pub(super) fn give_up(&self) {
+        let ended = std::mem::take(&mut *self.ended());
+        ended.iter().filter_map(Weak::upgrade).for_each(|relay| relay.give_up());
+    }
+
+    fn end_relay(&self, relay: &Arc<Relay>) {
+        relay.end();
+        let mut ended = self.ended();
+        ended.retain(|relay| relay.strong_count() > 0);
+        ended.push(Arc::downgrade(relay));
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Weak<Relay>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<Running>> {
@@ -107,7 +126,7 @@ impl Running {
 
     fn link(&mut self, name: &str, hub: &Arc<Hub>) {
         let (stop, stopped) = watch::channel(());
-        let relay = Relay::new();
+        let relay = Relay::new(name);
         let task = || Task {
             name: name.to_owned(),
             relay: relay.clone(),
@@ -280,6 +299,7 @@ impl Task {
                 Ok(entries) => entries,
                 Err(error) => {
                     self.note(Err(error), "receiving updates from");
+                    self.relay.is_reached(false);
                     reader.is_sure = false;
                     self.pause().await;
                     continue;
@@ -353,6 +373,7 @@ impl Reader {
                 Some(_) => {}
             }
             self.is_sure = true;
+            relay.is_reached(true);
         }
         let place = self.place.unwrap_or_default();
         if place >= self.past {

@@ -156,7 +156,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until the leases are given back, at most for `limit`. Blocks.
+    /// Waits until the leases are given back and the updates of hubs are sent, at most for `limit`. Blocks.
     pub(crate) fn leave(&self, limit: Duration) {
         self.stores.end();
         let hubs = self.hubs.end();
@@ -170,6 +170,7 @@ impl Cluster {
         while !leaving.iter().all(JoinHandle::is_finished) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
+        self.hubs.give_up();
     }
 }
 

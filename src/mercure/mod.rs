@@ -4,13 +4,16 @@
 //! configuration uses it: a reload that leaves its settings as they are keeps it, with its subscribers and its history.
 
 mod automaton;
+mod burst;
 mod claims;
 mod file;
 mod history;
 mod hub_url;
+mod inbox;
 mod keys;
 mod pattern_parts;
 mod relay;
+mod relay_counts;
 mod selector;
 mod signature;
 mod stream;
@@ -27,7 +30,8 @@ mod wire;
 pub use claims::Grants;
 pub use hub_url::HubUrl;
 pub use keys::{KeySet, Need};
-pub use relay::{Outgoing, Relay, RelayCounts};
+pub use relay::{Outgoing, Relay};
+pub use relay_counts::RelayCounts;
 pub use selector::{NoSelector, Selector, SelectorKind};
 pub use stream::Stream;
 pub use subscriber::{Subscriber, Wait};
@@ -216,7 +220,7 @@ pub fn counts() -> Option<HubCounts> {
         connected,
         subscribers: SUBSCRIBERS_TOTAL.load(Ordering::Relaxed),
         updates: UPDATES_TOTAL.load(Ordering::Relaxed),
-        relays: hubs.iter().any(|hub| hub.shared.lock().relay.is_some()).then(relay::counts),
+        relays: hubs.iter().any(|hub| hub.shared.lock().relay.is_some()).then(relay_counts::counts),
     })
 }
 

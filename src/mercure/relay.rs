@@ -3,14 +3,16 @@
 //! A hub numbers what it sends. So a receiver notices what it has received twice, because a sender repeats what was not
 //! answered, and counts what it has missed. A relay belongs to the name of a hub in the cluster: it outlives reloads.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
+use super::burst::Burst;
+use super::inbox::Inbox;
+use super::relay_counts::{DROPPED, RECEIVED, SENT, WAITING};
 use super::update::Audience;
 use super::wire::{self, Sent};
 use super::{Hub, Invalid, Publication, Shared, Subscriber};
@@ -18,6 +20,8 @@ use crate::limits;
 
 /// The way between one hub and the hubs of the same name on other instances.
 pub struct Relay {
+    /// The name of the hub, for the log.
+    name: String,
     /// This process, for the others.
     sender: u64,
     /// The bytes of the largest update that the engine takes.
@@ -30,7 +34,7 @@ pub struct Relay {
     /// Held while an update is received: they go to the hub in their order.
     inbox: Mutex<Inbox>,
     /// Whether the history has what the engine had when this instance began.
-    has_past: watch::Sender<bool>,
+    past: watch::Sender<Past>,
     /// Those who came back before that. Their streams end then, so that they come back once more, and miss nothing.
     early: Mutex<Vec<Weak<Subscriber>>>,
 }
@@ -55,80 +59,15 @@ struct Outbox {
     dropped: Burst,
 }
 
-#[derive(Default)]
-struct Inbox {
-    senders: HashMap<u64, Known>,
-    /// Counts the updates.
-    turns: u64,
-    missed: Burst,
-    unreadable: Burst,
-}
-
-/// What was received from one sender.
-struct Known {
-    number: u64,
-    turn: u64,
-}
-
-/// Decides what goes to the log of something that may happen often.
-#[derive(Default)]
-struct Burst {
-    recorded: Option<Instant>,
-    /// What no record has named yet.
-    count: u64,
-}
-
-impl Burst {
-    /// The count for a record. `None`: there was one just now.
-    fn add(&mut self, count: u64) -> Option<u64> {
-        self.count = self.count.saturating_add(count);
-        self.due()
-    }
-
-    /// The count for a record of what came after the last one. `None`: nothing, or it is too early.
-    fn due(&mut self) -> Option<u64> {
-        let is_new = self.recorded.is_none_or(|last| last.elapsed() >= limits::MERCURE_RELAY_RECORD_PAUSE);
-        (is_new && self.count > 0).then(|| {
-            self.recorded = Some(Instant::now());
-            std::mem::take(&mut self.count)
-        })
-    }
-}
-
-static WAITING: AtomicUsize = AtomicUsize::new(0);
-static SENT: AtomicU64 = AtomicU64::new(0);
-static DROPPED: AtomicU64 = AtomicU64::new(0);
-static RECEIVED: AtomicU64 = AtomicU64::new(0);
-static MISSED: AtomicU64 = AtomicU64::new(0);
-static UNREADABLE: AtomicU64 = AtomicU64::new(0);
-
-/// What all relays of the process have counted.
-#[derive(Debug, Clone, Copy)]
-pub struct RelayCounts {
-    /// Updates that wait for the engine now.
-    pub waiting: usize,
-    /// Updates that the engine has accepted from here.
-    pub sent: u64,
-    /// Updates that did not reach the engine.
-    pub dropped: u64,
-    /// Updates of other instances.
-    pub received: u64,
-    /// Updates that other instances have sent, and that did not come.
-    pub missed: u64,
-    /// Updates that could not be read.
-    pub unreadable: u64,
-}
-
-pub(super) fn counts() -> RelayCounts {
-    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    RelayCounts {
-        waiting: WAITING.load(Ordering::Relaxed),
-        sent: load(&SENT),
-        dropped: load(&DROPPED),
-        received: load(&RECEIVED),
-        missed: load(&MISSED),
-        unreadable: load(&UNREADABLE),
-    }
+/// Where the updates are that were there before this instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Past {
+    /// They are on their way, as far as anyone knows.
+    Coming,
+    /// The engine does not answer.
+    Away,
+    /// The history has all of them.
+    Here,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -136,18 +75,19 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Relay {
-    /// A relay without a hub.
-    pub fn new() -> Arc<Self> {
+    /// A relay without a hub. The name is that of the hub in the cluster.
+    pub fn new(name: &str) -> Arc<Self> {
         static RELAYS: AtomicU64 = AtomicU64::new(0);
         let relay = RELAYS.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
+            name: name.to_owned(),
             sender: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), relay),
             bytes_max: AtomicUsize::new(limits::CLUSTER_UPDATE_BYTES_MAX),
             hub: Mutex::default(),
             outbox: Mutex::default(),
             filled: Notify::new(),
-            inbox: Mutex::default(),
-            has_past: watch::Sender::new(false),
+            inbox: Mutex::new(Inbox::of(name)),
+            past: watch::Sender::new(Past::Coming),
             early: Mutex::default(),
         })
     }
@@ -207,7 +147,9 @@ impl Relay {
         drop(outbox);
         self.filled.notify_one();
         if let Some(dropped) = record {
+            let hub = &self.name;
             tracing::warn!(
+                hub,
                 dropped,
                 "mercure: the cluster's engine is too slow, other instances miss updates of this one"
             );
@@ -238,7 +180,9 @@ impl Relay {
             if batch.is_empty() && length > bytes_max {
                 outbox.remove_first();
                 if let Some(dropped) = outbox.drop_more(1) {
+                    let hub = &self.name;
                     tracing::warn!(
+                        hub,
                         dropped,
                         "mercure: an update of {length} bytes does not reach other instances, because the cluster's engine \
                          takes at most {bytes_max}"
@@ -267,15 +211,21 @@ impl Relay {
 
     /// All that was there before this instance has arrived.
     pub fn has_caught_up(&self) {
-        if self.has_past.send_if_modified(|has_past| !std::mem::replace(has_past, true)) {
+        if self.past.send_replace(Past::Here) != Past::Here {
             std::mem::take(&mut *locked(&self.early)).iter().filter_map(Weak::upgrade).for_each(|early| early.close());
         }
+    }
+
+    /// The engine does not answer now, or it does again: a client that comes back waits only for one that may answer.
+    pub fn is_reached(&self, is_reached: bool) {
+        let now = if is_reached { Past::Coming } else { Past::Away };
+        self.past.send_if_modified(|past| *past != Past::Here && std::mem::replace(past, now) != now);
     }
 
     /// A client that continues where it was. If the history does not yet have all that was there before this instance, its stream
     /// ends when it has.
     pub(super) fn continues(&self, subscriber: &Arc<Subscriber>) {
-        if *self.has_past.borrow() {
+        if *self.past.borrow() == Past::Here {
             return;
         }
         {
@@ -286,7 +236,7 @@ impl Relay {
             early.push(Arc::downgrade(subscriber));
         }
         // It may have been too late for the one who closes them.
-        if *self.has_past.borrow() {
+        if *self.past.borrow() == Past::Here {
             subscriber.close();
         }
     }
@@ -300,7 +250,9 @@ impl Relay {
         };
         if dropped.is_some() || missed.is_some() || unreadable.is_some() {
             let [dropped, missed, unreadable] = [dropped, missed, unreadable].map(Option::unwrap_or_default);
+            let hub = &self.name;
             tracing::warn!(
+                hub,
                 dropped,
                 missed,
                 unreadable,
@@ -309,10 +261,25 @@ impl Relay {
         }
     }
 
-    /// Waits for that.
+    /// Waits until the history has all that was there before this instance, or the engine is known to be away.
     pub(super) async fn past(&self) {
         // It fails when the relay is dropped, which the caller holds.
-        let _ = self.has_past.subscribe().wait_for(|has_past| *has_past).await;
+        let _ = self.past.subscribe().wait_for(|past| *past != Past::Coming).await;
+    }
+
+    /// Gives up what still waits: the server stops, or the hub is gone.
+    pub fn give_up(&self) {
+        let dropped = {
+            let mut outbox = locked(&self.outbox);
+            outbox.bytes = 0;
+            std::mem::take(&mut outbox.waiting).len()
+        };
+        if dropped > 0 {
+            WAITING.fetch_sub(dropped, Ordering::Relaxed);
+            DROPPED.fetch_add(dropped as u64, Ordering::Relaxed);
+            let hub = &self.name;
+            tracing::warn!(hub, dropped, "mercure: other instances miss the last updates of a hub");
+        }
     }
 
     /// Takes an update from the engine. One that was there before this instance has begun is for clients that come back, and for no
@@ -354,56 +321,9 @@ impl Outbox {
     }
 }
 
-impl Inbox {
-    fn is_new(&mut self, sender: u64, number: u64) -> bool {
-        self.turns += 1;
-        let turn = self.turns;
-        let Some(known) = self.senders.get_mut(&sender) else {
-            if self.senders.len() >= limits::CLUSTER_SENDERS_MAX {
-                self.forget_one();
-            }
-            self.senders.insert(sender, Known { number, turn });
-            return true;
-        };
-        if number <= known.number {
-            return false;
-        }
-        let missed = number - known.number - 1;
-        *known = Known { number, turn };
-        if missed > 0 {
-            MISSED.fetch_add(missed, Ordering::Relaxed);
-            if let Some(missed) = self.missed.add(missed) {
-                tracing::warn!(missed, "mercure: updates of other instances did not come through the cluster's engine");
-            }
-        }
-        true
-    }
-
-    /// Of a process that has ended, most likely.
-    fn forget_one(&mut self) {
-        let oldest = self.senders.iter().min_by_key(|(_, known)| known.turn).map(|(sender, _)| *sender);
-        if let Some(oldest) = oldest {
-            self.senders.remove(&oldest);
-        }
-    }
-
-    fn refuse(&mut self, error: &dyn std::fmt::Display) {
-        UNREADABLE.fetch_add(1, Ordering::Relaxed);
-        if let Some(count) = self.unreadable.add(1) {
-            tracing::warn!(count, "mercure: an update in the cluster's engine is not sent to subscribers: {error}");
-        }
-    }
-}
-
 impl Drop for Relay {
     fn drop(&mut self) {
-        let outbox = self.outbox.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let left = outbox.waiting.len();
-        WAITING.fetch_sub(left, Ordering::Relaxed);
-        if left > 0 {
-            DROPPED.fetch_add(left as u64, Ordering::Relaxed);
-            tracing::warn!(dropped = left, "mercure: other instances miss the last updates of a hub");
-        }
+        self.give_up();
     }
 }
 
@@ -415,7 +335,7 @@ mod tests {
     /// Hubs with the same settings are one hub, so each has its own number.
     fn hub(history_max: usize) -> (Arc<Hub>, Arc<Relay>) {
         let hub = Hub::with(&MercureSettings { history_max, ..MercureSettings::default() });
-        let relay = Relay::new();
+        let relay = Relay::new("test");
         relay.serve(&hub);
         (hub, relay)
     }
