@@ -154,8 +154,8 @@ pub(super) struct Place(pub(super) u64, pub(super) u64);
 
 /// Updates of a hub.
 pub(super) struct Entries {
-    /// In the order of the engine.
-    pub(super) updates: Vec<(Place, Vec<u8>)>,
+    /// In the order of the engine. `None`: larger than any update, so its bytes were not read.
+    pub(super) updates: Vec<(Place, Option<Vec<u8>>)>,
     /// Where to read on.
     pub(super) end: Place,
 }

@@ -310,8 +310,11 @@ impl Task {
                 self.relay.is_idle();
                 reader.is_sure = !reader.log.may_lose_its_state();
             }
-            for (place, bytes) in &entries.updates {
-                self.relay.arrived(bytes, *place <= reader.past);
+            for (place, update) in &entries.updates {
+                match update {
+                    Some(bytes) => self.relay.arrived(bytes, *place <= reader.past),
+                    None => self.relay.skipped(),
+                }
                 // Other hubs have the same thread.
                 tokio::task::yield_now().await;
             }

@@ -18,6 +18,9 @@ pub const CLUSTER_NATS_PART_BYTES: usize = (1 << 20) - CLUSTER_NATS_ROOM_BYTES;
 /// The bytes of a message to NATS beside those of a snapshot: the header, and the numbers before the bytes.
 pub const CLUSTER_NATS_ROOM_BYTES: usize = 1 << 10;
 
+/// The least `max_payload` of a server of NATS for updates of hubs: beside that room, the identifier alone may have 1 KiB.
+pub const CLUSTER_NATS_UPDATE_PAYLOAD_MIN: usize = 4 << 10;
+
 /// The bytes of the largest answer of NATS: one part in base64, with what is around it.
 pub const CLUSTER_NATS_ANSWER_BYTES_MAX: usize = 2 << 20;
 

@@ -14,7 +14,7 @@ use super::burst::Burst;
 use super::inbox::Inbox;
 use super::relay_counts::{DROPPED, RECEIVED, SENT, WAITING};
 use super::update::Audience;
-use super::wire::{self, Sent};
+use super::wire::{self, Sent, Unreadable};
 use super::{Hub, Invalid, Publication, Shared, Subscriber};
 use crate::limits;
 
@@ -265,6 +265,11 @@ impl Relay {
     pub(super) async fn past(&self) {
         // It fails when the relay is dropped, which the caller holds.
         let _ = self.past.subscribe().wait_for(|past| *past != Past::Coming).await;
+    }
+
+    /// Takes note of something in the engine that is larger than any update, and was not read.
+    pub fn skipped(&self) {
+        locked(&self.inbox).refuse(&Unreadable::TooLarge);
     }
 
     /// Gives up what still waits: the server stops, or the hub is gone.

@@ -6,7 +6,7 @@ use crate::cluster::secrets;
 use crate::config::{EngineAddress, EngineHost, EngineSettings};
 use crate::limits::{CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_ANSWER_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -22,8 +22,13 @@ use tokio::net::TcpStream;
 /// What etcd says when a token has expired, or users have changed since it was made.
 const TOKEN_ENDED: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
 
+/// What an answer is that is larger than any that a cluster needs.
+pub(super) const TOO_LONG: &str = "etcd has sent more than a cluster stores";
+
 /// So much of an answer without JSON is shown.
 const ANSWER_LETTERS_MAX: usize = 200;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(super) struct Client {
     settings: EngineSettings,
@@ -184,7 +189,7 @@ impl Lines {
             }
             searched = self.received.len();
             if searched > self.bytes_max {
-                return Err(EngineError("etcd has sent more than a cluster stores".to_owned()));
+                return Err(EngineError(TOO_LONG.to_owned()));
             }
             let Some(frame) = self.body.frame().await else { return Ok(None) };
             let frame = frame.map_err(|error| EngineError(reason(&error)))?;
@@ -214,7 +219,10 @@ where
 async fn answer_of(response: Response<Incoming>) -> Result<Value, EngineError> {
     let status = response.status();
     let body = Limited::new(response.into_body(), CLUSTER_ETCD_ANSWER_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| EngineError(error.to_string()))?.to_bytes();
+    let too_long = |error: &BoxError| error.is::<LengthLimitError>();
+    let body =
+        body.map_err(|error| EngineError(if too_long(&error) { TOO_LONG.to_owned() } else { error.to_string() }))?;
+    let body = body.to_bytes();
     let answer: Option<Value> = serde_json::from_slice(&body).ok();
     match answer {
         Some(answer) if status.is_success() => Ok(answer),

@@ -7,20 +7,24 @@
 //! A sender deletes its oldest ones in the transaction that puts new ones. Readers watch the keys from the revision behind what they
 //! have, so etcd sends what they have missed, too, as long as it was not compacted.
 
-use super::client::{Client, Lines};
+use super::client::{Client, Lines, TOO_LONG};
 use super::transaction::{Transaction, text, value};
 use super::{Granted, defect};
 use crate::cluster::engine::{EngineError, Entries, Place};
 use crate::config::ClusterSettings;
 use crate::limits::{
     CLUSTER_CALL_MS_MAX, CLUSTER_ETCD_LINE_BYTES_MAX, CLUSTER_ETCD_SILENT_SECONDS_MAX, CLUSTER_ETCD_UPDATES_BYTES_MAX,
-    CLUSTER_ETCD_UPDATES_MAX, CLUSTER_ETCD_UPDATES_SECONDS, CLUSTER_UPDATES_CALL_MS_MAX, CLUSTER_UPDATES_WAIT_MS,
+    CLUSTER_ETCD_UPDATES_MAX, CLUSTER_ETCD_UPDATES_SECONDS, CLUSTER_UPDATE_BYTES_MAX, CLUSTER_UPDATES_AT_ONCE_MAX,
+    CLUSTER_UPDATES_CALL_MS_MAX, CLUSTER_UPDATES_WAIT_MS,
 };
 use crate::mercure::Outgoing;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
+
+/// The keys of one look: more than one transaction has.
+const LOOK_KEYS_MAX: usize = 2 * CLUSTER_UPDATES_AT_ONCE_MAX;
 
 pub(in crate::cluster) struct Updates {
     client: Client,
@@ -30,6 +34,10 @@ pub(in crate::cluster) struct Updates {
     /// Number and length of the own updates that are there, the oldest first.
     kept: VecDeque<(u64, usize)>,
     watch: Option<Watch>,
+    /// Whether something behind the place is more than a watch can bring.
+    is_careful: bool,
+    /// A revision up to which everything was read, though there may be no update at it.
+    empty_until: u64,
 }
 
 /// A watch, and where it is.
@@ -44,7 +52,15 @@ impl Updates {
         // A name with a slash could be the beginning of another's keys.
         let hub = hub.replace('%', "%25").replace('/', "%2F");
         let key = format!("{}/mercure/{hub}/update/", settings.prefix);
-        Self { client: Client::new(&settings.engine), key, granted: None, kept: VecDeque::new(), watch: None }
+        Self {
+            client: Client::new(&settings.engine),
+            key,
+            granted: None,
+            kept: VecDeque::new(),
+            watch: None,
+            is_careful: false,
+            empty_until: 0,
+        }
     }
 
     pub(in crate::cluster) async fn append(&mut self, updates: &[Outgoing]) -> Result<(), EngineError> {
@@ -104,8 +120,10 @@ impl Updates {
     /// The place of the newest one.
     pub(in crate::cluster) async fn last(&mut self) -> Result<Place, EngineError> {
         self.watch = None;
-        let (_, newest) = self.edge("DESCEND").await?;
-        Ok(Place(newest.unwrap_or(0), 0))
+        let (revision, newest) = self.edge("DESCEND").await?;
+        // An etcd that has lost its state is not there yet, or has newer updates.
+        let empty_until = if self.empty_until <= revision { self.empty_until } else { 0 };
+        Ok(Place(newest.unwrap_or(0).max(empty_until), 0))
     }
 
     /// The revision of etcd, and that of the oldest update (`ASCEND`) or the newest.
@@ -114,29 +132,92 @@ impl Updates {
             "key": text(self.key.as_bytes()), "range_end": text(end_of(&self.key).as_bytes()), "limit": "1",
             "sort_order": order, "sort_target": "MOD", "keys_only": true,
         });
-        let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
-        let answer = timeout(bound, self.client.call("/v3/kv/range", &range)).await;
-        let answer = answer.unwrap_or_else(|_| Err(EngineError(format!("no answer within {} ms", bound.as_millis()))));
-        if answer.is_err() {
-            self.client.next_member();
-        }
-        let answer = answer?;
+        let answer = self.range(&range, CLUSTER_CALL_MS_MAX).await?;
         let revision = number(&answer["header"]["revision"]).ok_or_else(|| defect("revision"))?;
         Ok((revision, number(&answer["kvs"][0]["mod_revision"])))
     }
 
+    async fn range(&mut self, range: &Value, bound_ms: u64) -> Result<Value, EngineError> {
+        let answer = timeout(Duration::from_millis(bound_ms), self.client.call("/v3/kv/range", range)).await;
+        let answer = answer.unwrap_or_else(|_| Err(EngineError(format!("no answer within {bound_ms} ms"))));
+        if answer.is_err() {
+            self.client.next_member();
+        }
+        answer
+    }
+
     /// Those behind a place. Waits a while for one.
     pub(in crate::cluster) async fn read(&mut self, after: Place) -> Result<Entries, EngineError> {
+        let entries = if self.is_careful {
+            self.look(after).await?
+        } else {
+            match self.watched(after).await {
+                Err(error) if error.0 == TOO_LONG => self.look(after).await?,
+                entries => entries?,
+            }
+        };
+        if entries.end > entries.updates.last().map_or(after, |(newest, _)| *newest) {
+            self.empty_until = entries.end.0;
+        }
+        Ok(entries)
+    }
+
+    /// Those behind a place that are still there, each by a call of its own. A watch then continues behind them.
+    async fn look(&mut self, after: Place) -> Result<Entries, EngineError> {
+        self.is_careful = true;
+        let range = json!({
+            "key": text(self.key.as_bytes()), "range_end": text(end_of(&self.key).as_bytes()),
+            "min_mod_revision": after.0.saturating_add(1).to_string(), "limit": LOOK_KEYS_MAX.to_string(),
+            "sort_order": "ASCEND", "sort_target": "MOD", "keys_only": true,
+        });
+        let answer = self.range(&range, CLUSTER_UPDATES_CALL_MS_MAX).await?;
+        let mut keys: Vec<(u64, &Value)> = Vec::new();
+        for key in answer["kvs"].as_array().into_iter().flatten() {
+            keys.push((number(&key["mod_revision"]).ok_or_else(|| defect("revision"))?, &key["key"]));
+        }
+        let mut entries = Entries { updates: Vec::new(), end: after };
+        let is_all = keys.len() < LOOK_KEYS_MAX;
+        if let Some((last, _)) = keys.last().copied().filter(|_| !is_all) {
+            // There may be more of this transaction.
+            let whole = keys.partition_point(|(revision, _)| *revision < last);
+            keys.truncate(if whole > 0 { whole } else { keys.len() });
+        }
+        let mut bytes = 0;
+        for (at, (revision, key)) in keys.iter().enumerate() {
+            match self.range(&json!({ "key": key }), CLUSTER_UPDATES_CALL_MS_MAX).await {
+                Err(error) if error.0 == TOO_LONG => entries.updates.push((Place(*revision, 0), None)),
+                // It may be gone meanwhile.
+                answer => {
+                    if let Some(key) = answer?["kvs"].get(0) {
+                        let update = value(key).ok_or_else(|| defect("value"))?;
+                        bytes += update.len();
+                        entries.updates.push((Place(*revision, 0), Some(update)));
+                    }
+                }
+            }
+            let is_whole = keys.get(at + 1).is_none_or(|(next, _)| next != revision);
+            if is_whole {
+                entries.end = Place(*revision, 0);
+            }
+            if is_whole && bytes > CLUSTER_UPDATE_BYTES_MAX {
+                return Ok(entries);
+            }
+        }
+        if is_all {
+            let revision = number(&answer["header"]["revision"]).ok_or_else(|| defect("revision"))?;
+            entries.end = Place(entries.end.0.max(revision), 0);
+            self.is_careful = false;
+        }
+        Ok(entries)
+    }
+
+    async fn watched(&mut self, after: Place) -> Result<Entries, EngineError> {
         let mut watch = match self.watch.take().filter(|watch| watch.end == after) {
             Some(watch) => watch,
             None => self.begin(after).await?,
         };
-        let line = timeout(Duration::from_millis(CLUSTER_UPDATES_WAIT_MS), watch.lines.next()).await;
-        let message: Value = match line {
-            Ok(line) => {
-                let line = line?.ok_or_else(|| EngineError("etcd has ended the watch".to_owned()))?;
-                serde_json::from_slice(&line).unwrap_or_default()
-            }
+        let message = match timeout(Duration::from_millis(CLUSTER_UPDATES_WAIT_MS), watch.message()).await {
+            Ok(message) => message?,
             Err(_) if watch.heard.elapsed() > Duration::from_secs(CLUSTER_ETCD_SILENT_SECONDS_MAX) => {
                 // Nothing was published, or the network has lost the way.
                 return Ok(Entries { updates: Vec::new(), end: after });
@@ -178,6 +259,21 @@ impl Updates {
     }
 }
 
+impl Watch {
+    /// The next message but the first, which says only that the watch was made. Cancel-safe.
+    async fn message(&mut self) -> Result<Value, EngineError> {
+        loop {
+            let line = self.lines.next().await?;
+            let line = line.ok_or_else(|| EngineError("etcd has ended the watch".to_owned()))?;
+            let message: Value = serde_json::from_slice(&line).unwrap_or_default();
+            let is = |what: &str| message["result"][what].as_bool().unwrap_or(false);
+            if !is("created") || is("canceled") {
+                return Ok(message);
+            }
+        }
+    }
+}
+
 /// What one message of a watch has.
 fn entries(message: &Value, after: Place) -> Result<Entries, EngineError> {
     let mut entries = Entries { updates: Vec::new(), end: after };
@@ -199,7 +295,7 @@ fn entries(message: &Value, after: Place) -> Result<Entries, EngineError> {
         let key = &event["kv"];
         let revision = number(&key["mod_revision"]).ok_or_else(|| defect("revision"))?;
         let bytes = value(key).ok_or_else(|| defect("value"))?;
-        entries.updates.push((Place(revision, 0), bytes));
+        entries.updates.push((Place(revision, 0), Some(bytes)));
         // The rest of a transaction may be in the next fragment.
         entries.end = Place(entries.end.0.max(if is_fragment { revision - 1 } else { revision }), 0);
     }

@@ -14,6 +14,8 @@ use std::time::Duration;
 /// What JetStream calls its failures.
 pub(super) const NO_STREAM: u64 = 10059;
 pub(super) const NO_MESSAGE: u64 = 10037;
+/// A limit of the account, or of the server, for what streams store.
+const NO_ROOM: [u64; 4] = [10002, 10023, 10028, 10047];
 /// The revision of the key is another one; the second number is of servers from 2.11 on.
 const WRONG_REVISION: [u64; 2] = [10071, 10164];
 
@@ -164,25 +166,34 @@ pub(super) async fn call_stream(
     verdict(&client.request(&subject, None, body.to_string().as_bytes()).await?)
 }
 
-/// Makes a stream with these settings, if it is not there.
+/// Makes a stream with these settings, if it is not there. Returns when it was made, as text.
 ///
 /// Nothing may be read from it before: a server of 2.9 crashes when a message is asked for while another client makes the stream.
 /// An empty one may be that new, so it gets a moment.
-pub(super) async fn make_sure(client: &mut Client, stream: &str, settings: &Value) -> Result<(), EngineError> {
-    let (answer, failure) = call_stream(client, "INFO", stream, &json!({})).await?;
+pub(super) async fn make_sure(client: &mut Client, stream: &str, settings: &Value) -> Result<String, EngineError> {
+    let made = |answer: &Value| answer["created"].as_str().unwrap_or_default().to_owned();
+    let (mut answer, failure) = call_stream(client, "INFO", stream, &json!({})).await?;
     match failure {
-        0 if answer["state"]["last_seq"].as_u64().unwrap_or(0) > 0 => return Ok(()),
+        0 if answer["state"]["last_seq"].as_u64().unwrap_or(0) > 0 => return Ok(made(&answer)),
         0 => {}
         NO_STREAM => {
-            let (answer, failure) = call_stream(client, "CREATE", stream, settings).await?;
-            if failure != 0 {
-                return Err(described(&answer));
+            let failure;
+            (answer, failure) = call_stream(client, "CREATE", stream, settings).await?;
+            match (failure, settings["max_bytes"].as_i64()) {
+                (0, _) => {}
+                (failure, Some(bytes @ 1..)) if NO_ROOM.contains(&failure) => {
+                    return Err(EngineError(format!(
+                        "{}: the stream {stream} needs {bytes} bytes; give the account so many, or make the stream with fewer",
+                        described(&answer)
+                    )));
+                }
+                _ => return Err(described(&answer)),
             }
         }
         _ => return Err(described(&answer)),
     }
     tokio::time::sleep(Duration::from_millis(CLUSTER_NATS_NEW_MS)).await;
-    Ok(())
+    Ok(made(&answer))
 }
 
 pub(super) fn verdict(answer: &[u8]) -> Result<(Value, u64), EngineError> {

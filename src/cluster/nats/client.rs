@@ -37,7 +37,16 @@ struct Connection {
 struct Message {
     subject: String,
     headers: String,
+    /// Without what is beyond the largest answer.
     bytes: Vec<u8>,
+    is_whole: bool,
+}
+
+/// What a server answers.
+pub(super) enum Answer {
+    Whole(Vec<u8>),
+    /// It is larger than any answer that a cluster needs. This is how it begins.
+    Beginning(Vec<u8>),
 }
 
 pub(super) struct Client {
@@ -78,6 +87,19 @@ impl Client {
         header: Option<&str>,
         bytes: &[u8],
     ) -> Result<Vec<u8>, EngineError> {
+        match self.request_any(subject, header, bytes).await? {
+            Answer::Whole(bytes) => Ok(bytes),
+            Answer::Beginning(_) => Err(too_long()),
+        }
+    }
+
+    /// The same for an answer that may be too large.
+    pub(super) async fn request_any(
+        &mut self,
+        subject: &str,
+        header: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<Answer, EngineError> {
         let mut connection = self.connected().await?;
         let message = connection.request(subject, header, bytes).await?;
         self.connection = Some(connection);
@@ -85,7 +107,7 @@ impl Client {
         if message.bytes.is_empty() && message.headers.contains(" 503") {
             return Err(EngineError("no JetStream answers, or the bucket is gone".to_owned()));
         }
-        Ok(message.bytes)
+        Ok(if message.is_whole { Answer::Whole(message.bytes) } else { Answer::Beginning(message.bytes) })
     }
 
     /// Sends a message without bytes that no one answers.
@@ -225,7 +247,7 @@ impl Connection {
 
     async fn handle(&mut self, line: &str) -> Result<Option<Message>, EngineError> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let length = |word: &str| word.parse::<usize>().ok().filter(|length| *length <= CLUSTER_NATS_ANSWER_BYTES_MAX);
+        let length = |word: &str| word.parse::<usize>().ok();
         // Between the subscription and the lengths there may be a subject for answers.
         match words[..] {
             ["PING"] => {
@@ -247,13 +269,23 @@ impl Connection {
         }
     }
 
+    /// Reads to the end also what is too large, without keeping it: the next message is behind it.
     async fn message(&mut self, subject: &str, head: usize, all: usize) -> Result<Message, EngineError> {
-        let mut bytes = vec![0; all + 2];
+        let kept = all.min(CLUSTER_NATS_ANSWER_BYTES_MAX);
+        if head > kept {
+            return Err(too_long());
+        }
+        let mut bytes = vec![0; kept];
         self.stream.read_exact(&mut bytes).await.map_err(failure)?;
-        bytes.truncate(all);
+        // With the end of the line.
+        let mut rest = (&mut self.stream).take((all - kept) as u64 + 2);
+        tokio::io::copy_buf(&mut rest, &mut tokio::io::sink()).await.map_err(failure)?;
+        if rest.limit() > 0 {
+            return Err(EngineError("NATS has closed the connection".to_owned()));
+        }
         let headers = String::from_utf8_lossy(&bytes[..head]).into_owned();
         bytes.drain(..head);
-        Ok(Message { subject: subject.to_owned(), headers, bytes })
+        Ok(Message { subject: subject.to_owned(), headers, bytes, is_whole: kept == all })
     }
 }
 

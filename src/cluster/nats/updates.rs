@@ -6,12 +6,13 @@
 
 use super::Subscription;
 use super::bucket::{NO_MESSAGE, NO_STREAM, call_stream, defect, described, escaped, make_sure, verdict};
-use super::client::Client;
+use super::client::{Answer, Client};
 use crate::cluster::engine::{EngineError, Entries, News, Place};
 use crate::config::{ClusterSettings, EngineSettings};
 use crate::limits::{
-    CLUSTER_CALL_MS_MAX, CLUSTER_NATS_ROOM_BYTES, CLUSTER_UPDATES_AGE, CLUSTER_UPDATES_AT_ONCE_MAX,
-    CLUSTER_UPDATES_BYTES_MAX, CLUSTER_UPDATES_CALL_MS_MAX, CLUSTER_UPDATES_MAX, CLUSTER_UPDATES_WAIT_MS,
+    CLUSTER_CALL_MS_MAX, CLUSTER_NATS_ROOM_BYTES, CLUSTER_NATS_UPDATE_PAYLOAD_MIN, CLUSTER_UPDATE_BYTES_MAX,
+    CLUSTER_UPDATES_AGE, CLUSTER_UPDATES_AT_ONCE_MAX, CLUSTER_UPDATES_BYTES_MAX, CLUSTER_UPDATES_CALL_MS_MAX,
+    CLUSTER_UPDATES_MAX, CLUSTER_UPDATES_WAIT_MS,
 };
 use crate::mercure::Outgoing;
 use base64::Engine as _;
@@ -30,6 +31,8 @@ pub(in crate::cluster) struct Updates {
     news: Option<News>,
     /// Whether the stream is there.
     is_made: bool,
+    /// When the stream was made. Another one counts its messages from 1.
+    made: String,
 }
 
 impl Updates {
@@ -43,12 +46,19 @@ impl Updates {
             subject: format!("{prefix}.updates.{}", escaped(hub)),
             news: None,
             is_made: false,
+            made: String::new(),
         }
     }
 
     /// The bytes of the largest update that the server takes.
     pub(in crate::cluster) async fn bytes_max(&mut self) -> Result<usize, EngineError> {
         let payload_max = self.client.payload_max().await?;
+        if payload_max < CLUSTER_NATS_UPDATE_PAYLOAD_MIN {
+            return Err(EngineError(format!(
+                "the server takes messages of at most {payload_max} bytes; its `max_payload` must be at least \
+                 {CLUSTER_NATS_UPDATE_PAYLOAD_MIN} for updates of hubs"
+            )));
+        }
         Ok(payload_max.saturating_sub(CLUSTER_NATS_ROOM_BYTES))
     }
 
@@ -74,10 +84,17 @@ impl Updates {
         Ok(())
     }
 
-    /// The place of the newest one.
+    /// The place of the newest one. The default one, if there is another stream than before: it is read from its beginning.
     pub(in crate::cluster) async fn last(&mut self) -> Result<Place, EngineError> {
-        if !self.is_made {
-            self.make_sure().await?;
+        let before = self.made.clone();
+        self.make_sure().await?;
+        if !before.is_empty() && self.made != before {
+            let subject = &self.subject;
+            tracing::warn!(
+                subject,
+                "mercure: NATS has another stream than before; what was only in the old one is lost"
+            );
+            return Ok(Place::default());
         }
         let (answer, failure) = self.call("MSG.GET", &json!({ "last_by_subj": self.subject })).await?;
         match failure {
@@ -107,8 +124,14 @@ impl Updates {
 
     async fn read_more(&mut self, entries: &mut Entries) -> Result<(), EngineError> {
         while entries.updates.len() < CLUSTER_UPDATES_AT_ONCE_MAX {
-            let body = json!({ "seq": entries.end.0 + 1, "next_by_subj": self.subject });
-            let (answer, failure) = self.call("MSG.GET", &body).await?;
+            let (answer, failure) = match self.next(entries.end.0.saturating_add(1)).await? {
+                Answer::Whole(answer) => verdict(&answer)?,
+                Answer::Beginning(answer) => {
+                    entries.end = Place(sequence_in(&answer).ok_or_else(|| defect("number"))?, 0);
+                    entries.updates.push((entries.end, None));
+                    continue;
+                }
+            };
             match failure {
                 0 => {}
                 NO_MESSAGE => return Ok(()),
@@ -118,9 +141,21 @@ impl Updates {
             }
             let data = answer["message"]["data"].as_str().unwrap_or_default();
             entries.end = Place(sequence(&answer)?, 0);
-            entries.updates.push((entries.end, STANDARD.decode(data).map_err(|_| defect("value"))?));
+            entries.updates.push((entries.end, Some(STANDARD.decode(data).map_err(|_| defect("value"))?)));
         }
         Ok(())
+    }
+
+    /// The first message of the hub from this number on, which another program may have made larger than any update.
+    async fn next(&mut self, number: u64) -> Result<Answer, EngineError> {
+        let body = json!({ "seq": number, "next_by_subj": self.subject }).to_string();
+        let subject = format!("$JS.API.STREAM.MSG.GET.{}", self.stream);
+        let bound = Duration::from_millis(CLUSTER_UPDATES_CALL_MS_MAX);
+        match timeout(bound, self.client.request_any(&subject, None, body.as_bytes())).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => self.left(error),
+            Err(_) => self.left(EngineError(format!("no answer within {CLUSTER_UPDATES_CALL_MS_MAX} ms"))),
+        }
     }
 
     async fn make_sure(&mut self) -> Result<(), EngineError> {
@@ -128,12 +163,13 @@ impl Updates {
         let settings = json!({
             "name": self.stream, "subjects": [self.subjects], "max_msgs_per_subject": CLUSTER_UPDATES_MAX,
             "max_bytes": 4 * CLUSTER_UPDATES_BYTES_MAX, "max_age": age, "retention": "limits", "discard": "old",
-            "storage": "file", "num_replicas": 1, "max_msgs": -1, "max_msg_size": -1, "max_consumers": -1,
+            "storage": "file", "num_replicas": 1, "max_msgs": -1, "max_consumers": -1,
+            "max_msg_size": CLUSTER_UPDATE_BYTES_MAX + CLUSTER_NATS_ROOM_BYTES,
         });
         let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
         match timeout(bound, make_sure(&mut self.client, &self.stream, &settings)).await {
-            Ok(Ok(())) => {
-                self.is_made = true;
+            Ok(Ok(made)) => {
+                (self.is_made, self.made) = (true, made);
                 Ok(())
             }
             Ok(Err(error)) => self.left(error),
@@ -160,4 +196,12 @@ impl Updates {
 
 fn sequence(answer: &Value) -> Result<u64, EngineError> {
     answer["message"]["seq"].as_u64().ok_or_else(|| defect("number"))
+}
+
+/// The number in the beginning of an answer: before it there is nothing but the subject, which is one of ours.
+fn sequence_in(answer: &[u8]) -> Option<u64> {
+    const NAME: &[u8] = b"\"seq\":";
+    let place = answer.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
+    let digits = answer[place..].iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte));
+    digits.collect::<String>().parse().ok()
 }
