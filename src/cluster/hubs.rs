@@ -311,8 +311,13 @@ impl Task {
                 reader.is_sure = !reader.log.may_lose_its_state();
             }
             for (place, update) in &entries.updates {
+                let is_past = *place <= reader.past;
+                if !is_past {
+                    // Before it: clients that came back early would get it behind a gap.
+                    self.relay.has_caught_up();
+                }
                 match update {
-                    Some(bytes) => self.relay.arrived(bytes, *place <= reader.past),
+                    Some(bytes) => self.relay.arrived(bytes, is_past),
                     None => self.relay.skipped(),
                 }
                 // Other hubs have the same thread.

@@ -114,6 +114,10 @@ impl Subscriber {
     /// Puts an update into the queue; false: the client reads too slowly, and its stream ends.
     pub(super) fn push(&self, update: &Arc<Update>, now: Instant, wait_max: Option<Duration>) -> bool {
         let mut queue = self.lock();
+        if queue.is_closed {
+            // Its client gets this one when it has come back, behind those that it misses now.
+            return true;
+        }
         let waits = queue.waits_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let bytes = queue.bytes + update.frame.len();
         let is_slow = wait_max.is_some_and(|max| waits > max)
