@@ -12,10 +12,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-const KEY: &str = "a-key-of-the-tests-with-more-than-32-bytes";
+pub(crate) const KEY: &str = "a-key-of-the-tests-with-more-than-32-bytes";
 
 /// Publishes as many updates as it is asked to.
-const PUBLISH: &str = r"<?php
+pub(crate) const PUBLISH: &str = r"<?php
 try {
     for ($number = $_GET['from']; $number < $_GET['to']; $number++) {
         mercure_publish('all', str_repeat('x', (int) ($_GET['bytes'] ?? 1)), id: ($_GET['name'] ?? 'p') . $number);
@@ -26,7 +26,7 @@ try {
 }
 ";
 
-fn token() -> String {
+pub(crate) fn token() -> String {
     let claims = r#"{"mercure":{"publish":["*"],"subscribe":["*"]}}"#;
     let [head, claims] = [r#"{"alg":"HS256","typ":"JWT"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     let message = format!("{head}.{claims}");
@@ -48,7 +48,7 @@ pub(crate) fn start(engine: &str) -> Instance {
 }
 
 /// The status, the fields and the body of an answer.
-fn ask(address: SocketAddr, request: &str, site: &str, fields: &str, body: &str) -> (u16, String, String) {
+pub(crate) fn ask(address: SocketAddr, request: &str, site: &str, fields: &str, body: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).expect("an instance");
     stream.set_read_timeout(Some(DEADLINE)).expect("it can be set");
     let length = body.len();
@@ -62,34 +62,34 @@ fn ask(address: SocketAddr, request: &str, site: &str, fields: &str, body: &str)
 }
 
 /// Publishes by POST. Returns the status and the answer.
-fn try_post(instance: &Instance, site: &str, form: &str) -> (u16, String) {
+pub(crate) fn try_post(instance: &Instance, site: &str, form: &str) -> (u16, String) {
     let fields = format!("Authorization: Bearer {}\r\nContent-Type: application/x-www-form-urlencoded\r\n", token());
     let (status, _, body) = ask(instance.address, "POST /.well-known/mercure", site, &fields, form);
     (status, body)
 }
 
-fn post(instance: &Instance, site: &str, form: &str) {
+pub(crate) fn post(instance: &Instance, site: &str, form: &str) {
     let (status, body) = try_post(instance, site, form);
     assert_eq!(status, 200, "{body}");
 }
 
 /// Publishes updates with these numbers by a script.
-fn publish(instance: &Instance, name: &str, from: usize, to: usize) {
+pub(crate) fn publish(instance: &Instance, name: &str, from: usize, to: usize) {
     let (_, _, body) = ask(instance.address, &format!("GET /?name={name}&from={from}&to={to}"), "one", "", "");
     assert!(body.contains("published"), "{body}");
 }
 
 /// The events of a stream as they have come.
-struct Stream {
+pub(crate) struct Stream {
     events: Arc<Mutex<Vec<String>>>,
     /// The field `Last-Event-ID` of the answer.
-    last_event_id: String,
+    pub(crate) last_event_id: String,
     /// Reads until the stream ends.
-    reader: JoinHandle<()>,
+    pub(crate) reader: JoinHandle<()>,
 }
 
 impl Stream {
-    fn open(instance: &Instance, site: &str, fields: &str) -> Self {
+    pub(crate) fn open(instance: &Instance, site: &str, fields: &str) -> Self {
         let mut stream = TcpStream::connect(instance.address).expect("an instance");
         stream.set_read_timeout(Some(DEADLINE)).expect("it can be set");
         let request = "GET /.well-known/mercure?topic=*";
@@ -121,26 +121,26 @@ impl Stream {
         Self { events, last_event_id, reader }
     }
 
-    fn of(instance: &Instance) -> Self {
+    pub(crate) fn of(instance: &Instance) -> Self {
         Self::open(instance, "one", "")
     }
 
-    fn behind(instance: &Instance, id: &str) -> Self {
+    pub(crate) fn behind(instance: &Instance, id: &str) -> Self {
         Self::open(instance, "one", &format!("Last-Event-ID: {id}\r\n"))
     }
 
     /// All events, but those that only waited for the connection.
-    fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         let events = self.events.lock().expect("no panic").clone();
         events.into_iter().filter(|event| !event.contains("probe") && !event.is_empty()).collect()
     }
 
-    fn has(&self, text: &str) -> bool {
+    pub(crate) fn has(&self, text: &str) -> bool {
         self.events.lock().expect("no panic").iter().any(|event| event.contains(text))
     }
 
     /// Waits for the event with this identifier. Returns the identifiers of all until then.
-    fn ids(&self, last: &str) -> Vec<String> {
+    pub(crate) fn ids(&self, last: &str) -> Vec<String> {
         let last = format!("id: {last}");
         until("the last event", || self.has(&format!("{last}|")).then_some(()));
         let id = |event: &String| event.split('|').find_map(|line| line.strip_prefix("id: ").map(str::to_owned));
@@ -161,7 +161,7 @@ pub(crate) fn connect(one: &Instance, other: &Instance) {
     }
 }
 
-fn numbered(name: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+pub(crate) fn numbered(name: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(|number| format!("{name}{number}")).collect()
 }
 

@@ -7,6 +7,7 @@ mod chaos;
 mod costs;
 mod engines;
 mod formats;
+mod hub_faults;
 mod hubs;
 mod instance;
 mod nats;
