@@ -153,3 +153,15 @@ fn what_the_service_manager_has_opened_must_be_a_listening_socket() {
     let stopped = activated(file.into(), "", text).ended();
     assert!(!stopped.status.success() && stopped.log.contains("listening on fd/3"), "{}", stopped.log);
 }
+
+/// As in Caddy; everything behind the imported sites was refused.
+#[test]
+fn the_last_site_needs_no_braces() {
+    let server = Igor::new()
+        .file("conf.d/pad.caddy", "http://pad.test {\n\tbind unix/{$DIR}/pad.sock\n\trespond pad\n}\n")
+        .caddyfile("{\n\tadmin off\n}\nimport conf.d/*.caddy\n\nhttp://127.0.0.1:0\n\nlog\n\nroute {\n\trespond last\n}\n")
+        .start();
+    assert_eq!(server.get("/").text(), "last");
+    server.wait_log(&["listening", "pad.sock"]);
+    assert!(at_socket(&server.path("pad.sock"), "pad.test").ends_with("pad"));
+}

@@ -23,11 +23,15 @@ pub(crate) struct Sections {
     pub(crate) sites: Vec<RawSite>,
 }
 
-/// Splits the top of a file. The first block without a name holds the global options; a first line that opens no
-/// block is the address of a site whose directives are all lines that follow.
-pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Sections {
+/// Splits the top of a file. The first block without a name holds the global options. A line that opens no block is the
+/// address of a site whose directives are all lines that follow. `is_directive` knows the names of directives.
+pub(crate) fn split_sections(
+    nodes: Vec<Node>,
+    is_directive: &dyn Fn(&str) -> bool,
+    findings: &mut Findings,
+) -> Sections {
     let mut sections = Sections { global: Vec::new(), sites: Vec::new() };
-    let mut nodes = nodes.into_iter().enumerate();
+    let mut nodes = nodes.into_iter().enumerate().peekable();
     while let Some((index, node)) = nodes.next() {
         match node {
             Node { words, block: Some(block), position } if words.is_empty() => {
@@ -45,20 +49,47 @@ pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Secti
             Node { words, block: Some(body), position } => {
                 sections.sites.push(RawSite { addresses: split_addresses(words), body, position });
             }
-            Node { words, block: None, position } if sections.sites.is_empty() => {
-                let body = nodes.by_ref().map(|(_, node)| node).collect();
-                sections.sites.push(RawSite { addresses: split_addresses(words), body, position });
-            }
-            node => {
+            node @ Node { block: None, .. } if !sections.sites.is_empty() && is_directive(node.name()) => {
                 let message = format!("`{}` is outside of every site", excerpt(node.name()));
                 findings.report(
                     Diagnostic::error(&node.position, message)
                         .with_hint("put directives between the braces of a site, and braces around every site"),
                 );
             }
+            Node { words, block: None, position } => {
+                let body = std::iter::from_fn(|| nodes.next_if(|(_, node)| !is_second_site(node, is_directive)));
+                let body = body.map(|(_, node)| node).collect();
+                if let Some((_, second)) = nodes.peek() {
+                    refuse_second_site(second, words.first(), findings);
+                }
+                sections.sites.push(RawSite { addresses: split_addresses(words), body, position });
+            }
         }
     }
     sections
+}
+
+/// Whether a line behind a site without braces can only be the address of another one. No name of a directive has a dot or a
+/// colon.
+fn is_second_site(node: &Node, is_directive: &dyn Fn(&str) -> bool) -> bool {
+    let name = node.name();
+    let is_address = name.contains(['.', ':', ',']) || name == "localhost";
+    is_address && !name.starts_with('@') && !is_directive(name)
+}
+
+/// As in Caddy, a site without braces reaches to the end of the file. The second one is read as a site all the same, so that
+/// its own mistakes are shown too.
+fn refuse_second_site(second: &Node, address: Option<&Token>, findings: &mut Findings) {
+    let first = address.map_or("", |word| &word.text);
+    let message = format!(
+        "`{}` is in the site `{}`, which has no braces and so reaches to the end of the file",
+        excerpt(second.name()),
+        excerpt(first)
+    );
+    findings.report(
+        Diagnostic::error(&second.position, message)
+            .with_hint("write `{` behind the address of each site, and `}` after its last line"),
+    );
 }
 
 /// Splits `a.example,b.example`, and drops the commas at the ends of words.

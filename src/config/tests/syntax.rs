@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::Site;
 use super::super::syntax::tokenize;
 use super::{Fixture, respond_body};
 
@@ -109,6 +110,31 @@ fn a_single_site_needs_no_braces() {
     let config = fixture.config(":8080\n\nheader A 1\nphp_server {\n\troot public\n}\n");
     assert_eq!(config.sites.len(), 1);
     assert_eq!(config.sites[0].routes.len(), 2);
+}
+
+/// What Caddy 2.6 makes of the same lines.
+#[test]
+fn the_last_site_needs_no_braces_and_reaches_to_the_end() {
+    let fixture = Fixture::new();
+    fixture.write("conf.d/pad.caddy", "http://pad.example {\n\trespond pad\n}\n");
+    let ports = |text: &str| {
+        let config = fixture.config(text);
+        let site = |site: &Site| (site.addresses.iter().map(|address| address.port).collect(), site.routes.len());
+        config.sites.iter().map(site).collect::<Vec<(Vec<u16>, usize)>>()
+    };
+    assert_eq!(ports(":8081 {\n\trespond a\n}\n:8080\nrespond b\n"), [(vec![8081], 1), (vec![8080], 1)]);
+    assert_eq!(ports(":8081 {\n}\n:8080\n"), [(vec![8081], 0), (vec![8080], 0)]);
+    let overlay = "{\n\tdebug\n}\nimport conf.d/*.caddy\nhttp://a.example,\n:8080\n\nlog\n\nroute {\n\trespond b\n}\n";
+    assert_eq!(ports(overlay), [(vec![80], 1), (vec![80, 8080], 1)]);
+    for second in ["localhost\nrespond x\n", ":8082 {\n\trespond x\n}\n", "a.example, b.example {\n\trespond x\n}\n"] {
+        for first in ["", ":8081 {\n}\n"] {
+            let shown = fixture.errors(&format!("{first}:8080\nrespond b\n{second}"));
+            let expected =
+                "is in the site `:8080`, which has no braces and so reaches to the end of the file\n  hint: write `{`";
+            assert!(shown.contains(expected), "{shown}");
+            assert_eq!(shown.lines().count(), 2, "{shown}");
+        }
+    }
 }
 
 #[test]
