@@ -134,11 +134,12 @@ fn host_and_port(authority: &str) -> Result<(&str, Option<&str>), Refusal> {
 }
 
 /// Whether the address is served by HTTPS: by its scheme, or by its port. An address with a host or an IP can have a
-/// certificate, so it is too, unless its port is that of plain HTTP.
+/// certificate, so it is too, unless its port is that of plain HTTP. Without any of these, and with `auto_https off`, even
+/// the port of HTTPS decides nothing, as in Caddy.
 fn is_https(parts: &Parts<'_>, port: Option<u16>, settings: &HttpsSettings) -> bool {
     match (parts.scheme, port) {
         (Some(scheme), _) => scheme == "https",
-        (None, Some(port)) if port == settings.https_port => true,
+        (None, Some(port)) if port == settings.https_port => !parts.host.is_empty() || settings.auto.addresses,
         (None, Some(port)) if port == settings.http_port => false,
         _ => !parts.host.is_empty() && settings.auto.addresses,
     }

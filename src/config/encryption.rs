@@ -7,8 +7,8 @@ use super::listener::Listener;
 use super::model::{Address, Site};
 use super::tls::{CertificateSource, HttpsSettings};
 
-/// Decides for the addresses without a host, and for those with one under `auto_https off`. As in Caddy, the `tls` of the
-/// site makes them HTTPS, and so does another HTTPS address at the same socket.
+/// Decides for the addresses without a host, and for those whose protocol `auto_https off` leaves open. As in Caddy, the `tls`
+/// of the site makes them HTTPS, and so does another HTTPS address at the same socket.
 pub(super) fn decide(sites: &mut [Site], https: &HttpsSettings) {
     for site in &mut *sites {
         let (any, connections) = (site.tls_position.is_some(), site.tls.concern_connections());
@@ -65,6 +65,7 @@ pub(super) fn check(sites: &[Site], https: &HttpsSettings, context: &mut Context
             }
         }
         check_use(site, context);
+        check_port(site, https, context);
         check_permission(site, https, context);
     }
 }
@@ -100,6 +101,16 @@ fn check_use(site: &Site, context: &mut Context<'_>) {
         let message =
             "`tls` has no effect, and the site is served by plain HTTP: no certificate can be made without a host";
         context.warning_with_hint(position, message, "write the host in the address of the site");
+    }
+}
+
+/// Caddy serves such a site in the clear without a word; browsers then show an error of TLS.
+fn check_port(site: &Site, https: &HttpsSettings, context: &mut Context<'_>) {
+    let is_odd = |address: &&Address| address.undecided && !address.https && address.port == https.https_port;
+    if let Some(address) = site.addresses.iter().find(is_odd) {
+        let message = format!("`{address}` is served by plain HTTP, because `auto_https` is `off`");
+        let hint = "write `https://` or a host in the address, or `tls CERTIFICATE KEY` in the site";
+        context.warning_with_hint(&address.position, message, hint);
     }
 }
 

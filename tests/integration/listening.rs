@@ -1,6 +1,6 @@
 //! Where sites listen: Unix sockets, sockets of the service manager, `default_bind`.
 
-use super::common::{DEADLINE, Igor, Server, igor};
+use super::common::{DEADLINE, Igor, Server, free_address, igor};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{Read, Write};
@@ -152,6 +152,16 @@ fn what_the_service_manager_has_opened_must_be_a_listening_socket() {
     let file = fs::File::open("/dev/null").expect("a file");
     let stopped = activated(file.into(), "", text).ended();
     assert!(!stopped.status.success() && stopped.log.contains("listening on fd/3"), "{}", stopped.log);
+}
+
+/// As in Caddy; it was encrypted, without any certificate.
+#[test]
+fn the_port_of_https_without_a_host_is_plain_http_under_auto_https_off() {
+    let port = free_address().port();
+    let site = format!(":{port} {{\nbind 127.0.0.1\nrespond ok\n}}\n");
+    let server = Igor::new().global(&format!("auto_https off\nhttps_port {port}")).raw_site(&site).start();
+    assert_eq!(server.get("/").text(), "ok");
+    server.wait_log(&[&format!("`:{port}` is served by plain HTTP, because `auto_https` is `off`")]);
 }
 
 /// As in Caddy; everything behind the imported sites was refused.

@@ -358,6 +358,12 @@ fn tls_decides_where_the_address_does_not() {
         (&format!("{off}x.test {{\ntls a.crt a.key\n}}\n"), "x.test:443 true"),
         (&format!("{off}x.test:8443 {{\ntls internal\n}}\n"), "x.test:8443 true"),
         (&format!("{off}x.test {{\n}}\n"), "x.test:80 false"),
+        (&format!("{off}:443 {{\n}}\n"), ":443 false"),
+        (&format!("{off}:443 {{\ntls internal\n}}\n"), ":443 false"),
+        (&format!("{off}:443 {{\ntls a.crt a.key\n}}\n"), ":443 true"),
+        (&format!("{off}https:// {{\n}}\n"), ":443 true"),
+        (&format!("{off}localhost:443 {{\n}}\n:443 {{\n}}\n"), "localhost:443 true, :443 true"),
+        (&format!("{off}:443, :8080 {{\n}}\n"), ":443 false, :8080 false"),
     ] {
         assert_eq!(addresses(text), expected, "{text}");
     }
@@ -365,6 +371,9 @@ fn tls_decides_where_the_address_does_not() {
         let shown = fixture.errors(&format!("{text} {{\ntls a.crt a.key\n}}\n"));
         assert!(shown.contains("the site has `tls`, and its address means plain HTTP"), "{text}: {shown}");
     }
+    let warned = |text: &str| fixture.shown(&fixture.config(&format!("{off}{text} {{\nrespond ok\n}}\n")).warnings);
+    assert!(warned(":443").starts_with("Caddyfile:4:1: warning: `:443` is served by plain HTTP"), "{}", warned(":443"));
+    assert_eq!((warned("https://"), warned(":8443")), (String::new(), String::new()));
 }
 
 #[test]
