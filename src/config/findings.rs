@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Position, Severity};
 use super::limits;
 
 /// The findings so far, bounded: beyond the bound errors are only counted.
@@ -12,7 +12,7 @@ use super::limits;
 pub(crate) struct Findings {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
-    /// The empty variables: file, line, name.
+    /// The empty variables: file, line, and how they are written.
     empty_variables: HashSet<(Arc<Path>, usize, String)>,
 }
 
@@ -38,7 +38,15 @@ impl Findings {
 
     /// Records the empty variables of a file, each with its line.
     pub(crate) fn note_empty_variables(&mut self, file: &Arc<Path>, variables: Vec<(usize, String)>) {
-        self.empty_variables.extend(variables.into_iter().map(|(line, name)| (Arc::clone(file), line, name)));
+        self.empty_variables
+            .extend(variables.into_iter().map(|(line, name)| (Arc::clone(file), line, format!("{{${name}}}"))));
+    }
+
+    /// Records one that is empty, as it is written.
+    pub(crate) fn note_empty(&mut self, position: &Position, written: String) {
+        if self.empty_variables.len() < limits::EMPTY_VARIABLES_MAX {
+            self.empty_variables.insert((Arc::clone(&position.file), position.line, written));
+        }
     }
 
     /// Whether a variable on this line is empty.
@@ -50,7 +58,7 @@ impl Findings {
     fn name_empty_variables(&self, finding: &mut Diagnostic) {
         let on_line = |(file, line, _): &&(Arc<Path>, usize, String)| *file == finding.file && *line == finding.line;
         let mut names: Vec<String> =
-            self.empty_variables.iter().filter(on_line).map(|(_, _, name)| format!("`{{${name}}}`")).collect();
+            self.empty_variables.iter().filter(on_line).map(|(_, _, written)| format!("`{written}`")).collect();
         if names.is_empty() {
             return;
         }

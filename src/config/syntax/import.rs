@@ -13,7 +13,8 @@ use globset::GlobBuilder;
 use super::super::diagnostic::{Diagnostic, Position};
 use super::super::findings::{Findings, join};
 use super::super::limits;
-use super::in_expression::Place;
+use super::environment::Variables;
+use super::fill::{Budget, fill};
 use super::lexer::{Environment, Token, tokenize};
 use super::tree::{Node, build, excerpt};
 
@@ -37,7 +38,7 @@ pub(crate) fn read_document(text: &str, origin: &Path, env: &Environment<'_>, fi
         chain: vec![Link::File(identity(origin))],
         sources: vec![origin.to_path_buf()],
         nodes_left: limits::NODES_MAX,
-        budget: Budget { bytes_left: limits::FILLED_BYTES_MAX, exceeded: false },
+        budget: Budget::new(),
     };
     let nodes = importer.parse(text, origin);
     let nodes = importer.expand(nodes, None);
@@ -149,23 +150,6 @@ impl Given<'_> {
     }
 }
 
-/// How much text may still be inserted.
-struct Budget {
-    bytes_left: usize,
-    exceeded: bool,
-}
-
-impl Budget {
-    /// Whether `text` may be inserted.
-    fn spend(&mut self, text: &str) -> bool {
-        // Empty values count too, because their number has no bound.
-        let cost = text.len() + 1;
-        self.exceeded |= cost > self.bytes_left;
-        self.bytes_left = self.bytes_left.saturating_sub(cost);
-        !self.exceeded
-    }
-}
-
 impl Importer<'_, '_> {
     /// The tree of one file, without its snippets, which are kept.
     fn parse(&mut self, text: &str, path: &Path) -> Vec<Node> {
@@ -181,58 +165,10 @@ impl Importer<'_, '_> {
             }
         };
         let mut nodes = build(lines, self.findings);
-        nodes.iter_mut().for_each(|node| self.fill_environment(node));
+        let mut environment = Variables { env: self.env, findings: self.findings, budget: &mut self.budget };
+        nodes.iter_mut().for_each(|node| environment.fill_node(node));
         nodes.retain(|node| !self.take_snippet(node));
         nodes
-    }
-
-    /// Puts `{env.NAME}` in. Caddy does so at run time; the environment of a server does not change while it runs.
-    fn fill_environment(&mut self, node: &mut Node) {
-        let env = self.env;
-        if node.words.iter().any(|word| word.text.contains("{env.")) && self.fill_expression(node) {
-            return;
-        }
-        for word in &mut node.words {
-            if word.text.contains("{env.") {
-                word.from_env = word.text.starts_with("{env.");
-                word.text = fill(&word.text, "{env.", &mut self.budget, |name| Some(env(name).unwrap_or_default()));
-            }
-        }
-        node.block.iter_mut().flatten().for_each(|child| self.fill_environment(child));
-    }
-
-    /// Does so if the line is an expression, and says whether it is one.
-    fn fill_expression(&mut self, node: &mut Node) -> bool {
-        let is_matcher = node.words[0].text.starts_with('@');
-        let first = match node.words.as_slice() {
-            [word, _, ..] if word.is_bare("expression") => 1,
-            [_, word, _, ..] if is_matcher && word.is_bare("expression") => 2,
-            [_, word] if is_matcher && word.quoted => 1,
-            _ => return false,
-        };
-        let env = self.env;
-        let words = &mut node.words[first..];
-        // In a line of several words, a quoted one is a text.
-        let is_line = words.len() > 1;
-        let mut place = Place::default();
-        let mut refused = None;
-        for word in words {
-            let budget = &mut self.budget;
-            let mut value = |name: &str| Some(env(name).unwrap_or_default()).filter(|value| budget.spend(value));
-            if is_line && word.quoted {
-                word.text = fill(&word.text, "{env.", &mut self.budget, |name| Some(env(name).unwrap_or_default()));
-                continue;
-            }
-            match place.fill(&word.text, &mut value) {
-                Ok(text) => word.text = text,
-                Err(quote) => refused = Some((word.position.clone(), quote)),
-            }
-        }
-        if let Some((position, quote)) = refused {
-            let message = format!("the value of an `{{env.NAME}}` has a {quote}, which ends the raw text around it");
-            self.error(&position, &message, "write the placeholder outside of the text, or a text that is not raw");
-        }
-        true
     }
 
     fn take_named_route(&mut self, name: &str, node: &Node, position: &Position) {
@@ -299,7 +235,7 @@ impl Importer<'_, '_> {
 
     /// Counts a directive, and reports the first one beyond a bound.
     fn spend_node(&mut self, position: &Position) -> bool {
-        if self.budget.exceeded && self.nodes_left > 0 {
+        if self.budget.is_exceeded() && self.nodes_left > 0 {
             let message = format!("arguments and variables add more than {} bytes", limits::FILLED_BYTES_MAX);
             self.error(position, &message, "look for imports whose arguments repeat their own arguments");
             self.nodes_left = 0;
@@ -445,29 +381,6 @@ impl Importer<'_, '_> {
 /// Identifies a file in a chain of imports, independent of its spelling.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| join(Path::new(""), path))
-}
-
-/// Replaces each `{prefix…}` of `text` by what `value` returns for the part between; those without a value, and those
-/// beyond the budget, stay.
-fn fill(text: &str, prefix: &str, budget: &mut Budget, mut value: impl FnMut(&str) -> Option<String>) -> String {
-    let mut filled = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(prefix) {
-        let (before, from) = rest.split_at(at);
-        filled.push_str(before);
-        let Some(end) = from.find('}') else {
-            rest = from;
-            break;
-        };
-        let value = if before.ends_with('\\') { None } else { value(&from[prefix.len()..end]) };
-        match value.filter(|value| budget.spend(value)) {
-            Some(value) => filled.push_str(&value),
-            None => filled.push_str(&from[..=end]),
-        }
-        rest = &from[end + 1..];
-    }
-    filled.push_str(rest);
-    filled
 }
 
 /// The range of a bare word `{args[A:B]}`.

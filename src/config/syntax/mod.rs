@@ -3,6 +3,8 @@
 //! No library does all that is needed here. Every word has its line and column, even after imports, snippets and
 //! environment variables. Quoting, heredocs and braces follow Caddy's own rules.
 
+mod environment;
+mod fill;
 mod import;
 mod in_expression;
 mod lexer;

@@ -51,6 +51,7 @@ impl Fixture {
             "SITE" => Some(":8080".to_owned()),
             "HOME" => Some("/home/igor".to_owned()),
             "CODE" => Some(r#"x" || "a" == "a"#.to_owned()),
+            "NOTHING" => Some(String::new()),
             "BLOCK" => Some("header A 1\nheader B 2".to_owned()),
             _ => None,
         };

@@ -170,9 +170,27 @@ fn an_empty_variable_is_named_where_something_is_missing() {
         ("{\nadmin {$HOST}:{$PORT}\n}\n", "`{$HOST}`, `{$PORT}` on this line are empty; write"),
         (":8080 {\nroot {$WHERE}\n}\n", "`{$WHERE}` on this line is empty"),
         (":8080 {\nrot x\n}\n", "did you mean `root`?"),
+        (":8080 {\nroot {env.WHERE}\n}\n", "`{env.WHERE}` on this line is empty"),
     ] {
         let errors = fixture.parse(text).expect_err("an error");
         let hint = errors[0].hint.clone().unwrap_or_default();
         assert!(hint.starts_with(expected), "{text}: {hint}");
+    }
+}
+
+#[test]
+fn an_empty_variable_inside_a_value_is_a_warning() {
+    let fixture = Fixture::new();
+    let warned = |text: &str| fixture.shown(&fixture.config(text).warnings);
+    let text = ":80 {\n\tphp_server {\n\t\tenv DSN \"{env.NOWHERE}{env.HOME}\"\n\t}\n\trespond {env.NOTHING}\n}\n";
+    let expected = "Caddyfile:3:11: warning: `{env.NOWHERE}` is always empty: the environment has no such variable\n\
+                    Caddyfile:5:10: warning: `{env.NOTHING}` is always empty: the variable is empty";
+    assert_eq!(warned(text), expected);
+    for text in [
+        "@a expression `{env.NOWHERE} == ''`\nrespond @a ok",
+        "mercure {\nanonymous\npublisher_jwt secret {env.NOWHERE}\n}",
+        "respond \"\\{env.NOWHERE\\} {$NOWHERE}\"",
+    ] {
+        assert_eq!(warned(&format!(":80 {{\n{text}\n}}\n")), "", "{text}");
     }
 }
