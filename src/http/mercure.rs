@@ -30,7 +30,19 @@ use events::Events;
 /// The place of the hub (the Mercure specification, "Discovery").
 const HUB: &str = "/.well-known/mercure";
 
-const METHODS: &str = "GET, HEAD, QUERY, POST, OPTIONS";
+/// The methods that a place answers.
+#[derive(Debug)]
+struct Methods {
+    /// The value of `Allow`.
+    all: &'static str,
+    /// Those of them that a page of another origin may use.
+    of_pages: &'static str,
+}
+
+const OF_THE_HUB: Methods = Methods { all: "GET, HEAD, QUERY, POST, OPTIONS", of_pages: "GET, QUERY, POST" };
+/// No key, so no token is valid for a POST.
+const WITHOUT_PUBLISHERS: Methods = Methods { all: "GET, HEAD, QUERY, OPTIONS", of_pages: "GET, QUERY" };
+const OF_SUBSCRIPTIONS: Methods = Methods { all: "GET, HEAD, OPTIONS", of_pages: "GET" };
 
 /// Why a request to the hub is refused.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +74,8 @@ enum Refusal {
     Subscriber(#[from] Refused),
     #[error("{0}")]
     List(#[from] Unlisted),
-    #[error("the hub answers GET, HEAD, QUERY, POST and OPTIONS")]
-    Method,
+    #[error("only these methods are answered here: {}", .0.all)]
+    Method(Methods),
     #[error("{0}")]
     Body(BodyFailure),
     #[error("this hub has ended")]
@@ -87,7 +99,7 @@ impl Refusal {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::List(Unlisted::Absent) => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(failure) => return failure.response(),
         };
         let mut response = plain(status, &format!("{self}\n"));
@@ -104,8 +116,8 @@ impl Refusal {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             retry_later(&mut response);
         }
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+        if let Self::Method(methods) = &self {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods.all));
         }
         response
     }
@@ -136,6 +148,11 @@ impl RequestContext<'_> {
         let url = hub_url(&run.request);
         let query = run.request.parts.uri.query().unwrap_or_default();
         let answer = match (run.request.parts.method.as_str(), asked) {
+        let methods = match &asked {
+            Some(_) => OF_SUBSCRIPTIONS,
+            None if hub.has_publishers() => OF_THE_HUB,
+            None => WITHOUT_PUBLISHERS,
+        };
             ("GET" | "HEAD", Some(asked)) => subscriptions::list(hub, &url, &run.request.parts, &asked),
             ("GET", None) => {
                 await_past(hub, &run.request.parts, query).await;
@@ -144,8 +161,8 @@ impl RequestContext<'_> {
             ("HEAD", None) => subscribe(hub, url, &run.request.parts, query, Answer::HeadOnly),
             ("QUERY", None) => self.query(hub, url, run).await,
             ("POST", None) if hub.has_publishers() => publish(hub, &url, run).await,
-            ("OPTIONS", _) => Ok(preflight()),
-            _ => Err(Refusal::Method),
+            ("OPTIONS", _) => Ok(preflight(&methods)),
+            _ => Err(Refusal::Method(methods)),
         };
         let mut response = answer.unwrap_or_else(|refusal| {
             // The reason only: a token may be in the request.
@@ -421,12 +438,14 @@ fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue) {
 }
 
 /// The answer to a browser that asks before it sends a request with a token.
-fn preflight() -> Response<ResponseBody> {
+fn preflight(methods: &Methods) -> Response<ResponseBody> {
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    headers.insert("accept-query", HeaderValue::from_static("application/x-www-form-urlencoded"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, QUERY, POST"));
+    headers.insert(header::ALLOW, HeaderValue::from_static(methods.all));
+    if methods.all.contains("QUERY") {
+        headers.insert("accept-query", HeaderValue::from_static("application/x-www-form-urlencoded"));
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods.of_pages));
     let fields = HeaderValue::from_static("authorization, cache-control, content-type, last-event-id");
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fields);
     response

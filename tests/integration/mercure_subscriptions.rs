@@ -1,7 +1,7 @@
 //! A Mercure hub that shows who is subscribed.
 
-use crate::common::Request;
-use crate::mercure::{HUB, Stream, all, hub, publish, token, token_by};
+use crate::common::{Igor, Request};
+use crate::mercure::{HUB, KEY, Stream, all, hub, publish, token, token_by};
 use serde_json::{Value, json};
 
 const API: &str = "/.well-known/mercure/subscriptions";
@@ -112,6 +112,30 @@ fn subscriptions_are_private() {
     let hidden = hub("anonymous").start();
     let answer = hidden.send(&Request::get(API).header("Authorization", &format!("Bearer {}", all())));
     assert_eq!(answer.status, 404, "a hub without `subscriptions` shows no one");
+}
+
+/// `Allow` named POST in the very answer that refused it.
+#[test]
+fn a_place_names_the_methods_that_it_answers() {
+    let server = Igor::new()
+        .hosts(&[
+            ("open.test", "mercure {\nanonymous\nsubscriptions\n}"),
+            ("keyed.test", &format!("mercure {{\nanonymous\nsubscriptions\npublisher_jwt {KEY}\n}}")),
+        ])
+        .start();
+    for (host, target, refused, all, of_pages) in [
+        ("open.test", HUB, "POST", "GET, HEAD, QUERY, OPTIONS", "GET, QUERY"),
+        ("keyed.test", HUB, "PUT", "GET, HEAD, QUERY, POST, OPTIONS", "GET, QUERY, POST"),
+        ("keyed.test", API, "POST", "GET, HEAD, OPTIONS", "GET"),
+    ] {
+        let answer = server.send(&Request::new(refused, target).header("Host", host));
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(all)), "{refused} {host}{target}");
+        let answer = server.send(&Request::new("OPTIONS", target).header("Host", host));
+        let pages = answer.header("access-control-allow-methods");
+        assert_eq!((answer.header("allow"), pages), (Some(all), Some(of_pages)), "{host}{target}");
+        let queries = answer.header("accept-query").is_some();
+        assert_eq!(queries, target == HUB, "{host}{target}");
+    }
 }
 
 /// The name of an update that a client may not get is not in the field that says where its stream begins.
