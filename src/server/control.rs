@@ -10,6 +10,7 @@ use crate::threads;
 use crate::tls::TlsError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// A request to the server's loop.
@@ -170,6 +171,16 @@ impl Control {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Reload { text, reply }).await.map_err(|_| ControlError::Stopping)?;
         answer.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    /// Asks for a reload from the file, whose outcome the loop logs. A stop that is decided afterwards does not overtake it.
+    pub(super) fn ask_reload(&self) {
+        let (reply, _) = oneshot::channel();
+        if let Err(TrySendError::Full(request)) = self.requests.try_send(Request::Reload { text: None, reply }) {
+            // The caller does not wait for a place, so that a stop gets through.
+            let requests = self.requests.clone();
+            tokio::spawn(async move { requests.send(request).await.ok() });
+        }
     }
 
     /// Restarts the workers of some scopes. Returns when each of their running scripts has ended: on its own

@@ -405,9 +405,7 @@ impl Signals {
                 _ = self.quit.recv() => control.stop("SIGQUIT"),
                 _ = self.hangup.recv() => {
                     tracing::info!(signal = "SIGHUP", "reloading the configuration");
-                    // The server's loop logs the outcome. Not awaited here, so that a stop gets through.
-                    let control = control.clone();
-                    tokio::spawn(async move { control.reload(None).await.err() });
+                    control.ask_reload();
                 }
             }
         }
