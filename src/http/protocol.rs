@@ -248,11 +248,13 @@ impl Served {
         let current = RefCell::new(CurrentService::new(self.services));
         let (bound_name, encryption) = (self.bound_name, self.encryption);
         let (http3, files) = (self.http3, self.files);
+        let phases = Arc::new(self.phases.clone());
         let handler = service_fn(move |mut request: Request<Incoming>| {
             describe(&mut request, encryption.as_ref());
             let service = current.borrow_mut().get();
             let advertised = advertised(http3.as_ref());
             let (interim, bound_name, files) = (Arc::clone(&interim), bound_name.clone(), files.clone());
+            let phases = Arc::clone(&phases);
             interim.hold_end();
             let stream = streams.as_ref().map(Streams::begin);
             async move {
@@ -262,7 +264,9 @@ impl Served {
                 }
                 let mut response = service.handle_on(info, Some(&interim), request).await;
                 advertise(&mut response, advertised);
-                if interim.is_half_closed() {
+                // Every change of the phase ends the connection. The handler sees it before hyper does.
+                let is_ending = phases.has_changed().unwrap_or(true);
+                if interim.is_half_closed() || (is_ending && response.status() != StatusCode::SWITCHING_PROTOCOLS) {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -169,7 +169,9 @@ fn the_port_of_https_without_a_host_is_plain_http_under_auto_https_off() {
 fn the_last_site_needs_no_braces() {
     let server = Igor::new()
         .file("conf.d/pad.caddy", "http://pad.test {\n\tbind unix/{$DIR}/pad.sock\n\trespond pad\n}\n")
-        .caddyfile("{\n\tadmin off\n}\nimport conf.d/*.caddy\n\nhttp://127.0.0.1:0\n\nlog\n\nroute {\n\trespond last\n}\n")
+        .caddyfile(
+            "{\n\tadmin off\n}\nimport conf.d/*.caddy\n\nhttp://127.0.0.1:0\n\nlog\n\nroute {\n\trespond last\n}\n",
+        )
         .start();
     assert_eq!(server.get("/").text(), "last");
     server.wait_log(&["listening", "pad.sock"]);
