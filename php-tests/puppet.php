@@ -21,8 +21,9 @@ $name = getenv('PUPPET') ?: $_SERVER['FRANKENPHP_WORKER_NAME'];
 eval(getenv('BOOT') ?: '');
 
 [$number, $lock] = take_number($name);
-// A child that a request has forked has the lock too, and may live on.
-register_shutdown_function(static fn () => flock($lock, LOCK_UN));
+// A child that was forked has the lock too, and may live on. Its own end leaves the lock alone.
+$process = getmypid();
+register_shutdown_function(static fn () => getmypid() === $process && flock($lock, LOCK_UN));
 $path = getenv('DIR') . "/$name.$number.sock";
 @unlink($path);
 $server = stream_socket_server("unix://$path");

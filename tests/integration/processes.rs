@@ -153,6 +153,26 @@ fn a_living_child_delays_no_restart() {
     }
 }
 
+/// Of the tests themselves: a child of a puppet has the lock on the puppet's number. The end of the run frees the number,
+/// and the end of the child does not.
+#[test]
+fn the_number_of_a_puppet_is_held_as_long_as_its_run() {
+    let server = block(&puppet("w", READY)).start();
+    ensure(&server, "w");
+    let before = read(&server, "w").value();
+    let mut run = server.puppet("w");
+    let brief = "$child = pcntl_fork(); if ($child === 0) { exit; } return pcntl_waitpid($child, $status) === $child;";
+    assert_eq!(run.eval(brief).value(), true);
+    let is_free = "return flock(fopen(getenv('DIR') . '/w.0.lock', 'c'), LOCK_EX | LOCK_NB);";
+    assert_eq!(server.eval(is_free).value(), false, "the end of a child frees nothing");
+    let lasting = "$child = pcntl_fork(); if ($child === 0) { sleep(20); exit; } return $child;";
+    let child = run.eval(lasting).value().as_i64().expect("a number");
+    run.start("exit;");
+    wait_until("the next run", || read(&server, "w").value() != before);
+    assert!(!server.path("w.1.lock").exists(), "the next run has the same number");
+    kill_process(Pid::from_raw(child as i32).expect("a process"), Signal::KILL).expect("the child still lives");
+}
+
 /// A descriptor of a process, by its name in `/proc`.
 fn open_in(pid: i64) -> Vec<String> {
     let names = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
