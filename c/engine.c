@@ -87,6 +87,7 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 	/* sapi_startup() forgets them. */
 	sapi->ini_entries = IGOR_INI_ENTRIES(ini_entries);
 	igor_opcache_preload();
+	igor_filter_watch();
 	if (php_module_startup(sapi, &igor_module_entry) == FAILURE) {
 		sapi_shutdown();
 		tsrm_shutdown();

@@ -239,6 +239,7 @@ int igor_pclose(FILE *stream);
 
 /* server_variables.c */
 void igor_server_variables_install(void);
+void igor_filter_watch(void);
 void igor_server_variables_share(void);
 
 /* replace.c */

@@ -45,6 +45,12 @@ static HashTable igor_names; /* each name as the value of its own text */
 
 static bool igor_filter_is_known; /* the input filter is the one of PHP's extension */
 
+typedef __typeof__(sapi_module.input_filter) igor_input_filter;
+
+static igor_input_filter igor_filter_of_php; /* NULL: the extension has a library of its own, or is not there */
+static zend_result (*igor_original_filter_startup)(INIT_FUNC_ARGS);
+static __typeof__(php_register_internal_extensions_func) igor_original_internal_extensions_register;
+
 static zif_handler igor_original_filter_has_var;
 static zif_handler igor_original_filter_input;
 static zif_handler igor_original_filter_input_array;
@@ -92,16 +98,61 @@ static void igor_process_environment_share(void)
 	zval_ptr_dtor(&read);
 }
 
-/* Whether the input filter is the one of PHP's extension: another extension may have put its own in its place. No symbol
- * names that function, so this asks whether it is in the same library. */
+static zend_result igor_filter_startup(INIT_FUNC_ARGS)
+{
+	const igor_input_filter before = sapi_module.input_filter;
+	zend_result result = igor_original_filter_startup(INIT_FUNC_ARGS_PASSTHRU);
+
+	if (sapi_module.input_filter != before) {
+		igor_filter_of_php = sapi_module.input_filter;
+	}
+	return result;
+}
+
+static __typeof__(php_register_internal_extensions()) igor_internal_extensions_register(void)
+{
+	__typeof__(php_register_internal_extensions()) result;
+	zend_module_entry *module;
+
+	php_register_internal_extensions_func = igor_original_internal_extensions_register;
+	result = php_register_internal_extensions_func();
+	module = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("filter"));
+	if (module != NULL && module->module_startup_func != NULL) {
+		igor_original_filter_startup = module->module_startup_func;
+		module->module_startup_func = igor_filter_startup;
+	}
+	return result;
+}
+
+/* No symbol names the filter of PHP's extension, and another extension in PHP's library may put its own in its place. So this
+ * learns it where the extension does that: PHP calls igor_internal_extensions_register() when it knows its extensions, and
+ * has started none. */
+void igor_filter_watch(void)
+{
+	igor_original_internal_extensions_register = php_register_internal_extensions_func;
+	php_register_internal_extensions_func = igor_internal_extensions_register;
+}
+
+/* Whether the extension's own library, which holds nothing else, has the filter. */
+static bool igor_filter_is_in_library_of(const zend_module_entry *module)
+{
+	Dl_info of_filter, of_module;
+
+	return dladdr((void *) sapi_module.input_filter, &of_filter) != 0
+		&& dladdr((void *) module->request_shutdown_func, &of_module) != 0 && of_filter.dli_fbase == of_module.dli_fbase;
+}
+
 static void igor_filter_recognise(void)
 {
 	const zend_module_entry *module = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("filter"));
-	Dl_info of_filter, of_module;
 
-	igor_filter_is_known = module != NULL && sapi_module.input_filter != shim_sapi_input_filter
-		&& dladdr((void *) sapi_module.input_filter, &of_filter) != 0
-		&& dladdr((void *) module->request_shutdown_func, &of_module) != 0 && of_filter.dli_fbase == of_module.dli_fbase;
+	if (module == NULL || sapi_module.input_filter == shim_sapi_input_filter) {
+		igor_filter_is_known = false;
+	} else if (module->handle != NULL) {
+		igor_filter_is_known = igor_filter_is_in_library_of(module);
+	} else {
+		igor_filter_is_known = sapi_module.input_filter == igor_filter_of_php;
+	}
 }
 
 void igor_server_variables_share(void)
