@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::basic_auth::BasicAuth;
+use super::changes::Change;
 use super::diagnostic::Position;
 use super::encode::{Encode, EncodeFormat};
+use super::header_rule::HeaderRule;
 use super::limits;
-use super::matcher::{IpRange, Matcher, Pattern};
+use super::matcher::{IpRange, Matcher};
 use super::mercure::MercureSettings;
 use super::proxy::{ProxySettings, UpstreamAddress};
 use super::response_matcher::ResponseMatcher;
@@ -152,29 +154,6 @@ pub struct Reply {
     pub routes: Vec<Route>,
 }
 
-/// A change of the request, for the routes that follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// `root`: the document root.
-    Root(Text),
-    /// `vars`: values for `{vars.NAME}`.
-    Vars(Vec<(String, Text)>),
-    /// `map`: values that depend on another one.
-    Map(Map),
-    /// `method`: another method.
-    Method(Text),
-    /// `rewrite`: another path, query, or both.
-    Rewrite(Text),
-    /// `uri`: changes a part of the path or query.
-    Uri(UriChange),
-    /// `request_header`: changes the header fields of the request.
-    RequestHeader(HeaderRule),
-    /// `log_skip`: leaves the request out of the access log.
-    LogSkip,
-    /// `log_append`: one more field in the record of the access log.
-    LogAppend(String, Text),
-}
-
 /// A change of the response on its way back to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
@@ -184,67 +163,6 @@ pub enum Layer {
     Encode(Encode),
     /// `tracing`: makes a span of the request, until the response has ended.
     Tracing(Tracing),
-}
-
-/// The `map` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Map {
-    /// The value that is compared with the lines.
-    pub source: Text,
-    /// The names of the placeholders that it sets.
-    pub destinations: Vec<String>,
-    /// The lines. The first that matches counts.
-    pub lines: Vec<MapLine>,
-    /// The values if no line matches; empty if there is no default.
-    pub defaults: Vec<Text>,
-}
-
-/// One line of a `map`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MapLine {
-    /// What the source must be.
-    pub input: MapInput,
-    /// A value for each destination; `None` is the default.
-    pub outputs: Vec<Option<Text>>,
-}
-
-/// A pattern for the source of a `map`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MapInput {
-    /// Exactly this text.
-    Exact(String),
-    /// A regular expression (`~…`), whose groups are `${1}` in the values.
-    Regexp(Pattern),
-}
-
-/// The `uri` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UriChange {
-    /// Takes this from the beginning of the path.
-    StripPrefix(Text),
-    /// Takes this from the end of the path.
-    StripSuffix(Text),
-    /// Replaces a text in path and query, at most this many times.
-    Replace(Text, Text, Option<usize>),
-    /// Replaces matches of a regular expression in the path.
-    PathRegexp(Pattern, Text),
-    /// Changes the query.
-    Query(Vec<QueryChange>),
-}
-
-/// One change of the query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueryChange {
-    /// `-key`: removes the parameter.
-    Delete(Text),
-    /// `key value`: sets it.
-    Set(Text, Text),
-    /// `+key value`: adds one more.
-    Add(Text, Text),
-    /// `key>other`: renames it.
-    Rename(Text, Text),
-    /// `key search replace`: replaces matches of a regular expression in its values; `*` is every parameter.
-    Replace(Text, Pattern, Text),
 }
 
 /// The `error` directive.
@@ -419,71 +337,6 @@ pub struct Redir {
     pub to: Text,
     /// The status code, 300 to 399 or 401; `None`: a page that redirects by HTML.
     pub status: Option<u16>,
-}
-
-/// The `header` directive.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HeaderRule {
-    /// The changes, in order.
-    pub ops: Vec<HeaderOp>,
-    /// Whether they apply when the response is about to be sent, after the script's own changes. Otherwise they apply
-    /// before, and the script may override them.
-    pub defer: bool,
-    /// The responses that they apply to; `None`: all.
-    pub only: Option<ResponseMatcher>,
-}
-
-/// One change of the response headers. Field names are in lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderOp {
-    /// `Field value`: replaces the field.
-    Set {
-        /// The field's name.
-        field: String,
-        /// The new value.
-        value: Text,
-    },
-    /// `+Field value`: adds one more.
-    Add {
-        /// The field's name.
-        field: String,
-        /// The value to add.
-        value: Text,
-    },
-    /// `?Field value`: sets the field if the response has none.
-    SetDefault {
-        /// The field's name.
-        field: String,
-        /// The value to set.
-        value: Text,
-    },
-    /// `Field search replacement`: replaces matches of the expression in its values; `*` is every field.
-    Replace {
-        /// The field's name.
-        field: String,
-        /// What is replaced.
-        pattern: Pattern,
-        /// The replacement; `$1` is a group.
-        value: Text,
-    },
-    /// `-Field`: removes the field; a `*` at the start or end of the name stands for anything.
-    Remove {
-        /// The pattern of names.
-        field: String,
-    },
-}
-
-impl HeaderOp {
-    /// The name of the field, or the pattern of names.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        let (Self::Set { field, .. }
-        | Self::Add { field, .. }
-        | Self::SetDefault { field, .. }
-        | Self::Replace { field, .. }
-        | Self::Remove { field }) = self;
-        field
-    }
 }
 
 /// The `file_server` directive.

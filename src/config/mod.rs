@@ -11,6 +11,7 @@ mod apache;
 mod assemble;
 mod basic_auth;
 mod calendar;
+mod changes;
 mod cluster;
 mod context;
 mod declared;
@@ -22,6 +23,7 @@ mod findings;
 mod format;
 mod fpm_log;
 mod handlers;
+mod header_rule;
 mod listener;
 mod matcher;
 mod mercure;
@@ -58,6 +60,7 @@ use std::sync::{Arc, OnceLock};
 pub use apache::apache_warnings;
 pub use basic_auth::{BasicAuth, PasswordAlgorithm, PasswordHash};
 pub use calendar::common_log_time;
+pub use changes::{Change, Map, MapInput, MapLine, QueryChange, UriChange};
 pub use cluster::{ClusterSettings, Credentials, EngineAddress, EngineHost, EngineSettings};
 pub use declared::{Declaration, Declared};
 pub use diagnostic::{Diagnostic, Position, Severity};
@@ -65,10 +68,10 @@ pub use encode::{Encode, EncodeFormat};
 pub use format::format;
 pub use fpm_log::{FPM_LOG_DEFAULT, FpmLog, FpmLogPart, FpmLogUnit, fpm_log_parts};
 pub use handlers::{
-    BodyLimits, Change, ErrorRule, Exclusive, FileServer, Handler, HeaderOp, HeaderRule, Layer, Map, MapInput, MapLine,
-    PhpServer, PhpSettings, QueryChange, Redir, RemotePhp, Reply, Respond, ReverseProxy, Root, Route, Status, Tracing,
-    UriChange,
+    BodyLimits, ErrorRule, Exclusive, FileServer, Handler, Layer, PhpServer, PhpSettings, Redir, RemotePhp, Reply,
+    Respond, ReverseProxy, Root, Route, Status, Tracing,
 };
+pub use header_rule::{HeaderOp, HeaderRule};
 pub use listener::{Bind, Listener};
 pub use matcher::{
     Condition, Expression, FileMatch, IpRange, Matcher, PathPattern, Pattern, Protocol, TryPolicy, ValuePattern,

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::handlers::{Change, Exclusive, Handler, Root, Route};
+use super::changes::Change;
+use super::handlers::{Exclusive, Handler, Root, Route};
 
 /// Sets the root of every handler whose root is the same for every request. `start` is the root without a `root`.
 pub(super) fn fix_roots(routes: &mut [Route], start: &Path) {

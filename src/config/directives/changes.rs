@@ -1,8 +1,9 @@
 //! The directives that change the request for the handlers after them: `root`, `vars`, `map`, `method`, `log_skip`,
 //! `log_append`.
 
+use super::super::changes::{Change, Map, MapInput, MapLine};
 use super::super::context::Context;
-use super::super::handlers::{Change, Exclusive, Handler, Map, MapInput, MapLine};
+use super::super::handlers::{Exclusive, Handler};
 use super::super::syntax::{Node, Token};
 use super::super::text::Text;
 use super::super::values;

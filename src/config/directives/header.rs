@@ -1,7 +1,7 @@
 //! The `header` directive.
 
 use super::super::context::Context;
-use super::super::handlers::{HeaderOp, HeaderRule};
+use super::super::header_rule::{HeaderOp, HeaderRule};
 use super::super::response_matcher::ResponseMatcher;
 use super::super::syntax::{Node, Token};
 use super::super::text::Text;

@@ -1,7 +1,8 @@
 //! `php_fastcgi`: PHP in this process, or in another one that answers.
 
+use super::super::changes::Change;
 use super::super::context::Context;
-use super::super::handlers::{Change, Exclusive, Handler, PhpServer, Redir, RemotePhp, Route};
+use super::super::handlers::{Exclusive, Handler, PhpServer, Redir, RemotePhp, Route};
 use super::super::matcher::{Condition, FileMatch, Matcher, PathPattern, TryPolicy};
 use super::super::proxy::FastcgiSettings;
 use super::super::syntax::{Node, Token, excerpt};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::diagnostic::Position;
-use super::super::handlers::{HeaderOp, HeaderRule, ReverseProxy, Status};
+use super::super::handlers::{ReverseProxy, Status};
+use super::super::header_rule::{HeaderOp, HeaderRule};
 use super::super::limits;
 use super::super::proxy::{HealthCheck, ProxySettings, UpstreamAddress, UpstreamProtocol, UpstreamVersions};
 use super::super::response_matcher::StatusPattern;

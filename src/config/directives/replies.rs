@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::super::changes::Change;
 use super::super::context::Context;
-use super::super::handlers::{Change, Handler, HeaderOp, HeaderRule, Reply, Route, Status};
+use super::super::handlers::{Handler, Reply, Route, Status};
+use super::super::header_rule::{HeaderOp, HeaderRule};
 use super::super::matcher::{Condition, Matcher};
 use super::super::named_matchers::NamedMatchers;
 use super::super::response_matcher::{ResponseMatcher, StatusPattern};

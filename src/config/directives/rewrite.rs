@@ -1,7 +1,8 @@
 //! The directives that change the target of a request: `rewrite`, `uri`, `try_files`, `handle_path`.
 
+use super::super::changes::{Change, QueryChange, UriChange};
 use super::super::context::Context;
-use super::super::handlers::{Change, Exclusive, Handler, QueryChange, Route, UriChange};
+use super::super::handlers::{Exclusive, Handler, Route};
 use super::super::matcher::{Condition, FileMatch, Matcher, TryPolicy};
 use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};

@@ -1,7 +1,8 @@
 //! The directives that act on requests. A site and every block of routes may hold them.
 
+use super::super::changes::Change;
 use super::super::context::Context;
-use super::super::handlers::{Change, Exclusive, Handler, Layer, Route};
+use super::super::handlers::{Exclusive, Handler, Layer, Route};
 use super::super::matcher::{Condition, Matcher};
 use super::super::named_matchers::NamedMatchers;
 use super::super::syntax::{Node, Token, excerpt};
