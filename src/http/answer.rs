@@ -16,6 +16,7 @@ use http_body::Body;
 use super::access_log::{HandledBy, LogNotes};
 use super::basic_auth::{self, Access};
 use super::body::ResponseBody;
+use super::body_failure::{BodyFailure, end_connection};
 use super::changes;
 use super::connection::ConnectionInfo;
 use super::deadline;
@@ -24,7 +25,6 @@ use super::failure::Failure;
 use super::interim::InterimSlot;
 use super::plain::{aborted, plain, redirect, redirect_by_html, redirect_to_directory, redirect_to_https, retry_later};
 use super::request::{RequestState, absolute_root};
-use super::request_body::{self, BodyFailure};
 use super::routing::{self, Disk, Target};
 use super::settings::{Handler, PhpMode, PhpRoute, ReplyRoutes};
 use super::site::SiteSettings;
@@ -194,7 +194,7 @@ impl<'s> RequestContext<'s> {
             run.request.fail(&failure);
             if let Outcome::Answered(mut response) = self.walk(&self.site.error_routes, run).await {
                 if run.body_failure.is_some() {
-                    request_body::end_connection(&mut response);
+                    end_connection(&mut response);
                 }
                 return response;
             }

@@ -23,9 +23,10 @@ use http_body::Body;
 use tokio::sync::oneshot;
 
 use super::body::{Reply, ResponseBody, Source};
+use super::body_failure::BodyFailure;
 use super::cgi::{self, CgiRequest};
 use super::interim::InterimSender;
-use super::request_body::{BodyFailure, BodySlot, RequestBody};
+use super::request_body::{BodySlot, RequestBody};
 use super::response_head::{self, Head};
 use super::response_stream::{Streaming, truncated_body};
 use crate::exchange::{BodyAborted, Cancellation, Exchange, Flow, Pairs, RequestHead, ResponseHead, Usage};

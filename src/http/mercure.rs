@@ -14,11 +14,12 @@ use super::access_log::HandledBy;
 use super::answer::{Outcome, RequestContext, Run, announced_length};
 use super::authority::requested_authority;
 use super::body::{ResponseBody, Source};
+use super::body_failure::BodyFailure;
+use super::gathered_body::gather;
 use super::interim::InterimSlot;
 use super::pace::Pace;
 use super::plain::{plain, retry_later};
 use super::request::RequestState;
-use super::request_body::{self, BodyFailure};
 use crate::config::{RequestView, query_pairs};
 use crate::limits;
 use crate::mercure::{
@@ -147,12 +148,12 @@ impl RequestContext<'_> {
         keys::prepare(hub, &run.request.parts).await;
         let url = hub_url(&run.request);
         let query = run.request.parts.uri.query().unwrap_or_default();
-        let answer = match (run.request.parts.method.as_str(), asked) {
         let methods = match &asked {
             Some(_) => OF_SUBSCRIPTIONS,
             None if hub.has_publishers() => OF_THE_HUB,
             None => WITHOUT_PUBLISHERS,
         };
+        let answer = match (run.request.parts.method.as_str(), asked) {
             ("GET" | "HEAD", Some(asked)) => subscriptions::list(hub, &url, &run.request.parts, &asked),
             ("GET", None) => {
                 await_past(hub, &run.request.parts, query).await;
@@ -239,7 +240,7 @@ where
     let Some(body) = run.body.take() else { return Ok(String::new()) };
     let bytes_max = run.body_bytes_max.min(hub.settings().body_bytes_max);
     let announced = announced_length(&run.request.parts);
-    let mut gathered = request_body::gather(body, announced, bytes_max, Pace::within(run.body_read_max)).await?;
+    let mut gathered = gather(body, announced, bytes_max, Pace::within(run.body_read_max)).await?;
     let mut bytes = vec![0; usize::try_from(gathered.length()).unwrap_or_default()];
     let mut read = 0;
     while read < bytes.len() {

@@ -12,6 +12,7 @@
 pub mod access_log;
 mod basic_auth;
 mod body;
+mod body_failure;
 mod browse;
 pub mod cgi;
 pub mod connection;
@@ -39,6 +40,7 @@ mod field_name;
 mod file_body;
 mod file_sender;
 mod forward;
+mod gathered_body;
 mod half_close;
 mod head_limit;
 mod header_rules;

@@ -13,12 +13,13 @@ use super::body::ResponseBody;
 use super::cgi::CgiRequest;
 use super::exchange::{HttpExchange, Opened};
 use super::failure::Failure;
+use super::gathered_body::gather;
 use super::interim::{InterimSender, InterimTask};
 use super::pace::Pace;
 use super::plain::{plain, retry_later};
 use super::queue::{Refusal, RequestQueue};
 use super::request::RequestState;
-use super::request_body::{self, BodySlot, RequestBody};
+use super::request_body::{BodySlot, RequestBody};
 use super::routing::Script;
 use super::settings::PhpRoute;
 
@@ -69,7 +70,7 @@ impl<'s> RequestContext<'s> {
             // Boxed, so that requests without a body do not reserve space for it.
             (Some(body), Some(bytes_max)) => {
                 let bytes_max = bytes_max.min(run.body_bytes_max);
-                match Box::pin(request_body::gather(body, announced, bytes_max, pace)).await {
+                match Box::pin(gather(body, announced, bytes_max, pace)).await {
                     Ok(gathered) => {
                         let length = gathered.length();
                         (RequestBody::Gathered(gathered), Some(length))
