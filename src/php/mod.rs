@@ -1,6 +1,6 @@
 //! The PHP engine and its threads. `engine` starts and stops it, `thread` runs one PHP thread, `adopt` takes in a thread
-//! of another program. `context` is the state of a thread, `host` holds the leaves that C calls, `work` is the interface
-//! through which `worker` directs a thread.
+//! of another program. `context` is the state of a thread. `host` holds the leaves that C calls; those of background
+//! workers, tasks and stores have files of their own. `work` is the interface through which `worker` directs a thread.
 #![allow(unsafe_code, reason = "talks to the shim and reads the engine's structures")]
 
 mod adopt;
@@ -34,6 +34,7 @@ mod thread;
 mod timer;
 mod usage;
 mod work;
+mod workers;
 
 pub use adopt::Adopted;
 pub use cutoff::{Cut, Cutoff};

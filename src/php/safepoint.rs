@@ -18,6 +18,11 @@
 //! An error here cannot make a restart unsafe: `c/opcache.c` lets opcache restart only for a thread that is
 //! alone.
 
+mod restart;
+
+pub(super) use restart::{Reason, Started};
+pub use restart::{RestartRequest, Restarts};
+
 use super::deadline::{Deadline, Step};
 use super::interrupt::{Interrupt, KillReason};
 use super::mode::Mode;
@@ -82,54 +87,6 @@ pub(super) struct Member {
     inside: AtomicBool,
 }
 
-/// Why opcache should restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// A script has called `opcache_reset()`.
-    Reset,
-    /// Its memory is used up.
-    Memory,
-    /// Its table of files is full.
-    Files,
-    /// It has asked by itself; PHP before 8.4 does not report the reason.
-    Full,
-}
-
-impl Reason {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Reset => "opcache_reset()",
-            Self::Memory => "out of memory: raise opcache.memory_consumption",
-            Self::Files => "too many files: raise opcache.max_accelerated_files",
-            Self::Full => "full: raise opcache.memory_consumption or opcache.max_accelerated_files",
-        }
-    }
-}
-
-/// A requested restart that has not happened yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestartRequest {
-    reason: Reason,
-    /// Whether opcache does not know it yet.
-    reset: bool,
-    /// The thread that asked first, and its script's place.
-    by: String,
-    since: Instant,
-    /// The number of requests; they all become one restart.
-    asked: u64,
-}
-
-/// The number of opcache restarts since the process started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Restarts {
-    /// Because a script called `opcache_reset()`.
-    pub reset: u64,
-    /// Because the cache was full.
-    pub full: u64,
-    /// Drains that were given up because a thread did not leave.
-    pub given_up: u64,
-}
-
 /// How a thread enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -140,17 +97,6 @@ pub(super) enum Admission {
         /// opcache must be asked to restart.
         reset: bool,
     },
-}
-
-/// What opcache did while a thread started its PHP request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Started {
-    /// No restart was pending.
-    Nothing,
-    /// A pending restart was refused.
-    Refused,
-    /// It has restarted.
-    Restarted,
 }
 
 /// The threads that a step of a drain concerns.
@@ -250,7 +196,7 @@ impl Safepoint {
         self.set_phase(&state, OPEN);
         drop(state);
         if let Some(request) = request {
-            log_restarted(&request, started);
+            request.log(started);
         }
     }
 
@@ -467,33 +413,6 @@ impl State {
 
     fn anybody_inside(&self, which: DrainStep) -> bool {
         self.inside(which).next().is_some()
-    }
-}
-
-impl RestartRequest {
-    /// Why.
-    pub fn reason(&self) -> &'static str {
-        self.reason.as_str()
-    }
-
-    /// The first cause.
-    pub fn by(&self) -> &str {
-        &self.by
-    }
-}
-
-/// What the restart was for, how long it took, and that it failed if it did.
-fn log_restarted(request: &RestartRequest, started: Started) {
-    let (reason, by, asked) = (request.reason(), &request.by, request.asked);
-    let duration_ms = request.since.elapsed().as_millis() as u64;
-    match started {
-        Started::Restarted if request.reason == Reason::Reset => {
-            tracing::info!(reason, by, asked, duration_ms, "opcache restarted");
-        }
-        Started::Restarted => tracing::warn!(reason, by, asked, duration_ms, "opcache restarted"),
-        Started::Nothing | Started::Refused => {
-            tracing::warn!(reason, by, asked, duration_ms, "opcache did not restart, although no PHP thread used it");
-        }
     }
 }
 

@@ -104,7 +104,13 @@ fn messages() -> Vec<(String, Pattern)> {
         let texts = literals(code).into_iter().map(|(_, text)| text).filter(|text| is_sentence(text));
         messages.extend(texts.map(|text| (format!("{file}: {text}"), rust_message(&text))));
     }
-    for file in ["src/worker/scope.rs", "src/php/host.rs", "src/php/context.rs", "src/php/context/workers.rs"] {
+    for file in [
+        "src/worker/scope.rs",
+        "src/php/host.rs",
+        "src/php/workers.rs",
+        "src/php/context.rs",
+        "src/php/context/workers.rs",
+    ] {
         let code = read(file);
         for (start, text) in literals(&code) {
             let before = code[..start].trim_end().trim_end_matches("format!(").trim_end();
