@@ -27,6 +27,10 @@ pub const CLUSTER_NATS_ANSWER_BYTES_MAX: usize = 2 << 20;
 /// A stream of NATS without a message is not read for so long: another instance may be making it, which takes some milliseconds.
 pub const CLUSTER_NATS_NEW_MS: u64 = 100;
 
+/// A bucket that was deleted is made again after so long. A server of 2.9 that is still deleting its files deletes those of the new
+/// one too: it then finds no key that it has just written.
+pub const CLUSTER_NATS_GONE_MS: u64 = 2_000;
+
 /// The longest line of NATS: its first one names all its servers.
 pub const CLUSTER_NATS_LINE_BYTES_MAX: usize = 64 << 10;
 

@@ -4,12 +4,12 @@
 use super::client::Client;
 use crate::cluster::engine::EngineError;
 use crate::config::EngineSettings;
-use crate::limits::{CLUSTER_NATS_NEW_MS, CLUSTER_NATS_PART_BYTES, CLUSTER_NATS_ROOM_BYTES};
+use crate::limits::{CLUSTER_NATS_GONE_MS, CLUSTER_NATS_NEW_MS, CLUSTER_NATS_PART_BYTES, CLUSTER_NATS_ROOM_BYTES};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What JetStream calls its failures.
 pub(super) const NO_STREAM: u64 = 10059;
@@ -28,8 +28,10 @@ pub(super) struct Found {
 pub(super) struct Bucket {
     client: Client,
     name: String,
-    /// The connection by which the bucket was seen to be there. `None`: not yet, or it was lost.
+    /// The connection by which the bucket was seen to be there. `None`: not yet.
     ready_by: Option<u64>,
+    /// When it was first missed after it had been there.
+    gone_since: Option<Instant>,
 }
 
 /// A name as one word of a subject: letters, digits, `-`, `_` and `/` stay, other bytes become `=` and two digits.
@@ -47,7 +49,7 @@ pub(super) fn escaped(name: &str) -> String {
 
 impl Bucket {
     pub(super) fn new(settings: &EngineSettings, prefix: &str) -> Self {
-        Self { client: Client::new(settings), name: escaped(prefix), ready_by: None }
+        Self { client: Client::new(settings), name: escaped(prefix), ready_by: None, gone_since: None }
     }
 
     /// The connection of the last call; each has another number.
@@ -69,6 +71,12 @@ impl Bucket {
     }
 
     async fn make_sure(&mut self) -> Result<(), EngineError> {
+        if self.ready_by.is_some() && self.call("INFO", &json!({})).await?.1 == NO_STREAM {
+            let gone = self.gone_since.get_or_insert_with(Instant::now).elapsed();
+            if gone < Duration::from_millis(CLUSTER_NATS_GONE_MS) {
+                return Err(EngineError("the bucket is gone, and will be made again".to_owned()));
+            }
+        }
         let name = format!("KV_{}", self.name);
         let body = json!({
             "name": name, "subjects": [self.subject(">")], "max_msgs_per_subject": 1, "allow_rollup_hdrs": true,
@@ -77,6 +85,7 @@ impl Bucket {
         });
         make_sure(&mut self.client, &name, &body).await?;
         self.ready_by = Some(self.client.connections());
+        self.gone_since = None;
         Ok(())
     }
 
