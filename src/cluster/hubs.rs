@@ -145,7 +145,7 @@ impl Running {
 enum Log {
     Redis(redis::Updates),
     Etcd(etcd::Updates),
-    Nats(nats::Updates),
+    Nats(Box<nats::Updates>),
 }
 
 impl Log {
@@ -153,7 +153,7 @@ impl Log {
         match settings.engine.address {
             EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => Self::Redis(redis::Updates::new(settings, hub)),
             EngineAddress::Etcd { .. } => Self::Etcd(etcd::Updates::new(settings, hub)),
-            EngineAddress::Nats { .. } => Self::Nats(nats::Updates::new(settings, hub)),
+            EngineAddress::Nats { .. } => Self::Nats(Box::new(nats::Updates::new(settings, hub))),
         }
     }
 
