@@ -28,6 +28,11 @@ use crate::tls::Challenges;
 /// The handler for a list of sites. Cloning is cheap; clones share everything.
 #[derive(Clone)]
 pub struct HttpService {
+    /// In one piece: each request clones the service, and all threads count in the same place.
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     /// In the order of the configuration.
     sites: Arc<[SiteSettings]>,
     /// The requests that listeners have passed to this service and that have no response yet.
@@ -43,7 +48,7 @@ pub(super) struct Leased(HttpService);
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.0.in_hand.fetch_sub(1, Ordering::SeqCst);
+        self.0.shared.in_hand.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -58,25 +63,40 @@ impl Deref for Leased {
 impl HttpService {
     /// Makes the handler. The host selects the site; see [`SiteSettings::hosts`].
     pub fn new(sites: Vec<SiteSettings>) -> Self {
-        Self { sites: sites.into(), in_hand: Arc::default(), challenges: None, fastcgi: None }
+        Self::of(Shared { sites: sites.into(), in_hand: Arc::default(), challenges: None, fastcgi: None })
     }
 
     /// Makes it answer the challenges of certificate authorities, before any site.
     #[must_use]
     pub fn with_challenges(self, challenges: Arc<Challenges>) -> Self {
-        Self { challenges: Some(challenges), ..self }
+        Self::of(Shared { challenges: Some(challenges), ..self.parts() })
     }
 
     /// The service of a FastCGI socket: it runs the scripts that the web server in front names. It only uses the site's
     /// label and access log.
     #[must_use]
     pub fn for_fastcgi(site: SiteSettings, fastcgi: FastCgiSite) -> Self {
-        Self { fastcgi: Some(Arc::new(fastcgi)), ..Self::new(vec![site]) }
+        Self::of(Shared { fastcgi: Some(Arc::new(fastcgi)), ..Self::new(vec![site]).parts() })
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The parts of another service that counts its requests in the same place.
+    fn parts(&self) -> Shared {
+        let Shared { sites, in_hand, challenges, fastcgi } = &*self.shared;
+        Shared {
+            sites: Arc::clone(sites),
+            in_hand: Arc::clone(in_hand),
+            challenges: challenges.clone(),
+            fastcgi: fastcgi.clone(),
+        }
     }
 
     /// The handler of a FastCGI socket.
     pub(super) fn fastcgi(&self) -> Option<&FastCgiSite> {
-        self.fastcgi.as_deref()
+        self.shared.fastcgi.as_deref()
     }
 
     /// Runs a script that a web server has named, or answers with the reason against it. `half_closed` knows whether the
@@ -93,7 +113,7 @@ impl HttpService {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let Some((site, php)) = self.sites.first().zip(self.fastcgi.as_ref().map(|fastcgi| fastcgi.php())) else {
+        let Some((site, php)) = self.shared.sites.first().zip(self.fastcgi().map(FastCgiSite::php)) else {
             return plain(StatusCode::NOT_FOUND, "");
         };
         let mut record = AccessRecord::start(&parts, &connection, &site.access_log, &site.label);
@@ -115,20 +135,20 @@ impl HttpService {
 
     /// The response to a certificate authority (RFC 8555, 8.3).
     fn proof(&self, path: &str) -> Option<String> {
-        self.challenges.as_ref()?.response(path.strip_prefix("/.well-known/acme-challenge/")?)
+        self.shared.challenges.as_ref()?.response(path.strip_prefix("/.well-known/acme-challenge/")?)
     }
 
     /// The number of requests that listeners have passed to this service and that have no response yet. Once it was
     /// replaced on every listener and this has been 0, nothing sends jobs to the queues that only it uses.
     pub fn in_hand(&self) -> usize {
         fence(Ordering::SeqCst);
-        self.in_hand.load(Ordering::SeqCst)
+        self.shared.in_hand.load(Ordering::SeqCst)
     }
 
     /// Counts a request. Sequentially consistent with the check for a newer service, which must come after it. Either
     /// that check sees the newer one, or the reload that replaced this one sees the count.
     pub(super) fn lease(&self) -> Leased {
-        self.in_hand.fetch_add(1, Ordering::SeqCst);
+        self.shared.in_hand.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         Leased(self.clone())
     }
@@ -160,7 +180,7 @@ impl HttpService {
             return plain(StatusCode::OK, &proof);
         }
         authority::adopt_authority(&mut parts);
-        let Some(site) = routing::select_site(&self.sites, &host) else {
+        let Some(site) = routing::select_site(&self.shared.sites, &host) else {
             let answer = plain(StatusCode::NOT_FOUND, "no site here answers for this host\n");
             return self.without_site(&parts, &connection, answer);
         };
@@ -209,13 +229,13 @@ impl HttpService {
     }
 
     fn first_log(&self) -> Option<&AccessLog> {
-        self.sites.iter().map(|site| &site.access_log).find(|log| !matches!(log, AccessLog::Off))
+        self.shared.sites.iter().map(|site| &site.access_log).find(|log| !matches!(log, AccessLog::Off))
     }
 }
 
 impl fmt::Debug for HttpService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.sites.iter().map(|site| &site.label)).finish()
+        formatter.debug_list().entries(self.shared.sites.iter().map(|site| &site.label)).finish()
     }
 }
 
