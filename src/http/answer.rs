@@ -286,9 +286,11 @@ impl<'s> RequestContext<'s> {
             Handler::CopyResponse(named) => self.copy_response(named, run),
             Handler::Php(settings) => self.php(settings, run).await,
             Handler::Files(files) => {
-                let root = root(&files.root, &run.request).into_owned();
-                let path = run.request.file_path().to_owned();
-                Box::pin(self.serve_file(files, &root, &path, &run.request)).await
+                let (root, path) = (root(&files.root, &run.request), run.request.file_path());
+                match self.serve_open_file(files, &root, path, &run.request) {
+                    Some(response) => Outcome::Answered(response),
+                    None => Box::pin(self.serve_file(files, &root, path, &run.request)).await,
+                }
             }
         }
     }
@@ -327,7 +329,10 @@ impl<'s> RequestContext<'s> {
             (Target::Script(script), _) => self.run(php, script, changed_root, run).await,
             (Target::File(file), Some(files)) => {
                 let root = changed_root.as_deref().or_else(|| php.settings.root.fixed()).unwrap_or(Path::new("/"));
-                Box::pin(self.serve_file(files, root, &file, &run.request)).await
+                match self.serve_open_file(files, root, &file, &run.request) {
+                    Some(response) => Outcome::Answered(response),
+                    None => Box::pin(self.serve_file(files, root, &file, &run.request)).await,
+                }
             }
             (Target::AddSlash, _) => Outcome::Answered(with_slash(&run.request)),
             (Target::Status(status), _) => Outcome::Failed(Failure::new(known_status(status))),

@@ -5,6 +5,7 @@
 //! as length and time are the same. Length, time and bytes are read for each request.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -34,7 +35,10 @@ type Version = (u64, i64, i64);
 pub(super) static OPEN_FILES: OpenFiles = OpenFiles(Mutex::new(None));
 
 /// A table of open files. The lock is held for a look-up, never for a system call on a path.
-pub(super) struct OpenFiles(Mutex<Option<HashMap<Arc<Path>, Entry>>>);
+pub(super) struct OpenFiles(Mutex<Option<Table>>);
+
+/// By the path as bytes, because a path is hashed and compared part by part.
+type Table = HashMap<Arc<OsStr>, Entry>;
 
 struct Entry {
     file: Arc<File>,
@@ -97,14 +101,14 @@ impl OpenFiles {
     pub(super) fn keep_head(&self, path: &Path, opened: &Opened, head: &HeaderMap) {
         let head = (version_of(&opened.metadata), Arc::new(head.clone()));
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = files.as_mut().and_then(|files| files.get_mut(path)) {
+        if let Some(entry) = files.as_mut().and_then(|files| files.get_mut(path.as_os_str())) {
             entry.head = Some(head);
         }
     }
 
     fn find(&self, path: &Path, secret: &Arc<[PathBuf]>) -> Option<Kept> {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = files.as_mut()?.get_mut(path)?;
+        let entry = files.as_mut()?.get_mut(path.as_os_str())?;
         if !Arc::ptr_eq(&entry.compared_with, secret) {
             return None;
         }
@@ -113,15 +117,15 @@ impl OpenFiles {
     }
 
     /// Keeps the file in the place of the one that was used least lately, if the table is full.
-    fn keep(&self, path: &Arc<Path>, entry: Entry) {
+    fn keep(&self, path: &Path, entry: Entry) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let files = files.get_or_insert_default();
         close_unused(files);
-        if files.len() >= OPEN_FILES_MAX && !files.contains_key(path) {
+        if files.len() >= OPEN_FILES_MAX && !files.contains_key(path.as_os_str()) {
             let oldest = files.iter().min_by_key(|(_, entry)| entry.used).map(|(path, _)| Arc::clone(path));
             oldest.and_then(|path| files.remove(&path));
         }
-        files.insert(Arc::clone(path), entry);
+        files.insert(path.as_os_str().into(), entry);
     }
 }
 
@@ -133,7 +137,7 @@ pub(crate) fn close_idle() {
     }
 }
 
-fn close_unused(files: &mut HashMap<Arc<Path>, Entry>) {
+fn close_unused(files: &mut Table) {
     let now = Instant::now();
     let longest = Duration::from_secs(OPEN_FILES_SECONDS_MAX);
     files.retain(|_, entry| now.saturating_duration_since(entry.used) < longest);
@@ -250,8 +254,8 @@ mod tests {
 
         let mut kept = files.0.into_inner().expect("no one panicked").expect("there are some");
         let long_ago = Instant::now() - Duration::from_secs(OPEN_FILES_SECONDS_MAX);
-        kept.get_mut(&path(2)).expect("it is kept").used = long_ago;
+        kept.get_mut(path(2).as_os_str()).expect("it is kept").used = long_ago;
         close_unused(&mut kept);
-        assert!(!kept.contains_key(&path(2)) && kept.contains_key(&path(3)));
+        assert!(!kept.contains_key(path(2).as_os_str()) && kept.contains_key(path(3).as_os_str()));
     }
 }

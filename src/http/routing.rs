@@ -257,7 +257,12 @@ fn filled(pattern: &str, path: &[u8]) -> Vec<u8> {
 
 /// The file at a normalized path below `root`.
 pub(super) fn below(root: &Path, path: &[u8]) -> PathBuf {
-    root.join(OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path)))
+    let name = OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path));
+    // In one allocation.
+    let mut file = PathBuf::with_capacity(root.as_os_str().len() + 1 + name.len());
+    file.push(root);
+    file.push(name);
+    file
 }
 
 /// Whether a file of this name is a script; clients must not see its source.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use http::{Method, StatusCode, header, request};
+use http::{Method, Response, StatusCode, header, request};
 
 use super::access_log::HandledBy;
 use super::answer::{Outcome, RequestContext, known_status, status};
+use super::body::ResponseBody;
 use super::failure::Failure;
 use super::plain::redirect_to_directory;
 use super::request::RequestState;
@@ -14,6 +15,20 @@ use super::static_files;
 use crate::config::{FileServer, Status};
 
 impl RequestContext<'_> {
+    /// Serves the file at a path, if that needs nothing but its bytes. `None`: [`Self::serve_file`] has to.
+    pub(super) fn serve_open_file(
+        &mut self,
+        files: &FileServer,
+        root: &Path,
+        path: &[u8],
+        request: &RequestState<'_>,
+    ) -> Option<Response<ResponseBody>> {
+        let is_usual = request.failure.is_none() && files.status == Status::Usual;
+        let response = is_usual.then(|| static_files::serve_open(files, root, &request.parts, path))??;
+        self.handled_by = HandledBy::Directive("file_server");
+        Some(response)
+    }
+
     /// Serves the file at a path. A file that cannot be served is a failure, like a missing one.
     pub(super) async fn serve_file(
         &mut self,

@@ -27,6 +27,24 @@ use super::request::random_uuid;
 use super::routing::{self, Disk, FileKind, FileSystem};
 use crate::config::{FileServer, PathPattern};
 
+/// Serves the file at the normalized `path`, if it is open and the request asks for all of it without a condition: most
+/// requests for files. `None`: [`serve`] has to.
+pub(super) fn serve_open(
+    settings: &FileServer,
+    root: &Path,
+    parts: &request::Parts,
+    path: &[u8],
+) -> Option<Response<ResponseBody>> {
+    let is_plain = parts.method == Method::GET
+        && !parts.headers.contains_key(header::RANGE)
+        && !CONDITIONS.iter().any(|name| parts.headers.contains_key(name));
+    let (_, Opened { file, metadata, head }) = is_plain.then(|| find_kept(settings, root, path))??;
+    let head = head?;
+    let mut response = Response::new(FileBody::new(file, 0..metadata.len()));
+    *response.headers_mut() = HeaderMap::clone(&head);
+    Some(as_response(response))
+}
+
 /// Serves the file at the normalized `path`; for a directory its index file.
 pub(super) async fn serve(
     settings: &FileServer,
@@ -57,12 +75,18 @@ enum Found {
 }
 
 /// The file at the path, if it is open: it was one that may be served. Saves a question to the system.
-fn find_open(settings: &FileServer, root: &Path, path: &[u8]) -> Option<Opener> {
+fn find_kept(settings: &FileServer, root: &Path, path: &[u8]) -> Option<(PathBuf, Opened)> {
     let file = routing::below(root, path);
     if path.ends_with(b"/") || !settings.precompressed.is_empty() || is_hidden(settings, root, &file) {
         return None;
     }
     let opened = OPEN_FILES.open_kept(&file, &settings.secret).ok()??;
+    Some((file, opened))
+}
+
+/// The opener of such a file.
+fn find_open(settings: &FileServer, root: &Path, path: &[u8]) -> Option<Opener> {
+    let (file, opened) = find_kept(settings, root, path)?;
     Some(Opener { opened: Some(Arc::new(opened)), ..opener(settings, &file) })
 }
 
@@ -96,9 +120,10 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
     if routing::is_script_name(file.as_os_str().as_bytes(), &[]) {
         return true;
     }
-    let relative = file.strip_prefix(root).unwrap_or(file);
+    let relative = below_root(root, file);
+    let mut parts = relative.as_os_str().as_bytes().split(|&byte| byte == b'/');
     // Apache never serves these files, so applications keep secrets in them.
-    if relative.iter().any(|part| part.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b".ht"))) {
+    if parts.any(|part| part.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b".ht"))) {
         return true;
     }
     settings.hide.iter().any(|hidden| {
@@ -111,6 +136,22 @@ fn is_hidden(settings: &FileServer, root: &Path, file: &Path) -> bool {
             relative.iter().any(|part| pattern.matches(&part.to_string_lossy()))
         }
     })
+}
+
+/// The path of the file below the root; the whole path, if the file is elsewhere.
+fn below_root<'f>(root: &Path, file: &'f Path) -> &'f Path {
+    match file.as_os_str().as_bytes().strip_prefix(root.as_os_str().as_bytes()) {
+        // Most files, for a tenth of what the comparison of the parts costs.
+        Some([b'/', name @ ..]) if !root.as_os_str().is_empty() && is_plain_start(name) => {
+            Path::new(OsStr::from_bytes(name))
+        }
+        _ => file.strip_prefix(root).unwrap_or(file),
+    }
+}
+
+/// Whether the first part of a path is more than nothing or a dot, which a comparison by parts would skip.
+fn is_plain_start(path: &[u8]) -> bool {
+    !matches!(path, [b'/', ..] | [b'.'] | [b'.', b'/', ..])
 }
 
 /// Whether clients must not see the file, or it is a link to such a file. Checked last, for a file that would be
@@ -284,10 +325,14 @@ fn several_parts(
 }
 
 /// The fields of a request that decide whether a file is sent.
+const CONDITIONS: [HeaderName; 4] =
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
+
+/// The values of these fields.
 fn conditions(parts: &request::Parts) -> HeaderMap {
     let mut conditions = HeaderMap::new();
     // Only these, because copying all headers would cost more.
-    for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
+    for name in CONDITIONS {
         for value in parts.headers.get_all(&name) {
             conditions.append(name.clone(), value.clone());
         }
@@ -412,6 +457,22 @@ fn name_charset(headers: &mut HeaderMap) {
         let with_charset = Bytes::from([bytes, b"; charset=utf-8"].concat());
         if let Ok(with_charset) = HeaderValue::from_maybe_shared(with_charset) {
             *value = with_charset;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_path_below_the_root_is_that_of_its_parts(root in "(/|[.]|a|b){0,6}", rest in "(/|[.]|a|b){0,8}") {
+            for file in [format!("{root}{rest}"), format!("{root}/{rest}"), rest] {
+                let (root, file) = (Path::new(&root), Path::new(&file));
+                let by_parts = file.strip_prefix(root).unwrap_or(file);
+                assert!(below_root(root, file).iter().eq(by_parts.iter()), "{root:?} {file:?}");
+            }
         }
     }
 }
