@@ -178,11 +178,7 @@ impl<E: Engine> Task<E> {
                 }
                 self.step_down("its lease has expired meanwhile");
                 self.epoch = self.epoch.max(epoch);
-                let begun = self.begin(epoch).await;
-                if self.term.is_none() {
-                    self.decline().await;
-                }
-                begun
+                self.begin(epoch).await
             }
             Lead::Other(leader) => {
                 self.step_down("another instance leads");
@@ -195,13 +191,20 @@ impl<E: Engine> Task<E> {
     /// This instance has become the leader.
     async fn begin(&mut self, epoch: u64) -> Result<(), EngineError> {
         // First what others have published, so that nothing older than that is offered.
-        if let Some((position, unreadable)) = self.receive().await? {
+        let received = self.receive().await;
+        if received.is_err() {
+            self.decline().await;
+        }
+        if let Some((position, unreadable)) = received? {
             let worker = self.member.key();
             tracing::warn!(worker, "leading the cluster worker without its last snapshot: {unreadable}");
             // The next publish replaces it. If all instances waited for one that can be read, none would ever lead.
             self.known = position;
         }
-        let Some(source) = self.member.lead() else { return Ok(()) };
+        let Some(source) = self.member.lead() else {
+            self.decline().await;
+            return Ok(());
+        };
         self.state.led(instance_name());
         tracing::info!(worker = self.member.key(), epoch, "this instance leads the cluster worker");
         self.term = Some(Term { epoch, offered: self.used(epoch), source, shipped: 0 });
@@ -342,6 +345,8 @@ mod tests {
         stored: VecDeque<Stored>,
         asked: u64,
         released: u64,
+        /// Refuses every publish.
+        refuses: bool,
     }
 
     impl Engine for Willing {
@@ -351,7 +356,7 @@ mod tests {
         }
 
         async fn publish(&mut self, _position: Position, _bytes: &[u8]) -> Result<Fate, EngineError> {
-            Ok(Fate::Accepted)
+            Ok(if self.refuses { Fate::Lost } else { Fate::Accepted })
         }
 
         async fn read(&mut self, _known: Position) -> Stored {
@@ -440,6 +445,23 @@ mod tests {
             look(&mut task);
             assert_eq!(task.engine.asked, 1, "others may try");
         }
+    }
+
+    /// It abstained for a minute, as if its script could not be started.
+    #[test]
+    fn a_refused_publish_of_the_last_term_is_no_reason_to_abstain() {
+        let mut task = looked(Ok(None), false);
+        let array = decode(b"IGOR\x01\x07\x00").expect("an empty list");
+        let slot = Slot::new(b"w");
+        slot.publish_shared(Arc::new(task.snapshot(&array).expect("a small one")));
+        task.step_down("its lease expired before it was renewed");
+        task.unshipped = slot.current().map(|published| (task.known, published));
+        task.engine.refuses = true;
+        look(&mut task);
+        assert_eq!((task.term.is_none(), task.engine.asked, task.engine.released), (true, 2, 0));
+        task.engine.refuses = false;
+        look(&mut task);
+        assert!(task.term.is_some());
     }
 
     /// Each publish of the second term was refused, and it began again and again.
