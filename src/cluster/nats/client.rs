@@ -54,7 +54,7 @@ pub(super) struct Client {
     /// The server to ask.
     server: usize,
     connection: Option<Connection>,
-    /// So many connections were made.
+    /// Changes with each connection, and when one is left.
     connections: u64,
 }
 
@@ -70,6 +70,8 @@ impl Client {
     /// Leaves the connection: the next call asks another server.
     pub(super) fn next_server(&mut self) {
         self.connection = None;
+        // Whoever reads next must not take the next connection for this one.
+        self.connections += 1;
         self.server = self.server.wrapping_add(1);
     }
 
