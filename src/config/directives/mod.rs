@@ -44,7 +44,7 @@ pub(crate) use bind::unix_socket;
 pub(crate) use global::apply_global;
 pub(crate) use mercure::mercure;
 pub(crate) use php::{PHP_SERVER, PhpDraft};
-pub(crate) use site::{apply_site, is_site_directive};
+pub(crate) use site::{apply_site, is_global_option, is_site_directive};
 pub(crate) use store::{check_cluster_stores, check_stores};
 pub(crate) use worker::{WorkerDraft, check_scope};
 pub(crate) use worker_words::worker_name;

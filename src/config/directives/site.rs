@@ -12,6 +12,8 @@ use super::super::tls::TlsSettings;
 use super::bind::binds;
 use super::changes::destination;
 use super::draft::{RoutesDraft, Sorting};
+use super::frankenphp::FRANKENPHP;
+use super::global::GLOBAL;
 use super::log::log;
 use super::routes::{ROUTES, handle_errors};
 use super::tls::tls;
@@ -73,6 +75,11 @@ pub(super) static SITE: Table<SiteDraft> = Table {
 /// Whether `name` starts a directive of a site: it is a common mistake to forget the address.
 pub(crate) fn is_site_directive(name: &str) -> bool {
     SITE.knows(name) || ROUTES.knows(name)
+}
+
+/// Whether `name` starts a global option, or a line of the `frankenphp` block among them.
+pub(crate) fn is_global_option(name: &str) -> bool {
+    GLOBAL.knows(name) || FRANKENPHP.knows(name)
 }
 
 /// Reads the directives of the site with these addresses. `label` is the label of its scopes.

@@ -137,6 +137,18 @@ fn the_last_site_needs_no_braces_and_reaches_to_the_end() {
     }
 }
 
+/// Each would be the name of a host.
+#[test]
+fn a_global_option_behind_a_site_is_no_site() {
+    let fixture = Fixture::new();
+    for option in ["http_port 8081", "admin off", "worker worker.php", "frankenphp"] {
+        let name = option.split(' ').next().expect("a word");
+        let shown = fixture.errors(&format!(":8080 {{\n\trespond a\n}}\n{option}\n"));
+        let expected = format!("`{name}` is outside of every block\n  hint: global options, `frankenphp` among them");
+        assert!(shown.contains(&expected), "{shown}");
+    }
+}
+
 #[test]
 fn addresses_go_on_behind_a_comma() {
     let fixture = Fixture::new();
