@@ -400,13 +400,15 @@ impl Signals {
     async fn forward(mut self, control: Control) {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => control.stop("SIGINT"),
-                _ = self.terminate.recv() => control.stop("SIGTERM"),
-                _ = self.quit.recv() => control.stop("SIGQUIT"),
+                // A reload that came before a stop, or with it, is asked for first.
+                biased;
                 _ = self.hangup.recv() => {
                     tracing::info!(signal = "SIGHUP", "reloading the configuration");
                     control.ask_reload();
                 }
+                _ = self.interrupt.recv() => control.stop("SIGINT"),
+                _ = self.terminate.recv() => control.stop("SIGTERM"),
+                _ = self.quit.recv() => control.stop("SIGQUIT"),
             }
         }
     }
