@@ -157,7 +157,11 @@ pub fn parse_with(
     let base_dir = base_dir(&working_dir, origin);
     let mut findings = Findings::default();
     let document = syntax::read_document(text, origin, env, &mut findings);
-    let mut sections = syntax::split_sections(document.nodes, &mut findings);
+    let names = syntax::Names {
+        is_site_directive: directives::is_site_directive,
+        is_global_option: directives::is_global_option,
+    };
+    let mut sections = syntax::split_sections(document.nodes, names, &mut findings);
     declared.add_to(&mut sections);
     let mut context = Context::new(&mut findings, &working_dir, &base_dir);
     context.named_routes = document.named_routes;

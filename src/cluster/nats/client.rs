@@ -70,7 +70,7 @@ impl Client {
     /// Leaves the connection: the next call asks another server.
     pub(super) fn next_server(&mut self) {
         self.connection = None;
-        // Whoever reads next must not take the next connection for this one.
+        // A reader must not take the next connection for this one.
         self.connections += 1;
         self.server = self.server.wrapping_add(1);
     }

@@ -15,5 +15,5 @@ mod tree;
 pub(crate) use import::not_utf8;
 pub(crate) use import::{Unreadable, open_regular, read_document, read_file};
 pub(crate) use lexer::{Token, tokenize};
-pub(crate) use sections::{RawSite, Sections, split_sections};
+pub(crate) use sections::{Names, RawSite, Sections, split_sections};
 pub(crate) use tree::{Node, excerpt};

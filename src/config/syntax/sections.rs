@@ -1,7 +1,6 @@
 //! Separates the top level of a file into the global options and the sites.
 
 use super::super::diagnostic::{Diagnostic, Position};
-use super::super::directives::{is_global_option, is_site_directive};
 use super::super::findings::Findings;
 use super::lexer::Token;
 use super::tree::{Node, excerpt};
@@ -24,9 +23,19 @@ pub(crate) struct Sections {
     pub(crate) sites: Vec<RawSite>,
 }
 
+/// Which names are known, from the tables of directives.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    /// Whether a directive of a site has this name.
+    pub(crate) is_site_directive: fn(&str) -> bool,
+    /// Whether a global option has it, or a line of the `frankenphp` block among them.
+    pub(crate) is_global_option: fn(&str) -> bool,
+}
+
 /// Splits the top of a file. The first block without a name holds the global options. A line that opens no block is the
-/// address of a site whose directives are all lines that follow.
-pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Sections {
+/// address of a site whose directives are all lines that follow. `names` separates misplaced lines from
+/// addresses.
+pub(crate) fn split_sections(nodes: Vec<Node>, names: Names, findings: &mut Findings) -> Sections {
     let mut sections = Sections { global: Vec::new(), sites: Vec::new() };
     let mut nodes = nodes.into_iter().enumerate().peekable();
     while let Some((index, node)) = nodes.next() {
@@ -46,21 +55,21 @@ pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Secti
             Node { words, block: Some(body), position } => {
                 sections.sites.push(RawSite { addresses: split_addresses(words), body, position });
             }
-            node @ Node { block: None, .. } if !sections.sites.is_empty() && is_site_directive(node.name()) => {
+            node @ Node { block: None, .. } if !sections.sites.is_empty() && (names.is_site_directive)(node.name()) => {
                 let message = format!("`{}` is outside of every site", excerpt(node.name()));
                 findings.report(
                     Diagnostic::error(&node.position, message)
                         .with_hint("put directives between the braces of a site, and braces around every site"),
                 );
             }
-            node @ Node { block: None, .. } if !sections.sites.is_empty() && is_global_option(node.name()) => {
+            node @ Node { block: None, .. } if !sections.sites.is_empty() && (names.is_global_option)(node.name()) => {
                 let message = format!("`{}` is outside of every block", excerpt(node.name()));
                 findings.report(Diagnostic::error(&node.position, message).with_hint(
                     "global options, `frankenphp` among them, are in the first block of the file, which has no address",
                 ));
             }
             Node { words, block: None, position } => {
-                let body = std::iter::from_fn(|| nodes.next_if(|(_, node)| !is_second_site(node)));
+                let body = std::iter::from_fn(|| nodes.next_if(|(_, node)| !is_second_site(node, names)));
                 let body = body.map(|(_, node)| node).collect();
                 if let Some((_, second)) = nodes.peek() {
                     refuse_second_site(second, words.first(), findings);
@@ -74,10 +83,10 @@ pub(crate) fn split_sections(nodes: Vec<Node>, findings: &mut Findings) -> Secti
 
 /// Whether a line behind a site without braces can only be the address of another one. No name of a directive has a dot or a
 /// colon.
-fn is_second_site(node: &Node) -> bool {
+fn is_second_site(node: &Node, names: Names) -> bool {
     let name = node.name();
     let is_address = name.contains(['.', ':', ',']) || name == "localhost";
-    is_address && !name.starts_with('@') && !is_site_directive(name)
+    is_address && !name.starts_with('@') && !(names.is_site_directive)(name)
 }
 
 /// As in Caddy, a site without braces reaches to the end of the file. The second one is read as a site all the same, so that
