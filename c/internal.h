@@ -112,6 +112,7 @@ typedef struct igor_thread {
 	void (*signal_handlers[64])(int signo, siginfo_t *info, void *context);
 	volatile sig_atomic_t should_end;   /* the script should end, and a handler must be called */
 	bool end_handled;                   /* atomic: its C handler was called */
+	uint32_t end_reminders;             /* atomic: how often shim_thread_remind() has found that the script has called its own */
 	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
 	bool has_alarm;
 	timer_t alarm;

@@ -227,7 +227,8 @@ void shim_thread_interrupt(void *thread);
 /* Asks a script that it should end: a handler that it has for SIGTERM or SIGINT is called on its thread. As for
  * shim_thread_interrupt(), the slot's lock must be held. */
 void shim_thread_should_end(void *thread);
-/* Wakes a script that has not yet run the handler that shim_thread_should_end() called. The slot's lock must be held. */
+/* Wakes a script that has not yet run the handler that shim_thread_should_end() called, and three times one that has: it may
+ * have started to wait since. The slot's lock must be held. */
 void shim_thread_remind(void *thread);
 /* Asks a script to log a backtrace of this many lines at its next step. As for shim_thread_interrupt(), the slot's lock must
  * be held. */

@@ -271,14 +271,26 @@ void shim_thread_should_end(void *thread)
 }
 
 /* pcntl's C handler has run, but the VM calls the script's function later. A signal that arrives just before a call blocks
- * does not shorten it, so the script would sleep on. */
+ * does not shorten it, so the script would sleep on.
+ *
+ * The VM may also have called that function between the condition of `while (!$ends) { sleep(10); }` and the sleep. The script
+ * is woken from that, too, but not all the time, because it may still finish its work: at the first reminder after the call,
+ * and for a thread that gets little processor time at the tenth and the hundredth. */
 void shim_thread_remind(void *thread)
 {
 	igor_thread *self = thread;
+	uint32_t reminders;
 
-	if (__atomic_load_n(&self->end_handled, __ATOMIC_ACQUIRE) && zend_atomic_bool_load_ex(self->vm_interrupt)) {
-		pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
+	if (!__atomic_load_n(&self->end_handled, __ATOMIC_ACQUIRE)) {
+		return;
 	}
+	if (!zend_atomic_bool_load_ex(self->vm_interrupt)) {
+		reminders = __atomic_add_fetch(&self->end_reminders, 1, __ATOMIC_RELAXED);
+		if (reminders != 1 && reminders != 10 && reminders != 100) {
+			return;
+		}
+	}
+	pthread_kill(self->pthread, IGOR_WAKE_SIGNAL);
 }
 
 /* What the script handles or blocks is passed on to its thread. */
@@ -448,6 +460,7 @@ void igor_signals_restore(igor_thread *self)
 	self->in_pcntl = false;
 	self->should_end = false;
 	__atomic_store_n(&self->end_handled, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&self->end_reminders, 0, __ATOMIC_RELAXED);
 	if (!self->used_signals) {
 		self->fatal_signal = 0;
 		return;

@@ -169,7 +169,8 @@ impl Interrupt {
     }
 
     /// Wakes the running script if its handler for the end still waits to run: the signal may have come just before a
-    /// blocking call, which it then does not shorten. Call it now and then until the script has ended.
+    /// blocking call, which it then does not shorten. A script whose handler has run is woken at the 1st, 10th and 100th call:
+    /// it may have decided to sleep just before that. Call it every few milliseconds until the script has ended.
     pub fn remind(&self) {
         let running = self.running();
         let Some(thread) = &running.thread else { return };

@@ -358,7 +358,7 @@ impl ThreadGroup {
         threads.iter().for_each(|thread| thread.interrupt.ask_to_end());
     }
 
-    /// Wakes the scripts that have not yet run the handlers that [`ThreadGroup::ask_to_end`] called.
+    /// Wakes the scripts that may have missed that [`ThreadGroup::ask_to_end`] called their handlers, see [`Interrupt::remind`].
     fn remind(&self) {
         let threads: Vec<_> = self.members().iter().map(|member| member.thread.clone()).collect();
         threads.iter().for_each(|thread| thread.interrupt.remind());

@@ -147,6 +147,23 @@ fn a_background_worker_ends_by_its_handler_for_sigterm() {
     assert!(log.contains("ended in order") && !log.contains("interrupting"), "{log}");
 }
 
+/// The handler may run between the condition of `while (!$ends) { sleep(10); }` and the sleep: here always.
+#[test]
+fn a_sleep_that_starts_after_the_handler_ends_too() {
+    let script = "<?php pcntl_async_signals(true); $ends = false;
+        pcntl_signal(SIGTERM, function () use (&$ends) { $ends = true; });
+        frankenphp_set_vars(['up' => true]);
+        while (!$ends) { usleep(1000); }
+        error_log(sleep(10) > 0 ? 'woken' : 'slept'); error_log('ended in order');";
+    let server = Igor::new()
+        .file("consume.php", script)
+        .site("root {$DIR}\nphp_server {\nworker {$DIR}/consume.php {\nbackground\nname consume\nnum 1\n}\n}")
+        .start();
+    server.wait_log(&["background worker ready"]);
+    let log = server.stop().log;
+    assert!(log.contains("woken") && log.contains("ended in order") && !log.contains("interrupting"), "{log}");
+}
+
 /// The signal comes while fputcsv() prepares a long line; only then does it wait, in a pipe that no one reads.
 #[test]
 fn a_wait_that_starts_after_the_signal_ends_too() {
