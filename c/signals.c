@@ -43,6 +43,9 @@ bool igor_is_of_server(int signo)
 	return signo == SIGINT || signo == SIGTERM || signo == SIGQUIT || signo == SIGHUP;
 }
 
+/* By these the server asks a script to end. */
+#define IGOR_ASKED_BY (IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT))
+
 /* The signals that interrupt scripts and drive PHP's timers; and SIGPIPE, because the write itself reports the error. */
 static bool igor_is_reserved(int signo)
 {
@@ -259,11 +262,10 @@ void igor_signals_wake(igor_thread *self)
 void shim_thread_should_end(void *thread)
 {
 	igor_thread *self = thread;
-	uint64_t asked = IGOR_BIT(SIGTERM) | IGOR_BIT(SIGINT) | IGOR_BIT(SIGQUIT);
 
-	/* Without a handler the signal would only shorten a sleep. One that is installed from now on asks host_should_end(). */
+	/* Without a handler the signal would only shorten a sleep. What is handled or blocked from now on asks host_should_end(). */
 	if (((__atomic_load_n(&self->signals_handled, __ATOMIC_ACQUIRE) | __atomic_load_n(&self->signals_blocked, __ATOMIC_ACQUIRE))
-			& asked) == 0) {
+			& IGOR_ASKED_BY) == 0) {
 		return;
 	}
 	self->should_end = true;
@@ -318,6 +320,10 @@ void igor_signals_block(igor_thread *self, uint64_t blocked)
 	}
 	__atomic_store_n(&self->signals_blocked, blocked, __ATOMIC_RELEASE);
 	igor_listen_to_all(self);
+	/* The server may have asked before the script blocked what it will wait for. */
+	if ((blocked & IGOR_ASKED_BY) != 0 && !self->end_handled && host_should_end(self->host)) {
+		igor_call_end_handler(self);
+	}
 }
 
 /* A handler of the thread. For the process only one thing changes: it now handles the signal. */

@@ -1,7 +1,7 @@
 //! Scripts' signal handlers and forked children do not affect the server or other scripts.
 
 use crate::common::workers::classic;
-use crate::common::{Igor, Outcome, Request, wait_until};
+use crate::common::{Igor, Outcome, Request, free_address, wait_until};
 use rustix::process::Signal;
 use std::fs;
 
@@ -284,18 +284,30 @@ fn a_script_waits_for_signals() {
     assert_eq!(server.eval("return @pcntl_sigtimedwait([SIGUSR1], $info, 0, 1000) > 0;").value(), false);
 }
 
-/// A command that waits for the signal of its supervisor.
+/// A command that waits for the signal of its supervisor, which comes before the wait or after it. It was missed before the script
+/// had blocked it.
 #[test]
 fn a_background_worker_ends_when_it_waits_for_sigterm() {
-    let script = "<?php frankenphp_set_vars(['up' => true]); pcntl_sigprocmask(SIG_BLOCK, [SIGTERM]);
-        $signal = pcntl_sigwaitinfo([SIGTERM], $info); error_log(\"ended in order by $signal\");";
-    let server = Igor::new()
-        .file("consume.php", script)
-        .site("root {$DIR}\nphp_server {\nworker {$DIR}/consume.php {\nbackground\nname consume\nnum 1\n}\n}")
-        .start();
-    server.wait_log(&["background worker ready"]);
-    let log = server.stop().log;
-    assert!(log.contains("ended in order by 15") && !log.contains("interrupting"), "{log}");
+    let block = "pcntl_sigprocmask(SIG_BLOCK, [SIGTERM]);";
+    let wait = "$signal = pcntl_sigwaitinfo([SIGTERM], $info); error_log(\"ended in order by $signal\");";
+    let publish = "frankenphp_set_vars(['up' => true]);";
+    // When the server takes no more connections, it has asked the script to end.
+    let asked = "fgets(frankenphp_get_worker_handle());
+        while (@stream_socket_client('tcp://' . getenv('ADDRESS')));";
+    for code in [format!("{block} {publish} {wait}"), format!("{publish} {asked} {block} {wait}")] {
+        let address = free_address();
+        let server = Igor::new()
+            .env("ADDRESS", &address.to_string())
+            .file("consume.php", &format!("<?php {code}"))
+            .raw_site(&format!(
+                "http://{address} {{\nroot {{$DIR}}\nphp_server {{\nworker {{$DIR}}/consume.php {{\nbackground\nname consume\n\
+                 num 1\n}}\n}}\n}}\n"
+            ))
+            .start();
+        server.wait_log(&["background worker ready"]);
+        let log = server.stop().log;
+        assert!(log.contains("ended in order by 15") && !log.contains("interrupting"), "{log}");
+    }
 }
 
 /// The process group of a script is the server's, and so is its process, by the number of any of its threads.
