@@ -13,11 +13,13 @@ stop_all() {
 }
 trap stop_all EXIT
 
-# free_port: a port of the loopback interface that nothing listens on, below those that the system takes for connections.
+# free_port: a port of the loopback interface that nothing listens on, below those that the system takes for connections. Each
+# call has a subshell of its own, whose number makes the port another one than those of the calls before.
 free_port() {
-    local port
+    local port number=$BASHPID
     while :; do
-        port=$((20000 + RANDOM % 12000))
+        port=$((20000 + number % 12000))
+        number=$((number + 6007))
         if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             printf '%s\n' "$port"
             return

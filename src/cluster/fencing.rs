@@ -4,11 +4,12 @@
 use super::engine::{Engine, Fate, Lead};
 use super::etcd::Etcd;
 use super::nats::Nats;
+use super::ports::free_address;
 use super::redis::Redis;
 use super::simulation::settings_of;
 use crate::config::ClusterSettings;
 use crate::worker::background::Position;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -27,15 +28,11 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it is bound").port()
-}
-
 /// Starts the server of an engine, and waits until it answers.
 fn server(kind: &str) -> Server {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().to_str().expect("it is text");
-    let (port, peers) = (free_port(), free_port());
+    let (port, peers) = (free_address().port(), free_address().port());
     let (address, of_peers) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{peers}"));
     let (program, arguments) = match kind {
         "redis" => ("redis-server", format!("--port {port} --bind 127.0.0.1 --appendonly no --dir {data}")),

@@ -220,4 +220,6 @@ fn run(ties: Ties) -> BoxFuture<'static, ()> {
 #[cfg(test)]
 mod fencing;
 #[cfg(test)]
+mod ports;
+#[cfg(test)]
 mod simulation;

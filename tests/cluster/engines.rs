@@ -1,17 +1,17 @@
 //! The real servers, Debian's packages. Each keeps what it has acknowledged, in a folder of its own.
 
+use crate::ports::free_address;
 use crate::until;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// A port that no one listens on.
+/// A port at which nothing listens but what the test starts there.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    free_address().port()
 }
 
 /// `REDIS_SERVER` names another server with the commands of Redis.

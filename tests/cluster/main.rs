@@ -11,6 +11,8 @@ mod hub_faults;
 mod hubs;
 mod instance;
 mod nats;
+#[path = "../../src/cluster/ports.rs"]
+mod ports;
 mod promises;
 mod proxy;
 mod reloads;

@@ -5,7 +5,7 @@ use crate::instance::{Instance, LARGE, RATES, Reader, await_another, get, leader
 use crate::proxy::{Proxy, Weather};
 use crate::{DEADLINE, until};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -97,10 +97,8 @@ fn a_cluster_on_nats_loses_its_leaders_and_its_engine() {
 
 /// A script learns that the engine does not answer, and that its array is too large.
 fn what_the_page_says_without_a_snapshot(engine: &Engine, kind: &str, scheme: &str) {
-    let unused = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = unused.local_addr().expect("it is bound");
-    drop(unused);
-    let alone = Instance::start(&format!("engine {kind} {scheme}://user:secret@{address}"), RATES, "");
+    let unused = format!("127.0.0.1:{}", free_port());
+    let alone = Instance::start(&format!("engine {kind} {scheme}://user:secret@{unused}"), RATES, "");
     let page = get(alone.address, "/?timeout=3").expect("a page");
     assert!(
         page.starts_with("RuntimeException: background worker \"rates\" (")

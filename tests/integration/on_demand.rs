@@ -1,7 +1,7 @@
 //! `tls { on_demand }`: certificates that are obtained while a handshake waits, of the internal authority. `make acme` has
 //! those of an ACME authority.
 
-use super::common::{DEADLINE, Igor, Server, wait_until};
+use super::common::{DEADLINE, Igor, Server, free_address, wait_until};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -143,8 +143,7 @@ fn new_certificates_are_bounded_by_burst_and_interval() {
 
 #[test]
 fn an_address_that_does_not_answer_refuses_and_the_log_says_why() {
-    let nothing = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound");
-    let server = server(nothing, "").start();
+    let server = server(free_address(), "").start();
     let refused = curl(&server, "good.example");
     assert!(!refused.status.success());
     server.wait_log(&["good.example", "the address of `ask` did not answer", "Connection refused"]);

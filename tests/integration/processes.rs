@@ -1,11 +1,11 @@
 //! A script's changes to "its" process do not affect others: descriptors, children, umask, persistent connections.
 
 use crate::common::workers::{READY, block, classic, ensure, puppet, read};
-use crate::common::{Igor, Outcome, Request, Server, wait_until};
+use crate::common::{Igor, Outcome, Request, Server, free_address, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 /// Every way to start a program, with files, sockets and pipes of the script open.
@@ -174,6 +174,11 @@ fn the_number_of_a_puppet_is_held_as_long_as_its_run() {
     kill_process(Pid::from_raw(child as i32).expect("a process"), Signal::KILL).expect("the child still lives");
 }
 
+/// A site at an address that no other test binds when the server leaves it.
+fn site_at(address: SocketAddr) -> String {
+    format!("http://{address} {{\nroot {{$PHP_TESTS}}\nphp_server\n}}\n")
+}
+
 /// A descriptor of a process, by its name in `/proc`.
 fn open_in(pid: i64) -> Vec<String> {
     let names = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
@@ -183,8 +188,9 @@ fn open_in(pid: i64) -> Vec<String> {
 /// D1: the child of a script that outlives the server held its address, and its loop.
 #[test]
 fn a_living_child_holds_nothing_of_the_server() {
-    let server = Igor::new().admin().site("root {$PHP_TESTS}\nphp_server").start();
-    let (address, admin) = (server.address(), server.admin_address());
+    let (address, admin) = (free_address(), free_address());
+    let server = Igor::new().admin_at(&admin.to_string()).raw_site(&site_at(address)).start();
+    assert_eq!(server.admin_address(), admin);
     let fork = "$kept = stream_socket_server('tcp://127.0.0.1:0'); $child = pcntl_fork();
         if ($child === 0) { sleep(30); exit; } return $child;";
     let child = server.eval(fork).value().as_i64().expect("a number");
@@ -330,8 +336,9 @@ fn a_wait_for_a_process_group_takes_no_exit_status_of_another_script() {
 /// neither the address nor anything of other requests, and is no zombie when it ends.
 #[test]
 fn a_daemon_of_a_script_outlives_the_server() {
-    let server = Igor::new().admin().site("root {$PHP_TESTS}\nphp_server").start();
-    let (address, dir) = (server.address(), server.path("daemon"));
+    let address = free_address();
+    let server = Igor::new().admin().raw_site(&site_at(address)).start();
+    let dir = server.path("daemon");
     let start = "$child = pcntl_fork();
         if ($child === 0) {
             posix_setsid();

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 use crate::config::{CookiePolicy, HealthCheck, LoadPolicy};
@@ -250,10 +250,12 @@ fn h2c_upstreams_are_checked_by_h2c() {
     });
 }
 
+/// It is bound and does not listen: no other program gets the port while the test runs.
 async fn refusing() -> UpstreamAddress {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    let port = socket.local_addr().expect("an address").port();
+    std::mem::forget(socket);
     UpstreamAddress::Tcp { host: "127.0.0.1".to_owned(), port }
 }
 

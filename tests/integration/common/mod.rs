@@ -4,6 +4,8 @@ mod command;
 mod cost;
 mod http;
 mod log;
+#[path = "../../../src/cluster/ports.rs"]
+mod ports;
 mod puppet;
 mod server;
 mod sources;
@@ -12,11 +14,11 @@ pub(crate) mod workers;
 pub(crate) use command::{igor_php, output_of, stock_php};
 pub(crate) use cost::Cost;
 pub(crate) use http::{Connection, Request, Response};
+pub(crate) use ports::free_address;
 pub(crate) use puppet::{Outcome, Puppet};
 pub(crate) use server::{Igor, Server, igor};
 pub(crate) use sources::sources;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -26,12 +28,6 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The interval for polling a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// An address of the loopback interface that was free a moment ago: the next program may bind it, and who connects to it before
-/// that is refused.
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("loopback has free ports")
-}
 
 /// Waits until `probe` returns something.
 ///

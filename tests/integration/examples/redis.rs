@@ -7,8 +7,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How often another port is tried when another program took the free one in between.
-const PORTS_TRIED_MAX: usize = 5;
 /// Longest answer that is read: far above what a Sentinel says about two servers.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
@@ -52,17 +50,13 @@ impl Redis {
     }
 
     fn start(command: impl Fn(u16) -> Command) -> Self {
-        for _ in 0..PORTS_TRIED_MAX {
-            let port = free_address().port();
-            let mut command = command(port);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            let child = spawn(&mut command);
-            let mut redis = Self { command, child, port };
-            if redis.answers() {
-                return redis;
-            }
-        }
-        panic!("no port of {PORTS_TRIED_MAX} could be used");
+        let port = free_address().port();
+        let mut command = command(port);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = spawn(&mut command);
+        let mut redis = Self { command, child, port };
+        assert!(redis.answers(), "{:?} ended at once", redis.command);
+        redis
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same port.
