@@ -488,7 +488,10 @@ fn flags_of_run() {
     let server = Server::spawn(command, dir).wait_listening();
     let pid = fs::read_to_string(&pidfile).expect("the file is there");
     assert_eq!(pid.trim(), server.pid().as_raw_pid().to_string());
-    fs::write(server.path("Caddyfile"), "{\nadmin off\n}\n:0 {\nrespond two\n}\n").expect("files can be written");
+    // Or the server could read half of it.
+    server.while_stopped(|| {
+        fs::write(server.path("Caddyfile"), "{\nadmin off\n}\n:0 {\nrespond two\n}\n").expect("files can be written");
+    });
     server.wait_log(&["the configuration has changed"]);
     server.wait_log(&["reloaded"]);
     assert_eq!(server.get("/").text(), "two");

@@ -33,11 +33,14 @@ fn pages_learn_of_changed_files() {
         .start();
     assert_eq!(server.get("/page.php").text(), "/.well-known/mercure?topic=https%3A%2F%2Fexample.com%2Fchanges");
     let mut stream = stream(&server, "/page.php");
-    fs::write(server.path("templates/deep/a.log"), "no template").expect("files can be written");
-    fs::write(server.path("templates/deep/a.twig"), "2").expect("files can be written");
+    let write = |names: [&str; 2]| {
+        server.while_stopped(|| {
+            names.iter().for_each(|name| fs::write(server.path(name), "changed").expect("files can be written"));
+        });
+    };
+    write(["templates/deep/a.log", "templates/deep/a.twig"]);
     assert_eq!(data(stream.next()), r#"[{"PathName":"a.twig"}]"#, "no folders of others");
-    fs::write(server.path("public/style.css"), "a{}").expect("files can be written");
-    fs::write(server.path("public/page.php"), "changed").expect("files can be written");
+    write(["public/style.css", "public/page.php"]);
     assert_eq!(data(stream.next()), r#"[{"PathName":"page.php"},{"PathName":"style.css"}]"#);
     wait_until("the log", || server.log.count("watched files have changed") == 2);
 }
@@ -76,7 +79,8 @@ fn workers_restart_before_pages_load_again() {
     let mut stream = stream(&server, "/?url");
     assert_eq!(server.get("/").text(), "1");
     for version in 2..5 {
-        fs::write(server.path("public/worker.php"), script(version)).expect("files can be written");
+        let path = server.path("public/worker.php");
+        server.while_stopped(|| fs::write(&path, script(version)).expect("files can be written"));
         assert_eq!(data(stream.next()), r#"[{"PathName":"worker.php"}]"#);
         assert_eq!(server.get("/").text(), version.to_string());
     }

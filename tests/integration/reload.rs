@@ -353,9 +353,11 @@ fn watched_files_restart_the_workers_of_their_block() {
 
     fs::write(server.path("src/deep/readme.txt"), "no script").expect("files can be written");
     fs::read(server.path("src/deep/a.php")).expect("files can be read");
-    for number in 0..20 {
-        fs::write(server.path(&format!("src/deep/{number}.php")), "<?php // 2").expect("files can be written");
-    }
+    server.while_stopped(|| {
+        for number in 0..20 {
+            fs::write(server.path(&format!("src/deep/{number}.php")), "<?php // 2").expect("files can be written");
+        }
+    });
     wait_until("the new run", || value("one", "return frankenphp_get_vars('w');") != before);
     server.wait_log(&["workers restarted", "workers=2"]);
     server.wait_log(&["worker script ended for a restart"]);
@@ -517,7 +519,7 @@ fn a_restart_gets_every_worker_running_again() {
     server.eval("frankenphp_ensure_background_worker('retries', 0.01);").thrown("RuntimeException");
 
     fs::write(server.path("mended"), "").expect("files can be written");
-    fs::write(server.path("go"), "now").expect("files can be written");
+    server.while_stopped(|| fs::write(server.path("go"), "now").expect("files can be written"));
     server.wait_log(&["interrupting a script that did not end in its grace period", "bg-hangs"]);
     for name in ["given-up", "retries"] {
         wait_until("the worker", || read(&server, name) == Outcome::Value(json!(["good"])));
@@ -580,7 +582,7 @@ fn every_hang_ends_by_a_restart() {
         wait_until("every worker to hang", || server.path(&format!("w{number}.hangs")).exists());
     }
     fs::write(server.path("again"), "").expect("files can be written");
-    fs::write(server.path("go"), "now").expect("files can be written");
+    server.while_stopped(|| fs::write(server.path("go"), "now").expect("files can be written"));
     for (number, (what, _)) in HANGS.iter().enumerate() {
         let name = format!("w{number}");
         wait_until(what, || read(&server, &name) == Outcome::Value(json!({"again": true})));

@@ -2,7 +2,7 @@
 
 use super::log::Log;
 use super::{Connection, DEADLINE, Outcome, Puppet, Request, Response, output_of, php_tests};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -398,6 +398,16 @@ impl Server {
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the server can be signalled");
+    }
+
+    /// Does something while the whole process is stopped, so to the server it has happened at once, however long it took.
+    pub(crate) fn while_stopped(&self, act: impl FnOnce()) {
+        self.signal(Signal::STOP);
+        // The system reports it when the last thread has stopped.
+        let stopped = waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED).expect("the server is our child");
+        assert!(stopped.is_some_and(|status| status.stopped()), "the server has not stopped");
+        act();
+        self.signal(Signal::CONT);
     }
 
     /// Stops the server by SIGINT, and checks that it ended cleanly.
