@@ -3,7 +3,7 @@
 use crate::engines::{Engine, free_port, integer, nats_with};
 use crate::hubs::{KEY, PUBLISH, Stream, connect, numbered, post, publish, start, token, try_post};
 use crate::instance::Instance;
-use crate::nats::call;
+use crate::nats::{call, call_once};
 use crate::proxy::{Proxy, Way, Weather};
 use crate::until;
 use base64::Engine as _;
@@ -98,15 +98,19 @@ fn a_client_that_comes_back_early_misses_nothing() {
     assert_eq!(all[..189], numbered("a", 11..200));
 }
 
-/// While the engine was away, each client that came back waited for a second.
+/// While the engine was away, each client that came back waited for a second. Most are quicker also on a busy machine.
 #[test]
 fn no_client_waits_for_an_engine_that_is_away() {
     let a = start(&format!("engine redis redis://127.0.0.1:{}", free_port()));
     until("a failure", || a.log().contains("receiving updates from").then_some(()));
     post(&a, "one", "topic=all&data=1&id=own");
-    let begin = Instant::now();
-    (0..10).for_each(|_| drop(Stream::behind(&a, "own")));
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let mut times = [(); 10].map(|()| {
+        let begin = Instant::now();
+        drop(Stream::behind(&a, "own"));
+        begin.elapsed()
+    });
+    times.sort();
+    assert!(times[5] < Duration::from_secs(1), "{times:?}");
 }
 
 /// Much in the log came in one answer, which a slow network did not bring in time. Something of another program is among it.
@@ -170,7 +174,7 @@ fn a_large_message_does_not_stop_readers_of_nats() {
     let [a, b] = [0, 1].map(|_| start(&engine));
     connect(&a, &b);
     let stream = Stream::of(&b);
-    let stored = call(nats.port, "igor.updates.one=2Etest", &"x".repeat(3 << 20)).expect("an answer");
+    let stored = call_once(nats.port, "igor.updates.one=2Etest", &"x".repeat(3 << 20));
     assert!(stored["seq"].is_number(), "{stored}");
     publish(&a, "a", 0, 3);
     assert_eq!(stream.ids("a2"), numbered("a", 0..3));
@@ -187,7 +191,7 @@ fn the_stream_of_nats_refuses_large_messages() {
     let a = start(&format!("engine nats nats://127.0.0.1:{}", nats.port));
     let info = || call(nats.port, "$JS.API.STREAM.INFO.UPDATES_igor", "").filter(|info| info["error"].is_null());
     until("the stream", info);
-    let refused = call(nats.port, "igor.updates.one=2Etest", &"x".repeat(3 << 20)).expect("an answer");
+    let refused = call_once(nats.port, "igor.updates.one=2Etest", &"x".repeat(3 << 20));
     assert!(refused["error"]["code"].is_number(), "{refused}");
     let data = "x".repeat(1_040_000);
     post(&a, "one", &format!("topic=all&data={data}"));

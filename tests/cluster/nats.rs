@@ -3,7 +3,7 @@
 use crate::engines::{Engine, Server, nats_with};
 use crate::instance::{Instance, LARGE, RATES, Reader, get, read};
 use crate::promises::certificates;
-use crate::until;
+use crate::{DEADLINE, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -11,11 +11,21 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
-/// The answer of JetStream to a call. `None`: none has come.
+/// The answer of JetStream to a call that may be repeated. `None`: none has come, as before JetStream is ready.
 pub(crate) fn call(port: u16, subject: &str, body: &str) -> Option<Value> {
+    call_within(Duration::from_secs(2), port, subject, body)
+}
+
+/// The answer of JetStream to a call.
+pub(crate) fn call_once(port: u16, subject: &str, body: &str) -> Value {
+    call_within(DEADLINE, port, subject, body).expect("an answer")
+}
+
+fn call_within(time: Duration, port: u16, subject: &str, body: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(2))).ok()?;
+    stream.set_read_timeout(Some(time)).ok()?;
     let length = body.len();
     write!(stream, "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB {subject} answer {length}\r\n{body}\r\n")
         .ok()?;
@@ -107,12 +117,12 @@ fn a_lost_bucket_of_nats_is_made_again() {
     let instances = [0, 1].map(|_| Instance::start(&nats.directive(), RATES, ""));
     let readers = instances.each_ref().map(|instance| Reader::start(instance.address));
     readers.iter().for_each(|reader| reader.await_newer("a snapshot"));
-    let deleted = call(port, "$JS.API.STREAM.DELETE.KV_igor", "").expect("an answer");
+    let deleted = call_once(port, "$JS.API.STREAM.DELETE.KV_igor", "");
     assert_eq!(deleted["success"], true, "{deleted}");
     readers.iter().for_each(|reader| reader.await_newer("a snapshot from the new bucket"));
     readers.iter().for_each(|reader| reader.await_newer("a snapshot from the new bucket"));
-    let lease = call(port, "$JS.API.STREAM.MSG.GET.KV_igor", r#"{"last_by_subj":"$KV.igor.global/rates.lease"}"#);
-    let lease = lease.expect("a lease")["message"]["data"].as_str().expect("a value").to_owned();
+    let lease = call_once(port, "$JS.API.STREAM.MSG.GET.KV_igor", r#"{"last_by_subj":"$KV.igor.global/rates.lease"}"#);
+    let lease = lease["message"]["data"].as_str().expect("a value").to_owned();
     let lease = base64::engine::general_purpose::STANDARD.decode(lease).expect("base64");
     assert!(!lease.starts_with(b"1 "), "{}", String::from_utf8_lossy(&lease));
     readers.into_iter().for_each(|reader| assert!(reader.end() > 0));

@@ -325,7 +325,7 @@ fn origins() {
 fn streams_have_heartbeats_and_an_end() {
     let server = hub("heartbeat 50ms\nwrite_timeout 1h").start();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
-    let claims = format!(r#"{{"mercure":{{"subscribe":["*"]}},"exp":{}}}"#, now + 2);
+    let claims = format!(r#"{{"mercure":{{"subscribe":["*"]}},"exp":{}}}"#, now + 3);
     let began = Instant::now();
     let mut stream = Stream::open(&server, &format!("topic=x&authorization={}", token_by(KEY, &claims)), &[]);
     assert_eq!(stream.next().as_deref(), Some(":\n"), "a heartbeat");

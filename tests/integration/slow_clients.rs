@@ -156,7 +156,10 @@ fn slow_clients_do_not_hold_up_a_restart_of_workers() {
     let _slow = ask_and_take_nothing(&server, "/worker.php");
     wait_blocked(&server);
     restart();
-    assert_eq!(server.log.count(INTERRUPTING), 2, "{}", server.log.text());
+    // On a slow machine the puppet may not end in time, either.
+    let log = server.log.text();
+    let interrupted = log.lines().filter(|line| line.contains(INTERRUPTING) && line.contains("/worker.php")).count();
+    assert_eq!(interrupted, 2, "{log}");
 }
 
 /// B49, B52

@@ -4,7 +4,7 @@ use crate::common::wait_for;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 /// A request to the collector.
@@ -26,7 +26,7 @@ impl Export {
 pub(super) enum Answers {
     /// With this status.
     Status(u16),
-    /// Never.
+    /// Not at all. The next way to answer ends the connections that wait.
     Never,
 }
 
@@ -34,14 +34,18 @@ pub(super) enum Answers {
 pub(super) struct Collector {
     port: u16,
     exports: Arc<Mutex<Vec<Export>>>,
-    answers: Arc<Mutex<Answers>>,
+    answers: Arc<(Mutex<Answers>, Condvar)>,
 }
 
 impl Collector {
     pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let collector = Self { port, exports: Arc::default(), answers: Arc::new(Mutex::new(Answers::Status(200))) };
+        let collector = Self {
+            port,
+            exports: Arc::default(),
+            answers: Arc::new((Mutex::new(Answers::Status(200)), Condvar::new())),
+        };
         let accepting = collector.clone();
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
@@ -57,18 +61,21 @@ impl Collector {
     }
 
     pub(super) fn answer(&self, answers: Answers) {
-        *self.answers.lock().expect("no panic") = answers;
+        *self.answers.0.lock().expect("no panic") = answers;
+        self.answers.1.notify_all();
     }
 
     fn serve(&self, connection: &TcpStream) {
         let mut reader = BufReader::new(connection);
         while let Some(export) = read(&mut reader) {
             self.exports.lock().expect("no panic").push(export);
-            let answers = *self.answers.lock().expect("no panic");
-            let Answers::Status(status) = answers else {
-                thread::park();
+            let answers = self.answers.0.lock().expect("no panic");
+            let Answers::Status(status) = *answers else {
+                let changed = self.answers.1.wait_while(answers, |answers| *answers == Answers::Never);
+                drop(changed.expect("no panic"));
                 return;
             };
+            drop(answers);
             let head =
                 format!("HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
             let mut writer = connection;

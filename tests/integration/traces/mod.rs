@@ -188,7 +188,8 @@ fn a_collector_that_does_not_answer_costs_requests_nothing() {
     let collector = Collector::start();
     collector.answer(Answers::Never);
     let server = traced(&collector, "tracing", "")
-        .env("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+        // With four attempts, the first spans wait for longer than all these requests take.
+        .env("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")
         .env("OTEL_BSP_MAX_QUEUE_SIZE", "4")
         .env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")
         .start();
