@@ -1,12 +1,13 @@
 //! One instance of Igor, and who reads it all the time.
 
+use crate::lines::Collected;
 use crate::{DEADLINE, signal, until};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) struct Instance {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
-    log: Arc<Mutex<String>>,
+    log: Arc<Collected>,
     pub(crate) folder: TempDir,
 }
 
@@ -80,25 +81,17 @@ impl Instance {
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
         command.args(["run", "--config", "Caddyfile"]).current_dir(folder.path());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("igor starts");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (lines, into) = (child.stderr.take().expect("it is a pipe"), log.clone());
-        std::thread::spawn(move || {
-            for line in BufReader::new(lines).lines().map_while(Result::ok) {
-                let mut log = into.lock().expect("no panic");
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
+        let (log, _) = Collected::start(child.stderr.take().expect("it is a pipe"));
         let address = until("the listener", || {
-            let log = log.lock().expect("no panic");
-            let line = log.lines().find(|line| line.contains("listening") && line.contains("address="))?.to_owned();
+            let log = log.now();
+            let line = log.lines.iter().find(|line| line.contains("listening") && line.contains("address="))?;
             line.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
         });
         Self { child, address, log, folder }
     }
 
     pub(crate) fn log(&self) -> String {
-        self.log.lock().expect("no panic").clone()
+        self.log.now().lines.join("\n")
     }
 
     /// Reloads with this in the Caddyfile instead of that.

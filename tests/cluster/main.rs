@@ -10,6 +10,8 @@ mod formats;
 mod hub_faults;
 mod hubs;
 mod instance;
+#[path = "../integration/common/lines.rs"]
+mod lines;
 mod nats;
 #[path = "../../src/cluster/ports.rs"]
 mod ports;

@@ -1,8 +1,10 @@
 //! Reads the program's standard error as it is written.
 
 use super::DEADLINE;
-use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use super::lines::{Collected, locked};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -19,43 +21,27 @@ const DEFECTS: &[&str] = &[
     "panicked at",
 ];
 
-/// The lines so far, and whether more may follow.
-#[derive(Default)]
-struct Lines {
-    lines: Vec<String>,
-    ended: bool,
-}
-
 /// A log, collected by a dedicated thread.
 pub(crate) struct Log {
-    shared: Arc<(Mutex<Lines>, Condvar)>,
+    shared: Arc<Collected>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Log {
     /// Collects what `source` returns until it ends.
-    pub(crate) fn collect(source: impl Read + Send + 'static) -> Self {
-        let shared: Arc<(Mutex<Lines>, Condvar)> = Arc::default();
-        let into = shared.clone();
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
-                locked(&into.0).lines.push(String::from_utf8_lossy(&line).into_owned());
-                into.1.notify_all();
-            }
-            locked(&into.0).ended = true;
-            into.1.notify_all();
-        });
+    pub(crate) fn collect(source: impl Read + AsFd + Send + 'static) -> Self {
+        let (shared, reader) = Collected::start(source);
         Self { shared, reader: Some(reader) }
     }
 
     /// Everything so far.
     pub(crate) fn text(&self) -> String {
-        locked(&self.shared.0).lines.join("\n")
+        self.shared.now().lines.join("\n")
     }
 
     /// How many lines hold `text`.
     pub(crate) fn count(&self, text: &str) -> usize {
-        locked(&self.shared.0).lines.iter().filter(|line| line.contains(text)).count()
+        self.shared.now().lines.iter().filter(|line| line.contains(text)).count()
     }
 
     /// Waits until `pick` returns a result for the lines, or the log ends (`None`).
@@ -64,7 +50,7 @@ impl Log {
     /// After [`DEADLINE`], with `what` and the whole log.
     pub(crate) fn try_wait<T>(&self, what: &str, mut pick: impl FnMut(&[String]) -> Option<T>) -> Option<T> {
         let until = Instant::now() + DEADLINE;
-        let mut guard = locked(&self.shared.0);
+        let mut guard = locked(&self.shared.lines);
         loop {
             if let Some(found) = pick(&guard.lines) {
                 return Some(found);
@@ -74,7 +60,7 @@ impl Log {
             }
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "waited {DEADLINE:?} for the log to hold {what}:\n{}", guard.lines.join("\n"));
-            guard = self.shared.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+            guard = self.shared.more.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -94,12 +80,8 @@ impl Log {
 
     /// The lines that report a defect, with the one before each, which often names the script.
     pub(crate) fn defects(&self) -> Vec<String> {
-        let guard = locked(&self.shared.0);
+        let guard = self.shared.now();
         let is_defect = |line: &String| DEFECTS.iter().any(|defect| line.contains(defect));
         guard.lines.iter().filter(|line| is_defect(line)).cloned().collect()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

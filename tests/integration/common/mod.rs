@@ -3,6 +3,7 @@
 mod command;
 mod cost;
 mod http;
+mod lines;
 mod log;
 #[path = "../../../src/cluster/ports.rs"]
 mod ports;
