@@ -62,6 +62,8 @@ fn a_refused_connection_serves_the_next_request() {
         }
     };
     hello(exchange.as_mut());
+    // The response ends with it.
+    drop(exchange);
     assert_eq!(client.answer().text(), "hello");
 }
 
