@@ -127,9 +127,11 @@ impl Running {
     fn link(&mut self, name: &str, hub: &Arc<Hub>) {
         let (stop, stopped) = watch::channel(());
         let relay = Relay::new(name);
+        let presence = Arc::default();
         let task = || Task {
             name: name.to_owned(),
             relay: relay.clone(),
+            presence: Arc::clone(&presence),
             settings: self.settings.subscribe(),
             stopped: stopped.clone(),
             has_failed: false,
@@ -149,11 +151,11 @@ enum Log {
 }
 
 impl Log {
-    fn new(settings: &ClusterSettings, hub: &str) -> Self {
+    fn new(settings: &ClusterSettings, hub: &str, presence: &Arc<nats::Presence>) -> Self {
         match settings.engine.address {
             EngineAddress::Redis(_) | EngineAddress::Sentinel { .. } => Self::Redis(redis::Updates::new(settings, hub)),
             EngineAddress::Etcd { .. } => Self::Etcd(etcd::Updates::new(settings, hub)),
-            EngineAddress::Nats { .. } => Self::Nats(Box::new(nats::Updates::new(settings, hub))),
+            EngineAddress::Nats { .. } => Self::Nats(Box::new(nats::Updates::new(settings, hub, presence))),
         }
     }
 
@@ -202,6 +204,8 @@ impl Log {
 struct Task {
     name: String,
     relay: Arc<Relay>,
+    /// Of the log in NATS.
+    presence: Arc<nats::Presence>,
     settings: watch::Receiver<ClusterSettings>,
     stopped: watch::Receiver<()>,
     has_failed: bool,
@@ -218,6 +222,10 @@ impl Task {
             );
             self.pause().await;
         }
+    }
+
+    fn log(&self, settings: &ClusterSettings) -> Log {
+        Log::new(settings, &self.name, &self.presence)
     }
 
     fn note(&mut self, result: Result<(), EngineError>, what: &str) -> bool {
@@ -238,7 +246,7 @@ impl Task {
     /// Appends what the hub publishes, until it is stopped and nothing waits.
     async fn send(mut self) {
         let mut settings = self.settings.borrow_and_update().clone();
-        let mut log = Log::new(&settings, &self.name);
+        let mut log = self.log(&settings);
         let mut is_stopped = false;
         loop {
             let batch = tokio::select! {
@@ -253,7 +261,7 @@ impl Task {
             };
             let now = self.settings.borrow_and_update().clone();
             if now.engine != settings.engine || now.prefix != settings.prefix {
-                log = Log::new(&now, &self.name);
+                log = self.log(&now);
             }
             settings = now;
             let Some(last) = batch.last() else {
@@ -278,7 +286,7 @@ impl Task {
     /// Reads what other instances publish, until it is stopped.
     async fn receive(mut self) {
         let mut settings = self.settings.borrow_and_update().clone();
-        let mut reader = Reader::new(&settings, &self.name);
+        let mut reader = Reader::new(self.log(&settings));
         loop {
             let entries = tokio::select! {
                 biased;
@@ -286,9 +294,9 @@ impl Task {
                 Ok(()) = self.settings.changed() => {
                     let now = self.settings.borrow_and_update().clone();
                     if !settings.continues(&now) {
-                        reader = Reader::new(&now, &self.name);
+                        reader = Reader::new(self.log(&now));
                     } else if now.engine != settings.engine {
-                        reader = Reader { log: Log::new(&now, &self.name), is_sure: false, ..reader };
+                        reader = Reader { log: self.log(&now), is_sure: false, ..reader };
                     }
                     settings = now;
                     continue;
@@ -360,8 +368,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(settings: &ClusterSettings, hub: &str) -> Self {
-        Self { log: Log::new(settings, hub), place: None, past: Place::default(), is_sure: false }
+    fn new(log: Log) -> Self {
+        Self { log, place: None, past: Place::default(), is_sure: false }
     }
 
     async fn read(&mut self, relay: &Relay) -> Result<Entries, EngineError> {

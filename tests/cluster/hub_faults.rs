@@ -286,6 +286,38 @@ fn readers_of_nats_miss_nothing_when_it_has_lost_its_data() {
     assert_eq!(records.filter(|line| line.contains("one=2Etest")).count(), 1, "{log}");
 }
 
+/// The stream was made again at once, while a server of NATS may still be deleting the files of the old one.
+#[test]
+fn a_deleted_stream_of_nats_is_not_made_again_at_once() {
+    let nats = nats_with("");
+    let engine = format!("engine nats nats://127.0.0.1:{}", nats.port);
+    let [a, b] = [0, 1].map(|_| start(&engine));
+    connect(&a, &b);
+    // This one reads, and has never sent anything.
+    let c = start(&engine);
+    let [own, other] = [&c, &a].map(Stream::of);
+    until("a way to it", || {
+        post(&a, "one", "topic=probe&data=probe");
+        own.has("probe").then_some(())
+    });
+    let deleted = call_once(nats.port, "$JS.API.STREAM.DELETE.UPDATES_igor", "");
+    let since = Instant::now();
+    assert_eq!(deleted["success"], true, "{deleted}");
+    publish(&c, "c", 0, 3);
+    publish(&a, "a", 0, 3);
+    let info = || call(nats.port, "$JS.API.STREAM.INFO.UPDATES_igor", "").filter(|info| info["error"].is_null());
+    until("another stream", info);
+    assert!(since.elapsed() >= Duration::from_secs(2), "{:?}", since.elapsed());
+    for stream in [own, other] {
+        let ids = [stream.ids("c2"), stream.ids("a2")].concat();
+        for id in [numbered("a", 0..3), numbered("c", 0..3)].concat() {
+            assert!(ids.contains(&id), "{id} is not among {ids:?}");
+        }
+    }
+    let log = c.log();
+    assert!(log.contains("the stream UPDATES_igor is gone, and will be made again"), "{log}");
+}
+
 /// The keys of a hub began with those of another one, whose subscribers got its private updates.
 #[test]
 fn a_slash_in_the_name_of_a_hub_is_no_other_hub() {

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What JetStream calls its failures.
@@ -30,8 +31,44 @@ pub(super) struct Bucket {
     name: String,
     /// The connection by which the bucket was seen to be there. `None`: not yet.
     ready_by: Option<u64>,
-    /// When it was first missed after it had been there.
-    gone_since: Option<Instant>,
+    presence: Presence,
+}
+
+/// Whether a stream was there, and when it was first missed after that. See [`CLUSTER_NATS_GONE_MS`].
+#[derive(Default)]
+pub(in crate::cluster) struct Presence {
+    /// Protects the value alone.
+    inner: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Seen {
+    #[default]
+    Never,
+    There,
+    GoneSince(Instant),
+}
+
+impl Presence {
+    fn is_there(&self) {
+        *self.locked() = Seen::There;
+    }
+
+    /// The stream is missing. Returns whether it may be made now.
+    fn may_be_made(&self) -> bool {
+        let mut seen = self.locked();
+        let since = match *seen {
+            Seen::Never => return true,
+            Seen::There => Instant::now(),
+            Seen::GoneSince(since) => since,
+        };
+        *seen = Seen::GoneSince(since);
+        since.elapsed() >= Duration::from_millis(CLUSTER_NATS_GONE_MS)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Seen> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A name as one word of a subject: letters, digits, `-`, `_` and `/` stay, other bytes become `=` and two digits.
@@ -49,7 +86,7 @@ pub(super) fn escaped(name: &str) -> String {
 
 impl Bucket {
     pub(super) fn new(settings: &EngineSettings, prefix: &str) -> Self {
-        Self { client: Client::new(settings), name: escaped(prefix), ready_by: None, gone_since: None }
+        Self { client: Client::new(settings), name: escaped(prefix), ready_by: None, presence: Presence::default() }
     }
 
     /// The connection of the last call; each has another number.
@@ -71,21 +108,14 @@ impl Bucket {
     }
 
     async fn make_sure(&mut self) -> Result<(), EngineError> {
-        if self.ready_by.is_some() && self.call("INFO", &json!({})).await?.1 == NO_STREAM {
-            let gone = self.gone_since.get_or_insert_with(Instant::now).elapsed();
-            if gone < Duration::from_millis(CLUSTER_NATS_GONE_MS) {
-                return Err(EngineError("the bucket is gone, and will be made again".to_owned()));
-            }
-        }
         let name = format!("KV_{}", self.name);
         let body = json!({
             "name": name, "subjects": [self.subject(">")], "max_msgs_per_subject": 1, "allow_rollup_hdrs": true,
             "deny_delete": true, "allow_direct": true, "retention": "limits", "discard": "new", "storage": "file",
             "num_replicas": 1, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1, "max_consumers": -1, "max_age": 0,
         });
-        make_sure(&mut self.client, &name, &body).await?;
+        make_sure(&mut self.client, &name, &body, &self.presence).await?;
         self.ready_by = Some(self.client.connections());
-        self.gone_since = None;
         Ok(())
     }
 
@@ -175,16 +205,27 @@ pub(super) async fn call_stream(
     verdict(&client.request(&subject, None, body.to_string().as_bytes()).await?)
 }
 
-/// Makes a stream with these settings, if it is not there. Returns when it was made, as text.
+/// Makes a stream with these settings, if it is not there, but not at once after it has gone. Returns when it was made, as text.
 ///
 /// Nothing may be read from it before: a server of 2.9 crashes when a message is asked for while another client makes the stream.
 /// An empty one may be that new, so it gets a moment.
-pub(super) async fn make_sure(client: &mut Client, stream: &str, settings: &Value) -> Result<String, EngineError> {
+pub(super) async fn make_sure(
+    client: &mut Client,
+    stream: &str,
+    settings: &Value,
+    presence: &Presence,
+) -> Result<String, EngineError> {
     let made = |answer: &Value| answer["created"].as_str().unwrap_or_default().to_owned();
     let (mut answer, failure) = call_stream(client, "INFO", stream, &json!({})).await?;
     match failure {
-        0 if answer["state"]["last_seq"].as_u64().unwrap_or(0) > 0 => return Ok(made(&answer)),
+        0 if answer["state"]["last_seq"].as_u64().unwrap_or(0) > 0 => {
+            presence.is_there();
+            return Ok(made(&answer));
+        }
         0 => {}
+        NO_STREAM if !presence.may_be_made() => {
+            return Err(EngineError(format!("the stream {stream} is gone, and will be made again")));
+        }
         NO_STREAM => {
             let failure;
             (answer, failure) = call_stream(client, "CREATE", stream, settings).await?;
@@ -201,6 +242,7 @@ pub(super) async fn make_sure(client: &mut Client, stream: &str, settings: &Valu
         }
         _ => return Err(described(&answer)),
     }
+    presence.is_there();
     tokio::time::sleep(Duration::from_millis(CLUSTER_NATS_NEW_MS)).await;
     Ok(made(&answer))
 }

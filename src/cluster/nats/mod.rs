@@ -24,6 +24,7 @@ use super::engine::{Base, EngineError, Fate, Lead, Source, Steps, name_of};
 use crate::config::ClusterSettings;
 use crate::limits::config::CLUSTER_NATS_BYTES_MAX;
 use crate::worker::background::Position;
+pub(super) use bucket::Presence;
 use bucket::{Bucket, Found, escaped};
 use client::Client;
 use std::time::{Duration, Instant};

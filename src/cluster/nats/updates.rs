@@ -5,7 +5,7 @@
 //! message that was lost on its way is read all the same.
 
 use super::Subscription;
-use super::bucket::{NO_MESSAGE, NO_STREAM, call_stream, defect, described, escaped, make_sure, verdict};
+use super::bucket::{NO_MESSAGE, NO_STREAM, Presence, call_stream, defect, described, escaped, make_sure, verdict};
 use super::client::{Answer, Client};
 use crate::cluster::engine::{EngineError, Entries, News, Place};
 use crate::config::{ClusterSettings, EngineSettings};
@@ -18,6 +18,7 @@ use crate::mercure::Outgoing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -31,12 +32,14 @@ pub(in crate::cluster) struct Updates {
     news: Option<News>,
     /// Whether the stream is there.
     is_made: bool,
+    /// What both tasks of the hub have seen of it: one that only sends may never have asked.
+    presence: Arc<Presence>,
     /// When the stream was made. Another one counts its messages from 1.
     made: String,
 }
 
 impl Updates {
-    pub(in crate::cluster) fn new(settings: &ClusterSettings, hub: &str) -> Self {
+    pub(in crate::cluster) fn new(settings: &ClusterSettings, hub: &str, presence: &Arc<Presence>) -> Self {
         let prefix = escaped(&settings.prefix);
         Self {
             client: Client::new(&settings.engine),
@@ -46,6 +49,7 @@ impl Updates {
             subject: format!("{prefix}.updates.{}", escaped(hub)),
             news: None,
             is_made: false,
+            presence: presence.clone(),
             made: String::new(),
         }
     }
@@ -167,7 +171,7 @@ impl Updates {
             "max_msg_size": CLUSTER_UPDATE_BYTES_MAX + CLUSTER_NATS_ROOM_BYTES,
         });
         let bound = Duration::from_millis(CLUSTER_CALL_MS_MAX);
-        match timeout(bound, make_sure(&mut self.client, &self.stream, &settings)).await {
+        match timeout(bound, make_sure(&mut self.client, &self.stream, &settings, &self.presence)).await {
             Ok(Ok(made)) => {
                 (self.is_made, self.made) = (true, made);
                 Ok(())
