@@ -229,6 +229,37 @@ fn a_large_value_does_not_stop_readers_of_etcd() {
     assert!(!b.log().contains("possible again"), "{}", b.log());
 }
 
+/// Keys of another program, which are together, or each, larger than any answer, stopped the readers for good.
+#[test]
+fn large_keys_do_not_stop_readers_of_etcd() {
+    let engine = Engine::etcd_with(1, "http", &["--max-request-bytes", "20000000"]);
+    let port = engine.servers[0].port;
+    let [a, b] = [0, 1].map(|_| start(&engine.directive()));
+    connect(&a, &b);
+    let stream = Stream::of(&b);
+    let foreign = |number: usize, bytes: usize| {
+        put(port, &format!("igor/mercure/one.test/update/z{number}/{}", "x".repeat(bytes)), b"1");
+    };
+    publish(&a, "a", 0, 1);
+    stream.ids("a0");
+    // More than a line of a watch, more than an answer together, and more than an answer.
+    foreign(0, 3_300_000);
+    publish(&a, "a", 1, 70);
+    assert_eq!(stream.ids("a69"), numbered("a", 0..70));
+    (1..3).for_each(|number| foreign(number, 1_000_000));
+    publish(&a, "a", 70, 72);
+    assert_eq!(stream.ids("a71"), numbered("a", 0..72));
+    foreign(3, 1_700_000);
+    let c = start(&engine.directive());
+    let early = Stream::behind(&c, "a3");
+    until("the whole past", || (early.has("id: a71|") || early.reader.is_finished()).then_some(()));
+    assert_eq!(Stream::behind(&c, "a3").ids("a71"), numbered("a", 4..72));
+    publish(&a, "a", 72, 73);
+    assert_eq!(Stream::behind(&c, "a70").ids("a72"), numbered("a", 71..73));
+    assert!(skipped(&b) > 0 && skipped(&c) > 0, "{}", c.log());
+    assert!(!b.log().contains("possible again"), "{}", b.log());
+}
+
 /// A server for small messages refused all updates, and said only that it takes 0 bytes.
 #[test]
 fn a_server_of_nats_for_small_messages_is_named() {

@@ -120,7 +120,14 @@ impl Updates {
     /// The place of the newest one.
     pub(in crate::cluster) async fn last(&mut self) -> Result<Place, EngineError> {
         self.watch = None;
-        let (revision, newest) = self.edge("DESCEND").await?;
+        let (revision, newest) = match self.edge("DESCEND").await {
+            // The key of another program; nothing is behind the revision of now.
+            Err(error) if error.0 == TOO_LONG => {
+                let now = self.revision().await?;
+                (now, Some(now))
+            }
+            edge => edge?,
+        };
         // An etcd that has lost its state is not there yet, or has newer updates.
         let empty_until = if self.empty_until <= revision { self.empty_until } else { 0 };
         Ok(Place(newest.unwrap_or(0).max(empty_until), 0))
@@ -133,8 +140,14 @@ impl Updates {
             "sort_order": order, "sort_target": "MOD", "keys_only": true,
         });
         let answer = self.range(&range, CLUSTER_CALL_MS_MAX).await?;
-        let revision = number(&answer["header"]["revision"]).ok_or_else(|| defect("revision"))?;
-        Ok((revision, number(&answer["kvs"][0]["mod_revision"])))
+        let now = revision(&answer).ok_or_else(|| defect("revision"))?;
+        Ok((now, number(&answer["kvs"][0]["mod_revision"])))
+    }
+
+    /// The revision of etcd.
+    async fn revision(&mut self) -> Result<u64, EngineError> {
+        let range = json!({ "key": text(self.key.as_bytes()), "count_only": true });
+        revision(&self.range(&range, CLUSTER_CALL_MS_MAX).await?).ok_or_else(|| defect("revision"))
     }
 
     async fn range(&mut self, range: &Value, bound_ms: u64) -> Result<Value, EngineError> {
@@ -165,17 +178,16 @@ impl Updates {
     /// Those behind a place that are still there, each by a call of its own. A watch then continues behind them.
     async fn look(&mut self, after: Place) -> Result<Entries, EngineError> {
         self.is_careful = true;
-        let range = json!({
-            "key": text(self.key.as_bytes()), "range_end": text(end_of(&self.key).as_bytes()),
-            "min_mod_revision": after.0.saturating_add(1).to_string(), "limit": LOOK_KEYS_MAX.to_string(),
-            "sort_order": "ASCEND", "sort_target": "MOD", "keys_only": true,
-        });
-        let answer = self.range(&range, CLUSTER_UPDATES_CALL_MS_MAX).await?;
+        let mut entries = Entries { updates: Vec::new(), end: after };
+        let Some((answer, until)) = self.list(after).await? else {
+            entries.end = Place(after.0.saturating_add(1), 0);
+            entries.updates.push((entries.end, None));
+            return Ok(entries);
+        };
         let mut keys: Vec<(u64, &Value)> = Vec::new();
         for key in answer["kvs"].as_array().into_iter().flatten() {
             keys.push((number(&key["mod_revision"]).ok_or_else(|| defect("revision"))?, &key["key"]));
         }
-        let mut entries = Entries { updates: Vec::new(), end: after };
         let is_all = keys.len() < LOOK_KEYS_MAX;
         if let Some((last, _)) = keys.last().copied().filter(|_| !is_all) {
             // There may be more of this transaction.
@@ -204,11 +216,40 @@ impl Updates {
             }
         }
         if is_all {
-            let revision = number(&answer["header"]["revision"]).ok_or_else(|| defect("revision"))?;
+            let revision = until.or_else(|| revision(&answer)).ok_or_else(|| defect("revision"))?;
             entries.end = Place(entries.end.0.max(revision), 0);
-            self.is_careful = false;
+            self.is_careful = until.is_some();
         }
         Ok(entries)
+    }
+
+    /// The keys behind a place, the oldest first, and the last revision that was asked for if there may be more behind it. Keys
+    /// may be of another program, and together larger than an answer: it then asks for the half, until one revision is left.
+    /// `None`: the next revision alone is too large, so it has no update of a hub.
+    async fn list(&mut self, after: Place) -> Result<Option<(Value, Option<u64>)>, EngineError> {
+        let first = after.0.saturating_add(1);
+        let mut range = json!({
+            "key": text(self.key.as_bytes()), "range_end": text(end_of(&self.key).as_bytes()),
+            "min_mod_revision": first.to_string(), "limit": LOOK_KEYS_MAX.to_string(),
+            "sort_order": "ASCEND", "sort_target": "MOD", "keys_only": true,
+        });
+        let mut until = None;
+        loop {
+            match self.range(&range, CLUSTER_UPDATES_CALL_MS_MAX).await {
+                Err(error) if error.0 == TOO_LONG => {}
+                answer => return Ok(Some((answer?, until))),
+            }
+            let last = match until {
+                Some(last) => last,
+                None => self.revision().await?,
+            };
+            if last <= first {
+                return Ok(None);
+            }
+            let middle = first + (last - first) / 2;
+            range["max_mod_revision"] = json!(middle.to_string());
+            until = Some(middle);
+        }
     }
 
     async fn watched(&mut self, after: Place) -> Result<Entries, EngineError> {
@@ -300,6 +341,10 @@ fn entries(message: &Value, after: Place) -> Result<Entries, EngineError> {
         entries.end = Place(entries.end.0.max(if is_fragment { revision - 1 } else { revision }), 0);
     }
     Ok(entries)
+}
+
+fn revision(answer: &Value) -> Option<u64> {
+    number(&answer["header"]["revision"])
 }
 
 fn number(value: &Value) -> Option<u64> {
