@@ -161,6 +161,23 @@ fn an_entry_of_redis_may_have_other_fields() {
     assert_eq!(stream.ids("a0"), ["first", "second", "a0"]);
 }
 
+/// The first field of an entry of another program was subtracted from the count of bytes when it was deleted.
+#[test]
+fn an_entry_of_another_program_does_not_change_the_count_of_bytes() {
+    let engine = Engine::redis();
+    let port = engine.servers[0].port;
+    let fill = "for n = 1, 10000 do redis.call('XADD', KEYS[1], '*', 'v', ARGV[1], 'u', 'x') end return 1";
+    let (foreign, bytes) = (vec![b'v'; 1000], b"{igor:mercure/one.test}:bytes");
+    redis(port, &[b"EVAL", fill.as_bytes(), b"1", LOG.as_bytes(), &foreign]);
+    redis(port, &[b"SET", bytes, b"10000"]);
+    let a = start(&engine.directive());
+    post(&a, "one", "topic=all&data=1");
+    let counted = || integer(port, "GET {igor:mercure/one.test}:bytes");
+    let counted = until("the update", || Some(counted()).filter(|bytes| *bytes != 10_000));
+    assert_eq!(integer(port, &format!("XLEN {LOG}")), 10_000, "the oldest was deleted");
+    assert!(counted > 10_000, "{counted}");
+}
+
 /// A message that is larger than any update stopped the readers for good.
 #[test]
 fn a_large_message_does_not_stop_readers_of_nats() {

@@ -32,7 +32,9 @@ local left = redis.call('XLEN', KEYS[1])
 while left > 1 and (left > tonumber(ARGV[1]) or bytes > tonumber(ARGV[2])) do
     local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
     redis.call('XDEL', KEYS[1], oldest[1])
-    bytes = bytes - #oldest[2][2]
+    for place = 1, #oldest[2], 2 do
+        if oldest[2][place] == 'u' then bytes = bytes - #oldest[2][place + 1] end
+    end
     left = left - 1
 end
 redis.call('SET', KEYS[2], math.max(bytes, 0), 'PX', ARGV[3])
