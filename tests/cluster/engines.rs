@@ -188,6 +188,21 @@ impl Engine {
         self.at(&self.addresses())
     }
 
+    /// How often the members of an etcd have elected a leader of their own. 0 for the others.
+    pub(crate) fn elections(&self) -> u64 {
+        let terms = self.servers.iter().filter(|_| self.kind == "etcd").map(|server| {
+            until("the state of etcd", || {
+                let mut stream = TcpStream::connect(("127.0.0.1", server.port)).ok()?;
+                write!(stream, "POST /v3/maintenance/status HTTP/1.0\r\nContent-Length: 2\r\n\r\n{{}}").ok()?;
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).ok()?;
+                let term = answer.split_once("\"raftTerm\":\"")?.1;
+                term.split_once('"')?.0.parse().ok()
+            })
+        });
+        terms.max().unwrap_or(0)
+    }
+
     pub(crate) fn kill(&mut self) {
         self.servers.iter_mut().for_each(Server::kill);
     }

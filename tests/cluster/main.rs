@@ -22,6 +22,7 @@ mod rights;
 mod settings;
 mod stores;
 mod stores_by;
+mod takeover;
 mod twice;
 
 use igor_php as _;

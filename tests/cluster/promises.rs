@@ -3,13 +3,13 @@
 use crate::engines::{Engine, Sentinel, free_port, redis_with};
 use crate::instance::{Instance, LARGE, RATES, Reader, await_another, get, leader, read};
 use crate::proxy::{Proxy, Weather};
+use crate::takeover::Takeover;
 use crate::{DEADLINE, until};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// A leader is stopped for longer than its lease, cut off from the engine, and killed; the engine is killed and started again.
 fn loses_its_leaders_and_its_engine(mut engine: Engine) {
@@ -30,19 +30,19 @@ fn loses_its_leaders_and_its_engine(mut engine: Engine) {
 
     // Stopped: its reader waits with it. It must publish nothing when it wakes up.
     let first = leader(&instances, 0);
-    let since = Instant::now();
+    let takeover = Takeover::begin(&instances, &engine);
     instances[first].signal(rustix::process::Signal::STOP);
+    takeover.ends("stopped", first, &instances, &engine);
     let second = await_another(&instances, first);
-    println!("stopped: another leads after {} ms", since.elapsed().as_millis());
     instances[first].signal(rustix::process::Signal::CONT);
     until("the end of its term", || instances[first].log().contains("leads the cluster worker no more").then_some(()));
     all_go_on(&readers);
 
     // Cut off: it serves what it has, its script ends, and it follows when the way is back.
-    let since = Instant::now();
+    let takeover = Takeover::begin(&instances, &engine);
     weather(&networks[second], Weather::Cut);
+    takeover.ends("cut off", second, &instances, &engine);
     let third = await_another(&instances, second);
-    println!("cut off: another leads after {} ms", since.elapsed().as_millis());
     until("the end of its term", || instances[second].log().contains("leads the cluster worker no more").then_some(()));
     let held = readers[second].as_ref().expect("it reads").newest();
     weather(&networks[second], Weather::Fine);
@@ -63,10 +63,10 @@ fn loses_its_leaders_and_its_engine(mut engine: Engine) {
     let fourth = leader(&instances, 0);
     let reader = readers[fourth].take().expect("it reads");
     reader.end();
-    let since = Instant::now();
+    let takeover = Takeover::begin(&instances, &engine);
     instances[fourth].child.kill().expect("it runs");
+    takeover.ends("killed", fourth, &instances, &engine);
     await_another(&instances, fourth);
-    println!("killed: another leads after {} ms", since.elapsed().as_millis());
     all_go_on(&readers);
 
     for reader in readers.into_iter().flatten() {
