@@ -84,7 +84,7 @@ impl Instance {
         let (log, _) = Collected::start(child.stderr.take().expect("it is a pipe"));
         let address = until("the listener", || {
             let log = log.now();
-            let line = log.lines.iter().find(|line| line.contains("listening") && line.contains("address="))?;
+            let line = log.lines.iter().find(|line| line.contains("listening listener="))?;
             line.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
         });
         Self { child, address, log, folder }

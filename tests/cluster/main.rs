@@ -24,6 +24,7 @@ mod stores;
 mod stores_by;
 mod takeover;
 mod twice;
+mod workers;
 
 use igor_php as _;
 use std::time::{Duration, Instant};
