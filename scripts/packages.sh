@@ -72,7 +72,7 @@ packages_of() {
             ;;
         test)
             printf '%s\n' caddy composer curl gdb gnupg haproxy inotify-tools nginx openssl php-amphp-amp php-symfony-cache php-symfony-console \
-                etcd-client etcd-server nats-server php-symfony-var-exporter phpunit redis-sentinel redis-server shellcheck strace valgrind wrk
+                etcd-client etcd-server nats-server php-symfony-var-exporter phpunit python3-yaml redis-sentinel redis-server shellcheck strace valgrind wrk
             ;;
         applications)
             # The servers to compare with, a browser, and the libraries of the applications. The applications themselves are

@@ -10,6 +10,7 @@ mod formats;
 mod hub_faults;
 mod hubs;
 mod instance;
+mod kubernetes;
 #[path = "../integration/common/lines.rs"]
 mod lines;
 mod nats;

@@ -131,7 +131,7 @@ fn stores_of_the_cluster() {
     }
 }
 
-fn validate(folder: &Path) -> (String, Option<i32>) {
+pub(crate) fn validate(folder: &Path) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
     let output = command.args(["validate", "--config", "Caddyfile"]).current_dir(folder).output().expect("igor runs");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
