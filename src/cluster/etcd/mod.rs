@@ -30,6 +30,9 @@ const ELECTION_TRIES: usize = 3;
 /// So often a read begins again, because a newer publish has deleted the parts of the one that it was reading.
 const READ_TRIES: usize = 3;
 
+/// What another program has written: higher than any, so that a read looks at it, and says so.
+const NO_POSITION: Position = Position { epoch: u64::MAX, number: u64::MAX };
+
 /// The engine of one worker.
 pub(super) struct Etcd {
     base: Base,
@@ -37,6 +40,8 @@ pub(super) struct Etcd {
     key: String,
     /// etcd's lease, to which the key of the holder is attached.
     granted: Option<Granted>,
+    /// The position that the last campaign has found, for the read that follows it. Of a follower alone.
+    found: Option<Position>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +58,7 @@ struct State {
     /// The revisions of both keys; 0 for one that is not there.
     lease_revision: i64,
     epoch_revision: i64,
-    has_position: bool,
+    position: Option<Position>,
 }
 
 /// As text, the higher position is the greater one.
@@ -77,6 +82,7 @@ impl Etcd {
             client: Client::new(&settings.engine),
             key: format!("{}/{worker}", settings.prefix),
             granted: None,
+            found: None,
         }
     }
 
@@ -105,7 +111,7 @@ impl Etcd {
             epoch: text(epoch).and_then(|text| text.parse().ok()).unwrap_or(0),
             lease_revision: revision(lease),
             epoch_revision: revision(epoch),
-            has_position: position.is_some(),
+            position: position.map(|position| value(position).and_then(|bytes| narrow(&bytes)).unwrap_or(NO_POSITION)),
         })
     }
 
@@ -164,7 +170,7 @@ impl Etcd {
             .unchanged(&counter, state.epoch_revision)
             .put_leased(&lease, self.base.holder.as_bytes(), &granted.id)
             .put(&counter, epoch.to_string().as_bytes());
-        if !state.has_position {
+        if state.position.is_none() {
             let first = wide(Position::default());
             transaction = transaction.unchanged(&position, 0).put(&position, first.as_bytes());
         }
@@ -187,6 +193,7 @@ impl Steps for Etcd {
     }
 
     async fn campaign(&mut self, known: u64) -> Result<Lead, EngineError> {
+        self.found = None;
         for _ in 0..ELECTION_TRIES {
             // First, so that the holder that is found then holds it for all of the lease.
             self.keep_alive().await?;
@@ -197,6 +204,7 @@ impl Steps for Etcd {
                     if let Some(unused) = self.granted.take() {
                         self.revoke(&unused).await?;
                     }
+                    self.found = state.position;
                     return Ok(Lead::Other(leader));
                 }
                 Some(_) if state.epoch >= known => {
@@ -247,6 +255,10 @@ impl Steps for Etcd {
     }
 
     async fn load(&mut self, known: Position) -> Result<Option<(Position, Vec<u8>)>, EngineError> {
+        if self.found.take().is_some_and(|found| found <= known) {
+            // A look of a follower needs no second question.
+            return Ok(None);
+        }
         let [place, snapshot] = ["position", "snapshot"].map(|part| self.name(part));
         'newest: for _ in 0..READ_TRIES {
             let transaction = Transaction::default().greater(&place, wide(known).as_bytes()).get(&place).get(&snapshot);
