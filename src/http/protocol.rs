@@ -385,7 +385,8 @@ where
     loop {
         let outcome = tokio::select! {
             outcome = connection.as_mut() => Some(outcome),
-            _ = phases.wait_for(|phase| *phase != Phase::Serving), if !is_ending => None,
+            // An error: the listener was dropped, which closes its connections.
+            phase = phases.wait_for(|phase| *phase != Phase::Serving), if !is_ending => phase.is_err().then_some(Ok(())),
             () = tokio::time::sleep(look_every), if watched.is_some() => None,
         };
         if let Some(outcome) = outcome {
@@ -416,4 +417,33 @@ fn misdirected<B>(bound_name: Option<&str>, request: &Request<B>) -> Option<Resp
         return None;
     }
     Some(plain(StatusCode::MISDIRECTED_REQUEST, "this connection was made for another host\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Poll;
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(test);
+    }
+
+    #[test]
+    fn a_connection_ends_with_a_listener_that_is_dropped() {
+        /// Far more than an end needs.
+        const POLLS_MAX: u32 = 16;
+        let mut polls = 0;
+        let rests = std::future::poll_fn(|_| {
+            polls += 1;
+            if polls > POLLS_MAX { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        let (listener, phases) = watch::channel(Phase::Serving);
+        drop(listener);
+        run(async {
+            let driven = drive(rests, |_| (), ConnectionInfo::default(), phases, None);
+            assert!(driven.await.is_ok());
+        });
+        assert!(polls <= POLLS_MAX, "the connection was asked again and again");
+    }
 }
