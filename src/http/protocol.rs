@@ -259,10 +259,10 @@ impl Served {
             let stream = streams.as_ref().map(Streams::begin);
             async move {
                 let request = request.map(|body| HeldBody::new(body, &interim));
-                if let Some(response) = misdirected(bound_name.as_deref(), &request) {
-                    return Ok(response.map(|body| WatchedBody::new(body, stream)));
-                }
-                let mut response = service.handle_on(info, Some(&interim), request).await;
+                let mut response = match misdirected(bound_name.as_deref(), &request) {
+                    Some(response) => response,
+                    None => service.handle_on(info, Some(&interim), request).await,
+                };
                 advertise(&mut response, advertised);
                 // Every change of the phase ends the connection. The handler sees it before hyper does.
                 let is_ending = phases.has_changed().unwrap_or(true);
@@ -423,6 +423,7 @@ fn misdirected<B>(bound_name: Option<&str>, request: &Request<B>) -> Option<Resp
 mod tests {
     use super::*;
     use std::task::Poll;
+    use tokio::io::AsyncReadExt;
 
     fn run(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -445,5 +446,42 @@ mod tests {
             assert!(driven.await.is_ok());
         });
         assert!(polls <= POLLS_MAX, "the connection was asked again and again");
+    }
+
+    /// Whether hyper or the phase is looked at first is a matter of chance.
+    #[test]
+    fn a_421_during_a_stop_says_that_the_connection_ends() {
+        let mut answers = 0;
+        for _ in 0..64 {
+            run(async {
+                let (mut client, stream) = tokio::io::duplex(4096);
+                client.write_all(b"GET / HTTP/1.1\r\nHost: other\r\n\r\n").await.expect("room for the request");
+                let (_services, services) = watch::channel(HttpService::new(Vec::new()));
+                let (listener, phases) = watch::channel(Phase::Serving);
+                let served = Served {
+                    services,
+                    phases,
+                    write_idle: Duration::from_secs(5),
+                    timeouts: Timeouts::default(),
+                    head_bytes_max: limits::REQUEST_HEAD_BYTES_MAX,
+                    bound_name: Some(Arc::from("own")),
+                    encryption: None,
+                    http3: None,
+                    files: None,
+                };
+                listener.send_replace(Phase::Draining);
+                let _ = served.run(stream, ConnectionInfo::default(), false).await;
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).await.expect("an answer, or an end without one");
+                if !answer.is_empty() {
+                    answers += 1;
+                    assert!(
+                        answer.starts_with("HTTP/1.1 421 ") && answer.contains("Connection: close\r\n"),
+                        "{answer}"
+                    );
+                }
+            });
+        }
+        assert!(answers > 0, "no request was read before the end");
     }
 }
