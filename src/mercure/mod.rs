@@ -9,6 +9,7 @@ mod claims;
 mod file;
 mod history;
 mod hub_url;
+mod hubs;
 mod inbox;
 mod keys;
 mod pattern_parts;
@@ -29,6 +30,7 @@ mod wire;
 
 pub use claims::Grants;
 pub use hub_url::HubUrl;
+pub use hubs::{HubCounts, close_all, close_all_but, counts, hand_over};
 pub use keys::{KeySet, Need};
 pub use relay::{Outgoing, Relay};
 pub use relay_counts::RelayCounts;
@@ -39,8 +41,8 @@ pub use subscriptions::{Asked, Listing, Unlisted};
 pub use token_error::TokenError;
 pub use update::{Invalid, Publication, SUBSCRIPTIONS, Update};
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::MercureSettings;
@@ -140,7 +142,7 @@ impl Shared {
         };
         drop(publishing);
         self.keep(is_closed);
-        UPDATES_TOTAL.fetch_add(updates.len() as u64, Ordering::Relaxed);
+        hubs::UPDATES_TOTAL.fetch_add(updates.len() as u64, Ordering::Relaxed);
         if slow > 0 {
             tracing::warn!(dropped = slow, "mercure: subscribers that read too slowly were disconnected");
         }
@@ -193,73 +195,6 @@ impl State {
     }
 }
 
-/// The hubs of the process.
-static HUBS: Mutex<Vec<Weak<Hub>>> = Mutex::new(Vec::new());
-
-static SUBSCRIBERS_TOTAL: AtomicU64 = AtomicU64::new(0);
-static UPDATES_TOTAL: AtomicU64 = AtomicU64::new(0);
-
-/// What all hubs of the process have counted.
-#[derive(Debug, Clone, Copy)]
-pub struct HubCounts {
-    /// Open streams.
-    pub connected: usize,
-    /// Streams since the start.
-    pub subscribers: u64,
-    /// Updates since the start.
-    pub updates: u64,
-    /// What goes to other instances and comes from them; `None`: there is no cluster.
-    pub relays: Option<RelayCounts>,
-}
-
-/// The counters of all hubs; `None`: there is no hub.
-pub fn counts() -> Option<HubCounts> {
-    let hubs = live();
-    let connected = hubs.iter().map(|hub| hub.shared.streams()).sum();
-    (!hubs.is_empty()).then(|| HubCounts {
-        connected,
-        subscribers: SUBSCRIBERS_TOTAL.load(Ordering::Relaxed),
-        updates: UPDATES_TOTAL.load(Ordering::Relaxed),
-        relays: hubs.iter().any(|hub| hub.shared.lock().relay.is_some()).then(relay_counts::counts),
-    })
-}
-
-/// Ends all streams: the server stops. Their clients connect again, to the next one.
-pub fn close_all() {
-    for hub in live() {
-        hub.close(None);
-    }
-}
-
-/// Puts new hubs in the place of those whose settings are not among these, before a reload switches to a configuration. What is
-/// published to an old hub from then on goes to its successor, and so does who subscribes to it. The new hubs end if nothing keeps
-/// what is returned until the configuration has them.
-#[must_use]
-pub fn hand_over<'c>(
-    kept: &[&MercureSettings],
-    successor: impl Fn(&MercureSettings) -> Option<&'c MercureSettings>,
-) -> Vec<Arc<Hub>> {
-    let mut successors = Vec::new();
-    for hub in live().into_iter().filter(|hub| !kept.contains(&&hub.settings)) {
-        if let Some(settings) = successor(&hub.settings) {
-            let new = Hub::with(settings);
-            hub.close(Some(Arc::clone(&new)));
-            successors.push(new);
-        }
-    }
-    successors
-}
-
-/// Ends the streams of all hubs but those with these settings, after a reload. A stream itself keeps the handler that it began
-/// with, so a hub does not end with its configuration.
-pub fn close_all_but(kept: &[&MercureSettings]) {
-    live().into_iter().filter(|hub| !kept.contains(&&hub.settings)).for_each(|hub| hub.close(None));
-}
-
-fn live() -> Vec<Arc<Hub>> {
-    HUBS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
-}
-
 /// Why a client cannot subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -282,12 +217,10 @@ pub struct Subscription {
 impl Hub {
     /// The hub with these settings: the one that runs, or a new one. It refuses the tokens of a key that cannot be read.
     pub fn with(settings: &MercureSettings) -> Arc<Self> {
-        let mut hubs = HUBS.lock().unwrap_or_else(PoisonError::into_inner);
-        hubs.retain(|hub| hub.strong_count() > 0);
-        let known = hubs.iter().filter_map(Weak::upgrade).find(|hub| hub.settings == *settings && !hub.is_closed());
-        if let Some(known) = known {
-            return known;
-        }
+        hubs::running(settings, || Self::begin(settings))
+    }
+
+    fn begin(settings: &MercureSettings) -> Arc<Self> {
         let mut history = History::new(settings.history_max);
         let file = file::Writer::open(settings).map(|(file, updates)| {
             updates.into_iter().for_each(|update| history.add(&Arc::new(update)));
@@ -317,7 +250,6 @@ impl Hub {
         if hub.shared.file.is_some() {
             file::start(Arc::clone(&hub.shared));
         }
-        hubs.push(Arc::downgrade(&hub));
         hub
     }
 
@@ -444,7 +376,7 @@ impl Hub {
         };
         let stream = Stream::new(&shared, subscriber, next, &mut state);
         drop(state);
-        SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
+        hubs::SUBSCRIBERS_TOTAL.fetch_add(1, Ordering::Relaxed);
         stream.announce(true);
         Ok(Subscription { stream, last_event_id: answered })
     }
