@@ -64,8 +64,9 @@ pub(super) fn check(sites: &[Site], https: &HttpsSettings, context: &mut Context
                 }
             }
         }
-        check_use(site, context);
-        check_port(site, https, context);
+        if !reports_useless(site, context) {
+            check_port(site, https, context);
+        }
         check_permission(site, https, context);
     }
 }
@@ -88,11 +89,12 @@ fn check_permission(site: &Site, https: &HttpsSettings, context: &mut Context<'_
     }
 }
 
-/// A site with `tls` and without HTTPS: Caddy refuses one with settings of connections, and serves the others in the clear.
-fn check_use(site: &Site, context: &mut Context<'_>) {
-    let Some(position) = site.tls_position.as_ref() else { return };
+/// Reports a site with `tls` and without HTTPS: Caddy refuses one with settings of connections, and serves the others in the
+/// clear.
+fn reports_useless(site: &Site, context: &mut Context<'_>) -> bool {
+    let Some(position) = site.tls_position.as_ref() else { return false };
     if site.addresses.iter().any(|address| address.https) {
-        return;
+        return false;
     }
     if site.tls.concern_connections() {
         let message = "the site has `tls`, and its address means plain HTTP";
@@ -102,6 +104,7 @@ fn check_use(site: &Site, context: &mut Context<'_>) {
             "`tls` has no effect, and the site is served by plain HTTP: no certificate can be made without a host";
         context.warning_with_hint(position, message, "write the host in the address of the site");
     }
+    true
 }
 
 /// Caddy serves such a site in the clear without a word; browsers then show an error of TLS.

@@ -27,6 +27,10 @@ impl Findings {
         if finding.severity == Severity::Error {
             self.name_empty_variables(&mut finding);
         }
+        self.keep(finding);
+    }
+
+    fn keep(&mut self, finding: Diagnostic) {
         let list = match finding.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -34,6 +38,13 @@ impl Findings {
         if list.len() < limits::DIAGNOSTICS_MAX && !list.contains(&finding) {
             list.push(finding);
         }
+    }
+
+    /// Takes those over that were kept aside.
+    pub(crate) fn adopt(&mut self, aside: Self) {
+        let room = limits::EMPTY_VARIABLES_MAX.saturating_sub(self.empty_variables.len());
+        self.empty_variables.extend(aside.empty_variables.into_iter().take(room));
+        aside.errors.into_iter().chain(aside.warnings).for_each(|finding| self.keep(finding));
     }
 
     /// Records the empty variables of a file, each with its line.

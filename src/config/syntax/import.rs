@@ -117,12 +117,19 @@ impl std::fmt::Display for Link {
 struct Importer<'a, 'e> {
     env: &'a Environment<'e>,
     findings: &'a mut Findings,
-    snippets: HashMap<String, Arc<Vec<Node>>>,
+    snippets: HashMap<String, Snippet>,
     named_routes: HashMap<String, Vec<Node>>,
     chain: Vec<Link>,
     sources: Vec<PathBuf>,
     nodes_left: usize,
     budget: Budget,
+}
+
+/// A block `(name)`.
+struct Snippet {
+    lines: Arc<Vec<Node>>,
+    /// About its variables; reported by its first import.
+    findings: Findings,
 }
 
 /// The arguments and blocks of an import, for the inserted text.
@@ -165,9 +172,13 @@ impl Importer<'_, '_> {
             }
         };
         let mut nodes = build(lines, self.findings);
-        let mut environment = Variables { env: self.env, findings: self.findings, budget: &mut self.budget };
-        nodes.iter_mut().for_each(|node| environment.fill_node(node));
-        nodes.retain(|node| !self.take_snippet(node));
+        nodes.retain_mut(|node| {
+            let mut findings = Findings::default();
+            Variables { env: self.env, findings: &mut findings, budget: &mut self.budget }.fill_node(node);
+            let Some(findings) = self.take_snippet(node, findings) else { return false };
+            self.findings.adopt(findings);
+            true
+        });
         nodes
     }
 
@@ -181,21 +192,25 @@ impl Importer<'_, '_> {
         }
     }
 
-    /// Whether `node` is a snippet or named route, which are not part of the tree.
-    fn take_snippet(&mut self, node: &Node) -> bool {
-        let [word] = node.words.as_slice() else { return false };
+    /// Keeps `node` if it is a snippet or named route, which are not part of the tree; else returns its findings.
+    fn take_snippet(&mut self, node: &Node, findings: Findings) -> Option<Findings> {
+        let [word] = node.words.as_slice() else { return Some(findings) };
         if word.quoted || !word.text.ends_with(')') {
-            return false;
+            return Some(findings);
         }
         if let Some(name) = word.text.strip_prefix("&(").and_then(|rest| rest.strip_suffix(')')) {
+            self.findings.adopt(findings);
             self.take_named_route(name, node, &word.position);
-            return true;
+            return None;
         }
-        let Some(name) = word.text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else { return false };
+        let Some(name) = word.text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
+            return Some(findings);
+        };
         if name.is_empty() {
             self.error(&word.position, "a snippet needs a name", "write `(name) {`");
         } else if let Some(block) = &node.block {
-            if self.snippets.insert(name.to_owned(), Arc::new(block.clone())).is_some() {
+            let snippet = Snippet { lines: Arc::new(block.clone()), findings };
+            if self.snippets.insert(name.to_owned(), snippet).is_some() {
                 let message = format!("the snippet `({})` is defined twice", excerpt(name));
                 self.error(&word.position, &message, "rename one of them");
             }
@@ -203,7 +218,7 @@ impl Importer<'_, '_> {
             let message = format!("the snippet `({})` has no block", excerpt(name));
             self.error(&word.position, &message, "write `(name) {`, its directives, and `}`");
         }
-        true
+        None
     }
 
     /// Appends the nodes of an import to `nodes`, and replaces the imports in them.
@@ -254,9 +269,11 @@ impl Importer<'_, '_> {
             return Vec::new();
         };
         let given = Given { arguments, block: &block };
-        if let Some(nodes) = self.snippets.get(&target.text).map(Arc::clone) {
+        if let Some(snippet) = self.snippets.get_mut(&target.text) {
+            let lines = Arc::clone(&snippet.lines);
+            self.findings.adopt(std::mem::take(&mut snippet.findings));
             let link = Link::Snippet(target.text.clone());
-            return self.follow(link, target, |importer| importer.expand(nodes.to_vec(), Some(given)));
+            return self.follow(link, target, |importer| importer.expand(lines.to_vec(), Some(given)));
         }
         let mut imported = Vec::new();
         for path in self.files(target) {

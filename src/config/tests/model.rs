@@ -374,6 +374,10 @@ fn tls_decides_where_the_address_does_not() {
     let warned = |text: &str| fixture.shown(&fixture.config(&format!("{off}{text} {{\nrespond ok\n}}\n")).warnings);
     assert!(warned(":443").starts_with("Caddyfile:4:1: warning: `:443` is served by plain HTTP"), "{}", warned(":443"));
     assert_eq!((warned("https://"), warned(":8443")), (String::new(), String::new()));
+    let once = fixture.shown(&fixture.config(&format!("{off}:443 {{\ntls internal\nrespond ok\n}}\n")).warnings);
+    let expected = "Caddyfile:5:1: warning: `tls` has no effect, and the site is served by plain HTTP: no certificate can be \
+                    made without a host\n  hint: write the host in the address of the site";
+    assert_eq!(once, expected);
 }
 
 #[test]

@@ -198,6 +198,10 @@ fn an_empty_variable_inside_a_value_is_a_warning() {
     let expected = "Caddyfile:3:11: warning: `{env.NOWHERE}` is always empty: the environment has no such variable\n\
                     Caddyfile:5:10: warning: `{env.NOTHING}` is always empty: the variable is empty";
     assert_eq!(warned(text), expected);
+    let snippet = "(s) {\n\trespond {env.NOTHING}\n}\n(r) {\n\t@a expression `{env.CODE} == r'{env.CODE}'`\n}\n";
+    assert_eq!(warned(&format!("{snippet}:80 {{\n\trespond ok\n}}\n")), "");
+    let imported = format!("{snippet}:80 {{\n\timport s\n}}\n:81 {{\n\timport s\n}}\n");
+    assert_eq!(warned(&imported), "Caddyfile:2:10: warning: `{env.NOTHING}` is always empty: the variable is empty");
     for text in [
         "@a expression `{env.NOWHERE} == ''`\nrespond @a ok",
         "mercure {\nanonymous\npublisher_jwt secret {env.NOWHERE}\n}",
