@@ -1,21 +1,8 @@
 //! What docs/configuration.md says of php.ini and of what surprises there.
 
 use crate::common::workers::{assert_holds, block, puppet, site};
-use crate::common::{Igor, Request, output_of, stock_php};
+use crate::common::{Igor, Request, compile_module};
 use serde_json::json;
-use std::path::Path;
-use std::process::Command;
-
-/// Compiles an extension that has nothing but its name.
-fn compile_module(name: &str, folder: &Path) {
-    let config = Path::new(stock_php().get_program()).with_file_name("php-config");
-    let includes = output_of(Command::new(config).arg("--includes"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/common/module.c");
-    let mut command = Command::new("cc");
-    command.args(["-shared", "-fPIC", "-o"]).arg(folder.join(format!("{name}.so")));
-    command.arg(format!("-DMODULE={name}")).args(includes.split_whitespace()).arg(source);
-    output_of(&mut command);
-}
 
 /// Of `php_ini` lines with one name the last wins, as everywhere; but every `extension` is loaded, those of php.ini first.
 #[test]
@@ -24,7 +11,7 @@ fn every_extension_line_loads_one() {
         php_ini extension {$DIR}/fourth.so";
     let igor = Igor::new().frankenphp(lines).site("root {$PHP_TESTS}\nphp_server");
     for name in ["first", "second", "third", "fourth"] {
-        compile_module(name, igor.folder());
+        compile_module("module.c", name, igor.folder());
     }
     let ini = format!("extension={}\nmemory_limit=32M\n", igor.path("first.so").display());
     let folder = igor.folder().display().to_string();

@@ -1,6 +1,6 @@
 //! `$_SERVER`: what it has, what it costs, and that a script without it does not pay for it.
 
-use crate::common::{Igor, Request, Server};
+use crate::common::{Igor, Request, Server, compile_module};
 use serde_json::{Value, json};
 
 /// Prints a list of values as JSON. It never names `$_SERVER`, so PHP does not fill it before the body does.
@@ -86,6 +86,17 @@ fn a_value_is_kept_once() {
     bytes(0);
     let grown = bytes(10) - bytes(0);
     assert!(grown > 10 * 1000 && grown < 16 * 1000, "{grown} bytes for 10 values");
+}
+
+/// PHP has one filter, the last that an extension has registered, and every variable passes through it.
+#[test]
+fn the_filter_of_another_extension_is_asked() {
+    let body = "echo json_encode([$_SERVER['HTTP_X_ONE'], $_SERVER['HTTP_X_TWO'], filter_has_var(INPUT_SERVER, 'HTTP_X_TWO')]);";
+    let igor = classic(body, "").frankenphp("php_ini extension {$DIR}/other_filter.so");
+    compile_module("filter.c", "other_filter", igor.folder());
+    let server = igor.start();
+    let request = Request::get("/show.php").header("X-One", "1").header("X-Two", "2");
+    assert_eq!(show(&server, request), json!(["of the filter", "2", false]));
 }
 
 /// B56

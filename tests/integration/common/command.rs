@@ -1,7 +1,7 @@
 //! The two programs that run one PHP script: the stock `php` of the same build, and the program as `igor-php`.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The stock `php` of the build that the program is linked to. It reads no php.ini.
@@ -28,4 +28,15 @@ pub(crate) fn output_of(command: &mut Command) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} ended with {}:\n{text}{errors}", output.status);
     text
+}
+
+/// Compiles an extension of PHP from a source file of this folder.
+pub(crate) fn compile_module(source: &str, name: &str, folder: &Path) {
+    let config = Path::new(stock_php().get_program()).with_file_name("php-config");
+    let includes = output_of(Command::new(config).arg("--includes"));
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/common")).join(source);
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-fPIC", "-o"]).arg(folder.join(format!("{name}.so")));
+    command.arg(format!("-DMODULE={name}")).args(includes.split_whitespace()).arg(source);
+    output_of(&mut command);
 }

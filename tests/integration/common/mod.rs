@@ -12,7 +12,7 @@ mod server;
 mod sources;
 pub(crate) mod workers;
 
-pub(crate) use command::{igor_php, output_of, stock_php};
+pub(crate) use command::{compile_module, igor_php, output_of, stock_php};
 pub(crate) use cost::Cost;
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use ports::free_address;
