@@ -7,7 +7,7 @@ use super::address::address;
 use super::assemble::check;
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Position};
-use super::directives::{PHP_SERVER, PhpDraft, WorkerDraft, mercure, unix_socket, worker_name};
+use super::directives::{PHP_SERVER, PhpDraft, ROOT_HINT, WorkerDraft, check_root, mercure, unix_socket, worker_name};
 use super::encode::{Encode, EncodeFormat};
 use super::findings::{Findings, join};
 use super::handlers::{Handler, Layer, Root, Route};
@@ -142,8 +142,8 @@ fn quick_site(options: QuickOptions, position: &Position, context: &mut Context<
     let label = scope_label(&addresses);
 
     let root = join(context.base_dir, &options.root);
-    if !root.is_dir() {
-        context.error(position, format_args!("the document root {} is no directory", root.display()));
+    if let Err(what) = check_root(&root) {
+        context.error_with_hint(position, what, ROOT_HINT);
     }
     let mut php = PhpDraft::new(position.clone());
     let node = |words: Vec<String>| Node {

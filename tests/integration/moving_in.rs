@@ -34,6 +34,28 @@ fn names_that_begin_with_ht_are_never_served() {
     }
 }
 
+/// Deployments mount a document root, or make it, when the server runs.
+#[test]
+fn a_document_root_may_appear_later() {
+    for site in ["root {$DIR}/later\nphp_server", "file_server {\nroot {$DIR}/later\n}"] {
+        let server = Igor::new().site(site).start();
+        server.wait_log(&["later does not exist, so requests find no file there"]);
+        assert_eq!((served(&server, "/a.txt"), served(&server, "/")), (404, 404), "{site}");
+        fs::create_dir(server.path("later")).expect("a directory");
+        fs::write(server.path("later/a.txt"), "a").expect("a file");
+        assert_eq!(served(&server, "/a.txt"), 200, "{site}");
+    }
+    // As in FrankenPHP, whose start resolves the links of this root.
+    let site = |lines: &str| Igor::new().site(&format!("php_server {{\nroot {{$DIR}}/later\n{lines}\n}}"));
+    let log = site("").start_fails().log;
+    assert!(log.contains("later does not exist, and its symbolic links cannot be resolved"), "{log}");
+    let server = site("resolve_root_symlink off").start();
+    assert_eq!(served(&server, "/"), 404);
+    fs::create_dir(server.path("later")).expect("a directory");
+    fs::write(server.path("later/index.php"), "<?php echo __DIR__;").expect("a script");
+    assert_eq!(server.get("/").text(), server.path("later").display().to_string());
+}
+
 /// One directive hides files that are often in a document root.
 #[test]
 fn sensitive_files_are_hidden_by_one_directive() {

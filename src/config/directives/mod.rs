@@ -41,6 +41,7 @@ mod worker;
 mod worker_words;
 
 pub(crate) use bind::unix_socket;
+pub(crate) use document_root::{ROOT_HINT, check_root};
 pub(crate) use global::apply_global;
 pub(crate) use mercure::mercure;
 pub(crate) use php::{PHP_SERVER, PhpDraft};

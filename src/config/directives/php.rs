@@ -13,7 +13,7 @@ use super::super::table::{Directive, Table, Times};
 use super::super::text::{Text, word_in_braces};
 use super::super::values;
 use super::super::workers::IniSetting;
-use super::document_root::root;
+use super::document_root::{check_root, root};
 use super::fastcgi::suffixes;
 use super::file_server::{FILE_SERVER, sensitive};
 use super::hot_reload::HotReloadDraft;
@@ -28,6 +28,8 @@ pub(crate) struct PhpDraft {
     pub(crate) workers: Vec<WorkerDraft>,
     stores: Vec<StoreSettings>,
     hot_reload: Option<HotReloadDraft>,
+    /// The place of a `root` that must exist.
+    pub(super) needed_root: Option<Position>,
     name: Option<String>,
     position: Position,
 }
@@ -43,8 +45,10 @@ pub(crate) static PHP_SERVER: Table<PhpDraft> = Table {
             doc: "The document root.",
             times: Times::Once,
             apply: |php, node, context| {
-                if let Some(root) = context.one(node).and_then(|word| root(word, context)) {
+                let Some(word) = context.one(node) else { return };
+                if let Some(root) = root(word, context) {
                     php.settings.root = root;
+                    php.needed_root = Some(word.position.clone());
                 }
             },
         },
@@ -271,7 +275,8 @@ impl PhpDraft {
     /// A block without any setting.
     pub(crate) fn new(position: Position) -> Self {
         let settings = PhpSettings::new();
-        Self { settings, workers: Vec::new(), stores: Vec::new(), hot_reload: None, name: None, position }
+        let (workers, stores) = (Vec::new(), Vec::new());
+        Self { settings, workers, stores, hot_reload: None, needed_root: None, name: None, position }
     }
 
     /// The block of this node; its arguments have already been read as its matcher.
@@ -288,8 +293,19 @@ impl PhpDraft {
         }
     }
 
+    /// As in FrankenPHP, the links of a block's own root are resolved at the start, which fails without it.
+    fn check_needed_root(&self, context: &mut Context<'_>) {
+        let Some(position) = self.needed_root.as_ref().filter(|_| self.settings.resolve_root_symlink) else { return };
+        if let Some(Err(what)) = self.settings.root.fixed().map(check_root) {
+            let message = format!("{what}, and its symbolic links cannot be resolved");
+            let hint = "make the directory, or write `resolve_root_symlink off` in the block, or `root` in front of it";
+            context.error_with_hint(position, message, hint);
+        }
+    }
+
     /// Completes the block with the settings of the enclosing directives.
     pub(crate) fn finish(mut self, context: &mut Context<'_>) -> PhpServer {
+        self.check_needed_root(context);
         let label = self.name.map_or_else(|| context.label.clone(), |name| ScopeLabel::new(&name));
         let hot_reload = self.hot_reload.map(|draft| {
             let (hot_reload, variable) = draft.finish(&label, context);

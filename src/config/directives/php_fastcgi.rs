@@ -56,6 +56,8 @@ pub(super) fn php_fastcgi(node: &Node, args: &[Token], context: &mut Context<'_>
             PHP_FASTCGI.report_unknown(child, &SHARED, context);
         }
     }
+    // Caddy resolves no links in the root of this directive.
+    draft.needed_root = None;
     args.first().into_iter().for_each(|address| warn(address, context));
     if !addresses.is_empty() {
         let remote = remote_php(node, remote, &draft, context);

@@ -111,7 +111,8 @@ fn all_mistakes_are_reported() {
     insta::assert_snapshot!(fixture.shown(&errors), @"
     command line:1:1: `99999` is not a port in the address `:99999`
       hint: write a number from 1 to 65535
-    command line:1:1: the document root missing is no directory
+    command line:1:1: the document root missing does not exist
+      hint: make the directory, or name another one
     command line:1:1: 9999 threads are more than 4096
     command line:1:1: the name of the worker is empty
       hint: write `igor php-server --root DIRECTORY --listen ADDRESS`
