@@ -22,6 +22,8 @@ pub enum Protocol {
 pub struct Settings {
     /// The address that takes them. It may hold a secret.
     pub endpoint: String,
+    /// The variable that has the address.
+    pub endpoint_variable: &'static str,
     /// Fields of the requests to it, which may be secret.
     pub headers: Vec<(String, String)>,
     /// The form of the spans.
@@ -99,11 +101,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         let queue =
             self.number("OTEL_BSP_MAX_QUEUE_SIZE", TRACE_QUEUE_SPANS_DEFAULT as u64, TRACE_QUEUE_SPANS_MAX as u64);
         let batch = self.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", TRACE_BATCH_SPANS_DEFAULT as u64, queue);
+        let (endpoint, endpoint_variable) = self.endpoint();
         Some(Settings {
-            endpoint: self.endpoint(),
+            endpoint,
+            endpoint_variable,
             headers: self.headers(),
             protocol,
-            gzip: self.of_exporter("COMPRESSION").as_deref() == Some("gzip"),
+            gzip: self.gzip(),
             export_max: self.export_max(),
             delay: Duration::from_millis(self.number("OTEL_BSP_SCHEDULE_DELAY", TRACE_DELAY_MS_DEFAULT, TRACE_MS_MAX)),
             batch_spans_max: batch as usize,
@@ -115,12 +119,23 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     /// The address for traces is used as it is; the one for all signals gets the path.
-    fn endpoint(&self) -> String {
-        self.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").unwrap_or_else(|| {
-            let base = self.text("OTEL_EXPORTER_OTLP_ENDPOINT");
-            let base = base.as_deref().unwrap_or("http://localhost:4318");
-            format!("{}/v1/traces", base.trim_end_matches('/'))
-        })
+    fn endpoint(&self) -> (String, &'static str) {
+        const OF_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        const OF_ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        if let Some(endpoint) = self.text(OF_TRACES) {
+            return (endpoint, OF_TRACES);
+        }
+        let base = self.text(OF_ALL);
+        let base = base.as_deref().unwrap_or("http://localhost:4318");
+        (format!("{}/v1/traces", base.trim_end_matches('/')), OF_ALL)
+    }
+
+    fn gzip(&mut self) -> bool {
+        let named = self.of_exporter("COMPRESSION");
+        if let Some(other) = named.as_deref().filter(|named| !["gzip", "none"].contains(named)) {
+            self.warnings.push(format!("OTEL_EXPORTER_OTLP_COMPRESSION: igor has `gzip` and `none`, not `{other}`"));
+        }
+        named.as_deref() == Some("gzip")
     }
 
     fn headers(&mut self) -> Vec<(String, String)> {
@@ -259,6 +274,7 @@ mod tests {
             ("OTEL_TRACES_EXPORTER", "zipkin", false),
             ("OTEL_TRACES_SAMPLER", "some", true),
             ("OTEL_PROPAGATORS", "b3", true),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", true),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0", true),
             ("OTEL_BSP_SCHEDULE_DELAY", "soon", true),
             ("OTEL_EXPORTER_OTLP_HEADERS", "s3cr3t", true),

@@ -28,6 +28,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+/// The end of a hint about the address of a collector.
+const OF_HTTP: &str = ", with its port for HTTP, usually 4318";
+
 /// What made the spans.
 const SCOPE: &str = "igor";
 
@@ -100,11 +103,14 @@ struct Target {
 impl Target {
     fn new(settings: &Settings) -> Result<Self, String> {
         // The address may hold a password, so no message shows it.
-        let endpoint: Uri =
-            settings.endpoint.parse().map_err(|error| format!("the address of the collector: {error}"))?;
+        let variable = settings.endpoint_variable;
+        let endpoint: Uri = settings
+            .endpoint
+            .parse()
+            .map_err(|error| format!("{variable} is no address: {error}; write http://HOST:PORT{OF_HTTP}"))?;
         let scheme = endpoint.scheme_str();
         if !matches!(scheme, Some("http" | "https")) || endpoint.host().is_none() {
-            return Err("the address of the collector must begin with http:// or https://".to_owned());
+            return Err(format!("{variable} must begin with http:// or https://: write http://HOST:PORT{OF_HTTP}"));
         }
         let client = Client::builder(TokioExecutor::new()).build(connector(scheme == Some("https"))?);
         let mut fields = HeaderMap::new();
@@ -202,6 +208,7 @@ impl Exporter {
         traces::note_export(batch.len(), false);
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::warn!(
+                collector = self.target.shown(),
                 spans = batch.len(),
                 "tracing: the collector does not take spans, and they are lost: {}",
                 refused.reason
@@ -237,7 +244,7 @@ impl Exporter {
         *request.headers_mut() = self.target.fields.clone();
         let answer = async {
             let response = self.target.client.request(request).await.map_err(|error| Refused {
-                reason: reason(&error),
+                reason: format!("{}; {} names it{OF_HTTP}", reason(&error), self.settings.endpoint_variable),
                 may_retry: true,
                 pause: None,
             })?;
@@ -246,7 +253,10 @@ impl Exporter {
             let text = Limited::new(body, TRACE_ANSWER_BYTES_MAX).collect().await.map(|body| body.to_bytes());
             judge(parts.status, &parts.headers, &text.unwrap_or_default())
         };
-        let late = |_| Err(Refused { reason: "it took too long".to_owned(), may_retry: true, pause: None });
+        let late = |_| {
+            let reason = "it took longer than OTEL_EXPORTER_OTLP_TIMEOUT allows".to_owned();
+            Err(Refused { reason, may_retry: true, pause: None })
+        };
         tokio::time::timeout(self.settings.export_max, answer).await.unwrap_or_else(late)
     }
 }
@@ -260,5 +270,16 @@ fn judge(status: StatusCode, fields: &HeaderMap, text: &[u8]) -> Result<(), Refu
     let pause = fields.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     // Of protobuf, only the letters can be read.
     let text: String = String::from_utf8_lossy(text).chars().filter(|letter| !letter.is_control()).collect();
-    Err(Refused { reason: format!("status {status}: {text}"), may_retry, pause: pause.map(Duration::from_secs) })
+    let reason = format!("status {status}: {}{}", text.trim(), way_out(status));
+    Err(Refused { reason, may_retry, pause: pause.map(Duration::from_secs) })
+}
+
+/// What the operator can do about a status, as the end of a message.
+fn way_out(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 | 415 => "; OTEL_EXPORTER_OTLP_PROTOCOL chooses another form",
+        401 | 403 => "; OTEL_EXPORTER_OTLP_HEADERS takes the fields that it wants",
+        404 | 405 => "; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT needs the whole path, usually /v1/traces",
+        _ => "",
+    }
 }

@@ -206,7 +206,9 @@ fn a_collector_that_does_not_answer_costs_requests_nothing() {
     assert!(lost("queue full") >= 30.0, "of 40 spans, the queue and one request hold few: {}", lost("queue full"));
     collector.answer(Answers::Status(400));
     wait_until("a refusal", || lost("collector") >= 2.0);
-    server.wait_log(&["the collector does not take spans, and they are lost: status 400"]);
+    let refused =
+        ["the collector does not take spans, and they are lost: status 400", "PROTOCOL chooses", "collector=\""];
+    server.wait_log(&refused);
     collector.answer(Answers::Status(200));
     connection.send(&Request::post("/eval.php", "return 1;"));
     server.wait_log(&["the collector takes spans again"]);
@@ -217,6 +219,20 @@ fn a_collector_that_does_not_answer_costs_requests_nothing() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     // Once for each time that it fails: at the refusal, and at the stop.
     assert_eq!(log.matches("they are lost").count(), 2, "{log}");
+}
+
+/// The message names the variable, and nothing of its value, which may hold a password.
+#[test]
+fn an_address_that_is_none_is_named_by_its_variable() {
+    for (variable, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "s3cr3t@collector"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://s3cr3t@collector"),
+    ] {
+        let server = Igor::new().env(variable, value).site("tracing\nrespond ok").start();
+        let line = server.wait_log(&[variable, "write http://HOST:PORT"]);
+        assert!(!line.contains("s3cr3t"), "{line}");
+        assert_eq!(server.get("/").status, 200);
+    }
 }
 
 /// Off by default; a reload switches it on and off.
