@@ -151,7 +151,16 @@ fn php_server(arguments: PhpServerArguments) -> Result<(), String> {
 
 /// `igor fpm --import`
 fn import(pool: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(pool).map_err(|error| format!("reading {}: {error}", pool.display()))?;
+    let text = config::read_file(pool).map_err(|unreadable| {
+        let way_out = if pool.is_dir() {
+            "; name one of its files"
+        } else if !pool.exists() {
+            "; Debian has such files in /etc/php/VERSION/fpm/pool.d"
+        } else {
+            ""
+        };
+        format!("reading {}: {}{way_out}", pool.display(), unreadable.reason)
+    })?;
     let source = pool.display().to_string();
     let caddyfile = fpm_import::caddyfile(&text, &source).map_err(|error| format!("{source}: {error}"))?;
     print(&caddyfile).map(drop)

@@ -6,7 +6,7 @@ use crate::config::{self, Admin};
 use crate::server::admin::view::{AppView, Reloaded, Restarted, StuckView};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -62,11 +62,23 @@ impl Remote {
     ///
     /// # Errors There is no answer, or the server refuses.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<String, String> {
-        let (status, body) =
+        let answer =
             self.runtime.block_on(send(&self.address, question)).map_err(|failure| failure.sentence(&self.address))?;
-        let text = String::from_utf8_lossy(&body).into_owned();
-        if status.is_success() { Ok(text) } else { Err(text.trim_end().to_owned()) }
+        let status = answer.status();
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        if status.is_success() {
+            Ok(text)
+        } else if is_a_sentence(&answer) {
+            Err(text.trim_end().to_owned())
+        } else {
+            Err(Trouble::Foreign(status).sentence(&self.address))
+        }
     }
+}
+
+/// Whether an answer is one that igor's interface has for people.
+fn is_a_sentence(answer: &Response<Bytes>) -> bool {
+    answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
 /// Whether the process with this id answers at the configuration's admin address. Without such an address this is
@@ -180,6 +192,7 @@ enum Trouble {
     Connect(io::Error),
     Silent,
     Http(hyper::Error),
+    Foreign(StatusCode),
     Request(http::Error),
 }
 
@@ -193,6 +206,10 @@ impl Trouble {
             ),
             Self::Silent => format!("{asking}: no answer within {} s", PATIENCE.as_secs()),
             Self::Http(error) => format!("{asking}: {error}; is it igor that listens there?"),
+            Self::Foreign(status) => format!(
+                "{asking}: the answer is {status} of another program. Igor's log record `admin listening` says where its \
+                 interface is; name that by --address or IGOR_ADMIN"
+            ),
             Self::Request(error) => format!("{asking}: {error}"),
         }
     }
@@ -202,7 +219,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn send(address: &Admin, question: Question<'_>) -> Result<(StatusCode, Bytes), Trouble> {
+async fn send(address: &Admin, question: Question<'_>) -> Result<Response<Bytes>, Trouble> {
     let stream = in_time(connect(address)).await?.map_err(Trouble::Connect)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Trouble::Http)?;
     // The caller that waits for the answer gets its errors.
@@ -215,10 +232,9 @@ async fn send(address: &Admin, question: Question<'_>) -> Result<(StatusCode, By
         .body(Full::new(Bytes::from(question.body)))
         .map_err(Trouble::Request)?;
     let answering = async {
-        let response = sender.send_request(request).await.map_err(Trouble::Http)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(Trouble::Http)?;
-        Ok((status, body.to_bytes()))
+        let (head, body) = sender.send_request(request).await.map_err(Trouble::Http)?.into_parts();
+        let body = body.collect().await.map_err(Trouble::Http)?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     };
     let answer = if question.takes_time { answering.await } else { in_time(answering).await? };
     connection.abort();

@@ -23,12 +23,16 @@ const FILE: &str = "igor-local-authority.crt";
 
 /// `igor trust`: makes the system trust the authority, which is created if there is none.
 pub(super) fn trust(arguments: &TrustArguments) -> Result<(), String> {
-    let authority = InternalAuthority::open(&storage(arguments)?).map_err(|error| error.to_string())?;
+    let storage = storage(arguments)?;
+    let authority = InternalAuthority::open(&storage).map_err(|error| error.to_string())?;
     let (folder, update) = system_store()?;
     let file = folder.join(FILE);
     fs::write(&file, authority.root_pem()).map_err(|error| denied(&file, &error))?;
     run(update)?;
-    print(&format!("{}: the system trusts igor's own certificate authority\n", file.display())).map(drop)
+    // A server with another HOME or `storage` has another authority.
+    let root = InternalAuthority::root_file(&storage);
+    print(&format!("{}: the system trusts igor's own certificate authority {}\n", file.display(), root.display()))
+        .map(drop)
 }
 
 /// `igor untrust`: takes it back. The authority itself stays.
@@ -67,8 +71,9 @@ fn denied(file: &Path, error: &std::io::Error) -> String {
 
 fn run(command: &[&str]) -> Result<(), String> {
     let [program, arguments @ ..] = command else { return Ok(()) };
-    let output =
-        Command::new(program).args(arguments).output().map_err(|error| format!("running `{program}`: {error}"))?;
+    let output = Command::new(program).args(arguments).output().map_err(|error| {
+        format!("running `{program}`: {error}; the package ca-certificates has it, then run this command again")
+    })?;
     if output.status.success() {
         return Ok(());
     }

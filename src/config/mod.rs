@@ -107,7 +107,9 @@ pub use workers::{Feed, HotReload, IniSetting, ReadyWhen};
 
 pub use address::overlap;
 #[cfg(feature = "http")]
-pub(crate) use syntax::{not_utf8, open_regular};
+pub(crate) use nearest::nearest;
+#[cfg(feature = "http")]
+pub(crate) use syntax::{not_utf8, open_regular, read_file};
 
 use assemble::{assemble, check};
 use context::Context;

@@ -7,7 +7,7 @@ pub(super) const COMPARED_BYTES_MAX: usize = 1024;
 const SIMILARITY_MIN: f64 = 0.8;
 
 /// The name that `text` probably means.
-pub(super) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     if text.len() > COMPARED_BYTES_MAX {
         return None;
     }

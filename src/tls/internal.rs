@@ -91,6 +91,11 @@ impl InternalAuthority {
         Ok(Self { issuer, root_pem, root })
     }
 
+    /// Where the root certificate of a storage is.
+    pub fn root_file(storage: &Storage) -> std::path::PathBuf {
+        storage.path(ROOT)
+    }
+
     /// The root certificate in the form PEM.
     pub fn root_pem(&self) -> &str {
         &self.root_pem

@@ -1,7 +1,7 @@
 //! The commands that ask a running server: `igor workers`, `igor restart`, `igor reload`, `igor stop`.
 
 use crate::common::workers::{READY, assert_holds, block, ensure, puppet, script};
-use crate::common::{Server, igor, wait_until};
+use crate::common::{Igor, Server, igor, wait_until};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
@@ -52,6 +52,17 @@ fn workers_watches() {
     }
     drop(lines);
     assert_eq!(child.wait().expect("the program ends").code(), Some(0));
+}
+
+/// Another program may have the port, such as Caddy.
+#[test]
+fn an_answer_of_another_program_is_named_as_such() {
+    let other = Igor::new().site("header Content-Type text/html\nrespond \"<!DOCTYPE html>\" 404").start();
+    let address = other.address().to_string();
+    let (code, stdout, stderr) = run(igor().args(["open", "--address", &address]));
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    let expected = format!("asking the admin interface at {address}: the answer is 404 Not Found of another program");
+    assert!(stderr.contains(&expected) && !stderr.contains("DOCTYPE"), "{stderr}");
 }
 
 /// B49: `igor stop` ends the server as a signal does.

@@ -56,7 +56,7 @@ fn take_global(whole: &mut Whole, section: &Section<'_>, left: &mut Vec<String>)
             "log_level" => whole.log.push(format!("level {}", level(setting)?)),
             "process_control_timeout" => whole.grace = Some(setting.seconds()?).filter(|seconds| *seconds > 0),
             "process.max" => whole.most = Some(setting.number()?).filter(|most| *most > 0),
-            name => left.push(setting.kept(global_reason(name))),
+            name => left.push(setting.kept(&global_reason(name))),
         }
     }
     Ok(())

@@ -51,7 +51,7 @@ pub(super) fn site(pool: &Section<'_>, left: &mut Vec<String>) -> Result<Site, I
             None => takes(&mut site, &setting)?,
         };
         if !is_taken {
-            left.push(setting.kept(reason(setting.name)));
+            left.push(setting.kept(&reason(setting.name)));
         }
     }
     if site.address.is_empty() {
@@ -92,7 +92,7 @@ fn takes(site: &mut Site, setting: &Setting<'_>) -> Result<bool, ImportError> {
     match setting.name {
         "listen" => listen(site, value),
         "listen.mode" => site.mode = Some(value.to_owned()),
-        "pm" => site.threads.is_static = value == "static",
+        "pm" => site.threads.is_static = is_static(setting)?,
         "pm.max_children" => site.threads.most = Some(setting.number()?),
         "pm.start_servers" => site.threads.start = Some(setting.number()?),
         "pm.process_idle_timeout" => site.threads.idle = Some(setting.seconds()?),
@@ -114,6 +114,14 @@ fn takes(site: &mut Site, setting: &Setting<'_>) -> Result<bool, ImportError> {
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+fn is_static(pm: &Setting<'_>) -> Result<bool, ImportError> {
+    match pm.value.as_str() {
+        "static" => Ok(true),
+        "dynamic" | "ondemand" => Ok(false),
+        _ => Err(pm.is_not_a("process manager (static, dynamic, ondemand)")),
+    }
 }
 
 /// The lines of the block `log`.

@@ -1,8 +1,49 @@
 //! Why a setting of php-fpm is not taken over (pure). The lists have all settings of its manual.
 
+use std::borrow::Cow;
+
+use crate::config::nearest;
+
+/// The settings of a pool that are taken over.
+const TAKEN: [&str; 22] = [
+    "listen",
+    "listen.mode",
+    "pm",
+    "pm.max_children",
+    "pm.start_servers",
+    "pm.process_idle_timeout",
+    "pm.status_path",
+    "ping.path",
+    "ping.response",
+    "request_slowlog_trace_depth",
+    "request_slowlog_timeout",
+    "request_terminate_timeout",
+    "access.log",
+    "access.format",
+    "access.suppress_path",
+    "clear_env",
+    "security.limit_extensions",
+    "env",
+    "php_value",
+    "php_flag",
+    "php_admin_value",
+    "php_admin_flag",
+];
+
+/// The same of php-fpm as a whole.
+const TAKEN_OF_WHOLE: [&str; 4] = ["error_log", "log_level", "process_control_timeout", "process.max"];
+
+/// A name of php-fpm that is probably meant.
+fn unknown(name: &str, known: &[&'static str]) -> Cow<'static, str> {
+    match nearest(name, known) {
+        Some(meant) => format!("php-fpm has no such setting; did you mean `{meant}`?").into(),
+        None => "igor does not know it".into(),
+    }
+}
+
 /// Of a pool.
-pub(super) fn reason(name: &str) -> &'static str {
-    match name {
+pub(super) fn reason(name: &str) -> Cow<'static, str> {
+    let reason = match name {
         "user" | "group" => "the user of the process: `User=` in the unit, see packaging/igor.service",
         "listen.owner" | "listen.group" => "the socket belongs to the user and the group of the process",
         "listen.acl_users" | "listen.acl_groups" => {
@@ -27,13 +68,14 @@ pub(super) fn reason(name: &str) -> &'static str {
         "process.dumpable" => "a process that has changed its user; here the unit names the user",
         "apparmor_hat" => "all pools are one process; `AppArmorProfile=` in the unit",
         "prefix" => "write absolute paths",
-        _ => "igor does not know it",
-    }
+        _ => return unknown(name, &TAKEN),
+    };
+    reason.into()
 }
 
 /// Of php-fpm as a whole.
-pub(super) fn global_reason(name: &str) -> &'static str {
-    match name {
+pub(super) fn global_reason(name: &str) -> Cow<'static, str> {
+    let reason = match name {
         "include" => "convert each of these files, and put the sites into one Caddyfile",
         "pid" => "systemd knows the process; `igor stop` and `igor reload` use the admin interface",
         "error_log" => "the journal has what the process writes on its standard error",
@@ -47,6 +89,7 @@ pub(super) fn global_reason(name: &str) -> &'static str {
         "rlimit_files" | "rlimit_core" => "`LimitNOFILE=` and `LimitCORE=` in the unit",
         "events.mechanism" => "igor takes what the system has",
         "systemd_interval" => "the state in `systemctl status` changes when it changes",
-        _ => "igor does not know it",
-    }
+        _ => return unknown(name, &TAKEN_OF_WHOLE),
+    };
+    reason.into()
 }

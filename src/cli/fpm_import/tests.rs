@@ -132,6 +132,18 @@ fn every_form_of_listen_and_several_pools() {
 }
 
 #[test]
+fn a_misspelled_setting_is_named_with_the_one_that_is_meant() {
+    let text = caddyfile("error_lgo = /x\n[a]\nlisten = 1\npm.max_childrn = 5\nxyz = 1\n", "a").expect("a pool");
+    for part in [
+        "(line 1): php-fpm has no such setting; did you mean `error_log`?",
+        "mean `pm.max_children`?",
+        "igor does not know it",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_pool_file() {
     let error = |text: &str| caddyfile(text, "x").expect_err("it is wrong").to_string();
     assert_eq!(
@@ -144,6 +156,10 @@ fn what_is_no_pool_file() {
         "line 3: `3w` is no duration for `request_terminate_timeout`"
     );
     assert_eq!(error("log_level = loud\n[a]\nlisten = 1\n"), "line 1: `loud` is no log level for `log_level`");
+    assert_eq!(
+        error("[a]\nlisten = 1\npm = statik\n"),
+        "line 3: `statik` is no process manager (static, dynamic, ondemand) for `pm`"
+    );
     assert_eq!(error("[a]\npm = static\n"), "line 2: the pool `a` has no `listen`");
     assert_eq!(error(""), "line 1: there is no pool: a section such as `[www]` with `listen`");
 }
