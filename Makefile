@@ -393,6 +393,12 @@ bench-fpm: php ## A page of WordPress by nginx with igor and by nginx with php-f
 	$(WITH_PHP) cargo build --release --bins
 	$(WITH_PHP) FPM="$$(scripts/php.sh fpm)" && export FPM && scripts/bench-fpm.sh $(TARGET)/release/igor $(TARGET)/bench-fpm
 
+# OTHER names the php-config of another build of the same version: PHP_BUILD=pgo scripts/php.sh print
+.PHONY: bench-builds
+bench-builds: php test-packages ## What requests cost with two builds of PHP: OTHER=php-config of the other
+	$(WITH_PHP) cargo build --release --bins
+	$(WITH_PHP) $$PHP benches/builds.php $(TARGET)/release $(OTHER)
+
 .PHONY: bench-slow
 bench-slow: php test-packages ## What 1,000 slow clients cost 64 that work
 	$(WITH_PHP) cargo build --release --bins

@@ -15,7 +15,7 @@
 # Environment:
 #   PHP_VERSION         8.4, 8.2, or an exact version such as 8.4.10; default: the
 #                       version in the name of PHP_TARBALL, else 8.4
-#   PHP_BUILD           release (default), debug or asan
+#   PHP_BUILD           release (default), pgo, debug or asan
 #   PHP_CONFIG          php-config of your own ZTS build; nothing is built then
 #   IGOR_MODULE_ONLY    set: that build needs no embed library
 #   PHP_UPDATE          1: build the newest available release even if an older one is built
@@ -54,6 +54,8 @@ source "$SCRIPTS/lib/source.sh"
 source "$SCRIPTS/lib/apcu.sh"
 # shellcheck source=scripts/lib/fpm.sh
 source "$SCRIPTS/lib/fpm.sh"
+# shellcheck source=scripts/lib/profile.sh
+source "$SCRIPTS/lib/profile.sh"
 # shellcheck source=scripts/lib/build.sh
 source "$SCRIPTS/lib/build.sh"
 # shellcheck source=scripts/lib/check.sh
@@ -74,8 +76,8 @@ read_settings() {
         fail "reading PHP_VERSION: $WANTED_VERSION is not a supported version; use 8.2 to 8.6"
     set_series
     KIND=${PHP_BUILD:-release}
-    [[ $KIND == release || $KIND == debug || $KIND == asan ]] ||
-        fail "reading PHP_BUILD: there is no kind of build named $KIND; use release, debug or asan"
+    [[ $KIND == release || $KIND == pgo || $KIND == debug || $KIND == asan ]] ||
+        fail "reading PHP_BUILD: there is no kind of build named $KIND; use release, pgo, debug or asan"
     STALL_SECONDS=${PHP_STALL_SECONDS:-20}
     [[ $STALL_SECONDS =~ ^[1-9][0-9]{0,2}$ ]] || fail "reading PHP_STALL_SECONDS: $STALL_SECONDS is no number of seconds from 1 to 999"
     [[ -r $RELEASES ]] || fail "reading IGOR_PHP_RELEASES: $RELEASES is no file that can be read"

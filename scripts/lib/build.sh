@@ -110,6 +110,7 @@ build_last_time() {
     local file seconds compile jobs
     file=$(build_time_file)
     LAST_TIME='on two cores it takes 4 to 12 minutes'
+    [[ $KIND != pgo ]] || LAST_TIME='each file is compiled twice'
     [[ -r $file ]] || return 0
     read -r seconds compile jobs <"$file"
     LAST_TIME="last time on this machine it took $(in_words "$seconds") with $jobs jobs"
@@ -122,6 +123,7 @@ build_configure() {
     local version=$1 build=$2
     local compiler_flags
     local -a flags
+    [[ $KIND != pgo ]] || profile_check_compiler
     compiler_flags=$(recipe_compiler_flags "$KIND")
     mapfile -t flags < <(recipe_configure_flags "$SERIES" "$KIND")
     say "PHP $version ($KIND): $JOBS jobs, logs in $build; $LAST_TIME"
@@ -135,26 +137,45 @@ build_configure() {
         "--with-config-file-path=$PREFIX/etc" \
         "--with-config-file-scan-dir=$PREFIX/etc/conf.d" \
         "${flags[@]}"
+    [[ $KIND != pgo ]] || profile_configured "$build"
     touch -- "$build/.configured"
 }
 
+# build_run_make BUILD ARGUMENT...
+build_run_make() {
+    if [[ $KIND == pgo ]]; then
+        profile_make "$@"
+    else
+        local build=$1
+        shift
+        in_folder "$build" clean_env make "$@"
+    fi
+}
+
 build_compile() {
-    local build=$2 started=$SECONDS total
-    in_folder "$build" clean_env make --dry-run >"$build/dry-run.log" 2>"$build/make.log" || return 1
+    local build=$2 started=$SECONDS total target=all
+    build_run_make "$build" --dry-run >"$build/dry-run.log" 2>"$build/make.log" || return 1
     total=$(count_compiled "$build/dry-run.log")
     rm -f -- "$build/dry-run.log"
-    run_watched compile "$build/make.log" "$total" \
-        in_folder "$build" clean_env make "--jobs=$JOBS" || return 1
+    if [[ $KIND == pgo ]]; then
+        profile_collect "$build" "$total" || return 1
+        target=prof-use
+        started=$SECONDS
+    fi
+    run_watched compile "$build/make.log" "$total" build_run_make "$build" "--jobs=$JOBS" "$target" || return 1
     COMPILE_SECONDS=$((SECONDS - started))
     phase_done compile "$started"
 }
 
 build_install() {
     local version=$1 build=$2
+    local -a optimised=()
+    # Without it, make would see other flags if it had to compile something again.
+    [[ $KIND != pgo ]] || optimised=(PROF_FLAGS=-fprofile-use)
     rm -rf -- "$PREFIX"
     mkdir -p -- "$PREFIX/etc/conf.d"
     run_phase install "$build/install.log" "installing PHP $version ($KIND)" \
-        in_folder "$build" clean_env make install
+        build_run_make "$build" "${optimised[@]}" install
     build_write_ini
     run_phase check "$build/check.log" "checking the new PHP $version ($KIND)" build_check "$build"
     mkdir -p -- "$PREFIX/log"
@@ -202,6 +223,7 @@ build_check() {
     }
 }
 
-in_folder() {
+# in_folder FOLDER COMMAND...: this shell stays where it is, because the folder may be removed later.
+in_folder() (
     cd -- "$1" && shift && "$@"
-}
+)

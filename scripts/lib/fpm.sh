@@ -14,10 +14,19 @@ fpm_configure_flags() {
     printf '%s\n' --enable-fpm --disable-cli --disable-cgi
 }
 
+# fpm_compiler_flags: those of the PHP in use. A profile is of that PHP alone, so beside one the flags are those of a release.
+fpm_compiler_flags() {
+    if [[ $KIND == pgo ]]; then
+        recipe_compiler_flags release
+    else
+        recipe_compiler_flags "$KIND"
+    fi
+}
+
 # fpm_key: identifies a build by the release and its flags.
 fpm_key() {
     local hash
-    hash=$({ recipe_compiler_flags "$KIND" && fpm_configure_flags; } | sha256sum)
+    hash=$({ fpm_compiler_flags && fpm_configure_flags; } | sha256sum)
     printf 'fpm-%s-%s-%s\n' "$WANTED_VERSION" "$KIND" "${hash:0:12}"
 }
 
@@ -77,7 +86,7 @@ fpm_build() {
 fpm_configure() {
     local folder=$1 build=$2 compiler_flags
     local -a flags
-    compiler_flags=$(recipe_compiler_flags "$KIND")
+    compiler_flags=$(fpm_compiler_flags)
     mapfile -t flags < <(fpm_configure_flags)
     in_folder "$build" clean_env CFLAGS="$compiler_flags" CXXFLAGS="$compiler_flags" \
         "$SOURCE/configure" \

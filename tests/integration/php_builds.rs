@@ -7,6 +7,7 @@ mod origin;
 use crate::common::{free_address, wait_for, wait_until};
 use machine::{ARCHIVE, Machine, Ran, SECURITY};
 use origin::Answer;
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -168,6 +169,7 @@ fn bad_input() {
         ("PHP_TARBALL", text(&torn), &["no whole tarball", "download it again"]),
         ("PHP_TARBALL", text(&machine.path("gone.tar.xz")), &["is no file"]),
         ("PHP_STALL_SECONDS", "soon".to_owned(), &["reading PHP_STALL_SECONDS: soon"]),
+        ("PHP_BUILD", "fast".to_owned(), &["there is no kind of build named fast; use release, pgo, debug or asan"]),
         ("PHP_UPDATE", "yes".to_owned(), &["reading PHP_UPDATE: yes is neither 1 nor 0"]),
     ] {
         machine.run(&["source"], &[(name, &value)]).failed(parts);
@@ -213,6 +215,32 @@ fn an_interrupted_build_goes_on() {
     machine.run(&["build"], &[("IGOR_PHP_SOURCES", folder)]).succeeded(&["continuing the build", "is ready after"]);
     let compiled = fs::read_to_string(machine.path("compiled")).expect("it was compiled");
     assert_eq!(compiled.lines().collect::<Vec<_>>(), ["1.o", "2.o", "3.o", "4.o", "5.o", "6.o", "7.o", "8.o"]);
+}
+
+/// With a profile every file is compiled twice: to count, and with the counts. Without counts there is no build.
+#[test]
+fn a_build_with_a_profile() {
+    let machine = Machine::new();
+    let folder = machine.offline(&["8.4.3"]);
+    let folder = folder.to_str().expect("the path is text");
+    let build = || machine.run(&["build"], &[("PHP_BUILD", "pgo"), ("IGOR_PHP_SOURCES", folder)]);
+    fs::write(machine.path("untrained"), "").expect("files can be written");
+    build().failed(&["the training has counted nothing in Zend/.libs/zend_execute"]);
+    fs::remove_file(machine.path("untrained")).expect("it is there");
+    build().succeeded(&["continuing the build", "PHP 8.4.3 (pgo) is ready after"]);
+    let compiled = fs::read_to_string(machine.path("compiled")).expect("it was compiled");
+    let files = |flag: &'static str| (1..=8).map(move |number| format!("{number}.o {flag}"));
+    let expected: Vec<_> = files("-fprofile-generate").chain(files("-fprofile-use")).collect();
+    assert_eq!(compiled.lines().collect::<Vec<_>>(), expected);
+    let trained = fs::read_to_string(machine.path("trained")).expect("it was trained");
+    let pages =
+        fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/training")).expect("the pages are there");
+    let pages: BTreeSet<_> =
+        pages.map(|page| page.expect("it is there").file_name().into_string().expect("text")).collect();
+    let expected = pages.iter().map(String::as_str).filter(|page| page.ends_with(".php"));
+    assert_eq!(trained.lines().collect::<BTreeSet<_>>(), expected.collect());
+    let printed = machine.run(&["print"], &[("PHP_BUILD", "pgo")]).succeeded(&[]).stdout;
+    assert!(printed.starts_with(machine.path("cache/php/8.4.3-pgo-").to_str().expect("text")), "{printed}");
 }
 
 /// An old PHP is named in one line, and PHP_UPDATE replaces it by the newest available one.
