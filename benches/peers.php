@@ -83,7 +83,8 @@ function php_server(int $port, string $root): Server
 /** The server `pasir`, which embeds the same libphp. */
 function pasir(string $program, int $port, string $root): Server
 {
-    return new Server([$program, '--quiet', '--address', '127.0.0.1', '--port', (string) $port, $root], $port);
+    return new Server([$program, '--quiet', '--address', '127.0.0.1', '--port', (string) $port, $root], $port,
+        ['LD_LIBRARY_PATH' => dirname(PHP_BINARY, 2) . '/lib']);
 }
 
 /** Asks each server once, and compares the bodies of those that do the same. */

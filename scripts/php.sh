@@ -8,6 +8,7 @@
 #   scripts/php.sh apcu                     build APCu for it, for the benchmarks, and print its path
 #   scripts/php.sh apcu-source              print the path of the source tree of APCu
 #   scripts/php.sh fpm                      build php-fpm of the same release, for the benchmarks, and print its path
+#   scripts/php.sh pasir                    build the server pasir for it, for the benchmarks, and print its path
 #   scripts/php.sh packages [LIST]          print the Debian packages that are missing
 #   scripts/php.sh install-packages [LIST]  install them; LIST is build (default), test, applications …; on another system
 #                                           than Debian and Ubuntu, print the command that installs a build's packages
@@ -54,6 +55,8 @@ source "$SCRIPTS/lib/source.sh"
 source "$SCRIPTS/lib/apcu.sh"
 # shellcheck source=scripts/lib/fpm.sh
 source "$SCRIPTS/lib/fpm.sh"
+# shellcheck source=scripts/lib/pasir.sh
+source "$SCRIPTS/lib/pasir.sh"
 # shellcheck source=scripts/lib/profile.sh
 source "$SCRIPTS/lib/profile.sh"
 # shellcheck source=scripts/lib/build.sh
@@ -179,6 +182,16 @@ command_fpm() {
     printf '%s\n' "$FPM"
 }
 
+# The program loads the library of the PHP in use.
+command_pasir() {
+    local config
+    config=$(command_print)
+    php_config_check "$config" || exit 1
+    mkdir -p -- "$CACHE/pasir" "$CACHE/build" "$CACHE/locks"
+    pasir_ensure "$config"
+    printf '%s\n' "$PASIR"
+}
+
 main() {
     (($# >= 1)) || usage
     local command=$1
@@ -196,6 +209,7 @@ main() {
         apcu) command_apcu ;;
         apcu-source) command_apcu_source ;;
         fpm) command_fpm ;;
+        pasir) command_pasir ;;
         packages) packages_missing "${1:-build}" ;;
         install-packages) packages_install "${1:-build}" ;;
         *) usage ;;

@@ -9,6 +9,7 @@ use machine::{ARCHIVE, Machine, Ran, SECURITY};
 use origin::Answer;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -241,6 +242,35 @@ fn a_build_with_a_profile() {
     assert_eq!(trained.lines().collect::<BTreeSet<_>>(), expected.collect());
     let printed = machine.run(&["print"], &[("PHP_BUILD", "pgo")]).succeeded(&[]).stdout;
     assert!(printed.starts_with(machine.path("cache/php/8.4.3-pgo-").to_str().expect("text")), "{printed}");
+}
+
+/// The peer of the benchmarks is built once for a PHP. A crate that does not compile is an error with its log.
+#[test]
+fn the_server_pasir() {
+    let machine = Machine::new();
+    let folder = machine.offline(&["8.4.3"]);
+    machine.run(&["build"], &[("IGOR_PHP_SOURCES", folder.to_str().expect("the path is text"))]).succeeded(&[]);
+    let cargo = "#!/bin/sh\n[ -e \"$HOME/whole\" ] || { echo 'error: no such function'; exit 101; }\n\
+        echo \"$PHP_CONFIG $*\" >>\"$HOME/installed\"\nfor root; do :; done\nmkdir -p \"$root/bin\"\n\
+        printf '#!/bin/sh\\n' >\"$root/bin/pasir\"\nchmod +x \"$root/bin/pasir\"\n";
+    fs::create_dir(machine.path("bin")).expect("folders can be made");
+    fs::write(machine.path("bin/cargo"), cargo).expect("files can be written");
+    fs::set_permissions(machine.path("bin/cargo"), fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    let path = format!("{}:{}", machine.path("bin").display(), std::env::var("PATH").expect("tests run with a PATH"));
+    let pasir = || machine.run(&["pasir"], &[("PATH", &path)]);
+    pasir().failed(&["error: no such function", "building pasir 0.5.4 (log: "]);
+    fs::write(machine.path("whole"), "").expect("files can be written");
+    let first = pasir().succeeded(&["pasir 0.5.4 is ready after"]);
+    assert!(
+        first.stdout.starts_with(machine.path("cache/pasir/pasir-0.5.4-").to_str().expect("text")),
+        "{}",
+        first.stdout
+    );
+    assert_eq!(pasir().succeeded(&[]).stdout, first.stdout);
+    let installed = fs::read_to_string(machine.path("installed")).expect("cargo was asked");
+    let config = machine.run(&["print"], &[]).succeeded(&[]).stdout;
+    assert_eq!(installed.lines().count(), 1, "{installed}");
+    assert!(installed.starts_with(&format!("{config} install pasir --version 0.5.4 --locked ")), "{installed}");
 }
 
 /// An old PHP is named in one line, and PHP_UPDATE replaces it by the newest available one.
