@@ -1,6 +1,7 @@
 /* An extension of PHP, MODULE, with an input filter of its own in the place of the one of PHP's extension filter. */
 #include <php.h>
 #include <SAPI.h>
+#include <php_variables.h>
 
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
