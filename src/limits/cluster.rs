@@ -27,8 +27,8 @@ pub const CLUSTER_NATS_ANSWER_BYTES_MAX: usize = 2 << 20;
 /// A stream of NATS without a message is not read for so long: another instance may be making it, which takes some milliseconds.
 pub const CLUSTER_NATS_NEW_MS: u64 = 100;
 
-/// A bucket that was deleted is made again after so long. A server of 2.9 that is still deleting its files deletes those of the new
-/// one too: it then finds no key that it has just written.
+/// A bucket that was deleted is made again after so long, and so is the stream of the updates of hubs. A server of 2.9 that is still
+/// deleting its files deletes those of the new one too: it then finds nothing of what it has just written.
 pub const CLUSTER_NATS_GONE_MS: u64 = 2_000;
 
 /// The longest line of NATS: its first one names all its servers.
