@@ -32,6 +32,12 @@ impl Deadline {
         Self { grace, over: grace + kill, interrupted: None }
     }
 
+    /// The same for threads that are asked at this moment. What came before may have taken longer than both times, and the threads
+    /// have the second one all the same.
+    pub fn asked_at(now: Instant, grace: Instant, kill: Duration) -> Self {
+        Self::new(grace.max(now), kill)
+    }
+
     /// What to do now. The caller acts on it and asks again.
     pub fn step(&mut self) -> Step {
         self.step_at(Instant::now())
@@ -69,6 +75,19 @@ mod tests {
         assert_eq!(deadline.step_at(at(100 + 2 * every)), Step::Interrupt);
         assert_eq!(deadline.step_at(at(219)), Step::Wait(Duration::from_millis(1)), "not beyond the end");
         assert_eq!(deadline.step_at(at(220)), Step::GiveUp);
+    }
+
+    /// A stop that had no processor time for a while ended without threads that only had to leave.
+    #[test]
+    fn who_is_asked_late_is_not_given_up_at_once() {
+        let start = Instant::now();
+        let at = |milliseconds: u64| start + Duration::from_millis(milliseconds);
+        let mut deadline = Deadline::asked_at(at(1000), at(100), Duration::from_millis(120));
+        assert_eq!(deadline.step_at(at(1000)), Step::Interrupt);
+        assert_eq!(deadline.step_at(at(1119)), Step::Interrupt);
+        assert_eq!(deadline.step_at(at(1120)), Step::GiveUp);
+        let mut deadline = Deadline::asked_at(at(0), at(100), Duration::from_millis(120));
+        assert_eq!(deadline.step_at(at(220)), Step::GiveUp, "an early question changes nothing");
     }
 
     #[test]

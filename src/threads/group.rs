@@ -178,7 +178,7 @@ pub struct Stuck {
 /// `kill`. Those that [`ThreadGroup::spare_idle`] has spared are interrupted later. Returns the remaining threads.
 /// Blocks.
 pub fn leave(thread_groups: &[&ThreadGroup], grace: Instant, kill: Duration) -> Vec<Stuck> {
-    let mut deadline = Deadline::new(grace, kill);
+    let mut deadline = Deadline::asked_at(Instant::now(), grace, kill);
     loop {
         if thread_groups.iter().all(|group| group.alive() == 0) {
             thread_groups.iter().for_each(|group| group.join());
