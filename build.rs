@@ -21,11 +21,12 @@ mod php {
     /// PHP's version numbers whose engine the shim knows: 8.2 to 8.6.
     const SUPPORTED: std::ops::Range<u32> = 80200..80700;
 
-    const SOURCES: [&str; 45] = [
+    const SOURCES: [&str; 46] = [
         "c/alarm.c",
         "c/apcu.c",
         "c/apcu_list.c",
         "c/background.c",
+        "c/body.c",
         "c/children.c",
         "c/command.c",
         "c/copy.c",

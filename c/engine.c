@@ -93,6 +93,8 @@ int shim_engine_start(void *sapi_module_description, int threads, igor_engine_in
 		tsrm_shutdown();
 		return -1;
 	}
+	/* PHP's startup has put its own in the place of the one in the description. */
+	sapi_module.default_post_reader = shim_sapi_default_post_reader;
 	igor_errors_observe();
 	igor_thread_globals_install();
 	igor_interrupt_install();

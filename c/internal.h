@@ -63,6 +63,9 @@ typedef struct {
 	zval value;
 } igor_known_element;
 
+/* The body of a request, which php://input reads (body.c). */
+typedef struct igor_body igor_body;
+
 /* Numbers of processes. */
 typedef struct {
 	pid_t *list;
@@ -89,6 +92,7 @@ typedef struct igor_thread {
 	bool starting;        /* in php_request_startup(), where opcache restarts */
 	bool alone;           /* no other thread runs PHP code: this one may restart opcache, in an empty PHP request */
 	igor_restart restart; /* the result of opcache's restart in this start */
+	igor_body *body;      /* php://input of the current job; NULL: PHP's own (body.c) */
 	bool body_aborted;    /* the body of the current job was aborted */
 	bool finished;        /* fastcgi_finish_request() was called for the current job */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
@@ -183,6 +187,9 @@ void igor_children_install(void);
 void igor_children_block(const igor_thread *self);
 
 /* request.c */
+void igor_body_broke_off(igor_thread *self);
+void igor_body_open(void);
+void igor_body_end(igor_thread *self);
 void igor_request_info_fill(const igor_request *request);
 bool igor_request_failed(void);
 

@@ -56,6 +56,7 @@ int shim_sapi_activate(void)
 		if (igor_self->request.authorization != NULL) {
 			php_handle_auth_data(igor_self->request.authorization);
 		}
+		igor_body_open();
 	}
 	return SUCCESS;
 }
@@ -64,22 +65,6 @@ char *shim_sapi_read_cookies(void)
 {
 	IGOR_FAULT("read_cookies");
 	return igor_self != NULL && !igor_self->alone ? (char *) igor_self->request.cookie : NULL;
-}
-
-/* The body broke off. PHP's streams have no error for the request body, only its end; so a script that reads it gets a
- * warning and sees an aborted connection. While PHP itself reads a form, no script runs yet that could notice. */
-static void igor_body_broke_off(igor_thread *self)
-{
-	bool running = self->mode == IGOR_HTTP_WORKER ? self->in_callback : !PG(during_request_startup);
-
-	PG(connection_status) |= PHP_CONNECTION_ABORTED;
-	if (self->body_aborted) {
-		return;
-	}
-	self->body_aborted = true;
-	if (running) {
-		php_error_docref(NULL, E_WARNING, "The request body ended before all of it was received");
-	}
 }
 
 size_t shim_sapi_read_post(char *into, size_t len)
@@ -104,7 +89,13 @@ size_t shim_sapi_read_post(char *into, size_t len)
 void shim_sapi_default_post_reader(void)
 {
 	IGOR_FAULT("default_post_reader");
-	php_default_post_reader();
+	/* It refuses a body beyond post_max_size. */
+	if (SG(post_max_size) <= 0 || SG(request_info).content_length <= SG(post_max_size)) {
+		igor_body_open();
+	}
+	if (SG(request_info).request_body == NULL) {
+		php_default_post_reader();
+	}
 }
 
 void shim_sapi_treat_data(int arg, char *str, struct _zval_struct *into)

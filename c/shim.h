@@ -81,6 +81,7 @@ typedef struct {
 	const char *query;
 	const char *content_type;  /* NULL: none */
 	int64_t content_length;    /* -1: unknown */
+	int64_t body_length;       /* of a body that is there whole, for host_read_body_at(); -1: it is not */
 	const char *cookie;        /* NULL: none */
 	const char *authorization; /* NULL: none */
 	int32_t protocol;          /* 1000, 1001, 2000 */
@@ -344,6 +345,8 @@ void host_finish(void *host);
 /* Fills the buffer unless the body ends before. `aborted`: it is incomplete, and the client gets no response of the script.
  * */
 size_t host_read_body(void *host, char *into, size_t len, bool *aborted);
+/* The same for a body that is there whole, from this position, as often as it is wanted. */
+size_t host_read_body_at(void *host, uint64_t position, char *into, size_t len, bool *aborted);
 /* The index-th request header; false when there is none. */
 bool host_request_header(void *host, size_t index, igor_pair *pair);
 /* What the current request or run has for $_SERVER. Valid until it ends, or until the next call. */

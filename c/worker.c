@@ -312,7 +312,7 @@ static bool igor_job_open(igor_thread *self)
 
 /* Ends output, session, body and SAPI of the current job. If a part bails out, the next parts still run; the caller sees
  * the bailout in CG(unclean_shutdown). */
-static void igor_job_layers_end(void)
+static void igor_job_layers_end(igor_thread *self)
 {
 	zend_try {
 		IGOR_FAULT("job_close output");
@@ -328,6 +328,7 @@ static void igor_job_layers_end(void)
 		php_output_deactivate();
 	} zend_end_try();
 
+	igor_body_end(self);
 	/* php://input is a separate stream, which only the end of the script would free. */
 	if (SG(request_info).request_body != NULL) {
 		zend_list_delete(SG(request_info).request_body->res);
@@ -357,7 +358,7 @@ void igor_job_close(igor_thread *self)
 	/* Their exception is saved: while one is pending, no user code would run in the steps below. */
 	threw = EG(exception) != NULL;
 	zend_exception_save();
-	igor_job_layers_end();
+	igor_job_layers_end(self);
 	failed = CG(unclean_shutdown);
 	/* The callback of header_register_callback(), if the head was already sent. */
 	IGOR_HEADER_CALLBACK_RELEASE();

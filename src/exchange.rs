@@ -310,6 +310,20 @@ pub trait Exchange: Send {
     /// [`BodyAborted`] when the client went away in the middle, or the wait was cancelled.
     fn read_body(&mut self, into: &mut [u8]) -> Result<usize, BodyAborted>;
 
+    /// The length of a body that is there whole, for [`read_body_at`](Self::read_body_at). `None`: it is not, or is empty.
+    fn whole_body(&self) -> Option<u64> {
+        None
+    }
+
+    /// Reads bytes of a body that is there whole, from this position, without a wait for the client. 0 is the end.
+    ///
+    /// # Errors
+    /// [`BodyAborted`] when they cannot be read.
+    fn read_body_at(&mut self, position: u64, into: &mut [u8]) -> Result<usize, BodyAborted> {
+        let _ = (position, into);
+        Err(BodyAborted)
+    }
+
     /// Sets the final status and headers. Called once, before the first byte of the body.
     fn respond(&mut self, head: ResponseHead) -> Flow;
 

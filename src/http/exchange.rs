@@ -280,6 +280,21 @@ where
         }
     }
 
+    fn whole_body(&self) -> Option<u64> {
+        match &self.body {
+            RequestBody::Gathered(gathered) => Some(gathered.length()).filter(|&length| length > 0),
+            RequestBody::None | RequestBody::Streamed(_) => None,
+        }
+    }
+
+    fn read_body_at(&mut self, position: u64, into: &mut [u8]) -> Result<usize, BodyAborted> {
+        let RequestBody::Gathered(gathered) = &self.body else { return Err(BodyAborted) };
+        gathered.read_at(position, into).map_err(|error| {
+            tracing::error!("reading a request body from its temporary file: {error}");
+            BodyAborted
+        })
+    }
+
     fn respond(&mut self, new: ResponseHead) -> Flow {
         match &mut self.answer {
             Answer::Pending { reply, head, .. } => match response_head::from_php(&new) {
@@ -378,8 +393,8 @@ where
             let _ = self.respond(ResponseHead::new(200));
         }
         self.close();
-        // The rest of the request body is not needed either; the connection can serve the next request.
-        self.body.discard();
+        // The rest of a streamed body is not needed either; the connection can serve the next request.
+        self.body.stop_streaming();
     }
 
     fn client_gone(&self) -> bool {

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -30,6 +30,13 @@ impl Budget {
     fn take(&self, bytes: u64) -> bool {
         let take = |used: u64| used.checked_add(bytes).filter(|&used| used <= self.bytes_max);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// What one body may take of it: a share of what is free, so that a few large bodies leave room for many small ones.
+    fn share(&self) -> usize {
+        let free = self.bytes_max.saturating_sub(self.used.load(Ordering::Relaxed));
+        let share = usize::try_from(free / limits::REQUEST_BODY_MEMORY_SHARE).unwrap_or(usize::MAX);
+        share.max(limits::REQUEST_BODY_MEMORY_BYTES)
     }
 }
 
@@ -90,23 +97,25 @@ impl Gathered {
         self.length
     }
 
-    /// Blocks only on the disk.
+    /// The next bytes. Blocks only on the disk.
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.content {
-            Content::Memory(bytes) => {
-                let count = bytes.len().min(into.len());
-                bytes.copy_to_slice(&mut into[..count]);
-                Ok(count)
-            }
-            Content::File(file) => {
-                let count = file.read_at(into, self.position)?;
-                self.position += count as u64;
-                if count == 0 && self.position < self.length && !into.is_empty() {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                Ok(count)
-            }
+        let count = self.read_at(self.position, into)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+
+    /// Fills the buffer unless the body ends before.
+    pub(super) fn read_at(&self, position: u64, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.length.saturating_sub(position);
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
+        let into = &mut into[..count];
+        match &self.content {
+            // The bytes in memory have a `usize` as their length, so the position does not exceed it.
+            Content::Memory(bytes) if count > 0 => into.copy_from_slice(&bytes[position as usize..][..count]),
+            Content::Memory(_) => {}
+            Content::File(file) => file.read_exact_at(into, position)?,
         }
+        Ok(count)
     }
 }
 
@@ -127,11 +136,13 @@ where
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(BodyFailure::TooLarge);
     }
-    Gathering::new(bytes_max).read(body, pace).await
+    Gathering::new(announced, bytes_max).read(body, pace).await
 }
 
 /// A body that is being read.
 struct Gathering {
+    /// The length that the client has announced.
+    announced: Option<u64>,
     /// A longer body is refused.
     bytes_max: u64,
     /// A body that came in one piece, as small forms do: not copied.
@@ -149,8 +160,9 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn new(bytes_max: u64) -> Self {
+    fn new(announced: Option<u64>, bytes_max: u64) -> Self {
         Self {
+            announced,
             bytes_max,
             whole: Bytes::new(),
             memory: Vec::new(),
@@ -192,17 +204,31 @@ impl Gathering {
         if self.length > self.bytes_max {
             return Err(BodyFailure::TooLarge);
         }
-        let fits = self.memory.len() + bytes.len() <= limits::REQUEST_BODY_MEMORY_BYTES_MAX;
+        let share = if self.file.is_none() { MEMORY.share() } else { limits::REQUEST_BODY_MEMORY_BYTES };
+        let fits = self.memory.len() + bytes.len() <= share;
         if fits && self.in_memory.grow(count) {
             if is_first && is_last {
                 self.whole = bytes;
             } else {
+                self.reserve(share);
                 self.memory.extend_from_slice(&bytes);
             }
             return Ok(());
         }
         self.memory.extend_from_slice(&bytes);
         self.spill().await
+    }
+
+    /// Makes room for the rest at once, so that the bytes do not move each time that the memory is full. A client has sent
+    /// some of them by then: a length alone reserves nothing.
+    fn reserve(&mut self, share: usize) {
+        let announced = self.announced.and_then(|length| usize::try_from(length).ok());
+        if let Some(length) = announced.filter(|&length| length <= share)
+            && self.memory.len() >= limits::REQUEST_BODY_SENT_BYTES_MIN
+            && self.memory.capacity() < length
+        {
+            self.memory.reserve_exact(length - self.memory.len());
+        }
     }
 
     /// Moves the bytes in memory to the file.
@@ -215,6 +241,7 @@ impl Gathering {
             let mut file = file.map_or_else(tempfile::tempfile, Ok)?;
             file.write_all(&memory)?;
             memory.clear();
+            memory.shrink_to(limits::REQUEST_BODY_MEMORY_BYTES);
             Ok((file, memory))
         });
         let (file, memory) = written.await.map_err(io::Error::other)??;
@@ -295,13 +322,13 @@ mod tests {
     fn a_body_of_any_size_is_read_back_and_leaves_nothing_behind() {
         let _budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner);
         for (length, piece) in
-            [(0, 1), (1, 1), (100, 7), (256 * KIB, 1000), (256 * KIB + 1, 1000), (2000 * KIB, 70_001)]
+            [(0, 1), (1, 1), (100, 7), (256 * KIB + 1, 1000), (3000 * KIB, 70_001), (4096 * KIB, 70_001)]
         {
             let (bytes, pieces) = in_pieces(length, piece);
             let gathered = run(gather(pieces, None, u64::MAX, Pace::default())).expect("a whole body");
             assert_eq!(gathered.length(), length as u64);
             let is_in_file = matches!(gathered.content, Content::File(_));
-            assert_eq!(is_in_file, length > limits::REQUEST_BODY_MEMORY_BYTES_MAX, "{length}");
+            assert_eq!(is_in_file, length > 3000 * KIB, "{length}");
             assert!(all_of(gathered) == bytes, "{length} bytes in pieces of {piece}");
         }
         assert_eq!((MEMORY.used.load(Ordering::Relaxed), FILES.used.load(Ordering::Relaxed)), (0, 0));
@@ -324,8 +351,22 @@ mod tests {
         let mut pace = Pace::default();
         pace.note(0, Duration::from_secs(1000));
         let body = Pieces([Some(vec![0; 9]), None].into());
-        let failure = run(Gathering::new(u64::MAX).read(body, pace)).err().expect("no whole body");
+        let failure = run(Gathering::new(None, u64::MAX).read(body, pace)).err().expect("no whole body");
         assert_eq!(failure.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[test]
+    fn large_bodies_leave_room_in_memory_for_small_ones() {
+        let _budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_in_file = |length| {
+            let gathered = run(gather(in_pieces(length, 50_000).1, Some(length as u64), u64::MAX, Pace::default()));
+            matches!(gathered.expect("a whole body").content, Content::File(_))
+        };
+        let mut memory = Reserved::none(&MEMORY);
+        assert!(memory.grow(limits::REQUEST_BODIES_MEMORY_BYTES_MAX / 2));
+        assert_eq!([1000 * KIB, 3000 * KIB].map(is_in_file), [false, true]);
+        assert!(memory.grow(limits::REQUEST_BODIES_MEMORY_BYTES_MAX / 2 - 1024 * KIB as u64));
+        assert_eq!([250 * KIB, 1000 * KIB].map(is_in_file), [false, true]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The body of a request on its way to PHP: gathered before a PHP thread is taken, or streamed to the thread.
 //!
 //! **Gathered** is the default, as in nginx. [`gather`](super::gathered_body::gather) runs on the async side, so a slow, silent or vanished client
-//! costs no PHP thread, and an incomplete body never reaches a script. Small bodies stay in memory, others go to a
+//! costs no PHP thread, and an incomplete body never reaches a script. Most stay in memory, large ones go to a
 //! temporary file without a name. Both are bounded for each request and for the process.
 //!
 //! **Streamed** bodies (`request_buffering off`) are read by the PHP thread when the script asks for them. The first
@@ -62,12 +62,12 @@ impl<B> RequestBody<B> {
         }
     }
 
-    /// No more of it will be read.
-    pub(super) fn discard(&mut self) {
+    /// No more will be read from the connection. What was gathered stays for the script.
+    pub(super) fn stop_streaming(&mut self) {
         if let Self::Streamed(streamed) = self {
             streamed.slot.discard();
+            *self = Self::None;
         }
-        *self = Self::None;
     }
 }
 

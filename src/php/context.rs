@@ -132,14 +132,15 @@ impl Context {
         self.head = ResponseHead::default();
         exchange.taken(self.interrupt.waits());
         self.measured = exchange.usage().map(Measured::begin);
-        let request = self.describe(exchange.head());
+        let body_length = exchange.whole_body().and_then(|length| i64::try_from(length).ok()).unwrap_or(-1);
+        let request = self.describe(exchange.head(), body_length);
         self.span = spans::of_script(exchange.head(), self.run.as_ref());
         self.exchange = Some(exchange);
         request
     }
 
     /// Describes a request to C. The pointers are valid until the exchange is closed or the next description is made.
-    fn describe(&mut self, head: &RequestHead) -> igor_request {
+    fn describe(&mut self, head: &RequestHead, body_length: i64) -> igor_request {
         self.server_vars.clear();
         // A worker's script has seen its own variables when it booted.
         let environment = self.run.as_ref().map_or(&head.environment, |run| &run.environment).clone();
@@ -155,6 +156,7 @@ impl Context {
             query: head.query.as_ptr(),
             content_type: optional(head.content_type.as_ref()),
             content_length: head.content_length,
+            body_length,
             cookie: optional(head.cookie.as_ref()),
             authorization: optional(head.authorization.as_ref()),
             protocol: head.protocol,
@@ -194,6 +196,7 @@ impl Context {
             query: c"".as_ptr(),
             content_type: ptr::null(),
             content_length: 0,
+            body_length: -1,
             cookie: ptr::null(),
             authorization: ptr::null(),
             protocol: 1000,

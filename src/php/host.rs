@@ -266,6 +266,23 @@ leaf! {
 
 leaf! {
     for Context;
+    fn host_read_body_at(context, position: u64, into: *mut c_char, len: usize, aborted: *mut bool) -> usize, on_panic 0, {
+        if len == 0 {
+            return 0;
+        }
+        // SAFETY: PHP's buffer has `len` bytes, and only this call writes to it.
+        let buffer = unsafe { std::slice::from_raw_parts_mut(into.cast::<u8>(), len) };
+        let Some(exchange) = context.exchange() else { return 0 };
+        exchange.read_body_at(position, buffer).unwrap_or_else(|_| {
+            // SAFETY: C passes its own local value.
+            unsafe { give(aborted, true) };
+            0
+        })
+    }
+}
+
+leaf! {
+    for Context;
     fn host_request_header(context, index: usize, pair: *mut igor_pair) -> bool, on_panic false, {
         let Some((name, value)) = context.exchange().and_then(|exchange| exchange.headers().at(index)) else {
             return false;

@@ -29,6 +29,7 @@ const PANICS: &[Point] = &[
     ("host_inform", "header('link: </a>'); headers_send(103); echo 'x';"),
     ("host_finish", "echo 'x'; frankenphp_finish_request();"),
     ("host_read_body", ""),
+    ("host_read_body_at", "file_get_contents('php://input');"),
     ("host_request_header", "echo count(getallheaders());"),
     ("host_server_vars", "count($_SERVER);"),
     ("host_getenv", "getenv('NOTHING');"),
@@ -53,6 +54,8 @@ const BAILOUTS: &[Point] = &[
     ("ini", ""),
     ("read_cookies", ""),
     ("read_post", ""),
+    ("default_post_reader", ""),
+    ("body", "file_get_contents('php://input');"),
     ("server_variables", ""),
     ("getenv", "getenv('NOTHING');"),
     ("write", "echo str_repeat('x', 100000);"),
@@ -233,15 +236,8 @@ const SEND: &str = "$t = new FrankenPHP\\SentTaskHandle('t', ['fault' => $fault]
 
 /// Points that no single request reaches: one has its own test, some are callbacks that PHP replaces at its start, and
 /// some run only when opcache is full.
-const ELSEWHERE: &[&str] = &[
-    "host_kill_requested",
-    "host_should_end",
-    "host_place",
-    "default_post_reader",
-    "treat_data",
-    "input_filter",
-    "host_opcache_full",
-];
+const ELSEWHERE: &[&str] =
+    &["host_kill_requested", "host_should_end", "host_place", "treat_data", "input_filter", "host_opcache_full"];
 
 /// What `w` publishes: a whole value says its own number everywhere, and holds an enum case.
 const VALUES: &str = "<?php require getenv('ROOT') . '/vars/enums.php';

@@ -207,3 +207,68 @@ fn the_answer_does_not_wait_for_a_streamed_body_that_the_script_ignores() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{script}: {answer:?}");
     }
 }
+
+/// Reads php://input in several ways. `files` are the temporary files that the process has open.
+const INPUT: &str = "$body = file_get_contents('php://input');
+    $a = fopen('php://input', 'r');
+    $steps = [fread($a, 4), ftell($a), fseek($a, -4, SEEK_END), fread($a, 9), feof($a), rewind($a), fread($a, 2), stream_get_contents($a, 3, 1),
+        fseek($a, -1), @fwrite($a, 'x'), fseek($a, 9, SEEK_END), fread($a, 1), strlen(file_get_contents('php://input'))];
+    $open = fn ($fd) => (string) @readlink(\"/proc/self/fd/$fd\");
+    $files = preg_grep('~^' . sys_get_temp_dir() . '/(php|#)~', array_map($open, scandir('/proc/self/fd')));
+    echo json_encode([md5($body), $steps, count($files)]);";
+
+/// PHP copied each body that is no form into a temporary file of its own.
+#[test]
+fn php_input_reads_a_gathered_body_where_it_is() {
+    let server = Igor::new()
+        .frankenphp("num_threads 2\nmax_threads 2")
+        .file("input.php", &format!("<?php {INPUT}"))
+        .file("worker.php", &format!("<?php while (frankenphp_handle_request(function () {{ {INPUT} }}));"))
+        .site("root {$DIR}\nphp_server {\nworker {$DIR}/worker.php 1\n}")
+        .start();
+    for (length, files) in [(100, 0), (200_000, 0), (1_000_000, 0), (6_000_000, 1)] {
+        let body: Vec<u8> = (0..length).map(|index: u32| b'a' + (index % 23) as u8).collect();
+        let last = String::from_utf8_lossy(&body[body.len() - 4..]).into_owned();
+        let steps = format!(r#"["abcd",4,0,"{last}",false,true,"ab","bcd",-1,false,0,"",{length}]"#);
+        for script in ["/input.php", "/worker.php"] {
+            for method in ["POST", "PUT", "GET"] {
+                let request = Request::new(method, script).header("content-type", "text/x-data").body(body.clone());
+                let answer = server.send(&request).text();
+                assert!(answer.contains(&steps), "{script} {method} {length}: {answer}");
+                assert!(answer.ends_with(&format!(",{files}]")), "{script} {method} {length}: {answer}");
+                let chunked = server.send(&request.chunked()).text();
+                assert_eq!(chunked, answer, "{script} {method} {length}");
+            }
+        }
+    }
+}
+
+/// A script that keeps the stream, which get_resources() shows, reads no other request's body with it.
+#[test]
+fn php_input_ends_with_its_request() {
+    let keep = "$was = array_map(fn ($s) => is_resource($s) ? @stream_get_contents($s, null, 0) : null, $kept);
+        $body = file_get_contents('php://input');
+        $kept = get_resources('stream');
+        echo json_encode([count($kept) > 0, in_array($body, $was, true)]);";
+    let finished = "echo 'sent'; frankenphp_finish_request(); file_put_contents(getenv('DIR') . '/late', file_get_contents('php://input'));";
+    let server = Igor::new()
+        .file(
+            "worker.php",
+            &format!("<?php $kept = []; while (frankenphp_handle_request(function () use (&$kept) {{ {keep} }}));"),
+        )
+        .file("finished.php", &format!("<?php {finished}"))
+        .site("root {$DIR}\nphp_server {\nenv DIR {$DIR}\nworker {$DIR}/worker.php 1\n}")
+        .start();
+    for secret in ["first", "second", "third"] {
+        let request = Request::new("POST", "/worker.php").header("content-type", "text/plain").body(secret);
+        assert_eq!(server.send(&request).text(), "[true,false]", "{secret}");
+    }
+    // As php-fpm does: the response has ended, and the body is still there.
+    for method in ["POST", "PUT"] {
+        let body = format!("of {method}");
+        let request = Request::new(method, "/finished.php").header("content-type", "text/plain").body(body.clone());
+        assert_eq!(server.send(&request).text(), "sent");
+        let written = || std::fs::read_to_string(server.path("late")).ok().filter(|late| *late == body);
+        wait_for("the script to read the body", written);
+    }
+}

@@ -366,7 +366,7 @@ async fn with_length(body: BodySource, parts: &mut request::Parts) -> Result<Bod
     while let Some(frame) = reader.frame().await {
         let Ok(frame) = frame else { return Err(body.fault().unwrap_or(Fault::Ended).into()) };
         gathered.extend_from_slice(frame.data_ref().map_or(&[][..], |bytes| bytes));
-        if gathered.len() > limits::REQUEST_BODY_MEMORY_BYTES_MAX {
+        if gathered.len() > limits::REQUEST_BODY_MEMORY_BYTES {
             return Err(ProxyError::NoLength);
         }
     }
