@@ -85,7 +85,8 @@ function line(string $what, array $costs, string $unit, float $free = 0): void
     global $failed;
     [$few, $many] = [array_key_first($costs), array_key_last($costs)];
     $each = ($costs[$many] - $costs[$few]) / ($many - $few);
-    // What does not depend on the number is no part of the growth.
+    // What does not depend on the number is no part of the growth. It cannot be more than the fewest cost, whatever the clock says.
+    $free = min($free, 0.9 * $costs[$few]);
     $power = log(max($costs[$many] - $free, 1e-12) / max($costs[$few] - $free, 1e-12)) / log($many / $few);
     $met = $power <= POWER_MAX || $costs[$many] <= HARDLY * $costs[$few];
     $failed = $failed || !$met;
