@@ -115,6 +115,7 @@ typedef struct igor_thread {
 	uint64_t signals_held;    /* atomic: of these, what has come and waits (masks.c) */
 	void (*signal_handlers[64])(int signo, siginfo_t *info, void *context);
 	volatile sig_atomic_t should_end;   /* the script should end, and a handler must be called */
+	uint64_t signals_asked;             /* of `signals_held`, what the server has asked by */
 	bool end_handled;                   /* atomic: its C handler was called */
 	uint32_t end_reminders;             /* atomic: how often shim_thread_remind() has found that the script has called its own */
 	volatile sig_atomic_t fatal_signal; /* ends the script at its next step; 0: none */
@@ -270,6 +271,7 @@ void igor_session_limit_progress(void);
 void igor_signals_install(void);
 void igor_signals_block(igor_thread *self, uint64_t blocked);
 void igor_signal_raise(igor_thread *self, int signo);
+bool igor_signal_was_asked(igor_thread *self, int signo);
 void igor_info_of_own(siginfo_t *info, int signo);
 bool igor_info_restore(siginfo_t *info);
 bool igor_is_of_server(int signo);

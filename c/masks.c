@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef int (*igor_wait)(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
@@ -74,34 +75,73 @@ static int igor_take_held(igor_thread *self, const sigset_t *set, siginfo_t *inf
 			if (info != NULL) {
 				igor_info_of_own(info, signo);
 			}
+			(void) igor_signal_was_asked(self, signo);
 			return signo;
 		}
 	}
 	return 0;
 }
 
-/* The wake signal is one of those that are waited for, because one that came just before the wait would be missed. */
+/* What is left of a wait. `left` is changed only where the wait has an end. */
+static void igor_wait_left(const struct timespec *until, struct timespec *left)
+{
+	struct timespec now;
+	int64_t nanoseconds;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	nanoseconds = (int64_t) (until->tv_sec - now.tv_sec) * 1000000000 + (until->tv_nsec - now.tv_nsec);
+	nanoseconds = nanoseconds > 0 ? nanoseconds : 0;
+	left->tv_sec = (time_t) (nanoseconds / 1000000000);
+	left->tv_nsec = (long) (nanoseconds % 1000000000);
+}
+
+/* Waits until a signal of the set comes, or the wake signal brings something: it is one of those that are waited for, because
+ * one that came just before the wait would be missed. A reminder (shim_thread_remind()) brings nothing. */
+static int igor_wait_for_any(igor_thread *self, igor_wait call, const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	struct timespec until, left;
+	sigset_t wanted = *set;
+	int signo;
+
+	sigaddset(&wanted, IGOR_WAKE_SIGNAL);
+	if (timeout != NULL) {
+		left = *timeout;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += timeout->tv_sec;
+		until.tv_nsec += timeout->tv_nsec;
+	}
+	for (;;) {
+		signo = igor_take_held(self, set, info);
+		if (signo == 0) {
+			signo = call(&wanted, info, timeout != NULL ? &left : NULL);
+		}
+		if (signo != IGOR_WAKE_SIGNAL) {
+			return signo;
+		}
+		igor_signals_wake(self);
+		signo = igor_take_held(self, set, info);
+		if (signo != 0) {
+			return signo;
+		}
+		if (zend_atomic_bool_load_ex(self->vm_interrupt)) {
+			errno = EINTR;
+			return -1;
+		}
+		if (timeout != NULL) {
+			igor_wait_left(&until, &left);
+		}
+	}
+}
+
 static int igor_wait_for_signal(igor_thread *self, igor_wait call, const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
 {
-	sigset_t wake, wanted = *set;
+	sigset_t wake;
 	int signo, error;
 
 	sigemptyset(&wake);
 	sigaddset(&wake, IGOR_WAKE_SIGNAL);
-	sigaddset(&wanted, IGOR_WAKE_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &wake, NULL);
-	signo = igor_take_held(self, set, info);
-	if (signo == 0) {
-		signo = call(&wanted, info, timeout);
-	}
-	if (signo == IGOR_WAKE_SIGNAL) {
-		igor_signals_wake(self);
-		signo = igor_take_held(self, set, info);
-		if (signo == 0) {
-			errno = EINTR;
-			signo = -1;
-		}
-	}
+	signo = igor_wait_for_any(self, call, set, info, timeout);
 	error = errno;
 	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
 	errno = error;

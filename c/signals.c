@@ -247,6 +247,9 @@ static void igor_call_end_handler(igor_thread *self)
 	while (i < sizeof(asked) / sizeof(*asked) && !igor_hold(self, asked[i]) && !igor_call_handler(self, asked[i])) {
 		i++;
 	}
+	if (i < sizeof(asked) / sizeof(*asked) && (self->signals_blocked & IGOR_BIT(asked[i])) != 0) {
+		self->signals_asked |= IGOR_BIT(asked[i]);
+	}
 	__atomic_store_n(&self->end_handled, true, __ATOMIC_RELEASE);
 }
 
@@ -255,7 +258,10 @@ void igor_signals_wake(igor_thread *self)
 {
 	if (self->should_end) {
 		self->should_end = false;
-		igor_call_end_handler(self);
+		/* A script that has asked host_should_end() itself has had its signal. */
+		if (!self->end_handled) {
+			igor_call_end_handler(self);
+		}
 	}
 }
 
@@ -410,18 +416,38 @@ static ZEND_NAMED_FUNCTION(igor_pcntl_signal)
 	igor_original_signal(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 	igor_self->in_pcntl = false;
 	/* The server may have asked before there was a handler. */
-	if ((signal == SIGTERM || signal == SIGINT) && !EG(exception) && host_should_end(igor_self->host)) {
+	if ((signal == SIGTERM || signal == SIGINT) && !igor_self->end_handled && !EG(exception) && host_should_end(igor_self->host)) {
 		igor_call_end_handler(igor_self);
 	}
 }
 
-/* A signal of the script to itself. */
+/* Whether the server has asked the script to end by this signal, which has waited. Not any more. */
+bool igor_signal_was_asked(igor_thread *self, int signo)
+{
+	bool asked = (self->signals_asked & IGOR_BIT(signo)) != 0;
+
+	self->signals_asked &= ~IGOR_BIT(signo);
+	return asked;
+}
+
+/* A signal of the script to itself, or one that has waited. */
 void igor_signal_raise(igor_thread *self, int signo)
 {
-	if (!igor_hold(self, signo) && !igor_call_handler(self, signo) && !igor_is_harmless(signo)
-		&& (self->signals_ignored & IGOR_BIT(signo)) == 0) {
-		igor_end_script(self, signo);
+	bool asked;
+
+	if (igor_hold(self, signo)) {
+		return;
 	}
+	asked = igor_signal_was_asked(self, signo);
+	if (igor_call_handler(self, signo) || igor_is_harmless(signo) || (self->signals_ignored & IGOR_BIT(signo)) != 0) {
+		return;
+	}
+	if (asked) {
+		/* To a script that has not blocked it, the server would have sent nothing. A handler that comes later is called. */
+		__atomic_store_n(&self->end_handled, false, __ATOMIC_RELEASE);
+		return;
+	}
+	igor_end_script(self, signo);
 }
 
 static const char *igor_signal_name(int signo)
@@ -473,7 +499,7 @@ void igor_signals_restore(igor_thread *self)
 	}
 	self->used_signals = false;
 	self->signals_handled = self->signals_ignored = 0;
-	self->signals_blocked = self->signals_held = 0;
+	self->signals_blocked = self->signals_held = self->signals_asked = 0;
 	if (self->listens) {
 		__atomic_store_n(&igor_listening[self->listening_at].handled, 0, __ATOMIC_RELEASE);
 		__atomic_store_n(&igor_listening[self->listening_at].tid, 0, __ATOMIC_RELEASE);

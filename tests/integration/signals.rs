@@ -164,6 +164,29 @@ fn a_sleep_that_starts_after_the_handler_ends_too() {
     assert!(log.contains("woken") && log.contains("ended in order") && !log.contains("interrupting"), "{log}");
 }
 
+/// The script is asked to end before it blocks the signals. One that it cannot take ends it as little as without the block, and
+/// the reminders end no wait for another signal.
+#[test]
+fn being_asked_to_end_disturbs_no_blocked_section() {
+    let without = "pcntl_sigprocmask(SIG_BLOCK, [SIGTERM]); pcntl_sigprocmask(SIG_UNBLOCK, [SIGTERM]); usleep(1000);";
+    let waits =
+        "pcntl_sigprocmask(SIG_BLOCK, [SIGTERM, SIGUSR1]); if (pcntl_sigwaitinfo([SIGTERM]) !== SIGTERM) { exit(1); }
+        $start = hrtime(true); pcntl_sigtimedwait([SIGUSR1], $info, 0, 300000000);
+        if (hrtime(true) - $start < 300000000 || error_get_last()) { exit(1); }";
+    for section in [without, waits] {
+        let script = format!(
+            "<?php frankenphp_set_vars(['up' => true]); fgets(frankenphp_get_worker_handle()); {section} error_log('ended in order');"
+        );
+        let server = Igor::new()
+            .file("section.php", &script)
+            .site("root {$DIR}\nphp_server {\nworker {$DIR}/section.php {\nbackground\nname section\nnum 1\n}\n}")
+            .start();
+        server.wait_log(&["background worker ready"]);
+        let log = server.stop().log;
+        assert!(log.contains("ended in order") && !log.contains("interrupting"), "{section}\n{log}");
+    }
+}
+
 /// The signal comes while fputcsv() prepares a long line; only then does it wait, in a pipe that no one reads.
 #[test]
 fn a_wait_that_starts_after_the_signal_ends_too() {
