@@ -12,7 +12,33 @@
 struct igor_body {
 	igor_thread *owner; /* NULL: the request has ended */
 	zend_off_t length, position;
+	bool is_none; /* the one of handles whose request has ended */
 };
+
+/* What PHP keeps for a handle of php://input begins with its body (php_fopen_wrapper.c, 8.2 to 8.6). */
+typedef struct {
+	php_stream *body;
+} igor_input;
+
+/* Whether a handle of php://input has this body. `instead`: they all get that one. */
+static bool igor_inputs_have(const php_stream *body, php_stream *instead)
+{
+	bool found = false;
+	zval *element;
+
+	ZEND_HASH_FOREACH_VAL(&EG(regular_list), element) {
+		const zend_resource *resource = Z_RES_P(element);
+		const php_stream *stream = resource->type == php_file_le_stream() ? resource->ptr : NULL;
+
+		if (stream != NULL && strcmp(stream->ops->label, "Input") == 0 && ((igor_input *) stream->abstract)->body == body) {
+			found = true;
+			if (instead != NULL) {
+				((igor_input *) stream->abstract)->body = instead;
+			}
+		}
+	} ZEND_HASH_FOREACH_END();
+	return found;
+}
 
 /* The body broke off. PHP's streams have no error for the request body, only its end; so a script that reads it gets a
  * warning and sees an aborted connection. While PHP itself reads a form, no script runs yet that could notice. */
@@ -73,8 +99,17 @@ static int igor_body_close(php_stream *stream, int close_handle)
 	igor_body *body = stream->abstract;
 
 	(void) close_handle;
-	if (body->owner != NULL) {
+	if (body->is_none) {
+		igor_self->no_body = NULL;
+	} else if (body->owner != NULL) {
 		body->owner->body = NULL;
+		/* By a script, with pclose(). At the end of a PHP request its handles are closed before. */
+		if ((EG(flags) & EG_FLAGS_IN_RESOURCE_SHUTDOWN) == 0) {
+			igor_body_leave(stream);
+		}
+		if (SG(request_info).request_body == stream) {
+			SG(request_info).request_body = NULL;
+		}
 	}
 	efree(body);
 	return 0;
@@ -86,6 +121,29 @@ static const php_stream_ops igor_body_ops = {
 	.label = "request body",
 	.seek = igor_body_seek,
 };
+
+static php_stream *igor_body_stream(igor_body value)
+{
+	igor_body *body = emalloc(sizeof(*body));
+	php_stream *stream;
+
+	*body = value;
+	stream = php_stream_alloc(&igor_body_ops, body, NULL, "rb");
+	/* As PHP's own: the reader before it has a buffer. A script that closed it would leave its handles without a body. */
+	stream->flags |= PHP_STREAM_FLAG_NO_BUFFER | PHP_STREAM_FLAG_NO_FCLOSE;
+	return stream;
+}
+
+/* A script of a worker may keep a handle of php://input, which knows its body by a bare pointer. From now on it is at its end. */
+void igor_body_leave(const php_stream *body)
+{
+	if (igor_inputs_have(body, NULL)) {
+		if (igor_self->no_body == NULL) {
+			igor_self->no_body = igor_body_stream((igor_body) { .is_none = true });
+		}
+		(void) igor_inputs_have(body, igor_self->no_body);
+	}
+}
 
 /* PHP reads these itself, also when the script asks it to (request_parse_body()). */
 static bool igor_is_form(const char *content_type)
@@ -99,7 +157,6 @@ static bool igor_is_form(const char *content_type)
 void igor_body_open(void)
 {
 	igor_thread *self = igor_self;
-	igor_body *body;
 	php_stream *stream;
 
 	if (self == NULL || !self->has_job || self->request.body_length < 0 || SG(request_info).request_body != NULL
@@ -107,14 +164,10 @@ void igor_body_open(void)
 		|| igor_is_form(SG(request_info).content_type)) {
 		return;
 	}
-	body = emalloc(sizeof(*body));
-	*body = (igor_body) { .owner = self, .length = (zend_off_t) self->request.body_length };
-	stream = php_stream_alloc(&igor_body_ops, body, NULL, "rb");
-	/* As PHP's own: the reader before it has a buffer. */
-	stream->flags |= PHP_STREAM_FLAG_NO_BUFFER;
-	self->body = body;
+	stream = igor_body_stream((igor_body) { .owner = self, .length = (zend_off_t) self->request.body_length });
+	self->body = stream->abstract;
 	SG(request_info).request_body = stream;
-	SG(read_post_bytes) = body->length;
+	SG(read_post_bytes) = self->body->length;
 	SG(post_read) = 1;
 }
 

@@ -93,6 +93,7 @@ typedef struct igor_thread {
 	bool alone;           /* no other thread runs PHP code: this one may restart opcache, in an empty PHP request */
 	igor_restart restart; /* the result of opcache's restart in this start */
 	igor_body *body;      /* php://input of the current job; NULL: PHP's own (body.c) */
+	php_stream *no_body;  /* what handles of php://input have whose job has ended; NULL: there are none */
 	bool body_aborted;    /* the body of the current job was aborted */
 	bool finished;        /* fastcgi_finish_request() was called for the current job */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */
@@ -191,6 +192,7 @@ void igor_children_block(const igor_thread *self);
 void igor_body_broke_off(igor_thread *self);
 void igor_body_open(void);
 void igor_body_end(igor_thread *self);
+void igor_body_leave(const php_stream *body);
 void igor_request_info_fill(const igor_request *request);
 bool igor_request_failed(void);
 

@@ -273,6 +273,7 @@ static void igor_serve_end(igor_thread *self)
 	self->resets = false;
 	self->touched = 0;
 	self->has_job = false;
+	self->no_body = NULL;
 	SG(server_context) = NULL;
 }
 

@@ -329,9 +329,12 @@ static void igor_job_layers_end(igor_thread *self)
 	} zend_end_try();
 
 	igor_body_end(self);
-	/* php://input is a separate stream, which only the end of the script would free. */
+	/* The body is a stream, which only the end of the script would free. */
 	if (SG(request_info).request_body != NULL) {
-		zend_list_delete(SG(request_info).request_body->res);
+		zend_try {
+			igor_body_leave(SG(request_info).request_body);
+			zend_list_delete(SG(request_info).request_body->res);
+		} zend_end_try();
 	}
 	zend_try {
 		IGOR_FAULT("job_close sapi");

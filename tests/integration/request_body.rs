@@ -243,25 +243,29 @@ fn php_input_reads_a_gathered_body_where_it_is() {
     }
 }
 
-/// A script that keeps the stream, which get_resources() shows, reads no other request's body with it.
+/// A script that keeps the stream, which get_resources() shows, or a handle of php://input, reads no other request's body with
+/// it. It cannot close the stream under PHP.
 #[test]
 fn php_input_ends_with_its_request() {
     let keep = "$was = array_map(fn ($s) => is_resource($s) ? @stream_get_contents($s, null, 0) : null, $kept);
         $body = file_get_contents('php://input');
+        if ($handle) { rewind($handle); $was[] = stream_get_contents($handle); fseek($handle, 1); $was[] = fgets($handle); }
+        $handle = fopen('php://input', 'r');
         $kept = get_resources('stream');
-        echo json_encode([count($kept) > 0, in_array($body, $was, true)]);";
+        array_map(fn ($s) => $s === $handle || @fclose($s), $kept);
+        echo json_encode([count($kept) > 1, in_array($body, $was, true), file_get_contents('php://input') === $body]);";
     let finished = "echo 'sent'; frankenphp_finish_request(); file_put_contents(getenv('DIR') . '/late', file_get_contents('php://input'));";
     let server = Igor::new()
         .file(
             "worker.php",
-            &format!("<?php $kept = []; while (frankenphp_handle_request(function () use (&$kept) {{ {keep} }}));"),
+            &format!("<?php $kept = []; $handle = null; while (frankenphp_handle_request(function () use (&$kept, &$handle) {{ {keep} }}));"),
         )
         .file("finished.php", &format!("<?php {finished}"))
         .site("root {$DIR}\nphp_server {\nenv DIR {$DIR}\nworker {$DIR}/worker.php 1\n}")
         .start();
-    for secret in ["first", "second", "third"] {
+    for secret in ["first", "second", "third", "fourth"] {
         let request = Request::new("POST", "/worker.php").header("content-type", "text/plain").body(secret);
-        assert_eq!(server.send(&request).text(), "[true,false]", "{secret}");
+        assert_eq!(server.send(&request).text(), "[true,false,true]", "{secret}");
     }
     // As php-fpm does: the response has ended, and the body is still there.
     for method in ["POST", "PUT"] {
