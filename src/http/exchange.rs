@@ -289,8 +289,12 @@ where
 
     fn read_body_at(&mut self, position: u64, into: &mut [u8]) -> Result<usize, BodyAborted> {
         let RequestBody::Gathered(gathered) = &self.body else { return Err(BodyAborted) };
+        if self.body_broken {
+            return Err(BodyAborted);
+        }
         gathered.read_at(position, into).map_err(|error| {
-            tracing::error!("reading a request body from its temporary file: {error}");
+            self.body_broken = true;
+            self.refuse(&BodyFailure::from(error));
             BodyAborted
         })
     }
@@ -422,6 +426,10 @@ where
 impl<B> Drop for HttpExchange<B> {
     fn drop(&mut self) {
         self.request = None;
+        // Its place is free before the client has its answer, and sends the next one.
+        if matches!(self.body, RequestBody::Gathered(_)) {
+            self.body = RequestBody::None;
+        }
         self.close();
     }
 }

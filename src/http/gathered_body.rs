@@ -32,9 +32,11 @@ impl Budget {
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    /// What one body may take of it: a share of what is free, so that a few large bodies leave room for many small ones.
-    fn share(&self) -> usize {
-        let free = self.bytes_max.saturating_sub(self.used.load(Ordering::Relaxed));
+    /// How long a body may be that has taken `own` bytes: a share of what the others leave, so that a few large bodies leave
+    /// room for many small ones.
+    fn share(&self, own: u64) -> usize {
+        let others = self.used.load(Ordering::Relaxed).saturating_sub(own);
+        let free = self.bytes_max.saturating_sub(others);
         let share = usize::try_from(free / limits::REQUEST_BODY_MEMORY_SHARE).unwrap_or(usize::MAX);
         share.max(limits::REQUEST_BODY_MEMORY_BYTES)
     }
@@ -61,6 +63,11 @@ impl Reserved {
         let taken = self.budget.take(bytes);
         self.bytes += if taken { bytes } else { 0 };
         taken
+    }
+
+    /// Takes what is missing of this length.
+    fn grow_to(&mut self, length: u64) -> bool {
+        self.grow(length.saturating_sub(self.bytes))
     }
 
     fn release(&mut self) {
@@ -204,9 +211,11 @@ impl Gathering {
         if self.length > self.bytes_max {
             return Err(BodyFailure::TooLarge);
         }
-        let share = if self.file.is_none() { MEMORY.share() } else { limits::REQUEST_BODY_MEMORY_BYTES };
-        let fits = self.memory.len() + bytes.len() <= share;
-        if fits && self.in_memory.grow(count) {
+        let of_all = self.file.is_none();
+        let share = if of_all { MEMORY.share(self.in_memory.bytes) } else { limits::REQUEST_BODY_MEMORY_BYTES };
+        let length = self.memory.len() + bytes.len();
+        let is_reserved = length as u64 <= self.in_memory.bytes;
+        if is_reserved || length <= share && self.in_memory.grow_to(length as u64) {
             if is_first && is_last {
                 self.whole = bytes;
             } else {
@@ -226,6 +235,7 @@ impl Gathering {
         if let Some(length) = announced.filter(|&length| length <= share)
             && self.memory.len() >= limits::REQUEST_BODY_SENT_BYTES_MIN
             && self.memory.capacity() < length
+            && self.in_memory.grow_to(length as u64)
         {
             self.memory.reserve_exact(length - self.memory.len());
         }
@@ -322,13 +332,13 @@ mod tests {
     fn a_body_of_any_size_is_read_back_and_leaves_nothing_behind() {
         let _budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner);
         for (length, piece) in
-            [(0, 1), (1, 1), (100, 7), (256 * KIB + 1, 1000), (3000 * KIB, 70_001), (4096 * KIB, 70_001)]
+            [(0, 1), (1, 1), (100, 7), (256 * KIB + 1, 1000), (4096 * KIB, 70_001), (4097 * KIB, 70_001)]
         {
             let (bytes, pieces) = in_pieces(length, piece);
             let gathered = run(gather(pieces, None, u64::MAX, Pace::default())).expect("a whole body");
             assert_eq!(gathered.length(), length as u64);
             let is_in_file = matches!(gathered.content, Content::File(_));
-            assert_eq!(is_in_file, length > 3000 * KIB, "{length}");
+            assert_eq!(is_in_file, length > 4096 * KIB, "{length}");
             assert!(all_of(gathered) == bytes, "{length} bytes in pieces of {piece}");
         }
         assert_eq!((MEMORY.used.load(Ordering::Relaxed), FILES.used.load(Ordering::Relaxed)), (0, 0));

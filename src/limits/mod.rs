@@ -33,16 +33,15 @@ pub const SOCKET_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// and API calls stay in memory. Sixteen times nginx's default, because one write of this size costs little.
 pub const REQUEST_BODY_MEMORY_BYTES: usize = 256 * 1024;
 
-/// A body may have more than that: one part in so many of the memory for all bodies that is free. So a body of 4 MiB stays
-/// in memory on a server without others, and a temporary file is only for what is larger or comes together with many.
+/// A body may have more than that: one part in so many of the memory for all bodies that the others leave. So one of 4 MiB
+/// stays in memory on a server without others. A temporary file is for what is larger, or comes together with many.
 pub const REQUEST_BODY_MEMORY_SHARE: u64 = 16;
 
-/// A client that has sent so many bytes of a body gets memory for all that it has announced. Less, and connections that
-/// send next to nothing could reserve gigabytes; more, and the bytes move more often.
+/// A client that has sent so many bytes of a body gets memory for all that it has announced, out of that for all bodies.
+/// Less, and connections that send next to nothing could take it all; more, and the bytes move more often.
 pub const REQUEST_BODY_SENT_BYTES_MIN: usize = 64 * 1024;
 
-/// The bytes of all request bodies in memory together. Beyond it they go to files: 256 bodies of the largest size,
-/// or thousands of usual ones.
+/// The bytes of all request bodies in memory together. Beyond it they go to files. Room for thousands of usual ones.
 pub const REQUEST_BODIES_MEMORY_BYTES_MAX: u64 = 64 << 20;
 
 /// The bytes of all request bodies in temporary files together, and the largest value of `request_buffering`. A server
