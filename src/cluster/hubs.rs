@@ -261,6 +261,7 @@ impl Task {
             };
             let now = self.settings.borrow_and_update().clone();
             if now.engine != settings.engine || now.prefix != settings.prefix {
+                self.presence.forget();
                 log = self.log(&now);
             }
             settings = now;
@@ -293,6 +294,9 @@ impl Task {
                 Err(_) = self.stopped.changed() => return,
                 Ok(()) = self.settings.changed() => {
                     let now = self.settings.borrow_and_update().clone();
+                    if now.engine != settings.engine || now.prefix != settings.prefix {
+                        self.presence.forget();
+                    }
                     if !settings.continues(&now) {
                         reader = Reader::new(self.log(&now));
                     } else if now.engine != settings.engine {

@@ -348,8 +348,8 @@ fn a_deleted_stream_of_nats_is_not_made_again_at_once() {
         post(&a, "one", "topic=probe&data=probe");
         own.has("probe").then_some(())
     });
-    let deleted = call_once(nats.port, "$JS.API.STREAM.DELETE.UPDATES_igor", "");
     let since = Instant::now();
+    let deleted = call_once(nats.port, "$JS.API.STREAM.DELETE.UPDATES_igor", "");
     assert_eq!(deleted["success"], true, "{deleted}");
     publish(&c, "c", 0, 3);
     publish(&a, "a", 0, 3);

@@ -50,6 +50,11 @@ enum Seen {
 }
 
 impl Presence {
+    /// From now on it is about another stream.
+    pub(in crate::cluster) fn forget(&self) {
+        *self.locked() = Seen::Never;
+    }
+
     fn is_there(&self) {
         *self.locked() = Seen::There;
     }
