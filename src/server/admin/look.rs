@@ -148,13 +148,14 @@ fn background_view(worker: &Background) -> BackgroundView {
 }
 
 fn cluster_view(view: ClusterView) -> ClusterWorkerView {
-    let ClusterView { leads, leader, position, behind, silent, error, errors, elections, refused } = view;
+    let ClusterView { leads, leader, position, behind, reached, silent, error, errors, elections, refused } = view;
     ClusterWorkerView {
         leads,
         leader,
         epoch: position.epoch,
         number: position.number,
         behind,
+        reached,
         silent_seconds: silent.as_secs(),
         error,
         errors,

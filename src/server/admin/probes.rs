@@ -1,7 +1,7 @@
 //! The probes of orchestrators and operators: liveness, readiness and versions.
 
 use super::look;
-use super::view::{ClusterWorkerView, NotReadyView, PhpView, ReadyView, StatusView, UnsafeView, Workers};
+use super::view::{NotReadyView, PhpView, ReadyView, StatusView, UnsafeView, Workers};
 use crate::assemble;
 use crate::php::{floor_above, running_release};
 use std::time::SystemTime;
@@ -10,8 +10,8 @@ use std::time::SystemTime;
 /// of a queue, so it counts as up; `require` waits for its first snapshot all the same.
 const NOT_READY: [&str; 3] = ["starting", "given up", "stopping"];
 
-/// The state of a worker of a cluster without a snapshot, while its instance has never reached the engine. It does not depend on what
-/// the engine does later: an outage must not make all instances unready.
+/// The state of a worker of a cluster while its instance has never reached the engine. It does not depend on what the engine does
+/// later: an outage must not make all instances unready.
 const NOT_REACHED: &str = "the cluster's engine has not answered";
 
 /// The workers that are not ready, of all scopes or of one. Workers that start on first demand are ignored.
@@ -23,7 +23,7 @@ pub(super) fn ready(threads: &assemble::Threads, scope: Option<&str>) -> ReadyVi
 fn missing(workers: Workers, scope: Option<&str>) -> Vec<NotReadyView> {
     let background = workers.background.into_iter().filter_map(|worker| {
         let state = match &worker.cluster {
-            Some(cluster) if never_reached(cluster) => NOT_REACHED.to_owned(),
+            Some(cluster) if !cluster.reached => NOT_REACHED.to_owned(),
             _ => Some(worker.state).filter(|state| NOT_READY.contains(&state.as_str()))?,
         };
         Some(NotReadyView { scope: worker.scope, worker: worker.name, state })
@@ -33,11 +33,6 @@ fn missing(workers: Workers, scope: Option<&str>) -> Vec<NotReadyView> {
         NotReadyView { scope: worker.scope, worker: worker.name, state: state.to_owned() }
     });
     background.chain(http).filter(|missing| scope.is_none_or(|scope| missing.scope == scope)).collect()
-}
-
-/// Each answer of the engine names a leader, or makes this instance one, or has a snapshot.
-fn never_reached(cluster: &ClusterWorkerView) -> bool {
-    cluster.epoch == 0 && cluster.elections == 0 && cluster.leader.is_none()
 }
 
 /// What the server is.

@@ -247,6 +247,9 @@ pub struct ClusterWorkerView {
     pub number: u64,
     /// Publishes of this instance that the engine has not accepted yet.
     pub behind: u64,
+    /// Whether the engine has ever answered; for `/readyz`.
+    #[serde(skip)]
+    pub reached: bool,
     /// How many seconds ago the engine has last answered; before its first answer, since the start.
     pub silent_seconds: u64,
     /// Why it does not answer now.

@@ -203,6 +203,8 @@ pub struct ClusterView {
     pub position: Position,
     /// Publishes of the own script that the engine has not accepted yet.
     pub behind: u64,
+    /// Whether the engine has ever answered.
+    pub reached: bool,
     /// How long the engine has not answered; before its first answer, since the start.
     pub silent: Duration,
     /// Why it does not answer now.
@@ -231,6 +233,7 @@ impl ClusterState {
             leader: inner.leader.clone(),
             position: inner.position,
             behind: inner.behind,
+            reached: inner.answered.is_some(),
             silent: inner.answered.unwrap_or(self.since).elapsed(),
             error: inner.error.clone(),
             errors: inner.errors,
