@@ -133,10 +133,12 @@ fn every_form_of_listen_and_several_pools() {
 
 #[test]
 fn a_misspelled_setting_is_named_with_the_one_that_is_meant() {
-    let text = caddyfile("error_lgo = /x\n[a]\nlisten = 1\npm.max_childrn = 5\nxyz = 1\n", "a").expect("a pool");
+    let text = caddyfile("error_lgo = /x\n[a]\nlisten = 1\npm.max_childrn = 5\nlisten.ownr = a\nxyz = 1\n", "a")
+        .expect("a pool");
     for part in [
         "(line 1): php-fpm has no such setting; did you mean `error_log`?",
         "mean `pm.max_children`?",
+        "mean `listen.owner`?",
         "igor does not know it",
     ] {
         assert!(text.contains(part), "{text}");
