@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted, counted from the
-/// end of the connections if that is later. Returns the threads that could not be stopped: the engine must not be stopped under them.
+/// Ends everything within the grace period, plus [`KILL_SECONDS_MAX`] for scripts that must be interrupted. These seconds begin
+/// later if the connections end later. Returns the threads that could not be stopped: the engine must not be stopped under
+/// them.
 pub(super) async fn shut_down(listeners: Vec<RunningListener>, live: Arc<Live>) -> Vec<Stuck> {
     let grace = live.config.global.grace_period;
     let until = Instant::now() + grace;

@@ -80,7 +80,7 @@ pub(super) fn reason(name: &str) -> Cow<'static, str> {
     reason_of(name, REASONS, &TAKEN)
 }
 
-/// The same of php-fpm as a whole.
+/// Why a setting of php-fpm as a whole is not taken over.
 const REASONS_OF_WHOLE: &[(&[&str], &str)] = &[
     (&["include"], "convert each of these files, and put the sites into one Caddyfile"),
     (&["pid"], "systemd knows the process; `igor stop` and `igor reload` use the admin interface"),
