@@ -12,7 +12,7 @@
 struct igor_body {
 	igor_thread *owner; /* NULL: the request has ended */
 	zend_off_t length, position;
-	bool is_none; /* the one of handles whose request has ended */
+	bool is_none; /* the empty body that replaces a freed one in open handles */
 };
 
 /* What PHP keeps for a handle of php://input begins with its body (php_fopen_wrapper.c, 8.2 to 8.6). */
@@ -134,7 +134,8 @@ static php_stream *igor_body_stream(igor_body value)
 	return stream;
 }
 
-/* A script of a worker may keep a handle of php://input, which knows its body by a bare pointer. From now on it is at its end. */
+/* A worker script may keep a php://input handle after its request. The handle holds a pointer to the body without a reference, so
+ * it gets an empty body before this one is freed. */
 void igor_body_leave(const php_stream *body)
 {
 	if (igor_inputs_have(body, NULL)) {

@@ -93,7 +93,7 @@ typedef struct igor_thread {
 	bool alone;           /* no other thread runs PHP code: this one may restart opcache, in an empty PHP request */
 	igor_restart restart; /* the result of opcache's restart in this start */
 	igor_body *body;      /* php://input of the current job; NULL: PHP's own (body.c) */
-	php_stream *no_body;  /* what handles of php://input have whose job has ended; NULL: there are none */
+	php_stream *no_body;  /* the empty body of php://input handles kept after their job; NULL: none is needed */
 	bool body_aborted;    /* the body of the current job was aborted */
 	bool finished;        /* fastcgi_finish_request() was called for the current job */
 	char place_file[256]; /* where the script was when it was last woken; valid when place_line is not 0 */

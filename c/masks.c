@@ -82,7 +82,7 @@ static int igor_take_held(igor_thread *self, const sigset_t *set, siginfo_t *inf
 	return 0;
 }
 
-/* What is left of a wait. `left` is changed only where the wait has an end. */
+/* Computes the time until a deadline; zero if it has passed. */
 static void igor_wait_left(const struct timespec *until, struct timespec *left)
 {
 	struct timespec now;

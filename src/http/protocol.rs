@@ -469,7 +469,7 @@ mod tests {
         listener.send_replace(Phase::Draining);
         let _ = served.run(stream, ConnectionInfo::default(), false).await;
         let mut answer = String::new();
-        client.read_to_string(&mut answer).await.expect("an answer, or an end without one");
+        client.read_to_string(&mut answer).await.expect("an answer or a closed connection");
         assert!(
             answer.is_empty() || answer.starts_with("HTTP/1.1 421 ") && answer.contains("Connection: close\r\n"),
             "{answer}"

@@ -50,7 +50,7 @@ enum Seen {
 }
 
 impl Presence {
-    /// From now on it is about another stream.
+    /// Resets the state when the settings name another stream.
     pub(in crate::cluster) fn forget(&self) {
         *self.locked() = Seen::Never;
     }
