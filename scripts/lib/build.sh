@@ -121,16 +121,17 @@ build_last_time() {
 
 build_configure() {
     local version=$1 build=$2
-    local compiler_flags
+    local compiler_flags linker_flags
     local -a flags
     [[ $KIND != pgo ]] || profile_check_compiler
     compiler_flags=$(recipe_compiler_flags "$KIND")
+    linker_flags=$(recipe_linker_flags "$KIND")
     mapfile -t flags < <(recipe_configure_flags "$SERIES" "$KIND")
     say "PHP $version ($KIND): $JOBS jobs, logs in $build; $LAST_TIME"
     rm -rf -- "$build"
     mkdir -p -- "$build"
     run_phase configure "$build/configure.log" "configuring PHP $version ($KIND)" \
-        in_folder "$build" clean_env CFLAGS="$compiler_flags" CXXFLAGS="$compiler_flags" \
+        in_folder "$build" clean_env CFLAGS="$compiler_flags" CXXFLAGS="$compiler_flags" LDFLAGS="$linker_flags" \
         "$SOURCE/configure" \
         --enable-option-checking=fatal \
         "--prefix=$PREFIX" \

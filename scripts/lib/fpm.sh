@@ -14,13 +14,13 @@ fpm_configure_flags() {
     printf '%s\n' --enable-fpm --disable-cli --disable-cgi
 }
 
-# fpm_compiler_flags: those of the PHP in use. A profile is of that PHP alone, so beside one the flags are those of a release.
+# fpm_compiler_flags: those of the PHP in use, without what only a library needs. A profile is of that PHP alone, so beside one
+# the flags are those of a release.
 fpm_compiler_flags() {
-    if [[ $KIND == pgo ]]; then
-        recipe_compiler_flags release
-    else
-        recipe_compiler_flags "$KIND"
-    fi
+    local kind=$KIND flags
+    [[ $kind != pgo ]] || kind=release
+    flags=$(recipe_compiler_flags "$kind")
+    printf '%s\n' "${flags% -fno-semantic-interposition}"
 }
 
 # fpm_key: identifies a build by the release and its flags.

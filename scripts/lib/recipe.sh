@@ -69,13 +69,23 @@ recipe_configure_flags() {
 # recipe_compiler_flags KIND: the value of CFLAGS and CXXFLAGS.
 recipe_compiler_flags() {
     case $1 in
-        # Line tables cost nothing at run time; perf and Valgrind take names from them.
-        release) printf '%s\n' '-O2 -g1' ;;
+        # Line tables cost nothing at run time; perf and Valgrind take names from them. Nothing replaces a function of the library,
+        # so its calls of its own functions need no detour: see recipe_linker_flags.
+        release) printf '%s\n' '-O2 -g1 -fno-semantic-interposition' ;;
         # What the training has not reached is optimised as if there was no profile; it would be made small instead of fast.
-        # Nothing replaces a function of the library, so its calls of its own functions need no detour.
         pgo) printf '%s\n' '-O3 -g1 -fprofile-partial-training -Wno-missing-profile -fno-semantic-interposition' ;;
         # PHP's --enable-debug turns optimisation off by itself.
         *) printf '%s\n' '-g -fno-omit-frame-pointer' ;;
+    esac
+}
+
+# recipe_linker_flags KIND: the value of LDFLAGS. A shared library calls its exported functions through a table, so that a
+# program can replace them. The linker leaves the table out for functions that the library itself has. What a program does
+# replace are functions of libc, which are not the library's.
+recipe_linker_flags() {
+    case $1 in
+        # Apple's linker has no such table, and refuses the flag.
+        release | pgo) [[ $(uname) == Darwin ]] || printf '%s\n' '-Wl,-Bsymbolic-functions' ;;
     esac
 }
 
@@ -86,6 +96,7 @@ recipe_key() {
         {
             printf 'level %s\n' "$RECIPE_LEVEL"
             recipe_compiler_flags "$kind"
+            recipe_linker_flags "$kind"
             recipe_configure_flags "$series" "$kind"
             [[ $kind != pgo ]] || cat -- "$SCRIPTS/lib/training"/*.php "$SCRIPTS/lib/training"/*/*.php
         } | sha256sum
