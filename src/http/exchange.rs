@@ -129,7 +129,7 @@ impl<B> HttpExchange<B> {
         if reply.send(head.response.map(|()| source)).is_err() {
             return Flow::ClientGone;
         }
-        let flow = streaming.send_all(&buffer);
+        let flow = streaming.send_buffered(buffer);
         self.settle(streaming, flow)
     }
 

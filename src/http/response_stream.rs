@@ -38,12 +38,12 @@ impl Streaming {
 
     /// Collects small writes and sends full chunks.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Flow {
-        if self.buffer.len() + bytes.len() < limits::RESPONSE_BUFFER_BYTES {
+        if self.buffer.len() + bytes.len() < limits::RESPONSE_CHUNK_BYTES_MAX {
             self.buffer.extend_from_slice(bytes);
             return if self.is_abandoned() { Flow::ClientGone } else { Flow::Continue };
         }
         match self.flush() {
-            Flow::Continue if bytes.len() < limits::RESPONSE_BUFFER_BYTES => {
+            Flow::Continue if bytes.len() < limits::RESPONSE_CHUNK_BYTES_MAX => {
                 self.buffer.extend_from_slice(bytes);
                 Flow::Continue
             }
@@ -61,10 +61,21 @@ impl Streaming {
         self.send(Bytes::from(buffer))
     }
 
-    pub(super) fn send_all(&mut self, bytes: &[u8]) -> Flow {
+    fn send_all(&mut self, bytes: &[u8]) -> Flow {
         let mut pieces = bytes.chunks(limits::RESPONSE_CHUNK_BYTES_MAX);
         let are_sent = pieces.all(|piece| self.send(Bytes::copy_from_slice(piece)) == Flow::Continue);
         if are_sent { Flow::Continue } else { Flow::ClientGone }
+    }
+
+    /// Sends what was buffered before the head was sent.
+    pub(super) fn send_buffered(&mut self, buffer: Vec<u8>) -> Flow {
+        let mut bytes = Bytes::from(buffer);
+        while bytes.len() > limits::RESPONSE_CHUNK_BYTES_MAX {
+            if self.send(bytes.split_to(limits::RESPONSE_CHUNK_BYTES_MAX)) == Flow::ClientGone {
+                return Flow::ClientGone;
+            }
+        }
+        self.send(bytes)
     }
 
     /// Sends one chunk, but not beyond the announced length: the client would read further bytes as the next response.

@@ -14,14 +14,16 @@ pub use traces::*;
 
 // --- HTTP: bodies -------------------------------------------------------------------------------------------------
 
-/// PHP's output is buffered up to this size before the head is sent. Most pages and API responses fit, and leave as one
-/// message with a length. Also the size of a streamed chunk.
-pub const RESPONSE_BUFFER_BYTES: usize = 16 * 1024;
+/// PHP's output is buffered up to this size before the head is sent, unless the script flushes. Nearly all pages and API
+/// responses fit: they leave as one message with a length, wake the connection once, and do not keep the PHP thread for a slow
+/// client.
+pub const RESPONSE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// One `echo` of many megabytes is split into pieces of this size, so that a slow client holds little memory.
+/// The size of a streamed chunk. One `echo` of many megabytes is split into pieces of this size, so that a slow client holds
+/// little memory.
 pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 
-/// Chunks between a PHP thread and its socket. With the sizes above a response in flight holds at most 512 KiB.
+/// Chunks between a PHP thread and its socket. With the size above a response in flight holds at most 512 KiB.
 pub const RESPONSE_CHUNKS_IN_FLIGHT_MAX: usize = 8;
 
 /// The bytes of a response that the kernel buffers before it can send them. By default it takes up to 4 MiB for each
@@ -94,8 +96,8 @@ pub const FILE_LOOK_EVERY_BYTES: usize = 128 * 1024;
 /// the most, send a dozen.
 pub const RANGES_MAX: usize = 64;
 
-/// Bodies in memory up to this size are compressed as a whole, so that their length is known. It is a little more than
-/// the bound up to which PHP's output is buffered.
+/// Bodies in memory up to this size are compressed as a whole, so that their length is known. Larger ones are compressed piece
+/// by piece, between which other connections have their turn.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
 
 /// The bytes that are compressed before other tasks of the thread get their turn: one to five milliseconds.

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::*;
+use crate::limits;
 
 const MIB: usize = 1024 * 1024;
 
@@ -30,6 +31,26 @@ fn a_small_response_is_one_message_with_its_length() {
     assert_eq!(answer.header("content-length"), Some("11"));
     assert_eq!(answer.header("transfer-encoding"), None);
     assert_eq!(answer.header("x-a"), Some("1"));
+}
+
+#[test]
+fn responses_of_any_size_arrive_whole() {
+    let server = Server::running(|exchange| {
+        let length = uri(exchange).trim_start_matches('/').parse().expect("a size");
+        let _ = respond(exchange, 200, &[]);
+        for piece in pattern(length).chunks(1000) {
+            assert_eq!(exchange.write(piece), Flow::Continue);
+        }
+    });
+    let (buffer, chunk) = (limits::RESPONSE_BUFFER_BYTES, limits::RESPONSE_CHUNK_BYTES_MAX);
+    for length in
+        [0, 1, chunk, buffer - 1, buffer, buffer + 1, buffer + chunk - 1, buffer + chunk, buffer + chunk + 1, 3 * MIB]
+    {
+        let answer = server.get(&format!("/{length}"));
+        assert!(answer.body == pattern(length), "{length} bytes");
+        let announced = answer.header("content-length").map(str::to_owned);
+        assert_eq!(announced, (length <= buffer).then(|| length.to_string()), "{length} bytes");
+    }
 }
 
 #[test]
@@ -370,7 +391,7 @@ fn early_hints_never_land_inside_another_response() {
         let _ = exchange.write(&vec![b'x'; size]);
     });
     let mut client = server.client();
-    let sizes = [10, 2 * MIB, 10, 16 * 1024, 2 * MIB, 0, 10];
+    let sizes = [10, 2 * MIB, 10, limits::RESPONSE_BUFFER_BYTES, 2 * MIB, 0, 10];
     for size in sizes {
         client.send(&format!("GET /{size} HTTP/1.1\r\nHost: a\r\n\r\n"));
     }
