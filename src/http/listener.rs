@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,12 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::ConnectionInfo;
+use super::connection_threads::ConnectionThreads;
 use super::file_sender::Socket as SendsFiles;
 use super::http3::{Advertised, Http3};
 use super::phase::{ListenerSettings, Phase};
@@ -186,13 +188,18 @@ impl BoundListener {
     ///
     /// # Errors The runtime cannot watch the socket.
     pub fn serve(self, service: HttpService) -> Result<RunningListener, BindError> {
-        self.serve_as(ListenerSettings::default(), service)
+        self.serve_as(ListenerSettings::default(), service, &ConnectionThreads::default())
     }
 
-    /// Starts to accept. Must be called on a tokio runtime.
+    /// Starts to accept. Must be called on a tokio runtime; connections run on those of `threads`.
     ///
     /// # Errors The runtime cannot watch the socket.
-    pub fn serve_as(self, settings: ListenerSettings, service: HttpService) -> Result<RunningListener, BindError> {
+    pub fn serve_as(
+        self,
+        settings: ListenerSettings,
+        service: HttpService,
+        threads: &ConnectionThreads,
+    ) -> Result<RunningListener, BindError> {
         let listener = match self.socket {
             Bound::Tcp(socket) => TcpListener::from_std(socket).map(Accepting::Tcp),
             Bound::Unix(socket) => UnixListener::from_std(socket).map(Accepting::Unix),
@@ -209,9 +216,15 @@ impl BoundListener {
             // It ends with the phase of serving.
             tokio::spawn(Http3 { address, settings, services, phases, places, advertised }.run());
         }
-        let places_of_acceptor = Arc::clone(&places);
-        let acceptor =
-            Acceptor { listener, places: places_of_acceptor, settings: all_settings, services, phases, http3 };
+        let acceptor = Acceptor {
+            listener,
+            places: Arc::clone(&places),
+            settings: all_settings,
+            services,
+            phases,
+            http3,
+            threads: threads.clone(),
+        };
         let accepting = tokio::spawn(acceptor.run());
         Ok(RunningListener { address: self.address, file: self.file, settings, service, phase, places, accepting })
     }
@@ -298,6 +311,8 @@ struct Acceptor {
     phases: watch::Receiver<Phase>,
     /// What clients learn of HTTP/3.
     http3: watch::Receiver<Advertised>,
+    /// Where connections without encryption run.
+    threads: ConnectionThreads,
 }
 
 impl Acceptor {
@@ -331,50 +346,48 @@ impl Acceptor {
         match &self.listener {
             Accepting::Tcp(listener) => {
                 let (stream, remote) = listener.accept().await?;
-                let stream = out_of_the_way(stream)?;
                 let info = accepted(&stream, remote)?;
-                self.begin(stream, info).await
+                let socket = sockets::above_those_of_scripts(stream.into_std()?.into()).into();
+                self.begin(|| TcpStream::from_std(socket), info).await
             }
             Accepting::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                let stream = sockets::above_those_of_scripts(stream.into_std()?.into());
-                let stream = UnixStream::from_std(std::os::unix::net::UnixStream::from(stream))?;
+                let socket = sockets::above_those_of_scripts(stream.into_std()?.into()).into();
                 // The peer has no address; the web server in front names the client in the request.
-                self.begin(stream, ConnectionInfo::default()).await
+                self.begin(|| UnixStream::from_std(socket), ConnectionInfo::default()).await
             }
         }
     }
 
-    /// Waits for a free place, and then serves the connection in a task of its own.
-    async fn begin<S>(&self, stream: S, info: ConnectionInfo) -> io::Result<()>
+    /// Waits for a free place, and then serves the connection in a task of its own. `watch` lets the current runtime watch
+    /// the socket.
+    async fn begin<S>(&self, watch: impl FnOnce() -> io::Result<S>, info: ConnectionInfo) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + SendsFiles + Send + Unpin + 'static,
     {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
+        let settings = self.settings.borrow().clone();
+        let runtime = if settings.tls.is_some() || settings.h2c { Handle::current() } else { self.threads.next() };
+        let stream = {
+            let _entered = runtime.enter();
+            watch()?
+        };
         let connection = Connection {
             info,
             stream,
-            settings: self.settings.borrow().clone(),
+            settings,
             services: self.services.clone(),
             phases: self.phases.clone(),
             http3: self.http3.clone(),
             write_idle: Duration::from_secs(limits::RESPONSE_WRITE_IDLE_SECONDS_MAX),
         };
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             connection.serve().await;
             drop(place);
         });
         Ok(())
     }
-}
-
-/// The same connection, see [`sockets::above_those_of_scripts`].
-fn out_of_the_way(stream: TcpStream) -> io::Result<TcpStream> {
-    if stream.as_raw_fd() >= limits::SELECT_DESCRIPTORS_MAX {
-        return Ok(stream);
-    }
-    TcpStream::from_std(std::net::TcpStream::from(sockets::above_those_of_scripts(stream.into_std()?.into())))
 }
 
 /// The addresses of a new connection, whose socket is set up for HTTP.

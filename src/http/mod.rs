@@ -4,7 +4,7 @@
 //! [`crate::exchange::Job`]s and answers come back through the [`exchange::HttpExchange`] in them. [`settings`] holds
 //! the settings of a site, in the types of [`crate::config`] where it has them.
 //!
-//! In the order in which a request meets them: `listener`, `phase`, `protocol`, `stream`, `file_sender`, `proxy_header`, `current`,
+//! In the order in which a request meets them: `listener`, `connection_threads`, `phase`, `protocol`, `stream`, `file_sender`, `proxy_header`, `current`,
 //! `head_limit`, `write_limit`, `stall`, `http3`, `service`, `answer`, `spans`, `request` and `tree` (pure), `routing` (pure),
 //! `script`, `request_body`, `cgi` (pure), `queue`, `exchange`, `response_head` (pure), `header_rules` (pure), `proxy`,
 //! `replies`, `remote_php` (pure), `body`, `access_log`.
@@ -16,6 +16,7 @@ mod body_failure;
 mod browse;
 pub mod cgi;
 pub mod connection;
+pub mod connection_threads;
 pub mod exchange;
 pub mod listener;
 mod mercure;

@@ -250,6 +250,12 @@ pub const HOT_RELOAD_FILES_MAX: usize = 100;
 /// How long the idle threads of the async side may take to end.
 pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
 
+/// What each of several runtimes has of that at least.
+pub const RUNTIME_END_MS_MIN: u64 = 50;
+
+/// How many threads for blocking work the async runtime has at most, and all runtimes of connections together: tokio's default.
+pub const BLOCKING_THREADS_MAX: usize = 512;
+
 /// How long a thread of the async runtime for blocking work may be idle before it ends.
 pub const BLOCKING_THREAD_IDLE_SECONDS_MAX: u64 = 60;
 

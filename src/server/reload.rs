@@ -100,7 +100,7 @@ impl Server {
                 kept.push(listening);
             } else if let Some(position) = bound.iter().position(|(bound, _)| *bound == listener) {
                 let (_, socket) = bound.swap_remove(position);
-                match Listening::start(listener, socket, settings, service) {
+                match Listening::start(listener, socket, settings, service, &self.connection_threads) {
                     Ok(listening) => kept.push(listening),
                     Err(error) => tracing::error!("{error}"),
                 }

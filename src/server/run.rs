@@ -3,18 +3,20 @@
 use super::admin::{self, AdminError, BoundAdmin, RunningAdmin};
 use super::control::{Control, ControlError, Controlled, Reloaded, Request, Requests, StopSignal};
 use super::inherited::InheritedSockets;
+use super::runtime::Runtimes;
 use super::shutdown::shut_down;
 use super::traces::Traces;
 use super::watch::Watcher;
-use super::{housekeeping, overdue, remote_php, runtime, stalls, systemd};
+use super::{housekeeping, overdue, remote_php, stalls, systemd};
 use crate::assemble::encryption::Encryption;
 use crate::assemble::opcache::Coordinator;
 use crate::assemble::{Leaving, Live, Threads, engine_options, log_engine, sites};
 use crate::config::{Config, Listener};
+use crate::http::connection_threads::ConnectionThreads;
 use crate::http::listener::{BindError, BoundListener, RunningListener};
 use crate::http::phase::ListenerSettings;
 use crate::http::service::HttpService;
-use crate::limits::{DESCRIPTORS_MAX, KILL_SECONDS_MAX, RUNTIME_END_SECONDS_MAX};
+use crate::limits::{DESCRIPTORS_MAX, KILL_SECONDS_MAX};
 use crate::php::{EXIT_STUCK, Engine, EngineError, exit_at_once, process};
 use crate::resp::{BoundPort, PortError, Ports};
 use crate::signals::SignalMask;
@@ -81,13 +83,15 @@ pub fn run(mut config: Config, source: Option<&Path>) -> Result<(), ServeError> 
     // Every thread that starts from here on inherits the mask: a signal that a script handles by pcntl_signal() would
     // end the process on a thread without PHP. PHP's threads have the mask that the engine was started with.
     SignalMask::block_all_but(&OWN_SIGNALS);
-    let runtime = process::own_descriptors_of(runtime::start)
+    let runtimes = process::own_descriptors_of(Runtimes::start)
         .map_err(|error| ServeError::System { doing: "starting the async runtime", error })?;
+    let connection_threads = runtimes.connection_threads();
     let serving = || {
-        runtime.block_on(serve(
+        runtimes.main.block_on(serve(
             config,
             source.map(absolute),
             Sockets { bound, inherited, admin, ports, encryption, challenges },
+            connection_threads,
         ))
     };
     let Ok(result) = catch_unwind(AssertUnwindSafe(serving)) else {
@@ -97,7 +101,7 @@ pub fn run(mut config: Config, source: Option<&Path>) -> Result<(), ServeError> 
     };
     // Its threads end before PHP does: a thread that is just ending must not use memory that the end of the process
     // frees.
-    runtime.shutdown_timeout(Duration::from_secs(RUNTIME_END_SECONDS_MAX));
+    runtimes.shut_down();
     match result {
         Ok(stuck) if !stuck.is_empty() => leave_without(&engine, &stuck),
         Ok(_) => Ok(()),
@@ -132,6 +136,8 @@ pub(super) struct Server {
     pub(super) live: watch::Sender<Arc<Live>>,
     /// One for each socket.
     pub(super) listeners: Vec<Listening>,
+    /// Where the connections of all listeners run.
+    pub(super) connection_threads: ConnectionThreads,
     /// The sockets that the service manager has opened.
     pub(super) inherited: InheritedSockets,
     /// The challenges that certificate authorities may request now.
@@ -176,10 +182,11 @@ impl Listening {
         socket: BoundListener,
         settings: ListenerSettings,
         service: HttpService,
+        threads: &ConnectionThreads,
     ) -> Result<Self, BindError> {
         let address = socket.local_address().clone();
         let encrypted = settings.tls.is_some();
-        let running = socket.serve_as(settings, service.clone())?;
+        let running = socket.serve_as(settings, service.clone(), threads)?;
         tracing::info!(%listener, %address, encrypted, "listening");
         Ok(Self { listener, running, service })
     }
@@ -206,7 +213,12 @@ fn spawn_housekeeping(control: &Control) {
     tokio::spawn(overdue::watch(control.clone()));
 }
 
-async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Result<Stuck, (ServeError, Stuck)> {
+async fn serve(
+    config: Config,
+    source: Option<PathBuf>,
+    sockets: Sockets,
+    connection_threads: ConnectionThreads,
+) -> Result<Stuck, (ServeError, Stuck)> {
     let Sockets { bound, inherited, admin, ports, mut encryption, challenges } = sockets;
     let mut stop = StopSignal::new();
     // Before any PHP thread runs: from then on a signal must not end the process without the phases of a stop.
@@ -222,6 +234,7 @@ async fn serve(config: Config, source: Option<PathBuf>, sockets: Sockets) -> Res
         source,
         live,
         listeners: Vec::new(),
+        connection_threads,
         inherited,
         challenges,
         kept_fresh: None,
@@ -290,7 +303,7 @@ impl Server {
                 let (_, socket) = bound.swap_remove(position);
                 let service = service.with_challenges(Arc::clone(&self.challenges));
                 let settings = encryption.settings(&listener);
-                self.listeners.push(Listening::start(listener, socket, settings, service)?);
+                self.listeners.push(Listening::start(listener, socket, settings, service, &self.connection_threads)?);
             }
         }
         Ok(())
