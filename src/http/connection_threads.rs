@@ -4,6 +4,8 @@
 //! that stays on one thread finds its memory in the caches of that processor, and its wake-ups disturb no other thread. The
 //! gain is in `docs/benchmarks.md`.
 //!
+//! The price: while one of them waits for a file system that hangs, the other connections of its thread wait too.
+//!
 //! Encrypted connections stay on the shared runtime: a handshake takes long, and the streams of one HTTP/2 connection are
 //! to use all processors.
 

@@ -129,7 +129,7 @@ impl<B> HttpExchange<B> {
         if reply.send(head.response.map(|()| source)).is_err() {
             return Flow::ClientGone;
         }
-        let flow = streaming.send_buffered(buffer);
+        let flow = streaming.send(Bytes::from(buffer));
         self.settle(streaming, flow)
     }
 

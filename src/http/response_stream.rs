@@ -67,19 +67,8 @@ impl Streaming {
         if are_sent { Flow::Continue } else { Flow::ClientGone }
     }
 
-    /// Sends what was buffered before the head was sent.
-    pub(super) fn send_buffered(&mut self, buffer: Vec<u8>) -> Flow {
-        let mut bytes = Bytes::from(buffer);
-        while bytes.len() > limits::RESPONSE_CHUNK_BYTES_MAX {
-            if self.send(bytes.split_to(limits::RESPONSE_CHUNK_BYTES_MAX)) == Flow::ClientGone {
-                return Flow::ClientGone;
-            }
-        }
-        self.send(bytes)
-    }
-
     /// Sends one chunk, but not beyond the announced length: the client would read further bytes as the next response.
-    fn send(&mut self, mut bytes: Bytes) -> Flow {
+    pub(super) fn send(&mut self, mut bytes: Bytes) -> Flow {
         if let Some(remaining) = &mut self.remaining {
             if *remaining < bytes.len() as u64 {
                 warn_of_rest(&mut self.warned);

@@ -16,8 +16,9 @@ pub use traces::*;
 
 /// PHP's output is buffered up to this size before the head is sent, unless the script flushes. Nearly all pages and API
 /// responses fit: they leave as one message with a length, wake the connection once, and do not keep the PHP thread for a slow
-/// client.
-pub const RESPONSE_BUFFER_BYTES: usize = 128 * 1024;
+/// client. Not more than a streamed chunk: HTTP/2 takes a body in memory as a whole, and holds what the client's window does not
+/// admit, where no time limit of ours sees it.
+pub const RESPONSE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The size of a streamed chunk. One `echo` of many megabytes is split into pieces of this size, so that a slow client holds
 /// little memory.
@@ -96,8 +97,7 @@ pub const FILE_LOOK_EVERY_BYTES: usize = 128 * 1024;
 /// the most, send a dozen.
 pub const RANGES_MAX: usize = 64;
 
-/// Bodies in memory up to this size are compressed as a whole, so that their length is known. Larger ones are compressed piece
-/// by piece, between which other connections have their turn.
+/// Bodies in memory up to this size are compressed as a whole, so that their length is known.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
 
 /// The bytes that are compressed before other tasks of the thread get their turn: one to five milliseconds.
@@ -250,11 +250,14 @@ pub const HOT_RELOAD_FILES_MAX: usize = 100;
 /// How long the idle threads of the async side may take to end.
 pub const RUNTIME_END_SECONDS_MAX: u64 = 1;
 
-/// What each of several runtimes has of that at least.
+/// How long each of the runtimes of connections may take, also if others have used up that time.
 pub const RUNTIME_END_MS_MIN: u64 = 50;
 
-/// How many threads for blocking work the async runtime has at most, and all runtimes of connections together: tokio's default.
+/// How many threads for blocking work the async runtime has at most: tokio's default. The runtimes of connections share as many.
 pub const BLOCKING_THREADS_MAX: usize = 512;
+
+/// What each of the runtimes of connections may have of them on a machine of many processors.
+pub const BLOCKING_THREADS_MIN: usize = 32;
 
 /// How long a thread of the async runtime for blocking work may be idle before it ends.
 pub const BLOCKING_THREAD_IDLE_SECONDS_MAX: u64 = 60;

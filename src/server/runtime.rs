@@ -4,8 +4,8 @@
 
 use crate::http::connection_threads::ConnectionThreads;
 use crate::limits::{
-    BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS, BLOCKING_THREADS_MAX, RUNTIME_END_MS_MIN,
-    RUNTIME_END_SECONDS_MAX,
+    BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS, BLOCKING_THREADS_MAX, BLOCKING_THREADS_MIN,
+    RUNTIME_END_MS_MIN, RUNTIME_END_SECONDS_MAX,
 };
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +37,7 @@ impl Runtimes {
         let count = main.metrics().num_workers();
         let connections = if count == 1 { 0 } else { count };
         let connections = (0..connections).map(|_| {
-            let blocking_max = (BLOCKING_THREADS_MAX / count).max(1);
+            let blocking_max = (BLOCKING_THREADS_MAX / count).max(BLOCKING_THREADS_MIN);
             start(Builder::new_multi_thread().worker_threads(1).max_blocking_threads(blocking_max))
         });
         Ok(Self { connections: connections.collect::<io::Result<_>>()?, main })
