@@ -6,7 +6,7 @@
 //!
 //! The price: while one of them waits for a file system that hangs, the other connections of its thread wait too.
 //!
-//! Encrypted connections stay on the shared runtime: a handshake takes long, and the streams of one HTTP/2 connection are
+//! Connections of listeners with TLS or `h2c` stay on the shared runtime: a handshake takes long, and the streams of one HTTP/2 connection are
 //! to use all processors.
 
 use std::sync::Arc;

@@ -38,12 +38,12 @@ impl Streaming {
 
     /// Collects small writes and sends full chunks.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Flow {
-        if self.buffer.len() + bytes.len() < limits::RESPONSE_CHUNK_BYTES_MAX {
+        if self.buffer.len() + bytes.len() < limits::RESPONSE_STREAM_BUFFER_BYTES {
             self.buffer.extend_from_slice(bytes);
             return if self.is_abandoned() { Flow::ClientGone } else { Flow::Continue };
         }
         match self.flush() {
-            Flow::Continue if bytes.len() < limits::RESPONSE_CHUNK_BYTES_MAX => {
+            Flow::Continue if bytes.len() < limits::RESPONSE_STREAM_BUFFER_BYTES => {
                 self.buffer.extend_from_slice(bytes);
                 Flow::Continue
             }

@@ -20,7 +20,10 @@ pub use traces::*;
 /// admit, where no time limit of ours sees it.
 pub const RESPONSE_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The size of a streamed chunk. One `echo` of many megabytes is split into pieces of this size, so that a slow client holds
+/// Once a response is streamed, small writes are collected up to this size.
+pub const RESPONSE_STREAM_BUFFER_BYTES: usize = 16 * 1024;
+
+/// The largest streamed chunk. One `echo` of many megabytes is split into pieces of this size, so that a slow client holds
 /// little memory.
 pub const RESPONSE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 
@@ -100,7 +103,7 @@ pub const RANGES_MAX: usize = 64;
 /// Bodies in memory up to this size are compressed as a whole, so that their length is known.
 pub const ENCODE_WHOLE_BYTES_MAX: usize = 32 * 1024;
 
-/// The bytes that are compressed before other tasks of the thread get their turn: one to five milliseconds.
+/// The bytes that are compressed at once: one to five milliseconds.
 pub const ENCODE_PIECE_BYTES_MAX: usize = 64 * 1024;
 
 /// Compressed bytes are sent when there are this many, or when the handler pauses.
@@ -255,6 +258,10 @@ pub const RUNTIME_END_MS_MIN: u64 = 50;
 
 /// How many threads for blocking work the async runtime has at most: tokio's default. The runtimes of connections share as many.
 pub const BLOCKING_THREADS_MAX: usize = 512;
+
+/// How many runtimes of connections there are at most. Each has four descriptors below 1,024, where those of scripts must be for
+/// `stream_select()`.
+pub const CONNECTION_RUNTIMES_MAX: usize = 32;
 
 /// What each of the runtimes of connections may have of them on a machine of many processors.
 pub const BLOCKING_THREADS_MIN: usize = 32;

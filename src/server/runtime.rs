@@ -5,7 +5,7 @@
 use crate::http::connection_threads::ConnectionThreads;
 use crate::limits::{
     BLOCKING_THREAD_IDLE_SECONDS_MAX, BLOCKING_THREAD_USED_EVERY_SECONDS, BLOCKING_THREADS_MAX, BLOCKING_THREADS_MIN,
-    RUNTIME_END_MS_MIN, RUNTIME_END_SECONDS_MAX,
+    CONNECTION_RUNTIMES_MAX, RUNTIME_END_MS_MIN, RUNTIME_END_SECONDS_MAX,
 };
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,9 +34,9 @@ impl Runtimes {
 
     fn try_start() -> io::Result<Self> {
         let main = start(Builder::new_multi_thread().max_blocking_threads(BLOCKING_THREADS_MAX))?;
-        let count = main.metrics().num_workers();
-        let connections = if count == 1 { 0 } else { count };
-        let connections = (0..connections).map(|_| {
+        let processors = main.metrics().num_workers();
+        let count = if processors == 1 { 0 } else { processors.min(CONNECTION_RUNTIMES_MAX) };
+        let connections = (0..count).map(|_| {
             let blocking_max = (BLOCKING_THREADS_MAX / count).max(BLOCKING_THREADS_MIN);
             start(Builder::new_multi_thread().worker_threads(1).max_blocking_threads(blocking_max))
         });
